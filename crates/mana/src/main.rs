@@ -1,0 +1,2 @@
+//! The Mana server.
+fn main() {}
