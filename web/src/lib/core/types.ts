@@ -1,0 +1,297 @@
+/**
+ * The shapes that the core speaks (crates/core), as TypeScript. The one place where they are kept by hand.
+ */
+
+/** Any JSON value. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+/** The fields of a record. */
+export type Data = Record<string, unknown>;
+
+/** A text in both languages. */
+export interface L10n {
+	en: string;
+	de: string;
+}
+
+/** Who made a change. Further fields (`principalId`, `displayName`) are kept. */
+export type Actor =
+	| { kind: 'user'; displayName?: string; principalId?: string }
+	| { kind: 'ai'; missionId: string; iterationId: string; rationale: string }
+	| { kind: 'system'; source: 'projection' | 'rule' | 'migration' | 'mission-runner' };
+
+/** When a field was written, and by whom. */
+export interface Stamp {
+	at: string;
+	actor: Actor;
+}
+
+/** The merged state of a record, the same on every replica. */
+export interface RecordState {
+	data: Data;
+	meta: Record<string, Stamp>;
+}
+
+/** The name of a record. */
+export interface RecordKey {
+	app: string;
+	table: string;
+	id: string;
+}
+
+/** A record as the pages see it. */
+export interface Row extends RecordKey, RecordState {
+	deleted: boolean;
+}
+
+/** What a change does. */
+export type Op = 'insert' | 'update' | 'delete';
+
+/** A change as it goes over the wire; what it holds beyond this is the core's business. */
+export interface Change {
+	eventId: string;
+	appId: string;
+	table: string;
+	id: string;
+	op: Op;
+	[key: string]: unknown;
+}
+
+/** What a field may hold. */
+export type FieldType =
+	| 'text'
+	| 'markdown'
+	| 'number'
+	| 'integer'
+	| 'boolean'
+	| 'date'
+	| 'datetime'
+	| 'time'
+	| 'enum'
+	| 'ref'
+	| 'tags'
+	| 'url'
+	| 'keyedList'
+	| 'json';
+
+/** A field of a table, or a parameter of a tool. */
+export interface Field {
+	type: FieldType;
+	label?: L10n;
+	help?: L10n;
+	description?: string;
+	required?: boolean;
+	hidden?: boolean;
+	max?: number;
+	min?: number;
+	default?: Json;
+	values?: { value: string; label: L10n }[];
+	table?: string;
+	module?: string;
+}
+
+/** A table of a module. */
+export interface Table {
+	name: L10n;
+	plural: L10n;
+	fields: Record<string, Field>;
+	list?: {
+		title: string;
+		meta?: string[];
+		sort?: { field: string; dir?: 'asc' | 'desc' }[];
+		done?: string;
+	};
+	singleton?: boolean;
+	hidden?: boolean;
+	prompt?: { where?: Data; limit?: number };
+}
+
+/** What the AI may do without asking. */
+export type Policy = 'auto' | 'propose' | 'deny';
+
+/** A tool of a module, as its manifest writes it. */
+export interface Tool {
+	name: string;
+	label: L10n;
+	description: string;
+	policy: Policy;
+	params: Record<string, Field>;
+	effect: { op: Op | 'query'; table: string; id?: string; set?: Data; where?: Data; limit?: number };
+}
+
+/** A module: data, not a program. */
+export interface Manifest {
+	id: string;
+	version: number;
+	route?: string;
+	icon?: string;
+	order?: number;
+	hidden?: boolean;
+	name: L10n;
+	description?: L10n;
+	empty?: { title: L10n; body: L10n; action?: L10n };
+	tables: Record<string, Table>;
+	tools?: Tool[];
+}
+
+/** A tool as the core lists it. */
+export interface ToolInfo {
+	name: string;
+	module: string;
+	label: L10n;
+	policy: Policy;
+	effect: { op: Op | 'query'; table: string };
+	paramsSchema: Json;
+}
+
+/** What is wrong with a field. */
+export interface FieldError {
+	field: string;
+	code: string;
+	message: string;
+}
+
+/** One write that a proposal would do. */
+export interface Operation extends RecordKey {
+	op: Op;
+	set?: Data;
+}
+
+/** A step of a server's plan that waits for a person on this device. Local, never synced. */
+export interface Proposal {
+	id: string;
+	missionId: string;
+	missionTitle: string;
+	iterationId: string;
+	stepId: string;
+	index: number;
+	app: string;
+	module: string;
+	tool: string;
+	params: Data;
+	op: Op;
+	operations: Operation[];
+	opsHash: string;
+	/** What the touched fields held when the proposal was staged, by "app/table/id". */
+	seen: Record<string, Record<string, { value: unknown; at: string }>>;
+	summary: string;
+	rationale: string;
+	createdAt: string;
+	status: 'open' | 'approved' | 'rejected' | 'closed' | 'failed';
+	/** Why the last decision did not go through; the proposal stays open. */
+	error?: ProposalError | null;
+}
+
+/** Why a decision was refused. `code` is the core's: stale, altered, invalid, denied, … */
+export interface ProposalError {
+	code: string;
+	message: string;
+	details?: unknown;
+}
+
+/** When a mission runs by itself. */
+export type Cadence =
+	| { kind: 'manual' }
+	| { kind: 'interval'; everyMinutes: number }
+	| { kind: 'daily'; atHour: number; atMinute: number }
+	| { kind: 'weekly'; dayOfWeek: number; atHour: number; atMinute?: number }
+	| { kind: 'cron'; expression: string };
+
+/** Where a mission stands. */
+export type MissionState = 'active' | 'paused' | 'done' | 'archived';
+
+/** What became of a step, lowest rank first. */
+export type StepStatus =
+	| 'planned'
+	| 'staged'
+	| 'failed'
+	| 'expired'
+	| 'skipped'
+	| 'rejected'
+	| 'approved'
+	| 'undone';
+
+/** What a step wants to do. */
+export type Intent =
+	| { kind: 'toolCall'; toolName: string; params: Data }
+	| { kind: 'note'; body: string };
+
+/** A step of a plan. */
+export interface Step {
+	id: string;
+	index: number;
+	summary: string;
+	rationale: string;
+	intent: Intent;
+	proposalId?: string;
+	status: StepStatus;
+	decidedAt?: string;
+	decidedBy?: string;
+	feedback?: string;
+	editedParams?: Data;
+	updatedAt?: string;
+}
+
+/** One run of a mission. */
+export interface Iteration {
+	id: string;
+	slot: string;
+	startedAt: string;
+	finishedAt?: string;
+	updatedAt?: string;
+	source: 'browser' | 'server';
+	model?: string;
+	summary?: string;
+	userFeedback?: string;
+	error?: string | { code?: string; message: string };
+	overallStatus?: 'awaiting-review' | 'approved' | 'rejected' | 'failed';
+	plan: Step[];
+}
+
+/** A record, or a whole table (no `id`), that a mission reads. */
+export interface MissionInput {
+	module: string;
+	table: string;
+	id?: string;
+}
+
+/** What a person writes when making a mission. */
+export interface MissionData {
+	title: string;
+	conceptMarkdown: string;
+	objective: string;
+	inputs: MissionInput[];
+	cadence: Cadence;
+	timezone?: string;
+	state: MissionState;
+	nextRunAt?: string | null;
+	agentId?: string;
+	model?: string | null;
+	overlap?: 'skip' | 'allow';
+	catchUpMinutes?: number;
+	budget?: Json;
+	/** Written by the server. */
+	retrySlot?: string | null;
+	failures?: number;
+	pausedReason?: string | null;
+}
+
+/** A mission with its runs, oldest first. */
+export interface Mission extends MissionData {
+	id: string;
+	iterations: Iteration[];
+	createdAt?: string;
+}
+
+/** What became of one occurrence of a mission. */
+export interface AiRun {
+	id: string;
+	missionId: string;
+	slot: string;
+	status: 'ran' | 'skipped' | 'missed' | 'failed';
+	reason?: string;
+	startedAt: string;
+	finishedAt?: string;
+	attempts?: number;
+	tokens?: number | Json;
+	cost?: number;
+}

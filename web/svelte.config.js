@@ -1,0 +1,14 @@
+import adapter from '@sveltejs/adapter-static';
+import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
+
+/** @type {import('@sveltejs/kit').Config} */
+export default {
+	preprocess: vitePreprocess(),
+	kit: {
+		// One page for every path: the router runs in the browser, the server embeds web/build.
+		adapter: adapter({ pages: 'build', assets: 'build', fallback: 'index.html' }),
+		output: { bundleStrategy: 'split' },
+		// The pages decide when a new version is taken over; nothing reloads by itself.
+		version: { pollInterval: 0 }
+	}
+};

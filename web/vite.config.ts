@@ -1,0 +1,23 @@
+import { sveltekit } from '@sveltejs/kit/vite';
+import { defineConfig } from 'vitest/config';
+
+const server = process.env.MANA_DEV_SERVER ?? 'http://127.0.0.1:3050';
+const api = ['/auth', '/sync', '/ai', '/modules', '/app', '/v1', '/health'];
+
+export default defineConfig({
+	plugins: [sveltekit()],
+	server: {
+		proxy: {
+			...Object.fromEntries(api.map((path) => [path, { target: server }])),
+			'/ws': { target: server, ws: true }
+		}
+	},
+	// Svelte's client runtime in tests too: stores are tested as the browser runs them.
+	resolve: process.env.VITEST ? { conditions: ['browser'] } : undefined,
+	test: {
+		environment: 'node',
+		include: ['src/**/*.test.ts'],
+		setupFiles: ['src/lib/testing/setup.ts'],
+		restoreMocks: true
+	}
+});
