@@ -1,1 +1,27 @@
-//! See Cargo.toml's description.
+//! Mana's pure core: what decides anything, written once for the server, the CLI and the browser.
+//!
+//! Nothing here reads a clock, a file, the network or a random source: times and ids are passed in.
+//! `spec/SYNC.md` numbers the rules of [`change`], [`merge`] and [`clock`].
+
+pub mod actor;
+pub mod change;
+pub mod clock;
+pub mod ids;
+pub mod manifest;
+pub mod merge;
+pub mod mission;
+pub mod planner;
+pub mod policy;
+pub mod record;
+pub mod staging;
+pub mod time;
+
+pub use actor::{Actor, SystemSource};
+pub use change::{Adjusted, Change, ChangeError, Defaults, FieldWrite, Op};
+pub use clock::Clock;
+pub use merge::{ListSpec, TableSchema, apply, canonical};
+pub use record::{Prepare, Prepared, RecordKey, RecordState, Stamp, prepare};
+pub use time::Micros;
+
+/// A JSON object, the form in which record data travels.
+pub type Map = serde_json::Map<String, serde_json::Value>;

@@ -1,0 +1,84 @@
+//! Who wrote: a person, the AI on a mission's behalf, or the system itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Map;
+
+/// The author of a write. Fields that this version doesn't know are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "lowercase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Actor {
+    /// The person whose data it is.
+    User {
+        /// Further fields, `principalId` and `displayName` among them.
+        #[serde(flatten)]
+        extra: Map,
+    },
+    /// The AI: always with the mission, the iteration and the reason.
+    Ai {
+        /// The mission that planned this write.
+        mission_id: String,
+        /// The iteration that planned it.
+        iteration_id: String,
+        /// Why the model wanted it, for a person to read.
+        rationale: String,
+        /// Further fields.
+        #[serde(flatten)]
+        extra: Map,
+    },
+    /// Mana itself.
+    System {
+        /// Which part of it.
+        source: SystemSource,
+        /// Further fields.
+        #[serde(flatten)]
+        extra: Map,
+    },
+}
+
+/// The parts of Mana that write by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SystemSource {
+    /// A value derived from others.
+    Projection,
+    /// A rule that a person set up.
+    Rule,
+    /// A change of the data's shape.
+    Migration,
+    /// The runner, writing an iteration.
+    MissionRunner,
+}
+
+impl Actor {
+    /// The person.
+    pub fn user() -> Actor {
+        Actor::User { extra: Map::new() }
+    }
+
+    /// The AI, with what it has to account for.
+    pub fn ai(
+        mission_id: impl Into<String>,
+        iteration_id: impl Into<String>,
+        rationale: impl Into<String>,
+    ) -> Actor {
+        Actor::Ai {
+            mission_id: mission_id.into(),
+            iteration_id: iteration_id.into(),
+            rationale: rationale.into(),
+            extra: Map::new(),
+        }
+    }
+
+    /// A part of Mana.
+    pub fn system(source: SystemSource) -> Actor {
+        Actor::System {
+            source,
+            extra: Map::new(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Module manifests: tables, fields, tools (see the contract).

@@ -1,0 +1,235 @@
+//! Keyed lists: element by element, each by its own stamps (L1…).
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use serde_json::Value;
+
+use super::{ListSpec, by_canonical, canonical, normalise, overall_status};
+use crate::{Map, time::Micros};
+
+/// The fields that a decision consists of; they are taken over together.
+const DECISION: [&str; 5] = [
+    "status",
+    "decidedAt",
+    "decidedBy",
+    "feedback",
+    "editedParams",
+];
+
+/// Which of an element's independent parts a field belongs to.
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Part {
+    Nested,
+    Decision,
+    Derived,
+    Rest,
+}
+
+fn part(spec: &ListSpec, field: &str) -> Part {
+    if spec.lists.contains_key(field) {
+        Part::Nested
+    } else if spec.decision && DECISION.contains(&field) {
+        Part::Decision
+    } else if spec.overall && field == "overallStatus" {
+        Part::Derived
+    } else {
+        Part::Rest
+    }
+}
+
+/// Merges the elements of `incoming` into `list`; true where that changed it.
+///
+/// What is no array has no elements (L2), and what is no object with an `id` is no element (L3).
+pub(super) fn merge(spec: &ListSpec, list: &mut Value, incoming: &Value) -> bool {
+    let mut changed = !list.is_array();
+    let mut elements = match list.take() {
+        Value::Array(elements) => elements,
+        _ => Vec::new(),
+    };
+    let mut arriving: BTreeMap<String, Map> = BTreeMap::new();
+    for element in incoming.as_array().into_iter().flatten() {
+        if let Some((id, element)) = normal_element(spec, element) {
+            match arriving.get_mut(&id) {
+                Some(twin) => {
+                    merge_element(spec, twin, element);
+                }
+                None => {
+                    arriving.insert(id, element);
+                }
+            }
+        }
+    }
+    let mut moved = false;
+    for element in &mut elements {
+        let id = element.get("id").and_then(Value::as_str);
+        let twin = id.and_then(|id| arriving.remove(id));
+        if let (Some(twin), Value::Object(element)) = (twin, element) {
+            moved |= merge_element(spec, element, twin);
+        }
+    }
+    changed |= moved;
+    let added: BTreeSet<String> = arriving.keys().cloned().collect();
+    elements.extend(arriving.into_values().map(Value::Object));
+    if moved || !added.is_empty() {
+        elements.sort_by_cached_key(|element| (order(spec, element), id_of(element)));
+    }
+    let surplus = elements
+        .len()
+        .saturating_sub(spec.keep.unwrap_or(usize::MAX));
+    let dropped = elements
+        .drain(..surplus)
+        .filter(|e| added.contains(&id_of(e)))
+        .count();
+    changed |= dropped < added.len();
+    *list = Value::Array(elements);
+    changed
+}
+
+fn id_of(element: &Value) -> String {
+    element
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// An element as the merged list holds it: numbers in their one form, nested lists merged from
+/// nothing, the derived status computed.
+fn normal_element(spec: &ListSpec, element: &Value) -> Option<(String, Map)> {
+    let id = element.get("id")?.as_str()?.to_owned();
+    let mut normal = Map::new();
+    for (field, value) in element.as_object()? {
+        if matches!(part(spec, field), Part::Decision | Part::Rest) {
+            normal.insert(field.clone(), normalise(value));
+        }
+    }
+    for (name, nested) in &spec.lists {
+        let mut list = Value::Array(Vec::new());
+        merge(nested, &mut list, element.get(name).unwrap_or(&Value::Null));
+        normal.insert(name.clone(), list);
+    }
+    derive(spec, &mut normal);
+    Some((id, normal))
+}
+
+/// Merges two versions of an element, both in normal form; true where that changed the first.
+fn merge_element(spec: &ListSpec, element: &mut Map, arriving: Map) -> bool {
+    if spec.keep.is_some() {
+        match order_of(spec, &arriving).cmp(&order_of(spec, element)) {
+            Ordering::Less => return false,
+            Ordering::Equal => {}
+            Ordering::Greater => {
+                *element = arriving;
+                return true;
+            }
+        }
+    }
+    let mut changed = false;
+    for (name, nested) in &spec.lists {
+        if let (Some(list), Some(from)) = (element.get_mut(name), arriving.get(name)) {
+            changed |= merge(nested, list, from);
+        }
+    }
+    let newer_decision = decision(&arriving).cmp(&decision(element));
+    let newer_rest = stamp(&arriving, "updatedAt").cmp(&stamp(element, "updatedAt"));
+    for (which, order) in [(Part::Decision, newer_decision), (Part::Rest, newer_rest)] {
+        if which == Part::Decision && !spec.decision {
+            continue;
+        }
+        let order = order.then_with(|| compare_part(spec, which, &arriving, element));
+        if order.is_gt() {
+            element.retain(|field, _| part(spec, field) != which);
+            let fields = arriving
+                .iter()
+                .filter(|(field, _)| part(spec, field) == which);
+            element.extend(fields.map(|(field, value)| (field.clone(), value.clone())));
+            changed = true;
+        }
+    }
+    if changed {
+        derive(spec, element);
+    }
+    changed
+}
+
+fn compare_part(spec: &ListSpec, which: Part, a: &Map, b: &Map) -> Ordering {
+    let of = |map: &Map| -> Map {
+        let fields = map.iter().filter(|(field, _)| part(spec, field) == which);
+        fields
+            .map(|(field, value)| (field.clone(), value.clone()))
+            .collect()
+    };
+    by_canonical(&Value::Object(of(a)), &Value::Object(of(b)))
+}
+
+fn derive(spec: &ListSpec, element: &mut Map) {
+    if spec.overall {
+        let status = overall_status(spec, element);
+        element.insert("overallStatus".to_owned(), Value::from(status));
+    }
+}
+
+/// A time in an element; what is missing or no time comes before every time.
+fn stamp(element: &Map, field: &str) -> Option<Micros> {
+    Micros::parse(element.get(field)?.as_str()?).ok()
+}
+
+/// How far a decision has come (L5): by rank, then by time.
+fn decision(element: &Map) -> (u8, Option<Micros>) {
+    (
+        rank(element.get("status").and_then(Value::as_str)),
+        stamp(element, "decidedAt"),
+    )
+}
+
+/// The rank of a step's status; an unknown one comes before all.
+pub fn rank(status: Option<&str>) -> u8 {
+    match status {
+        Some("planned") => 1,
+        Some("staged") => 2,
+        Some("failed") => 3,
+        Some("expired" | "skipped") => 4,
+        Some("rejected") => 5,
+        Some("approved") => 6,
+        Some("undone") => 7,
+        _ => 0,
+    }
+}
+
+/// An element's place in its list: numbers by size, then times, then anything else by canonical JSON.
+#[derive(PartialEq, PartialOrd)]
+enum Order {
+    Absent,
+    Number(f64),
+    Time(Micros),
+    Other(String),
+}
+
+impl Eq for Order {}
+
+impl Ord for Order {
+    fn cmp(&self, other: &Order) -> Ordering {
+        // JSON has no NaN, so every two are comparable.
+        self.partial_cmp(other).unwrap_or(Ordering::Equal)
+    }
+}
+
+fn order(spec: &ListSpec, element: &Value) -> Order {
+    element
+        .as_object()
+        .map_or(Order::Absent, |element| order_of(spec, element))
+}
+
+fn order_of(spec: &ListSpec, element: &Map) -> Order {
+    match spec.order_by.as_ref().and_then(|field| element.get(field)) {
+        None | Some(Value::Null) => Order::Absent,
+        Some(Value::Number(number)) => Order::Number(number.as_f64().unwrap_or_default()),
+        Some(value) => match value.as_str().and_then(|text| Micros::parse(text).ok()) {
+            Some(time) => Order::Time(time),
+            None => Order::Other(canonical(value)),
+        },
+    }
+}

@@ -1,0 +1,1 @@
+//! The planner: prompt, parser, outline.

@@ -1,0 +1,144 @@
+//! A record as it is kept everywhere, and how a local write is made.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Map,
+    actor::Actor,
+    change::{Change, ChangeError, FieldWrite, Op},
+    merge::{self, TableSchema},
+    time::Micros,
+};
+
+/// Which record: module (app), table and id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordKey {
+    /// The module's id, the `appId` of its changes.
+    pub app: String,
+    /// The table in it.
+    pub table: String,
+    /// The record's id.
+    pub id: String,
+}
+
+impl RecordKey {
+    /// A key from its parts.
+    pub fn new(app: impl Into<String>, table: impl Into<String>, id: impl Into<String>) -> Self {
+        RecordKey {
+            app: app.into(),
+            table: table.into(),
+            id: id.into(),
+        }
+    }
+}
+
+/// When and by whom a field got its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// When.
+    pub at: Micros,
+    /// By whom.
+    pub actor: Actor,
+}
+
+/// The merged state of a record; its JSON `{data, meta}` is the same on the server and in the browser.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RecordState {
+    /// The values by field. `deletedAt` is a field like any other.
+    pub data: Map,
+    /// The stamp of each field.
+    pub meta: BTreeMap<String, Stamp>,
+}
+
+impl RecordState {
+    /// True where `deletedAt` holds anything but null.
+    pub fn is_deleted(&self) -> bool {
+        self.data.get("deletedAt").is_some_and(|at| !at.is_null())
+    }
+}
+
+/// A write that a replica is about to make.
+#[derive(Debug, Clone)]
+pub struct Prepare<'a> {
+    /// The record.
+    pub key: &'a RecordKey,
+    /// What happens to it.
+    pub op: Op,
+    /// The values; a delete has none.
+    pub set: Map,
+    /// The record as this replica holds it.
+    pub state: Option<&'a RecordState>,
+    /// The clock's time, `max(now, last + 1)`.
+    pub tick: Micros,
+    /// The exact stamp instead of the clock's, for writes that must yield to later edits.
+    pub at: Option<Micros>,
+    /// Who writes.
+    pub actor: Actor,
+    /// The change's id, made by the caller.
+    pub event_id: String,
+}
+
+/// What [`prepare`] made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prepared {
+    /// The change to log and push, with every stamp explicit.
+    pub change: Change,
+    /// The record after it.
+    pub state: RecordState,
+}
+
+/// Makes a local write: the change, and the record after it.
+///
+/// Every stamp is later than the one that it replaces (rule T2), unless [`Prepare::at`] names one.
+pub fn prepare(schema: &TableSchema, write: Prepare<'_>) -> Result<Prepared, ChangeError> {
+    let mut state = write.state.cloned().unwrap_or_default();
+    let deleted_at = "deletedAt".to_owned();
+    let touched: Vec<&String> = match write.op {
+        Op::Delete => vec![&deleted_at],
+        Op::Insert | Op::Update => write.set.keys().collect(),
+    };
+    let at = write.at.unwrap_or_else(|| {
+        let replaced = touched
+            .iter()
+            .filter_map(|f| state.meta.get(*f))
+            .map(|s| s.at.plus(1));
+        replaced.fold(write.tick, Micros::max)
+    });
+    let mut change = Change::new(&write.key.table, &write.key.id, write.op);
+    change.event_id = Some(write.event_id);
+    change.app_id = Some(write.key.app.clone());
+    change.at = Some(at);
+    change.actor = Some(write.actor);
+    match write.op {
+        Op::Insert => {
+            let stamp = FieldWrite {
+                value: None,
+                updated_at: Some(at),
+            };
+            change.fields = write
+                .set
+                .keys()
+                .map(|f| (f.clone(), stamp.clone()))
+                .collect();
+            change.data = Some(write.set);
+        }
+        Op::Update => {
+            let stamped = |value| FieldWrite {
+                value: Some(value),
+                updated_at: Some(at),
+            };
+            change.fields = write
+                .set
+                .into_iter()
+                .map(|(f, v)| (f, stamped(v)))
+                .collect();
+        }
+        Op::Delete => change.deleted_at = Some(at),
+    }
+    change.inspect()?;
+    change.check_lists(schema)?;
+    merge::apply(schema, &mut state, &change);
+    Ok(Prepared { change, state })
+}

@@ -1,0 +1,1 @@
+//! Proposals: staged from iterations, decided by people.
