@@ -1,1 +1,17 @@
-//! See Cargo.toml's description.
+//! Where Mana keeps what it is told: the log of changes, the records merged from it, the schedule of
+//! missions with its claims, and the accounts.
+//!
+//! [`Store`] and [`Accounts`] are sets of verbs, each one transaction. A backend implements both, and
+//! proves it with the contract suite in `tests/it/contract`.
+
+mod accounts;
+mod error;
+mod runs;
+mod scope;
+mod store;
+
+pub use accounts::{Accounts, NewUser, Role, Session, User};
+pub use error::{Result, StoreError};
+pub use runs::{Claim, Fence, RunRequest};
+pub use scope::{Cursor, InvalidCursor, Scope, UserId};
+pub use store::{ChangesPage, ChangesQuery, LoggedChange, Push, Pushed, Store};

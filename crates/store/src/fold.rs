@@ -1,0 +1,147 @@
+//! What a push means, apart from any database: which changes are new, which stamps are set back, what the
+//! records become, what the server adds and when missions are due.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use mana_core::{
+    Adjusted, Change, Micros, RecordKey, RecordState, TableSchema, apply,
+    change::set_back,
+    manifest::Registry,
+    mission::{self, ScheduleRow},
+};
+
+use crate::{Result, StoreError, row};
+
+/// The client id of what the server itself adds to a push: the pushing device is to see it too.
+pub(crate) const SERVER: &str = "mana-server";
+
+/// A push, sorted into what is new and what is stored already.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The new changes, each event id once, every stamp as it will be stored.
+    pub fresh: Vec<Change>,
+    /// Of the fresh ones, by event id.
+    set_back: HashMap<String, Vec<Adjusted>>,
+    /// Of the stored ones.
+    stored: Vec<Adjusted>,
+}
+
+impl Plan {
+    /// `stored` has the event ids that the log holds, with the stamps that were set back then.
+    pub fn new(
+        registry: &Registry,
+        changes: Vec<Change>,
+        stored: HashMap<String, Vec<Adjusted>>,
+        now: Micros,
+    ) -> Result<Self> {
+        let mut seen = HashSet::new();
+        let mut fresh = Vec::with_capacity(changes.len());
+        let mut again = Vec::new();
+        for change in changes {
+            let id = change
+                .event_id
+                .clone()
+                .ok_or_else(|| StoreError::Invalid("a change to be stored has no eventId".to_owned()))?;
+            match stored.get(&id) {
+                Some(adjusted) if seen.insert(id) => again.extend(adjusted.iter().cloned()),
+                Some(_) => {}
+                None if seen.insert(id) => fresh.push(change),
+                None => {}
+            }
+        }
+        let mut by_event: HashMap<String, Vec<Adjusted>> = HashMap::new();
+        for adjusted in set_back(&mut fresh, |change| schema_of(registry, change), now) {
+            by_event.entry(adjusted.event_id.clone()).or_default().push(adjusted);
+        }
+        Ok(Self { fresh, set_back: by_event, stored: again })
+    }
+
+    /// Every stamp that differs from what the device sent.
+    pub fn adjusted(&self) -> Vec<Adjusted> {
+        let fresh = self.fresh.iter().filter_map(|change| self.set_back.get(change.event_id.as_ref()?));
+        self.stored.iter().chain(fresh.flatten()).cloned().collect()
+    }
+
+    /// What the log keeps for a replay of this change.
+    pub fn adjusted_of(&self, change: &Change) -> Result<Option<String>> {
+        let adjusted = change.event_id.as_ref().and_then(|id| self.set_back.get(id));
+        adjusted.map(|adjusted| row::json("a change", adjusted)).transpose()
+    }
+
+    /// The records that the new changes touch, each once.
+    pub fn keys(&self) -> BTreeSet<RecordKey> {
+        self.fresh.iter().map(key_of).collect()
+    }
+
+    /// The app and table of each new change.
+    pub fn tables(&self) -> BTreeSet<(String, String)> {
+        self.fresh.iter().map(|change| (app_of(change).to_owned(), change.table.clone())).collect()
+    }
+
+    /// Whether a mission may have to be scheduled anew.
+    pub fn touches_missions(&self) -> bool {
+        self.fresh.iter().any(|change| app_of(change) == mission::APP && change.table == mission::MISSIONS)
+    }
+}
+
+/// What the new changes make of the projections.
+#[derive(Debug, Default)]
+pub(crate) struct Folded {
+    /// What the server adds, to be appended after the push.
+    pub follow_ups: Vec<Change>,
+    /// The records that changed.
+    pub records: Vec<(RecordKey, RecordState)>,
+    /// The missions whose due time changed; none: not due any more.
+    pub schedule: Vec<(String, Option<ScheduleRow>)>,
+}
+
+/// Merges changes into the records that they touch. `states` holds those that exist.
+pub(crate) fn fold(
+    registry: &Registry,
+    states: HashMap<RecordKey, RecordState>,
+    changes: &[Change],
+    timezone: Option<&str>,
+    now: Micros,
+) -> Result<Folded> {
+    let mut touched: HashMap<RecordKey, RecordState> = HashMap::new();
+    let mut changed = BTreeSet::new();
+    for change in changes {
+        let key = key_of(change);
+        let state = touched.entry(key.clone()).or_insert_with(|| states.get(&key).cloned().unwrap_or_default());
+        if apply(schema_of(registry, change), state, change) {
+            changed.insert(key);
+        }
+    }
+    let mut folded = Folded::default();
+    for key in changed {
+        let Some(mut state) = touched.remove(&key) else { continue };
+        if key.app == mission::APP && key.table == mission::MISSIONS {
+            let before = states.get(&key);
+            let schema = registry.schema(&key.app, &key.table);
+            let follow_up = mission::follow_up(schema, &key.id, before, &state, timezone, now)
+                .map_err(|error| StoreError::Invalid(error.reason))?;
+            if let Some(prepared) = follow_up {
+                folded.follow_ups.push(prepared.change);
+                state = prepared.state;
+            }
+            let due = mission::schedule_row(&key.id, &state);
+            if due != before.and_then(|before| mission::schedule_row(&key.id, before)) {
+                folded.schedule.push((key.id.clone(), due));
+            }
+        }
+        folded.records.push((key, state));
+    }
+    Ok(folded)
+}
+
+fn app_of(change: &Change) -> &str {
+    change.app_id.as_deref().unwrap_or_default()
+}
+
+fn key_of(change: &Change) -> RecordKey {
+    RecordKey::new(app_of(change), &change.table, &change.id)
+}
+
+fn schema_of<'r>(registry: &'r Registry, change: &Change) -> &'r TableSchema {
+    registry.schema(app_of(change), &change.table)
+}

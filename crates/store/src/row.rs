@@ -1,0 +1,125 @@
+//! A change as a row of the log, and what else is kept as JSON text. The same for every backend.
+
+use mana_core::{
+    Adjusted, Change, Map, Micros, Op, RecordState,
+    change::FieldWrite,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{Cursor, LoggedChange, Result, StoreError};
+
+/// The version of the data's shape that a change has if it names none.
+const SCHEMA_VERSION: i64 = 1;
+
+/// A row of `sync_changes`, without its user.
+#[derive(Debug)]
+pub(crate) struct ChangeRow {
+    pub created_at: i64,
+    pub event_id: String,
+    pub app_id: String,
+    pub table_name: String,
+    pub record_id: String,
+    pub op: String,
+    /// The values by field; none for a delete.
+    pub data: Option<String>,
+    /// The stamps by field; a delete has that of `deletedAt`.
+    pub field_timestamps: String,
+    pub actor: String,
+    pub client_id: String,
+    pub schema_version: i64,
+    pub extra: Option<String>,
+}
+
+impl ChangeRow {
+    /// The row of a normalised change.
+    pub fn new(change: &Change, client_id: &str, created_at: Micros) -> Result<Self> {
+        let writes = change.writes();
+        let stamps = writes.iter().map(|write| (write.field.to_owned(), write.at.to_string().into())).collect();
+        let data = match change.op {
+            Op::Delete => None,
+            _ => {
+                let values: Map =
+                    writes.into_iter().map(|write| (write.field.to_owned(), write.value.into_owned())).collect();
+                Some(Value::Object(values).to_string())
+            }
+        };
+        let named = |what: &str| StoreError::Invalid(format!("a change to be stored has no {what}"));
+        Ok(Self {
+            created_at: created_at.0,
+            event_id: change.event_id.clone().ok_or_else(|| named("eventId"))?,
+            app_id: change.app_id.clone().ok_or_else(|| named("appId"))?,
+            table_name: change.table.clone(),
+            record_id: change.id.clone(),
+            op: op_name(change.op).to_owned(),
+            data,
+            field_timestamps: Value::Object(stamps).to_string(),
+            actor: json("an actor", change.actor.as_ref().ok_or_else(|| named("actor"))?)?,
+            client_id: client_id.to_owned(),
+            schema_version: change.schema_version.map_or(SCHEMA_VERSION, |version| version as i64),
+            extra: (!change.extra.is_empty()).then(|| json("a change", &change.extra)).transpose()?,
+        })
+    }
+
+    /// Roughly the memory that the row takes.
+    pub fn size(&self) -> usize {
+        self.data.as_ref().map_or(0, String::len) + self.field_timestamps.len() + self.actor.len()
+            + self.extra.as_ref().map_or(0, String::len)
+    }
+
+    /// The change again.
+    pub fn into_logged(self) -> Result<LoggedChange> {
+        let mut data: Map = self.data.as_deref().map_or(Ok(Map::new()), |text| read("a change", text))?;
+        let stamps: std::collections::BTreeMap<String, Micros> = read("a change", &self.field_timestamps)?;
+        let op = match self.op.as_str() {
+            "insert" => Op::Insert,
+            "update" => Op::Update,
+            _ => Op::Delete,
+        };
+        let mut change = Change::new(self.table_name, self.record_id, op);
+        change.event_id = Some(self.event_id);
+        change.app_id = Some(self.app_id);
+        change.schema_version = Some(self.schema_version.unsigned_abs());
+        change.actor = Some(read("an actor", &self.actor)?);
+        change.extra = self.extra.as_deref().map_or(Ok(Map::new()), |text| read("a change", text))?;
+        match op {
+            Op::Delete => change.deleted_at = stamps.get("deletedAt").copied(),
+            Op::Insert | Op::Update => {
+                for (field, at) in stamps {
+                    let value = if op == Op::Update { data.remove(&field) } else { None };
+                    change.fields.insert(field, FieldWrite { value, updated_at: Some(at) });
+                }
+            }
+        }
+        if op == Op::Insert {
+            change.data = Some(data);
+        }
+        Ok(LoggedChange { change, client_id: self.client_id, cursor: Cursor(Micros(self.created_at)) })
+    }
+}
+
+fn op_name(op: Op) -> &'static str {
+    match op {
+        Op::Insert => "insert",
+        Op::Update => "update",
+        Op::Delete => "delete",
+    }
+}
+
+/// A record's stored state.
+pub(crate) fn state(text: &str) -> Result<RecordState> {
+    read("a record", text)
+}
+
+/// The stamps that were set back when a change was stored.
+pub(crate) fn adjusted(text: &str) -> Result<Vec<Adjusted>> {
+    read("a change", text)
+}
+
+pub(crate) fn json(what: &'static str, value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|source| StoreError::Corrupt { what, source })
+}
+
+fn read<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|source| StoreError::Corrupt { what, source })
+}

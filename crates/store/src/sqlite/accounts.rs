@@ -1,0 +1,309 @@
+//! Accounts, sessions, single-use secrets and settings.
+
+use async_trait::async_trait;
+use mana_core::Micros;
+use sha2::{Digest, Sha256};
+use sqlx::{FromRow, SqliteConnection};
+
+use super::SqliteStore;
+use crate::{Accounts, NewUser, Result, Role, Session, StoreError, User, UserId};
+
+/// The purpose of the one secret that makes the owner.
+const SETUP: &str = "setup";
+
+/// The purpose of a secret that makes a member.
+const INVITE: &str = "invite";
+
+#[derive(FromRow)]
+struct UserRow {
+    id: String,
+    email: String,
+    name: String,
+    password_hash: String,
+    timezone: String,
+    locale: String,
+    role: String,
+    created_at: i64,
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        User {
+            id: UserId(row.id),
+            email: row.email,
+            name: row.name,
+            password_hash: row.password_hash,
+            timezone: row.timezone,
+            locale: row.locale,
+            // The table lets nothing else in.
+            role: if row.role == Role::Owner.as_str() { Role::Owner } else { Role::Member },
+            created_at: Micros(row.created_at),
+        }
+    }
+}
+
+fn hash(secret: &str) -> Vec<u8> {
+    Sha256::digest(secret).to_vec()
+}
+
+fn normalise(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+async fn insert_user(tx: &mut SqliteConnection, new: NewUser, role: Role, now: Micros) -> Result<User> {
+    let user = User {
+        id: UserId::generate(),
+        email: normalise(&new.email),
+        name: new.name,
+        password_hash: new.password_hash,
+        timezone: new.timezone,
+        locale: new.locale,
+        role,
+        created_at: now,
+    };
+    let done = sqlx::query(
+        "INSERT INTO users (id, email, name, password_hash, timezone, locale, role, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email) DO NOTHING",
+    )
+    .bind(&user.id.0)
+    .bind(&user.email)
+    .bind(&user.name)
+    .bind(&user.password_hash)
+    .bind(&user.timezone)
+    .bind(&user.locale)
+    .bind(role.as_str())
+    .bind(now.0)
+    .execute(tx)
+    .await?;
+    if done.rows_affected() == 0 { Err(StoreError::EmailTaken) } else { Ok(user) }
+}
+
+async fn owner_exists(tx: &mut SqliteConnection) -> Result<bool> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE role = 'owner')").fetch_one(tx).await?)
+}
+
+async fn put_secret(
+    tx: &mut SqliteConnection,
+    purpose: &str,
+    secret: &str,
+    expires_at: Option<Micros>,
+) -> Result<()> {
+    sqlx::query("INSERT OR REPLACE INTO secrets (purpose, secret_hash, expires_at) VALUES (?, ?, ?)")
+        .bind(purpose)
+        .bind(hash(secret))
+        .bind(expires_at.map(|at| at.0))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn take_secret(tx: &mut SqliteConnection, purpose: &str, secret: &str, now: Micros) -> Result<bool> {
+    let done = sqlx::query(
+        "DELETE FROM secrets WHERE purpose = ? AND secret_hash = ? AND (expires_at IS NULL OR expires_at > ?)",
+    )
+    .bind(purpose)
+    .bind(hash(secret))
+    .bind(now.0)
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+#[async_trait]
+impl Accounts for SqliteStore {
+    async fn create_user(&self, user: NewUser, now: Micros) -> Result<User> {
+        let mut tx = self.write().await?;
+        let user = insert_user(&mut tx, user, Role::Member, now).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    async fn create_owner(&self, user: NewUser, setup_secret: &str, now: Micros) -> Result<User> {
+        let mut tx = self.write().await?;
+        if owner_exists(&mut tx).await? {
+            return Err(StoreError::OwnerExists);
+        }
+        if !take_secret(&mut tx, SETUP, setup_secret, now).await? {
+            return Err(StoreError::SecretInvalid);
+        }
+        let user = insert_user(&mut tx, user, Role::Owner, now).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    async fn create_invited(&self, user: NewUser, invite: &str, now: Micros) -> Result<User> {
+        let mut tx = self.write().await?;
+        if !take_secret(&mut tx, INVITE, invite, now).await? {
+            return Err(StoreError::SecretInvalid);
+        }
+        let user = insert_user(&mut tx, user, Role::Member, now).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    async fn owner_exists(&self) -> Result<bool> {
+        owner_exists(&mut *self.readers.acquire().await?).await
+    }
+
+    async fn count_users(&self) -> Result<u64> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&self.readers).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
+        let row: Option<UserRow> = sqlx::query_as("SELECT * FROM users WHERE email = ?")
+            .bind(normalise(email))
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.map(User::from))
+    }
+
+    async fn user(&self, id: &UserId) -> Result<Option<User>> {
+        let row: Option<UserRow> = sqlx::query_as("SELECT * FROM users WHERE id = ?")
+            .bind(id.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.map(User::from))
+    }
+
+    async fn update_profile(&self, user: &User) -> Result<()> {
+        let done = sqlx::query("UPDATE users SET name = ?, timezone = ?, locale = ? WHERE id = ?")
+            .bind(&user.name)
+            .bind(&user.timezone)
+            .bind(&user.locale)
+            .bind(user.id.as_str())
+            .execute(&self.writer)
+            .await?;
+        if done.rows_affected() == 0 { Err(StoreError::NoSuchUser) } else { Ok(()) }
+    }
+
+    async fn set_password(&self, id: &UserId, password_hash: &str) -> Result<()> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?")
+            .bind(password_hash)
+            .bind(id.as_str())
+            .execute(&mut *tx)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::NoSuchUser);
+        }
+        sqlx::query("DELETE FROM sessions WHERE user_id = ?").bind(id.as_str()).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn create_session(&self, id: &UserId, token: &str, now: Micros, expires_at: Micros) -> Result<()> {
+        let done = sqlx::query(
+            "INSERT INTO sessions (token_hash, user_id, created_at, expires_at)
+             SELECT ?, id, ?, ? FROM users WHERE id = ?",
+        )
+        .bind(hash(token))
+        .bind(now.0)
+        .bind(expires_at.0)
+        .bind(id.as_str())
+        .execute(&self.writer)
+        .await?;
+        if done.rows_affected() == 0 { Err(StoreError::NoSuchUser) } else { Ok(()) }
+    }
+
+    async fn session(&self, token: &str, now: Micros) -> Result<Option<Session>> {
+        let row: Option<(String, i64, i64)> = sqlx::query_as(
+            "SELECT user_id, created_at, expires_at FROM sessions WHERE token_hash = ? AND expires_at > ?",
+        )
+        .bind(hash(token))
+        .bind(now.0)
+        .fetch_optional(&self.readers)
+        .await?;
+        Ok(row.map(|(user, created_at, expires_at)| Session {
+            user_id: UserId(user),
+            created_at: Micros(created_at),
+            expires_at: Micros(expires_at),
+        }))
+    }
+
+    async fn extend_session(&self, token: &str, now: Micros, expires_at: Micros) -> Result<bool> {
+        let done = sqlx::query("UPDATE sessions SET expires_at = ? WHERE token_hash = ? AND expires_at > ?")
+            .bind(expires_at.0)
+            .bind(hash(token))
+            .bind(now.0)
+            .execute(&self.writer)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn delete_session(&self, token: &str) -> Result<()> {
+        sqlx::query("DELETE FROM sessions WHERE token_hash = ?").bind(hash(token)).execute(&self.writer).await?;
+        Ok(())
+    }
+
+    async fn delete_sessions(&self, id: &UserId) -> Result<u64> {
+        let done =
+            sqlx::query("DELETE FROM sessions WHERE user_id = ?").bind(id.as_str()).execute(&self.writer).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn delete_expired(&self, now: Micros) -> Result<u64> {
+        let mut tx = self.write().await?;
+        let sessions =
+            sqlx::query("DELETE FROM sessions WHERE expires_at <= ?").bind(now.0).execute(&mut *tx).await?;
+        let secrets =
+            sqlx::query("DELETE FROM secrets WHERE expires_at <= ?").bind(now.0).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(sessions.rows_affected() + secrets.rows_affected())
+    }
+
+    async fn put_secret(&self, purpose: &str, secret: &str, expires_at: Option<Micros>) -> Result<()> {
+        put_secret(&mut *self.writer.acquire().await?, purpose, secret, expires_at).await
+    }
+
+    async fn put_setup_secret(&self, secret: &str) -> Result<()> {
+        let mut tx = self.write().await?;
+        if owner_exists(&mut tx).await? {
+            return Err(StoreError::OwnerExists);
+        }
+        sqlx::query("DELETE FROM secrets WHERE purpose = ?").bind(SETUP).execute(&mut *tx).await?;
+        put_secret(&mut tx, SETUP, secret, None).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn has_secret(&self, purpose: &str, secret: &str, now: Micros) -> Result<bool> {
+        let found = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM secrets
+             WHERE purpose = ? AND secret_hash = ? AND (expires_at IS NULL OR expires_at > ?))",
+        )
+        .bind(purpose)
+        .bind(hash(secret))
+        .bind(now.0)
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(found)
+    }
+
+    async fn take_secret(&self, purpose: &str, secret: &str, now: Micros) -> Result<bool> {
+        take_secret(&mut *self.writer.acquire().await?, purpose, secret, now).await
+    }
+
+    async fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(sqlx::query_scalar("SELECT value FROM kv WHERE key = ?").bind(key).fetch_optional(&self.readers).await?)
+    }
+
+    async fn kv_put(&self, key: &str, value: &[u8]) -> Result<()> {
+        sqlx::query("INSERT OR REPLACE INTO kv (key, value) VALUES (?, ?)")
+            .bind(key)
+            .bind(value)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn kv_init(&self, key: &str, value: &[u8]) -> Result<Vec<u8>> {
+        let mut tx = self.write().await?;
+        sqlx::query("INSERT INTO kv (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(key)
+            .bind(value)
+            .execute(&mut *tx)
+            .await?;
+        let kept = sqlx::query_scalar("SELECT value FROM kv WHERE key = ?").bind(key).fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(kept)
+    }
+}

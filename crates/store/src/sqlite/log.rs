@@ -1,0 +1,125 @@
+//! Reading the log and the records.
+
+use futures_util::TryStreamExt;
+use mana_core::{Micros, RecordKey, RecordState};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+
+use super::SqliteStore;
+use crate::{
+    ChangesPage, ChangesQuery, Cursor, LoggedChange, Result, Scope, UserId,
+    row::{self, ChangeRow},
+};
+
+/// A page ends after the row that takes it past this, so that a thousand large changes don't fill the memory.
+const PAGE_BYTES: usize = 4 << 20;
+
+const SELECT: &str = "SELECT created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, \
+    actor, client_id, schema_version, extra FROM sync_changes ";
+
+/// The last stamp of the log; the beginning if it is empty.
+pub(super) async fn head(connection: &mut SqliteConnection, user: &UserId) -> Result<Cursor> {
+    let last: Option<i64> = sqlx::query_scalar("SELECT max(created_at) FROM sync_changes WHERE user_id = ?")
+        .bind(user.as_str())
+        .fetch_one(connection)
+        .await?;
+    Ok(last.map_or(Cursor::BEGINNING, |at| Cursor(Micros(at))))
+}
+
+pub(super) async fn changes(store: &SqliteStore, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
+    let user = scope.owner().as_str();
+    let mut reader = store.readers.acquire().await?;
+    // How far the page scans. Rows up to there are final: stamps are given under the writer's lock, and grow.
+    let (end, more): (Option<i64>, bool) = sqlx::query_as(
+        "WITH page AS (SELECT max(created_at) AS last FROM (
+             SELECT created_at FROM sync_changes WHERE user_id = ?1 AND created_at > ?2 ORDER BY created_at LIMIT ?3))
+         SELECT last, EXISTS (SELECT 1 FROM sync_changes WHERE user_id = ?1 AND created_at > last) FROM page",
+    )
+    .bind(user)
+    .bind(query.since.0.0)
+    .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
+    .fetch_one(&mut *reader)
+    .await?;
+    let Some(end) = end else {
+        return Ok(ChangesPage { changes: Vec::new(), cursor: query.since, has_more: false });
+    };
+
+    let mut select = wanted(user, &query, end);
+    let mut rows = select.build().fetch(&mut *reader);
+    let mut changes = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.try_next().await? {
+        if bytes > PAGE_BYTES {
+            let cursor = changes.last().map_or(query.since, |last: &LoggedChange| last.cursor);
+            return Ok(ChangesPage { changes, cursor, has_more: true });
+        }
+        let row = change_row(&row)?;
+        bytes += row.size();
+        changes.push(row.into_logged()?);
+    }
+    Ok(ChangesPage { changes, cursor: Cursor(Micros(end)), has_more: more })
+}
+
+fn wanted<'a>(user: &'a str, query: &'a ChangesQuery, end: i64) -> QueryBuilder<Sqlite> {
+    let mut select = QueryBuilder::new(SELECT);
+    select.push("WHERE user_id = ").push_bind(user.to_owned());
+    select.push(" AND created_at > ").push_bind(query.since.0.0).push(" AND created_at <= ").push_bind(end);
+    if let Some(app) = &query.app {
+        select.push(" AND app_id = ").push_bind(app.clone());
+    }
+    if !query.tables.is_empty() {
+        let names = serde_json::Value::from(query.tables.clone()).to_string();
+        select.push(" AND table_name IN (SELECT value FROM json_each(").push_bind(names).push("))");
+    }
+    if let Some(client) = &query.not_from {
+        select.push(" AND client_id <> ").push_bind(client.clone());
+    }
+    select.push(" ORDER BY created_at");
+    select
+}
+
+fn change_row(row: &SqliteRow) -> Result<ChangeRow> {
+    Ok(ChangeRow {
+        created_at: row.try_get(0)?,
+        event_id: row.try_get(1)?,
+        app_id: row.try_get(2)?,
+        table_name: row.try_get(3)?,
+        record_id: row.try_get(4)?,
+        op: row.try_get(5)?,
+        data: row.try_get(6)?,
+        field_timestamps: row.try_get(7)?,
+        actor: row.try_get(8)?,
+        client_id: row.try_get(9)?,
+        schema_version: row.try_get(10)?,
+        extra: row.try_get(11)?,
+    })
+}
+
+pub(super) async fn record(store: &SqliteStore, scope: &Scope, key: &RecordKey) -> Result<Option<RecordState>> {
+    let state: Option<String> = sqlx::query_scalar(
+        "SELECT state FROM records WHERE user_id = ? AND app_id = ? AND table_name = ? AND record_id = ?",
+    )
+    .bind(scope.owner().as_str())
+    .bind(&key.app)
+    .bind(&key.table)
+    .bind(&key.id)
+    .fetch_optional(&store.readers)
+    .await?;
+    state.as_deref().map(row::state).transpose()
+}
+
+pub(super) async fn records(
+    store: &SqliteStore,
+    scope: &Scope,
+    app: &str,
+    table: &str,
+) -> Result<Vec<(String, RecordState)>> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT record_id, state FROM records WHERE user_id = ? AND app_id = ? AND table_name = ? ORDER BY record_id",
+    )
+    .bind(scope.owner().as_str())
+    .bind(app)
+    .bind(table)
+    .fetch_all(&store.readers)
+    .await?;
+    rows.into_iter().map(|(id, state)| Ok((id, row::state(&state)?))).collect()
+}

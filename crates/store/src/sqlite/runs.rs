@@ -1,0 +1,209 @@
+//! The schedule's claims, requests and fences.
+
+use mana_core::Micros;
+use serde_json::Value;
+use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::SqliteStore;
+use crate::{Claim, Fence, Result, RunRequest, Scope, StoreError, UserId};
+
+/// The longest due slot of each mission that nobody holds, with the attempts already made at it.
+const CLAIMABLE: &str = "
+    WITH slots AS (
+        SELECT user_id, mission_id, slot, min(due_at) AS due_at, max(requested) AS requested FROM (
+            SELECT user_id, mission_id, slot, next_run_at AS due_at, 0 AS requested
+            FROM mission_schedule WHERE next_run_at <= ?1
+            UNION ALL
+            SELECT user_id, mission_id, slot, not_before, 1 FROM run_requests WHERE not_before <= ?1
+        ) GROUP BY user_id, mission_id, slot
+    ), ranked AS (
+        SELECT s.user_id, s.mission_id, s.slot, s.due_at, s.requested,
+               CASE WHEN c.slot = s.slot THEN c.attempts ELSE 0 END AS attempts,
+               row_number() OVER (PARTITION BY s.user_id, s.mission_id ORDER BY s.due_at, s.slot) AS rank
+        FROM slots s LEFT JOIN mission_claims c ON c.user_id = s.user_id AND c.mission_id = s.mission_id
+        WHERE c.worker IS NULL OR c.lease_until <= ?1
+    )
+    SELECT user_id, mission_id, slot, due_at, requested, attempts FROM ranked
+    WHERE rank = 1 ORDER BY due_at, user_id, mission_id LIMIT ?2";
+
+/// Due times and requests of missions that nobody holds, and the ends of the leases of those that somebody does.
+const NEXT_WAKE: &str = "
+    SELECT min(at) FROM (
+        SELECT min(s.next_run_at) AS at FROM mission_schedule s WHERE NOT EXISTS (
+            SELECT 1 FROM mission_claims c
+            WHERE c.user_id = s.user_id AND c.mission_id = s.mission_id AND c.worker IS NOT NULL)
+        UNION ALL
+        SELECT min(r.not_before) FROM run_requests r WHERE NOT EXISTS (
+            SELECT 1 FROM mission_claims c
+            WHERE c.user_id = r.user_id AND c.mission_id = r.mission_id AND c.worker IS NOT NULL)
+        UNION ALL
+        SELECT min(lease_until) FROM mission_claims WHERE worker IS NOT NULL
+    )";
+
+pub(super) async fn next_wake(store: &SqliteStore) -> Result<Option<Micros>> {
+    let at: Option<i64> = sqlx::query_scalar(NEXT_WAKE).fetch_one(&store.readers).await?;
+    Ok(at.map(Micros))
+}
+
+pub(super) async fn claim_due(
+    store: &SqliteStore,
+    worker: &str,
+    now: Micros,
+    lease_until: Micros,
+    limit: usize,
+) -> Result<Vec<Claim>> {
+    let mut tx = store.write().await?;
+    let rows = sqlx::query(CLAIMABLE)
+        .bind(now.0)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&mut *tx)
+        .await?;
+    let mut claims = rows.iter().map(claimable).collect::<Result<Vec<_>>>()?;
+    // Few enough binds for one statement, however many are due.
+    for claims in claims.chunks_mut(500) {
+        take(&mut tx, worker, lease_until, claims).await?;
+    }
+    tx.commit().await?;
+    Ok(claims)
+}
+
+fn claimable(row: &SqliteRow) -> Result<Claim> {
+    Ok(Claim {
+        user: UserId(row.try_get("user_id")?),
+        mission_id: row.try_get("mission_id")?,
+        slot: row.try_get("slot")?,
+        token: 0,
+        attempts: row.try_get::<u32, _>("attempts")? + 1,
+        due_at: Micros(row.try_get("due_at")?),
+        requested: row.try_get("requested")?,
+    })
+}
+
+/// Writes the claims, in place of those that they take over, and gives each its token.
+async fn take(tx: &mut SqliteConnection, worker: &str, lease_until: Micros, claims: &mut [Claim]) -> Result<()> {
+    let mut insert = QueryBuilder::new(
+        "INSERT OR REPLACE INTO mission_claims (user_id, mission_id, slot, worker, lease_until, attempts) ",
+    );
+    insert.push_values(claims.iter(), |mut row, claim| {
+        row.push_bind(&claim.user.0)
+            .push_bind(&claim.mission_id)
+            .push_bind(&claim.slot)
+            .push_bind(worker)
+            .push_bind(lease_until.0)
+            .push_bind(claim.attempts);
+    });
+    insert.push(" RETURNING user_id, mission_id, token");
+    let mut tokens = std::collections::HashMap::new();
+    for row in insert.build().persistent(false).fetch_all(&mut *tx).await? {
+        let key: (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        tokens.insert(key, row.try_get::<i64, _>(2)?);
+    }
+    for claim in claims {
+        let key = (claim.user.0.clone(), claim.mission_id.clone());
+        claim.token = tokens.get(&key).copied().ok_or(StoreError::LeaseLost)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn renew(store: &SqliteStore, claim: &Claim, lease_until: Micros) -> Result<bool> {
+    let done = sqlx::query("UPDATE mission_claims SET lease_until = ?1 WHERE token = ?2 AND worker IS NOT NULL")
+        .bind(lease_until.0)
+        .bind(claim.token)
+        .execute(&store.writer)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn release(store: &SqliteStore, claim: &Claim) -> Result<()> {
+    sqlx::query(
+        "UPDATE mission_claims SET worker = NULL, lease_until = 0, attempts = attempts - 1
+         WHERE token = ? AND worker IS NOT NULL",
+    )
+    .bind(claim.token)
+    .execute(&store.writer)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn release_all(store: &SqliteStore) -> Result<u64> {
+    let done = sqlx::query("UPDATE mission_claims SET worker = NULL, lease_until = 0 WHERE worker IS NOT NULL")
+        .execute(&store.writer)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+pub(super) async fn enqueue(store: &SqliteStore, scope: &Scope, request: RunRequest) -> Result<()> {
+    let mut tx = store.write().await?;
+    sqlx::query(
+        "INSERT INTO run_requests (user_id, mission_id, slot, iteration_id, not_before) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET not_before = min(not_before, excluded.not_before)",
+    )
+    .bind(scope.owner().as_str())
+    .bind(&request.mission_id)
+    .bind(&request.slot)
+    .bind(&request.iteration_id)
+    .bind(request.not_before.0)
+    .execute(&mut *tx)
+    .await?;
+    if let Some(inputs) = &request.inputs {
+        sqlx::query("INSERT INTO run_inputs (user_id, mission_id, slot, inputs) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+            .bind(scope.owner().as_str())
+            .bind(&request.mission_id)
+            .bind(&request.slot)
+            .bind(inputs.to_string())
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+pub(super) async fn inputs(store: &SqliteStore, scope: &Scope, mission_id: &str, slot: &str) -> Result<Option<Value>> {
+    let inputs: Option<String> =
+        sqlx::query_scalar("SELECT inputs FROM run_inputs WHERE user_id = ? AND mission_id = ? AND slot = ?")
+            .bind(scope.owner().as_str())
+            .bind(mission_id)
+            .bind(slot)
+            .fetch_optional(&store.readers)
+            .await?;
+    inputs
+        .map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|source| StoreError::Corrupt { what: "the inputs of a run", source })
+}
+
+pub(super) async fn drop_run(store: &SqliteStore, claim: &Claim) -> Result<()> {
+    let mut tx = store.write().await?;
+    if end(&mut tx, &claim.user, &claim.fence()).await? {
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Ends the claim and the request that it answers. False if it isn't held.
+pub(super) async fn end(tx: &mut SqliteConnection, user: &UserId, fence: &Fence) -> Result<bool> {
+    let held = sqlx::query(
+        "DELETE FROM mission_claims
+         WHERE token = ? AND user_id = ? AND mission_id = ? AND slot = ? AND worker IS NOT NULL",
+    )
+    .bind(fence.token)
+    .bind(user.as_str())
+    .bind(&fence.mission_id)
+    .bind(&fence.slot)
+    .execute(&mut *tx)
+    .await?;
+    if held.rows_affected() == 0 {
+        return Ok(false);
+    }
+    for table in [
+        "DELETE FROM run_requests WHERE user_id = ? AND mission_id = ? AND slot = ?",
+        "DELETE FROM run_inputs WHERE user_id = ? AND mission_id = ? AND slot = ?",
+    ] {
+        sqlx::query(table)
+            .bind(user.as_str())
+            .bind(&fence.mission_id)
+            .bind(&fence.slot)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,134 @@
+//! The log, its projections, and the schedule.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use mana_core::{Adjusted, Change, Micros, RecordKey, RecordState};
+use serde_json::Value;
+
+use crate::{Claim, Cursor, Fence, Result, RunRequest, Scope};
+
+/// One client's changes, to be appended together or not at all.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// Who sends it. Its own changes are not sent back to it.
+    pub client_id: String,
+    /// Normalised changes, each with its `appId`.
+    pub changes: Vec<Change>,
+    /// The server's time.
+    pub received_at: Micros,
+    /// The claim that the push depends on, if it is a run's result.
+    pub fence: Option<Fence>,
+}
+
+/// What a push did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pushed {
+    /// `(app, table)` of what was appended. Empty for a replay.
+    pub tables: BTreeSet<(String, String)>,
+    /// Stamps that were set back, those of changes that had been stored before included.
+    pub adjusted: Vec<Adjusted>,
+    /// The log's end after the push.
+    pub cursor: Cursor,
+    /// A due time was set, moved or removed.
+    pub schedule_changed: bool,
+}
+
+/// Which part of a log to read.
+#[derive(Debug, Clone, Default)]
+pub struct ChangesQuery {
+    /// One app only.
+    pub app: Option<String>,
+    /// These tables only; empty for all.
+    pub tables: Vec<String>,
+    /// Rows after this one.
+    pub since: Cursor,
+    /// How many rows to scan at most, those left out included.
+    pub limit: usize,
+    /// Leave out what this client pushed.
+    pub not_from: Option<String>,
+}
+
+/// A row of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedChange {
+    /// The change: every stamp explicit, so without a time of its own.
+    pub change: Change,
+    /// Who pushed it.
+    pub client_id: String,
+    /// Where it stands in the log.
+    pub cursor: Cursor,
+}
+
+/// A page of a log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangesPage {
+    /// Oldest first.
+    pub changes: Vec<LoggedChange>,
+    /// The last row scanned; read on from here.
+    pub cursor: Cursor,
+    /// There are rows after the cursor.
+    pub has_more: bool,
+}
+
+/// Mana's storage: verbs, each one transaction.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Appends changes to the log and folds them into the projections.
+    ///
+    /// Stamps over 60 s in the future are set back; changes whose event id is stored already are left out;
+    /// a mission whose cadence, time zone or state changed gets its next due time.
+    async fn push(&self, scope: &Scope, push: Push) -> Result<Pushed>;
+
+    /// Reads the log, oldest first.
+    async fn changes(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage>;
+
+    /// One record, deleted or not.
+    async fn record(&self, scope: &Scope, key: &RecordKey) -> Result<Option<RecordState>>;
+
+    /// All records of a table by id, deleted ones too.
+    async fn records(
+        &self,
+        scope: &Scope,
+        app: &str,
+        table: &str,
+    ) -> Result<Vec<(String, RecordState)>>;
+
+    /// When the next run can be claimed: a due time, a request, or the end of somebody's lease.
+    async fn next_wake(&self) -> Result<Option<Micros>>;
+
+    /// Claims what is due and not claimed by a live lease, longest due first, one slot a mission.
+    async fn claim_due(
+        &self,
+        worker: &str,
+        now: Micros,
+        lease_until: Micros,
+        limit: usize,
+    ) -> Result<Vec<Claim>>;
+
+    /// Prolongs the lease. False: the claim is lost.
+    async fn renew(&self, claim: &Claim, lease_until: Micros) -> Result<bool>;
+
+    /// Gives the slot back untried, for anyone to claim at once. Nothing happens if the claim is lost.
+    async fn release(&self, claim: &Claim) -> Result<()>;
+
+    /// Frees every claim, the attempt counted: at the start of the only process there is.
+    async fn release_all(&self) -> Result<u64>;
+
+    /// Asks for a run. Asking twice for a slot is asking once; inputs given first stay.
+    async fn enqueue_run(&self, scope: &Scope, request: RunRequest) -> Result<()>;
+
+    /// The inputs that came with the request.
+    async fn run_inputs(
+        &self,
+        scope: &Scope,
+        mission_id: &str,
+        slot: &str,
+    ) -> Result<Option<Value>>;
+
+    /// Ends a claim and its request with nothing written, because nothing is to be done.
+    async fn drop_run(&self, claim: &Claim) -> Result<()>;
+
+    /// Finishes what is being written and closes the files.
+    async fn close(&self);
+}
