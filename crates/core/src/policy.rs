@@ -1,1 +1,143 @@
-//! What a tool may do: auto, propose or deny.
+//! The one check on the write path: what the AI may do by itself, what it must ask for, what never happens.
+//!
+//! People and the system pass. A write of the AI passes where its tool's policy is `auto`, or with a
+//! person's consent to exactly these operations.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    actor::Actor,
+    ids,
+    manifest::{EffectOp, Operation, Registry, ToolRef, ops_hash},
+};
+
+/// What a tool may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// It runs without asking.
+    Auto,
+    /// A person decides each time.
+    Propose,
+    /// It never runs, and no model hears of it.
+    Deny,
+}
+
+/// What a person set instead of the manifests' policies. The closest one counts: tool, module, default.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Overrides {
+    /// For every tool.
+    pub default: Option<Policy>,
+    /// For the tools of a module, by its id.
+    pub modules: BTreeMap<String, Policy>,
+    /// For a tool, by its name.
+    pub tools: BTreeMap<String, Policy>,
+}
+
+impl Overrides {
+    /// The policy that counts for a tool.
+    ///
+    /// A `deny` in the manifest yields to an override of that very tool only. A query changes nothing,
+    /// so there is nothing to propose: it runs, or it is denied.
+    pub fn effective(&self, tool: ToolRef<'_>) -> Policy {
+        let wide = || self.modules.get(&tool.module.id).copied().or(self.default);
+        let policy = match (self.tools.get(&tool.tool.name), tool.tool.policy) {
+            (Some(policy), _) => *policy,
+            (None, Policy::Deny) => Policy::Deny,
+            (None, own) => wide().unwrap_or(own),
+        };
+        match policy {
+            Policy::Propose if tool.tool.effect.op == EffectOp::Query => Policy::Auto,
+            policy => policy,
+        }
+    }
+}
+
+/// What the AI is about to write.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The tool.
+    pub tool: &'a str,
+    /// The step that calls it.
+    pub step_id: &'a str,
+    /// What it comes to.
+    pub operations: &'a [Operation],
+}
+
+/// A person's yes to one proposal, bound to the operations that were shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Consent {
+    /// The proposal.
+    pub proposal_id: String,
+    /// The hash of its operations, [`ops_hash`].
+    pub ops_hash: String,
+}
+
+/// Why a write is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("{message}")]
+pub struct Refusal {
+    /// A word for programs: `denied`, `unknownTool`, `consentMissing`, `altered`.
+    pub code: &'static str,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Refusal {
+    fn new(code: &'static str, message: String) -> Refusal {
+        Refusal { code, message }
+    }
+}
+
+/// Lets a write pass, or says why not.
+pub fn authorise(
+    registry: &Registry,
+    overrides: &Overrides,
+    actor: &Actor,
+    call: Option<&Call<'_>>,
+    consent: Option<&Consent>,
+) -> Result<(), Refusal> {
+    if !matches!(actor, Actor::Ai { .. }) {
+        return Ok(());
+    }
+    let Some(call) = call else {
+        let message = "A write of the AI has to name its tool. Nothing was changed.".to_owned();
+        return Err(Refusal::new("denied", message));
+    };
+    let Some(tool) = registry.tool(call.tool) else {
+        let message = format!(
+            "There is no tool {} here. Add the module that it belongs to, or reject the proposal.",
+            call.tool
+        );
+        return Err(Refusal::new("unknownTool", message));
+    };
+    if !call.operations.iter().all(|operation| tool.covers(operation)) {
+        let message = format!("{} can't do this: it is not what the tool is for.", call.tool);
+        return Err(Refusal::new("altered", message));
+    }
+    match overrides.effective(tool) {
+        Policy::Auto => Ok(()),
+        Policy::Deny => {
+            let message =
+                format!("{} is switched off by the policy. Allow it there if you want this.", call.tool);
+            Err(Refusal::new("denied", message))
+        }
+        Policy::Propose => {
+            let Some(consent) = consent else {
+                let message = format!("{} needs a person's approval first.", call.tool);
+                return Err(Refusal::new("consentMissing", message));
+            };
+            let same = consent.proposal_id == ids::proposal_id(call.step_id)
+                && consent.ops_hash == ops_hash(call.operations);
+            if same {
+                return Ok(());
+            }
+            let message = "This is not what was approved. Nothing was changed; look at the proposal again.";
+            Err(Refusal::new("altered", message.to_owned()))
+        }
+    }
+}

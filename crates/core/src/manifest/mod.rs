@@ -1,1 +1,27 @@
-//! Module manifests: tables, fields, tools (see the contract).
+//! Modules as data: tables, words and tools, read from a manifest.
+//!
+//! A manifest is a JSON file; `spec/MODULES.md` says how to write one. From it come the model's tool
+//! schemas, the check of parameters and forms, the policy's default, the ghost card, what a tool does on
+//! every replica, the generic page and what a mission reads. Nothing here does I/O: whoever has a data
+//! directory passes the files' text to [`Registry::with`].
+
+mod check;
+mod effect;
+mod json_schema;
+mod parse;
+mod query;
+mod registry;
+mod types;
+mod validate;
+
+pub use effect::{Operation, ops_hash};
+pub use parse::{Fault, ManifestError};
+pub use query::{QueryContext, Row};
+pub use registry::{Registry, Rejected, ToolRef};
+pub use types::{
+    Comparison, Condition, Direction, Effect, EffectOp, EmptyState, EnumValue, Field, FieldType, Filter,
+    Label, ListView, Manifest, PromptQuery, Sort, Table, Tool,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! What a tool's call comes to: operations on records, the same on every replica.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{
+    registry::ToolRef,
+    types::{EffectOp, FieldType, Source, source},
+};
+use crate::{
+    Map, change::Op, ids, merge, mission::Problem, record::RecordKey, record::RecordState, time::Micros,
+};
+
+/// One thing that happens to one record. A ghost card is drawn from it, a consent is bound to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Insert, update or delete.
+    pub op: Op,
+    /// The module.
+    pub app: String,
+    /// The table.
+    pub table: String,
+    /// The record.
+    pub id: String,
+    /// The values; a delete has none.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub set: Map,
+    /// Fields that get the time of the write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub now: Vec<String>,
+}
+
+impl Operation {
+    /// The record.
+    pub fn key(&self) -> RecordKey {
+        RecordKey::new(&self.app, &self.table, &self.id)
+    }
+
+    /// The values as they are written at a time.
+    pub fn values(&self, at: Micros) -> Map {
+        let mut values = self.set.clone();
+        values.extend(self.now.iter().map(|field| (field.clone(), Value::from(at.to_string()))));
+        values
+    }
+}
+
+/// What a consent is bound to: SHA-256 of the operations' canonical JSON (RFC 8785), in hex.
+pub fn ops_hash(operations: &[Operation]) -> String {
+    let value = serde_json::to_value(operations).unwrap_or(Value::Null);
+    let digest = Sha256::digest(merge::canonical(&value).as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl<'a> ToolRef<'a> {
+    /// The existing record that a call touches; an insert and a query touch none.
+    pub fn target(self, params: &Map) -> Option<RecordKey> {
+        match self.tool.effect.op {
+            EffectOp::Insert | EffectOp::Query => None,
+            EffectOp::Update | EffectOp::Delete => self.record_id(params).map(|id| self.key(id)),
+        }
+    }
+
+    /// True where an operation is one that this tool can lead to.
+    pub fn covers(self, operation: &Operation) -> bool {
+        let effect = &self.tool.effect;
+        effect.op.op() == Some(operation.op)
+            && operation.app == self.module.id
+            && operation.table == effect.table
+            && operation.set.keys().chain(&operation.now).all(|field| effect.set.contains_key(field))
+    }
+
+    /// The operations of a call, from checked parameters.
+    ///
+    /// `step` is what the ids of created records derive from. `target` is the record that the call
+    /// touches, as this replica holds it. A query has no operations.
+    pub fn operations(
+        self,
+        params: &Map,
+        step: &str,
+        target: Option<&RecordState>,
+    ) -> Result<Vec<Operation>, Problem> {
+        let effect = &self.tool.effect;
+        let Some(op) = effect.op.op() else { return Ok(Vec::new()) };
+        let id = match effect.op {
+            EffectOp::Insert if !self.table.singleton => ids::created_record_id(step, 0),
+            _ => self.record_id(params).ok_or_else(|| {
+                Problem::new("id", "required", format!("{} needs the id of a record.", self.tool.name))
+            })?,
+        };
+        let mut operation = Operation {
+            op,
+            app: self.module.id.clone(),
+            table: effect.table.clone(),
+            id,
+            set: Map::new(),
+            now: Vec::new(),
+        };
+        for (field, value) in &effect.set {
+            let value = match source(value) {
+                Source::Now => {
+                    operation.now.push(field.clone());
+                    continue;
+                }
+                Source::Today => continue,
+                Source::Literal(value) => value.clone(),
+                Source::Param(param) => match self.param(params, param) {
+                    Some(value) => value,
+                    None => continue,
+                },
+                Source::Append(param) => match self.param(params, param) {
+                    Some(addition) => appended(target, field, &addition),
+                    None => continue,
+                },
+            };
+            operation.set.insert(field.clone(), value);
+        }
+        operation.now.sort();
+        if let Some(problem) = self.record_problem(&operation) {
+            return Err(problem);
+        }
+        Ok(vec![operation])
+    }
+
+    /// A parameter as it is kept. Null empties a field of an existing record; a new one just lacks it.
+    fn param(self, params: &Map, name: &str) -> Option<Value> {
+        let value = params.get(name)?;
+        if value.is_null() && self.tool.effect.op != EffectOp::Update {
+            return None;
+        }
+        match (value, self.tool.params.get(name).map(|param| param.kind)) {
+            (Value::String(text), Some(FieldType::Datetime)) => {
+                Some(Micros::parse(text).map_or_else(|_| value.clone(), |at| Value::from(at.to_string())))
+            }
+            _ => Some(merge::normalise(value)),
+        }
+    }
+
+    fn record_id(self, params: &Map) -> Option<String> {
+        if self.table.singleton {
+            return Some(self.module.id.clone());
+        }
+        let id = match source(&Value::from(self.tool.effect.id.as_deref()?)) {
+            Source::Param(param) => params.get(param)?.as_str()?.to_owned(),
+            _ => self.tool.effect.id.clone()?,
+        };
+        (!id.is_empty()).then_some(id)
+    }
+
+    fn key(self, id: String) -> RecordKey {
+        RecordKey::new(&self.module.id, &self.tool.effect.table, id)
+    }
+}
+
+/// The field's text with a paragraph added.
+fn appended(target: Option<&RecordState>, field: &str, addition: &Value) -> Value {
+    let before = target.and_then(|state| state.data.get(field)).and_then(Value::as_str).unwrap_or("");
+    let addition = addition.as_str().unwrap_or("").trim();
+    match before.trim_end() {
+        "" => Value::from(addition),
+        before => Value::from(format!("{before}\n\n{addition}")),
+    }
+}

@@ -1,0 +1,79 @@
+//! A tool's parameters as a JSON Schema, the form in which models know tools.
+
+use serde_json::{Value, json};
+
+use super::{
+    registry::ToolRef,
+    types::{EffectOp, EnumValue, Field, FieldType},
+};
+use crate::Map;
+
+/// The schema of the object of parameters.
+pub(super) fn params(tool: ToolRef<'_>) -> Value {
+    let declared = &tool.tool.params;
+    let update = tool.tool.effect.op == EffectOp::Update;
+    let properties: Map = declared
+        .iter()
+        .map(|(name, field)| (name.clone(), property(field, update && !field.required)))
+        .collect();
+    let required: Vec<_> = declared.iter().filter(|(_, field)| field.required).map(|(name, _)| name).collect();
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn property(field: &Field, nullable: bool) -> Value {
+    let (kind, format, example) = match field.kind {
+        FieldType::Text | FieldType::Markdown | FieldType::Enum | FieldType::Ref => ("string", None, None),
+        FieldType::Url => ("string", Some("uri"), None),
+        FieldType::Date => ("string", Some("date"), Some("2026-04-08")),
+        FieldType::Datetime => ("string", Some("date-time"), Some("2026-04-08T15:30:00+02:00")),
+        FieldType::Time => ("string", None, Some("08:30")),
+        FieldType::Number => ("number", None, None),
+        FieldType::Integer => ("integer", None, None),
+        FieldType::Boolean => ("boolean", None, None),
+        FieldType::Tags | FieldType::KeyedList => ("array", None, None),
+        FieldType::Json => ("", None, None),
+    };
+    let mut schema = Map::new();
+    if !kind.is_empty() {
+        schema.insert("type".into(), if nullable { json!([kind, "null"]) } else { kind.into() });
+    }
+    if let Some(format) = format {
+        schema.insert("format".into(), format.into());
+    }
+    let said = field.description.as_deref().unwrap_or_default();
+    let description = match example {
+        Some(example) => format!("{said} Like {example}."),
+        None => said.to_owned(),
+    };
+    schema.insert("description".into(), description.into());
+    let bounds = match field.kind {
+        FieldType::Text | FieldType::Markdown | FieldType::Url => ("minLength", "maxLength"),
+        FieldType::Tags => ("minItems", "maxItems"),
+        _ => ("minimum", "maximum"),
+    };
+    for (word, bound) in [(bounds.0, field.min), (bounds.1, field.max)] {
+        if let Some(bound) = bound {
+            schema.insert(word.into(), crate::merge::normalise(&json!(bound)));
+        }
+    }
+    match field.kind {
+        FieldType::Enum => {
+            let mut values: Vec<Value> = field.values.iter().map(EnumValue::value).map(Value::from).collect();
+            values.extend(nullable.then_some(Value::Null));
+            schema.insert("enum".into(), values.into());
+        }
+        FieldType::Ref => {
+            schema.insert("minLength".into(), 1.into());
+        }
+        FieldType::Tags => {
+            schema.insert("items".into(), json!({ "type": "string" }));
+        }
+        _ => {}
+    }
+    Value::Object(schema)
+}

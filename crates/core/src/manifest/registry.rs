@@ -1,0 +1,255 @@
+//! All modules of a server or a browser, and how to find something in them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::Value;
+
+use super::{
+    check,
+    types::{FieldType, Manifest, Table, Tool},
+};
+use crate::{
+    Map,
+    merge::TableSchema,
+    mission::Problem,
+    policy::{Overrides, Policy},
+};
+
+const BUILTIN: [(&str, &str); 7] = [
+    ("todo.json", include_str!("../../../../modules/todo.json")),
+    ("calendar.json", include_str!("../../../../modules/calendar.json")),
+    ("notes.json", include_str!("../../../../modules/notes.json")),
+    ("goals.json", include_str!("../../../../modules/goals.json")),
+    ("places.json", include_str!("../../../../modules/places.json")),
+    ("context.json", include_str!("../../../../modules/context.json")),
+    ("ai.json", include_str!("../../../../modules/ai.json")),
+];
+
+/// First parts of a path that aren't a module's to take.
+const RESERVED: [&str; 21] = [
+    "_app", "ai", "app", "auth", "companion", "health", "inbox", "internal", "login", "metrics", "missions",
+    "modules", "policy", "search", "settings", "setup", "sync", "today", "v1", "workbench", "ws",
+];
+
+/// A file that became no module, for the log and the settings page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// The file's name.
+    pub file: String,
+    /// What is wrong with which line and what to do.
+    pub reason: String,
+}
+
+/// The modules.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    manifests: Vec<Manifest>,
+    schemas: HashMap<String, HashMap<String, TableSchema>>,
+    /// Place of the module and of the tool in it.
+    tools: HashMap<String, (usize, usize)>,
+}
+
+/// A tool together with its module and table.
+#[derive(Debug, Clone, Copy)]
+pub struct ToolRef<'a> {
+    /// The module.
+    pub module: &'a Manifest,
+    /// The tool.
+    pub tool: &'a Tool,
+    /// The table that it works on.
+    pub table: &'a Table,
+}
+
+impl Registry {
+    /// The modules that Mana brings along.
+    pub fn builtin() -> Registry {
+        let (registry, rejected) = Registry::default().with(BUILTIN);
+        debug_assert!(rejected.is_empty(), "the modules in the repository are valid: {rejected:?}");
+        registry
+    }
+
+    /// These modules and more, from files (name, text). A file that is broken, or that takes an id, a
+    /// page or a tool's name from a module that is here already, is left out with the reason.
+    pub fn with<N: Into<String>, T: AsRef<str>>(
+        self,
+        files: impl IntoIterator<Item = (N, T)>,
+    ) -> (Registry, Vec<Rejected>) {
+        let mut rejected = Vec::new();
+        let mut added = Vec::new();
+        for (file, text) in files {
+            let file = file.into();
+            match Manifest::parse(text.as_ref()) {
+                Ok(manifest) => added.push((file, manifest)),
+                Err(error) => rejected.push(Rejected { file, reason: error.to_string() }),
+            }
+        }
+        // Modules may refer to each other in any order, so references are checked against all of them.
+        let mut tables: BTreeSet<(String, String)> = BTreeSet::new();
+        for manifest in self.manifests.iter().chain(added.iter().map(|(_, manifest)| manifest)) {
+            tables.extend(manifest.tables.keys().map(|table| (manifest.id.clone(), table.clone())));
+        }
+        let mut registry = self;
+        for (file, manifest) in added {
+            match registry.conflict(&manifest).or_else(|| lost_reference(&manifest, &tables)) {
+                Some(reason) => rejected.push(Rejected { file, reason }),
+                None => registry.add(manifest),
+            }
+        }
+        (registry, rejected)
+    }
+
+    /// Modules that were checked before: what the server sends to a browser.
+    pub fn from_json(manifests: &str) -> Result<Registry, serde_json::Error> {
+        let mut registry = Registry::default();
+        for manifest in serde_json::from_str::<Vec<Manifest>>(manifests)? {
+            registry.add(manifest);
+        }
+        Ok(registry)
+    }
+
+    /// The modules as a JSON array, fields and parameters in their order.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(&self.manifests).unwrap_or_else(|_| "[]".to_owned())
+    }
+
+    fn conflict(&self, manifest: &Manifest) -> Option<String> {
+        if self.manifest(&manifest.id).is_some() {
+            return Some(format!("There is a module \"{}\" already. Give this one another id.", manifest.id));
+        }
+        let route = manifest.route.as_deref();
+        if let Some(route) = route
+            && RESERVED.contains(&route.trim_start_matches('/'))
+        {
+            return Some(format!("The route {route} is one of Mana's own pages. Choose another."));
+        }
+        if let Some(other) = self.manifests.iter().find(|other| route.is_some() && other.route == manifest.route)
+        {
+            let route = route.unwrap_or_default();
+            return Some(format!("The route {route} belongs to the module {}. Choose another.", other.id));
+        }
+        let taken = manifest.tools.iter().find_map(|tool| self.tool(&tool.name));
+        taken.map(|other| {
+            format!(
+                "The module {} has a tool {} already. Give this one another name.",
+                other.module.id, other.tool.name
+            )
+        })
+    }
+
+    fn add(&mut self, manifest: Manifest) {
+        let place = self.manifests.len();
+        for (index, tool) in manifest.tools.iter().enumerate() {
+            if manifest.tables.contains_key(&tool.effect.table) {
+                self.tools.insert(tool.name.clone(), (place, index));
+            }
+        }
+        let tables = manifest.tables.iter().map(|(name, table)| (name.clone(), table.schema()));
+        self.schemas.insert(manifest.id.clone(), tables.collect());
+        self.manifests.push(manifest);
+    }
+
+    /// How a table merges. One that no manifest names merges field by field.
+    pub fn schema(&self, app: &str, table: &str) -> &TableSchema {
+        self.schemas.get(app).and_then(|tables| tables.get(table)).unwrap_or(TableSchema::EMPTY)
+    }
+
+    /// Every module, hidden ones too.
+    pub fn manifests(&self) -> &[Manifest] {
+        &self.manifests
+    }
+
+    /// The modules that have a page, in the order of the navigation.
+    pub fn visible(&self) -> Vec<&Manifest> {
+        let mut visible: Vec<_> = self.manifests.iter().filter(|manifest| !manifest.hidden).collect();
+        visible.sort_by_key(|manifest| (manifest.order, &manifest.id));
+        visible
+    }
+
+    /// A module.
+    pub fn manifest(&self, id: &str) -> Option<&Manifest> {
+        self.manifests.iter().find(|manifest| manifest.id == id)
+    }
+
+    /// A table.
+    pub fn table(&self, app: &str, table: &str) -> Option<&Table> {
+        self.manifest(app)?.tables.get(table)
+    }
+
+    /// A tool.
+    pub fn tool(&self, name: &str) -> Option<ToolRef<'_>> {
+        let (module, tool) = self.tools.get(name)?;
+        self.manifests.get(*module)?.tool_at(*tool)
+    }
+
+    /// Every tool, in the order of the navigation.
+    pub fn tools(&self) -> Vec<ToolRef<'_>> {
+        let mut modules: Vec<_> = self.manifests.iter().collect();
+        modules.sort_by_key(|manifest| (manifest.order, &manifest.id));
+        let tools = modules.into_iter().flat_map(|m| (0..m.tools.len()).filter_map(move |i| m.tool_at(i)));
+        tools.collect()
+    }
+
+    /// The tools that a mission may use, each with the policy that counts; a denied one isn't among them.
+    pub fn allowed(&self, overrides: &Overrides) -> Vec<(ToolRef<'_>, Policy)> {
+        let tools = self.tools().into_iter().map(|tool| (tool, overrides.effective(tool)));
+        tools.filter(|(_, policy)| *policy != Policy::Deny).collect()
+    }
+
+    /// What is wrong with a record's data, for its form. With `partial` only the fields that are given
+    /// are looked at.
+    pub fn check_record(&self, app: &str, table: &str, data: &Map, partial: bool) -> Vec<Problem> {
+        match self.table(app, table) {
+            Some(table) => check::record(table, data, partial),
+            None => vec![Problem::new(
+                "table",
+                "unknown",
+                format!("There is no table {table} in a module {app}. Add the module that it belongs to."),
+            )],
+        }
+    }
+}
+
+impl Manifest {
+    fn tool_at(&self, index: usize) -> Option<ToolRef<'_>> {
+        let tool = self.tools.get(index)?;
+        Some(ToolRef { module: self, tool, table: self.tables.get(&tool.effect.table)? })
+    }
+}
+
+impl Table {
+    /// How the table merges.
+    pub fn schema(&self) -> TableSchema {
+        let lists = self.fields.iter().filter(|(_, field)| field.kind == FieldType::KeyedList);
+        TableSchema {
+            lists: lists
+                .map(|(name, field)| (name.clone(), field.list.clone().unwrap_or_default()))
+                .collect::<BTreeMap<_, _>>(),
+        }
+    }
+}
+
+impl ToolRef<'_> {
+    /// What is wrong with the parameters of a call; empty where it can be made.
+    pub fn check(self, params: &Map) -> Vec<Problem> {
+        check::call(self, params)
+    }
+
+    /// The tool's parameters as a JSON Schema, for the model.
+    pub fn params_schema(self) -> Value {
+        super::json_schema::params(self)
+    }
+}
+
+/// A reference into a table that isn't there.
+fn lost_reference(manifest: &Manifest, tables: &BTreeSet<(String, String)>) -> Option<String> {
+    let fields = manifest.tables.values().flat_map(|table| &table.fields);
+    let params = manifest.tools.iter().flat_map(|tool| &tool.params);
+    fields.chain(params).find_map(|(name, field)| {
+        let table = field.table.as_ref()?;
+        let module = field.module.as_ref().unwrap_or(&manifest.id);
+        let known = tables.contains(&(module.clone(), table.clone()));
+        (!known).then(|| {
+            format!("{name} refers to the table {table} of the module {module}, which is not here. Add it, or use text.")
+        })
+    })
+}
