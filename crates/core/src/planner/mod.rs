@@ -1,1 +1,12 @@
-//! The planner: prompt, parser, outline.
+//! The planner: from a mission and its records to a prompt, from a model's
+//! answer to an iteration. Rules: `spec/MISSIONS.md`, parts P and A.
+
+mod answer;
+pub mod build;
+pub mod outline;
+pub mod parser;
+pub mod prompt;
+pub mod resolve;
+
+pub use parser::{Checks, Plan, PlannedStep, RefusedStep, Unusable, parse};
+pub use prompt::{InputText, Message, Pending, PromptParts, PromptTool, Role, prompt, repair};

@@ -1,0 +1,317 @@
+//! When a mission is due: its cadence, read on the wall clock of its time zone.
+//!
+//! Everything is a function of its arguments. Rules MISSIONS C1–C9.
+
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::civil::{Date, DateTime, Time, Weekday};
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use jiff::{Span, Timestamp};
+use serde_json::Value;
+
+use super::problem::Problem;
+use crate::time::Micros;
+
+/// The longest interval that a mission may have: a year of minutes.
+pub const MAX_INTERVAL_MINUTES: u32 = 366 * 24 * 60;
+
+/// How often a mission runs.
+#[derive(Clone, Debug)]
+pub enum Cadence {
+    /// Only when a person asks for it.
+    Manual,
+    /// Every so many minutes, counted from the occurrence before.
+    Interval {
+        /// Minutes between two occurrences, at least 1.
+        every_minutes: u32,
+    },
+    /// Every day at a time of the wall clock.
+    Daily {
+        /// The time of day.
+        at: Time,
+    },
+    /// Once a week at a time of the wall clock.
+    Weekly {
+        /// The day of the week.
+        day: Weekday,
+        /// The time of day.
+        at: Time,
+    },
+    /// A cron expression of five fields, or a nickname such as `@daily`.
+    Cron {
+        /// The parsed expression.
+        expression: Box<Cron>,
+    },
+}
+
+impl Cadence {
+    /// Reads the `cadence` of a mission's data. A missing one is manual.
+    pub fn parse(value: Option<&Value>) -> Result<Cadence, Problem> {
+        let value = match value {
+            None | Some(Value::Null) => return Ok(Cadence::Manual),
+            Some(value) => value,
+        };
+        let Some(kind) = value.get("kind").and_then(Value::as_str) else {
+            return Err(Problem::new(
+                "cadence",
+                "invalid",
+                "The cadence has no kind. Choose manual, interval, daily, weekly or cron.",
+            ));
+        };
+        match kind {
+            "manual" => Ok(Cadence::Manual),
+            "interval" => Ok(Cadence::Interval {
+                every_minutes: number(value, "everyMinutes", None, 1, MAX_INTERVAL_MINUTES)?,
+            }),
+            "daily" => Ok(Cadence::Daily {
+                at: time_of_day(value)?,
+            }),
+            "weekly" => {
+                let day = number(value, "dayOfWeek", None, 0, 6)?;
+                Ok(Cadence::Weekly {
+                    day: Weekday::from_sunday_zero_offset(day as i8).unwrap_or(Weekday::Sunday),
+                    at: time_of_day(value)?,
+                })
+            }
+            "cron" => cron(value),
+            other => Err(Problem::new(
+                "cadence.kind",
+                "invalid",
+                format!("“{other}” is no cadence. Choose manual, interval, daily, weekly or cron."),
+            )),
+        }
+    }
+}
+
+/// Reads an IANA time zone name, such as `Europe/Berlin`.
+pub fn time_zone(name: &str) -> Result<TimeZone, Problem> {
+    TimeZoneDatabase::bundled().get(name).map_err(|_| {
+        Problem::new(
+            "timezone",
+            "unknown",
+            format!("“{name}” is not a known time zone. Use a name such as Europe/Berlin."),
+        )
+    })
+}
+
+/// The first occurrence strictly after `after`. None for a manual mission,
+/// or when there is none before the calendar ends.
+pub fn next_after(cadence: &Cadence, zone: &TimeZone, after: Micros) -> Option<Micros> {
+    match cadence {
+        Cadence::Manual => None,
+        Cadence::Interval { every_minutes } => {
+            Some(Micros(after.0.saturating_add(minutes(*every_minutes))))
+        }
+        Cadence::Daily { at } => earliest(zone, after, |from| {
+            let today = from.date().to_datetime(*at);
+            if today > from {
+                Some(today)
+            } else {
+                Some(from.date().tomorrow().ok()?.to_datetime(*at))
+            }
+        }),
+        Cadence::Weekly { day, at } => earliest(zone, after, |from| {
+            let today = from.date().to_datetime(*at);
+            if from.date().weekday() == *day && today > from {
+                return Some(today);
+            }
+            let next: Date = from.date().nth_weekday(1, *day).ok()?;
+            Some(next.to_datetime(*at))
+        }),
+        Cadence::Cron { expression } => earliest(zone, after, |from| {
+            expression.find_next_occurrence(&from, false).ok()
+        }),
+    }
+}
+
+/// The first occurrence after `now` of the series in which `due` is an
+/// occurrence: an interval keeps its beat, however late its runs are.
+pub fn next_in_series(
+    cadence: &Cadence,
+    zone: &TimeZone,
+    due: Micros,
+    now: Micros,
+) -> Option<Micros> {
+    match cadence {
+        Cadence::Interval { every_minutes } if due <= now => {
+            let step = minutes(*every_minutes);
+            Some(Micros(due.0 + ((now.0 - due.0) / step + 1) * step))
+        }
+        Cadence::Interval { .. } => Some(due),
+        _ => next_after(cadence, zone, now),
+    }
+}
+
+/// Occurrences in a span of time, newest first kept when there are many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Occurrences {
+    /// The newest of them, oldest first.
+    pub newest: Vec<Micros>,
+    /// There are earlier ones, which are not listed.
+    pub earlier: bool,
+}
+
+/// The occurrences after `from` and up to `to`, at most the `max` newest.
+///
+/// `from` is itself an occurrence (or the mission's beginning), so that an
+/// interval is counted from there.
+pub fn occurrences_between(
+    cadence: &Cadence,
+    zone: &TimeZone,
+    from: Micros,
+    to: Micros,
+    max: usize,
+) -> Occurrences {
+    if from >= to {
+        return Occurrences::default();
+    }
+    if let Cadence::Interval { every_minutes } = cadence {
+        let step = minutes(*every_minutes);
+        let total = (to.0 - from.0) / step;
+        let listed = total.min(max as i64);
+        return Occurrences {
+            newest: (total - listed + 1..=total)
+                .map(|n| Micros(from.0 + n * step))
+                .collect(),
+            earlier: total > listed,
+        };
+    }
+    // A span of years may hold a million occurrences. Look back from the end
+    // through a window that doubles until it holds enough of them.
+    let mut window = 60 * minutes(1);
+    loop {
+        let start = Micros(from.0.max(to.0.saturating_sub(window)));
+        let mut newest = Vec::new();
+        let mut at = start;
+        while let Some(next) = next_after(cadence, zone, at).filter(|next| *next <= to) {
+            newest.push(next);
+            at = next;
+        }
+        if start == from || newest.len() > max {
+            let surplus = newest.len().saturating_sub(max);
+            newest.drain(..surplus);
+            return Occurrences {
+                newest,
+                earlier: surplus > 0,
+            };
+        }
+        window = window.saturating_mul(2);
+    }
+}
+
+/// The earliest instant after `after` at which a series of wall-clock times
+/// happens. `next` gives the series' first time strictly after a given one.
+///
+/// A time that the clock jumps over happens later by the jump, a time that
+/// happens twice counts the first time. The jump is why the order of instants
+/// is not the order of wall-clock times: on Lord Howe Island 02:15 can be
+/// later than 02:40.
+fn earliest(
+    zone: &TimeZone,
+    after: Micros,
+    mut next: impl FnMut(DateTime) -> Option<DateTime>,
+) -> Option<Micros> {
+    let instant = Timestamp::from_microsecond(after.0).ok()?;
+    let day_before = instant.checked_sub(Span::new().hours(25)).ok()?;
+    // The offset before a jump reaches back to the times that it shifts.
+    let offset = zone.to_offset(instant).min(zone.to_offset(day_before));
+    let mut wall = offset.to_datetime(instant);
+    let mut best: Option<Micros> = None;
+    loop {
+        wall = match next(wall) {
+            Some(wall) => wall,
+            None => return best,
+        };
+        let ambiguous = zone.to_ambiguous_timestamp(wall);
+        let shifted = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
+        let Ok(at) = ambiguous.compatible() else {
+            return best;
+        };
+        let at = Micros(at.as_microsecond());
+        if at > after {
+            best = Some(best.map_or(at, |best| best.min(at)));
+            if !shifted {
+                return best;
+            }
+        }
+    }
+}
+
+fn minutes(n: u32) -> i64 {
+    i64::from(n) * 60_000_000
+}
+
+fn number(
+    cadence: &Value,
+    name: &str,
+    default: Option<u32>,
+    min: u32,
+    max: u32,
+) -> Result<u32, Problem> {
+    let field = format!("cadence.{name}");
+    match (cadence.get(name), default) {
+        (None | Some(Value::Null), Some(default)) => Ok(default),
+        (None | Some(Value::Null), None) => Err(Problem::new(
+            field,
+            "required",
+            format!("{name} is missing. Give a number from {min} to {max}."),
+        )),
+        (Some(value), _) => value
+            .as_f64()
+            .filter(|n| n.fract() == 0.0 && *n >= f64::from(min) && *n <= f64::from(max))
+            .map(|n| n as u32)
+            .ok_or_else(|| {
+                Problem::new(
+                    field,
+                    "range",
+                    format!("{name} must be a whole number from {min} to {max}."),
+                )
+            }),
+    }
+}
+
+fn time_of_day(cadence: &Value) -> Result<Time, Problem> {
+    let hour = number(cadence, "atHour", None, 0, 23)?;
+    let minute = number(cadence, "atMinute", Some(0), 0, 59)?;
+    Ok(Time::constant(hour as i8, minute as i8, 0, 0))
+}
+
+fn cron(cadence: &Value) -> Result<Cadence, Problem> {
+    const FIELD: &str = "cadence.expression";
+    let text = cadence
+        .get("expression")
+        .and_then(Value::as_str)
+        .unwrap_or("")
+        .trim();
+    if text.is_empty() {
+        return Err(Problem::new(
+            FIELD,
+            "required",
+            "The cron expression is empty. Try “0 8 * * 1-5”.",
+        ));
+    }
+    let parser = CronParser::builder()
+        .seconds(Seconds::Disallowed)
+        .year(Year::Disallowed)
+        .build();
+    let expression = parser.parse(text).map_err(|error| {
+        let fields = text.split_whitespace().count();
+        let reason = if fields != 5 && !text.starts_with('@') {
+            format!("it has {fields} fields, and needs 5: minute, hour, day of month, month, day of week")
+        } else {
+            error.to_string().trim_end_matches('.').to_owned()
+        };
+        Problem::new(FIELD, "invalid", format!("The cron expression “{text}” can't be read: {reason}."))
+    })?;
+    let somewhen = jiff::civil::date(2024, 1, 1).at(0, 0, 0, 0);
+    if expression.find_next_occurrence(&somewhen, true).is_err() {
+        return Err(Problem::new(
+            FIELD,
+            "never",
+            format!("The cron expression “{text}” names a day that never comes."),
+        ));
+    }
+    Ok(Cadence::Cron {
+        expression: Box::new(expression),
+    })
+}

@@ -1,0 +1,44 @@
+//! What a mission's form says before it is saved.
+
+use crate::Map;
+
+use super::{Mission, Problem, cadence};
+
+/// The longest title.
+pub const MAX_TITLE: usize = 200;
+
+/// What is wrong with a mission's data; empty when it can be saved.
+pub fn check_mission(data: &Map) -> Vec<Problem> {
+    let mission = Mission::parse("", data);
+    let mut problems = Vec::new();
+    let title = mission.title.trim();
+    if title.is_empty() {
+        problems.push(Problem::new(
+            "title",
+            "required",
+            "Give the mission a title.",
+        ));
+    } else if title.chars().count() > MAX_TITLE {
+        problems.push(Problem::new(
+            "title",
+            "range",
+            format!("Use at most {MAX_TITLE} characters."),
+        ));
+    }
+    problems.extend(mission.problems);
+    if let Some(name) = &mission.timezone
+        && let Err(problem) = cadence::time_zone(name)
+    {
+        problems.push(problem);
+    }
+    if let Some(overlap) = data.get("overlap").filter(|value| !value.is_null())
+        && !matches!(overlap.as_str(), Some("skip" | "allow"))
+    {
+        problems.push(Problem::new(
+            "overlap",
+            "invalid",
+            "The overlap must be skip or allow.",
+        ));
+    }
+    problems
+}

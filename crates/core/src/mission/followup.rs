@@ -1,0 +1,140 @@
+//! What the server adds to a mission after a push has been merged into it.
+//! Rules MISSIONS N1–N6.
+
+use serde_json::{Value, json};
+
+use super::{APP, MISSIONS, Mission, cadence, slot};
+use crate::Map;
+use crate::actor::{Actor, SystemSource};
+use crate::change::{ChangeError, Op};
+use crate::ids;
+use crate::merge::TableSchema;
+use crate::record::{Prepare, Prepared, RecordKey, RecordState, prepare};
+use crate::time::Micros;
+
+/// A mission in the schedule: an id and times, no content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleRow {
+    /// The mission.
+    pub mission_id: String,
+    /// When it is due.
+    pub next_run_at: Micros,
+    /// The slot that is tried again then, where it is not a new one.
+    pub retry_slot: Option<String>,
+}
+
+impl ScheduleRow {
+    /// The slot that is due at `next_run_at`.
+    pub fn slot(&self) -> String {
+        self.retry_slot
+            .clone()
+            .unwrap_or_else(|| slot::due(self.next_run_at))
+    }
+}
+
+/// The schedule's row for a mission's record; none unless it is active and
+/// has a next run.
+pub fn schedule_row(id: &str, state: &RecordState) -> Option<ScheduleRow> {
+    let mission = Mission::parse(id, &state.data);
+    if !mission.is_active() {
+        return None;
+    }
+    Some(ScheduleRow {
+        mission_id: id.to_owned(),
+        next_run_at: mission.next_run_at?,
+        retry_slot: mission.retry_slot.filter(|slot| slot::is_valid(slot)),
+    })
+}
+
+/// The write that a push calls for when it made a mission or changed its
+/// cadence, time zone or state without saying itself when the mission runs
+/// next. `timezone` is the account's. None where nothing is to be written.
+pub fn follow_up(
+    schema: &TableSchema,
+    id: &str,
+    before: Option<&RecordState>,
+    after: &RecordState,
+    timezone: Option<&str>,
+    now: Micros,
+) -> Result<Option<Prepared>, ChangeError> {
+    let set = writes(id, before, after, timezone, now);
+    if set.is_empty() {
+        return Ok(None);
+    }
+    let stamps: Vec<i64> = ["cadence", "timezone", "state", "deletedAt", "nextRunAt"]
+        .iter()
+        .map(|field| after.meta.get(*field).map_or(0, |stamp| stamp.at.0))
+        .collect();
+    let key = RecordKey::new(APP, MISSIONS, id);
+    let write = Prepare {
+        key: &key,
+        op: Op::Update,
+        set,
+        state: Some(after),
+        tick: now,
+        at: None,
+        actor: Actor::system(SystemSource::Projection),
+        event_id: ids::derive(id, &format!("follow-up:{}:{stamps:?}", now.0)),
+    };
+    prepare(schema, write).map(Some)
+}
+
+fn writes(
+    id: &str,
+    before: Option<&RecordState>,
+    after: &RecordState,
+    timezone: Option<&str>,
+    now: Micros,
+) -> Map {
+    let value = |state: Option<&RecordState>, field: &str| {
+        state
+            .and_then(|state| state.data.get(field))
+            .cloned()
+            .unwrap_or(Value::Null)
+    };
+    let changed = |field: &str| value(before, field) != value(Some(after), field);
+    let written = |field: &str| {
+        before
+            .and_then(|state| state.meta.get(field))
+            .map(|stamp| stamp.at)
+            != after.meta.get(field).map(|stamp| stamp.at)
+    };
+
+    let mission = Mission::parse(id, &after.data);
+    let was_active = before.is_some_and(|state| Mission::parse(id, &state.data).is_active());
+    let rescheduled = before.is_none()
+        || ["cadence", "timezone", "state", "deletedAt"]
+            .iter()
+            .any(|f| changed(f));
+    let given = written("nextRunAt") && mission.next_run_at.is_some();
+
+    let mut set = Map::new();
+    let mut put = |field: &str, new: Value| {
+        if value(Some(after), field) != new {
+            set.insert(field.to_owned(), new);
+        }
+    };
+    if !given && (rescheduled || written("nextRunAt")) {
+        let next = mission
+            .is_active()
+            .then(|| cadence::next_after(&mission.cadence, &mission.zone(timezone), now));
+        put("nextRunAt", json!(next.flatten()));
+    }
+    // A new time is a new occurrence, unless the runner says in the same
+    // write that it tries an old one again.
+    if !written("retrySlot") && (rescheduled || written("nextRunAt")) {
+        put("retrySlot", Value::Null);
+    }
+    if before.is_some() && mission.is_active() && !was_active {
+        put(
+            "failures",
+            if mission.failures == 0 {
+                value(Some(after), "failures")
+            } else {
+                json!(0)
+            },
+        );
+        put("pausedReason", Value::Null);
+    }
+    set
+}

@@ -1,0 +1,219 @@
+//! Iterations, steps and run records, as they stand on the wire.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::status::StepStatus;
+use crate::{Map, time::Micros};
+
+/// One run of a mission: its plan, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Iteration {
+    /// Derived from mission and slot.
+    pub id: String,
+    /// The occurrence that it answers.
+    pub slot: String,
+    /// When the first attempt began; a retry keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Micros>,
+    /// When the plan was complete. Records that its steps create carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Micros>,
+    /// Decides which of two versions of this iteration wins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Micros>,
+    /// `server`, or `browser` for a plan made in a tab.
+    pub source: String,
+    /// What the model says of its plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// What the person says of the plan as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_feedback: Option<String>,
+    /// Why the run failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<RunError>,
+    /// Computed from the steps by the merge, never written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overall_status: Option<String>,
+    /// The steps, in their order.
+    pub plan: Vec<Step>,
+    /// The model that planned it; `builtin/outline` is no AI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Fields of a later version.
+    #[serde(flatten)]
+    pub extra: Map,
+}
+
+/// Why a run failed, for the person whose mission it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RunError {
+    /// A word for programs: `timeout`, `truncated`, `unknown_tool` …
+    pub code: String,
+    /// What happened, that nothing was changed, what to do.
+    pub message: String,
+    /// Which steps were refused and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
+    /// Fields of a later version.
+    #[serde(flatten)]
+    pub extra: Map,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Step {
+    /// Derived from iteration and index.
+    pub id: String,
+    /// Its place in the plan, from 0.
+    pub index: u32,
+    /// What it would do, in a line.
+    pub summary: String,
+    /// Why. It stays with every record that the step creates.
+    pub rationale: String,
+    /// What it would do, for programs.
+    pub intent: Intent,
+    /// The proposal that a device made of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposal_id: Option<String>,
+    /// What became of it.
+    pub status: StepStatus,
+    /// When that was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Micros>,
+    /// Who decided: a user's id, or `policy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    /// What the person said about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<String>,
+    /// The parameters as the person changed them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited_params: Option<Map>,
+    /// Decides which of two versions of this step wins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Micros>,
+    /// Fields of a later version.
+    #[serde(flatten)]
+    pub extra: Map,
+}
+
+/// What a step would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Intent {
+    /// Call a tool of a module.
+    ToolCall {
+        /// The tool's name.
+        tool_name: String,
+        /// Its parameters.
+        #[serde(default)]
+        params: Map,
+    },
+    /// Say something; there is nothing to decide.
+    Note {
+        /// What is said.
+        #[serde(default)]
+        body: String,
+    },
+    /// A kind of a later version.
+    #[serde(untagged)]
+    Other(Value),
+}
+
+impl Default for Intent {
+    fn default() -> Self {
+        Intent::Note {
+            body: String::new(),
+        }
+    }
+}
+
+impl Iteration {
+    /// Reads an iteration; what can't be read is the reason.
+    pub fn parse(value: &Value) -> Result<Iteration, String> {
+        let mut value = value.clone();
+        let Some(fields) = value.as_object_mut() else {
+            return Err("The iteration is not an object.".to_owned());
+        };
+        // A field of a wrong type is dropped rather than the whole iteration,
+        // and null is absent.
+        fields.retain(|_, field| !field.is_null());
+        if let Some(Value::Array(steps)) = fields.get_mut("plan") {
+            for step in steps.iter_mut() {
+                if let Some(step) = step.as_object_mut() {
+                    step.retain(|_, field| !field.is_null());
+                }
+            }
+            steps.retain(|step| serde_json::from_value::<Step>(step.clone()).is_ok());
+        }
+        serde_json::from_value(value)
+            .map_err(|error| format!("The iteration can't be read: {error}."))
+    }
+
+    /// The iteration as JSON.
+    pub fn to_value(&self) -> Value {
+        serde_json::to_value(self).unwrap_or(Value::Null)
+    }
+
+    /// How many steps wait for a decision.
+    pub fn open_steps(&self) -> usize {
+        if self.error.is_some() {
+            return 0;
+        }
+        self.plan
+            .iter()
+            .filter(|step| step.status.is_open())
+            .count()
+    }
+}
+
+/// What became of an occurrence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// A plan was made.
+    Ran,
+    /// There was a reason not to run.
+    Skipped,
+    /// The server was not running at the time.
+    Missed,
+    /// The attempt failed.
+    Failed,
+}
+
+/// The record of one occurrence, in `aiRuns`; its id is the iteration's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AiRun {
+    /// The mission.
+    pub mission_id: String,
+    /// The occurrence.
+    pub slot: String,
+    /// What became of it.
+    pub status: RunStatus,
+    /// Why it did not run, or what failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When the (first) attempt began, or the occurrence was due.
+    pub started_at: Micros,
+    /// When that was known.
+    pub finished_at: Micros,
+    /// How often it was tried.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Tokens used, as the gateway counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Fields of a later version.
+    #[serde(flatten)]
+    pub extra: Map,
+}
