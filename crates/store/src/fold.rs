@@ -38,34 +38,50 @@ impl Plan {
         let mut fresh = Vec::with_capacity(changes.len());
         let mut again = Vec::new();
         for change in changes {
-            let id = change
-                .event_id
-                .clone()
-                .ok_or_else(|| StoreError::Invalid("a change to be stored has no eventId".to_owned()))?;
-            match stored.get(&id) {
-                Some(adjusted) if seen.insert(id) => again.extend(adjusted.iter().cloned()),
-                Some(_) => {}
-                None if seen.insert(id) => fresh.push(change),
-                None => {}
+            let id = change.event_id.clone().ok_or_else(|| {
+                StoreError::Invalid("a change to be stored has no eventId".to_owned())
+            })?;
+            let stored = stored.get(&id);
+            if !seen.insert(id) {
+                continue;
+            }
+            match stored {
+                Some(adjusted) => again.extend(adjusted.iter().cloned()),
+                None => fresh.push(change),
             }
         }
         let mut by_event: HashMap<String, Vec<Adjusted>> = HashMap::new();
         for adjusted in set_back(&mut fresh, |change| schema_of(registry, change), now) {
-            by_event.entry(adjusted.event_id.clone()).or_default().push(adjusted);
+            by_event
+                .entry(adjusted.event_id.clone())
+                .or_default()
+                .push(adjusted);
         }
-        Ok(Self { fresh, set_back: by_event, stored: again })
+        Ok(Self {
+            fresh,
+            set_back: by_event,
+            stored: again,
+        })
     }
 
     /// Every stamp that differs from what the device sent.
     pub fn adjusted(&self) -> Vec<Adjusted> {
-        let fresh = self.fresh.iter().filter_map(|change| self.set_back.get(change.event_id.as_ref()?));
+        let fresh = self
+            .fresh
+            .iter()
+            .filter_map(|change| self.set_back.get(change.event_id.as_ref()?));
         self.stored.iter().chain(fresh.flatten()).cloned().collect()
     }
 
     /// What the log keeps for a replay of this change.
     pub fn adjusted_of(&self, change: &Change) -> Result<Option<String>> {
-        let adjusted = change.event_id.as_ref().and_then(|id| self.set_back.get(id));
-        adjusted.map(|adjusted| row::json("a change", adjusted)).transpose()
+        let adjusted = change
+            .event_id
+            .as_ref()
+            .and_then(|id| self.set_back.get(id));
+        adjusted
+            .map(|adjusted| row::json("a change", adjusted))
+            .transpose()
     }
 
     /// The records that the new changes touch, each once.
@@ -75,12 +91,17 @@ impl Plan {
 
     /// The app and table of each new change.
     pub fn tables(&self) -> BTreeSet<(String, String)> {
-        self.fresh.iter().map(|change| (app_of(change).to_owned(), change.table.clone())).collect()
+        self.fresh
+            .iter()
+            .map(|change| (app_of(change).to_owned(), change.table.clone()))
+            .collect()
     }
 
     /// Whether a mission may have to be scheduled anew.
     pub fn touches_missions(&self) -> bool {
-        self.fresh.iter().any(|change| app_of(change) == mission::APP && change.table == mission::MISSIONS)
+        self.fresh
+            .iter()
+            .any(|change| app_of(change) == mission::APP && change.table == mission::MISSIONS)
     }
 }
 
@@ -107,14 +128,18 @@ pub(crate) fn fold(
     let mut changed = BTreeSet::new();
     for change in changes {
         let key = key_of(change);
-        let state = touched.entry(key.clone()).or_insert_with(|| states.get(&key).cloned().unwrap_or_default());
+        let state = touched
+            .entry(key.clone())
+            .or_insert_with(|| states.get(&key).cloned().unwrap_or_default());
         if apply(schema_of(registry, change), state, change) {
             changed.insert(key);
         }
     }
     let mut folded = Folded::default();
     for key in changed {
-        let Some(mut state) = touched.remove(&key) else { continue };
+        let Some(mut state) = touched.remove(&key) else {
+            continue;
+        };
         if key.app == mission::APP && key.table == mission::MISSIONS {
             let before = states.get(&key);
             let schema = registry.schema(&key.app, &key.table);

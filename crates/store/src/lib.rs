@@ -6,12 +6,16 @@
 
 mod accounts;
 mod error;
+mod fold;
+mod row;
 mod runs;
 mod scope;
+mod sqlite;
 mod store;
 
 pub use accounts::{Accounts, NewUser, Role, Session, User};
 pub use error::{Result, StoreError};
 pub use runs::{Claim, Fence, RunRequest};
 pub use scope::{Cursor, InvalidCursor, Scope, UserId};
+pub use sqlite::SqliteStore;
 pub use store::{ChangesPage, ChangesQuery, LoggedChange, Push, Pushed, Store};

@@ -1,9 +1,6 @@
 //! A change as a row of the log, and what else is kept as JSON text. The same for every backend.
 
-use mana_core::{
-    Adjusted, Change, Map, Micros, Op, RecordState,
-    change::FieldWrite,
-};
+use mana_core::{Adjusted, Change, Map, Micros, Op, RecordState, change::FieldWrite};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -35,16 +32,22 @@ impl ChangeRow {
     /// The row of a normalised change.
     pub fn new(change: &Change, client_id: &str, created_at: Micros) -> Result<Self> {
         let writes = change.writes();
-        let stamps = writes.iter().map(|write| (write.field.to_owned(), write.at.to_string().into())).collect();
+        let stamps = writes
+            .iter()
+            .map(|write| (write.field.to_owned(), write.at.to_string().into()))
+            .collect();
         let data = match change.op {
             Op::Delete => None,
             _ => {
-                let values: Map =
-                    writes.into_iter().map(|write| (write.field.to_owned(), write.value.into_owned())).collect();
+                let values: Map = writes
+                    .into_iter()
+                    .map(|write| (write.field.to_owned(), write.value.into_owned()))
+                    .collect();
                 Some(Value::Object(values).to_string())
             }
         };
-        let named = |what: &str| StoreError::Invalid(format!("a change to be stored has no {what}"));
+        let named =
+            |what: &str| StoreError::Invalid(format!("a change to be stored has no {what}"));
         Ok(Self {
             created_at: created_at.0,
             event_id: change.event_id.clone().ok_or_else(|| named("eventId"))?,
@@ -54,23 +57,36 @@ impl ChangeRow {
             op: op_name(change.op).to_owned(),
             data,
             field_timestamps: Value::Object(stamps).to_string(),
-            actor: json("an actor", change.actor.as_ref().ok_or_else(|| named("actor"))?)?,
+            actor: json(
+                "an actor",
+                change.actor.as_ref().ok_or_else(|| named("actor"))?,
+            )?,
             client_id: client_id.to_owned(),
-            schema_version: change.schema_version.map_or(SCHEMA_VERSION, |version| version as i64),
-            extra: (!change.extra.is_empty()).then(|| json("a change", &change.extra)).transpose()?,
+            schema_version: change
+                .schema_version
+                .map_or(SCHEMA_VERSION, |version| version as i64),
+            extra: (!change.extra.is_empty())
+                .then(|| json("a change", &change.extra))
+                .transpose()?,
         })
     }
 
     /// Roughly the memory that the row takes.
     pub fn size(&self) -> usize {
-        self.data.as_ref().map_or(0, String::len) + self.field_timestamps.len() + self.actor.len()
+        self.data.as_ref().map_or(0, String::len)
+            + self.field_timestamps.len()
+            + self.actor.len()
             + self.extra.as_ref().map_or(0, String::len)
     }
 
     /// The change again.
     pub fn into_logged(self) -> Result<LoggedChange> {
-        let mut data: Map = self.data.as_deref().map_or(Ok(Map::new()), |text| read("a change", text))?;
-        let stamps: std::collections::BTreeMap<String, Micros> = read("a change", &self.field_timestamps)?;
+        let mut data: Map = self
+            .data
+            .as_deref()
+            .map_or(Ok(Map::new()), |text| read("a change", text))?;
+        let stamps: std::collections::BTreeMap<String, Micros> =
+            read("a change", &self.field_timestamps)?;
         let op = match self.op.as_str() {
             "insert" => Op::Insert,
             "update" => Op::Update,
@@ -81,20 +97,37 @@ impl ChangeRow {
         change.app_id = Some(self.app_id);
         change.schema_version = Some(self.schema_version.unsigned_abs());
         change.actor = Some(read("an actor", &self.actor)?);
-        change.extra = self.extra.as_deref().map_or(Ok(Map::new()), |text| read("a change", text))?;
+        change.extra = self
+            .extra
+            .as_deref()
+            .map_or(Ok(Map::new()), |text| read("a change", text))?;
         match op {
             Op::Delete => change.deleted_at = stamps.get("deletedAt").copied(),
             Op::Insert | Op::Update => {
                 for (field, at) in stamps {
-                    let value = if op == Op::Update { data.remove(&field) } else { None };
-                    change.fields.insert(field, FieldWrite { value, updated_at: Some(at) });
+                    let value = if op == Op::Update {
+                        data.remove(&field)
+                    } else {
+                        None
+                    };
+                    change.fields.insert(
+                        field,
+                        FieldWrite {
+                            value,
+                            updated_at: Some(at),
+                        },
+                    );
                 }
             }
         }
         if op == Op::Insert {
             change.data = Some(data);
         }
-        Ok(LoggedChange { change, client_id: self.client_id, cursor: Cursor(Micros(self.created_at)) })
+        Ok(LoggedChange {
+            change,
+            client_id: self.client_id,
+            cursor: Cursor(Micros(self.created_at)),
+        })
     }
 }
 

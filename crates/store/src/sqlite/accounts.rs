@@ -36,7 +36,11 @@ impl From<UserRow> for User {
             timezone: row.timezone,
             locale: row.locale,
             // The table lets nothing else in.
-            role: if row.role == Role::Owner.as_str() { Role::Owner } else { Role::Member },
+            role: if row.role == Role::Owner.as_str() {
+                Role::Owner
+            } else {
+                Role::Member
+            },
             created_at: Micros(row.created_at),
         }
     }
@@ -50,7 +54,12 @@ fn normalise(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-async fn insert_user(tx: &mut SqliteConnection, new: NewUser, role: Role, now: Micros) -> Result<User> {
+async fn insert_user(
+    tx: &mut SqliteConnection,
+    new: NewUser,
+    role: Role,
+    now: Micros,
+) -> Result<User> {
     let user = User {
         id: UserId::generate(),
         email: normalise(&new.email),
@@ -75,11 +84,19 @@ async fn insert_user(tx: &mut SqliteConnection, new: NewUser, role: Role, now: M
     .bind(now.0)
     .execute(tx)
     .await?;
-    if done.rows_affected() == 0 { Err(StoreError::EmailTaken) } else { Ok(user) }
+    if done.rows_affected() == 0 {
+        Err(StoreError::EmailTaken)
+    } else {
+        Ok(user)
+    }
 }
 
 async fn owner_exists(tx: &mut SqliteConnection) -> Result<bool> {
-    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE role = 'owner')").fetch_one(tx).await?)
+    Ok(
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE role = 'owner')")
+            .fetch_one(tx)
+            .await?,
+    )
 }
 
 async fn put_secret(
@@ -88,16 +105,23 @@ async fn put_secret(
     secret: &str,
     expires_at: Option<Micros>,
 ) -> Result<()> {
-    sqlx::query("INSERT OR REPLACE INTO secrets (purpose, secret_hash, expires_at) VALUES (?, ?, ?)")
-        .bind(purpose)
-        .bind(hash(secret))
-        .bind(expires_at.map(|at| at.0))
-        .execute(tx)
-        .await?;
+    sqlx::query(
+        "INSERT OR REPLACE INTO secrets (purpose, secret_hash, expires_at) VALUES (?, ?, ?)",
+    )
+    .bind(purpose)
+    .bind(hash(secret))
+    .bind(expires_at.map(|at| at.0))
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
-async fn take_secret(tx: &mut SqliteConnection, purpose: &str, secret: &str, now: Micros) -> Result<bool> {
+async fn take_secret(
+    tx: &mut SqliteConnection,
+    purpose: &str,
+    secret: &str,
+    now: Micros,
+) -> Result<bool> {
     let done = sqlx::query(
         "DELETE FROM secrets WHERE purpose = ? AND secret_hash = ? AND (expires_at IS NULL OR expires_at > ?)",
     )
@@ -146,7 +170,9 @@ impl Accounts for SqliteStore {
     }
 
     async fn count_users(&self) -> Result<u64> {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&self.readers).await?;
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM users")
+            .fetch_one(&self.readers)
+            .await?;
         Ok(count.unsigned_abs())
     }
 
@@ -174,7 +200,11 @@ impl Accounts for SqliteStore {
             .bind(user.id.as_str())
             .execute(&self.writer)
             .await?;
-        if done.rows_affected() == 0 { Err(StoreError::NoSuchUser) } else { Ok(()) }
+        if done.rows_affected() == 0 {
+            Err(StoreError::NoSuchUser)
+        } else {
+            Ok(())
+        }
     }
 
     async fn set_password(&self, id: &UserId, password_hash: &str) -> Result<()> {
@@ -187,11 +217,20 @@ impl Accounts for SqliteStore {
         if done.rows_affected() == 0 {
             return Err(StoreError::NoSuchUser);
         }
-        sqlx::query("DELETE FROM sessions WHERE user_id = ?").bind(id.as_str()).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM sessions WHERE user_id = ?")
+            .bind(id.as_str())
+            .execute(&mut *tx)
+            .await?;
         Ok(tx.commit().await?)
     }
 
-    async fn create_session(&self, id: &UserId, token: &str, now: Micros, expires_at: Micros) -> Result<()> {
+    async fn create_session(
+        &self,
+        id: &UserId,
+        token: &str,
+        now: Micros,
+        expires_at: Micros,
+    ) -> Result<()> {
         let done = sqlx::query(
             "INSERT INTO sessions (token_hash, user_id, created_at, expires_at)
              SELECT ?, id, ?, ? FROM users WHERE id = ?",
@@ -202,7 +241,11 @@ impl Accounts for SqliteStore {
         .bind(id.as_str())
         .execute(&self.writer)
         .await?;
-        if done.rows_affected() == 0 { Err(StoreError::NoSuchUser) } else { Ok(()) }
+        if done.rows_affected() == 0 {
+            Err(StoreError::NoSuchUser)
+        } else {
+            Ok(())
+        }
     }
 
     async fn session(&self, token: &str, now: Micros) -> Result<Option<Session>> {
@@ -221,38 +264,60 @@ impl Accounts for SqliteStore {
     }
 
     async fn extend_session(&self, token: &str, now: Micros, expires_at: Micros) -> Result<bool> {
-        let done = sqlx::query("UPDATE sessions SET expires_at = ? WHERE token_hash = ? AND expires_at > ?")
-            .bind(expires_at.0)
-            .bind(hash(token))
-            .bind(now.0)
-            .execute(&self.writer)
-            .await?;
+        let done = sqlx::query(
+            "UPDATE sessions SET expires_at = ? WHERE token_hash = ? AND expires_at > ?",
+        )
+        .bind(expires_at.0)
+        .bind(hash(token))
+        .bind(now.0)
+        .execute(&self.writer)
+        .await?;
         Ok(done.rows_affected() == 1)
     }
 
     async fn delete_session(&self, token: &str) -> Result<()> {
-        sqlx::query("DELETE FROM sessions WHERE token_hash = ?").bind(hash(token)).execute(&self.writer).await?;
+        sqlx::query("DELETE FROM sessions WHERE token_hash = ?")
+            .bind(hash(token))
+            .execute(&self.writer)
+            .await?;
         Ok(())
     }
 
     async fn delete_sessions(&self, id: &UserId) -> Result<u64> {
-        let done =
-            sqlx::query("DELETE FROM sessions WHERE user_id = ?").bind(id.as_str()).execute(&self.writer).await?;
+        let done = sqlx::query("DELETE FROM sessions WHERE user_id = ?")
+            .bind(id.as_str())
+            .execute(&self.writer)
+            .await?;
         Ok(done.rows_affected())
     }
 
     async fn delete_expired(&self, now: Micros) -> Result<u64> {
         let mut tx = self.write().await?;
-        let sessions =
-            sqlx::query("DELETE FROM sessions WHERE expires_at <= ?").bind(now.0).execute(&mut *tx).await?;
-        let secrets =
-            sqlx::query("DELETE FROM secrets WHERE expires_at <= ?").bind(now.0).execute(&mut *tx).await?;
+        let sessions = sqlx::query("DELETE FROM sessions WHERE expires_at <= ?")
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
+        let secrets = sqlx::query("DELETE FROM secrets WHERE expires_at <= ?")
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         Ok(sessions.rows_affected() + secrets.rows_affected())
     }
 
-    async fn put_secret(&self, purpose: &str, secret: &str, expires_at: Option<Micros>) -> Result<()> {
-        put_secret(&mut *self.writer.acquire().await?, purpose, secret, expires_at).await
+    async fn put_secret(
+        &self,
+        purpose: &str,
+        secret: &str,
+        expires_at: Option<Micros>,
+    ) -> Result<()> {
+        put_secret(
+            &mut *self.writer.acquire().await?,
+            purpose,
+            secret,
+            expires_at,
+        )
+        .await
     }
 
     async fn put_setup_secret(&self, secret: &str) -> Result<()> {
@@ -260,7 +325,10 @@ impl Accounts for SqliteStore {
         if owner_exists(&mut tx).await? {
             return Err(StoreError::OwnerExists);
         }
-        sqlx::query("DELETE FROM secrets WHERE purpose = ?").bind(SETUP).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM secrets WHERE purpose = ?")
+            .bind(SETUP)
+            .execute(&mut *tx)
+            .await?;
         put_secret(&mut tx, SETUP, secret, None).await?;
         Ok(tx.commit().await?)
     }
@@ -283,7 +351,10 @@ impl Accounts for SqliteStore {
     }
 
     async fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(sqlx::query_scalar("SELECT value FROM kv WHERE key = ?").bind(key).fetch_optional(&self.readers).await?)
+        Ok(sqlx::query_scalar("SELECT value FROM kv WHERE key = ?")
+            .bind(key)
+            .fetch_optional(&self.readers)
+            .await?)
     }
 
     async fn kv_put(&self, key: &str, value: &[u8]) -> Result<()> {
@@ -302,7 +373,10 @@ impl Accounts for SqliteStore {
             .bind(value)
             .execute(&mut *tx)
             .await?;
-        let kept = sqlx::query_scalar("SELECT value FROM kv WHERE key = ?").bind(key).fetch_one(&mut *tx).await?;
+        let kept = sqlx::query_scalar("SELECT value FROM kv WHERE key = ?")
+            .bind(key)
+            .fetch_one(&mut *tx)
+            .await?;
         tx.commit().await?;
         Ok(kept)
     }

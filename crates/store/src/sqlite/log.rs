@@ -18,14 +18,19 @@ const SELECT: &str = "SELECT created_at, event_id, app_id, table_name, record_id
 
 /// The last stamp of the log; the beginning if it is empty.
 pub(super) async fn head(connection: &mut SqliteConnection, user: &UserId) -> Result<Cursor> {
-    let last: Option<i64> = sqlx::query_scalar("SELECT max(created_at) FROM sync_changes WHERE user_id = ?")
-        .bind(user.as_str())
-        .fetch_one(connection)
-        .await?;
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT max(created_at) FROM sync_changes WHERE user_id = ?")
+            .bind(user.as_str())
+            .fetch_one(connection)
+            .await?;
     Ok(last.map_or(Cursor::BEGINNING, |at| Cursor(Micros(at))))
 }
 
-pub(super) async fn changes(store: &SqliteStore, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
+pub(super) async fn changes(
+    store: &SqliteStore,
+    scope: &Scope,
+    query: ChangesQuery,
+) -> Result<ChangesPage> {
     let user = scope.owner().as_str();
     let mut reader = store.readers.acquire().await?;
     // How far the page scans. Rows up to there are final: stamps are given under the writer's lock, and grow.
@@ -40,7 +45,11 @@ pub(super) async fn changes(store: &SqliteStore, scope: &Scope, query: ChangesQu
     .fetch_one(&mut *reader)
     .await?;
     let Some(end) = end else {
-        return Ok(ChangesPage { changes: Vec::new(), cursor: query.since, has_more: false });
+        return Ok(ChangesPage {
+            changes: Vec::new(),
+            cursor: query.since,
+            has_more: false,
+        });
     };
 
     let mut select = wanted(user, &query, end);
@@ -49,26 +58,43 @@ pub(super) async fn changes(store: &SqliteStore, scope: &Scope, query: ChangesQu
     let mut bytes = 0;
     while let Some(row) = rows.try_next().await? {
         if bytes > PAGE_BYTES {
-            let cursor = changes.last().map_or(query.since, |last: &LoggedChange| last.cursor);
-            return Ok(ChangesPage { changes, cursor, has_more: true });
+            let cursor = changes
+                .last()
+                .map_or(query.since, |last: &LoggedChange| last.cursor);
+            return Ok(ChangesPage {
+                changes,
+                cursor,
+                has_more: true,
+            });
         }
         let row = change_row(&row)?;
         bytes += row.size();
         changes.push(row.into_logged()?);
     }
-    Ok(ChangesPage { changes, cursor: Cursor(Micros(end)), has_more: more })
+    Ok(ChangesPage {
+        changes,
+        cursor: Cursor(Micros(end)),
+        has_more: more,
+    })
 }
 
 fn wanted<'a>(user: &'a str, query: &'a ChangesQuery, end: i64) -> QueryBuilder<Sqlite> {
     let mut select = QueryBuilder::new(SELECT);
     select.push("WHERE user_id = ").push_bind(user.to_owned());
-    select.push(" AND created_at > ").push_bind(query.since.0.0).push(" AND created_at <= ").push_bind(end);
+    select
+        .push(" AND created_at > ")
+        .push_bind(query.since.0.0)
+        .push(" AND created_at <= ")
+        .push_bind(end);
     if let Some(app) = &query.app {
         select.push(" AND app_id = ").push_bind(app.clone());
     }
     if !query.tables.is_empty() {
         let names = serde_json::Value::from(query.tables.clone()).to_string();
-        select.push(" AND table_name IN (SELECT value FROM json_each(").push_bind(names).push("))");
+        select
+            .push(" AND table_name IN (SELECT value FROM json_each(")
+            .push_bind(names)
+            .push("))");
     }
     if let Some(client) = &query.not_from {
         select.push(" AND client_id <> ").push_bind(client.clone());
@@ -94,7 +120,11 @@ fn change_row(row: &SqliteRow) -> Result<ChangeRow> {
     })
 }
 
-pub(super) async fn record(store: &SqliteStore, scope: &Scope, key: &RecordKey) -> Result<Option<RecordState>> {
+pub(super) async fn record(
+    store: &SqliteStore,
+    scope: &Scope,
+    key: &RecordKey,
+) -> Result<Option<RecordState>> {
     let state: Option<String> = sqlx::query_scalar(
         "SELECT state FROM records WHERE user_id = ? AND app_id = ? AND table_name = ? AND record_id = ?",
     )
@@ -121,5 +151,7 @@ pub(super) async fn records(
     .bind(table)
     .fetch_all(&store.readers)
     .await?;
-    rows.into_iter().map(|(id, state)| Ok((id, row::state(&state)?))).collect()
+    rows.into_iter()
+        .map(|(id, state)| Ok((id, row::state(&state)?)))
+        .collect()
 }

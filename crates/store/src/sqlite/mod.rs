@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use mana_core::{Micros, RecordKey, RecordState, Registry};
+use mana_core::{Micros, RecordKey, RecordState, manifest::Registry};
 use serde_json::Value;
 use sqlx::{
     Sqlite, SqlitePool, Transaction,
@@ -48,11 +48,19 @@ impl SqliteStore {
     pub async fn open(path: impl AsRef<Path>, registry: Arc<Registry>) -> Result<Arc<Self>> {
         let path = path.as_ref();
         let lock = lock(path)?;
-        let options = options().filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let options = options()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal);
         let writer = pool(1).connect_with(options.clone()).await?;
         migrate(&writer).await?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await?;
-        Ok(Arc::new(Self { registry, writer, readers, _lock: Some(lock) }))
+        Ok(Arc::new(Self {
+            registry,
+            writer,
+            readers,
+            _lock: Some(lock),
+        }))
     }
 
     /// A store that is gone when it is dropped, for tests.
@@ -60,7 +68,12 @@ impl SqliteStore {
         // Every connection to `:memory:` is a database of its own, so reader and writer share the one.
         let writer = pool(1).connect_with(options().in_memory(true)).await?;
         migrate(&writer).await?;
-        Ok(Arc::new(Self { registry, readers: writer.clone(), writer, _lock: None }))
+        Ok(Arc::new(Self {
+            registry,
+            readers: writer.clone(),
+            writer,
+            _lock: None,
+        }))
     }
 
     /// A transaction that nobody else writes in.
@@ -96,8 +109,16 @@ async fn migrate(writer: &SqlitePool) -> Result<()> {
 
 fn lock(path: &Path) -> Result<File> {
     let beside = path.with_added_extension("lock");
-    let io = |source| StoreError::Io { path: beside.display().to_string(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(&beside).map_err(io)?;
+    let io = |source| StoreError::Io {
+        path: beside.display().to_string(),
+        source,
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&beside)
+        .map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.display().to_string())),
@@ -115,12 +136,16 @@ impl Store for SqliteStore {
         log::changes(self, scope, query).await
     }
 
-
     async fn record(&self, scope: &Scope, key: &RecordKey) -> Result<Option<RecordState>> {
         log::record(self, scope, key).await
     }
 
-    async fn records(&self, scope: &Scope, app: &str, table: &str) -> Result<Vec<(String, RecordState)>> {
+    async fn records(
+        &self,
+        scope: &Scope,
+        app: &str,
+        table: &str,
+    ) -> Result<Vec<(String, RecordState)>> {
         log::records(self, scope, app, table).await
     }
 
@@ -128,7 +153,13 @@ impl Store for SqliteStore {
         runs::next_wake(self).await
     }
 
-    async fn claim_due(&self, worker: &str, now: Micros, lease_until: Micros, limit: usize) -> Result<Vec<Claim>> {
+    async fn claim_due(
+        &self,
+        worker: &str,
+        now: Micros,
+        lease_until: Micros,
+        limit: usize,
+    ) -> Result<Vec<Claim>> {
         runs::claim_due(self, worker, now, lease_until, limit).await
     }
 
@@ -148,7 +179,12 @@ impl Store for SqliteStore {
         runs::enqueue(self, scope, request).await
     }
 
-    async fn run_inputs(&self, scope: &Scope, mission_id: &str, slot: &str) -> Result<Option<Value>> {
+    async fn run_inputs(
+        &self,
+        scope: &Scope,
+        mission_id: &str,
+        slot: &str,
+    ) -> Result<Option<Value>> {
         runs::inputs(self, scope, mission_id, slot).await
     }
 

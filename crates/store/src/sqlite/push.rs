@@ -1,14 +1,14 @@
 //! Appending to the log and folding into the projections, in one transaction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use mana_core::{Change, Micros, RecordKey, RecordState};
+use mana_core::{Adjusted, Change, Micros, RecordKey, RecordState};
 use serde_json::{Value, json};
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::{SqliteStore, log, runs};
 use crate::{
-    Adjusted, Cursor, Push, Pushed, Result, Scope, StoreError, UserId,
+    Cursor, Push, Pushed, Result, Scope, StoreError, UserId,
     fold::{self, Folded, Plan},
     row::{self, ChangeRow},
 };
@@ -20,13 +20,16 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
     let user = scope.owner();
     if push.changes.is_empty() && push.fence.is_none() {
         let cursor = log::head(&mut *store.readers.acquire().await?, user).await?;
-        return Ok(Pushed { cursor, ..Pushed::default() });
+        return Ok(Pushed {
+            cursor,
+            ..Pushed::default()
+        });
     }
 
     let mut tx = store.write().await?;
     let replayed = !push.changes.is_empty();
     let stored = stored(&mut tx, user, &push.changes).await?;
-    let plan = Plan::new(push.changes, stored, push.received_at)?;
+    let plan = Plan::new(&store.registry, push.changes, stored, push.received_at)?;
     if let Some(fence) = &push.fence {
         let held = runs::end(&mut tx, user, fence).await?;
         // A run whose answer got lost after the commit comes again with nothing new: that is no late writer.
@@ -35,12 +38,34 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
         }
     }
     let mut cursor = log::head(&mut tx, user).await?;
-    let mut pushed = Pushed { adjusted: plan.adjusted(), ..Pushed::default() };
+    let mut pushed = Pushed {
+        adjusted: plan.adjusted(),
+        ..Pushed::default()
+    };
     if !plan.fresh.is_empty() {
         let states = states(&mut tx, user, &plan.keys()).await?;
-        let timezone = if plan.touches_missions() { timezone(&mut tx, user).await? } else { None };
-        let folded = fold::fold(&store.registry, states, &plan.fresh, timezone.as_deref(), push.received_at)?;
-        cursor = append(&mut tx, user, &push.client_id, push.received_at, cursor, &plan, &folded).await?;
+        let timezone = if plan.touches_missions() {
+            timezone(&mut tx, user).await?
+        } else {
+            None
+        };
+        let folded = fold::fold(
+            &store.registry,
+            states,
+            &plan.fresh,
+            timezone.as_deref(),
+            push.received_at,
+        )?;
+        cursor = append(
+            &mut tx,
+            user,
+            &push.client_id,
+            push.received_at,
+            cursor,
+            &plan,
+            &folded,
+        )
+        .await?;
         write_records(&mut tx, user, cursor, &folded.records).await?;
         write_schedule(&mut tx, user, &folded).await?;
         pushed.tables = plan.tables();
@@ -57,7 +82,10 @@ async fn stored(
     user: &UserId,
     changes: &[Change],
 ) -> Result<HashMap<String, Vec<Adjusted>>> {
-    let ids: Vec<&str> = changes.iter().filter_map(|change| change.event_id.as_deref()).collect();
+    let ids: Vec<&str> = changes
+        .iter()
+        .filter_map(|change| change.event_id.as_deref())
+        .collect();
     let rows: Vec<(String, Option<String>)> = sqlx::query_as(
         "SELECT event_id, adjusted FROM sync_changes
          WHERE user_id = ? AND event_id IN (SELECT value FROM json_each(?))",
@@ -67,16 +95,24 @@ async fn stored(
     .fetch_all(tx)
     .await?;
     rows.into_iter()
-        .map(|(id, adjusted)| Ok((id, adjusted.as_deref().map_or(Ok(Vec::new()), row::adjusted)?)))
+        .map(|(id, adjusted)| {
+            Ok((
+                id,
+                adjusted.as_deref().map_or(Ok(Vec::new()), row::adjusted)?,
+            ))
+        })
         .collect()
 }
 
 async fn states(
     tx: &mut SqliteConnection,
     user: &UserId,
-    keys: &[&RecordKey],
+    keys: &BTreeSet<RecordKey>,
 ) -> Result<HashMap<RecordKey, RecordState>> {
-    let keys: Value = keys.iter().map(|key| json!([key.app, key.table, key.id])).collect();
+    let keys: Value = keys
+        .iter()
+        .map(|key| json!([key.app, key.table, key.id]))
+        .collect();
     let rows: Vec<(String, String, String, String)> = sqlx::query_as(
         "SELECT r.app_id, r.table_name, r.record_id, r.state
          FROM json_each(?2) k CROSS JOIN records r
@@ -92,7 +128,12 @@ async fn states(
 }
 
 async fn timezone(tx: &mut SqliteConnection, user: &UserId) -> Result<Option<String>> {
-    Ok(sqlx::query_scalar("SELECT timezone FROM users WHERE id = ?").bind(user.as_str()).fetch_optional(tx).await?)
+    Ok(
+        sqlx::query_scalar("SELECT timezone FROM users WHERE id = ?")
+            .bind(user.as_str())
+            .fetch_optional(tx)
+            .await?,
+    )
 }
 
 /// Appends the push's changes and then the server's own, and answers the log's new end.
@@ -106,12 +147,18 @@ async fn append(
     folded: &Folded,
 ) -> Result<Cursor> {
     let theirs = plan.fresh.iter().map(|change| (change, client));
-    let ours = folded.follow_ups.iter().map(|change| (change, fold::SERVER));
+    let ours = folded
+        .follow_ups
+        .iter()
+        .map(|change| (change, fold::SERVER));
     let mut at = end.0;
     let mut rows = Vec::with_capacity(plan.fresh.len() + folded.follow_ups.len());
     for (change, client) in theirs.chain(ours) {
         at = now.max(at.plus(1));
-        rows.push((ChangeRow::new(change, client, at)?, plan.adjusted_of(change)));
+        rows.push((
+            ChangeRow::new(change, client, at)?,
+            plan.adjusted_of(change)?,
+        ));
     }
     for rows in rows.chunks(CHUNK) {
         let mut insert = QueryBuilder::new(
@@ -135,7 +182,11 @@ async fn append(
                 .push_bind(&row.extra)
                 .push_bind(adjusted);
         });
-        insert.build().persistent(rows.len() == 1).execute(&mut *tx).await?;
+        insert
+            .build()
+            .persistent(rows.len() == 1)
+            .execute(&mut *tx)
+            .await?;
     }
     Ok(Cursor(at))
 }
@@ -151,8 +202,9 @@ async fn write_records(
             .iter()
             .map(|(key, state)| Ok((key, row::json("a record", state)?)))
             .collect::<Result<Vec<_>>>()?;
-        let mut insert =
-            QueryBuilder::new("INSERT INTO records (user_id, app_id, table_name, record_id, state, updated_at) ");
+        let mut insert = QueryBuilder::new(
+            "INSERT INTO records (user_id, app_id, table_name, record_id, state, updated_at) ",
+        );
         insert.push_values(&states, |mut values, (key, state)| {
             values
                 .push_bind(user.as_str())
@@ -166,14 +218,22 @@ async fn write_records(
             " ON CONFLICT (user_id, app_id, table_name, record_id)
              DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at",
         );
-        insert.build().persistent(records.len() == 1).execute(&mut *tx).await?;
+        insert
+            .build()
+            .persistent(records.len() == 1)
+            .execute(&mut *tx)
+            .await?;
     }
     Ok(())
 }
 
 async fn write_schedule(tx: &mut SqliteConnection, user: &UserId, folded: &Folded) -> Result<()> {
-    let gone: Vec<&str> =
-        folded.schedule.iter().filter(|(_, row)| row.is_none()).map(|(id, _)| id.as_str()).collect();
+    let gone: Vec<&str> = folded
+        .schedule
+        .iter()
+        .filter(|(_, row)| row.is_none())
+        .map(|(id, _)| id.as_str())
+        .collect();
     if !gone.is_empty() {
         let gone = json!(gone).to_string();
         for delete in [
@@ -186,9 +246,15 @@ async fn write_schedule(tx: &mut SqliteConnection, user: &UserId, folded: &Folde
             sqlx::query(delete).bind(user.as_str()).bind(&gone).execute(&mut *tx).await?;
         }
     }
-    let due: Vec<_> = folded.schedule.iter().filter_map(|(_, row)| row.as_ref()).collect();
+    let due: Vec<_> = folded
+        .schedule
+        .iter()
+        .filter_map(|(_, row)| row.as_ref())
+        .collect();
     for due in due.chunks(CHUNK) {
-        let mut insert = QueryBuilder::new("INSERT INTO mission_schedule (user_id, mission_id, next_run_at, slot) ");
+        let mut insert = QueryBuilder::new(
+            "INSERT INTO mission_schedule (user_id, mission_id, next_run_at, slot) ",
+        );
         insert.push_values(due, |mut values, row| {
             values
                 .push_bind(user.as_str())
@@ -200,7 +266,11 @@ async fn write_schedule(tx: &mut SqliteConnection, user: &UserId, folded: &Folde
             " ON CONFLICT (user_id, mission_id)
              DO UPDATE SET next_run_at = excluded.next_run_at, slot = excluded.slot",
         );
-        insert.build().persistent(due.len() == 1).execute(&mut *tx).await?;
+        insert
+            .build()
+            .persistent(due.len() == 1)
+            .execute(&mut *tx)
+            .await?;
     }
     Ok(())
 }

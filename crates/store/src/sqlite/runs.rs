@@ -41,7 +41,9 @@ const NEXT_WAKE: &str = "
     )";
 
 pub(super) async fn next_wake(store: &SqliteStore) -> Result<Option<Micros>> {
-    let at: Option<i64> = sqlx::query_scalar(NEXT_WAKE).fetch_one(&store.readers).await?;
+    let at: Option<i64> = sqlx::query_scalar(NEXT_WAKE)
+        .fetch_one(&store.readers)
+        .await?;
     Ok(at.map(Micros))
 }
 
@@ -80,7 +82,12 @@ fn claimable(row: &SqliteRow) -> Result<Claim> {
 }
 
 /// Writes the claims, in place of those that they take over, and gives each its token.
-async fn take(tx: &mut SqliteConnection, worker: &str, lease_until: Micros, claims: &mut [Claim]) -> Result<()> {
+async fn take(
+    tx: &mut SqliteConnection,
+    worker: &str,
+    lease_until: Micros,
+    claims: &mut [Claim],
+) -> Result<()> {
     let mut insert = QueryBuilder::new(
         "INSERT OR REPLACE INTO mission_claims (user_id, mission_id, slot, worker, lease_until, attempts) ",
     );
@@ -106,11 +113,13 @@ async fn take(tx: &mut SqliteConnection, worker: &str, lease_until: Micros, clai
 }
 
 pub(super) async fn renew(store: &SqliteStore, claim: &Claim, lease_until: Micros) -> Result<bool> {
-    let done = sqlx::query("UPDATE mission_claims SET lease_until = ?1 WHERE token = ?2 AND worker IS NOT NULL")
-        .bind(lease_until.0)
-        .bind(claim.token)
-        .execute(&store.writer)
-        .await?;
+    let done = sqlx::query(
+        "UPDATE mission_claims SET lease_until = ?1 WHERE token = ?2 AND worker IS NOT NULL",
+    )
+    .bind(lease_until.0)
+    .bind(claim.token)
+    .execute(&store.writer)
+    .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -126,9 +135,11 @@ pub(super) async fn release(store: &SqliteStore, claim: &Claim) -> Result<()> {
 }
 
 pub(super) async fn release_all(store: &SqliteStore) -> Result<u64> {
-    let done = sqlx::query("UPDATE mission_claims SET worker = NULL, lease_until = 0 WHERE worker IS NOT NULL")
-        .execute(&store.writer)
-        .await?;
+    let done = sqlx::query(
+        "UPDATE mission_claims SET worker = NULL, lease_until = 0 WHERE worker IS NOT NULL",
+    )
+    .execute(&store.writer)
+    .await?;
     Ok(done.rows_affected())
 }
 
@@ -157,18 +168,27 @@ pub(super) async fn enqueue(store: &SqliteStore, scope: &Scope, request: RunRequ
     Ok(tx.commit().await?)
 }
 
-pub(super) async fn inputs(store: &SqliteStore, scope: &Scope, mission_id: &str, slot: &str) -> Result<Option<Value>> {
-    let inputs: Option<String> =
-        sqlx::query_scalar("SELECT inputs FROM run_inputs WHERE user_id = ? AND mission_id = ? AND slot = ?")
-            .bind(scope.owner().as_str())
-            .bind(mission_id)
-            .bind(slot)
-            .fetch_optional(&store.readers)
-            .await?;
+pub(super) async fn inputs(
+    store: &SqliteStore,
+    scope: &Scope,
+    mission_id: &str,
+    slot: &str,
+) -> Result<Option<Value>> {
+    let inputs: Option<String> = sqlx::query_scalar(
+        "SELECT inputs FROM run_inputs WHERE user_id = ? AND mission_id = ? AND slot = ?",
+    )
+    .bind(scope.owner().as_str())
+    .bind(mission_id)
+    .bind(slot)
+    .fetch_optional(&store.readers)
+    .await?;
     inputs
         .map(|text| serde_json::from_str(&text))
         .transpose()
-        .map_err(|source| StoreError::Corrupt { what: "the inputs of a run", source })
+        .map_err(|source| StoreError::Corrupt {
+            what: "the inputs of a run",
+            source,
+        })
 }
 
 pub(super) async fn drop_run(store: &SqliteStore, claim: &Claim) -> Result<()> {

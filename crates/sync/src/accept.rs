@@ -1,0 +1,190 @@
+//! Taking a push: all of it or none.
+
+use mana_core::{Actor, Change, Defaults, Micros, SystemSource, manifest::Registry};
+use mana_store::{ChangesQuery, Cursor, Fence, Push, Pushed, Scope};
+use serde_json::Value;
+
+use crate::{Notice, PAGE, PushAnswer, Sync, SyncError};
+
+/// The newest version of the data's shape that this server knows.
+pub const SCHEMA_VERSION: u64 = 1;
+
+/// Who is pushing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A browser, a phone, the CLI: whatever signs in.
+    Device,
+    /// The runner, with a plan.
+    Runner,
+}
+
+/// A push as it came in.
+#[derive(Debug, Clone)]
+pub struct AcceptPush {
+    /// The pushing client.
+    pub client_id: String,
+    /// The app of the path; none: each change names its own.
+    pub app: Option<String>,
+    /// The changes as JSON.
+    pub changes: Vec<Value>,
+    /// Where to read on from for the answer; empty: the beginning.
+    pub since: String,
+    /// The version of the data's shape, if the client says.
+    pub schema_version: Option<u64>,
+    /// The claim that the push depends on.
+    pub fence: Option<Fence>,
+    /// Who it is.
+    pub origin: Origin,
+}
+
+impl Sync {
+    /// Stores a push, tells everybody who listens, and answers what others did since the cursor.
+    pub async fn accept(
+        &self,
+        scope: &Scope,
+        push: AcceptPush,
+        now: Micros,
+    ) -> Result<PushAnswer, SyncError> {
+        if push.client_id.is_empty() || push.client_id.len() > 256 || push.client_id.contains('\0')
+        {
+            return Err(SyncError::InvalidClientId);
+        }
+        known(push.schema_version)?;
+        let since: Cursor = push.since.parse().map_err(SyncError::InvalidCursor)?;
+        let changes = push
+            .changes
+            .iter()
+            .enumerate()
+            .map(|(index, value)| {
+                let read = read(&self.registry, &push, value.clone(), now);
+                read.map_err(|refusal| match refusal {
+                    Refusal::Reason(reason) => SyncError::InvalidChange { index, reason },
+                    Refusal::Error(error) => error,
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let pushed = self
+            .commit(
+                scope,
+                Push {
+                    client_id: push.client_id.clone(),
+                    changes,
+                    received_at: now,
+                    fence: push.fence,
+                },
+            )
+            .await?;
+        let query = ChangesQuery {
+            app: push.app,
+            tables: Vec::new(),
+            since,
+            limit: PAGE,
+            not_from: Some(push.client_id),
+        };
+        let page = self.store.changes(scope, query).await?;
+        Ok(PushAnswer {
+            adjusted: pushed.adjusted,
+            ..PushAnswer::new(page, now)
+        })
+    }
+
+    /// Commits and tells. In a task of its own: a caller that hangs up in between must not keep the others from
+    /// hearing of what is committed.
+    async fn commit(&self, scope: &Scope, push: Push) -> Result<Pushed, SyncError> {
+        let (sync, scope) = (self.clone(), scope.clone());
+        let task = tokio::spawn(async move {
+            let client = push.client_id.clone();
+            let pushed = sync.store.push(&scope, push).await?;
+            sync.tell(&scope, &pushed, &client);
+            Ok(pushed)
+        });
+        task.await.unwrap_or(Err(SyncError::Interrupted))
+    }
+
+    fn tell(&self, scope: &Scope, pushed: &Pushed, client: &str) {
+        for notice in Notice::of(&pushed.tables, client) {
+            self.hub.publish(scope.owner(), notice);
+        }
+        if pushed.schedule_changed {
+            self.schedule.notify_one();
+        }
+    }
+}
+
+enum Refusal {
+    Reason(String),
+    Error(SyncError),
+}
+
+impl From<SyncError> for Refusal {
+    fn from(error: SyncError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<mana_core::ChangeError> for Refusal {
+    fn from(error: mana_core::ChangeError) -> Self {
+        Self::Reason(error.reason)
+    }
+}
+
+fn known(version: Option<u64>) -> Result<(), SyncError> {
+    match version {
+        Some(sent) if sent > SCHEMA_VERSION => Err(SyncError::SchemaVersion {
+            sent,
+            known: SCHEMA_VERSION,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Reads one change and makes everything explicit that the client may leave out.
+fn read(
+    registry: &Registry,
+    push: &AcceptPush,
+    value: Value,
+    now: Micros,
+) -> Result<Change, Refusal> {
+    let mut change = Change::parse(value)?;
+    known(change.schema_version)?;
+    match (&push.app, &change.app_id) {
+        (Some(app), None) => change.app_id = Some(app.clone()),
+        (Some(app), Some(own)) if app != own => {
+            return Err(Refusal::Reason(format!(
+                "`appId` is \"{own}\" but the push is for \"{app}\"; push it to /sync/{own}, or all apps to /sync"
+            )));
+        }
+        (None, None) => {
+            return Err(Refusal::Reason(
+                "`appId` is missing; name the app, or push to /sync/{appId}".to_owned(),
+            ));
+        }
+        _ => {}
+    }
+    if push.origin == Origin::Device
+        && matches!(
+            change.actor,
+            Some(Actor::System {
+                source: SystemSource::MissionRunner,
+                ..
+            })
+        )
+    {
+        return Err(Refusal::Reason(
+            "`actor` is the server's own runner; leave it out, or name who wrote".to_owned(),
+        ));
+    }
+    let app_id = change.app_id.clone().unwrap_or_default();
+    change.check_lists(registry.schema(&app_id, &change.table))?;
+    let event_id = change.derived_event_id(&push.client_id);
+    change
+        .schema_version
+        .get_or_insert(push.schema_version.unwrap_or(SCHEMA_VERSION));
+    Ok(change.normalise(Defaults {
+        event_id,
+        at: now,
+        actor: Actor::user(),
+        app_id,
+    }))
+}

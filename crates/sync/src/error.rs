@@ -1,0 +1,80 @@
+//! Why a push or a pull was refused.
+
+use mana_store::{InvalidCursor, StoreError};
+use serde_json::{Value, json};
+
+/// A refusal. Nothing of a refused push is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// One change is bad; set it aside and send the others again.
+    #[error("change {index} was refused: {reason}. Nothing of this push was stored")]
+    InvalidChange {
+        /// Which, from 0.
+        index: usize,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+    /// Nobody can tell who pushes.
+    #[error(
+        "the client's id is missing or too long; send clientId, or the header X-Client-Id, with up to 256 characters"
+    )]
+    InvalidClientId,
+    /// The device is ahead of this server.
+    #[error(
+        "schemaVersion {sent} is newer than this server's {known}; update the server, the device keeps its changes"
+    )]
+    SchemaVersion {
+        /// What the device has.
+        sent: u64,
+        /// What this server knows.
+        known: u64,
+    },
+    /// The cursor is none.
+    #[error(transparent)]
+    InvalidCursor(InvalidCursor),
+    /// The store failed, or refused the run's claim.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The push was torn down, with its process, before it was known what became of it.
+    #[error("the server is stopping; try again in a moment")]
+    Interrupted,
+}
+
+impl SyncError {
+    /// The code on the wire.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidChange { .. } => "invalid_change",
+            Self::InvalidClientId => "invalid_client_id",
+            Self::SchemaVersion { .. } => "schema_version_too_new",
+            Self::InvalidCursor(_) => "invalid_cursor",
+            Self::Store(StoreError::Busy) | Self::Interrupted => "busy",
+            Self::Store(StoreError::LeaseLost) => "lease_lost",
+            Self::Store(_) => "internal",
+        }
+    }
+
+    /// The HTTP status that fits.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::InvalidChange { .. }
+            | Self::InvalidClientId
+            | Self::SchemaVersion { .. }
+            | Self::InvalidCursor(_) => 400,
+            Self::Store(StoreError::LeaseLost) => 409,
+            Self::Store(StoreError::Busy) | Self::Interrupted => 503,
+            Self::Store(_) => 500,
+        }
+    }
+
+    /// What a program needs to act on it.
+    pub fn details(&self) -> Option<Value> {
+        match self {
+            Self::InvalidChange { index, reason } => {
+                Some(json!({ "index": index, "reason": reason }))
+            }
+            Self::SchemaVersion { sent, known } => Some(json!({ "sent": sent, "known": known })),
+            _ => None,
+        }
+    }
+}

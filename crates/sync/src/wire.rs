@@ -1,0 +1,73 @@
+//! The bodies of the sync routes.
+
+use mana_core::{Adjusted, Change, Micros};
+use mana_store::{ChangesPage, Cursor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a device pushes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PushBody {
+    /// Who pushes; the header `X-Client-Id` overrides it.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    /// The cursor of the last answer; empty or missing: from the beginning.
+    #[serde(default)]
+    pub since: Option<String>,
+    /// The version of the data's shape.
+    #[serde(default)]
+    pub schema_version: Option<u64>,
+    /// The changes, oldest first. Each is read by itself, so that an error can name it.
+    #[serde(default)]
+    pub changes: Vec<Value>,
+}
+
+/// The query of a pull.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullParams {
+    /// The table.
+    pub collection: String,
+    /// A cursor; empty or missing: from the beginning.
+    #[serde(default)]
+    pub since: String,
+    /// How many rows to scan at most.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+/// What a push and a pull answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PushAnswer {
+    /// What other clients did, oldest first.
+    pub server_changes: Vec<Change>,
+    /// Always empty: the merge decides, the same way everywhere.
+    pub conflicts: Vec<Value>,
+    /// The cursor to read on from. It covers every row scanned, the caller's own too.
+    pub synced_until: Cursor,
+    /// There is more after the cursor; ask again at once.
+    pub has_more: bool,
+    /// The server's clock.
+    pub server_time: Micros,
+    /// Stamps that were set back, to be taken over by the device.
+    pub adjusted: Vec<Adjusted>,
+}
+
+impl PushAnswer {
+    pub(crate) fn new(page: ChangesPage, now: Micros) -> Self {
+        Self {
+            server_changes: page
+                .changes
+                .into_iter()
+                .map(|logged| logged.change)
+                .collect(),
+            conflicts: Vec::new(),
+            synced_until: page.cursor,
+            has_more: page.has_more,
+            server_time: now,
+            adjusted: Vec::new(),
+        }
+    }
+}
