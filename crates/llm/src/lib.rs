@@ -1,1 +1,30 @@
-//! See Cargo.toml's description.
+//! One address for every model: an OpenAI-compatible gateway.
+//!
+//! [`LlmConfig`] says which providers there are, [`Gateway`] answers in process,
+//! [`http::router`] answers over HTTP. Providers know nothing of each other, of
+//! callers, or of Mana; the gateway knows nothing of a provider but
+//! [`Provider`](providers::Provider).
+//!
+//! What it must never do: buffer a stream, read an answer without a bound, wait
+//! without a deadline, let a slow provider hold up another, splice an answer
+//! from two models, or let a key out.
+
+mod catalog;
+mod config;
+mod error;
+mod gateway;
+pub mod http;
+pub mod providers;
+mod route;
+mod secret;
+mod slot;
+mod sse;
+mod upstream;
+pub mod wire;
+
+pub use config::{ConfigError, LlmConfig, LlmSettings, ProviderConfig, ProviderSettings};
+pub use error::{ErrorKind, GatewayError, Result};
+pub use gateway::{Alias, Call, ChatStream, Gateway, Health, ProviderHealth};
+pub use providers::StreamEvent;
+pub use secret::{Scrubber, Secret};
+pub use wire::{ChatCompletion, ChatRequest, Message};

@@ -1,0 +1,216 @@
+//! What Mana knows of providers and models beforehand. Data only: a new
+//! provider or a better pick is a line here.
+
+/// A provider that is found by its usual environment variable.
+pub(crate) struct Known {
+    /// Its name in `provider/model`.
+    pub name: &'static str,
+    /// The variable that holds its key.
+    pub key: &'static str,
+    /// The variable that replaces its address.
+    pub url: Option<&'static str>,
+    /// Its address.
+    pub base: &'static str,
+    /// Which of its many models to take where nobody chose, best first, by the
+    /// start of their names.
+    pub prefer: &'static [&'static str],
+}
+
+/// In the order in which an alias looks for a provider.
+pub(crate) const KNOWN: &[Known] = &[
+    Known {
+        name: "openai",
+        key: "OPENAI_API_KEY",
+        url: Some("OPENAI_BASE_URL"),
+        base: "https://api.openai.com/v1",
+        prefer: &["gpt-5-mini", "gpt-5", "gpt-4.1-mini", "gpt-4o-mini", "gpt-"],
+    },
+    Known {
+        name: ANTHROPIC,
+        key: "ANTHROPIC_API_KEY",
+        url: None,
+        base: "https://api.anthropic.com/v1",
+        prefer: &["claude-sonnet", "claude-"],
+    },
+    Known {
+        name: "groq",
+        key: "GROQ_API_KEY",
+        url: None,
+        base: "https://api.groq.com/openai/v1",
+        prefer: &[
+            "openai/gpt-oss-120b",
+            "llama-3.3-70b",
+            "openai/gpt-oss",
+            "llama-",
+        ],
+    },
+    Known {
+        name: "openrouter",
+        key: "OPENROUTER_API_KEY",
+        url: None,
+        base: "https://openrouter.ai/api/v1",
+        prefer: &["openrouter/auto"],
+    },
+    Known {
+        name: "together",
+        key: "TOGETHER_API_KEY",
+        url: None,
+        base: "https://api.together.xyz/v1",
+        prefer: &[
+            "openai/gpt-oss-120b",
+            "meta-llama/Llama-3.3-70B",
+            "meta-llama/",
+        ],
+    },
+    Known {
+        name: "mistral",
+        key: "MISTRAL_API_KEY",
+        url: None,
+        base: "https://api.mistral.ai/v1",
+        prefer: &[
+            "mistral-medium-latest",
+            "mistral-large-latest",
+            "mistral-small-latest",
+        ],
+    },
+    Known {
+        name: "gemini",
+        key: "GEMINI_API_KEY",
+        url: None,
+        base: "https://generativelanguage.googleapis.com/v1beta/openai",
+        prefer: &["models/gemini-2.5-flash", "models/gemini-", "gemini-"],
+    },
+];
+
+/// Its models are listed with a header of its own.
+pub(crate) const ANTHROPIC: &str = "anthropic";
+/// The provider on the same machine, served one call at a time.
+pub(crate) const OLLAMA: &str = "ollama";
+/// The provider that `MANA_LLM_URL` names.
+pub(crate) const DEFAULT: &str = "default";
+/// The provider inside this program.
+pub(crate) const BUILTIN: &str = "builtin";
+/// The prefix of aliases.
+pub(crate) const ALIAS: &str = "mana";
+
+/// An alias for a purpose.
+pub(crate) struct Purpose {
+    /// What a caller asks for.
+    pub alias: &'static str,
+    /// A model whose name holds one of these is taken before others.
+    pub hints: &'static [&'static str],
+}
+
+/// The aliases that are always there.
+pub(crate) const PURPOSES: &[Purpose] = &[
+    Purpose {
+        alias: "mana/fast-text",
+        hints: &[],
+    },
+    Purpose {
+        alias: "mana/long-form",
+        hints: &[],
+    },
+    Purpose {
+        alias: "mana/structured",
+        hints: &[],
+    },
+    Purpose {
+        alias: "mana/reasoning",
+        hints: &[],
+    },
+    Purpose {
+        alias: "mana/vision",
+        hints: &[
+            "vision", "llava", "-vl", "vl:", "pixtral", "gemma3", "llama4", "gpt-5", "gpt-4o",
+            "gpt-4.1", "claude", "gemini",
+        ],
+    },
+];
+
+/// Parts of names of models that don't chat.
+const NOT_FOR_CHAT: &[&str] = &[
+    "embed",
+    "bge-",
+    "minilm",
+    "e5-",
+    "rerank",
+    "moderation",
+    "guard",
+    "whisper",
+    "tts",
+    "audio",
+    "transcribe",
+    "speech",
+    "voice",
+    "realtime",
+    "dall-e",
+    "image",
+    "imagen",
+    "veo",
+    "sora",
+    "stable-diffusion",
+    "flux",
+    "ocr",
+    "babbage",
+    "davinci",
+    "computer-use",
+    "aqa",
+    "-instruct-0914",
+];
+
+/// Whether a model of this name answers chats.
+pub(crate) fn chats(model: &str) -> bool {
+    let model = model.to_ascii_lowercase();
+    !NOT_FOR_CHAT.iter().any(|part| model.contains(part))
+}
+
+/// The first suitable model: by the alias' hints, then by what is preferred of
+/// this provider, then in the provider's own order.
+pub(crate) fn pick<'a>(provider: &str, hints: &[&str], models: &'a [String]) -> Option<&'a str> {
+    let prefer = KNOWN
+        .iter()
+        .find(|known| known.name == provider)
+        .map_or(&[][..], |known| known.prefer);
+    let suitable: Vec<&str> = models
+        .iter()
+        .map(String::as_str)
+        .filter(|model| chats(model))
+        .collect();
+    let preferred = |candidates: &[&'a str]| {
+        prefer
+            .iter()
+            .find_map(|start| {
+                candidates
+                    .iter()
+                    .copied()
+                    .find(|model| model.starts_with(start))
+            })
+            .or_else(|| candidates.first().copied())
+    };
+    let hinted: Vec<&str> = suitable
+        .iter()
+        .copied()
+        .filter(|model| hints.iter().any(|hint| model.contains(hint)))
+        .collect();
+    preferred(&hinted).or_else(|| preferred(&suitable))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(models: &[&str]) -> Vec<String> {
+        models.iter().map(|model| (*model).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_pick_chats_and_is_the_preferred_one() {
+        let ollama = names(&["nomic-embed-text:latest", "llama3.2:3b", "llava:7b"]);
+        assert_eq!(pick("ollama", &[], &ollama), Some("llama3.2:3b"));
+        assert_eq!(pick("ollama", &["llava"], &ollama), Some("llava:7b"));
+        let openai = names(&["gpt-3.5-turbo", "whisper-1", "gpt-4o-mini"]);
+        assert_eq!(pick("openai", &[], &openai), Some("gpt-4o-mini"));
+        assert_eq!(pick("ollama", &[], &names(&["bge-m3"])), None);
+    }
+}

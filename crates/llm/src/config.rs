@@ -1,0 +1,463 @@
+//! Which providers there are: from the environment first, then from the `[llm]`
+//! table of `mana.toml`. Nothing is ignored in silence: an unknown key or an
+//! address that can't be right is an error that says what to do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::Url;
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::catalog::{ALIAS, BUILTIN, DEFAULT, KNOWN, OLLAMA};
+use crate::secret::Secret;
+
+/// What the gateway needs to know.
+#[derive(Clone, Debug)]
+pub struct LlmConfig {
+    /// The providers, in the order in which an alias looks for one.
+    pub providers: Vec<ProviderConfig>,
+    /// Where Ollama is looked for when nobody named it; `None` looks nowhere.
+    pub probe: Option<ProviderConfig>,
+    /// Chains of model names by alias.
+    pub aliases: BTreeMap<String, Vec<String>>,
+    /// The model of every alias without a chain of its own.
+    pub model: Option<String>,
+    /// For one whole call to a provider.
+    pub timeout: Duration,
+    /// For the silence between two pieces of a stream.
+    pub idle: Duration,
+    /// For the wait until a provider with a limit has a free place.
+    pub queue: Duration,
+    /// The largest answer that is read.
+    pub max_answer_bytes: usize,
+}
+
+/// One provider.
+#[derive(Clone)]
+pub struct ProviderConfig {
+    /// Its name in `provider/model`.
+    pub name: String,
+    /// Its OpenAI-compatible address, `/v1` included.
+    pub base_url: Url,
+    /// Its key, if it wants one.
+    pub key: Option<Secret>,
+    /// For one whole call, where it differs from the gateway's.
+    pub timeout: Option<Duration>,
+    /// Calls at the same time at most; the others wait.
+    pub concurrency: usize,
+    /// Models that the owner named: taken first, and known without asking.
+    pub models: Vec<String>,
+}
+
+impl fmt::Debug for ProviderConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderConfig")
+            .field("name", &self.name)
+            .field("base_url", &self.base_url.as_str())
+            .field("key", &self.key)
+            .field("timeout", &self.timeout)
+            .field("concurrency", &self.concurrency)
+            .field("models", &self.models)
+            .finish()
+    }
+}
+
+/// The `[llm]` table of `mana.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LlmSettings {
+    /// The model of every alias without a chain of its own.
+    pub model: Option<String>,
+    /// For one whole call to a provider, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Whether Ollama is looked for on this machine; yes unless it says no.
+    pub find_ollama: Option<bool>,
+    /// `"mana/reasoning" = ["openai/…", "ollama/…"]`.
+    pub aliases: BTreeMap<String, Vec<String>>,
+    /// `[llm.providers.NAME]`.
+    pub providers: BTreeMap<String, ProviderSettings>,
+}
+
+/// One `[llm.providers.NAME]` table.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProviderSettings {
+    /// Its OpenAI-compatible address; may be left out for a known provider.
+    pub base_url: Option<String>,
+    /// Its key.
+    pub key: Option<Secret>,
+    /// The models to use, best first; all of them when left out.
+    pub models: Vec<String>,
+    /// For one whole call, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Calls at the same time at most.
+    pub concurrency: Option<usize>,
+}
+
+/// A setting that can't be right. Says which one and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{setting}: {problem}")]
+pub struct ConfigError {
+    /// The variable or the key in `mana.toml`.
+    pub setting: String,
+    /// What is wrong with it and what to do.
+    pub problem: String,
+}
+
+const OLLAMA_BASE: &str = "http://127.0.0.1:11434/v1";
+const TIMEOUT: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_secs(120);
+const QUEUE: Duration = Duration::from_secs(1800);
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+const CONCURRENCY: usize = 64;
+
+impl Default for LlmConfig {
+    /// No providers at all, and none looked for.
+    fn default() -> Self {
+        Self {
+            providers: Vec::new(),
+            probe: None,
+            aliases: BTreeMap::new(),
+            model: None,
+            timeout: TIMEOUT,
+            idle: IDLE,
+            queue: QUEUE,
+            max_answer_bytes: MAX_ANSWER_BYTES,
+        }
+    }
+}
+
+impl ProviderConfig {
+    /// A provider at an OpenAI-compatible address. `setting` names the address
+    /// in errors. Ollama is served one call at a time, others 64.
+    pub fn new(name: &str, base_url: &str, setting: &str) -> Result<Self, ConfigError> {
+        Ok(Self {
+            name: name.to_owned(),
+            base_url: base_url_of(base_url, setting)?,
+            key: None,
+            timeout: None,
+            concurrency: if name == OLLAMA { 1 } else { CONCURRENCY },
+            models: Vec::new(),
+        })
+    }
+}
+
+impl LlmConfig {
+    /// Reads the settings and the environment over them. `env` looks up one
+    /// variable; an empty one counts as unset.
+    pub fn load(
+        settings: LlmSettings,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
+        let mut tables = settings.providers;
+        let mut providers = Vec::new();
+        let mut model = settings.model;
+
+        if let Some(url) = env("MANA_LLM_URL") {
+            let mut provider = ProviderConfig::new(DEFAULT, &url, "MANA_LLM_URL")?;
+            provider.key = env("MANA_LLM_KEY").map(Secret::new);
+            if let Some(named) = env("MANA_LLM_MODEL") {
+                model = Some(format!("{DEFAULT}/{}", named.trim()));
+                provider.models = vec![named.trim().to_owned()];
+            } else {
+                // What the file names is a model of another provider.
+                model = None;
+            }
+            providers.push(provider);
+        } else if let Some(named) = env("MANA_LLM_MODEL") {
+            model = Some(named.trim().to_owned());
+        }
+
+        if let Some(host) = env("OLLAMA_HOST") {
+            let table = tables.remove(OLLAMA).unwrap_or_default();
+            let base = ollama_base(&host);
+            providers.push(provider(OLLAMA, &base, "OLLAMA_HOST", table, None)?);
+        }
+        // The file's own order is lost in parsing; names in order are the next best.
+        let named: Vec<String> = tables.keys().cloned().collect();
+        for name in named {
+            let known = KNOWN.iter().find(|known| known.name == name);
+            if known.is_some_and(|known| env(known.key).is_some()) {
+                continue;
+            }
+            let mut table = tables.remove(&name).unwrap_or_default();
+            let setting = format!("llm.providers.{name}.base_url");
+            check_name(&name)?;
+            let base = match (table.base_url.take(), known, name.as_str()) {
+                (Some(base), ..) => base,
+                (None, Some(known), _) => known.base.to_owned(),
+                (None, None, OLLAMA) => OLLAMA_BASE.to_owned(),
+                (None, None, _) => {
+                    return Err(error(
+                        &setting,
+                        "missing; give the provider's OpenAI-compatible address, such as https://host/v1",
+                    ));
+                }
+            };
+            providers.push(provider(&name, &base, &setting, table, None)?);
+        }
+        for known in KNOWN {
+            let Some(key) = env(known.key) else { continue };
+            let mut table = tables.remove(known.name).unwrap_or_default();
+            let (base, setting) = match known.url.and_then(|url| Some((env(url)?, url))) {
+                Some(found) => found,
+                None => (
+                    table
+                        .base_url
+                        .take()
+                        .unwrap_or_else(|| known.base.to_owned()),
+                    known.name,
+                ),
+            };
+            providers.push(provider(
+                known.name,
+                &base,
+                setting,
+                table,
+                Some(Secret::new(key)),
+            )?);
+        }
+
+        let probe = (settings.find_ollama != Some(false)
+            && !providers.iter().any(|provider| provider.name == OLLAMA))
+        .then(|| ProviderConfig::new(OLLAMA, OLLAMA_BASE, OLLAMA))
+        .transpose()?;
+        for (alias, chain) in &settings.aliases {
+            let of_models = chain.iter().all(|model| !model.starts_with("mana/"));
+            if !alias.starts_with("mana/") || chain.is_empty() || !of_models {
+                return Err(error(
+                    &format!("llm.aliases.{alias:?}"),
+                    "an alias starts with mana/ and stands for at least one provider/model, not for another alias",
+                ));
+            }
+        }
+        Ok(Self {
+            providers,
+            probe,
+            aliases: settings.aliases,
+            model,
+            timeout: timeout(env("MANA_LLM_TIMEOUT_MS"), settings.timeout_ms)?,
+            ..Self::default()
+        })
+    }
+
+    /// [`LlmConfig::load`] without a file.
+    pub fn from_env(env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Self::load(LlmSettings::default(), env)
+    }
+}
+
+fn provider(
+    name: &str,
+    base: &str,
+    setting: &str,
+    table: ProviderSettings,
+    key: Option<Secret>,
+) -> Result<ProviderConfig, ConfigError> {
+    let mut provider = ProviderConfig::new(name, base, setting)?;
+    provider.key = key.or(table.key);
+    provider.models = table.models;
+    provider.timeout = table.timeout_ms.map(Duration::from_millis);
+    if let Some(concurrency) = table.concurrency {
+        if concurrency == 0 {
+            return Err(error(
+                &format!("llm.providers.{name}.concurrency"),
+                "must be 1 or more",
+            ));
+        }
+        provider.concurrency = concurrency;
+    }
+    Ok(provider)
+}
+
+fn check_name(name: &str) -> Result<(), ConfigError> {
+    let fits = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if fits && ![ALIAS, BUILTIN, DEFAULT].contains(&name) {
+        return Ok(());
+    }
+    Err(error(
+        &format!("llm.providers.{name}"),
+        "a provider's name is made of letters, digits, dots and dashes, and is not mana, builtin or default; rename it",
+    ))
+}
+
+fn timeout(variable: Option<String>, setting: Option<u64>) -> Result<Duration, ConfigError> {
+    let ms = match variable {
+        Some(text) => text.trim().parse().ok(),
+        None => Some(setting.unwrap_or(TIMEOUT.as_millis() as u64)),
+    };
+    match ms {
+        Some(ms) if ms > 0 => Ok(Duration::from_millis(ms)),
+        _ => Err(error(
+            "MANA_LLM_TIMEOUT_MS",
+            "must be a whole number of milliseconds above 0, such as 300000",
+        )),
+    }
+}
+
+fn base_url_of(text: &str, setting: &str) -> Result<Url, ConfigError> {
+    let url = Url::parse(text.trim()).map_err(|_| {
+        error(
+            setting,
+            "is no address; write it like https://host/v1 or http://127.0.0.1:11434/v1",
+        )
+    })?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(error(setting, "must start with http:// or https://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(error(
+            setting,
+            "has a name or password in it; put the key where keys belong (MANA_LLM_KEY, or key in mana.toml)",
+        ));
+    }
+    Ok(url)
+}
+
+/// What Ollama's own client makes of `OLLAMA_HOST`: a host, a port, a URL, or
+/// the address that the server listens on.
+fn ollama_base(host: &str) -> String {
+    let host = host.trim().trim_matches(['"', '\'']).trim_end_matches('/');
+    let (scheme, rest) = host.split_once("://").unwrap_or(("http", host));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (name, port) = match authority.rsplit_once(':') {
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') =>
+        {
+            (name, port)
+        }
+        _ => (authority, ""),
+    };
+    let name = match name {
+        "" | "0.0.0.0" | "[::]" => "127.0.0.1",
+        name => name,
+    };
+    let port = match (port, scheme, host.contains("://")) {
+        ("", "https", _) => "443",
+        ("", _, true) => "80",
+        ("", ..) => "11434",
+        (port, ..) => port,
+    };
+    let path = path.trim_end_matches("v1").trim_end_matches('/');
+    let slash = if path.is_empty() { "" } else { "/" };
+    format!("{scheme}://{name}:{port}{slash}{path}/v1")
+}
+
+fn error(setting: &str, problem: &str) -> ConfigError {
+    ConfigError {
+        setting: setting.to_owned(),
+        problem: problem.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &'static [(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+        |name| {
+            let pair = pairs.iter().find(|(key, _)| *key == name)?;
+            Some(pair.1.to_owned())
+        }
+    }
+
+    fn names(config: &LlmConfig) -> Vec<&str> {
+        config.providers.iter().map(|p| p.name.as_str()).collect()
+    }
+
+    #[test]
+    fn nothing_set_looks_for_ollama_on_this_machine() {
+        let config = LlmConfig::from_env(env(&[("OPENAI_API_KEY", "  ")])).unwrap();
+        assert!(config.providers.is_empty());
+        let probe = config.probe.unwrap();
+        assert_eq!(probe.base_url.as_str(), "http://127.0.0.1:11434/v1");
+        assert_eq!(probe.concurrency, 1);
+        assert_eq!(config.timeout, Duration::from_secs(300));
+    }
+
+    #[test]
+    fn providers_are_found_in_their_usual_variables() {
+        let config = LlmConfig::from_env(env(&[
+            ("GROQ_API_KEY", "g"),
+            ("OPENAI_API_KEY", "o"),
+            ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1/"),
+            ("OLLAMA_HOST", "box"),
+            ("MANA_LLM_URL", "http://127.0.0.1:8/v1"),
+            ("MANA_LLM_KEY", "k"),
+            ("MANA_LLM_MODEL", "org/model"),
+            ("MANA_LLM_TIMEOUT_MS", "1500"),
+        ]))
+        .unwrap();
+        assert_eq!(names(&config), ["default", "ollama", "openai", "groq"]);
+        assert_eq!(config.providers[1].base_url.as_str(), "http://box:11434/v1");
+        assert_eq!(config.providers[2].concurrency, 64);
+        assert_eq!(config.model.as_deref(), Some("default/org/model"));
+        assert_eq!(config.timeout, Duration::from_millis(1500));
+        assert!(config.probe.is_none());
+        assert!(!format!("{config:?}").contains("\"k\""));
+    }
+
+    #[test]
+    fn ollama_host_is_read_as_ollama_reads_it() {
+        for (host, base) in [
+            ("127.0.0.1:11434", "http://127.0.0.1:11434/v1"),
+            ("0.0.0.0", "http://127.0.0.1:11434/v1"),
+            (":5", "http://127.0.0.1:5/v1"),
+            ("http://box", "http://box:80/v1"),
+            ("https://box/ollama/", "https://box:443/ollama/v1"),
+            ("http://box:7/v1", "http://box:7/v1"),
+            ("[::1]:7", "http://[::1]:7/v1"),
+            ("[::1]", "http://[::1]:11434/v1"),
+        ] {
+            assert_eq!(ollama_base(host), base, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_setting_that_cannot_be_right_is_named() {
+        for (pairs, setting) in [
+            (&[("MANA_LLM_URL", "localhost:11434")][..], "MANA_LLM_URL"),
+            (&[("MANA_LLM_URL", "http://me:pw@host/v1")], "MANA_LLM_URL"),
+            (&[("MANA_LLM_TIMEOUT_MS", "5m")], "MANA_LLM_TIMEOUT_MS"),
+            (
+                &[("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "x")],
+                "OPENAI_BASE_URL",
+            ),
+        ] {
+            let lookup = |name: &str| pairs.iter().find(|p| p.0 == name).map(|p| p.1.to_owned());
+            assert_eq!(LlmConfig::from_env(lookup).unwrap_err().setting, setting);
+        }
+        let mut settings = LlmSettings::default();
+        settings
+            .providers
+            .insert("box".into(), ProviderSettings::default());
+        let problem = LlmConfig::load(settings, |_| None).unwrap_err();
+        assert_eq!(problem.setting, "llm.providers.box.base_url");
+        let unknown = serde_json::from_str::<LlmSettings>(r#"{"modle": "x"}"#);
+        assert!(unknown.unwrap_err().to_string().contains("modle"));
+    }
+
+    #[test]
+    fn the_file_names_providers_and_the_environment_wins() {
+        let settings: LlmSettings = serde_json::from_value(serde_json::json!({
+            "model": "box/m", "find_ollama": false,
+            "providers": {
+                "box": {"base_url": "http://box/v1", "concurrency": 2, "timeout_ms": 5, "models": ["m"]},
+                "openai": {"key": "from the file", "models": ["gpt-x"]},
+            }
+        }))
+        .unwrap();
+        let config = LlmConfig::load(settings, env(&[("OPENAI_API_KEY", "from the env")])).unwrap();
+        assert_eq!(names(&config), ["box", "openai"]);
+        assert_eq!(config.providers[0].concurrency, 2);
+        assert_eq!(config.providers[1].key, Some(Secret::new("from the env")));
+        assert_eq!(config.providers[1].models, ["gpt-x"]);
+        assert!(config.probe.is_none());
+    }
+}

@@ -1,0 +1,228 @@
+//! What can go wrong with a call, in words for a person and in OpenAI's shape
+//! for a program.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::secret::Scrubber;
+
+/// The result of a gateway call.
+pub type Result<T, E = GatewayError> = std::result::Result<T, E>;
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No connection to the provider.
+    Connect,
+    /// The provider took longer than allowed, or fell silent.
+    Timeout,
+    /// The provider answered with this status.
+    Http(u16),
+    /// The provider wants fewer calls, and maybe says when to come back.
+    RateLimited {
+        /// How long to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The answer is larger than allowed.
+    TooLarge,
+    /// The answer is not the JSON that it should be.
+    BadJson,
+    /// The answer broke off before its end.
+    CutOff,
+    /// The gateway is closing, or the reader of a stream stopped reading.
+    Cancelled,
+    /// The request itself is wrong; the field at fault, if it is one.
+    InvalidRequest {
+        /// The field at fault.
+        param: Option<&'static str>,
+    },
+    /// No provider has this model.
+    UnknownModel,
+    /// The caller showed no valid bearer.
+    Unauthorized,
+}
+
+/// A failed call. Its text is fit for a person: it says what went wrong and,
+/// where Mana knows, what to do; no key is in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatewayError {
+    /// What kind of failure it is.
+    pub kind: ErrorKind,
+    /// What went wrong, in plain words.
+    pub message: String,
+    /// The provider that was asked.
+    pub provider: Option<String>,
+    /// What the upstream's own error said of itself (`type`, `code`, `param`).
+    pub upstream: Option<Value>,
+    /// What the earlier entries of a chain failed with.
+    pub attempts: Vec<String>,
+}
+
+impl fmt::Display for GatewayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for GatewayError {}
+
+impl GatewayError {
+    /// An error of this kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            provider: None,
+            upstream: None,
+            attempts: Vec::new(),
+        }
+    }
+
+    /// A request that can't be right.
+    pub fn invalid(param: Option<&'static str>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidRequest { param }, message)
+    }
+
+    /// The same, naming the provider that was asked.
+    pub fn from_provider(mut self, provider: &str) -> Self {
+        self.provider.get_or_insert_with(|| provider.to_owned());
+        self
+    }
+
+    /// The same without secrets.
+    pub(crate) fn scrubbed(mut self, scrub: &Scrubber) -> Self {
+        self.message = scrub.text(&self.message);
+        self.upstream = self
+            .upstream
+            .and_then(|said| serde_json::from_str(&scrub.text(&said.to_string())).ok());
+        self
+    }
+
+    /// Whether another entry of a chain may do better: the provider is out of
+    /// reach, too slow, broken or busy. A request that is wrong here is wrong
+    /// elsewhere too.
+    pub fn falls_back(&self) -> bool {
+        match self.kind {
+            ErrorKind::Connect
+            | ErrorKind::Timeout
+            | ErrorKind::RateLimited { .. }
+            | ErrorKind::CutOff => true,
+            ErrorKind::Http(status) => status >= 500,
+            _ => false,
+        }
+    }
+
+    /// How long the provider asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind {
+            ErrorKind::RateLimited { retry_after } => retry_after,
+            _ => None,
+        }
+    }
+
+    /// The error's stable name.
+    pub fn code(&self) -> &'static str {
+        match self.kind {
+            ErrorKind::Connect => "provider_unreachable",
+            ErrorKind::Timeout => "provider_timeout",
+            ErrorKind::Http(401 | 403) => "provider_refused_key",
+            ErrorKind::Http(_) => "provider_error",
+            ErrorKind::RateLimited { .. } => "rate_limit_exceeded",
+            ErrorKind::TooLarge => "answer_too_large",
+            ErrorKind::BadJson => "bad_answer",
+            ErrorKind::CutOff => "answer_cut_off",
+            ErrorKind::Cancelled => "cancelled",
+            ErrorKind::InvalidRequest { .. } => "invalid_request",
+            ErrorKind::UnknownModel => "model_not_found",
+            ErrorKind::Unauthorized => "unauthorized",
+        }
+    }
+
+    /// The status to answer a caller with. An upstream's refusal of *our* key
+    /// is not the caller's 401.
+    pub fn status(&self) -> u16 {
+        match self.kind {
+            ErrorKind::Timeout => 504,
+            ErrorKind::Http(status) => match status {
+                401 | 403 | 407 => 502,
+                400..=599 => status,
+                _ => 502,
+            },
+            ErrorKind::RateLimited { .. } => 429,
+            ErrorKind::Connect | ErrorKind::TooLarge | ErrorKind::BadJson | ErrorKind::CutOff => {
+                502
+            }
+            ErrorKind::Cancelled => 503,
+            ErrorKind::InvalidRequest { .. } => 400,
+            ErrorKind::UnknownModel => 404,
+            ErrorKind::Unauthorized => 401,
+        }
+    }
+
+    /// `{"error": …}` in OpenAI's shape, which is Mana's with `type` and
+    /// `param`. The upstream's own type, code and param win.
+    pub fn body(&self) -> Value {
+        let said = |field: &str| {
+            self.upstream
+                .as_ref()
+                .and_then(|upstream| upstream.get(field))
+                .filter(|value| !value.is_null())
+                .cloned()
+        };
+        let param = match self.kind {
+            ErrorKind::InvalidRequest { param } => param.into(),
+            ErrorKind::UnknownModel => "model".into(),
+            _ => Value::Null,
+        };
+        let mut details = json!({ "kind": self.code() });
+        if let Some(provider) = &self.provider {
+            details["provider"] = provider.as_str().into();
+        }
+        if !self.attempts.is_empty() {
+            details["attempts"] = self.attempts.as_slice().into();
+        }
+        json!({ "error": {
+            "message": self.message,
+            "type": said("type").unwrap_or_else(|| self.openai_type().into()),
+            "param": said("param").unwrap_or(param),
+            "code": said("code").unwrap_or_else(|| self.code().into()),
+            "details": details,
+        }})
+    }
+
+    fn openai_type(&self) -> &'static str {
+        match self.status() {
+            401 => "authentication_error",
+            429 => "rate_limit_error",
+            400..=499 => "invalid_request_error",
+            _ => "api_error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_has_openais_shape_and_the_upstreams_reason() {
+        let mut error = GatewayError::new(ErrorKind::Http(400), "too long").from_provider("openai");
+        error.upstream = Some(
+            json!({"type": "invalid_request_error", "code": "context_length_exceeded", "param": null}),
+        );
+        assert_eq!(
+            error.body(),
+            json!({"error": {"message": "too long", "type": "invalid_request_error", "param": null,
+                "code": "context_length_exceeded",
+                "details": {"kind": "provider_error", "provider": "openai"}}})
+        );
+    }
+
+    #[test]
+    fn a_refused_key_is_not_the_callers_401() {
+        assert_eq!(GatewayError::new(ErrorKind::Http(401), "").status(), 502);
+        assert_eq!(GatewayError::new(ErrorKind::Unauthorized, "").status(), 401);
+    }
+}

@@ -1,0 +1,253 @@
+//! The gateway over HTTP, as OpenAI's clients expect it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::error::{ErrorKind, GatewayError, Result};
+use crate::gateway::{ChatStream, Gateway};
+use crate::providers::StreamEvent;
+use crate::wire::{ChatRequest, ModelList};
+
+/// Which model answered, as `provider/model`.
+pub const RESOLVED: HeaderName = HeaderName::from_static("x-mana-llm-resolved");
+
+/// Room for a few pictures.
+const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
+
+/// Who may ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A signed-in person, by user id.
+    User(String),
+    /// Mana itself, by the service key.
+    Service,
+}
+
+/// Decides who a bearer belongs to; nobody else is let in.
+#[async_trait]
+pub trait Auth: Send + Sync {
+    /// The caller whose bearer this is, if it is anybody's.
+    async fn caller(&self, bearer: &str) -> Option<Caller>;
+}
+
+/// A function that needs nobody else to decide.
+#[async_trait]
+impl<F: Fn(&str) -> Option<Caller> + Send + Sync> Auth for F {
+    async fn caller(&self, bearer: &str) -> Option<Caller> {
+        self(bearer)
+    }
+}
+
+/// The routes under `/v1`.
+pub fn router(gateway: Arc<Gateway>, auth: Arc<dyn Auth>) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(chat))
+        .route("/v1/embeddings", post(embeddings))
+        .route("/v1/models", get(models))
+        .route("/v1/models/{*id}", get(model))
+        .route("/v1/aliases", get(aliases))
+        .route("/v1/health", get(health))
+        .route_layer(from_fn_with_state(auth, let_in))
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        .with_state(gateway)
+}
+
+async fn let_in(State(auth): State<Arc<dyn Auth>>, request: Request, next: Next) -> Response {
+    let caller = match bearer(request.headers()) {
+        Some(bearer) => auth.caller(bearer).await,
+        None => None,
+    };
+    if caller.is_none() {
+        return GatewayError::new(
+            ErrorKind::Unauthorized,
+            "No valid bearer; send `Authorization: Bearer …` with your token or the service key",
+        )
+        .into_response();
+    }
+    next.run(request).await
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, bearer) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let bearer = bearer.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !bearer.is_empty()).then_some(bearer)
+}
+
+async fn chat(
+    State(gateway): State<Arc<Gateway>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response> {
+    let request: ChatRequest = parse(body)?;
+    if request.stream == Some(true) {
+        return Ok(streamed(gateway.chat_stream(request).await?));
+    }
+    let answer = gateway.chat(request).await?;
+    Ok((resolved(&answer.resolved), Json(answer)).into_response())
+}
+
+async fn embeddings(
+    State(gateway): State<Arc<Gateway>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response> {
+    let answer = gateway.embeddings(parse(body)?).await?;
+    Ok((resolved(&answer.resolved), Json(answer)).into_response())
+}
+
+async fn models(State(gateway): State<Arc<Gateway>>) -> Json<ModelList> {
+    Json(gateway.models().await)
+}
+
+async fn model(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> Result<Response> {
+    let listed = gateway.models().await.data;
+    match listed.into_iter().find(|model| model.id == id) {
+        Some(model) => Ok(Json(model).into_response()),
+        None => Err(GatewayError::new(
+            ErrorKind::UnknownModel,
+            format!("There is no model {id}; GET /v1/models lists those that there are"),
+        )),
+    }
+}
+
+async fn aliases(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
+    Json(json!({ "object": "list", "data": gateway.aliases().await }))
+}
+
+async fn health(State(gateway): State<Arc<Gateway>>) -> Response {
+    Json(gateway.health()).into_response()
+}
+
+/// Reads a body; what is wrong with it is said in OpenAI's shape.
+fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => GatewayError::new(
+            ErrorKind::Http(413),
+            format!(
+                "The request is larger than {} MB; send less at once",
+                MAX_REQUEST_BYTES >> 20
+            ),
+        ),
+        _ => GatewayError::invalid(None, rejection.body_text()),
+    })?;
+    if memchr::memmem::find(&body, b"\\u0000").is_some()
+        && serde_json::from_slice(&body).is_ok_and(|value| has_nul(&value))
+    {
+        return Err(GatewayError::invalid(
+            None,
+            "The request holds a NUL character (\\u0000); leave it out",
+        ));
+    }
+    serde_json::from_slice(&body).map_err(|error| {
+        GatewayError::invalid(
+            None,
+            format!("The body is not the JSON of such a request: {error}"),
+        )
+    })
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(map) => map
+            .iter()
+            .any(|(key, value)| key.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
+fn resolved(name: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_bytes(name.as_bytes()) {
+        headers.insert(RESOLVED, value);
+    }
+    headers
+}
+
+/// Frames every piece as it comes. An answer that fails midway ends with an
+/// error event and without `[DONE]`, so that nobody takes it for complete.
+fn streamed(answer: ChatStream) -> Response {
+    let mut headers = resolved(&answer.resolved);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    let pieces = stream::unfold(Some(answer), |answer| async move {
+        let mut answer = answer?;
+        let (piece, rest) = match answer.next().await {
+            Some(Ok(StreamEvent::Data(data))) => (frame(&data), Some(answer)),
+            Some(Ok(StreamEvent::KeepAlive)) => (Bytes::from_static(b":\n\n"), Some(answer)),
+            Some(Err(error)) => (frame(error.body().to_string().as_bytes()), None),
+            None => (frame(b"[DONE]"), None),
+        };
+        Some((Ok::<_, Infallible>(piece), rest))
+    });
+    (headers, Body::from_stream(pieces)).into_response()
+}
+
+/// One event. Data of several lines stays one event.
+fn frame(data: &[u8]) -> Bytes {
+    let mut frame = Vec::with_capacity(data.len() + 8);
+    for line in data.split(|byte| *byte == b'\n') {
+        frame.extend_from_slice(b"data: ");
+        frame.extend_from_slice(line);
+        frame.push(b'\n');
+    }
+    frame.push(b'\n');
+    frame.into()
+}
+
+impl IntoResponse for GatewayError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+        let mut response = (status, Json(self.body())).into_response();
+        if let Some(wait) = self.retry_after() {
+            // Rounded up: a second early is a call for nothing.
+            let seconds = wait.as_millis().div_ceil(1000);
+            if let Ok(value) = HeaderValue::try_from(seconds.to_string()) {
+                response.headers_mut().insert(RETRY_AFTER, value);
+            }
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_is_read_in_any_case_and_nothing_else_is_one() {
+        for (header, expected) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Basic abc", None),
+            ("Bearer ", None),
+            ("abc", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(header));
+            assert_eq!(bearer(&headers), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn nul_is_refused_and_the_escape_as_text_is_not() {
+        let request = |text: &'static str| parse::<Value>(Ok(Bytes::from_static(text.as_bytes())));
+        assert!(request(r#"{"a": ["x\u0000"]}"#).is_err());
+        assert!(request(r#"{"a": ["x\\u0000"]}"#).is_ok());
+    }
+}

@@ -1,0 +1,80 @@
+//! What a provider can be asked. One module a provider; the gateway knows the
+//! trait alone.
+
+#[cfg(test)]
+pub(crate) mod dummy;
+pub(crate) mod openai;
+pub(crate) mod outline;
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::time::Instant;
+
+use crate::error::Result;
+use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model};
+
+/// What one call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// When it has to be over.
+    pub deadline: Instant,
+    /// How long that was at the start, for messages.
+    pub timeout: Duration,
+    /// The longest silence within a stream that has begun.
+    pub idle: Duration,
+    /// The largest answer, or event of a stream.
+    pub max_bytes: usize,
+}
+
+/// What a provider can do at all. A model of it may still refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It looks at pictures.
+    pub vision: bool,
+    /// It embeds.
+    pub embeddings: bool,
+}
+
+/// A piece of a streamed answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamEvent {
+    /// One chunk: the JSON of a `chat.completion.chunk`, as the upstream sent it.
+    Data(Bytes),
+    /// The upstream shows that it is still there.
+    KeepAlive,
+}
+
+/// The pieces of an answer. The end of the stream means that the answer is
+/// complete; one that broke off ends with an error.
+pub type EventStream = Pin<Box<dyn Stream<Item = Result<StreamEvent>> + Send>>;
+
+/// Something that answers. `request.model` is the provider's own name of the
+/// model; dropping a future or a stream cancels the call.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Its name in `provider/model`.
+    fn name(&self) -> &str;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Answers in one piece.
+    async fn chat(&self, request: ChatRequest, limits: Limits) -> Result<ChatCompletion>;
+
+    /// Answers piece by piece.
+    async fn chat_stream(&self, request: ChatRequest, limits: Limits) -> Result<EventStream>;
+
+    /// Embeds.
+    async fn embeddings(
+        &self,
+        request: EmbeddingsRequest,
+        limits: Limits,
+    ) -> Result<EmbeddingsResponse>;
+
+    /// The models that it has now, in its own order.
+    async fn models(&self, limits: Limits) -> Result<Vec<Model>>;
+}

@@ -1,0 +1,217 @@
+//! A provider's place in the gateway: how many calls it takes at once, which
+//! models it has, and how it did last.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use crate::catalog;
+use crate::config::{LlmConfig, ProviderConfig};
+use crate::error::{ErrorKind, GatewayError, Result};
+use crate::providers::{Limits, Provider};
+use crate::secret::Scrubber;
+use crate::upstream::human;
+use crate::wire::Model;
+
+/// A list of models is asked for again after this.
+const LISTING_LASTS: Duration = Duration::from_secs(60);
+/// A provider that was too slow to list is not asked again at once.
+const SLOWNESS_LASTS: Duration = Duration::from_secs(15);
+const LISTING_TIMEOUT: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What is known of how a provider does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Nobody asked yet.
+    Unknown,
+    /// The last call was answered.
+    Up,
+    /// The last call failed because of the provider.
+    Down(String),
+}
+
+pub(crate) struct Slot {
+    pub provider: Box<dyn Provider>,
+    /// Models that the owner named, best first.
+    named: Vec<String>,
+    timeout: Duration,
+    queue: Duration,
+    max_answer_bytes: usize,
+    places: Arc<Semaphore>,
+    /// `false` until a provider that nobody configured has answered once.
+    present: AtomicBool,
+    listing: tokio::sync::Mutex<Option<Listing>>,
+    condition: Mutex<Condition>,
+    scrub: Arc<Scrubber>,
+}
+
+struct Listing {
+    until: Instant,
+    models: Result<Arc<[Model]>>,
+}
+
+impl Slot {
+    pub fn new(
+        provider: Box<dyn Provider>,
+        config: &ProviderConfig,
+        gateway: &LlmConfig,
+        scrub: Arc<Scrubber>,
+        present: bool,
+    ) -> Self {
+        Self {
+            provider,
+            named: config.models.clone(),
+            timeout: config.timeout.unwrap_or(gateway.timeout),
+            queue: gateway.queue,
+            max_answer_bytes: gateway.max_answer_bytes,
+            places: Arc::new(Semaphore::new(config.concurrency)),
+            present: AtomicBool::new(present),
+            listing: tokio::sync::Mutex::new(None),
+            condition: Mutex::new(Condition::Unknown),
+            scrub,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        self.provider.name()
+    }
+
+    /// For one whole call.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Whether the owner named this model as one of its own.
+    pub fn has_named(&self, model: &str) -> bool {
+        self.named.iter().any(|named| named == model)
+    }
+
+    /// Whether the provider counts: it is configured, or was found once.
+    pub fn is_present(&self) -> bool {
+        self.present.load(Ordering::Relaxed)
+    }
+
+    /// The same, looking for it if it was not there yet.
+    pub async fn is_here(&self) -> bool {
+        self.is_present() || self.models().await.is_ok()
+    }
+
+    /// A place in the provider's line. Callers wait without holding up anybody
+    /// who asks another provider.
+    pub async fn place(&self) -> Result<OwnedSemaphorePermit> {
+        match timeout(self.queue, self.places.clone().acquire_owned()).await {
+            Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
+            Err(_) => Err(GatewayError::new(
+                ErrorKind::Timeout,
+                format!(
+                    "{} was busy with other calls for {}; try again later",
+                    self.name(),
+                    human(self.queue)
+                ),
+            )
+            .from_provider(self.name())),
+        }
+    }
+
+    /// The provider's models: what the owner named, else what it lists.
+    pub async fn models(&self) -> Result<Arc<[Model]>> {
+        if !self.named.is_empty() {
+            return Ok(self
+                .named
+                .iter()
+                .map(|id| Model::named(id, self.name()))
+                .collect());
+        }
+        let mut listing = self.listing.lock().await;
+        if let Some(listing) = &*listing
+            && listing.until > Instant::now()
+        {
+            return listing.models.clone();
+        }
+        let timeout = if self.is_present() {
+            LISTING_TIMEOUT
+        } else {
+            PROBE_TIMEOUT
+        };
+        let limits = Limits {
+            deadline: Instant::now() + timeout,
+            timeout,
+            idle: timeout,
+            max_bytes: self.max_answer_bytes,
+        };
+        let models = self.provider.models(limits).await.map(Arc::from);
+        let models = models.map_err(|error| error.scrubbed(&self.scrub));
+        let lasts = match &models {
+            Ok(_) => LISTING_LASTS,
+            Err(error) if error.kind == ErrorKind::Timeout => SLOWNESS_LASTS,
+            // It may be there the next moment.
+            Err(_) => Duration::ZERO,
+        };
+        if models.is_ok() {
+            self.present.store(true, Ordering::Relaxed);
+        }
+        self.note(models.as_ref().err());
+        *listing = Some(Listing {
+            until: Instant::now() + lasts,
+            models: models.clone(),
+        });
+        models
+    }
+
+    /// The model to take where nobody chose one.
+    pub async fn pick(&self, hints: &[&str]) -> Result<String> {
+        if let Some(first) = self.named.first() {
+            return Ok(first.clone());
+        }
+        let name = self.name();
+        let models = self.models().await.map_err(|mut error| {
+            if matches!(error.kind, ErrorKind::Http(404 | 405) | ErrorKind::BadJson) {
+                error.message = format!(
+                    "{name} does not list its models; name one, for example in MANA_LLM_MODEL"
+                );
+            }
+            error
+        })?;
+        let ids: Vec<String> = models.iter().map(|model| model.id.clone()).collect();
+        let pick = catalog::pick(name, hints, &ids).map(str::to_owned);
+        pick.ok_or_else(|| {
+            let advice = match name {
+                catalog::OLLAMA => "; run `ollama pull llama3.2`, or another model that you like",
+                _ => "",
+            };
+            GatewayError::new(
+                ErrorKind::UnknownModel,
+                format!("{name} has no model that can chat{advice}"),
+            )
+            .from_provider(name)
+        })
+    }
+
+    /// Keeps how a call went, as far as that says something of the provider.
+    pub fn note(&self, failure: Option<&GatewayError>) {
+        let condition = match failure {
+            None => Condition::Up,
+            Some(error)
+                if error.falls_back() || matches!(error.kind, ErrorKind::Http(401 | 403)) =>
+            {
+                Condition::Down(error.message.clone())
+            }
+            Some(_) => return,
+        };
+        *self
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = condition;
+    }
+
+    pub fn condition(&self) -> Condition {
+        self.condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

@@ -1,0 +1,453 @@
+//! One HTTP upstream: every call has a deadline, every body a bound, and every
+//! failure a plain sentence.
+
+use std::error::Error as _;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method, Response, Url, redirect};
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::ProviderConfig;
+use crate::error::{ErrorKind, GatewayError, Result};
+use crate::providers::Limits;
+use crate::secret::{Scrubber, Secret};
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// Of an error's body no more than this is read, of its text no more is told.
+const ERROR_BODY_BYTES: usize = 64 * 1024;
+const REASON_CHARS: usize = 500;
+
+/// The HTTP clients, made when first used: reading the machine's root
+/// certificates takes time that a server without a remote provider never needs.
+#[derive(Default)]
+pub(crate) struct Clients {
+    local: OnceLock<Client>,
+    remote: OnceLock<Client>,
+}
+
+impl Clients {
+    /// The client for an address. Nothing on this machine is asked through a
+    /// proxy, whatever the environment says.
+    fn get(&self, base: &Url) -> Result<&Client, reqwest::Error> {
+        // An error means that a provider is already installed, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let local = is_loopback(base) && base.scheme() == "http";
+        let cell = if local { &self.local } else { &self.remote };
+        if let Some(client) = cell.get() {
+            return Ok(client);
+        }
+        let builder = Client::builder()
+            .connect_timeout(CONNECT)
+            .redirect(redirect::Policy::none())
+            .user_agent(concat!("mana/", env!("CARGO_PKG_VERSION")));
+        let client = match local {
+            true => builder.no_proxy().tls_certs_only([]).build()?,
+            false if is_loopback(base) => builder.no_proxy().build()?,
+            false => builder.build()?,
+        };
+        Ok(cell.get_or_init(|| client))
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host
+            .parse()
+            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+/// An upstream at a base URL.
+pub(crate) struct Upstream {
+    name: String,
+    base: Url,
+    bearer: Option<Secret>,
+    clients: Arc<Clients>,
+    scrub: Arc<Scrubber>,
+}
+
+impl Upstream {
+    pub fn new(config: &ProviderConfig, clients: Arc<Clients>, scrub: Arc<Scrubber>) -> Self {
+        Self {
+            name: config.name.clone(),
+            base: config.base_url.clone(),
+            bearer: config.key.clone(),
+            clients,
+            scrub,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Posts JSON and reads the whole answer.
+    pub async fn post(&self, path: &str, body: Vec<u8>, limits: &Limits) -> Result<Bytes> {
+        let response = self.open(path, body, limits).await?;
+        self.read(response, limits).await
+    }
+
+    /// Reads a page; `headers` take the place of the bearer.
+    pub async fn get(
+        &self,
+        url: Url,
+        headers: Option<HeaderMap>,
+        limits: &Limits,
+    ) -> Result<Bytes> {
+        let response = self.send(Method::GET, url, None, headers, limits).await?;
+        self.read(response, limits).await
+    }
+
+    /// Posts JSON and gives the answer as soon as its head is there and good.
+    pub async fn open(&self, path: &str, body: Vec<u8>, limits: &Limits) -> Result<Response> {
+        self.send(Method::POST, self.url(path), Some(body), None, limits)
+            .await
+    }
+
+    /// An address below the base.
+    pub fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!(
+            "{}/{path}",
+            self.base.path().trim_end_matches('/')
+        ));
+        url
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Vec<u8>>,
+        headers: Option<HeaderMap>,
+        limits: &Limits,
+    ) -> Result<Response> {
+        let client = self
+            .clients
+            .get(&url)
+            .map_err(|error| self.transport(&error, limits))?;
+        let mut request = client.request(method, url);
+        match (headers, &self.bearer) {
+            (Some(headers), _) => request = request.headers(headers),
+            (None, Some(key)) => request = request.header(AUTHORIZATION, self.bearer(key)?),
+            (None, None) => {}
+        }
+        if let Some(body) = body {
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .header(ACCEPT, "application/json, text/event-stream")
+                .body(body);
+        }
+        let response = timeout_at(limits.deadline, request.send())
+            .await
+            .map_err(|_| self.too_slow(limits))?
+            .map_err(|error| self.transport(&error, limits))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(self.refused(response, limits).await)
+    }
+
+    fn bearer(&self, key: &Secret) -> Result<HeaderValue> {
+        let mut value =
+            HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|_| {
+                self.error(
+                    ErrorKind::Http(401),
+                    format!(
+                        "The key of {} holds characters that a key can't have; copy it again",
+                        self.name
+                    ),
+                )
+            })?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    /// The next piece of a body, until the deadline or for as long as silence
+    /// is allowed.
+    pub async fn chunk(
+        &self,
+        response: &mut Response,
+        until: Instant,
+        limits: &Limits,
+    ) -> Result<Option<Bytes>> {
+        match timeout_at(until, response.chunk()).await {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(error)) => Err(self.transport(&error, limits)),
+            Err(_) if until < limits.deadline => Err(self.error(
+                ErrorKind::Timeout,
+                format!(
+                    "{} sent nothing for {} and was given up",
+                    self.name,
+                    human(limits.idle)
+                ),
+            )),
+            Err(_) => Err(self.too_slow(limits)),
+        }
+    }
+
+    /// Reads a body up to the bound; one that says it is larger is not read at all.
+    pub async fn read(&self, mut response: Response, limits: &Limits) -> Result<Bytes> {
+        let announced = response.content_length().unwrap_or(0);
+        if announced > limits.max_bytes as u64 {
+            return Err(self.too_large(limits));
+        }
+        let mut body = Vec::with_capacity(announced as usize);
+        while let Some(chunk) = self.chunk(&mut response, limits.deadline, limits).await? {
+            if body.len() + chunk.len() > limits.max_bytes {
+                return Err(self.too_large(limits));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(self.clean(body))
+    }
+
+    /// The same bytes without configured keys.
+    pub fn clean(&self, bytes: Vec<u8>) -> Bytes {
+        self.scrub.bytes(bytes).into()
+    }
+
+    pub fn error(&self, kind: ErrorKind, message: String) -> GatewayError {
+        GatewayError::new(kind, message).from_provider(&self.name)
+    }
+
+    pub fn too_large(&self, limits: &Limits) -> GatewayError {
+        self.error(
+            ErrorKind::TooLarge,
+            format!(
+                "{} sent an answer larger than {}, which was not read to its end",
+                self.name,
+                bytes(limits.max_bytes)
+            ),
+        )
+    }
+
+    fn too_slow(&self, limits: &Limits) -> GatewayError {
+        self.error(
+            ErrorKind::Timeout,
+            format!(
+                "{} did not finish its answer within {}; a slow model needs a longer MANA_LLM_TIMEOUT_MS",
+                self.name,
+                human(limits.timeout)
+            ),
+        )
+    }
+
+    /// An answer that is no JSON, or not the JSON that was asked for.
+    pub fn bad_json(&self, wanted: &str, body: &[u8]) -> GatewayError {
+        let got = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            None => "nothing".to_owned(),
+            Some(b'{' | b'[') if serde_json::from_slice::<Value>(body).is_ok() => {
+                format!("other JSON: {}", shorten(&String::from_utf8_lossy(body)))
+            }
+            Some(b'{' | b'[') => "JSON that is broken".to_owned(),
+            Some(b'<') => "an HTML page".to_owned(),
+            Some(_) => format!("text: {}", shorten(&String::from_utf8_lossy(body))),
+        };
+        self.error(
+            ErrorKind::BadJson,
+            format!("{} should have sent {wanted} and sent {got}", self.name),
+        )
+    }
+
+    /// A 2xx answer whose body is an error all the same.
+    pub fn reported(&self, error: &Value) -> GatewayError {
+        let status = error
+            .get("code")
+            .and_then(Value::as_u64)
+            .filter(|code| (400..600).contains(code))
+            .unwrap_or(502) as u16;
+        let kind = match status {
+            429 => ErrorKind::RateLimited { retry_after: None },
+            status => ErrorKind::Http(status),
+        };
+        let reason = reason_of(error).unwrap_or_else(|| shorten(&error.to_string()));
+        let mut told = self.error(kind, format!("{} reported an error: {reason}", self.name));
+        told.upstream = Some(error.clone());
+        told
+    }
+
+    fn transport(&self, error: &reqwest::Error, limits: &Limits) -> GatewayError {
+        let at = match (self.base.host_str(), self.base.port_or_known_default()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            _ => self.base.scheme().to_owned(),
+        };
+        if error.is_connect() || error.is_builder() {
+            let why = match error.is_timeout() {
+                true => format!("no connection within {}", human(CONNECT)),
+                false => innermost(error),
+            };
+            return self.error(
+                ErrorKind::Connect,
+                format!("Can't reach {} at {at} ({why}); check that it is running and that the address is right", self.name),
+            );
+        }
+        if error.is_timeout() {
+            return self.too_slow(limits);
+        }
+        self.error(
+            ErrorKind::CutOff,
+            format!(
+                "The connection to {} at {at} broke off before the answer was complete ({})",
+                self.name,
+                innermost(error)
+            ),
+        )
+    }
+
+    async fn refused(&self, mut response: Response, limits: &Limits) -> GatewayError {
+        let status = response.status();
+        let retry_after = retry_after(response.headers(), SystemTime::now());
+        if status.is_redirection() {
+            return self.error(
+                ErrorKind::Http(status.as_u16()),
+                format!("{} wants to send the request elsewhere ({status}); set its base URL to the final address, /v1 included", self.name),
+            );
+        }
+        let mut body = Vec::new();
+        while body.len() < ERROR_BODY_BYTES {
+            match self.chunk(&mut response, limits.deadline, limits).await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                _ => break,
+            }
+        }
+        body.truncate(ERROR_BODY_BYTES);
+        let said: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let inner = said.get("error").unwrap_or(&said);
+        let reason = reason_of(inner).or_else(|| reason_of(&said)).or_else(|| {
+            let text = String::from_utf8_lossy(&body);
+            let text = text.trim();
+            (!text.is_empty() && !text.starts_with('<')).then(|| shorten(text))
+        });
+        let kind = match status.as_u16() {
+            429 => ErrorKind::RateLimited { retry_after },
+            status => ErrorKind::Http(status),
+        };
+        let advice = match (status.as_u16(), retry_after) {
+            (401 | 403, _) => format!("; check the key of {}", self.name),
+            (429, Some(wait)) => format!("; it asks to wait {}", human(wait)),
+            _ => String::new(),
+        };
+        let reason = reason
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
+        let mut error = self.error(
+            kind,
+            format!("{} answered {status}{reason}{advice}", self.name),
+        );
+        error.upstream = inner.is_object().then(|| inner.clone());
+        error
+    }
+}
+
+/// The reason in an error object, however the upstream spells it.
+fn reason_of(error: &Value) -> Option<String> {
+    let text = match error {
+        Value::String(text) => text,
+        _ => ["message", "detail", "error", "msg"]
+            .iter()
+            .find_map(|field| error.get(field)?.as_str())?,
+    };
+    Some(shorten(text))
+}
+
+fn shorten(text: &str) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(REASON_CHARS) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+fn innermost(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = inner.to_string();
+        source = inner.source();
+    }
+    // "Connection refused (os error 111)": the number helps nobody.
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.to_ascii_lowercase()
+}
+
+/// Seconds or a date, as the header may have either.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+pub(crate) fn human(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms if ms < 1000 => format!("{ms} ms"),
+        ms if ms % 1000 == 0 => format!("{} s", ms / 1000),
+        ms => format!("{:.1} s", ms as f64 / 1000.0),
+    }
+}
+
+fn bytes(count: usize) -> String {
+    match count {
+        count if count >= 1 << 20 => format!("{} MB", count >> 20),
+        count if count >= 1 << 10 => format!("{} kB", count >> 10),
+        count => format!("{count} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let parse = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
+            retry_after(&headers, now)
+        };
+        assert_eq!(parse("7"), Some(Duration::from_secs(7)));
+        assert_eq!(
+            parse("Sun, 06 Nov 1994 08:50:37 GMT"),
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(parse("Sun, 06 Nov 1994 08:40:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(parse("soon"), None);
+        assert_eq!(parse("-1"), None);
+    }
+
+    #[test]
+    fn loopback_is_known_in_all_its_spellings() {
+        for (url, loopback) in [
+            ("http://127.0.0.1:1/", true),
+            ("http://127.9.9.9/", true),
+            ("http://localhost/", true),
+            ("http://[::1]:1/", true),
+            ("http://ollama:11434/", false),
+            ("http://localhost.example.org/", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), loopback, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_reason_is_found_however_it_is_spelt() {
+        for error in [
+            serde_json::json!("no"),
+            serde_json::json!({"message": "no"}),
+            serde_json::json!({"detail": "no"}),
+        ] {
+            assert_eq!(reason_of(&error).as_deref(), Some("no"));
+        }
+        assert_eq!(shorten(&"ü".repeat(501)), format!("{}…", "ü".repeat(500)));
+    }
+}

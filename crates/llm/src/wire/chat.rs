@@ -1,0 +1,292 @@
+//! Chat completions: what is asked and what is answered.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+
+use super::Extra;
+
+/// The body of `POST /v1/chat/completions`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChatRequest {
+    /// An alias (`mana/reasoning`) or `provider/model`; empty means the default.
+    #[serde(default)]
+    pub model: String,
+    /// The conversation so far.
+    pub messages: Vec<Message>,
+    /// Whether the answer is wanted piece by piece.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<bool>,
+    /// Everything else: tools, temperature, response_format, …
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl ChatRequest {
+    /// A request with nothing but a model and messages.
+    pub fn new(model: impl Into<String>, messages: Vec<Message>) -> Self {
+        Self {
+            model: model.into(),
+            messages,
+            ..Self::default()
+        }
+    }
+
+    /// Whether a message carries a picture.
+    pub fn has_images(&self) -> bool {
+        self.messages.iter().any(|message| {
+            matches!(&message.content, Some(Content::Parts(parts))
+                if parts.iter().any(|part| part.kind.contains("image")))
+        })
+    }
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// `system`, `user`, `assistant`, `tool`, …
+    pub role: String,
+    /// What it says. A `null` that was sent is kept apart from an absent field.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub content: Option<Content>,
+    /// Everything else: tool_calls, tool_call_id, name, reasoning_content, …
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl Message {
+    /// A message of plain text.
+    pub fn text(role: &str, text: impl Into<String>) -> Self {
+        Self {
+            role: role.to_owned(),
+            content: Some(Content::Text(text.into())),
+            extra: Extra::new(),
+        }
+    }
+
+    /// Instructions to the model.
+    pub fn system(text: impl Into<String>) -> Self {
+        Self::text("system", text)
+    }
+
+    /// What the person (or the planner for them) says.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::text("user", text)
+    }
+
+    /// The text of the message, its text parts joined.
+    pub fn plain(&self) -> String {
+        match &self.content {
+            Some(Content::Text(text)) => text.clone(),
+            Some(Content::Parts(parts)) => parts
+                .iter()
+                .filter_map(|part| part.extra.get("text")?.as_str())
+                .collect(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// A message's content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Content {
+    /// Plain text.
+    Text(String),
+    /// Text, pictures, sound, files.
+    Parts(Vec<ContentPart>),
+    /// `null`, or a shape that Mana does not know and passes on.
+    Other(Value),
+}
+
+/// One part of a content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContentPart {
+    /// `text`, `image_url`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The part itself.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// The answer to a chat request that was not streamed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChatCompletion {
+    /// The upstream's id of the answer.
+    #[serde(default)]
+    pub id: String,
+    /// Always `chat.completion`.
+    #[serde(default = "chat_completion")]
+    pub object: String,
+    /// Seconds since the epoch.
+    #[serde(default)]
+    pub created: Value,
+    /// The model as the upstream calls it.
+    #[serde(default)]
+    pub model: String,
+    /// The answers; nearly always one.
+    pub choices: Vec<Choice>,
+    /// What it took, if the upstream says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+    /// `provider/model` that answered; not on the wire, see the header.
+    #[serde(skip)]
+    pub resolved: String,
+}
+
+impl ChatCompletion {
+    /// An answer of plain text, as a provider without an upstream gives it.
+    pub fn of_text(model: &str, created_s: u64, text: String) -> Self {
+        Self {
+            id: format!("chatcmpl-{model}-{created_s}"),
+            object: chat_completion(),
+            created: json!(created_s),
+            model: model.to_owned(),
+            choices: vec![Choice {
+                index: 0,
+                message: Message::text("assistant", text),
+                finish_reason: Some("stop".to_owned()),
+                extra: Extra::new(),
+            }],
+            usage: Some(Usage::default()),
+            extra: Extra::new(),
+            resolved: String::new(),
+        }
+    }
+
+    /// The text of the first choice.
+    pub fn text(&self) -> String {
+        self.choices
+            .first()
+            .map(|choice| choice.message.plain())
+            .unwrap_or_default()
+    }
+
+    /// The same answer as the one chunk of a stream.
+    pub fn into_chunk(self) -> Value {
+        let choices: Vec<Value> = self
+            .choices
+            .into_iter()
+            .map(|choice| {
+                let mut chunk = json!({
+                    "index": choice.index,
+                    "delta": choice.message,
+                    "finish_reason": choice.finish_reason,
+                });
+                merge(&mut chunk, choice.extra);
+                chunk
+            })
+            .collect();
+        let mut chunk = json!({
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+            "usage": self.usage,
+        });
+        merge(&mut chunk, self.extra);
+        chunk
+    }
+}
+
+/// One of the answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Its place.
+    #[serde(default)]
+    pub index: u32,
+    /// What the model said.
+    pub message: Message,
+    /// Why it stopped: `stop`, `length`, `tool_calls`, …
+    #[serde(default)]
+    pub finish_reason: Option<String>,
+    /// Everything else: logprobs, …
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Tokens used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the request.
+    #[serde(default)]
+    pub prompt_tokens: u64,
+    /// Tokens of the answer.
+    #[serde(default)]
+    pub completion_tokens: u64,
+    /// Both.
+    #[serde(default)]
+    pub total_tokens: u64,
+    /// Everything else: details, cost, …
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+fn chat_completion() -> String {
+    "chat.completion".to_owned()
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Content>, D::Error> {
+    Content::deserialize(deserializer).map(Some)
+}
+
+fn merge(into: &mut Value, extra: Extra) {
+    if let Value::Object(map) = into {
+        map.extend(extra);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip<T: Serialize + for<'de> Deserialize<'de>>(value: &Value) -> Value {
+        serde_json::to_value(serde_json::from_value::<T>(value.clone()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_request_keeps_what_mana_does_not_know() {
+        let request = json!({
+            "model": "openai/x", "stream": true, "stream_options": {"include_usage": true},
+            "tools": [{"type": "function", "function": {"name": "f", "strict": true}}],
+            "messages": [
+                {"role": "user", "name": "Ada", "content": [
+                    {"type": "text", "text": "look"},
+                    {"type": "image_url", "image_url": {"url": "data:…", "detail": "low"}}]},
+                {"role": "assistant", "content": null, "tool_calls": [{"id": "1"}]},
+                {"role": "assistant", "reasoning_content": "hm"},
+            ],
+        });
+        assert_eq!(round_trip::<ChatRequest>(&request), request);
+    }
+
+    #[test]
+    fn an_answer_keeps_what_mana_does_not_know() {
+        let answer = json!({
+            "id": "1", "object": "chat.completion", "created": 1, "model": "m", "service_tier": "x",
+            "choices": [{"index": 0, "finish_reason": "stop", "logprobs": null,
+                "message": {"role": "assistant", "content": "Hi", "reasoning": "…"}}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3,
+                "completion_tokens_details": {"reasoning_tokens": 1}},
+        });
+        assert_eq!(round_trip::<ChatCompletion>(&answer), answer);
+    }
+
+    #[test]
+    fn images_are_seen_and_text_parts_are_joined() {
+        let message: Message = serde_json::from_value(json!({"role": "user", "content": [
+            {"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}]}))
+        .unwrap();
+        assert_eq!(message.plain(), "ab");
+        assert!(ChatRequest::new("", vec![message]).has_images());
+        assert!(!ChatRequest::new("", vec![Message::user("image")]).has_images());
+    }
+}
