@@ -8,6 +8,7 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
+pub use list::rank;
 pub use overall::overall_status;
 
 use crate::{

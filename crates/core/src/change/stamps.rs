@@ -158,7 +158,82 @@ pub fn take_over(
     change: &mut Change,
     adjusted: &[Adjusted],
 ) {
-    let _ = (schema, state, change, adjusted);
+    let before: BTreeMap<String, Micros> = change.stamps(schema).into_iter().collect();
+    for Adjusted {
+        event_id,
+        field: pointer,
+        at,
+    } in adjusted
+    {
+        if change.event_id.as_ref() != Some(event_id) {
+            continue;
+        }
+        let Some(old) = before.get(pointer) else {
+            continue;
+        };
+        in_state(state, change, pointer, *old, *at);
+        change.set_stamp(pointer, *at);
+    }
+}
+
+/// Replaces one stamp of the change in the record, where that stamp is still the record's.
+fn in_state(state: &mut RecordState, change: &Change, pointer: &str, old: Micros, new: Micros) {
+    let parts: Vec<String> = pointer.split('/').skip(1).map(unescape).collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let field = match parts.as_slice() {
+        ["deletedAt"] => "deletedAt",
+        ["fields", field, "updatedAt"] => field,
+        ["data", field, path @ ..] | ["fields", field, "value", path @ ..] => {
+            let written = change
+                .writes()
+                .into_iter()
+                .find(|write| write.field == *field);
+            if let (Some(written), Some(list)) = (written, state.data.get_mut(*field)) {
+                in_list(list, &written.value, path, old, new);
+            }
+            return;
+        }
+        _ => return,
+    };
+    let stamp = state.meta.get_mut(field).filter(|stamp| stamp.at == old);
+    if let Some(stamp) = stamp.filter(|stamp| Some(&stamp.actor) == change.actor.as_ref()) {
+        stamp.at = new;
+        if change.op == Op::Delete {
+            state
+                .data
+                .insert(field.to_owned(), Value::String(new.to_string()));
+        }
+    }
+}
+
+/// Follows a path through the written list and, by the elements' ids, through the record's.
+fn in_list(list: &mut Value, written: &Value, path: &[&str], old: Micros, new: Micros) {
+    let [index, name, rest @ ..] = path else {
+        return;
+    };
+    let Some(source) = index
+        .parse()
+        .ok()
+        .and_then(|index: usize| written.get(index))
+    else {
+        return;
+    };
+    let mut elements = list.as_array_mut().into_iter().flatten();
+    let twin = elements.find(|element| element.get("id") == source.get("id"));
+    let Some(value) = twin.and_then(|element| element.get_mut(*name)) else {
+        return;
+    };
+    if !rest.is_empty() {
+        in_list(
+            value,
+            source.get(*name).unwrap_or(&Value::Null),
+            rest,
+            old,
+            new,
+        );
+    } else if value.as_str().and_then(|text| Micros::parse(text).ok()) == Some(old) {
+        *value = Value::String(new.to_string());
+    }
 }
 
 fn escape(name: &str) -> String {

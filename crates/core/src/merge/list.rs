@@ -133,36 +133,46 @@ fn merge_element(spec: &ListSpec, element: &mut Map, arriving: Map) -> bool {
             changed |= merge(nested, list, from);
         }
     }
-    let newer_decision = decision(&arriving).cmp(&decision(element));
-    let newer_rest = stamp(&arriving, "updatedAt").cmp(&stamp(element, "updatedAt"));
-    for (which, order) in [(Part::Decision, newer_decision), (Part::Rest, newer_rest)] {
-        if which == Part::Decision && !spec.decision {
-            continue;
-        }
-        let order = order.then_with(|| compare_part(spec, which, &arriving, element));
-        if order.is_gt() {
-            element.retain(|field, _| part(spec, field) != which);
-            let fields = arriving
-                .iter()
-                .filter(|(field, _)| part(spec, field) == which);
-            element.extend(fields.map(|(field, value)| (field.clone(), value.clone())));
-            changed = true;
-        }
+    if spec.decision {
+        let order = decision(&arriving).cmp(&decision(element));
+        changed |= take_part(spec, Part::Decision, order, element, &arriving);
     }
+    let order = stamp(&arriving, "updatedAt").cmp(&stamp(element, "updatedAt"));
+    changed |= take_part(spec, Part::Rest, order, element, &arriving);
     if changed {
         derive(spec, element);
     }
     changed
 }
 
-fn compare_part(spec: &ListSpec, which: Part, a: &Map, b: &Map) -> Ordering {
+/// Takes a part over from the arriving version where that is the greater, by `order` and then by
+/// the part's canonical JSON.
+fn take_part(
+    spec: &ListSpec,
+    which: Part,
+    order: Ordering,
+    element: &mut Map,
+    arriving: &Map,
+) -> bool {
     let of = |map: &Map| -> Map {
         let fields = map.iter().filter(|(field, _)| part(spec, field) == which);
         fields
             .map(|(field, value)| (field.clone(), value.clone()))
             .collect()
     };
-    by_canonical(&Value::Object(of(a)), &Value::Object(of(b)))
+    if order.is_lt() {
+        return false;
+    }
+    let arriving = of(arriving);
+    if order.is_eq() {
+        let (arriving, current) = (arriving.clone().into(), of(element).into());
+        if by_canonical(&arriving, &current).is_le() {
+            return false;
+        }
+    }
+    element.retain(|field, _| part(spec, field) != which);
+    element.extend(arriving);
+    true
 }
 
 fn derive(spec: &ListSpec, element: &mut Map) {
@@ -177,24 +187,25 @@ fn stamp(element: &Map, field: &str) -> Option<Micros> {
     Micros::parse(element.get(field)?.as_str()?).ok()
 }
 
-/// How far a decision has come (L5): by rank, then by time.
-fn decision(element: &Map) -> (u8, Option<Micros>) {
+/// How far a decision has come (L5): whether there is one, then by rank, then by time.
+fn decision(element: &Map) -> (bool, u8, Option<Micros>) {
+    let any = DECISION.iter().any(|field| element.contains_key(*field));
     (
+        any,
         rank(element.get("status").and_then(Value::as_str)),
         stamp(element, "decidedAt"),
     )
 }
 
-/// The rank of a step's status; an unknown one comes before all.
+/// The rank by which a step's status merges; an unknown one counts as planned.
 pub fn rank(status: Option<&str>) -> u8 {
     match status {
-        Some("planned") => 1,
-        Some("staged") => 2,
-        Some("failed") => 3,
-        Some("expired" | "skipped") => 4,
-        Some("rejected") => 5,
-        Some("approved") => 6,
-        Some("undone") => 7,
+        Some("staged") => 1,
+        Some("failed") => 2,
+        Some("expired" | "skipped") => 3,
+        Some("rejected") => 4,
+        Some("approved") => 5,
+        Some("undone") => 6,
         _ => 0,
     }
 }
