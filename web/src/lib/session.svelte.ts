@@ -1,3 +1,12 @@
+import { OfflineError, request } from './api/http';
+import { SessionEnded, TokenHolder, type TokenAnswer } from './api/token';
+import type { Manifest } from './core/types';
+import { currentReplica, setReplica } from './db/current';
+import type { Replica } from './db/replica';
+import { i18n } from './i18n';
+import { showModules } from './modules.svelte';
+import { resetStatus } from './sync/status.svelte';
+
 /** Who is at this browser. */
 export interface Profile {
 	userId: string;
@@ -7,18 +16,199 @@ export interface Profile {
 	locale: string;
 	role: string;
 }
+
+/** What a new account needs. Time zone and language are the browser's. */
 export interface NewAccount {
 	email: string;
 	password: string;
 	name?: string;
 	invite?: string;
 }
-export const session: { user: Profile | null; status: 'unknown' | 'in' | 'out'; expired: boolean } = $state({
+
+/** `in`: the local database is open and everything works, with or without the network. */
+export type SessionStatus = 'unknown' | 'in' | 'out';
+
+/** `expired`: the server ended the session; what is on this device is kept until the same person signs in again. */
+export const session: { user: Profile | null; status: SessionStatus; expired: boolean } = $state({
 	user: null,
 	status: 'unknown',
 	expired: false
 });
-export async function signIn(email: string, password: string): Promise<void> { void email; void password; }
-export async function signUp(account: NewAccount): Promise<void> { void account; }
-export async function finishSetup(token: string, account: NewAccount): Promise<void> { await signUp({ ...account, invite: token }); }
-export async function signOut(): Promise<void> {}
+
+/** Only the profile is kept in localStorage, never a token. */
+const PROFILE_KEY = 'mana.user';
+/** A sign-out without network: the server hears of it at the next start, before anything else. */
+const LOGOUT_KEY = 'mana.logout-pending';
+
+let tokens: TokenHolder | null = null;
+let stopRunning = () => {};
+
+/** The way to the server for whoever is signed in. */
+export function currentTokens(): TokenHolder {
+	if (!tokens) throw new SessionEnded();
+	return tokens;
+}
+
+/** Called once when the app starts. Whoever was here last goes on at once; the server is asked meanwhile. */
+export async function startSession(): Promise<void> {
+	addEventListener('storage', otherTabChanged);
+	try {
+		await finishLogout();
+		const known = storedProfile();
+		if (known && (await enter(known, null))) {
+			void greet(known.userId);
+			return;
+		}
+		await renew();
+	} catch {
+		leave(false);
+	}
+}
+
+/** Sign in. Throws with the server's reason. */
+export async function signIn(email: string, password: string): Promise<void> {
+	await finishLogout();
+	await welcome(
+		await request<TokenAnswer>('/auth/login', { method: 'POST', body: { email, password } })
+	);
+}
+
+/** Make an account and sign in. */
+export async function signUp(account: NewAccount): Promise<void> {
+	await finishLogout();
+	const body = {
+		...account,
+		timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+		locale: i18n.locale
+	};
+	await welcome(await request<TokenAnswer>('/auth/signup', { method: 'POST', body }));
+}
+
+/** The first account, with the token of the link that the first start prints. */
+export async function finishSetup(token: string, account: NewAccount): Promise<void> {
+	await signUp({ ...account, invite: token });
+}
+
+/** Close this person's database in every tab, and end the session on the server. */
+export async function signOut(): Promise<void> {
+	localStorage.setItem(LOGOUT_KEY, '1');
+	leave(false);
+	localStorage.removeItem(PROFILE_KEY);
+	await finishLogout().catch(() => {
+		// no network: the mark stays, and the next start does it first
+	});
+}
+
+/** From the cookie alone: who is it? */
+async function renew(): Promise<void> {
+	await welcome(await request<TokenAnswer>('/auth/refresh', { method: 'POST' }));
+}
+
+/** With a token in hand: ask for the profile and open the database. */
+async function welcome(answer: TokenAnswer): Promise<void> {
+	const profile = await request<Profile>('/auth/me', { token: answer.token });
+	localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
+	await enter(profile, answer);
+	void updateModules();
+}
+
+/** Open the user's database and start what runs in the background. False where a start without network can't. */
+async function enter(profile: Profile, answer: TokenAnswer | null): Promise<boolean> {
+	// Dexie and everything around it: a page that only shows the sign-in form does without
+	const { openReplica, startBackground } = await import('./app/background');
+	close();
+	const holder = new TokenHolder(profile.userId, answer);
+	let replica: Replica;
+	try {
+		replica = await openReplica(profile.userId, () => holder.request<Manifest[]>('/modules'));
+	} catch (thrown) {
+		if (answer || !(thrown instanceof OfflineError || thrown instanceof SessionEnded)) throw thrown;
+		return false;
+	}
+	tokens = holder;
+	showModules(replica.manifests);
+	setReplica(replica);
+	session.user = profile;
+	session.expired = false;
+	session.status = 'in';
+	stopRunning = startBackground(replica, holder, expire);
+	return true;
+}
+
+/** The server's word on someone who came in without it. No network changes nothing. */
+async function greet(userId: string): Promise<void> {
+	const holder = tokens;
+	if (holder?.userId !== userId) return;
+	try {
+		const profile = await holder.request<Profile>('/auth/me');
+		if (tokens !== holder) return;
+		localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
+		session.user = profile;
+		await updateModules();
+	} catch (thrown) {
+		if (thrown instanceof SessionEnded && tokens === holder) expire();
+	}
+}
+
+/** Take over modules that were added or changed on the server. */
+async function updateModules(): Promise<void> {
+	const holder = tokens;
+	if (!holder) return;
+	try {
+		const manifests = await holder.request<Manifest[]>('/modules');
+		if (tokens !== holder) return;
+		const replica = currentReplica();
+		if (JSON.stringify(manifests) === JSON.stringify(replica.manifests)) return;
+		await replica.replaceManifests(manifests);
+		showModules(manifests);
+	} catch (thrown) {
+		if (thrown instanceof SessionEnded && tokens === holder) expire();
+		// else the kept ones serve until the next start
+	}
+}
+
+/** The server no longer knows this session. What is on the device stays. */
+function expire(): void {
+	leave(true);
+}
+
+/** Stop everything that belongs to a person. */
+function close(): void {
+	stopRunning();
+	stopRunning = () => {};
+	tokens = null;
+	setReplica(null);
+	showModules([]);
+	resetStatus();
+}
+
+function leave(expired: boolean): void {
+	close();
+	session.user = null;
+	session.expired = expired;
+	session.status = 'out';
+}
+
+async function finishLogout(): Promise<void> {
+	if (!localStorage.getItem(LOGOUT_KEY)) return;
+	await request('/auth/logout', { method: 'POST' });
+	localStorage.removeItem(LOGOUT_KEY);
+}
+
+/** Another tab signed out, or someone else in. */
+function otherTabChanged(event: StorageEvent): void {
+	if (event.key !== PROFILE_KEY) return;
+	const profile = storedProfile();
+	if (profile?.userId === session.user?.userId) return;
+	if (!profile) leave(false);
+	else void renew().catch(() => leave(false));
+}
+
+function storedProfile(): Profile | null {
+	try {
+		const profile = JSON.parse(localStorage.getItem(PROFILE_KEY) ?? 'null') as Profile | null;
+		return typeof profile?.userId === 'string' ? profile : null;
+	} catch {
+		return null;
+	}
+}

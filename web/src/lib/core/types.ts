@@ -80,13 +80,20 @@ export interface Field {
 	help?: L10n;
 	description?: string;
 	required?: boolean;
-	hidden?: boolean;
+	/** A form does not offer it. */
+	readOnly?: boolean;
 	max?: number;
 	min?: number;
-	default?: Json;
-	values?: { value: string; label: L10n }[];
+	/** An enum's values; a tool's parameter may name them without labels. */
+	values?: (string | { value: string; label: L10n })[];
 	table?: string;
 	module?: string;
+}
+
+/** One level of an order; `$updated` is the time of the last change. */
+export interface Sort {
+	field: string;
+	dir?: 'asc' | 'desc';
 }
 
 /** A table of a module. */
@@ -94,15 +101,10 @@ export interface Table {
 	name: L10n;
 	plural: L10n;
 	fields: Record<string, Field>;
-	list?: {
-		title: string;
-		meta?: string[];
-		sort?: { field: string; dir?: 'asc' | 'desc' }[];
-		done?: string;
-	};
+	list: { title: string; meta?: string[]; sort?: Sort[]; done?: string };
+	/** It holds a single record, whose id is the module's. */
 	singleton?: boolean;
-	hidden?: boolean;
-	prompt?: { where?: Data; limit?: number };
+	prompt?: { where?: Data; sort?: Sort[]; limit: number };
 }
 
 /** What the AI may do without asking. */
@@ -114,7 +116,7 @@ export interface Tool {
 	label: L10n;
 	description: string;
 	policy: Policy;
-	params: Record<string, Field>;
+	params?: Record<string, Field>;
 	effect: { op: Op | 'query'; table: string; id?: string; set?: Data; where?: Data; limit?: number };
 }
 
@@ -128,7 +130,7 @@ export interface Manifest {
 	hidden?: boolean;
 	name: L10n;
 	description?: L10n;
-	empty?: { title: L10n; body: L10n; action?: L10n };
+	empty?: { title: L10n; body: L10n; action: L10n };
 	tables: Record<string, Table>;
 	tools?: Tool[];
 }
@@ -154,6 +156,8 @@ export interface FieldError {
 export interface Operation extends RecordKey {
 	op: Op;
 	set?: Data;
+	/** Fields that get the time of the write. */
+	now?: string[];
 }
 
 /** A step of a server's plan that waits for a person on this device. Local, never synced. */

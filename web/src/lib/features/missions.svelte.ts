@@ -1,21 +1,203 @@
-import type { AiRun, Cadence, FieldError, Mission, MissionData, MissionState } from '../core/types';
-import type { MissionTemplate } from './templates';
-export { templates } from './templates';
-export type { MissionTemplate };
+import { v7 as uuid } from 'uuid';
+import { asManaError } from '../core/errors';
+import type {
+	AiRun,
+	Cadence,
+	Data,
+	FieldError,
+	Iteration,
+	Mission,
+	MissionData,
+	MissionState,
+	Row
+} from '../core/types';
+import { collection } from '../db/collection.svelte';
+import { currentReplica, onReplica } from '../db/current';
+import { i18n } from '../i18n';
+import { currentTokens, session } from '../session.svelte';
+import { flush } from '../sync/actions';
+import { createRecord, deleteRecord, updateRecord } from './records';
+
+export { templates, type MissionTemplate } from './templates';
+
+const missionRows = collection('ai', 'aiMissions');
+const runRows = collection('ai', 'aiRuns');
+const list = $derived(missionRows.rows.map(asMission));
+
 /** All missions, live. */
-export const missions: { readonly ready: boolean; readonly list: Mission[]; get(id: string): Mission | undefined } = { ready: false, list: [], get: () => undefined };
-/** A run that is under way on the server now. */
-export interface RunningRun { missionId: string; iterationId: string; slot: string; phase: string }
-export const running: { of(missionId: string): RunningRun | undefined } = { of: () => undefined };
-export async function createMission(data: Partial<MissionData> & { title: string }): Promise<string> { void data; return ''; }
-export async function updateMission(id: string, set: Partial<MissionData>): Promise<void> { void id; void set; }
-export async function setState(id: string, state: MissionState): Promise<void> { void id; void state; }
-export async function removeMission(id: string): Promise<void> { void id; }
-export async function checkMission(data: Partial<MissionData>): Promise<FieldError[]> { void data; return []; }
-export async function nextRun(cadence: Cadence, timezone: string, after?: Date): Promise<string | null> { void cadence; void timezone; void after; return null; }
-/** Ask the server to run a mission now. */
-export async function runNow(id: string, slot?: string): Promise<{ iterationId: string; slot: string }> { void id; return { iterationId: '', slot: slot ?? '' }; }
+export const missions = {
+	get ready(): boolean {
+		return missionRows.ready;
+	},
+	/** The oldest first. */
+	get list(): Mission[] {
+		return list;
+	},
+	get(id: string): Mission | undefined {
+		return list.find((mission) => mission.id === id);
+	}
+};
+
+/** A run that is under way on the server. */
+export interface RunningRun {
+	missionId: string;
+	iterationId: string;
+	slot: string;
+	phase: string;
+}
+
+const underWay = $state<Record<string, RunningRun>>({});
+
+/** What the server is doing right now, as far as its notices reached this device. */
+export const running = {
+	of(missionId: string): RunningRun | undefined {
+		return underWay[missionId];
+	}
+};
+
+/** Make a mission; works without network. Answers its id. */
+export async function createMission(data: Partial<MissionData> & { title: string }): Promise<string> {
+	const mission = {
+		conceptMarkdown: '',
+		objective: '',
+		inputs: [],
+		cadence: { kind: 'manual' } as Cadence,
+		timezone: accountTimezone(),
+		state: 'active' as MissionState,
+		overlap: 'skip' as const,
+		...data
+	};
+	const now = currentReplica().now();
+	const record: Data = { ...mission, createdAt: now, nextRunAt: scheduled(mission) };
+	return createRecord('ai', 'aiMissions', record, uuid());
+}
+
+/** Change a mission; what decides when it runs moves its next run along. */
+export async function updateMission(id: string, set: Partial<MissionData>): Promise<void> {
+	const reschedules = 'cadence' in set || 'timezone' in set || 'state' in set;
+	const before = missions.get(id);
+	const write: Data = { ...set };
+	if (reschedules && before) {
+		const after = { ...before, ...set };
+		write.nextRunAt = scheduled(after);
+		write.retrySlot = null;
+		if (set.state === 'active') Object.assign(write, { failures: 0, pausedReason: null });
+	}
+	await updateRecord('ai', 'aiMissions', id, write);
+}
+
+/** Pause, resume, complete, archive. */
+export async function setState(id: string, state: MissionState): Promise<void> {
+	await updateMission(id, { state });
+}
+
+/** Delete a mission; its open proposals go with it, what was approved stays. */
+export async function removeMission(id: string): Promise<void> {
+	await deleteRecord('ai', 'aiMissions', id);
+}
+
+/** What is wrong with a mission, before it is sent. */
+export function checkMission(data: Partial<MissionData>): FieldError[] {
+	return currentReplica().core.checkMission(data as Data);
+}
+
+/** When a cadence comes next; null: never by itself. */
+export function nextRun(cadence: Cadence, timezone: string, after = new Date()): string | null {
+	return currentReplica().core.nextRun(cadence, timezone, after.toISOString());
+}
+
+/**
+ * Ask the server to run a mission now. What waits in the outbox goes first, so that the run knows the newest.
+ * Throws OfflineError where the server can't be reached: a run needs it.
+ */
+export async function runNow(
+	id: string,
+	slot = `run:${uuid()}`
+): Promise<{ iterationId: string; slot: string }> {
+	const replica = currentReplica();
+	await flush(replica);
+	const { resolveInputs } = await import('./missionInputs');
+	const answer = await currentTokens().request<{ iterationId: string; slot: string }>(
+		`/ai/missions/${encodeURIComponent(id)}/run`,
+		{ method: 'POST', body: { slot, resolvedInputs: await resolveInputs(replica, id) } }
+	);
+	underWay[id] ??= { missionId: id, phase: 'queued', ...answer };
+	return answer;
+}
+
 /** What became of each occurrence, newest first. */
-export function runs(missionId: string): AiRun[] { void missionId; return []; }
+export function runs(missionId: string): AiRun[] {
+	return runRows.rows
+		.filter((row) => row.data.missionId === missionId)
+		.map((row) => ({ ...(row.data as unknown as AiRun), id: row.id }))
+		.sort((a, b) => (b.startedAt ?? '').localeCompare(a.startedAt ?? ''));
+}
+
 /** A person's word on a whole iteration; the next prompt carries it. */
-export async function giveFeedback(missionId: string, iterationId: string, text: string): Promise<void> { void missionId; void iterationId; void text; }
+export async function giveFeedback(missionId: string, iterationId: string, text: string): Promise<void> {
+	const iteration = missions.get(missionId)?.iterations.find((one) => one.id === iterationId);
+	if (!iteration) return;
+	// the steps keep their own decisions; only the iteration's own part is written
+	const { plan: _plan, overallStatus: _status, ...own } = iteration;
+	const element = { ...own, userFeedback: text.trim(), updatedAt: currentReplica().now() };
+	await updateRecord('ai', 'aiMissions', missionId, { iterations: [element] });
+}
+
+function scheduled(mission: Pick<MissionData, 'cadence' | 'timezone' | 'state'>): string | null {
+	if (mission.state !== 'active') return null;
+	try {
+		return currentReplica().core.nextRun(
+			mission.cadence,
+			mission.timezone ?? accountTimezone(),
+			currentReplica().now()
+		);
+	} catch (thrown) {
+		throw asManaError(thrown);
+	}
+}
+
+function accountTimezone(): string {
+	return session.user?.timezone || Intl.DateTimeFormat(i18n.locale).resolvedOptions().timeZone;
+}
+
+function asMission(row: Row): Mission {
+	const data = row.data as unknown as Mission;
+	const iterations = (data.iterations ?? []).map((one: Iteration) => ({ ...one, plan: one.plan ?? [] }));
+	return {
+		...data,
+		id: row.id,
+		conceptMarkdown: data.conceptMarkdown ?? '',
+		objective: data.objective ?? '',
+		inputs: data.inputs ?? [],
+		cadence: data.cadence ?? { kind: 'manual' },
+		iterations
+	};
+}
+
+onReplica((replica) => {
+	if (!replica) return;
+	const stopBus = replica.bus.on('run', (run) => {
+		if (run.phase === 'ended') delete underWay[run.missionId];
+		else underWay[run.missionId] = run;
+	});
+	// the iteration, or the record of the occurrence, is the end of a run even where a notice was lost
+	const stopRows = replica.onRows((rows) => {
+		for (const row of rows) {
+			if (row.app !== 'ai') continue;
+			const id = row.table === 'aiMissions' ? row.id : String(row.data.missionId);
+			const run = underWay[id];
+			if (!run) continue;
+			const iterations = (row.data.iterations ?? []) as Iteration[];
+			const ended =
+				row.table === 'aiRuns'
+					? row.id === run.iterationId
+					: iterations.some((one) => one.id === run.iterationId && one.finishedAt);
+			if (ended) delete underWay[id];
+		}
+	});
+	return () => {
+		stopBus();
+		stopRows();
+		for (const id of Object.keys(underWay)) delete underWay[id];
+	};
+});

@@ -1,11 +1,119 @@
+import { asManaError } from '../core/errors';
 import type { Data, Proposal } from '../core/types';
-/** The open proposals of this device. */
-export const proposals: { readonly ready: boolean; readonly open: Proposal[]; readonly count: number; get(id: string): Proposal | undefined } = { ready: false, open: [], count: 0, get: () => undefined };
+import type { Decision } from '../core';
+import { currentReplica, onReplica } from '../db/current';
+import { execute } from '../db/executor';
+import type { Replica } from '../db/replica';
+import { keyName } from '../db/rows';
+
+let all = $state.raw<Proposal[]>([]);
+let ready = $state(false);
+const busy = $state<Record<string, boolean>>({});
+const open = $derived(all.filter((proposal) => proposal.status === 'open').sort(byArrival));
+
+/** The proposals of this device. */
+export const proposals = {
+	get ready(): boolean {
+		return ready;
+	},
+	/** Those that wait for a decision, the oldest plan first, its steps in order. */
+	get open(): Proposal[] {
+		return open;
+	},
+	get count(): number {
+		return open.length;
+	},
+	/** One, decided ones too. */
+	get(id: string): Proposal | undefined {
+		return all.find((proposal) => proposal.id === id);
+	},
+	/** A decision on it is under way. */
+	isBusy(id: string): boolean {
+		return busy[id] ?? false;
+	}
+};
+
 /** Open proposals that touch a module's records. */
-export function forModule(id: string): Proposal[] { void id; return []; }
+export function forModule(id: string): Proposal[] {
+	return open.filter((proposal) => proposal.app === id || proposal.module === id);
+}
+
 /** Open proposals that touch one record. */
-export function forRecord(app: string, table: string, id: string): Proposal[] { void app; void table; void id; return []; }
-/** Approve; false if it was refused: the reason is then in `proposal.error` and it stays open. */
-export async function approve(id: string, editedParams?: Data): Promise<boolean> { void id; void editedParams; return true; }
-/** Reject; false if it was refused. */
-export async function reject(id: string, reason?: string): Promise<boolean> { void id; void reason; return true; }
+export function forRecord(app: string, table: string, id: string): Proposal[] {
+	const name = keyName({ app, table, id });
+	return open.filter((proposal) => proposal.operations.some((operation) => keyName(operation) === name));
+}
+
+/** Approve; false where it was refused: the reason is then in `proposal.error`, and it stays open. */
+export function approve(id: string, editedParams?: Data): Promise<boolean> {
+	return decide(id, editedParams ? { kind: 'approve', editedParams } : { kind: 'approve' });
+}
+
+/** Reject; false where it was refused. */
+export function reject(id: string, reason?: string): Promise<boolean> {
+	return decide(id, reason ? { kind: 'reject', reason } : { kind: 'reject' });
+}
+
+/** After a refusal as stale or altered: look at the records as they are now, and propose again. */
+export async function refreshProposal(id: string): Promise<void> {
+	const replica = currentReplica();
+	const { stageMission } = await import('./staging');
+	await replica.db.transaction('rw', replica.db.proposals, async () => {
+		const proposal = await replica.db.proposals.get(id);
+		if (proposal?.status === 'open') await replica.db.proposals.delete(id);
+	});
+	const missionId = all.find((proposal) => proposal.id === id)?.missionId;
+	if (missionId) await stageMission(replica, missionId);
+}
+
+async function decide(id: string, decision: Decision): Promise<boolean> {
+	if (busy[id]) return false;
+	busy[id] = true;
+	const replica = currentReplica();
+	try {
+		await execute(replica, { kind: 'decide', proposalId: id, decision });
+		return true;
+	} catch (thrown) {
+		const { code, message, details } = asManaError(thrown);
+		const error = JSON.parse(JSON.stringify({ code, message, details })) as Proposal['error'];
+		await replica.db.proposals
+			.where('id')
+			.equals(id)
+			.and((proposal) => proposal.status === 'open')
+			.modify({ error });
+		return false;
+	} finally {
+		delete busy[id];
+	}
+}
+
+function byArrival(a: Proposal, b: Proposal): number {
+	return (
+		a.createdAt.localeCompare(b.createdAt) ||
+		a.iterationId.localeCompare(b.iterationId) ||
+		a.index - b.index
+	);
+}
+
+onReplica((replica: Replica | null) => {
+	if (!replica) return;
+	let stop = () => {};
+	let live = true;
+	void import('dexie').then(({ liveQuery }) => {
+		if (!live) return;
+		const subscription = liveQuery(() => replica.db.proposals.toArray()).subscribe({
+			next: (rows) => {
+				all = rows;
+				ready = true;
+			},
+			error: (thrown: unknown) => console.error('proposals cannot be read', thrown)
+		});
+		stop = () => subscription.unsubscribe();
+	});
+	return () => {
+		live = false;
+		stop();
+		all = [];
+		ready = false;
+	};
+});

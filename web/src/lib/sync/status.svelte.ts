@@ -1,24 +1,55 @@
-import type { Change } from '../core/types';
-/** A change that the server refused; its record keeps it on this device. */
-export interface SetAside { eventId: string; change: Change; reason: string; at: string }
-/** How the way to the server stands. */
-export interface SyncStatus {
-	state: 'synced' | 'syncing' | 'offline' | 'error';
+import type { SetAsideRow } from '../db/database';
+
+export { dropSetAside, flush, retrySetAside, syncNow } from './actions';
+
+export type SetAside = SetAsideRow;
+export type SyncState = 'synced' | 'syncing' | 'offline' | 'error';
+/** Something that a person has to know: `code` finds its translation, `message` is plain English. */
+export interface Notice {
+	code: string;
+	message: string;
+}
+
+/** What the syncing tab tells the others. */
+export interface SharedStatus {
+	state: SyncState;
 	lastSyncedAt: string | null;
+	/** Why, where `state` is `error`. */
+	error: Notice | null;
+}
+
+/** How the way to the server stands. */
+export interface SyncStatus extends SharedStatus {
 	/** Changes that wait to be sent. */
 	pending: number;
+	/** Changes that the server refused; their records keep them on this device. */
 	setAside: SetAside[];
 	/** The server's host. */
 	host: string;
-	/** Why, where `state` is `error`. */
-	error: { code: string; message: string } | null;
-	/** Storage trouble on this device (quota). */
-	storage: { code: string; message: string } | null;
+	/** Trouble with this device's storage (quota). */
+	storage: Notice | null;
 }
-export const syncStatus: SyncStatus = $state({ state: 'syncing', lastSyncedAt: null, pending: 0, setAside: [], host: '', error: null, storage: null });
-/** Sync at once. */
-export function syncNow(): void {}
-export async function retrySetAside(eventId: string): Promise<void> { void eventId; }
-export async function dropSetAside(eventId: string): Promise<void> { void eventId; }
+
+export const syncStatus: SyncStatus = $state(initial());
+
 /** The changes set aside as a JSON file. */
-export function exportSetAside(): Blob { return new Blob(); }
+export function exportSetAside(): Blob {
+	return new Blob([JSON.stringify(syncStatus.setAside, null, '\t')], { type: 'application/json' });
+}
+
+/** Back to the beginning, when nobody is signed in. */
+export function resetStatus(): void {
+	Object.assign(syncStatus, initial());
+}
+
+function initial(): SyncStatus {
+	return {
+		state: 'syncing',
+		lastSyncedAt: null,
+		error: null,
+		pending: 0,
+		setAside: [],
+		host: typeof location === 'undefined' ? '' : location.host,
+		storage: null
+	};
+}

@@ -1,0 +1,19 @@
+import type { TokenHolder } from '../api/token';
+import { Replica } from '../db/replica';
+import { persistStorage } from '../db/storage';
+import { startMissionTick } from '../features/missionTick';
+import { startServerIterationStaging } from '../features/staging';
+import { startSync } from '../sync/loop';
+
+export const openReplica = Replica.open;
+
+/** What runs while someone is signed in: sync, staging of arriving plans, the foreground tick. */
+export function startBackground(replica: Replica, tokens: TokenHolder, onSessionEnded: () => void): () => void {
+	void persistStorage();
+	const stops = [
+		startSync({ replica, tokens, onSessionEnded }),
+		startServerIterationStaging(replica),
+		startMissionTick(replica, tokens)
+	];
+	return () => stops.forEach((stop) => stop());
+}

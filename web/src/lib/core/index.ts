@@ -1,0 +1,211 @@
+/**
+ * The core (crates/core) in the browser: merge, staging, decisions, cadence and checks as WebAssembly.
+ * JSON strings go in and out, so nothing reactive ever passes this line, and everything that comes out is
+ * plain data that IndexedDB can store.
+ */
+import { ManaError } from './errors';
+import type {
+	Actor,
+	Cadence,
+	Change,
+	Data,
+	FieldError,
+	Manifest,
+	Op,
+	Policy,
+	Proposal,
+	RecordKey,
+	RecordState,
+	ToolInfo
+} from './types';
+import type { Adjusted } from '../sync/wire';
+import type { Core as WasmCore } from './wasm/mana_core_wasm.js';
+
+export * from './errors';
+export * from './types';
+
+/** A record with its state; null where the replica does not have it. */
+export interface KeyedState extends RecordKey {
+	state: RecordState | null;
+}
+/** A record with its merged state. */
+export interface Merged extends RecordKey {
+	state: RecordState;
+}
+/** A local write. */
+export interface PrepareInput extends RecordKey {
+	op: Op;
+	set?: Data;
+	state: RecordState | null;
+	now: string;
+	last: string | null;
+	actor: Actor;
+	eventId: string;
+}
+/** What a person decides on a proposal. */
+export type Decision =
+	| { kind: 'approve'; editedParams?: Data }
+	| { kind: 'reject'; reason?: string };
+
+type Method =
+	| 'apply'
+	| 'prepare'
+	| 'check'
+	| 'tools'
+	| 'stage'
+	| 'touched'
+	| 'decide'
+	| 'nextRun'
+	| 'checkMission'
+	| 'ids'
+	| 'authorise'
+	| 'takeOver'
+	| 'observe';
+
+/** The core with the modules of one user. */
+export class Core {
+	readonly #wasm: WasmCore;
+
+	private constructor(wasm: WasmCore) {
+		this.#wasm = wasm;
+	}
+
+	/** Load the WebAssembly once, and give it the manifests. */
+	static async load(manifests: Manifest[]): Promise<Core> {
+		const module = await wasmModule();
+		try {
+			return new Core(new module.Core(JSON.stringify(manifests)));
+		} catch (thrown) {
+			throw parseError(thrown);
+		}
+	}
+
+	/** Merge changes into states; answers only the records that they touch. */
+	apply(records: KeyedState[], changes: Change[]): Merged[] {
+		return this.#call<{ records: Merged[] }>('apply', { records, changes }).records;
+	}
+
+	/** A local write as a change, stamped later than what it replaces, and the state after it. */
+	prepare(input: PrepareInput): { change: Change; state: RecordState; last: string } {
+		return this.#call('prepare', input);
+	}
+
+	/** Take over the stamps that the server set back, in the record that holds the change. */
+	takeOver(input: RecordKey & { state: RecordState; change: Change; adjusted: Adjusted[] }): {
+		state: RecordState;
+		change: Change;
+	} {
+		return this.#call('takeOver', input);
+	}
+
+	/** The clock's last stamp after hearing the server's time. */
+	observe(last: string, serverTime: string): string {
+		return this.#call<{ last: string }>('observe', { last, serverTime }).last;
+	}
+
+	/** What is wrong with the fields of a record; `partial` checks only those given. */
+	check(app: string, table: string, data: Data, partial = false): FieldError[] {
+		return this.#call<{ errors: FieldError[] }>('check', { app, table, data, partial }).errors;
+	}
+
+	/** All tools of all modules. */
+	tools(): ToolInfo[] {
+		return this.#call('tools', {});
+	}
+
+	/** The records that staging a mission needs to look at. */
+	touched(missionId: string, mission: RecordState, have: string[]): RecordKey[] {
+		return this.#call<{ records: RecordKey[] }>('touched', { missionId, mission, have }).records;
+	}
+
+	/** The proposals of a mission's open steps that are not in `have`. */
+	stage(input: {
+		missionId: string;
+		mission: RecordState;
+		have: string[];
+		now: string;
+		records: KeyedState[];
+	}): Proposal[] {
+		return this.#call<{ proposals: Proposal[] }>('stage', input).proposals;
+	}
+
+	/** Carry out a decision. Throws with code stale, altered, invalid or denied, and then nothing happened. */
+	decide(input: {
+		proposal: Proposal;
+		decision: Decision;
+		mission: RecordState;
+		records: KeyedState[];
+		now: string;
+		last: string | null;
+		eventIds: string[];
+	}): { changes: Change[]; records: Merged[]; proposal: Proposal; last: string } {
+		return this.#call('decide', input);
+	}
+
+	/** When a cadence comes next, strictly after `after`; null: never by itself. */
+	nextRun(cadence: Cadence, timezone: string, after: string): string | null {
+		return this.#call<{ at: string | null }>('nextRun', { cadence, timezone, after }).at;
+	}
+
+	/** What is wrong with a mission. */
+	checkMission(mission: Data): FieldError[] {
+		return this.#call<{ errors: FieldError[] }>('checkMission', mission).errors;
+	}
+
+	/** The iteration that a slot makes. */
+	iterationId(missionId: string, slot: string): string {
+		return this.#call<{ iterationId: string }>('ids', { missionId, slot }).iterationId;
+	}
+
+	/** Throws where the policy does not let the actor write. */
+	authorise(actor: Actor, tool?: string, consent?: unknown): void {
+		this.#call('authorise', { actor, tool, consent });
+	}
+
+	/** Give the memory back. */
+	free(): void {
+		this.#wasm.free();
+	}
+
+	#call<T>(method: Method, input: unknown): T {
+		try {
+			return JSON.parse(this.#wasm[method](JSON.stringify(input))) as T;
+		} catch (thrown) {
+			throw parseError(thrown);
+		}
+	}
+}
+
+export type { Policy };
+
+type WasmModule = typeof import('./wasm/mana_core_wasm.js');
+let loading: Promise<WasmModule> | undefined;
+
+/** The module, loaded once; tests hand the bytes in, the browser streams them. */
+export function wasmModule(bytes?: BufferSource): Promise<WasmModule> {
+	loading ??= (async () => {
+		const module = await import('./wasm/mana_core_wasm.js');
+		if (bytes) module.initSync({ module: bytes });
+		else await module.default();
+		return module;
+	})().catch((thrown: unknown) => {
+		loading = undefined; // a lost connection must not decide for the whole life of the tab
+		throw parseError(thrown);
+	});
+	return loading;
+}
+
+/** The core throws an Error whose message is plain, or JSON `{code, message, details}`. */
+export function parseError(thrown: unknown): ManaError {
+	if (thrown instanceof ManaError) return thrown;
+	const message = thrown instanceof Error ? thrown.message : String(thrown);
+	if (message.startsWith('{')) {
+		try {
+			const parsed = JSON.parse(message) as { code?: string; message?: string; details?: unknown };
+			if (parsed.message) return new ManaError(parsed.code ?? 'refused', parsed.message, parsed.details);
+		} catch {
+			// not JSON after all: the message stands as it is
+		}
+	}
+	return new ManaError('refused', message);
+}

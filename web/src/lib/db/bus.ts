@@ -1,0 +1,69 @@
+import type { RecordKey, Row } from '../core/types';
+import type { SharedStatus } from '../sync/status.svelte';
+
+/** What tabs tell one another. */
+export interface BusEvents {
+	/** Records changed: with their rows in the tab that wrote, by key in the others. */
+	records: { keys: RecordKey[] };
+	/** The outbox has something to send. */
+	outbox: Record<never, never>;
+	/** A person wants a sync now. */
+	syncNow: Record<never, never>;
+	/** A round of sync ended. */
+	synced: { ok: boolean; code?: string; message?: string };
+	/** The syncing tab's state. */
+	status: SharedStatus;
+	/** A new tab asks for the syncing tab's state. */
+	statusWanted: Record<never, never>;
+	/** A change was set aside, sent again or dropped. */
+	setAside: Record<never, never>;
+	/** A run on the server began or ended. */
+	run: { missionId: string; iterationId: string; slot: string; phase: string };
+}
+
+type Name = keyof BusEvents;
+type Listener<K extends Name> = (event: BusEvents[K], rows?: Row[]) => void;
+interface Envelope<K extends Name = Name> {
+	name: K;
+	event: BusEvents[K];
+}
+
+/** One user's events, in this tab and its siblings. */
+export class Bus {
+	readonly #listeners = new Map<Name, Set<Listener<Name>>>();
+	readonly #channel: BroadcastChannel | null;
+
+	constructor(userId: string) {
+		this.#channel =
+			typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel(`mana-${userId}`);
+		if (this.#channel) {
+			this.#channel.onmessage = (message: MessageEvent<Envelope>) =>
+				this.#deliver(message.data.name, message.data.event);
+		}
+	}
+
+	/** Listen; answers how to stop. */
+	on<K extends Name>(name: K, listener: Listener<K>): () => void {
+		const set = this.#listeners.get(name) ?? new Set();
+		this.#listeners.set(name, set);
+		set.add(listener as Listener<Name>);
+		return () => set.delete(listener as Listener<Name>);
+	}
+
+	/** Tell everybody, this tab included. `rows` stay in this tab: the others read what they need. */
+	publish<K extends Name>(name: K, event: BusEvents[K], rows?: Row[]): void {
+		this.#deliver(name, event, rows);
+		this.#channel?.postMessage({ name, event } satisfies Envelope<K>);
+	}
+
+	close(): void {
+		this.#channel?.close();
+		this.#listeners.clear();
+	}
+
+	#deliver<K extends Name>(name: K, event: BusEvents[K], rows?: Row[]): void {
+		for (const listener of this.#listeners.get(name) ?? []) {
+			(listener as Listener<K>)(event, rows);
+		}
+	}
+}

@@ -1,0 +1,61 @@
+import Dexie, { type EntityTable, type Table } from 'dexie';
+import type { Change, Manifest, Proposal } from '../core/types';
+import type { RecordRow } from './rows';
+
+/** A change that waits to be sent. */
+export interface OutboxRow {
+	seq: number;
+	eventId: string;
+	change: Change;
+}
+
+/** A change that the server refused, with its reason. */
+export interface SetAsideRow {
+	eventId: string;
+	change: Change;
+	reason: string;
+	at: string;
+}
+
+/** Single values, by key. */
+export interface Meta {
+	/** The last stamp given, RFC 3339 with microseconds. */
+	clock: string;
+	/** The server's clock minus this device's, in ms. */
+	clockOffset: number;
+	clientId: string;
+	/** Up to where the server's log is known; '' is the beginning. */
+	cursor: string;
+	lastSyncedAt: string;
+	manifests: Manifest[];
+}
+
+/** One user's data at this browser. Only core's plain output is written here, never a reactive proxy. */
+export class ManaDb extends Dexie {
+	records!: Table<RecordRow, [string, string, string]>;
+	outbox!: EntityTable<OutboxRow, 'seq'>;
+	setAside!: EntityTable<SetAsideRow, 'eventId'>;
+	proposals!: EntityTable<Proposal, 'id'>;
+	meta!: Table<{ key: string; value: unknown }, string>;
+
+	constructor(userId: string) {
+		super(`mana-${userId}`, { cache: 'disabled' });
+		this.version(1).stores({
+			records: '[app+table+id], [app+table]',
+			outbox: '++seq, eventId',
+			setAside: 'eventId',
+			proposals: 'id, status, missionId',
+			meta: 'key'
+		});
+	}
+
+	/** A single value. */
+	async readMeta<K extends keyof Meta>(key: K): Promise<Meta[K] | undefined> {
+		return (await this.meta.get(key))?.value as Meta[K] | undefined;
+	}
+
+	/** Write a single value. */
+	async writeMeta<K extends keyof Meta>(key: K, value: Meta[K]): Promise<void> {
+		await this.meta.put({ key, value });
+	}
+}

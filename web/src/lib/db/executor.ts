@@ -1,0 +1,140 @@
+import { v7 as uuid } from 'uuid';
+import { ManaError, ValidationError } from '../core/errors';
+import type { Core, Decision } from '../core';
+import type { Actor, Change, Data, Op, Proposal, RecordKey, Row } from '../core/types';
+import type { Replica } from './replica';
+import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from './rows';
+import { storageError, storageWorks } from './storage';
+
+/** A record's write, as a form or a button wants it. */
+export interface Write extends RecordKey {
+	op: Op;
+	set?: Data;
+}
+
+/** What can be asked of the write path. */
+export type Command =
+	| { kind: 'write'; actor: Actor; writes: Write[] }
+	| { kind: 'decide'; proposalId: string; decision: Decision };
+
+/** What a command leaves behind, all of it or nothing. */
+interface Outcome {
+	changes: Change[];
+	records: RecordRow[];
+	proposal?: Proposal;
+	last: string;
+}
+
+/**
+ * The one way to write: whether a person's form, an approval or a rejection. It asks the core for leave, stamps the
+ * changes, and commits records, outbox and proposal together; then the screen and the other tabs hear of it.
+ */
+export async function execute(replica: Replica, command: Command): Promise<Row[]> {
+	const { db } = replica;
+	let rows: Row[] = [];
+	try {
+		await db.transaction('rw', [db.records, db.outbox, db.proposals, db.meta], async () => {
+			const last = (await db.readMeta('clock')) ?? null;
+			const outcome =
+				command.kind === 'write'
+					? await write(replica, command.actor, command.writes, last)
+					: await decide(replica, command.proposalId, command.decision, last);
+			await db.records.bulkPut(outcome.records);
+			await db.outbox.bulkAdd(
+				outcome.changes.map((change) => ({ eventId: change.eventId, change }))
+			);
+			if (outcome.proposal) await db.proposals.put(outcome.proposal);
+			await db.writeMeta('clock', outcome.last);
+			rows = outcome.records.map(asRow);
+		});
+	} catch (thrown) {
+		throw storageError(thrown);
+	}
+	storageWorks();
+	replica.committed(rows);
+	replica.bus.publish('outbox', {});
+	return rows;
+}
+
+async function write(
+	replica: Replica,
+	actor: Actor,
+	writes: Write[],
+	last: string | null
+): Promise<Outcome> {
+	const { core } = replica;
+	core.authorise(actor);
+	const states = await readStates(replica, writes);
+	const changes: Change[] = [];
+	let clock = last;
+	for (const { app, table, id, op, set } of writes) {
+		refuseInvalid(core, { app, table, id, op, set });
+		const prepared = core.prepare({
+			app,
+			table,
+			id,
+			op,
+			set,
+			state: stateOf(states.get(keyName({ app, table, id }))),
+			now: replica.now(),
+			last: clock,
+			actor,
+			eventId: uuid()
+		});
+		states.set(keyName({ app, table, id }), { app, table, id, ...prepared.state });
+		changes.push(prepared.change);
+		clock = prepared.last;
+	}
+	return { changes, records: [...states.values()], last: clock ?? '' };
+}
+
+async function decide(
+	replica: Replica,
+	proposalId: string,
+	decision: Decision,
+	last: string | null
+): Promise<Outcome> {
+	const { core, db } = replica;
+	const proposal = await db.proposals.get(proposalId);
+	if (!proposal) throw new ManaError('gone', 'This proposal is no longer on this device.');
+	if (proposal.status !== 'open') {
+		throw new ManaError('decided', 'This proposal is already decided.', { status: proposal.status });
+	}
+	const missionKey = { app: 'ai', table: 'aiMissions', id: proposal.missionId };
+	const mission = await db.records.get(primaryKey(missionKey));
+	if (!mission) throw new ManaError('gone', 'The mission of this proposal is no longer on this device.');
+	const touched = [...proposal.operations, ...Object.keys(proposal.seen).map(parseKey)];
+	const states = await readStates(replica, touched);
+	const decided = core.decide({
+		proposal,
+		decision,
+		mission: { data: mission.data, meta: mission.meta },
+		records: uniqueKeys(touched).map((key) => ({ ...key, state: stateOf(states.get(keyName(key))) })),
+		now: replica.now(),
+		last,
+		eventIds: Array.from({ length: proposal.operations.length + 1 }, () => uuid())
+	});
+	return {
+		changes: decided.changes,
+		records: decided.records.map(({ app, table, id, state }) => ({ app, table, id, ...state })),
+		proposal: decided.proposal,
+		last: decided.last
+	};
+}
+
+/** What does not fit its table never reaches the log. */
+function refuseInvalid(core: Core, { app, table, op, set }: Write): void {
+	if (op === 'delete' || !set) return;
+	const errors = core.check(app, table, set, op === 'update');
+	if (errors.length > 0) throw new ValidationError(errors);
+}
+
+async function readStates(replica: Replica, keys: RecordKey[]): Promise<Map<string, RecordRow>> {
+	const read = await replica.db.records.bulkGet(uniqueKeys(keys).map(primaryKey));
+	return new Map(read.flatMap((row) => (row ? [[keyName(row), row] as const] : [])));
+}
+
+function parseKey(name: string): RecordKey {
+	const [app = '', table = '', ...id] = name.split('/');
+	return { app, table, id: id.join('/') };
+}

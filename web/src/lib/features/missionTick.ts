@@ -1,0 +1,77 @@
+import type { TokenHolder } from '../api/token';
+import type { Replica } from '../db/replica';
+import { isDeleted } from '../db/rows';
+import { flush } from '../sync/actions';
+import { aborted, asOnly } from '../sync/locks';
+import { resolveInputs } from './missionInputs';
+
+const LOOK_EVERY_MS = 15_000;
+/** Ask this long before a mission is due, so that the run has what this device knows. */
+const LEAD_MS = 20_000;
+
+/**
+ * While a tab is open it asks for due missions a moment before the server would run them by itself, with the inputs as
+ * this device holds them. One tab does it; a slot that the server already has is answered the same.
+ */
+export function startMissionTick(replica: Replica, tokens: TokenHolder): () => void {
+	const controller = new AbortController();
+	void asOnly(`mana-tick-${replica.userId}`, controller.signal, async () => {
+		const tick = new MissionTick(replica, (missionId, body) =>
+			tokens.request(`/ai/missions/${encodeURIComponent(missionId)}/run`, { method: 'POST', body })
+		);
+		const look = () => void tick.look();
+		look();
+		const timer = setInterval(look, LOOK_EVERY_MS);
+		await aborted(controller.signal);
+		clearInterval(timer);
+	});
+	return () => controller.abort();
+}
+
+type AskForRun = (missionId: string, body: { slot: string; resolvedInputs: unknown }) => Promise<unknown>;
+
+/** Which missions are due, each slot asked for once. */
+export class MissionTick {
+	readonly #asked = new Set<string>();
+	#looking = false;
+
+	constructor(
+		readonly replica: Replica,
+		readonly ask: AskForRun
+	) {}
+
+	/** Ask for what is due. Answers the slots asked for. */
+	async look(): Promise<string[]> {
+		if (this.#looking) return [];
+		this.#looking = true;
+		try {
+			const due = await this.#due();
+			if (due.length === 0) return [];
+			await flush(this.replica);
+			for (const { missionId, slot, name } of due) {
+				const resolvedInputs = await resolveInputs(this.replica, missionId);
+				await this.ask(missionId, { slot, resolvedInputs });
+				this.#asked.add(name);
+			}
+			return due.map(({ slot }) => slot);
+		} catch {
+			return []; // without a network the server runs it by itself when it is due
+		} finally {
+			this.#looking = false;
+		}
+	}
+
+	async #due(): Promise<{ missionId: string; slot: string; name: string }[]> {
+		const before = Date.parse(this.replica.now()) + LEAD_MS;
+		const rows = await this.replica.db.records.where('[app+table]').equals(['ai', 'aiMissions']).toArray();
+		return rows.flatMap((row) => {
+			const { state, nextRunAt, retrySlot } = row.data;
+			if (isDeleted(row) || state !== 'active' || typeof nextRunAt !== 'string') return [];
+			const at = Date.parse(nextRunAt);
+			if (!(at <= before)) return [];
+			const slot = typeof retrySlot === 'string' ? retrySlot : `due:${at}`;
+			const name = `${row.id} ${slot} ${nextRunAt}`;
+			return this.#asked.has(name) ? [] : [{ missionId: row.id, slot, name }];
+		});
+	}
+}

@@ -1,0 +1,56 @@
+import { OfflineError } from '../api/http';
+import { ManaError } from '../core/errors';
+import { currentReplica } from '../db/current';
+import type { Replica } from '../db/replica';
+
+/** Sync at once. */
+export function syncNow(): void {
+	currentReplica().bus.publish('syncNow', {});
+}
+
+/** Send what waits now; resolves when the server has it all, throws when it can't be reached or refuses. */
+export async function flush(replica: Replica = currentReplica(), timeoutMs = 20_000): Promise<void> {
+	const { bus, db } = replica;
+	const last = (await db.outbox.orderBy('seq').last())?.seq;
+	if (last === undefined) return;
+	let stop = () => {};
+	let timer: ReturnType<typeof setTimeout> | undefined;
+	try {
+		await new Promise<void>((resolve, reject) => {
+			stop = bus.on('synced', async (result) => {
+				if (!result.ok) {
+					reject(
+						result.code === 'offline'
+							? new OfflineError()
+							: new ManaError(result.code ?? 'unexpected', result.message ?? 'The sync failed.')
+					);
+				} else if ((await db.outbox.where('seq').belowOrEqual(last).count()) === 0) resolve();
+			});
+			timer = setTimeout(() => reject(new OfflineError()), timeoutMs);
+			bus.publish('syncNow', {});
+		});
+	} finally {
+		stop();
+		clearTimeout(timer);
+	}
+}
+
+/** Send a change again that was set aside. */
+export async function retrySetAside(eventId: string): Promise<void> {
+	const { db, bus } = currentReplica();
+	await db.transaction('rw', [db.outbox, db.setAside], async () => {
+		const row = await db.setAside.get(eventId);
+		if (!row) return;
+		await db.outbox.add({ eventId: row.eventId, change: row.change });
+		await db.setAside.delete(eventId);
+	});
+	bus.publish('setAside', {});
+	bus.publish('outbox', {});
+}
+
+/** Never send it; the record keeps it on this device. */
+export async function dropSetAside(eventId: string): Promise<void> {
+	const { db, bus } = currentReplica();
+	await db.setAside.delete(eventId);
+	bus.publish('setAside', {});
+}

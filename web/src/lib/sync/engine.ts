@@ -1,0 +1,174 @@
+import { ApiError } from '../api/http';
+import type { Change, RecordKey, RecordState, Row } from '../core/types';
+import type { OutboxRow } from '../db/database';
+import type { Replica } from '../db/replica';
+import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from '../db/rows';
+import { SCHEMA_VERSION, type Adjusted, type PostSync, type SyncAnswer } from './wire';
+
+/** Changes in one push at most, and about how many characters of JSON. */
+const BATCH_CHANGES = 500;
+const BATCH_CHARS = 4_000_000;
+
+/**
+ * One way to the server and back: sends the outbox, takes over what others changed. It holds no state of its own
+ * that a crash could lose: a batch leaves the outbox in the same transaction that merges its answer, and a push that
+ * the server already has is a no-op there.
+ */
+export class SyncEngine {
+	#batchChanges = BATCH_CHANGES;
+
+	constructor(
+		readonly replica: Replica,
+		readonly post: PostSync
+	) {}
+
+	/** Until nothing waits, here or there. */
+	async sync(): Promise<void> {
+		let more = true;
+		while (more) more = await this.#round();
+	}
+
+	/** One request. True where another is needed. */
+	async #round(): Promise<boolean> {
+		const { db, clientId } = this.replica;
+		const since = (await db.readMeta('cursor')) ?? '';
+		const batch = await this.#nextBatch();
+		const sentAt = Date.now();
+		let answer: SyncAnswer;
+		try {
+			answer = await this.post({
+				clientId,
+				since,
+				schemaVersion: SCHEMA_VERSION,
+				changes: batch.map((row) => row.change)
+			});
+		} catch (thrown) {
+			await this.#recover(thrown, batch);
+			return true;
+		}
+		this.#batchChanges = Math.min(BATCH_CHANGES, this.#batchChanges * 2);
+		const waiting = await this.#takeOver(batch, answer, (sentAt + Date.now()) / 2);
+		return answer.hasMore || waiting > 0;
+	}
+
+	async #nextBatch(): Promise<OutboxRow[]> {
+		const rows = await this.replica.db.outbox.orderBy('seq').limit(this.#batchChanges).toArray();
+		let chars = 0;
+		const end = rows.findIndex((row) => (chars += JSON.stringify(row.change).length) > BATCH_CHARS);
+		return end === -1 ? rows : rows.slice(0, Math.max(1, end));
+	}
+
+	/** Merge the answer, clear the batch and move the cursor: together or not at all. Answers what still waits. */
+	async #takeOver(batch: OutboxRow[], answer: SyncAnswer, localMs: number): Promise<number> {
+		const { db, core } = this.replica;
+		let rows: Row[] = [];
+		let waiting = 0;
+		await db.transaction('rw', [db.records, db.outbox, db.meta], async () => {
+			const adjusted = groupByEvent(answer.adjusted ?? []);
+			const setBack = batch.filter((row) => adjusted.has(row.eventId));
+			const keys = [...setBack.map((row) => row.change), ...answer.serverChanges].map(changeKey);
+			const states = await this.#readStates(keys);
+			const changed = new Map<string, RecordRow>();
+			for (const { eventId, change } of setBack) {
+				const key = changeKey(change);
+				const state = states.get(keyName(key));
+				if (!state) continue;
+				const taken = core.takeOver({ ...key, state, change, adjusted: adjusted.get(eventId) ?? [] });
+				states.set(keyName(key), taken.state);
+				changed.set(keyName(key), { ...key, ...taken.state });
+			}
+			if (answer.serverChanges.length > 0) {
+				const records = uniqueKeys(answer.serverChanges.map(changeKey)).map((key) => ({
+					...key,
+					state: states.get(keyName(key)) ?? null
+				}));
+				for (const { state, ...key } of core.apply(records, answer.serverChanges)) {
+					changed.set(keyName(key), { app: key.app, table: key.table, id: key.id, ...state });
+				}
+			}
+			await db.records.bulkPut([...changed.values()]);
+			await db.outbox.bulkDelete(batch.map((row) => row.seq));
+			await db.writeMeta('cursor', answer.syncedUntil);
+			await db.writeMeta('lastSyncedAt', new Date().toISOString());
+			await this.#observe(answer.serverTime, localMs);
+			waiting = await db.outbox.count();
+			rows = [...changed.values()].map(asRow);
+		});
+		this.replica.committed(rows);
+		return waiting;
+	}
+
+	/** Follow the server's clock. */
+	async #observe(serverTime: string, localMs: number): Promise<void> {
+		const serverMs = Date.parse(serverTime);
+		if (Number.isNaN(serverMs)) return;
+		const { db, core } = this.replica;
+		const offset = Math.round(serverMs - localMs);
+		this.replica.clockOffset = offset;
+		await db.writeMeta('clockOffset', offset);
+		const last = await db.readMeta('clock');
+		if (last) await db.writeMeta('clock', core.observe(last, serverTime));
+	}
+
+	/** What can be mended by itself is mended, and the round repeated; everything else is thrown on. */
+	async #recover(thrown: unknown, batch: OutboxRow[]): Promise<void> {
+		if (!(thrown instanceof ApiError)) throw thrown;
+		if (thrown.status === 400 && thrown.code === 'invalid_change') {
+			const details = (thrown.details ?? {}) as { index?: number; reason?: string };
+			const bad = batch[details.index ?? -1];
+			if (!bad) throw thrown;
+			return this.#setAside(bad, details.reason ?? thrown.message);
+		}
+		if (thrown.status === 413) {
+			if (batch.length > 1) {
+				this.#batchChanges = Math.max(1, Math.floor(batch.length / 2));
+				return;
+			}
+			const [only] = batch;
+			if (!only) throw thrown;
+			return this.#setAside(only, thrown.message);
+		}
+		if (thrown.status === 410) {
+			// The log no longer reaches back to the cursor: from the beginning. The outbox stays.
+			const { db } = this.replica;
+			if (!(await db.readMeta('cursor'))) throw thrown;
+			return db.writeMeta('cursor', '');
+		}
+		throw thrown;
+	}
+
+	/** A change that the server refuses must not hold up the others. */
+	async #setAside(row: OutboxRow, reason: string): Promise<void> {
+		const { db, bus } = this.replica;
+		await db.transaction('rw', [db.outbox, db.setAside], async () => {
+			await db.setAside.put({
+				eventId: row.eventId,
+				change: row.change,
+				reason,
+				at: new Date().toISOString()
+			});
+			await db.outbox.delete(row.seq);
+		});
+		bus.publish('setAside', {});
+	}
+
+	async #readStates(keys: RecordKey[]): Promise<Map<string, RecordState>> {
+		const rows = await this.replica.db.records.bulkGet(uniqueKeys(keys).map(primaryKey));
+		return new Map(
+			rows.flatMap((row) => {
+				const state = stateOf(row);
+				return row && state ? [[keyName(row), state] as const] : [];
+			})
+		);
+	}
+}
+
+function changeKey(change: Change): RecordKey {
+	return { app: change.appId, table: change.table, id: change.id };
+}
+
+function groupByEvent(adjusted: Adjusted[]): Map<string, Adjusted[]> {
+	const groups = new Map<string, Adjusted[]>();
+	for (const one of adjusted) groups.set(one.eventId, [...(groups.get(one.eventId) ?? []), one]);
+	return groups;
+}

@@ -1,0 +1,175 @@
+import { ApiError, OfflineError } from '../api/http';
+import { SessionEnded, type TokenHolder } from '../api/token';
+import { asManaError } from '../core/errors';
+import type { Replica } from '../db/replica';
+import { Backoff } from './backoff';
+import { SyncEngine } from './engine';
+import { aborted, asOnly } from './locks';
+import { Socket } from './socket';
+import { syncStatus, type SharedStatus } from './status.svelte';
+import type { PostSync } from './wire';
+
+/** Sync at least this often, should every notice have been lost. */
+const SAFETY_MS = 60_000;
+
+export interface SyncOptions {
+	replica: Replica;
+	tokens: TokenHolder;
+	onSessionEnded: () => void;
+}
+
+/**
+ * Keep a replica in step with the server while this tab lives. Only the tab that holds the lock talks to the server;
+ * the others tell it what they want and hear from it how things stand.
+ */
+export function startSync({ replica, tokens, onSessionEnded }: SyncOptions): () => void {
+	const controller = new AbortController();
+	const { signal } = controller;
+	const stopFollowing = followStatus(replica);
+	const post: PostSync = (body) =>
+		tokens.request('/sync', { method: 'POST', body, timeoutMs: 60_000 });
+	void asOnly(`mana-sync-${replica.userId}`, signal, async () => {
+		const loop = new SyncLoop(replica, new SyncEngine(replica, post), onSessionEnded);
+		const socket = new Socket({
+			clientId: replica.clientId,
+			tokens,
+			onSessionEnded,
+			onOpen: () => loop.request(),
+			onMessage: (message) => {
+				if (message.type === 'sync-available') loop.request();
+				else if (message.type === 'run') replica.bus.publish('run', message);
+			}
+		});
+		const online = () => {
+			socket.reconnect();
+			loop.request(true);
+		};
+		const visible = () => document.visibilityState === 'visible' && online();
+		addEventListener('online', online);
+		document.addEventListener('visibilitychange', visible);
+		loop.request();
+		await aborted(signal);
+		removeEventListener('online', online);
+		document.removeEventListener('visibilitychange', visible);
+		socket.close();
+		loop.stop();
+	});
+	return () => {
+		controller.abort();
+		stopFollowing();
+	};
+}
+
+/** When to sync: on request, after failures with patience, and now and then anyway. */
+export class SyncLoop {
+	#running = false;
+	#again = false;
+	#stopped = false;
+	#timer: ReturnType<typeof setTimeout> | undefined;
+	/** Before this time only a person's wish or the network's return asks again. */
+	#notBefore = 0;
+	readonly #backoff = new Backoff();
+	readonly #stops: (() => void)[];
+	#status: SharedStatus = { state: 'syncing', lastSyncedAt: null, error: null };
+
+	constructor(
+		readonly replica: Replica,
+		readonly engine: SyncEngine,
+		readonly onSessionEnded: () => void
+	) {
+		const { bus } = replica;
+		this.#stops = [
+			bus.on('outbox', () => this.request()),
+			bus.on('syncNow', () => this.request(true)),
+			bus.on('statusWanted', () => bus.publish('status', this.#status))
+		];
+	}
+
+	/** Sync soon; `eager` also during a back-off, which a Retry-After is not. */
+	request(eager = false): void {
+		if (this.#stopped) return;
+		if (this.#running) {
+			this.#again = true;
+			return;
+		}
+		const wait = eager ? 0 : Math.max(0, this.#notBefore - Date.now());
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => void this.#run(), wait);
+	}
+
+	stop(): void {
+		this.#stopped = true;
+		clearTimeout(this.#timer);
+		for (const stop of this.#stops) stop();
+	}
+
+	async #run(): Promise<void> {
+		this.#running = true;
+		this.#again = false;
+		this.#tell({ ...this.#status, state: 'syncing' });
+		let wait = SAFETY_MS;
+		try {
+			await this.engine.sync();
+			if (this.#stopped) return;
+			this.#backoff.reset();
+			this.#notBefore = 0;
+			this.#tell({ state: 'synced', lastSyncedAt: new Date().toISOString(), error: null });
+			this.replica.bus.publish('synced', { ok: true });
+		} catch (thrown) {
+			if (this.#stopped) return;
+			wait = this.#failed(thrown);
+		} finally {
+			this.#running = false;
+		}
+		if (this.#stopped) return;
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => void this.#run(), this.#again && !this.#notBefore ? 0 : wait);
+	}
+
+	/** What a person sees of a failure, and how long to wait after it. */
+	#failed(thrown: unknown): number {
+		const error = asManaError(thrown);
+		const offline = error instanceof OfflineError;
+		const wait = this.#backoff.next(error instanceof ApiError ? error.retryAfterMs : 0);
+		this.#notBefore = Date.now() + wait;
+		this.#tell({
+			state: offline ? 'offline' : 'error',
+			lastSyncedAt: this.#status.lastSyncedAt,
+			error: offline ? null : { code: error.code, message: error.message }
+		});
+		this.replica.bus.publish('synced', { ok: false, code: error.code, message: error.message });
+		if (error instanceof SessionEnded) this.onSessionEnded();
+		return wait;
+	}
+
+	#tell(status: SharedStatus): void {
+		this.#status = status;
+		this.replica.bus.publish('status', status);
+	}
+}
+
+/** Show in this tab what the syncing one tells, and what waits in the database. */
+function followStatus(replica: Replica): () => void {
+	const { bus, db } = replica;
+	const count = () => void db.outbox.count().then((waiting) => (syncStatus.pending = waiting), closed);
+	const listSetAside = () => void db.setAside.toArray().then((rows) => (syncStatus.setAside = rows), closed);
+	const stops = [
+		bus.on('status', (status) => Object.assign(syncStatus, status)),
+		bus.on('outbox', count),
+		bus.on('synced', count),
+		bus.on('setAside', () => {
+			listSetAside();
+			count();
+		})
+	];
+	void db.readMeta('lastSyncedAt').then((at) => {
+		syncStatus.lastSyncedAt ??= at ?? null;
+	}, closed);
+	count();
+	listSetAside();
+	bus.publish('statusWanted', {});
+	return () => stops.forEach((stop) => stop());
+}
+
+/** The database went away under a read: the session ended, there is nothing to show. */
+function closed(): void {}
