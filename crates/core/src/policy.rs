@@ -115,15 +115,24 @@ pub fn authorise(
         );
         return Err(Refusal::new("unknownTool", message));
     };
-    if !call.operations.iter().all(|operation| tool.covers(operation)) {
-        let message = format!("{} can't do this: it is not what the tool is for.", call.tool);
+    if !call
+        .operations
+        .iter()
+        .all(|operation| tool.covers(operation))
+    {
+        let message = format!(
+            "{} can't do this: it is not what the tool is for.",
+            call.tool
+        );
         return Err(Refusal::new("altered", message));
     }
     match overrides.effective(tool) {
         Policy::Auto => Ok(()),
         Policy::Deny => {
-            let message =
-                format!("{} is switched off by the policy. Allow it there if you want this.", call.tool);
+            let message = format!(
+                "{} is switched off by the policy. Allow it there if you want this.",
+                call.tool
+            );
             Err(Refusal::new("denied", message))
         }
         Policy::Propose => {
@@ -136,7 +145,8 @@ pub fn authorise(
             if same {
                 return Ok(());
             }
-            let message = "This is not what was approved. Nothing was changed; look at the proposal again.";
+            let message =
+                "This is not what was approved. Nothing was changed; look at the proposal again.";
             Err(Refusal::new("altered", message.to_owned()))
         }
     }

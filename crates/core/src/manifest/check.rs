@@ -14,7 +14,11 @@ use crate::{Map, change::Op, mission::Problem, time::Micros};
 /// What is wrong with a value: a code for programs, a sentence for people.
 fn value_problem(name: &str, field: &Field, value: &Value) -> Option<Problem> {
     let wrong = |code: &str, expected: &str| {
-        Some(Problem::new(name, code, format!("{name} must be {expected}, got {}.", shown(value))))
+        Some(Problem::new(
+            name,
+            code,
+            format!("{name} must be {expected}, got {}.", shown(value)),
+        ))
     };
     let text = value.as_str();
     match field.kind {
@@ -24,8 +28,17 @@ fn value_problem(name: &str, field: &Field, value: &Value) -> Option<Problem> {
         FieldType::Number | FieldType::Integer => {
             let whole = field.kind == FieldType::Integer;
             match value.as_f64() {
-                Some(number) if !whole || number.fract() == 0.0 => range_problem(name, field, number),
-                _ => wrong("type", if whole { "a whole number like 30" } else { "a number like 2.5" }),
+                Some(number) if !whole || number.fract() == 0.0 => {
+                    range_problem(name, field, number)
+                }
+                _ => wrong(
+                    "type",
+                    if whole {
+                        "a whole number like 30"
+                    } else {
+                        "a number like 2.5"
+                    },
+                ),
             }
         }
         FieldType::Date if text.is_some_and(is_date) => None,
@@ -33,10 +46,17 @@ fn value_problem(name: &str, field: &Field, value: &Value) -> Option<Problem> {
         FieldType::Time if text.is_some_and(is_time) => None,
         FieldType::Time => wrong("time", "a time of day like 08:30"),
         FieldType::Datetime if text.is_some_and(|text| Micros::parse(text).is_ok()) => None,
-        FieldType::Datetime => wrong("datetime", "a time with its offset like 2026-04-08T15:30:00+02:00"),
+        FieldType::Datetime => wrong(
+            "datetime",
+            "a time with its offset like 2026-04-08T15:30:00+02:00",
+        ),
         FieldType::Url if text.is_some_and(is_url) => length_problem(name, field, text?),
         FieldType::Url => wrong("url", "an address that begins with http:// or https://"),
-        FieldType::Enum if text.is_some_and(|text| field.values.iter().any(|v| v.value() == text)) => None,
+        FieldType::Enum
+            if text.is_some_and(|text| field.values.iter().any(|v| v.value() == text)) =>
+        {
+            None
+        }
         FieldType::Enum => {
             let values: Vec<_> = field.values.iter().map(EnumValue::value).collect();
             wrong("enum", &format!("one of {}", values.join(", ")))
@@ -44,7 +64,11 @@ fn value_problem(name: &str, field: &Field, value: &Value) -> Option<Problem> {
         FieldType::Ref if text.is_some_and(|text| !text.trim().is_empty()) => None,
         FieldType::Ref => wrong("ref", "the id of a record, as it was given to you"),
         FieldType::Tags => match value.as_array() {
-            Some(tags) if tags.iter().all(|tag| tag.as_str().is_some_and(|tag| !tag.trim().is_empty())) => {
+            Some(tags)
+                if tags
+                    .iter()
+                    .all(|tag| tag.as_str().is_some_and(|tag| !tag.trim().is_empty())) =>
+            {
                 let most = field.max.filter(|max| tags.len() as f64 > *max);
                 most.and_then(|max| wrong("max", &format!("at most {max} words")))
             }
@@ -65,12 +89,20 @@ fn range_problem(name: &str, field: &Field, number: f64) -> Option<Problem> {
         (_, Some(max)) if number > max => ("max", max, "at most"),
         _ => return None,
     };
-    Some(Problem::new(name, code, format!("{name} must be {word} {bound}, got {number}.")))
+    Some(Problem::new(
+        name,
+        code,
+        format!("{name} must be {word} {bound}, got {number}."),
+    ))
 }
 
 fn length_problem(name: &str, field: &Field, text: &str) -> Option<Problem> {
     if text.contains('\0') {
-        return Some(Problem::new(name, "type", format!("{name} contains a NUL character. Leave it out.")));
+        return Some(Problem::new(
+            name,
+            "type",
+            format!("{name} contains a NUL character. Leave it out."),
+        ));
     }
     let length = text.chars().count();
     let max = field.max.filter(|max| length as f64 > *max)?;
@@ -79,7 +111,11 @@ fn length_problem(name: &str, field: &Field, text: &str) -> Option<Problem> {
 }
 
 fn missing(name: &str) -> Problem {
-    Problem::new(name, "required", format!("{name} is missing. Give it a value."))
+    Problem::new(
+        name,
+        "required",
+        format!("{name} is missing. Give it a value."),
+    )
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -99,7 +135,9 @@ fn is_time(text: &str) -> bool {
 }
 
 fn is_url(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace))
 }
 
@@ -114,13 +152,16 @@ fn shown(value: &Value) -> String {
 
 /// What is wrong with a record's data.
 pub(super) fn record(table: &Table, data: &Map, partial: bool) -> Vec<Problem> {
-    let problems = table.fields.iter().filter_map(|(name, field)| match data.get(name) {
-        None if partial || !field.required => None,
-        None => Some(missing(name)),
-        Some(value) if is_empty(value) && field.required => Some(missing(name)),
-        Some(Value::Null) => None,
-        Some(value) => value_problem(name, field, value),
-    });
+    let problems = table
+        .fields
+        .iter()
+        .filter_map(|(name, field)| match data.get(name) {
+            None if partial || !field.required => None,
+            None => Some(missing(name)),
+            Some(value) if is_empty(value) && field.required => Some(missing(name)),
+            Some(Value::Null) => None,
+            Some(value) => value_problem(name, field, value),
+        });
     problems.collect()
 }
 
@@ -135,7 +176,11 @@ pub(super) fn call(tool: ToolRef<'_>, params: &Map) -> Vec<Problem> {
             [] => "It takes none.".to_owned(),
             known => format!("It knows {}.", known.join(", ")),
         };
-        problems.push(Problem::new(given, "unknown", format!("{name} has no parameter {given}. {known}")));
+        problems.push(Problem::new(
+            given,
+            "unknown",
+            format!("{name} has no parameter {given}. {known}"),
+        ));
     }
     for (param, field) in declared {
         match params.get(param) {
@@ -161,7 +206,8 @@ fn field_problems(tool: ToolRef<'_>, params: &Map) -> Vec<Problem> {
             changes = true;
             continue;
         };
-        let (Some(value), Some(definition)) = (params.get(param), tool.table.fields.get(field)) else {
+        let (Some(value), Some(definition)) = (params.get(param), tool.table.fields.get(field))
+        else {
             continue;
         };
         changes = true;
@@ -178,8 +224,11 @@ fn field_problems(tool: ToolRef<'_>, params: &Map) -> Vec<Problem> {
             _ => None,
         });
         let choices: Vec<_> = choices.collect();
-        let message =
-            format!("{} would change nothing. Give at least one of {}.", tool.tool.name, choices.join(", "));
+        let message = format!(
+            "{} would change nothing. Give at least one of {}.",
+            tool.tool.name,
+            choices.join(", ")
+        );
         problems.push(Problem::new("params", "required", message));
     }
     problems
@@ -190,10 +239,17 @@ impl ToolRef<'_> {
     /// long, a manifest may have changed.
     pub(super) fn record_problem(self, operation: &Operation) -> Option<Problem> {
         let mut data = operation.set.clone();
-        data.extend(operation.now.iter().map(|field| (field.clone(), Value::from(Micros::EPOCH.to_string()))));
+        data.extend(
+            operation
+                .now
+                .iter()
+                .map(|field| (field.clone(), Value::from(Micros::EPOCH.to_string()))),
+        );
         match operation.op {
             Op::Delete => None,
-            op => record(self.table, &data, op == Op::Update).into_iter().next(),
+            op => record(self.table, &data, op == Op::Update)
+                .into_iter()
+                .next(),
         }
     }
 }

@@ -9,7 +9,8 @@ use super::{
     types::{EffectOp, FieldType, Source, source},
 };
 use crate::{
-    Map, change::Op, ids, merge, mission::Problem, record::RecordKey, record::RecordState, time::Micros,
+    Map, change::Op, ids, merge, mission::Problem, record::RecordKey, record::RecordState,
+    time::Micros,
 };
 
 /// One thing that happens to one record. A ghost card is drawn from it, a consent is bound to it.
@@ -40,7 +41,11 @@ impl Operation {
     /// The values as they are written at a time.
     pub fn values(&self, at: Micros) -> Map {
         let mut values = self.set.clone();
-        values.extend(self.now.iter().map(|field| (field.clone(), Value::from(at.to_string()))));
+        values.extend(
+            self.now
+                .iter()
+                .map(|field| (field.clone(), Value::from(at.to_string()))),
+        );
         values
     }
 }
@@ -67,7 +72,11 @@ impl<'a> ToolRef<'a> {
         effect.op.op() == Some(operation.op)
             && operation.app == self.module.id
             && operation.table == effect.table
-            && operation.set.keys().chain(&operation.now).all(|field| effect.set.contains_key(field))
+            && operation
+                .set
+                .keys()
+                .chain(&operation.now)
+                .all(|field| effect.set.contains_key(field))
     }
 
     /// The operations of a call, from checked parameters.
@@ -81,11 +90,17 @@ impl<'a> ToolRef<'a> {
         target: Option<&RecordState>,
     ) -> Result<Vec<Operation>, Problem> {
         let effect = &self.tool.effect;
-        let Some(op) = effect.op.op() else { return Ok(Vec::new()) };
+        let Some(op) = effect.op.op() else {
+            return Ok(Vec::new());
+        };
         let id = match effect.op {
             EffectOp::Insert if !self.table.singleton => ids::created_record_id(step, 0),
             _ => self.record_id(params).ok_or_else(|| {
-                Problem::new("id", "required", format!("{} needs the id of a record.", self.tool.name))
+                Problem::new(
+                    "id",
+                    "required",
+                    format!("{} needs the id of a record.", self.tool.name),
+                )
             })?,
         };
         let mut operation = Operation {
@@ -129,9 +144,10 @@ impl<'a> ToolRef<'a> {
             return None;
         }
         match (value, self.tool.params.get(name).map(|param| param.kind)) {
-            (Value::String(text), Some(FieldType::Datetime)) => {
-                Some(Micros::parse(text).map_or_else(|_| value.clone(), |at| Value::from(at.to_string())))
-            }
+            (Value::String(text), Some(FieldType::Datetime)) => Some(
+                Micros::parse(text)
+                    .map_or_else(|_| value.clone(), |at| Value::from(at.to_string())),
+            ),
             _ => Some(merge::normalise(value)),
         }
     }
@@ -154,7 +170,10 @@ impl<'a> ToolRef<'a> {
 
 /// The field's text with a paragraph added.
 fn appended(target: Option<&RecordState>, field: &str, addition: &Value) -> Value {
-    let before = target.and_then(|state| state.data.get(field)).and_then(Value::as_str).unwrap_or("");
+    let before = target
+        .and_then(|state| state.data.get(field))
+        .and_then(Value::as_str)
+        .unwrap_or("");
     let addition = addition.as_str().unwrap_or("").trim();
     match before.trim_end() {
         "" => Value::from(addition),

@@ -16,7 +16,11 @@ pub(super) fn params(tool: ToolRef<'_>) -> Value {
         .iter()
         .map(|(name, field)| (name.clone(), property(field, update && !field.required)))
         .collect();
-    let required: Vec<_> = declared.iter().filter(|(_, field)| field.required).map(|(name, _)| name).collect();
+    let required: Vec<_> = declared
+        .iter()
+        .filter(|(_, field)| field.required)
+        .map(|(name, _)| name)
+        .collect();
     json!({
         "type": "object",
         "properties": properties,
@@ -27,10 +31,16 @@ pub(super) fn params(tool: ToolRef<'_>) -> Value {
 
 fn property(field: &Field, nullable: bool) -> Value {
     let (kind, format, example) = match field.kind {
-        FieldType::Text | FieldType::Markdown | FieldType::Enum | FieldType::Ref => ("string", None, None),
+        FieldType::Text | FieldType::Markdown | FieldType::Enum | FieldType::Ref => {
+            ("string", None, None)
+        }
         FieldType::Url => ("string", Some("uri"), None),
         FieldType::Date => ("string", Some("date"), Some("2026-04-08")),
-        FieldType::Datetime => ("string", Some("date-time"), Some("2026-04-08T15:30:00+02:00")),
+        FieldType::Datetime => (
+            "string",
+            Some("date-time"),
+            Some("2026-04-08T15:30:00+02:00"),
+        ),
         FieldType::Time => ("string", None, Some("08:30")),
         FieldType::Number => ("number", None, None),
         FieldType::Integer => ("integer", None, None),
@@ -40,7 +50,14 @@ fn property(field: &Field, nullable: bool) -> Value {
     };
     let mut schema = Map::new();
     if !kind.is_empty() {
-        schema.insert("type".into(), if nullable { json!([kind, "null"]) } else { kind.into() });
+        schema.insert(
+            "type".into(),
+            if nullable {
+                json!([kind, "null"])
+            } else {
+                kind.into()
+            },
+        );
     }
     if let Some(format) = format {
         schema.insert("format".into(), format.into());
@@ -63,7 +80,12 @@ fn property(field: &Field, nullable: bool) -> Value {
     }
     match field.kind {
         FieldType::Enum => {
-            let mut values: Vec<Value> = field.values.iter().map(EnumValue::value).map(Value::from).collect();
+            let mut values: Vec<Value> = field
+                .values
+                .iter()
+                .map(EnumValue::value)
+                .map(Value::from)
+                .collect();
             values.extend(nullable.then_some(Value::Null));
             schema.insert("enum".into(), values.into());
         }

@@ -19,8 +19,8 @@ pub use parse::{Fault, ManifestError};
 pub use query::{QueryContext, Row};
 pub use registry::{Registry, Rejected, ToolRef};
 pub use types::{
-    Comparison, Condition, Direction, Effect, EffectOp, EmptyState, EnumValue, Field, FieldType, Filter,
-    Label, ListView, Manifest, PromptQuery, Sort, Table, Tool,
+    Comparison, Condition, Direction, Effect, EffectOp, EmptyState, EnumValue, Field, FieldType,
+    Filter, Label, ListView, Manifest, PromptQuery, Sort, Table, Tool,
 };
 
 #[cfg(test)]

@@ -19,7 +19,11 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)
+        write!(
+            f,
+            "line {}, column {}: {}",
+            self.line, self.column, self.message
+        )
     }
 }
 
@@ -40,13 +44,21 @@ impl Manifest {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut manifest: Manifest = serde_json::from_str(text).map_err(|error| {
             let said = error.to_string();
-            let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message);
+            let message = said
+                .rsplit_once(" at line ")
+                .map_or(said.as_str(), |(message, _)| message);
             let message = format!("{message}. spec/MODULES.md shows how a manifest is written");
-            ManifestError(vec![Fault { line: error.line(), column: error.column().max(1), message }])
+            ManifestError(vec![Fault {
+                line: error.line(),
+                column: error.column().max(1),
+                message,
+            }])
         })?;
         let faults = validate::validate(&manifest);
         if !faults.is_empty() {
-            return Err(ManifestError(faults.into_iter().map(|f| f.located(text)).collect()));
+            return Err(ManifestError(
+                faults.into_iter().map(|f| f.located(text)).collect(),
+            ));
         }
         if !manifest.hidden && manifest.route.is_none() {
             manifest.route = Some(format!("/{}", manifest.id));
@@ -59,7 +71,11 @@ impl validate::Unlocated {
     /// The fault with the place that its path has in the text.
     pub(super) fn located(self, text: &str) -> Fault {
         let (line, column) = locate(text, &self.path);
-        Fault { line, column, message: self.message }
+        Fault {
+            line,
+            column,
+            message: self.message,
+        }
     }
 }
 
@@ -104,13 +120,19 @@ mod tests {
     fn a_syntax_error_names_its_line() {
         let error = Manifest::parse("{\n  \"id\": \"books\",,\n}").unwrap_err();
         assert_eq!((error.0[0].line, error.0[0].column), (2, 18));
-        assert!(error.to_string().starts_with("line 2, column 18: "), "{error}");
+        assert!(
+            error.to_string().starts_with("line 2, column 18: "),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_misspelt_key_is_named_with_those_that_exist() {
         let error = Manifest::parse("{\n  \"id\": \"books\",\n  \"verson\": 1\n}").unwrap_err();
         let said = error.to_string();
-        assert!(said.contains("line 3") && said.contains("`verson`") && said.contains("`version`"), "{said}");
+        assert!(
+            said.contains("line 3") && said.contains("`verson`") && said.contains("`version`"),
+            "{said}"
+        );
     }
 }

@@ -10,7 +10,8 @@ use super::{
     check::is_date,
     registry::ToolRef,
     types::{
-        Comparison, Condition, Direction, FieldType, Filter, PromptQuery, Sort, Source, Table, source,
+        Comparison, Condition, Direction, FieldType, Filter, PromptQuery, Sort, Source, Table,
+        source,
     },
 };
 use crate::{Map, record::RecordState, time::Micros};
@@ -58,7 +59,15 @@ impl ToolRef<'_> {
     ) -> Vec<Row<'r>> {
         let effect = &self.tool.effect;
         let limit = effect.limit.unwrap_or(DEFAULT_LIMIT);
-        select(self.table, &effect.filter, &effect.sort, limit, params, records, context)
+        select(
+            self.table,
+            &effect.filter,
+            &effect.sort,
+            limit,
+            params,
+            records,
+            context,
+        )
     }
 }
 
@@ -69,10 +78,21 @@ impl Table {
         records: impl IntoIterator<Item = Row<'r>>,
         context: &QueryContext,
     ) -> Vec<Row<'r>> {
-        let whole =
-            PromptQuery { filter: Filter::new(), sort: self.list.sort.clone(), limit: DEFAULT_LIMIT };
+        let whole = PromptQuery {
+            filter: Filter::new(),
+            sort: self.list.sort.clone(),
+            limit: DEFAULT_LIMIT,
+        };
         let prompt = self.prompt.as_ref().unwrap_or(&whole);
-        select(self, &prompt.filter, &prompt.sort, prompt.limit, &Map::new(), records, context)
+        select(
+            self,
+            &prompt.filter,
+            &prompt.sort,
+            prompt.limit,
+            &Map::new(),
+            records,
+            context,
+        )
     }
 }
 
@@ -88,11 +108,17 @@ fn select<'r>(
     let tests = tests(table, filter, params, context);
     let mut rows: Vec<Row<'r>> = records
         .into_iter()
-        .filter(|(_, state)| !state.is_deleted() && tests.iter().all(|test| test.holds(table, state, context)))
+        .filter(|(_, state)| {
+            !state.is_deleted() && tests.iter().all(|test| test.holds(table, state, context))
+        })
         .collect();
     rows.sort_by(|a, b| {
-        let levels = sort.iter().map(|level| compare_rows(table, level, a.1, b.1));
-        levels.fold(Ordering::Equal, Ordering::then).then_with(|| a.0.cmp(b.0))
+        let levels = sort
+            .iter()
+            .map(|level| compare_rows(table, level, a.1, b.1));
+        levels
+            .fold(Ordering::Equal, Ordering::then)
+            .then_with(|| a.0.cmp(b.0))
     });
     rows.truncate(limit);
     rows
@@ -106,11 +132,18 @@ struct Test<'a> {
 }
 
 /// The conditions that count: one whose parameter is left out doesn't.
-fn tests<'a>(table: &'a Table, filter: &'a Filter, params: &'a Map, context: &QueryContext) -> Vec<Test<'a>> {
+fn tests<'a>(
+    table: &'a Table,
+    filter: &'a Filter,
+    params: &'a Map,
+    context: &QueryContext,
+) -> Vec<Test<'a>> {
     let mut tests = Vec::new();
     for (field, condition) in filter {
         let comparisons: Vec<(Comparison, &Value)> = match condition {
-            Condition::Compare(comparisons) => comparisons.iter().map(|(c, value)| (*c, value)).collect(),
+            Condition::Compare(comparisons) => {
+                comparisons.iter().map(|(c, value)| (*c, value)).collect()
+            }
             Condition::Is(value) => vec![(Comparison::Eq, value)],
         };
         for (comparison, value) in comparisons {
@@ -124,7 +157,11 @@ fn tests<'a>(table: &'a Table, filter: &'a Filter, params: &'a Map, context: &Qu
                 },
             };
             if field == "$text" || table.fields.contains_key(field) {
-                tests.push(Test { field, comparison, value });
+                tests.push(Test {
+                    field,
+                    comparison,
+                    value,
+                });
             }
         }
     }
@@ -134,16 +171,30 @@ fn tests<'a>(table: &'a Table, filter: &'a Filter, params: &'a Map, context: &Qu
 impl Test<'_> {
     fn holds(&self, table: &Table, state: &RecordState, context: &QueryContext) -> bool {
         if self.field == "$text" {
-            let mut texts = table.fields.iter().filter(|(_, field)| field.kind.is_text() || is_tags(field.kind));
+            let mut texts = table
+                .fields
+                .iter()
+                .filter(|(_, field)| field.kind.is_text() || is_tags(field.kind));
             return texts.any(|(name, _)| {
                 let value = state.data.get(name).unwrap_or(&Value::Null);
                 includes(value, &self.value, false)
             });
         }
-        let kind = table.fields.get(self.field).map_or(FieldType::Json, |field| field.kind);
+        let kind = table
+            .fields
+            .get(self.field)
+            .map_or(FieldType::Json, |field| field.kind);
         // A box that was never ticked is not ticked.
-        let unset = if kind == FieldType::Boolean { Value::Bool(false) } else { Value::Null };
-        let value = state.data.get(self.field).filter(|value| !value.is_null()).unwrap_or(&unset);
+        let unset = if kind == FieldType::Boolean {
+            Value::Bool(false)
+        } else {
+            Value::Null
+        };
+        let value = state
+            .data
+            .get(self.field)
+            .filter(|value| !value.is_null())
+            .unwrap_or(&unset);
         let order = || compare(kind, value, &self.value, context);
         let one_of = || {
             let list = self.value.as_array().map_or(&[][..], Vec::as_slice);
@@ -173,8 +224,16 @@ fn folded(value: &Value) -> Option<String> {
 
 /// A text contains another, whatever their case; a list of tags has one that is (or contains) it.
 fn includes(value: &Value, part: &Value, whole: bool) -> bool {
-    let Some(part) = folded(part) else { return false };
-    let matches = |text: String| if whole { text == part } else { text.contains(&part) };
+    let Some(part) = folded(part) else {
+        return false;
+    };
+    let matches = |text: String| {
+        if whole {
+            text == part
+        } else {
+            text.contains(&part)
+        }
+    };
     match value {
         Value::String(_) => folded(value).is_some_and(matches),
         Value::Array(tags) => tags.iter().filter_map(folded).any(matches),
@@ -192,7 +251,12 @@ fn same(kind: FieldType, value: &Value, wanted: &Value, context: &QueryContext) 
 
 /// How a field's value stands to a value of a condition; none where they can't be compared. A time lies
 /// before, in or after a day.
-fn compare(kind: FieldType, value: &Value, wanted: &Value, context: &QueryContext) -> Option<Ordering> {
+fn compare(
+    kind: FieldType,
+    value: &Value,
+    wanted: &Value,
+    context: &QueryContext,
+) -> Option<Ordering> {
     match (value, wanted) {
         (Value::Number(a), Value::Number(b)) => a.as_f64()?.partial_cmp(&b.as_f64()?),
         (Value::String(a), Value::String(b)) if kind == FieldType::Datetime => {
@@ -221,8 +285,17 @@ fn compare_rows(table: &Table, level: &Sort, a: &RecordState, b: &RecordState) -
     if level.field == "$updated" {
         return directed(updated(a).cmp(&updated(b)));
     }
-    let kind = table.fields.get(&level.field).map_or(FieldType::Json, |field| field.kind);
-    let value = |state: &RecordState| state.data.get(&level.field).filter(|value| !value.is_null()).cloned();
+    let kind = table
+        .fields
+        .get(&level.field)
+        .map_or(FieldType::Json, |field| field.kind);
+    let value = |state: &RecordState| {
+        state
+            .data
+            .get(&level.field)
+            .filter(|value| !value.is_null())
+            .cloned()
+    };
     match (value(a), value(b)) {
         (None, None) => Ordering::Equal,
         (None, Some(_)) => Ordering::Greater,
@@ -233,9 +306,10 @@ fn compare_rows(table: &Table, level: &Sort, a: &RecordState, b: &RecordState) -
 
 fn order_of(kind: FieldType, a: &Value, b: &Value) -> Ordering {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => {
-            a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal)
-        }
+        (Value::Number(a), Value::Number(b)) => a
+            .as_f64()
+            .partial_cmp(&b.as_f64())
+            .unwrap_or(Ordering::Equal),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         (Value::String(x), Value::String(y)) if kind == FieldType::Datetime => {
             match (Micros::parse(x), Micros::parse(y)) {

@@ -17,18 +17,46 @@ use crate::{
 
 const BUILTIN: [(&str, &str); 7] = [
     ("todo.json", include_str!("../../../../modules/todo.json")),
-    ("calendar.json", include_str!("../../../../modules/calendar.json")),
+    (
+        "calendar.json",
+        include_str!("../../../../modules/calendar.json"),
+    ),
     ("notes.json", include_str!("../../../../modules/notes.json")),
     ("goals.json", include_str!("../../../../modules/goals.json")),
-    ("places.json", include_str!("../../../../modules/places.json")),
-    ("context.json", include_str!("../../../../modules/context.json")),
+    (
+        "places.json",
+        include_str!("../../../../modules/places.json"),
+    ),
+    (
+        "context.json",
+        include_str!("../../../../modules/context.json"),
+    ),
     ("ai.json", include_str!("../../../../modules/ai.json")),
 ];
 
 /// First parts of a path that aren't a module's to take.
 const RESERVED: [&str; 21] = [
-    "_app", "ai", "app", "auth", "companion", "health", "inbox", "internal", "login", "metrics", "missions",
-    "modules", "policy", "search", "settings", "setup", "sync", "today", "v1", "workbench", "ws",
+    "_app",
+    "ai",
+    "app",
+    "auth",
+    "companion",
+    "health",
+    "inbox",
+    "internal",
+    "login",
+    "metrics",
+    "missions",
+    "modules",
+    "policy",
+    "search",
+    "settings",
+    "setup",
+    "sync",
+    "today",
+    "v1",
+    "workbench",
+    "ws",
 ];
 
 /// A file that became no module, for the log and the settings page.
@@ -64,7 +92,10 @@ impl Registry {
     /// The modules that Mana brings along.
     pub fn builtin() -> Registry {
         let (registry, rejected) = Registry::default().with(BUILTIN);
-        debug_assert!(rejected.is_empty(), "the modules in the repository are valid: {rejected:?}");
+        debug_assert!(
+            rejected.is_empty(),
+            "the modules in the repository are valid: {rejected:?}"
+        );
         registry
     }
 
@@ -80,17 +111,32 @@ impl Registry {
             let file = file.into();
             match Manifest::parse(text.as_ref()) {
                 Ok(manifest) => added.push((file, manifest)),
-                Err(error) => rejected.push(Rejected { file, reason: error.to_string() }),
+                Err(error) => rejected.push(Rejected {
+                    file,
+                    reason: error.to_string(),
+                }),
             }
         }
         // Modules may refer to each other in any order, so references are checked against all of them.
         let mut tables: BTreeSet<(String, String)> = BTreeSet::new();
-        for manifest in self.manifests.iter().chain(added.iter().map(|(_, manifest)| manifest)) {
-            tables.extend(manifest.tables.keys().map(|table| (manifest.id.clone(), table.clone())));
+        for manifest in self
+            .manifests
+            .iter()
+            .chain(added.iter().map(|(_, manifest)| manifest))
+        {
+            tables.extend(
+                manifest
+                    .tables
+                    .keys()
+                    .map(|table| (manifest.id.clone(), table.clone())),
+            );
         }
         let mut registry = self;
         for (file, manifest) in added {
-            match registry.conflict(&manifest).or_else(|| lost_reference(&manifest, &tables)) {
+            match registry
+                .conflict(&manifest)
+                .or_else(|| lost_reference(&manifest, &tables))
+            {
                 Some(reason) => rejected.push(Rejected { file, reason }),
                 None => registry.add(manifest),
             }
@@ -114,18 +160,29 @@ impl Registry {
 
     fn conflict(&self, manifest: &Manifest) -> Option<String> {
         if self.manifest(&manifest.id).is_some() {
-            return Some(format!("There is a module \"{}\" already. Give this one another id.", manifest.id));
+            return Some(format!(
+                "There is a module \"{}\" already. Give this one another id.",
+                manifest.id
+            ));
         }
         let route = manifest.route.as_deref();
         if let Some(route) = route
             && RESERVED.contains(&route.trim_start_matches('/'))
         {
-            return Some(format!("The route {route} is one of Mana's own pages. Choose another."));
+            return Some(format!(
+                "The route {route} is one of Mana's own pages. Choose another."
+            ));
         }
-        if let Some(other) = self.manifests.iter().find(|other| route.is_some() && other.route == manifest.route)
+        if let Some(other) = self
+            .manifests
+            .iter()
+            .find(|other| route.is_some() && other.route == manifest.route)
         {
             let route = route.unwrap_or_default();
-            return Some(format!("The route {route} belongs to the module {}. Choose another.", other.id));
+            return Some(format!(
+                "The route {route} belongs to the module {}. Choose another.",
+                other.id
+            ));
         }
         let taken = manifest.tools.iter().find_map(|tool| self.tool(&tool.name));
         taken.map(|other| {
@@ -143,14 +200,20 @@ impl Registry {
                 self.tools.insert(tool.name.clone(), (place, index));
             }
         }
-        let tables = manifest.tables.iter().map(|(name, table)| (name.clone(), table.schema()));
+        let tables = manifest
+            .tables
+            .iter()
+            .map(|(name, table)| (name.clone(), table.schema()));
         self.schemas.insert(manifest.id.clone(), tables.collect());
         self.manifests.push(manifest);
     }
 
     /// How a table merges. One that no manifest names merges field by field.
     pub fn schema(&self, app: &str, table: &str) -> &TableSchema {
-        self.schemas.get(app).and_then(|tables| tables.get(table)).unwrap_or(TableSchema::EMPTY)
+        self.schemas
+            .get(app)
+            .and_then(|tables| tables.get(table))
+            .unwrap_or(TableSchema::EMPTY)
     }
 
     /// Every module, hidden ones too.
@@ -160,7 +223,11 @@ impl Registry {
 
     /// The modules that have a page, in the order of the navigation.
     pub fn visible(&self) -> Vec<&Manifest> {
-        let mut visible: Vec<_> = self.manifests.iter().filter(|manifest| !manifest.hidden).collect();
+        let mut visible: Vec<_> = self
+            .manifests
+            .iter()
+            .filter(|manifest| !manifest.hidden)
+            .collect();
         visible.sort_by_key(|manifest| (manifest.order, &manifest.id));
         visible
     }
@@ -185,14 +252,21 @@ impl Registry {
     pub fn tools(&self) -> Vec<ToolRef<'_>> {
         let mut modules: Vec<_> = self.manifests.iter().collect();
         modules.sort_by_key(|manifest| (manifest.order, &manifest.id));
-        let tools = modules.into_iter().flat_map(|m| (0..m.tools.len()).filter_map(move |i| m.tool_at(i)));
+        let tools = modules
+            .into_iter()
+            .flat_map(|m| (0..m.tools.len()).filter_map(move |i| m.tool_at(i)));
         tools.collect()
     }
 
     /// The tools that a mission may use, each with the policy that counts; a denied one isn't among them.
     pub fn allowed(&self, overrides: &Overrides) -> Vec<(ToolRef<'_>, Policy)> {
-        let tools = self.tools().into_iter().map(|tool| (tool, overrides.effective(tool)));
-        tools.filter(|(_, policy)| *policy != Policy::Deny).collect()
+        let tools = self
+            .tools()
+            .into_iter()
+            .map(|tool| (tool, overrides.effective(tool)));
+        tools
+            .filter(|(_, policy)| *policy != Policy::Deny)
+            .collect()
     }
 
     /// What is wrong with a record's data, for its form. With `partial` only the fields that are given
@@ -203,7 +277,9 @@ impl Registry {
             None => vec![Problem::new(
                 "table",
                 "unknown",
-                format!("There is no table {table} in a module {app}. Add the module that it belongs to."),
+                format!(
+                    "There is no table {table} in a module {app}. Add the module that it belongs to."
+                ),
             )],
         }
     }
@@ -212,14 +288,21 @@ impl Registry {
 impl Manifest {
     fn tool_at(&self, index: usize) -> Option<ToolRef<'_>> {
         let tool = self.tools.get(index)?;
-        Some(ToolRef { module: self, tool, table: self.tables.get(&tool.effect.table)? })
+        Some(ToolRef {
+            module: self,
+            tool,
+            table: self.tables.get(&tool.effect.table)?,
+        })
     }
 }
 
 impl Table {
     /// How the table merges.
     pub fn schema(&self) -> TableSchema {
-        let lists = self.fields.iter().filter(|(_, field)| field.kind == FieldType::KeyedList);
+        let lists = self
+            .fields
+            .iter()
+            .filter(|(_, field)| field.kind == FieldType::KeyedList);
         TableSchema {
             lists: lists
                 .map(|(name, field)| (name.clone(), field.list.clone().unwrap_or_default()))

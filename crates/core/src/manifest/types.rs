@@ -51,7 +51,11 @@ impl Label {
     /// The text in a language (`de`, `de-AT`), else in English.
     pub fn get(&self, locale: &str) -> &str {
         let language = locale.split(['-', '_']).next().unwrap_or(locale);
-        let text = self.0.get(locale).or_else(|| self.0.get(language)).or_else(|| self.0.get("en"));
+        let text = self
+            .0
+            .get(locale)
+            .or_else(|| self.0.get(language))
+            .or_else(|| self.0.get("en"));
         text.map_or("", String::as_str)
     }
 
@@ -382,7 +386,11 @@ pub(crate) fn source(value: &Value) -> Source<'_> {
             None => Source::Literal(value),
         },
         Value::Object(fields) if fields.len() == 1 => {
-            match fields.get("$append").and_then(Value::as_str).and_then(|p| p.strip_prefix('$')) {
+            match fields
+                .get("$append")
+                .and_then(Value::as_str)
+                .and_then(|p| p.strip_prefix('$'))
+            {
                 Some(param) => Source::Append(param),
                 None => Source::Literal(value),
             }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::types::{
-    Condition, EffectOp, EnumValue, Field, FieldType, Filter, Label, Manifest, Sort, Source, Table, Tool,
-    source,
+    Condition, EffectOp, EnumValue, Field, FieldType, Filter, Label, Manifest, Sort, Source, Table,
+    Tool, source,
 };
 use crate::policy::Policy;
 
@@ -22,7 +22,10 @@ struct Faults(Vec<Unlocated>);
 
 impl Faults {
     fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Unlocated { path: path.into(), message: message.into() });
+        self.0.push(Unlocated {
+            path: path.into(),
+            message: message.into(),
+        });
     }
 
     fn check(&mut self, holds: bool, path: impl Into<String>, message: impl Into<String>) {
@@ -38,7 +41,11 @@ impl Faults {
             "the text in English is missing. Write {\"en\": \"…\", \"de\": \"…\"}; English stands in for other languages.",
         );
         for (language, text) in &label.0 {
-            self.check(!text.trim().is_empty(), format!("{path}/{language}"), "the text is empty. Write it, or leave the language out.");
+            self.check(
+                !text.trim().is_empty(),
+                format!("{path}/{language}"),
+                "the text is empty. Write it, or leave the language out.",
+            );
         }
     }
 }
@@ -49,12 +56,23 @@ pub(super) fn validate(manifest: &Manifest) -> Vec<Unlocated> {
     faults.check(
         is_name(&manifest.id, '-') && manifest.id.starts_with(|c: char| c.is_ascii_lowercase()),
         "/id",
-        format!("\"{}\" can't be a module's id. Use small letters, digits and hyphens, like \"books\".", manifest.id),
+        format!(
+            "\"{}\" can't be a module's id. Use small letters, digits and hyphens, like \"books\".",
+            manifest.id
+        ),
     );
-    faults.check(manifest.version >= 1, "/version", "the version counts from 1.");
+    faults.check(
+        manifest.version >= 1,
+        "/version",
+        "the version counts from 1.",
+    );
     if let Some(route) = &manifest.route {
         let name = route.strip_prefix('/').unwrap_or_default();
-        faults.check(is_name(name, '-'), "/route", format!("\"{route}\" can't be a route. Write one part, like \"/books\"."));
+        faults.check(
+            is_name(name, '-'),
+            "/route",
+            format!("\"{route}\" can't be a route. Write one part, like \"/books\"."),
+        );
     }
     faults.label("/name", &manifest.name);
     faults.label("/description", &manifest.description);
@@ -63,7 +81,11 @@ pub(super) fn validate(manifest: &Manifest) -> Vec<Unlocated> {
         faults.label("/empty/body", &empty.body);
         faults.label("/empty/action", &empty.action);
     }
-    faults.check(!manifest.tables.is_empty(), "/tables", "a module needs a table. Add one.");
+    faults.check(
+        !manifest.tables.is_empty(),
+        "/tables",
+        "a module needs a table. Add one.",
+    );
     for (name, table) in &manifest.tables {
         validate_table(&mut faults, &format!("/tables/{name}"), name, table);
     }
@@ -71,17 +93,29 @@ pub(super) fn validate(manifest: &Manifest) -> Vec<Unlocated> {
     for (index, tool) in manifest.tools.iter().enumerate() {
         let path = format!("/tools/{index}");
         let unique = names.insert(&tool.name);
-        faults.check(unique, format!("{path}/name"), format!("there are two tools {}. Rename one.", tool.name));
+        faults.check(
+            unique,
+            format!("{path}/name"),
+            format!("there are two tools {}. Rename one.", tool.name),
+        );
         validate_tool(&mut faults, &path, manifest, tool);
     }
     faults.0
 }
 
 fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
-    faults.check(is_name(name, '_'), path, format!("\"{name}\" can't be a table's name. Use letters and digits, like \"books\"."));
+    faults.check(
+        is_name(name, '_'),
+        path,
+        format!("\"{name}\" can't be a table's name. Use letters and digits, like \"books\"."),
+    );
     faults.label(&format!("{path}/name"), &table.name);
     faults.label(&format!("{path}/plural"), &table.plural);
-    faults.check(!table.fields.is_empty(), format!("{path}/fields"), "a table needs a field. Add one.");
+    faults.check(
+        !table.fields.is_empty(),
+        format!("{path}/fields"),
+        "a table needs a field. Add one.",
+    );
     for (name, field) in &table.fields {
         let path = format!("{path}/fields/{name}");
         faults.check(
@@ -91,7 +125,10 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
         );
         match &field.label {
             Some(label) => faults.label(&format!("{path}/label"), label),
-            None => faults.add(&path, "the field has no label. Add {\"label\": {\"en\": \"…\", \"de\": \"…\"}}."),
+            None => faults.add(
+                &path,
+                "the field has no label. Add {\"label\": {\"en\": \"…\", \"de\": \"…\"}}.",
+            ),
         }
         for (index, value) in field.values.iter().enumerate() {
             match value {
@@ -106,18 +143,50 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
     }
     let list = format!("{path}/list");
     let shown = std::iter::once(("title".to_owned(), &table.list.title))
-        .chain(table.list.meta.iter().enumerate().map(|(index, field)| (format!("meta/{index}"), field)))
-        .chain(table.list.done.iter().map(|field| ("done".to_owned(), field)));
+        .chain(
+            table
+                .list
+                .meta
+                .iter()
+                .enumerate()
+                .map(|(index, field)| (format!("meta/{index}"), field)),
+        )
+        .chain(
+            table
+                .list
+                .done
+                .iter()
+                .map(|field| ("done".to_owned(), field)),
+        );
     for (place, field) in shown {
-        faults.check(table.fields.contains_key(field), format!("{list}/{place}"), unknown_field(field, table));
+        faults.check(
+            table.fields.contains_key(field),
+            format!("{list}/{place}"),
+            unknown_field(field, table),
+        );
     }
-    if let Some(done) = table.list.done.as_ref().and_then(|done| table.fields.get(done)) {
+    if let Some(done) = table
+        .list
+        .done
+        .as_ref()
+        .and_then(|done| table.fields.get(done))
+    {
         let boolean = done.kind == FieldType::Boolean;
-        faults.check(boolean, format!("{list}/done"), "a tick box needs a field of type boolean.");
+        faults.check(
+            boolean,
+            format!("{list}/done"),
+            "a tick box needs a field of type boolean.",
+        );
     }
     validate_sort(faults, &list, table, &table.list.sort);
     if let Some(prompt) = &table.prompt {
-        validate_filter(faults, &format!("{path}/prompt"), table, &prompt.filter, None);
+        validate_filter(
+            faults,
+            &format!("{path}/prompt"),
+            table,
+            &prompt.filter,
+            None,
+        );
         validate_sort(faults, &format!("{path}/prompt"), table, &prompt.sort);
     }
 }
@@ -125,14 +194,38 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
 /// What a field and a parameter have in common.
 fn validate_field(faults: &mut Faults, path: &str, field: &Field) {
     let is = |kind: FieldType| field.kind == kind;
-    faults.check(is(FieldType::Enum) != field.values.is_empty(), path, "an enum, and nothing else, has \"values\". Add or remove them.");
-    faults.check(is(FieldType::Ref) == field.table.is_some(), path, "a ref, and nothing else, has the \"table\" that it points into. Add or remove it.");
-    faults.check(field.module.is_none() || is(FieldType::Ref), path, "only a ref has a \"module\". Remove it.");
-    faults.check(is(FieldType::KeyedList) == field.list.is_some(), path, "a keyedList, and nothing else, has a \"list\" that says how it merges. Add or remove it.");
+    faults.check(
+        is(FieldType::Enum) != field.values.is_empty(),
+        path,
+        "an enum, and nothing else, has \"values\". Add or remove them.",
+    );
+    faults.check(
+        is(FieldType::Ref) == field.table.is_some(),
+        path,
+        "a ref, and nothing else, has the \"table\" that it points into. Add or remove it.",
+    );
+    faults.check(
+        field.module.is_none() || is(FieldType::Ref),
+        path,
+        "only a ref has a \"module\". Remove it.",
+    );
+    faults.check(
+        is(FieldType::KeyedList) == field.list.is_some(),
+        path,
+        "a keyedList, and nothing else, has a \"list\" that says how it merges. Add or remove it.",
+    );
     let number = is(FieldType::Number) || is(FieldType::Integer);
-    faults.check(field.min.is_none() || number, path, "only a number has a \"min\". Remove it.");
+    faults.check(
+        field.min.is_none() || number,
+        path,
+        "only a number has a \"min\". Remove it.",
+    );
     let bounded = number || field.kind.is_text() || is(FieldType::Url) || is(FieldType::Tags);
-    faults.check(field.max.is_none() || bounded, path, "only numbers, texts, tags and urls have a \"max\". Remove it.");
+    faults.check(
+        field.max.is_none() || bounded,
+        path,
+        "only numbers, texts, tags and urls have a \"max\". Remove it.",
+    );
 }
 
 fn validate_tool(faults: &mut Faults, path: &str, manifest: &Manifest, tool: &Tool) {
@@ -142,21 +235,40 @@ fn validate_tool(faults: &mut Faults, path: &str, manifest: &Manifest, tool: &To
         format!("\"{}\" can't be a tool's name. Use small letters, digits and underscores, like \"create_book\".", tool.name),
     );
     faults.label(&format!("{path}/label"), &tool.label);
-    faults.check(!tool.description.trim().is_empty(), format!("{path}/description"), "the description is empty. Tell the model what the tool does and when to use it.");
+    faults.check(
+        !tool.description.trim().is_empty(),
+        format!("{path}/description"),
+        "the description is empty. Tell the model what the tool does and when to use it.",
+    );
     for (name, param) in &tool.params {
         let path = format!("{path}/params/{name}");
         let free = is_name(name, '_') && !matches!(name.as_str(), "now" | "today");
         faults.check(free, &path, format!("\"{name}\" can't be a parameter's name. Use letters and digits; now and today are taken."));
-        let described = param.description.as_ref().is_some_and(|text| !text.trim().is_empty());
-        faults.check(described, &path, format!("the parameter {name} has no description. Tell the model what it means."));
-        faults.check(param.kind != FieldType::KeyedList, &path, "a parameter can't be a keyedList. Use json.");
+        let described = param
+            .description
+            .as_ref()
+            .is_some_and(|text| !text.trim().is_empty());
+        faults.check(
+            described,
+            &path,
+            format!("the parameter {name} has no description. Tell the model what it means."),
+        );
+        faults.check(
+            param.kind != FieldType::KeyedList,
+            &path,
+            "a parameter can't be a keyedList. Use json.",
+        );
         validate_field(faults, &path, param);
     }
     let effect = &tool.effect;
     let here = format!("{path}/effect");
     let Some(table) = manifest.tables.get(&effect.table) else {
         let tables: Vec<_> = manifest.tables.keys().map(String::as_str).collect();
-        let message = format!("there is no table {}. This module has {}.", effect.table, tables.join(", "));
+        let message = format!(
+            "there is no table {}. This module has {}.",
+            effect.table,
+            tables.join(", ")
+        );
         faults.add(format!("{here}/table"), message);
         return;
     };
@@ -164,21 +276,40 @@ fn validate_tool(faults: &mut Faults, path: &str, manifest: &Manifest, tool: &To
     let written: fn(&mut Faults, &str, &Tool, &Table) = match effect.op {
         EffectOp::Insert | EffectOp::Update => validate_set,
         EffectOp::Delete | EffectOp::Query => |faults, here, tool, _| {
-            faults.check(tool.effect.set.is_empty(), format!("{here}/set"), "only insert and update have a \"set\". Remove it.");
+            faults.check(
+                tool.effect.set.is_empty(),
+                format!("{here}/set"),
+                "only insert and update have a \"set\". Remove it.",
+            );
         },
     };
     written(faults, &here, tool, table);
     if effect.op == EffectOp::Query {
-        faults.check(tool.policy != Policy::Propose, format!("{path}/policy"), "a query changes nothing, so there is nothing to propose. Use auto or deny.");
+        faults.check(
+            tool.policy != Policy::Propose,
+            format!("{path}/policy"),
+            "a query changes nothing, so there is nothing to propose. Use auto or deny.",
+        );
         validate_filter(faults, &here, table, &effect.filter, Some(tool));
         validate_sort(faults, &here, table, &effect.sort);
     } else {
         let reads = !effect.filter.is_empty() || !effect.sort.is_empty() || effect.limit.is_some();
-        faults.check(!reads, &here, "only a query has \"where\", \"sort\" and \"limit\". Remove them.");
+        faults.check(
+            !reads,
+            &here,
+            "only a query has \"where\", \"sort\" and \"limit\". Remove them.",
+        );
     }
     let used = used_params(tool);
-    for name in tool.params.keys().filter(|name| !used.contains(name.as_str())) {
-        faults.add(format!("{path}/params/{name}"), format!("the effect doesn't use ${name}. Use it there, or remove the parameter."));
+    for name in tool
+        .params
+        .keys()
+        .filter(|name| !used.contains(name.as_str()))
+    {
+        faults.add(
+            format!("{path}/params/{name}"),
+            format!("the effect doesn't use ${name}. Use it there, or remove the parameter."),
+        );
     }
 }
 
@@ -202,7 +333,11 @@ fn validate_target(faults: &mut Faults, here: &str, tool: &Tool, table: &Table) 
 /// The values that a tool writes.
 fn validate_set(faults: &mut Faults, here: &str, tool: &Tool, table: &Table) {
     let effect = &tool.effect;
-    faults.check(!effect.set.is_empty(), here, "the effect writes nothing. Add \"set\".");
+    faults.check(
+        !effect.set.is_empty(),
+        here,
+        "the effect writes nothing. Add \"set\".",
+    );
     for (name, value) in &effect.set {
         let place = format!("{here}/set/{name}");
         let Some(field) = table.fields.get(name) else {
@@ -214,25 +349,56 @@ fn validate_set(faults: &mut Faults, here: &str, tool: &Tool, table: &Table) {
             continue;
         }
         match source(value) {
-            Source::Literal(value) => faults.check(!has_marker(value), place, "only \"$param\", \"$now\" and {\"$append\": \"$param\"} are known here."),
-            Source::Today => faults.add(place, "$today is for queries. Use $now, or a parameter of type date."),
-            Source::Now => faults.check(field.kind == FieldType::Datetime, place, "$now needs a field of type datetime."),
+            Source::Literal(value) => faults.check(
+                !has_marker(value),
+                place,
+                "only \"$param\", \"$now\" and {\"$append\": \"$param\"} are known here.",
+            ),
+            Source::Today => faults.add(
+                place,
+                "$today is for queries. Use $now, or a parameter of type date.",
+            ),
+            Source::Now => faults.check(
+                field.kind == FieldType::Datetime,
+                place,
+                "$now needs a field of type datetime.",
+            ),
             Source::Append(param) => {
                 let text = field.kind.is_text() && effect.op == EffectOp::Update;
-                faults.check(text, &place, "$append adds to a text or markdown field in an update.");
+                faults.check(
+                    text,
+                    &place,
+                    "$append adds to a text or markdown field in an update.",
+                );
                 check_param(faults, &place, tool, param, |kind| kind.is_text(), name);
             }
-            Source::Param(param) => check_param(faults, &place, tool, param, |kind| fits(kind, field.kind), name),
+            Source::Param(param) => check_param(
+                faults,
+                &place,
+                tool,
+                param,
+                |kind| fits(kind, field.kind),
+                name,
+            ),
         }
     }
     if effect.op == EffectOp::Insert {
         for (name, _) in table.fields.iter().filter(|(_, field)| field.required) {
-            let given = effect.set.get(name).is_some_and(|value| match source(value) {
-                Source::Param(param) => tool.params.get(param).is_some_and(|param| param.required),
-                Source::Literal(value) => !value.is_null(),
-                _ => true,
-            });
-            faults.check(given, here, format!("the field {name} is required. Set it from a required parameter."));
+            let given = effect
+                .set
+                .get(name)
+                .is_some_and(|value| match source(value) {
+                    Source::Param(param) => {
+                        tool.params.get(param).is_some_and(|param| param.required)
+                    }
+                    Source::Literal(value) => !value.is_null(),
+                    _ => true,
+                });
+            faults.check(
+                given,
+                here,
+                format!("the field {name} is required. Set it from a required parameter."),
+            );
         }
     }
 }
@@ -246,7 +412,13 @@ fn check_param(
     field: &str,
 ) {
     match tool.params.get(name) {
-        None => faults.add(place, format!("${name} is no parameter of {}. Declare it in \"params\".", tool.name)),
+        None => faults.add(
+            place,
+            format!(
+                "${name} is no parameter of {}. Declare it in \"params\".",
+                tool.name
+            ),
+        ),
         Some(param) => {
             faults.check(fits(param.kind), place, format!("the parameter {name} has not the type of the field {field}. Give them the same."));
         }
@@ -261,10 +433,20 @@ fn fits(param: FieldType, field: FieldType) -> bool {
         || (param == FieldType::Integer && field == FieldType::Number)
 }
 
-fn validate_filter(faults: &mut Faults, here: &str, table: &Table, filter: &Filter, tool: Option<&Tool>) {
+fn validate_filter(
+    faults: &mut Faults,
+    here: &str,
+    table: &Table,
+    filter: &Filter,
+    tool: Option<&Tool>,
+) {
     for (name, condition) in filter {
         let place = format!("{here}/where/{name}");
-        faults.check(name == "$text" || table.fields.contains_key(name), &place, unknown_field(name, table));
+        faults.check(
+            name == "$text" || table.fields.contains_key(name),
+            &place,
+            unknown_field(name, table),
+        );
         let values: Vec<&Value> = match condition {
             Condition::Compare(comparisons) => comparisons.values().collect(),
             Condition::Is(Value::Object(_)) => {
@@ -276,11 +458,19 @@ fn validate_filter(faults: &mut Faults, here: &str, table: &Table, filter: &Filt
         for value in values {
             match (source(value), tool) {
                 (Source::Param(param), Some(tool)) => {
-                    let message = format!("${param} is no parameter of {}. Declare it in \"params\".", tool.name);
+                    let message = format!(
+                        "${param} is no parameter of {}. Declare it in \"params\".",
+                        tool.name
+                    );
                     faults.check(tool.params.contains_key(param), &place, message);
                 }
-                (Source::Param(param), None) => faults.add(&place, format!("${param} has no meaning here; only $now and $today do.")),
-                (Source::Append(_), _) => faults.add(&place, "$append is for writing. Use a value."),
+                (Source::Param(param), None) => faults.add(
+                    &place,
+                    format!("${param} has no meaning here; only $now and $today do."),
+                ),
+                (Source::Append(_), _) => {
+                    faults.add(&place, "$append is for writing. Use a value.")
+                }
                 _ => {}
             }
         }
@@ -290,37 +480,57 @@ fn validate_filter(faults: &mut Faults, here: &str, table: &Table, filter: &Filt
 fn validate_sort(faults: &mut Faults, here: &str, table: &Table, sort: &[Sort]) {
     for (index, level) in sort.iter().enumerate() {
         let known = level.field == "$updated" || table.fields.contains_key(&level.field);
-        faults.check(known, format!("{here}/sort/{index}/field"), unknown_field(&level.field, table));
+        faults.check(
+            known,
+            format!("{here}/sort/{index}/field"),
+            unknown_field(&level.field, table),
+        );
     }
 }
 
 /// The parameters that the effect takes up.
 fn used_params(tool: &Tool) -> BTreeSet<&str> {
     let effect = &tool.effect;
-    let compared = effect.filter.values().flat_map(|condition| match condition {
-        Condition::Compare(comparisons) => comparisons.values().collect::<Vec<_>>(),
-        Condition::Is(value) => vec![value],
-    });
-    let params = effect.set.values().chain(compared).filter_map(|value| match source(value) {
-        Source::Param(param) | Source::Append(param) => Some(param),
-        _ => None,
-    });
-    params.chain(effect.id.as_deref().and_then(|id| id.strip_prefix('$'))).collect()
+    let compared = effect
+        .filter
+        .values()
+        .flat_map(|condition| match condition {
+            Condition::Compare(comparisons) => comparisons.values().collect::<Vec<_>>(),
+            Condition::Is(value) => vec![value],
+        });
+    let params = effect
+        .set
+        .values()
+        .chain(compared)
+        .filter_map(|value| match source(value) {
+            Source::Param(param) | Source::Append(param) => Some(param),
+            _ => None,
+        });
+    params
+        .chain(effect.id.as_deref().and_then(|id| id.strip_prefix('$')))
+        .collect()
 }
 
 /// A literal that looks like a misspelt `$…`.
 fn has_marker(value: &Value) -> bool {
-    value.as_object().is_some_and(|fields| fields.keys().any(|key| key.starts_with('$')))
+    value
+        .as_object()
+        .is_some_and(|fields| fields.keys().any(|key| key.starts_with('$')))
 }
 
 fn unknown_field(name: &str, table: &Table) -> String {
     let fields: Vec<_> = table.fields.keys().map(String::as_str).collect();
-    format!("there is no field {name}. The table has {}.", fields.join(", "))
+    format!(
+        "there is no field {name}. The table has {}.",
+        fields.join(", ")
+    )
 }
 
 /// Letters and digits with a further character between them.
 fn is_name(name: &str, between: char) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.len() <= 100
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == between)
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == between)
 }

@@ -1,0 +1,466 @@
+//! A person's decision on a proposal, and what it writes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    Op, Operation, Overrides, Proposal, ProposalError, ProposalStatus, RecordKey, RecordState,
+    Records, StepStatus, look, ops_hash, seen_key,
+    stage::{created_at, existing, invalid, list},
+};
+use crate::{
+    Map,
+    actor::Actor,
+    change::{Change, ChangeError},
+    ids,
+    manifest::{Registry, ToolRef},
+    merge,
+    mission::{APP, Intent, Iteration, MISSIONS, Step},
+    policy::{Call, Consent, authorise},
+    record::{Prepare, prepare},
+    time::Micros,
+};
+
+/// What a person decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "lowercase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Decision {
+    /// Yes, with other parameters where there are some.
+    Approve {
+        /// The parameters as the person changed them.
+        #[serde(default)]
+        edited_params: Option<Map>,
+    },
+    /// No.
+    Reject {
+        /// Why; the mission reads it before its next run.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+}
+
+/// A decision with everything that it is checked against.
+#[derive(Debug, Clone)]
+pub struct Decide<'a> {
+    /// The modules of this replica.
+    pub registry: &'a Registry,
+    /// What the person set instead of the manifests' policies.
+    pub overrides: &'a Overrides,
+    /// The proposal, as it was shown.
+    pub proposal: &'a Proposal,
+    /// What the person decided.
+    pub decision: &'a Decision,
+    /// The mission's record.
+    pub mission: &'a RecordState,
+    /// The records that the operations touch, as far as they exist.
+    pub records: &'a Records,
+    /// The clock's time, `max(now, last + 1)`.
+    pub tick: Micros,
+    /// Who decides: a user's id, or `user`.
+    pub by: &'a str,
+    /// An id for each change: one more than there are operations.
+    pub event_ids: &'a [String],
+}
+
+/// What a decision writes, all of it or nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The changes to log and push.
+    pub changes: Vec<Change>,
+    /// The records after it.
+    pub records: Vec<(RecordKey, RecordState)>,
+    /// The proposal after it.
+    pub proposal: Proposal,
+    /// The last stamp that was given.
+    pub last: Micros,
+}
+
+/// Why a decision is refused: `decided`, `gone`, `altered`, `stale`, `invalid`, `denied`. Nothing was
+/// changed then.
+pub type DecideError = ProposalError;
+
+/// Carries out a decision.
+pub fn decide(input: &Decide<'_>) -> Result<Decided, DecideError> {
+    let rejected = matches!(input.decision, Decision::Reject { .. });
+    match input.proposal.status {
+        ProposalStatus::Open => {}
+        ProposalStatus::Failed if rejected => {}
+        ProposalStatus::Failed => {
+            let error = input.proposal.error.clone();
+            return Err(error.unwrap_or_else(|| {
+                ProposalError::new("invalid", "This can't be carried out here.")
+            }));
+        }
+        _ => return Err(already(None)),
+    }
+    let mut writer = Writer::new(input);
+    let mut proposal = input.proposal.clone();
+    proposal.error = None;
+    let place = Place::find(input.mission, input.proposal);
+    if let Some(place) = &place
+        && !place.step.status.is_open()
+    {
+        return Err(already(Some(place.step.status)));
+    }
+    match (input.decision, place) {
+        (Decision::Approve { .. }, None) => {
+            return Err(ProposalError::new(
+                "gone",
+                "The plan that this belongs to is no longer kept. Nothing was changed; reject it to clear it away.",
+            ));
+        }
+        (Decision::Approve { edited_params }, Some(place)) => {
+            let approved = Approved::check(input, &place, edited_params.as_ref())?;
+            proposal.status = ProposalStatus::Approved;
+            for operation in &approved.operations {
+                writer.operation(operation, &place, &approved)?;
+            }
+            writer.step(&place, StepStatus::Approved, None, edited_params.as_ref())?;
+            if edited_params.is_some() {
+                proposal.params = approved.params;
+                proposal.ops_hash = ops_hash(&approved.operations);
+                proposal.operations = approved.operations;
+            }
+        }
+        (Decision::Reject { reason }, place) => {
+            proposal.status = ProposalStatus::Rejected;
+            if let Some(place) = place {
+                let reason = reason
+                    .as_deref()
+                    .map(str::trim)
+                    .filter(|reason| !reason.is_empty());
+                writer.step(&place, StepStatus::Rejected, reason, None)?;
+            }
+        }
+    }
+    Ok(Decided {
+        changes: writer.changes,
+        records: writer.records,
+        proposal,
+        last: writer.last,
+    })
+}
+
+fn already(status: Option<StepStatus>) -> ProposalError {
+    let mut error = ProposalError::new("decided", "This is already decided. Nothing was changed.");
+    error.details = status.map(|status| json!({ "status": status }));
+    error
+}
+
+fn altered() -> ProposalError {
+    ProposalError::new(
+        "altered",
+        "This is not what was shown to you any more. Nothing was changed; look at it again.",
+    )
+}
+
+/// Where a proposal's step stands in its mission.
+struct Place {
+    iteration: Iteration,
+    step: Step,
+    /// The step as the record holds it, fields of later versions too.
+    raw_step: Map,
+    raw_iteration: Map,
+}
+
+impl Place {
+    fn find(mission: &RecordState, proposal: &Proposal) -> Option<Place> {
+        let named = |object: &&Map, id: &str| object.get("id").and_then(Value::as_str) == Some(id);
+        let raw =
+            list(&mission.data, "iterations").find(|one| named(one, &proposal.iteration_id))?;
+        let raw_step = list(raw, "plan").find(|one| named(one, &proposal.step_id))?;
+        let iteration = Iteration::parse(&Value::Object(raw.clone())).ok()?;
+        let step = iteration
+            .plan
+            .iter()
+            .find(|step| step.id == proposal.step_id)?
+            .clone();
+        Some(Place {
+            iteration,
+            step,
+            raw_step: raw_step.clone(),
+            raw_iteration: raw.clone(),
+        })
+    }
+}
+
+/// An approval that holds.
+struct Approved {
+    params: Map,
+    operations: Vec<Operation>,
+    /// The values that the model proposed, where a person changed them.
+    planned: Option<Map>,
+}
+
+impl Approved {
+    /// Checks everything that an approval rests on, in the order in which a person would ask: is this
+    /// what I saw, may it happen, has something changed since, does it fit.
+    fn check(
+        input: &Decide<'_>,
+        place: &Place,
+        edited: Option<&Map>,
+    ) -> Result<Approved, ProposalError> {
+        let Decide {
+            registry,
+            overrides,
+            proposal,
+            records,
+            ..
+        } = *input;
+        let same_call = matches!(&place.step.intent, Intent::ToolCall { tool_name, params }
+            if *tool_name == proposal.tool && normal(params) == normal(&proposal.params));
+        let untouched = ops_hash(&proposal.operations) == proposal.ops_hash
+            && ids::proposal_id(&place.step.id) == proposal.id
+            && !proposal.operations.is_empty();
+        if !same_call || !untouched {
+            return Err(altered());
+        }
+        let actor = actor(proposal, place);
+        let consent = |operations: &[Operation]| {
+            let call = Call {
+                tool: &proposal.tool,
+                step_id: &place.step.id,
+                operations,
+            };
+            let consent = Consent {
+                proposal_id: proposal.id.clone(),
+                ops_hash: ops_hash(operations),
+            };
+            authorise(registry, overrides, &actor, Some(&call), Some(&consent))
+                .map_err(|refusal| ProposalError::new(refusal.code, refusal.message))
+        };
+        consent(&proposal.operations)?;
+        let tool = registry.tool(&proposal.tool).ok_or_else(altered)?;
+        let target = existing(tool, &proposal.params, records)?;
+        stale(proposal, records)?;
+        let planned = derive(tool, &proposal.params, place, target)?;
+        if planned != proposal.operations {
+            return Err(altered());
+        }
+        let Some(edited) = edited else {
+            return Ok(Approved {
+                params: proposal.params.clone(),
+                operations: planned,
+                planned: None,
+            });
+        };
+        if tool.target(edited) != tool.target(&proposal.params) {
+            let message = "Another record can't be put in. Reject this, and change the other record yourself.";
+            return Err(ProposalError::new("invalid", message));
+        }
+        let operations = derive(tool, edited, place, target)?;
+        consent(&operations)?;
+        let planned = planned.into_iter().next().map(|operation| operation.set);
+        Ok(Approved {
+            params: edited.clone(),
+            operations,
+            planned,
+        })
+    }
+}
+
+fn derive(
+    tool: ToolRef<'_>,
+    params: &Map,
+    place: &Place,
+    target: Option<&RecordState>,
+) -> Result<Vec<Operation>, ProposalError> {
+    let problems = tool.check(params);
+    if !problems.is_empty() {
+        return Err(invalid(&problems));
+    }
+    tool.operations(params, &place.step.id, target)
+        .map_err(|problem| invalid(&[problem]))
+}
+
+fn normal(params: &Map) -> Value {
+    merge::normalise(&Value::Object(params.clone()))
+}
+
+fn actor(proposal: &Proposal, place: &Place) -> Actor {
+    Actor::ai(
+        &proposal.mission_id,
+        &proposal.iteration_id,
+        &place.step.rationale,
+    )
+}
+
+/// Refuses where a field that the proposal touches was written since it was shown, with what was seen,
+/// what is there now and what is proposed.
+fn stale(proposal: &Proposal, records: &Records) -> Result<(), ProposalError> {
+    let mut fields = BTreeMap::new();
+    for operation in &proposal.operations {
+        let key = operation.key();
+        let now = look(operation, records.get(&key));
+        let empty = BTreeMap::new();
+        let seen = proposal.seen.get(&seen_key(&key)).unwrap_or(&empty);
+        for field in now.keys().chain(seen.keys()) {
+            let (was, is) = (seen.get(field), now.get(field));
+            if was.and_then(|was| was.at) != is.and_then(|is| is.at) {
+                let proposed = match operation.op {
+                    Op::Delete => &Value::Null,
+                    _ => operation.set.get(field).unwrap_or(&Value::Null),
+                };
+                let difference = json!({
+                    "seen": was.map(|was| &was.value),
+                    "now": is.map(|is| &is.value),
+                    "proposed": proposed,
+                });
+                fields.insert(field.clone(), difference);
+            }
+        }
+    }
+    if fields.is_empty() {
+        return Ok(());
+    }
+    let mut error = ProposalError::new(
+        "stale",
+        "This has changed since it was proposed. Nothing was changed; look at what is there now.",
+    );
+    error.details = Some(json!(fields));
+    Err(error)
+}
+
+/// Collects what a decision writes.
+struct Writer<'a> {
+    input: &'a Decide<'a>,
+    event_ids: std::slice::Iter<'a, String>,
+    changes: Vec<Change>,
+    records: Vec<(RecordKey, RecordState)>,
+    last: Micros,
+}
+
+impl<'a> Writer<'a> {
+    fn new(input: &'a Decide<'a>) -> Writer<'a> {
+        Writer {
+            input,
+            event_ids: input.event_ids.iter(),
+            changes: Vec::new(),
+            records: Vec::new(),
+            last: input.tick,
+        }
+    }
+
+    fn event_id(&mut self) -> Result<String, ProposalError> {
+        self.event_ids.next().cloned().ok_or_else(|| {
+            ProposalError::new(
+                "invalid",
+                "The call gives too few event ids: one more than there are operations.",
+            )
+        })
+    }
+
+    /// A record's write, as the AI. What a step creates is stamped with the end of its iteration, so that
+    /// whatever a person does with it later wins on every device; only what a person changed in the
+    /// proposal itself is as new as the decision.
+    fn operation(
+        &mut self,
+        operation: &Operation,
+        place: &Place,
+        approved: &Approved,
+    ) -> Result<(), ProposalError> {
+        let insert = operation.op == Op::Insert;
+        let (tick, created) = (self.input.tick, created_at(&place.iteration));
+        let key = operation.key();
+        let state = self.input.records.get(&key);
+        let schema = self.input.registry.schema(&key.app, &key.table);
+        let write = Prepare {
+            key: &key,
+            op: operation.op,
+            set: operation.values(if insert { created } else { tick }),
+            state,
+            tick,
+            at: insert.then_some(created),
+            actor: actor(self.input.proposal, place),
+            event_id: self.event_id()?,
+        };
+        let mut prepared = prepare(schema, write).map_err(refused)?;
+        if let (true, Some(planned)) = (insert, &approved.planned) {
+            let mut edited = false;
+            for (field, write) in &mut prepared.change.fields {
+                if operation.set.get(field) != planned.get(field) {
+                    write.updated_at = Some(tick);
+                    edited = true;
+                }
+            }
+            if edited {
+                prepared.state = state.cloned().unwrap_or_default();
+                merge::apply(schema, &mut prepared.state, &prepared.change);
+            }
+        }
+        self.note(&prepared.change);
+        self.changes.push(prepared.change);
+        self.records.push((key, prepared.state));
+        Ok(())
+    }
+
+    /// The decision on the step, as the person: the whole step, in an iteration that carries nothing else.
+    fn step(
+        &mut self,
+        place: &Place,
+        status: StepStatus,
+        feedback: Option<&str>,
+        edited: Option<&Map>,
+    ) -> Result<(), ProposalError> {
+        let input = self.input;
+        let replaced = input.mission.meta.get("iterations").map(|stamp| stamp.at);
+        let replaced = [replaced, place.step.updated_at, place.step.decided_at]
+            .into_iter()
+            .flatten();
+        let at = replaced.map(|at| at.plus(1)).fold(input.tick, Micros::max);
+        let mut step = place.raw_step.clone();
+        step.retain(|field, _| !matches!(field.as_str(), "feedback" | "editedParams"));
+        step.insert("status".into(), json!(status));
+        step.insert("decidedAt".into(), at.to_string().into());
+        step.insert("decidedBy".into(), input.by.into());
+        step.insert("proposalId".into(), input.proposal.id.as_str().into());
+        step.insert("updatedAt".into(), at.to_string().into());
+        if let Some(feedback) = feedback {
+            step.insert("feedback".into(), feedback.into());
+        }
+        if let Some(edited) = edited {
+            step.insert("editedParams".into(), Value::Object(edited.clone()));
+        }
+        let mut iteration = Map::new();
+        for field in ["id", "startedAt"] {
+            if let Some(value) = place.raw_iteration.get(field) {
+                iteration.insert(field.into(), value.clone());
+            }
+        }
+        iteration.insert("plan".into(), json!([step]));
+        let key = RecordKey::new(APP, MISSIONS, &input.proposal.mission_id);
+        let mut set = Map::new();
+        set.insert("iterations".into(), json!([iteration]));
+        let write = Prepare {
+            key: &key,
+            op: Op::Update,
+            set,
+            state: Some(input.mission),
+            tick: input.tick,
+            at: Some(at),
+            actor: Actor::user(),
+            event_id: self.event_id()?,
+        };
+        let prepared = prepare(input.registry.schema(APP, MISSIONS), write).map_err(refused)?;
+        self.last = self.last.max(at);
+        self.changes.push(prepared.change);
+        self.records.push((key, prepared.state));
+        Ok(())
+    }
+
+    fn note(&mut self, change: &Change) {
+        if change.op != Op::Insert {
+            self.last = self.last.max(change.at.unwrap_or(self.last));
+        }
+    }
+}
+
+fn refused(error: ChangeError) -> ProposalError {
+    ProposalError::new("invalid", error.reason)
+}

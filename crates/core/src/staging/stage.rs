@@ -1,0 +1,297 @@
+//! From a mission's record to proposals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Op, Overrides, Proposal, ProposalError, ProposalStatus, RecordKey, RecordState, Records,
+    StepStatus, look, ops_hash, seen_key,
+};
+use crate::{
+    Map, ids,
+    manifest::{EffectOp, Registry, ToolRef},
+    mission::{Intent, Iteration, Problem, Step},
+    policy::Policy,
+    time::Micros,
+};
+
+/// A mission whose steps are brought to a person.
+#[derive(Debug, Clone, Copy)]
+pub struct Staging<'a> {
+    /// The modules of this replica.
+    pub registry: &'a Registry,
+    /// What the person set instead of the manifests' policies.
+    pub overrides: &'a Overrides,
+    /// The mission's id.
+    pub mission_id: &'a str,
+    /// The mission's record.
+    pub mission: &'a RecordState,
+    /// The proposals that this replica has, whatever became of them.
+    pub have: &'a BTreeSet<String>,
+}
+
+/// A proposal that waits here no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The proposal.
+    pub id: String,
+    /// What became of its step.
+    pub status: StepStatus,
+}
+
+/// A step that this replica has yet to stage.
+struct Candidate<'a> {
+    iteration: &'a Iteration,
+    step: &'a Step,
+    tool: &'a str,
+    params: &'a Map,
+}
+
+impl Staging<'_> {
+    /// The existing records that staging looks at.
+    pub fn touched(&self) -> BTreeSet<RecordKey> {
+        let iterations = self.iterations();
+        let candidates = self.candidates(&iterations);
+        let keys = candidates
+            .iter()
+            .filter_map(|c| self.registry.tool(c.tool)?.target(c.params));
+        keys.collect()
+    }
+
+    /// The proposals of the steps that wait and that this replica hasn't staged. `records` are those
+    /// that [`Staging::touched`] names. A step that can't be carried out here becomes a failed proposal
+    /// with its reason.
+    ///
+    /// To renew a stale proposal, leave its id out of `have`.
+    pub fn stage(&self, records: &Records) -> Vec<Proposal> {
+        let iterations = self.iterations();
+        let candidates = self.candidates(&iterations);
+        candidates
+            .iter()
+            .map(|candidate| self.proposal(candidate, records))
+            .collect()
+    }
+
+    /// Those of the proposals that this replica has whose step doesn't wait any more: decided on another
+    /// device, or the mission was deleted.
+    pub fn closed(&self) -> Vec<Closed> {
+        let deleted = self.mission.is_deleted();
+        let steps =
+            list(&self.mission.data, "iterations").flat_map(|iteration| list(iteration, "plan"));
+        let closed = steps.filter_map(|step| {
+            let id = ids::proposal_id(step.get("id")?.as_str()?);
+            let status = status(step);
+            let status = if status.is_open() && deleted {
+                StepStatus::Expired
+            } else {
+                status
+            };
+            (!status.is_open() && self.have.contains(&id)).then_some(Closed { id, status })
+        });
+        closed.collect()
+    }
+
+    /// The server's iterations in which a step waits.
+    fn iterations(&self) -> Vec<Iteration> {
+        if self.mission.is_deleted() {
+            return Vec::new();
+        }
+        let iterations = self
+            .mission
+            .data
+            .get("iterations")
+            .and_then(Value::as_array);
+        let waiting = iterations.into_iter().flatten().filter(|iteration| {
+            let server = iteration.get("source").and_then(Value::as_str) == Some("server");
+            server
+                && iteration.as_object().is_some_and(|iteration| {
+                    list(iteration, "plan").any(|step| status(step).is_open())
+                })
+        });
+        waiting
+            .filter_map(|iteration| Iteration::parse(iteration).ok())
+            .collect()
+    }
+
+    fn candidates<'i>(&self, iterations: &'i [Iteration]) -> Vec<Candidate<'i>> {
+        let sound = iterations
+            .iter()
+            .filter(|iteration| iteration.error.is_none());
+        let steps =
+            sound.flat_map(|iteration| iteration.plan.iter().map(move |step| (iteration, step)));
+        let candidates = steps.filter_map(|(iteration, step)| {
+            let Intent::ToolCall {
+                tool_name: tool,
+                params,
+            } = &step.intent
+            else {
+                return None;
+            };
+            let waits = step.status.is_open() && !self.have.contains(&ids::proposal_id(&step.id));
+            (waits && self.is_asked(tool)).then_some(Candidate {
+                iteration,
+                step,
+                tool,
+                params,
+            })
+        });
+        candidates.collect()
+    }
+
+    /// A person hears of a tool that asks, and of one that can't be used; `auto` is the runner's.
+    fn is_asked(&self, tool: &str) -> bool {
+        self.registry
+            .tool(tool)
+            .is_none_or(|tool| self.overrides.effective(tool) != Policy::Auto)
+    }
+
+    fn proposal(&self, candidate: &Candidate<'_>, records: &Records) -> Proposal {
+        let Candidate {
+            iteration,
+            step,
+            tool,
+            params,
+        } = *candidate;
+        let known = self.registry.tool(tool);
+        let module = known.map(|tool| tool.module.id.clone()).unwrap_or_default();
+        let title = self
+            .mission
+            .data
+            .get("title")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let mut proposal = Proposal {
+            id: ids::proposal_id(&step.id),
+            mission_id: self.mission_id.to_owned(),
+            mission_title: title.to_owned(),
+            iteration_id: iteration.id.clone(),
+            step_id: step.id.clone(),
+            index: step.index,
+            app: module.clone(),
+            module,
+            tool: tool.to_owned(),
+            params: params.clone(),
+            op: known.and_then(|tool| tool.tool.effect.op.op()),
+            operations: Vec::new(),
+            ops_hash: ops_hash(&[]),
+            seen: BTreeMap::new(),
+            summary: step.summary.clone(),
+            rationale: step.rationale.clone(),
+            created_at: created_at(iteration),
+            status: ProposalStatus::Open,
+            error: None,
+        };
+        if let Err(error) = self.fill(&mut proposal, known, records) {
+            proposal.status = ProposalStatus::Failed;
+            proposal.error = Some(error);
+        }
+        proposal
+    }
+
+    /// Puts in what approving will write, and what it was decided upon.
+    fn fill(
+        &self,
+        proposal: &mut Proposal,
+        tool: Option<ToolRef<'_>>,
+        records: &Records,
+    ) -> Result<(), ProposalError> {
+        let tool = tool.ok_or_else(|| {
+            let message = format!(
+                "This step needs the tool {}, which is not known here. Reload the page, or add its module on the server.",
+                proposal.tool
+            );
+            ProposalError::new("unknownTool", message)
+        })?;
+        if self.overrides.effective(tool) == Policy::Deny {
+            let message = format!(
+                "{} is switched off by the policy. Allow it there if you want this.",
+                proposal.tool
+            );
+            return Err(ProposalError::new("denied", message));
+        }
+        let problems = tool.check(&proposal.params);
+        if !problems.is_empty() {
+            return Err(invalid(&problems));
+        }
+        let target = existing(tool, &proposal.params, records)?;
+        let operations = tool.operations(&proposal.params, &proposal.step_id, target);
+        proposal.operations = operations.map_err(|problem| invalid(&[problem]))?;
+        proposal.ops_hash = ops_hash(&proposal.operations);
+        for operation in proposal
+            .operations
+            .iter()
+            .filter(|operation| operation.op != Op::Insert)
+        {
+            proposal
+                .seen
+                .insert(seen_key(&operation.key()), look(operation, target));
+        }
+        Ok(())
+    }
+}
+
+/// The record that a call touches. One that has to be there and isn't, or was deleted, is the reason why
+/// the call can't be made.
+pub(super) fn existing<'r>(
+    tool: ToolRef<'_>,
+    params: &Map,
+    records: &'r Records,
+) -> Result<Option<&'r RecordState>, ProposalError> {
+    let Some(key) = tool.target(params) else {
+        return Ok(None);
+    };
+    let name = tool.table.name.en().to_lowercase();
+    let gone = |message: String| ProposalError::new("gone", message);
+    match records.get(&key) {
+        Some(state) if !state.is_deleted() => Ok(Some(state)),
+        // The page that a module holds in one record comes into being with the first write.
+        None if tool.table.singleton && tool.tool.effect.op == EffectOp::Update => Ok(None),
+        Some(_) => Err(gone(format!(
+            "The {name} that this would change was deleted."
+        ))),
+        None => Err(gone(format!(
+            "The {name} that this would change is not here: there is no {}.",
+            key.id
+        ))),
+    }
+}
+
+/// What is wrong with a call's parameters.
+pub(super) fn invalid(problems: &[Problem]) -> ProposalError {
+    let messages: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.message.as_str())
+        .collect();
+    let mut error = ProposalError::new("invalid", messages.join(" "));
+    error.details = Some(serde_json::json!({ "errors": problems }));
+    error
+}
+
+/// When an iteration was complete: the stamp of the records that its steps create.
+pub(super) fn created_at(iteration: &Iteration) -> Micros {
+    iteration
+        .finished_at
+        .or(iteration.started_at)
+        .unwrap_or(Micros::EPOCH)
+}
+
+fn status(step: &Map) -> StepStatus {
+    StepStatus::from(
+        step.get("status")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+    )
+}
+
+/// The objects in a list of an object.
+pub(super) fn list<'a>(object: &'a Map, name: &str) -> impl Iterator<Item = &'a Map> {
+    object
+        .get(name)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+}
