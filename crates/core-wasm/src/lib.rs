@@ -1,1 +1,30 @@
-//! See Cargo.toml's description.
+//! The core for the browser: JSON in, JSON out, no logic of its own.
+//!
+//! Each method of [`Core`] takes one JSON text and returns one. What goes wrong is thrown as an
+//! `Error` whose message is the JSON of a [`Fault`].
+
+mod data;
+mod fault;
+mod missions;
+mod modules;
+
+use mana_core::manifest::Registry;
+use wasm_bindgen::prelude::*;
+
+pub use fault::Fault;
+
+/// The core with the modules of one user.
+#[wasm_bindgen]
+pub struct Core {
+    registry: Registry,
+}
+
+#[wasm_bindgen]
+impl Core {
+    /// A core for these manifests, a JSON array as `GET /modules` gives it.
+    #[wasm_bindgen(constructor)]
+    pub fn new(manifests: &str) -> Result<Core, JsError> {
+        let registry = Registry::from_json(manifests).map_err(Fault::unreadable)?;
+        Ok(Core { registry })
+    }
+}

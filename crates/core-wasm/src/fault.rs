@@ -1,0 +1,44 @@
+//! How errors leave: one JSON shape, in the message of a JavaScript `Error`.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use wasm_bindgen::JsError;
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fault {
+    /// A word for programs.
+    pub code: String,
+    /// A sentence for people: what is wrong and what to do.
+    pub message: String,
+    /// What else there is to know.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub details: Value,
+}
+
+impl Fault {
+    /// A fault without details.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Fault {
+        Fault { code: code.into(), message: message.into(), details: Value::Null }
+    }
+
+    /// Input that isn't what the method takes: a mistake of the calling program.
+    pub(crate) fn unreadable(error: serde_json::Error) -> Fault {
+        Fault::new("unreadable", format!("The core can't read its input: {error}."))
+    }
+}
+
+impl From<Fault> for JsError {
+    fn from(fault: Fault) -> JsError {
+        JsError::new(&serde_json::to_string(&fault).unwrap_or(fault.message))
+    }
+}
+
+/// Reads the input, does the work, writes the output.
+pub(crate) fn call<I: DeserializeOwned, O: Serialize>(
+    input: &str,
+    work: impl FnOnce(I) -> Result<O, Fault>,
+) -> Result<String, JsError> {
+    let input = serde_json::from_str(input).map_err(Fault::unreadable)?;
+    Ok(serde_json::to_string(&work(input)?).map_err(Fault::unreadable)?)
+}

@@ -1,0 +1,1 @@
+//! Modules, tools and policy.
