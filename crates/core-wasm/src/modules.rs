@@ -1,1 +1,250 @@
-//! Modules, tools and policy.
+//! Modules, tools, policy, proposals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mana_core::{
+    Actor, Change, Clock, Map, Micros, RecordState,
+    manifest::{EffectOp, Label, Operation},
+    mission::Problem,
+    policy::{self, Call, Consent, Overrides, Policy},
+    staging::{self, Closed, Decide, Decision, Proposal, Records, Staging},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wasm_bindgen::prelude::*;
+
+use crate::{
+    Core,
+    data::Keyed,
+    fault::{Fault, call},
+};
+
+#[wasm_bindgen]
+impl Core {
+    /// `{app, table, data, partial?}` → `{errors: [{field, code, message}]}`: what is wrong with the
+    /// fields of a record; with `partial` of those that are given.
+    pub fn check(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: Check| {
+            let Check {
+                app,
+                table,
+                data,
+                partial,
+            } = input;
+            let errors = self.registry.check_record(&app, &table, &data, partial);
+            Ok(BTreeMap::<_, Vec<Problem>>::from([("errors", errors)]))
+        })
+    }
+
+    /// `{overrides?}` → `[{name, module, label, policy, effect: {op, table}, paramsSchema}]`: every tool,
+    /// with the policy that counts.
+    pub fn tools(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: Tools| {
+            let tools = self.registry.tools().into_iter().map(|tool| ToolInfo {
+                name: &tool.tool.name,
+                module: &tool.module.id,
+                label: &tool.tool.label,
+                policy: input.overrides.effective(tool),
+                effect: EffectInfo {
+                    op: tool.tool.effect.op,
+                    table: &tool.tool.effect.table,
+                },
+                params_schema: tool.params_schema(),
+            });
+            Ok(tools.collect::<Vec<_>>())
+        })
+    }
+
+    /// `{missionId, mission: state, have: [proposalId], overrides?}` → `{records: [{app, table, id}]}`:
+    /// the records that `stage` wants to see.
+    pub fn touched(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: Stage| {
+            let records = self.staging(&input).touched();
+            Ok(BTreeMap::from([("records", records)]))
+        })
+    }
+
+    /// `{missionId, mission: state, have: [proposalId], records: [{app, table, id, state|null}],
+    /// overrides?}` → `{proposals, closed: [{id, status}]}`: proposals for the open steps that are not
+    /// in `have`, and those in `have` whose step was decided elsewhere.
+    pub fn stage(&self, input: &str) -> Result<String, JsError> {
+        call(input, |mut input: Stage| {
+            let records = present(std::mem::take(&mut input.records));
+            let staging = self.staging(&input);
+            Ok(Staged {
+                proposals: staging.stage(&records),
+                closed: staging.closed(),
+            })
+        })
+    }
+
+    /// `{proposal, decision: {kind: "approve", editedParams?}|{kind: "reject", reason?}, mission: state,
+    /// records, now, last|null, eventIds, by?, overrides?}` → `{changes, records, proposal, last}`.
+    /// Throws `decided`, `gone`, `altered`, `stale` (details: `{field: {seen, now, proposed}}`),
+    /// `invalid` (details: `{errors}`), `denied` or `unknownTool`; nothing has happened then.
+    pub fn decide(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: DecideInput| {
+            let mut clock = Clock {
+                last: input.last.unwrap_or_default(),
+                offset: 0,
+            };
+            let decided = staging::decide(&Decide {
+                registry: &self.registry,
+                overrides: &input.overrides,
+                proposal: &input.proposal,
+                decision: &input.decision,
+                mission: &input.mission,
+                records: &present(input.records),
+                tick: clock.tick(input.now),
+                by: input.by.as_deref().unwrap_or("user"),
+                event_ids: &input.event_ids,
+            });
+            let decided = decided.map_err(|error| Fault {
+                code: error.code,
+                message: error.message,
+                details: error.details.unwrap_or(Value::Null),
+            })?;
+            let records = decided.records.into_iter();
+            Ok(DecideOutput {
+                changes: decided.changes,
+                records: records
+                    .map(|(key, state)| Keyed {
+                        key,
+                        state: Some(state),
+                    })
+                    .collect(),
+                proposal: decided.proposal,
+                last: decided.last,
+            })
+        })
+    }
+
+    /// `{actor, tool?, stepId?, operations?, consent?: {proposalId, opsHash}, overrides?}` → `{}`. Throws
+    /// where the policy doesn't let the actor write.
+    pub fn authorise(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: Authorise| {
+            let call = input.tool.as_deref().map(|tool| Call {
+                tool,
+                step_id: &input.step_id,
+                operations: &input.operations,
+            });
+            let consent = input.consent.as_ref();
+            policy::authorise(
+                &self.registry,
+                &input.overrides,
+                &input.actor,
+                call.as_ref(),
+                consent,
+            )
+            .map_err(|refusal| Fault::new(refusal.code, refusal.message))?;
+            Ok(Map::new())
+        })
+    }
+}
+
+impl Core {
+    fn staging<'a>(&'a self, input: &'a Stage) -> Staging<'a> {
+        Staging {
+            registry: &self.registry,
+            overrides: &input.overrides,
+            mission_id: &input.mission_id,
+            mission: &input.mission,
+            have: &input.have,
+        }
+    }
+}
+
+/// The records that exist.
+fn present(records: Vec<Keyed>) -> Records {
+    records
+        .into_iter()
+        .filter_map(|record| Some((record.key, record.state?)))
+        .collect()
+}
+
+#[derive(Debug, Deserialize)]
+struct Check {
+    app: String,
+    table: String,
+    data: Map,
+    #[serde(default)]
+    partial: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tools {
+    #[serde(default)]
+    overrides: Overrides,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolInfo<'a> {
+    name: &'a str,
+    module: &'a str,
+    label: &'a Label,
+    policy: Policy,
+    effect: EffectInfo<'a>,
+    params_schema: Value,
+}
+
+#[derive(Debug, Serialize)]
+struct EffectInfo<'a> {
+    op: EffectOp,
+    table: &'a str,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stage {
+    mission_id: String,
+    mission: RecordState,
+    have: BTreeSet<String>,
+    #[serde(default)]
+    records: Vec<Keyed>,
+    #[serde(default)]
+    overrides: Overrides,
+}
+
+#[derive(Debug, Serialize)]
+struct Staged {
+    proposals: Vec<Proposal>,
+    closed: Vec<Closed>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DecideInput {
+    proposal: Proposal,
+    decision: Decision,
+    mission: RecordState,
+    records: Vec<Keyed>,
+    now: Micros,
+    last: Option<Micros>,
+    event_ids: Vec<String>,
+    by: Option<String>,
+    #[serde(default)]
+    overrides: Overrides,
+}
+
+#[derive(Debug, Serialize)]
+struct DecideOutput {
+    changes: Vec<Change>,
+    records: Vec<Keyed>,
+    proposal: Proposal,
+    last: Micros,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Authorise {
+    actor: Actor,
+    tool: Option<String>,
+    #[serde(default)]
+    step_id: String,
+    #[serde(default)]
+    operations: Vec<Operation>,
+    consent: Option<Consent>,
+    #[serde(default)]
+    overrides: Overrides,
+}
