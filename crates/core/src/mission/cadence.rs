@@ -315,3 +315,106 @@ fn cron(cadence: &Value) -> Result<Cadence, Problem> {
         expression: Box::new(expression),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vectors(part: &str) -> Vec<Value> {
+        let text = include_str!("../../../../spec/vectors/cadence.json");
+        let mut all: Value = serde_json::from_str(text).expect("the vectors are JSON");
+        match all[part].take() {
+            Value::Array(cases) if !cases.is_empty() => cases,
+            _ => panic!("spec/vectors/cadence.json has no {part}"),
+        }
+    }
+
+    fn at(value: &Value) -> Micros {
+        Micros::parse(value.as_str().expect("a time")).expect("a time")
+    }
+
+    fn times(value: &Value) -> Vec<Micros> {
+        value.as_array().expect("times").iter().map(at).collect()
+    }
+
+    fn series(case: &Value) -> (Cadence, TimeZone) {
+        let cadence = Cadence::parse(case.get("cadence")).expect("a good cadence");
+        (
+            cadence,
+            time_zone(case["timezone"].as_str().expect("a zone")).expect("a known zone"),
+        )
+    }
+
+    #[test]
+    fn missions_c1_to_c8_next_occurrence_vectors() {
+        for case in vectors("next") {
+            let (cadence, zone) = series(&case);
+            let expected = times(&case["next"]);
+            let mut after = at(&case["after"]);
+            let mut chain = Vec::new();
+            while chain.len() < expected.len().max(1) {
+                let Some(next) = next_after(&cadence, &zone, after) else {
+                    break;
+                };
+                chain.push(next);
+                after = next;
+            }
+            assert_eq!(chain, expected, "{}", case["name"]);
+        }
+    }
+
+    #[test]
+    fn missions_f2_invalid_cadence_vectors() {
+        for case in vectors("invalid") {
+            let problem = Cadence::parse(case.get("cadence"))
+                .expect_err(case["name"].as_str().expect("a name"));
+            assert_eq!(
+                problem.field,
+                case["field"].as_str().expect("a field"),
+                "{}",
+                case["name"]
+            );
+            assert_eq!(
+                problem.code,
+                case["code"].as_str().expect("a code"),
+                "{}",
+                case["name"]
+            );
+            assert!(
+                problem.message.ends_with('.') && problem.message.len() > 15,
+                "{}",
+                problem.message
+            );
+        }
+    }
+
+    #[test]
+    fn missions_c9_occurrences_between_vectors() {
+        for case in vectors("between") {
+            let (cadence, zone) = series(&case);
+            let max = case["max"].as_u64().expect("a number") as usize;
+            let found =
+                occurrences_between(&cadence, &zone, at(&case["from"]), at(&case["to"]), max);
+            assert_eq!(found.newest, times(&case["newest"]), "{}", case["name"]);
+            assert_eq!(
+                found.earlier,
+                case["earlier"].as_bool().expect("a boolean"),
+                "{}",
+                case["name"]
+            );
+        }
+    }
+
+    #[test]
+    fn missions_c2_an_interval_does_not_drift_however_late_its_runs_are() {
+        let every_hour = Cadence::Interval { every_minutes: 60 };
+        let due = Micros::parse("2026-11-22T08:17:00Z").expect("a time");
+        for late_seconds in [0, 1, 59 * 60, 3599] {
+            let now = due.plus(late_seconds * 1_000_000);
+            let next = next_in_series(&every_hour, &TimeZone::UTC, due, now);
+            assert_eq!(next, Some(due.plus(3_600_000_000)), "{late_seconds} s late");
+        }
+        let next = next_in_series(&every_hour, &TimeZone::UTC, due, due.plus(3_600_000_000));
+        assert_eq!(next, Some(due.plus(2 * 3_600_000_000)));
+    }
+}

@@ -275,3 +275,6 @@ fn inputs(data: &Map, problems: &mut Vec<Problem>) -> Vec<Input> {
     }
     inputs
 }
+
+#[cfg(test)]
+mod tests;

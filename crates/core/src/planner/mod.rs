@@ -10,3 +10,6 @@ pub mod resolve;
 
 pub use parser::{Checks, Plan, PlannedStep, RefusedStep, Unusable, parse};
 pub use prompt::{InputText, Message, Pending, PromptParts, PromptTool, Role, prompt, repair};
+
+#[cfg(test)]
+mod tests;
