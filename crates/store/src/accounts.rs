@@ -77,6 +77,8 @@ impl fmt::Debug for User {
 /// A sign-in that is still good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
+    /// Its id, which is no secret: bearer tokens name their session by it.
+    pub id: String,
     /// Who signed in.
     pub user_id: UserId,
     /// When.
@@ -122,16 +124,22 @@ pub trait Accounts: Send + Sync {
         token: &str,
         now: Micros,
         expires_at: Micros,
-    ) -> Result<()>;
+    ) -> Result<Session>;
 
     /// The session of a token, unless it has ended.
     async fn session(&self, token: &str, now: Micros) -> Result<Option<Session>>;
+
+    /// The session with this id, unless it has ended.
+    async fn session_by_id(&self, id: &str, now: Micros) -> Result<Option<Session>>;
 
     /// Lets a session last longer. False if it has ended.
     async fn extend_session(&self, token: &str, now: Micros, expires_at: Micros) -> Result<bool>;
 
     /// Ends a session.
     async fn delete_session(&self, token: &str) -> Result<()>;
+
+    /// Ends the session with this id.
+    async fn delete_session_by_id(&self, id: &str) -> Result<()>;
 
     /// Ends every session of an account.
     async fn delete_sessions(&self, id: &UserId) -> Result<u64>;

@@ -14,8 +14,10 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX users_one_owner ON users (role) WHERE role = 'owner';
 
 -- `token_hash` and `secret_hash` are SHA-256; who reads the file cannot sign in with it.
+-- A session's id is no secret: bearer tokens name their session by it.
 CREATE TABLE sessions (
     token_hash BLOB PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,
     user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL

@@ -46,6 +46,25 @@ impl From<UserRow> for User {
     }
 }
 
+#[derive(FromRow)]
+struct SessionRow {
+    id: String,
+    user_id: String,
+    created_at: i64,
+    expires_at: i64,
+}
+
+impl From<SessionRow> for Session {
+    fn from(row: SessionRow) -> Self {
+        Session {
+            id: row.id,
+            user_id: UserId(row.user_id),
+            created_at: Micros(row.created_at),
+            expires_at: Micros(row.expires_at),
+        }
+    }
+}
+
 fn hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret).to_vec()
 }
@@ -230,12 +249,19 @@ impl Accounts for SqliteStore {
         token: &str,
         now: Micros,
         expires_at: Micros,
-    ) -> Result<()> {
+    ) -> Result<Session> {
+        let session = Session {
+            id: uuid::Uuid::now_v7().to_string(),
+            user_id: id.clone(),
+            created_at: now,
+            expires_at,
+        };
         let done = sqlx::query(
-            "INSERT INTO sessions (token_hash, user_id, created_at, expires_at)
-             SELECT ?, id, ?, ? FROM users WHERE id = ?",
+            "INSERT INTO sessions (token_hash, id, user_id, created_at, expires_at)
+             SELECT ?, ?, id, ?, ? FROM users WHERE id = ?",
         )
         .bind(hash(token))
+        .bind(&session.id)
         .bind(now.0)
         .bind(expires_at.0)
         .bind(id.as_str())
@@ -244,23 +270,32 @@ impl Accounts for SqliteStore {
         if done.rows_affected() == 0 {
             Err(StoreError::NoSuchUser)
         } else {
-            Ok(())
+            Ok(session)
         }
     }
 
     async fn session(&self, token: &str, now: Micros) -> Result<Option<Session>> {
-        let row: Option<(String, i64, i64)> = sqlx::query_as(
-            "SELECT user_id, created_at, expires_at FROM sessions WHERE token_hash = ? AND expires_at > ?",
+        let row: Option<SessionRow> = sqlx::query_as(
+            "SELECT id, user_id, created_at, expires_at FROM sessions
+             WHERE token_hash = ? AND expires_at > ?",
         )
         .bind(hash(token))
         .bind(now.0)
         .fetch_optional(&self.readers)
         .await?;
-        Ok(row.map(|(user, created_at, expires_at)| Session {
-            user_id: UserId(user),
-            created_at: Micros(created_at),
-            expires_at: Micros(expires_at),
-        }))
+        Ok(row.map(Session::from))
+    }
+
+    async fn session_by_id(&self, id: &str, now: Micros) -> Result<Option<Session>> {
+        let row: Option<SessionRow> = sqlx::query_as(
+            "SELECT id, user_id, created_at, expires_at FROM sessions
+             WHERE id = ? AND expires_at > ?",
+        )
+        .bind(id)
+        .bind(now.0)
+        .fetch_optional(&self.readers)
+        .await?;
+        Ok(row.map(Session::from))
     }
 
     async fn extend_session(&self, token: &str, now: Micros, expires_at: Micros) -> Result<bool> {
@@ -278,6 +313,14 @@ impl Accounts for SqliteStore {
     async fn delete_session(&self, token: &str) -> Result<()> {
         sqlx::query("DELETE FROM sessions WHERE token_hash = ?")
             .bind(hash(token))
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn delete_session_by_id(&self, id: &str) -> Result<()> {
+        sqlx::query("DELETE FROM sessions WHERE id = ?")
+            .bind(id)
             .execute(&self.writer)
             .await?;
         Ok(())

@@ -1,0 +1,106 @@
+//! What every backend has to do: many small cases, each given a store of its own.
+//!
+//! A backend calls `contract!` with an async function that answers a new store and whatever has to live as
+//! long as it.
+
+pub mod accounts;
+pub mod concurrent;
+pub mod log;
+pub mod merge;
+pub mod missions;
+pub mod push;
+pub mod runs;
+pub mod scopes;
+pub mod support;
+
+/// Makes a test of each case, on the store that `$open` gives.
+macro_rules! contract {
+    ($open:path) => {
+        contract!($open;
+            log: pages_are_read_to_the_end_without_a_gap,
+            log: stamps_grow_though_the_clock_stands_still_or_goes_back,
+            log: limit_counts_the_rows_left_out,
+            log: has_more_is_exact_at_the_end_of_a_page,
+            log: a_filter_keeps_apps_tables_and_clients_apart,
+            log: an_empty_log_answers_the_cursor_it_was_given,
+            log: a_page_of_large_changes_ends_early_and_goes_on,
+            log: unknown_fields_come_back_as_they_went_in,
+            log: every_kind_of_change_comes_back_with_explicit_stamps,
+            push: an_empty_push_answers_the_end_of_the_log,
+            push: a_replay_stores_nothing,
+            push: an_event_id_twice_in_a_push_counts_once,
+            push: a_push_that_was_stored_in_part_stores_the_rest,
+            push: future_stamps_are_set_back_in_their_order,
+            push: a_replay_answers_the_same_adjusted,
+            push: stamps_within_a_minute_stay,
+            push: a_bad_change_stores_nothing_of_its_push,
+            push: thousands_of_changes_at_once,
+            push: tables_names_what_was_appended,
+            merge: any_order_any_batches_same_records,
+            merge: records_equal_a_replay_of_the_log,
+            merge: a_delete_wins_over_a_later_update,
+            merge: an_explicit_null_restores,
+            merge: iterations_of_two_writers_both_stay,
+            merge: a_table_without_a_manifest_is_merged_by_field,
+            merge: an_older_write_changes_no_record,
+            scopes: a_log_is_read_by_its_owner_alone,
+            scopes: records_are_read_by_their_owner_alone,
+            scopes: an_event_id_is_unique_for_a_user_only,
+            scopes: run_inputs_are_read_by_their_owner_alone,
+            scopes: a_fence_of_another_user_is_refused,
+            scopes: the_same_mission_id_of_two_users_is_two_missions,
+            missions: a_new_mission_is_scheduled_and_its_device_told,
+            missions: pause_takes_it_out_and_resume_puts_it_back,
+            missions: delete_takes_it_out,
+            missions: a_new_cadence_moves_the_due_time,
+            missions: a_given_next_run_stays,
+            missions: the_accounts_time_zone_counts,
+            missions: a_retry_keeps_its_slot,
+            missions: a_manual_mission_is_never_due,
+            missions: other_changes_leave_the_schedule_alone,
+            runs: nothing_is_claimed_before_it_is_due,
+            runs: a_claim_is_held_until_its_lease_ends,
+            runs: a_takeover_has_the_greater_token,
+            runs: a_late_writer_is_refused_and_stores_nothing,
+            runs: a_finished_run_ends_its_claim_and_request,
+            runs: a_repeated_result_is_a_replay,
+            runs: one_claim_a_mission,
+            runs: a_due_slot_that_was_asked_for_is_one_run,
+            runs: renew_prolongs_a_held_claim_only,
+            runs: release_gives_the_slot_back_untried,
+            runs: release_all_counts_the_attempts,
+            runs: attempts_start_anew_with_another_slot,
+            runs: asking_twice_is_asking_once,
+            runs: a_request_waits_for_its_time,
+            runs: a_dropped_run_is_gone,
+            runs: a_drop_without_the_claim_does_nothing,
+            runs: next_wake_is_the_earliest_of_all,
+            runs: the_longest_due_come_first_up_to_the_limit,
+            runs: many_workers_claim_each_run_once,
+            accounts: an_address_has_one_account,
+            accounts: the_owner_is_made_once_by_the_setup_secret,
+            accounts: a_failed_sign_up_leaves_the_secret_good,
+            accounts: two_owners_at_once_make_one,
+            accounts: a_new_setup_secret_replaces_the_old,
+            accounts: an_invitation_is_good_once_and_until_it_expires,
+            accounts: a_session_ends_when_it_expires,
+            accounts: a_session_can_be_prolonged_while_it_lasts,
+            accounts: sign_out_ends_one_session_or_all,
+            accounts: a_new_password_ends_every_session,
+            accounts: a_profile_can_be_changed,
+            accounts: a_session_needs_an_account,
+            accounts: expired_things_are_forgotten,
+            accounts: settings_are_kept_and_the_first_wins,
+            concurrent: readers_see_every_row_once_while_many_write,
+        );
+    };
+    ($open:path; $($module:ident: $case:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let (store, _alive) = $open().await;
+                $crate::contract::$module::$case(store).await;
+            }
+        )*
+    };
+}

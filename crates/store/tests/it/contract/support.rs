@@ -1,0 +1,191 @@
+//! What the cases are written with.
+
+use std::sync::Arc;
+
+use mana_core::{Actor, Change, Defaults, Micros, RecordKey, RecordState, ids};
+use mana_store::{
+    Accounts, ChangesPage, ChangesQuery, Cursor, NewUser, Push, Pushed, Scope, Store, UserId,
+};
+use serde_json::{Value, json};
+
+/// A backend, as the cases see it.
+pub trait Backend: Store + Accounts + 'static {}
+impl<T: Store + Accounts + 'static> Backend for T {}
+
+/// The time at which the cases begin: 2026-03-02, a Monday, 06:00 UTC.
+pub const NOW: Micros = Micros(1_772_431_200_000_000);
+
+/// So many seconds after [`NOW`].
+pub fn after(seconds: i64) -> Micros {
+    NOW.plus(seconds * 1_000_000)
+}
+
+/// A person's own log.
+pub fn scope(user: &str) -> Scope {
+    Scope::own(&UserId(user.to_owned()))
+}
+
+/// A normalised change of app `todo`, unless it names another; `at` and `eventId` as given, else derived.
+pub fn change(value: Value) -> Change {
+    let event_id = ids::derive("test", &value.to_string());
+    Change::parse(value)
+        .expect("the case's change is valid")
+        .normalise(Defaults {
+            event_id,
+            at: NOW,
+            actor: Actor::user(),
+            app_id: "todo".to_owned(),
+        })
+}
+
+/// A new task.
+pub fn task(id: &str, title: &str, at: Micros) -> Change {
+    change(json!({"table": "tasks", "id": id, "op": "insert", "at": at, "data": {"title": title}}))
+}
+
+/// One field of a task written.
+pub fn set(id: &str, field: &str, value: Value, at: Micros) -> Change {
+    change(
+        json!({"table": "tasks", "id": id, "op": "update", "fields": {field: {"value": value, "updatedAt": at}}}),
+    )
+}
+
+/// Fields of a mission written, as an insert.
+pub fn mission(id: &str, data: Value, at: Micros) -> Change {
+    change(
+        json!({"appId": "ai", "table": "aiMissions", "id": id, "op": "insert", "at": at, "data": data}),
+    )
+}
+
+/// Fields of a mission written, as an update.
+pub fn set_mission(id: &str, fields: Value, at: Micros) -> Change {
+    let fields: serde_json::Map<String, Value> = fields
+        .as_object()
+        .expect("fields are an object")
+        .iter()
+        .map(|(field, value)| (field.clone(), json!({"value": value, "updatedAt": at})))
+        .collect();
+    change(
+        json!({"appId": "ai", "table": "aiMissions", "id": id, "op": "update", "fields": fields}),
+    )
+}
+
+/// A mission that runs every hour from [`NOW`] on.
+pub fn hourly(id: &str) -> Change {
+    mission(
+        id,
+        json!({"title": id, "state": "active", "cadence": {"kind": "interval", "everyMinutes": 60}}),
+        NOW,
+    )
+}
+
+/// A push of these changes at a time.
+pub fn pushing(client: &str, changes: Vec<Change>, at: Micros) -> Push {
+    Push {
+        client_id: client.to_owned(),
+        changes,
+        received_at: at,
+        fence: None,
+    }
+}
+
+/// Pushes, which has to succeed.
+pub async fn push(
+    store: &impl Store,
+    scope: &Scope,
+    client: &str,
+    changes: Vec<Change>,
+    at: Micros,
+) -> Pushed {
+    store
+        .push(scope, pushing(client, changes, at))
+        .await
+        .expect("the push is taken")
+}
+
+/// The whole log in one page.
+pub async fn log(store: &impl Store, scope: &Scope) -> ChangesPage {
+    store
+        .changes(
+            scope,
+            ChangesQuery {
+                limit: 1_000_000,
+                ..ChangesQuery::default()
+            },
+        )
+        .await
+        .expect("the log is readable")
+}
+
+/// Ids of the records in a page, in its order.
+pub fn ids_of(page: &ChangesPage) -> Vec<&str> {
+    page.changes
+        .iter()
+        .map(|logged| logged.change.id.as_str())
+        .collect()
+}
+
+/// A record of app `todo`, table `tasks`.
+pub async fn get_task(store: &impl Store, scope: &Scope, id: &str) -> Option<RecordState> {
+    store
+        .record(scope, &RecordKey::new("todo", "tasks", id))
+        .await
+        .expect("the record is readable")
+}
+
+/// A mission's record.
+pub async fn get_mission(store: &impl Store, scope: &Scope, id: &str) -> RecordState {
+    let record = store
+        .record(scope, &RecordKey::new("ai", "aiMissions", id))
+        .await;
+    record
+        .expect("the record is readable")
+        .expect("the mission exists")
+}
+
+/// Reads from the cursor.
+pub fn from(since: Cursor, limit: usize) -> ChangesQuery {
+    ChangesQuery {
+        since,
+        limit,
+        ..ChangesQuery::default()
+    }
+}
+
+/// An account to be made.
+pub fn new_user(email: &str) -> NewUser {
+    NewUser {
+        email: email.to_owned(),
+        name: "Ada".to_owned(),
+        password_hash: "$argon2id$test".to_owned(),
+        timezone: "Europe/Berlin".to_owned(),
+        locale: "de".to_owned(),
+    }
+}
+
+/// A small generator with a seed, so that a failure can be repeated.
+pub struct Rng(pub u64);
+
+impl Rng {
+    /// A number below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        // splitmix64
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+
+    /// Another order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i + 1));
+        }
+    }
+}
+
+/// A handle for tasks.
+pub fn share<T>(store: &Arc<T>) -> Arc<T> {
+    Arc::clone(store)
+}
