@@ -15,7 +15,7 @@ export default defineConfig({
 	// Svelte's client runtime in tests too: stores are tested as the browser runs them.
 	resolve: process.env.VITEST ? { conditions: ['browser'] } : undefined,
 	test: {
-		environment: 'node',
+		environment: './src/lib/testing/environment.ts',
 		include: ['src/**/*.test.ts'],
 		setupFiles: ['src/lib/testing/setup.ts'],
 		restoreMocks: true

@@ -12,10 +12,10 @@ import type {
 	FieldError,
 	Manifest,
 	Op,
-	Policy,
 	Proposal,
 	RecordKey,
 	RecordState,
+	StepStatus,
 	ToolInfo
 } from './types';
 import type { Adjusted } from '../sync/wire';
@@ -31,6 +31,12 @@ export interface KeyedState extends RecordKey {
 /** A record with its merged state. */
 export interface Merged extends RecordKey {
 	state: RecordState;
+}
+/** A change that the core could not read. */
+export interface Refused {
+	index: number;
+	eventId?: string;
+	reason: string;
 }
 /** A local write. */
 export interface PrepareInput extends RecordKey {
@@ -80,9 +86,12 @@ export class Core {
 		}
 	}
 
-	/** Merge changes into states; answers only the records that they touch. */
-	apply(records: KeyedState[], changes: Change[]): Merged[] {
-		return this.#call<{ records: Merged[] }>('apply', { records, changes }).records;
+	/**
+	 * Merge changes into states; answers only the records that they touch. A change that can't be read is left out
+	 * and named, so that it blocks nothing.
+	 */
+	apply(records: KeyedState[], changes: Change[]): { records: Merged[]; refused: Refused[] } {
+		return this.#call('apply', { records, changes });
 	}
 
 	/** A local write as a change, stamped later than what it replaces, and the state after it. */
@@ -98,9 +107,9 @@ export class Core {
 		return this.#call('takeOver', input);
 	}
 
-	/** The clock's last stamp after hearing the server's time. */
-	observe(last: string, serverTime: string): string {
-		return this.#call<{ last: string }>('observe', { last, serverTime }).last;
+	/** The clock after hearing the server's time at the local time `now`; `offset` in microseconds. */
+	observe(input: { last: string | null; serverTime: string; now: string }): { last: string; offset: number } {
+		return this.#call('observe', input);
 	}
 
 	/** What is wrong with the fields of a record; `partial` checks only those given. */
@@ -118,18 +127,20 @@ export class Core {
 		return this.#call<{ records: RecordKey[] }>('touched', { missionId, mission, have }).records;
 	}
 
-	/** The proposals of a mission's open steps that are not in `have`. */
+	/** Proposals for a mission's open steps that are not in `have`, and those in `have` that were decided elsewhere. */
 	stage(input: {
 		missionId: string;
 		mission: RecordState;
 		have: string[];
-		now: string;
 		records: KeyedState[];
-	}): Proposal[] {
-		return this.#call<{ proposals: Proposal[] }>('stage', input).proposals;
+	}): { proposals: Proposal[]; closed: { id: string; status: StepStatus }[] } {
+		return this.#call('stage', input);
 	}
 
-	/** Carry out a decision. Throws with code stale, altered, invalid or denied, and then nothing happened. */
+	/**
+	 * Carry out a decision. Throws with code decided, gone, altered, stale (details: `{field: {seen, now, proposed}}`),
+	 * invalid (details: `{errors}`), denied or unknownTool, and then nothing happened.
+	 */
 	decide(input: {
 		proposal: Proposal;
 		decision: Decision;
@@ -138,6 +149,8 @@ export class Core {
 		now: string;
 		last: string | null;
 		eventIds: string[];
+		/** Who decides: the user's id. */
+		by: string;
 	}): { changes: Change[]; records: Merged[]; proposal: Proposal; last: string } {
 		return this.#call('decide', input);
 	}
@@ -157,9 +170,9 @@ export class Core {
 		return this.#call<{ iterationId: string }>('ids', { missionId, slot }).iterationId;
 	}
 
-	/** Throws where the policy does not let the actor write. */
-	authorise(actor: Actor, tool?: string, consent?: unknown): void {
-		this.#call('authorise', { actor, tool, consent });
+	/** Throws where the policy does not let the actor write by itself. What a person approved goes by `decide`. */
+	authorise(actor: Actor): void {
+		this.#call('authorise', { actor });
 	}
 
 	/** Give the memory back. */
@@ -176,8 +189,6 @@ export class Core {
 	}
 }
 
-export type { Policy };
-
 type WasmModule = typeof import('./wasm/mana_core_wasm.js');
 let loading: Promise<WasmModule> | undefined;
 
@@ -186,7 +197,7 @@ export function wasmModule(bytes?: BufferSource): Promise<WasmModule> {
 	loading ??= (async () => {
 		const module = await import('./wasm/mana_core_wasm.js');
 		if (bytes) module.initSync({ module: bytes });
-		else await module.default();
+		else await module.default({ module_or_path: fetch((await import('./wasm/mana_core_wasm_bg.wasm?url')).default) });
 		return module;
 	})().catch((thrown: unknown) => {
 		loading = undefined; // a lost connection must not decide for the whole life of the tab

@@ -2,8 +2,6 @@
  * The shapes that the core speaks (crates/core), as TypeScript. The one place where they are kept by hand.
  */
 
-/** Any JSON value. */
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 /** The fields of a record. */
 export type Data = Record<string, unknown>;
 
@@ -142,7 +140,7 @@ export interface ToolInfo {
 	label: L10n;
 	policy: Policy;
 	effect: { op: Op | 'query'; table: string };
-	paramsSchema: Json;
+	paramsSchema: unknown;
 }
 
 /** What is wrong with a field. */
@@ -172,20 +170,22 @@ export interface Proposal {
 	module: string;
 	tool: string;
 	params: Data;
-	op: Op;
+	/** Null where the tool is unknown here. */
+	op: Op | null;
 	operations: Operation[];
 	opsHash: string;
 	/** What the touched fields held when the proposal was staged, by "app/table/id". */
-	seen: Record<string, Record<string, { value: unknown; at: string }>>;
+	seen: Record<string, Record<string, { value: unknown; at: string | null }>>;
 	summary: string;
 	rationale: string;
 	createdAt: string;
+	/** `failed`: it can't be carried out here, and a person can only reject it. */
 	status: 'open' | 'approved' | 'rejected' | 'closed' | 'failed';
-	/** Why the last decision did not go through; the proposal stays open. */
+	/** Why it can't be carried out here (`failed`), or why the last decision did not go through (`open`). */
 	error?: ProposalError | null;
 }
 
-/** Why a decision was refused. `code` is the core's: stale, altered, invalid, denied, … */
+/** Why it did not go through: stale (details: `{field: {seen, now, proposed}}`), altered, invalid, gone, denied, … */
 export interface ProposalError {
 	code: string;
 	message: string;
@@ -272,7 +272,7 @@ export interface MissionData {
 	model?: string | null;
 	overlap?: 'skip' | 'allow';
 	catchUpMinutes?: number;
-	budget?: Json;
+	budget?: unknown;
 	/** Written by the server. */
 	retrySlot?: string | null;
 	failures?: number;
@@ -296,6 +296,6 @@ export interface AiRun {
 	startedAt: string;
 	finishedAt?: string;
 	attempts?: number;
-	tokens?: number | Json;
+	tokens?: number;
 	cost?: number;
 }

@@ -31,7 +31,7 @@ interface Envelope<K extends Name = Name> {
 /** One user's events, in this tab and its siblings. */
 export class Bus {
 	readonly #listeners = new Map<Name, Set<Listener<Name>>>();
-	readonly #channel: BroadcastChannel | null;
+	#channel: BroadcastChannel | null;
 
 	constructor(userId: string) {
 		this.#channel =
@@ -58,6 +58,7 @@ export class Bus {
 
 	close(): void {
 		this.#channel?.close();
+		this.#channel = null; // what is still under way has no one left to tell
 		this.#listeners.clear();
 	}
 

@@ -97,9 +97,6 @@ async function decide(
 	const { core, db } = replica;
 	const proposal = await db.proposals.get(proposalId);
 	if (!proposal) throw new ManaError('gone', 'This proposal is no longer on this device.');
-	if (proposal.status !== 'open') {
-		throw new ManaError('decided', 'This proposal is already decided.', { status: proposal.status });
-	}
 	const missionKey = { app: 'ai', table: 'aiMissions', id: proposal.missionId };
 	const mission = await db.records.get(primaryKey(missionKey));
 	if (!mission) throw new ManaError('gone', 'The mission of this proposal is no longer on this device.');
@@ -112,7 +109,8 @@ async function decide(
 		records: uniqueKeys(touched).map((key) => ({ ...key, state: stateOf(states.get(keyName(key))) })),
 		now: replica.now(),
 		last,
-		eventIds: Array.from({ length: proposal.operations.length + 1 }, () => uuid())
+		eventIds: Array.from({ length: proposal.operations.length + 1 }, () => uuid()),
+		by: replica.userId
 	});
 	return {
 		changes: decided.changes,

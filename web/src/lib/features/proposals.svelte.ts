@@ -9,14 +9,14 @@ import { keyName } from '../db/rows';
 let all = $state.raw<Proposal[]>([]);
 let ready = $state(false);
 const busy = $state<Record<string, boolean>>({});
-const open = $derived(all.filter((proposal) => proposal.status === 'open').sort(byArrival));
+const open = $derived(all.filter(waits).sort(byArrival));
 
 /** The proposals of this device. */
 export const proposals = {
 	get ready(): boolean {
 		return ready;
 	},
-	/** Those that wait for a decision, the oldest plan first, its steps in order. */
+	/** Those that wait for a decision, the oldest plan first, its steps in order; `failed` ones can only be rejected. */
 	get open(): Proposal[] {
 		return open;
 	},
@@ -60,7 +60,7 @@ export async function refreshProposal(id: string): Promise<void> {
 	const { stageMission } = await import('./staging');
 	await replica.db.transaction('rw', replica.db.proposals, async () => {
 		const proposal = await replica.db.proposals.get(id);
-		if (proposal?.status === 'open') await replica.db.proposals.delete(id);
+		if (proposal && waits(proposal)) await replica.db.proposals.delete(id);
 	});
 	const missionId = all.find((proposal) => proposal.id === id)?.missionId;
 	if (missionId) await stageMission(replica, missionId);
@@ -79,12 +79,16 @@ async function decide(id: string, decision: Decision): Promise<boolean> {
 		await replica.db.proposals
 			.where('id')
 			.equals(id)
-			.and((proposal) => proposal.status === 'open')
+			.and(waits)
 			.modify({ error });
 		return false;
 	} finally {
 		delete busy[id];
 	}
+}
+
+function waits({ status }: Proposal): boolean {
+	return status === 'open' || status === 'failed';
 }
 
 function byArrival(a: Proposal, b: Proposal): number {

@@ -1,7 +1,7 @@
 import { liveQuery } from 'dexie';
-import type { Iteration, Proposal, RecordState } from '../core/types';
+import type { RecordState } from '../core/types';
 import type { Replica } from '../db/replica';
-import { isDeleted, primaryKey, stateOf, type RecordRow } from '../db/rows';
+import { primaryKey, stateOf, type RecordRow } from '../db/rows';
 import { oneAtATime } from '../sync/locks';
 
 /**
@@ -53,34 +53,23 @@ export async function stageMission(replica: Replica, missionId: string): Promise
 			if (!row) return;
 			const mission: RecordState = { data: row.data, meta: row.meta };
 			const known = await db.proposals.where('missionId').equals(missionId).toArray();
-			await db.proposals.bulkPut(closedElsewhere(mission, known));
-			if (isDeleted(mission)) return;
 			const have = known.map((proposal) => proposal.id);
 			const keys = core.touched(missionId, mission, have);
 			const records = await db.records.bulkGet(keys.map(primaryKey));
-			const proposals = core.stage({
+			const { proposals, closed } = core.stage({
 				missionId,
 				mission,
 				have,
-				now: replica.now(),
 				records: keys.map((key, index) => ({ ...key, state: stateOf(records[index]) }))
 			});
 			await db.proposals.bulkAdd(proposals);
+			for (const { id } of closed) {
+				await db.proposals
+					.where('id')
+					.equals(id)
+					.and(({ status }) => status === 'open' || status === 'failed')
+					.modify({ status: 'closed' });
+			}
 		});
 	});
-}
-
-/** Open proposals whose step a person decided on another device, or whose mission is gone. */
-function closedElsewhere(mission: RecordState, known: Proposal[]): Proposal[] {
-	const open = new Set<string>();
-	if (!isDeleted(mission)) {
-		for (const iteration of (mission.data.iterations ?? []) as Iteration[]) {
-			for (const step of iteration.plan ?? []) {
-				if (step.status === 'planned' || step.status === 'staged') open.add(step.id);
-			}
-		}
-	}
-	return known
-		.filter((proposal) => proposal.status === 'open' && !open.has(proposal.stepId))
-		.map((proposal) => ({ ...proposal, status: 'closed', error: null }));
 }

@@ -26,13 +26,18 @@ export const i18n = {
 	}
 };
 
-/** Change the language, now and for the next start. */
+/** Choose the language, now and for the next start. */
 export async function setLocale(next: Locale): Promise<void> {
+	await showLocale(next);
+	localStorage.setItem('mana.locale', next);
+}
+
+/** Change the language of the screen for now. */
+export async function showLocale(next: Locale): Promise<void> {
 	const loaded = next === 'en' ? en : await loaders[next]();
 	messages = loaded;
 	locale = next;
 	if (typeof document !== 'undefined') document.documentElement.lang = next;
-	if (typeof localStorage !== 'undefined') localStorage.setItem('mana.locale', next);
 }
 
 /** The language to start with: the chosen one, else the browser's. */

@@ -82,9 +82,9 @@ export class SyncEngine {
 					...key,
 					state: states.get(keyName(key)) ?? null
 				}));
-				for (const { state, ...key } of core.apply(records, answer.serverChanges)) {
-					changed.set(keyName(key), { app: key.app, table: key.table, id: key.id, ...state });
-				}
+				const merged = core.apply(records, answer.serverChanges);
+				for (const { state, ...key } of merged.records) changed.set(keyName(key), { ...key, ...state });
+				for (const { eventId, reason } of merged.refused) console.warn(`change ${eventId} left out: ${reason}`);
 			}
 			await db.records.bulkPut([...changed.values()]);
 			await db.outbox.bulkDelete(batch.map((row) => row.seq));
@@ -100,14 +100,12 @@ export class SyncEngine {
 
 	/** Follow the server's clock. */
 	async #observe(serverTime: string, localMs: number): Promise<void> {
-		const serverMs = Date.parse(serverTime);
-		if (Number.isNaN(serverMs)) return;
 		const { db, core } = this.replica;
-		const offset = Math.round(serverMs - localMs);
-		this.replica.clockOffset = offset;
-		await db.writeMeta('clockOffset', offset);
-		const last = await db.readMeta('clock');
-		if (last) await db.writeMeta('clock', core.observe(last, serverTime));
+		const last = (await db.readMeta('clock')) ?? null;
+		const clock = core.observe({ last, serverTime, now: new Date(localMs).toISOString() });
+		this.replica.clockOffset = clock.offset / 1000;
+		await db.writeMeta('clockOffset', this.replica.clockOffset);
+		await db.writeMeta('clock', clock.last);
 	}
 
 	/** What can be mended by itself is mended, and the round repeated; everything else is thrown on. */

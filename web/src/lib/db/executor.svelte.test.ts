@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { ValidationError } from '../core/errors';
+import type { Actor } from '../core/types';
+import { openTab, someUser } from '../testing/replica';
+import { execute } from './executor';
+
+const user: Actor = { kind: 'user' };
+const task = { app: 'todo', table: 'tasks', id: 't1' };
+
+describe('the write path', () => {
+	it('commits the record and its outbox row together, with one stamp', async () => {
+		const replica = await openTab(someUser());
+		await execute(replica, {
+			kind: 'write',
+			actor: user,
+			writes: [{ ...task, op: 'insert', set: { title: 'Milk' } }]
+		});
+		const record = await replica.read(task);
+		const [waiting] = await replica.db.outbox.toArray();
+		expect(record?.data).toEqual({ title: 'Milk' });
+		expect(record?.meta.title?.actor).toEqual(user);
+		expect(waiting?.change).toMatchObject({ appId: 'todo', table: 'tasks', id: 't1', op: 'insert' });
+		expect(waiting?.eventId).toBe(waiting?.change.eventId);
+		expect((waiting?.change.fields as Record<string, { updatedAt: string }>).title?.updatedAt).toBe(
+			record?.meta.title?.at
+		);
+	});
+
+	it('stamps each write later than the one before, whatever the wall clock does', async () => {
+		const replica = await openTab(someUser());
+		const write = (title: string) =>
+			execute(replica, { kind: 'write', actor: user, writes: [{ ...task, op: 'update', set: { title } }] });
+		await write('one');
+		const first = (await replica.read(task))?.meta.title?.at ?? '';
+		replica.clockOffset = -3_600_000; // the clock is set back by an hour
+		await write('two');
+		const row = await replica.read(task);
+		expect(row?.data.title).toBe('two');
+		expect((row?.meta.title?.at ?? '') > first).toBe(true);
+	});
+
+	it('refuses what does not fit the table, and stores nothing of the command', async () => {
+		const replica = await openTab(someUser());
+		const refused = execute(replica, {
+			kind: 'write',
+			actor: user,
+			writes: [
+				{ ...task, op: 'insert', set: { title: 'Milk' } },
+				{ ...task, id: 't2', op: 'insert', set: { title: 'Eggs', dueDate: 'soon' } }
+			]
+		});
+		await expect(refused).rejects.toBeInstanceOf(ValidationError);
+		await expect(refused).rejects.toMatchObject({ errors: [{ field: 'dueDate' }] });
+		expect(await replica.db.records.count()).toBe(0);
+		expect(await replica.db.outbox.count()).toBe(0);
+	});
+
+	it('stores plain data where a form hands over reactive proxies', async () => {
+		const replica = await openTab(someUser());
+		const form = $state({ title: 'Plan', inputs: [{ module: 'notes', table: 'notes' }], state: 'active' });
+		expect(() => structuredClone(form)).toThrow(); // what IndexedDB would do with it
+		const key = { app: 'ai', table: 'aiMissions', id: 'm1' };
+		await execute(replica, { kind: 'write', actor: user, writes: [{ ...key, op: 'insert', set: form }] });
+		const row = await replica.read(key);
+		expect(row?.data.inputs).toEqual([{ module: 'notes', table: 'notes' }]);
+	});
+
+	it('lets no AI write past the policy', async () => {
+		const replica = await openTab(someUser());
+		const ai: Actor = { kind: 'ai', missionId: 'm', iterationId: 'i', rationale: 'because' };
+		await expect(
+			execute(replica, { kind: 'write', actor: ai, writes: [{ ...task, op: 'insert', set: { title: 'Sneak' } }] })
+		).rejects.toThrow();
+		expect(await replica.db.outbox.count()).toBe(0);
+	});
+
+	it('keeps a deleted record deleted until it is restored', async () => {
+		const replica = await openTab(someUser());
+		const write = (op: 'insert' | 'update' | 'delete', set?: Record<string, unknown>) =>
+			execute(replica, { kind: 'write', actor: user, writes: [{ ...task, op, set }] });
+		await write('insert', { title: 'Milk' });
+		await write('delete');
+		await write('update', { title: 'Oat milk' });
+		expect((await replica.read(task))?.deleted).toBe(true);
+		await write('update', { deletedAt: null });
+		expect(await replica.read(task)).toMatchObject({ deleted: false, data: { title: 'Oat milk' } });
+	});
+});

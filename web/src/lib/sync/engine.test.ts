@@ -1,0 +1,200 @@
+import { describe, expect, it, vi } from 'vitest';
+import { ApiError } from '../api/http';
+import type { Actor, Change } from '../core/types';
+import { execute, type Write } from '../db/executor';
+import type { Replica } from '../db/replica';
+import { openTab, someUser } from '../testing/replica';
+import { FakeServer } from '../testing/server';
+import { SyncEngine } from './engine';
+
+const user: Actor = { kind: 'user' };
+
+function tasks(count: number, prefix = 't'): Write[] {
+	return Array.from({ length: count }, (_, n) => ({
+		app: 'todo',
+		table: 'tasks',
+		id: `${prefix}${n}`,
+		op: 'insert' as const,
+		set: { title: `Task ${n}` }
+	}));
+}
+
+async function device(userId = someUser(), server = new FakeServer()) {
+	const replica = await openTab(userId);
+	return { replica, server, engine: new SyncEngine(replica, server.post) };
+}
+
+function write(replica: Replica, writes: Write[]) {
+	return execute(replica, { kind: 'write', actor: user, writes });
+}
+
+function fromElsewhere(id: string, title: string, at = '2026-01-01T00:00:00.000000Z'): Change {
+	return {
+		eventId: `else-${id}-${title}`,
+		appId: 'todo',
+		table: 'tasks',
+		id,
+		op: 'insert',
+		at,
+		actor: user,
+		data: { title },
+		fields: { title: { updatedAt: at } }
+	};
+}
+
+describe('sync', () => {
+	it('sends the outbox in batches of 500 at most, and clears it', async () => {
+		const { replica, server, engine } = await device();
+		await write(replica, tasks(1_100));
+		await engine.sync();
+		expect(server.requests.map((request) => request.changes.length)).toEqual([500, 500, 100]);
+		expect(server.log).toHaveLength(1_100);
+		expect(await replica.db.outbox.count()).toBe(0);
+	});
+
+	it('takes over page after page of what others did, and asks only for the new afterwards', async () => {
+		const { replica, server, engine } = await device();
+		server.pageSize = 2;
+		for (const id of ['a', 'b', 'c', 'd', 'e']) server.add(fromElsewhere(id, id));
+		await engine.sync();
+		expect(await replica.db.records.count()).toBe(5);
+		await engine.sync();
+		expect(server.requests.at(-1)?.since).toBe('5');
+	});
+
+	it('merges by stamp: an older change from elsewhere does not overwrite', async () => {
+		const { replica, server, engine } = await device();
+		await write(replica, tasks(1));
+		server.add(fromElsewhere('t0', 'Older'));
+		server.add(fromElsewhere('t0', 'Newer', new Date(Date.now() + 30_000).toISOString()));
+		await engine.sync();
+		expect((await replica.read({ app: 'todo', table: 'tasks', id: 't0' }))?.data.title).toBe('Newer');
+	});
+
+	it('sets a refused change aside with its reason, and the rest goes on', async () => {
+		const { replica, server, engine } = await device();
+		server.refuse = (change) => (change.id === 't1' ? 'no such thing as t1' : null);
+		await write(replica, tasks(3));
+		await engine.sync();
+		expect(server.log.map((row) => row.change.id)).toEqual(['t0', 't2']);
+		expect(await replica.db.outbox.count()).toBe(0);
+		expect(await replica.db.setAside.toArray()).toMatchObject([
+			{ change: { id: 't1' }, reason: 'no such thing as t1' }
+		]);
+		// the person keeps it on this device
+		expect((await replica.read({ app: 'todo', table: 'tasks', id: 't1' }))?.data.title).toBe('Task 1');
+	});
+
+	it('makes smaller batches where the server says too large, and sets aside what alone is too large', async () => {
+		const { replica, server, engine } = await device();
+		const post = server.post;
+		server.post = async (body) => {
+			if (body.changes.length > 3 || body.changes.some((change) => change.id === 't4')) {
+				throw new ApiError(413, 'too_large', 'The push is larger than 10 MB.');
+			}
+			return post(body);
+		};
+		const patient = new SyncEngine(replica, (body) => server.post(body));
+		void engine;
+		await write(replica, tasks(10));
+		await patient.sync();
+		expect(server.log.map((row) => row.change.id).sort()).toEqual(
+			['t0', 't1', 't2', 't3', 't5', 't6', 't7', 't8', 't9']
+		);
+		expect(await replica.db.setAside.toArray()).toMatchObject([{ change: { id: 't4' } }]);
+	});
+
+	it('starts from the beginning on 410, and keeps the outbox', async () => {
+		const { replica, server, engine } = await device();
+		server.add(fromElsewhere('a', 'a'));
+		await engine.sync();
+		await write(replica, tasks(1));
+		server.failures.push(new ApiError(410, 'resync_required', 'The log starts later.'));
+		await engine.sync();
+		expect(server.requests.map((request) => request.since)).toEqual(['', '1', '']);
+		expect(server.log.map((row) => row.change.id)).toEqual(['a', 't0']);
+		expect(await replica.db.outbox.count()).toBe(0);
+	});
+
+	it('repeats a push harmlessly after a crash between the server’s commit and the local one', async () => {
+		const { replica, server, engine } = await device();
+		await write(replica, tasks(2));
+		const crash = vi.spyOn(replica.db.outbox, 'bulkDelete').mockImplementationOnce(() => {
+			throw new Error('the tab was closed');
+		});
+		await expect(engine.sync()).rejects.toThrow('the tab was closed');
+		crash.mockRestore();
+		// nothing of the answer was kept: neither the cursor nor the clearing
+		expect(await replica.db.readMeta('cursor')).toBeUndefined();
+		expect(await replica.db.outbox.count()).toBe(2);
+		await engine.sync();
+		expect(server.log).toHaveLength(2);
+		expect(await replica.db.outbox.count()).toBe(0);
+	});
+
+	it('keeps what is written while a push is under way', async () => {
+		const { replica, server } = await device();
+		const post = server.post;
+		let wrote = false;
+		const engine = new SyncEngine(replica, async (body) => {
+			const answer = await post(body);
+			if (!wrote) await write(replica, tasks(1, 'late'));
+			wrote = true;
+			return answer;
+		});
+		await write(replica, tasks(1));
+		await engine.sync();
+		expect(server.log.map((row) => row.change.id)).toEqual(['t0', 'late0']);
+		expect(await replica.db.outbox.count()).toBe(0);
+	});
+
+	it('throws what only time or a person can mend, and changes nothing', async () => {
+		const { replica, server, engine } = await device();
+		await write(replica, tasks(1));
+		server.failures.push(new ApiError(503, 'busy', 'Too many at once.', undefined, 2_000));
+		await expect(engine.sync()).rejects.toMatchObject({ status: 503, retryAfterMs: 2_000 });
+		server.online = false;
+		await expect(engine.sync()).rejects.toMatchObject({ code: 'offline' });
+		expect(await replica.db.outbox.count()).toBe(1);
+	});
+
+	it('takes over the stamps that the server set back, in the transaction that clears the outbox', async () => {
+		const { replica, server, engine } = await device();
+		replica.clockOffset = 3_600_000; // this device is an hour ahead
+		await write(replica, tasks(1));
+		const now = '2026-04-08T10:00:00.000001Z';
+		server.serverTime = () => '2026-04-08T10:00:00.000000Z';
+		server.adjust = (change) => [
+			{ eventId: change.eventId, field: '/at', at: now },
+			{ eventId: change.eventId, field: '/fields/title/updatedAt', at: now }
+		];
+		await engine.sync();
+		const row = await replica.read({ app: 'todo', table: 'tasks', id: 't0' });
+		expect(row?.meta.title?.at).toBe(now);
+		expect(row?.data.title).toBe('Task 0');
+	});
+
+	it('follows the server’s clock', async () => {
+		const { replica, server, engine } = await device();
+		server.serverTime = () => new Date(Date.now() + 7_200_000).toISOString();
+		await engine.sync();
+		expect(Math.abs(replica.clockOffset - 7_200_000)).toBeLessThan(60_000);
+		const again = await openTab(replica.userId);
+		expect(again.clockOffset).toBe(replica.clockOffset);
+	});
+
+	it('brings two devices to the same records', async () => {
+		const server = new FakeServer();
+		const userId = someUser();
+		const here = await device(`${userId}-here`, server);
+		const there = await device(`${userId}-there`, server);
+		await write(here.replica, tasks(2));
+		await write(there.replica, [
+			{ app: 'todo', table: 'tasks', id: 't0', op: 'update', set: { notes: 'from there' } }
+		]);
+		for (const one of [here, there, here, there]) await one.engine.sync();
+		const all = await Promise.all([here, there].map((one) => one.replica.db.records.toArray()));
+		expect(all[0]).toEqual(all[1]);
+		expect(all[0]).toHaveLength(2);
+	});
+});

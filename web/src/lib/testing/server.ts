@@ -1,0 +1,46 @@
+import { ApiError, OfflineError } from '../api/http';
+import type { Change } from '../core/types';
+import type { Adjusted, PostSync, SyncAnswer, SyncRequest } from '../sync/wire';
+
+/** What the engine sees of a server: a log with a cursor that repeats are no-ops in. No merge, no rules. */
+export class FakeServer {
+	readonly log: { clientId: string; change: Change }[] = [];
+	readonly requests: SyncRequest[] = [];
+	pageSize = 1000;
+	online = true;
+	/** Answers the next request with an error instead, once each. */
+	readonly failures: ApiError[] = [];
+	/** Refuses a change for good. */
+	refuse: (change: Change) => string | null = () => null;
+	adjust: (change: Change) => Adjusted[] = () => [];
+	serverTime = () => new Date().toISOString();
+
+	post: PostSync = async (body) => {
+		const { clientId, since, changes } = structuredClone(body);
+		this.requests.push(body);
+		if (!this.online) throw new OfflineError();
+		const failure = this.failures.shift();
+		if (failure) throw failure;
+		changes.forEach((change, index) => {
+			const reason = this.refuse(change);
+			if (reason) throw new ApiError(400, 'invalid_change', reason, { index, reason });
+		});
+		for (const change of changes) {
+			if (!this.log.some((row) => row.change.eventId === change.eventId)) this.log.push({ clientId, change });
+		}
+		const from = Number(since || 0);
+		const page = this.log.slice(from, from + this.pageSize);
+		return {
+			serverChanges: page.filter((row) => row.clientId !== clientId).map((row) => row.change),
+			syncedUntil: String(from + page.length),
+			hasMore: from + page.length < this.log.length,
+			serverTime: this.serverTime(),
+			adjusted: changes.flatMap((change) => this.adjust(change))
+		} satisfies SyncAnswer;
+	};
+
+	/** Something another client did. */
+	add(change: Change): void {
+		this.log.push({ clientId: 'elsewhere', change });
+	}
+}
