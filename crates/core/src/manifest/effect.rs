@@ -118,7 +118,7 @@ impl<'a> ToolRef<'a> {
                     continue;
                 }
                 Source::Today => continue,
-                Source::Literal(value) => value.clone(),
+                Source::Literal(value) => merge::normalise(value),
                 Source::Param(param) => match self.param(params, param) {
                     Some(value) => value,
                     None => continue,

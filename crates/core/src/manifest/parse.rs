@@ -119,9 +119,9 @@ mod tests {
     #[test]
     fn a_syntax_error_names_its_line() {
         let error = Manifest::parse("{\n  \"id\": \"books\",,\n}").unwrap_err();
-        assert_eq!((error.0[0].line, error.0[0].column), (2, 18));
+        assert_eq!((error.0[0].line, error.0[0].column), (2, 17));
         assert!(
-            error.to_string().starts_with("line 2, column 18: "),
+            error.to_string().starts_with("line 2, column 17: "),
             "{error}"
         );
     }
