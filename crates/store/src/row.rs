@@ -25,6 +25,7 @@ pub(crate) struct ChangeRow {
     pub actor: String,
     pub client_id: String,
     pub schema_version: i64,
+    pub at: Option<i64>,
     pub extra: Option<String>,
 }
 
@@ -65,6 +66,7 @@ impl ChangeRow {
             schema_version: change
                 .schema_version
                 .map_or(SCHEMA_VERSION, |version| version as i64),
+            at: change.at.map(|at| at.0),
             extra: (!change.extra.is_empty())
                 .then(|| json("a change", &change.extra))
                 .transpose()?,
@@ -97,6 +99,7 @@ impl ChangeRow {
         change.app_id = Some(self.app_id);
         change.schema_version = Some(self.schema_version.unsigned_abs());
         change.actor = Some(read("an actor", &self.actor)?);
+        change.at = self.at.map(Micros);
         change.extra = self
             .extra
             .as_deref()

@@ -52,7 +52,7 @@ pub struct ChangesQuery {
 /// A row of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoggedChange {
-    /// The change: every stamp explicit, so without a time of its own.
+    /// The change, as it was stored.
     pub change: Change,
     /// Who pushed it.
     pub client_id: String,

@@ -15,6 +15,8 @@ CREATE TABLE sync_changes (
     actor            TEXT NOT NULL,
     client_id        TEXT NOT NULL,
     schema_version   INTEGER NOT NULL,
+    -- The change's own time; those that count are in `field_timestamps`.
+    at               INTEGER,
     -- Fields of the change that this version doesn't know, passed on as they came.
     extra            TEXT,
     -- Stamps that were set back when it was stored, so that a replay is answered alike.

@@ -14,7 +14,7 @@ use crate::{
 const PAGE_BYTES: usize = 4 << 20;
 
 const SELECT: &str = "SELECT created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, \
-    actor, client_id, schema_version, extra FROM sync_changes ";
+    actor, client_id, schema_version, at, extra FROM sync_changes ";
 
 /// The last stamp of the log; the beginning if it is empty.
 pub(super) async fn head(connection: &mut SqliteConnection, user: &UserId) -> Result<Cursor> {
@@ -116,7 +116,8 @@ fn change_row(row: &SqliteRow) -> Result<ChangeRow> {
         actor: row.try_get(8)?,
         client_id: row.try_get(9)?,
         schema_version: row.try_get(10)?,
-        extra: row.try_get(11)?,
+        at: row.try_get(11)?,
+        extra: row.try_get(12)?,
     })
 }
 

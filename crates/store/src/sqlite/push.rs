@@ -163,7 +163,7 @@ async fn append(
     for rows in rows.chunks(CHUNK) {
         let mut insert = QueryBuilder::new(
             "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
-             field_timestamps, actor, client_id, schema_version, extra, adjusted) ",
+             field_timestamps, actor, client_id, schema_version, at, extra, adjusted) ",
         );
         insert.push_values(rows, |mut values, (row, adjusted)| {
             values
@@ -179,6 +179,7 @@ async fn append(
                 .push_bind(&row.actor)
                 .push_bind(&row.client_id)
                 .push_bind(row.schema_version)
+                .push_bind(row.at)
                 .push_bind(&row.extra)
                 .push_bind(adjusted);
         });

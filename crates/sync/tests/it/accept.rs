@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::*;
 
 #[tokio::test]
-async fn the_answer_brings_what_others_did_and_covers_what_oneself_did() {
+async fn sync_s5_the_answer_brings_what_others_did_and_covers_what_oneself_did() {
     let rig = Rig::new().await;
     rig.push("phone", json!([task("a"), task("b")]))
         .await
@@ -30,7 +30,7 @@ async fn the_answer_brings_what_others_did_and_covers_what_oneself_did() {
 }
 
 #[tokio::test]
-async fn an_answer_has_the_shape_of_the_wire() {
+async fn sync_c4_an_answer_has_the_shape_of_the_wire() {
     let rig = Rig::new().await;
     let update = json!({"eventId": "e2", "table": "tasks", "id": "a", "op": "update",
         "fields": {"title": {"value": "Oat milk", "at": NOW}}, "actor": {"kind": "user"}});
@@ -47,11 +47,11 @@ async fn an_answer_has_the_shape_of_the_wire() {
         json!({
             "serverChanges": [
                 {"eventId": "event of a", "schemaVersion": 1, "appId": "todo", "table": "tasks", "id": "a",
-                    "op": "insert", "actor": user, "data": {"title": "a"}, "fields": {"title": {"updatedAt": at}}},
+                    "op": "insert", "actor": user, "at": at, "data": {"title": "a"}, "fields": {"title": {"updatedAt": at}}},
                 {"eventId": "e2", "schemaVersion": 1, "appId": "todo", "table": "tasks", "id": "a",
-                    "op": "update", "actor": user, "fields": {"title": {"value": "Oat milk", "updatedAt": at}}},
+                    "op": "update", "actor": user, "at": at, "fields": {"title": {"value": "Oat milk", "updatedAt": at}}},
                 {"eventId": "e3", "schemaVersion": 1, "appId": "todo", "table": "tasks", "id": "a",
-                    "op": "delete", "actor": user, "deletedAt": at},
+                    "op": "delete", "actor": user, "at": at, "deletedAt": at},
             ],
             "conflicts": [],
             "syncedUntil": "2026-03-02T06:00:00.000002Z",
@@ -63,7 +63,7 @@ async fn an_answer_has_the_shape_of_the_wire() {
 }
 
 #[tokio::test]
-async fn a_long_log_comes_in_pages() {
+async fn sync_s5_a_long_log_comes_in_pages() {
     let rig = Rig::new().await;
     let tasks: Value = (0..2500).map(|n| task(&format!("t{n:04}"))).collect();
     rig.push("phone", tasks).await.unwrap();
@@ -88,7 +88,7 @@ async fn a_long_log_comes_in_pages() {
 }
 
 #[tokio::test]
-async fn one_bad_change_is_named_and_nothing_is_stored() {
+async fn sync_s3_one_bad_change_is_named_and_nothing_is_stored() {
     let rig = Rig::new().await;
     let bad = [
         (json!({"table": "tasks", "op": "delete"}), "`id`"),
@@ -124,7 +124,7 @@ async fn one_bad_change_is_named_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn a_keyed_list_that_could_not_be_merged_is_refused() {
+async fn sync_c6_a_keyed_list_that_could_not_be_merged_is_refused() {
     let rig = Rig::new().await;
     let change = json!({"table": "aiMissions", "id": "m", "op": "update",
         "fields": {"iterations": {"value": [{"startedAt": NOW}], "updatedAt": NOW}}});
@@ -174,7 +174,7 @@ async fn a_push_for_all_apps_names_the_app_in_each_change() {
 }
 
 #[tokio::test]
-async fn what_older_clients_leave_out_is_filled_in() {
+async fn sync_c3_what_older_clients_leave_out_is_filled_in() {
     let rig = Rig::new().await;
     let bare = json!({"table": "tasks", "id": "a", "op": "insert", "data": {"title": "x"}});
     rig.push("old phone", json!([bare])).await.unwrap();
@@ -195,7 +195,7 @@ async fn what_older_clients_leave_out_is_filled_in() {
 }
 
 #[tokio::test]
-async fn stamps_from_the_future_are_answered_alike_on_a_replay() {
+async fn sync_s4_stamps_from_the_future_are_answered_alike_on_a_replay() {
     let rig = Rig::new().await;
     let early = json!([{"eventId": "e", "table": "tasks", "id": "a", "op": "update",
         "fields": {"title": {"value": "x", "updatedAt": after(3600)}}}]);
@@ -246,7 +246,7 @@ async fn a_newer_schema_a_bad_cursor_and_a_nameless_client_are_refused() {
 }
 
 #[tokio::test]
-async fn a_time_of_any_offset_is_a_cursor() {
+async fn sync_s2_a_time_of_any_offset_is_a_cursor() {
     let rig = Rig::new().await;
     rig.push("phone", json!([task("a"), task("b")]))
         .await
@@ -333,7 +333,7 @@ async fn woken(rig: &Rig) -> bool {
 }
 
 #[tokio::test]
-async fn everybody_is_told_after_the_commit_even_if_the_caller_hung_up() {
+async fn sync_s8_everybody_is_told_after_the_commit_even_if_the_caller_hung_up() {
     let rig = Rig::new().await;
     let mut listener = rig.sync.hub().subscribe(me().owner());
     // Polled once: the commit is under way, and the caller is gone.

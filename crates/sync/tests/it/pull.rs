@@ -17,7 +17,7 @@ fn tasks(since: &str, limit: Option<usize>) -> Pull {
 }
 
 #[tokio::test]
-async fn a_table_is_read_to_its_end() {
+async fn sync_s2_a_table_is_read_to_its_end() {
     let rig = Rig::new().await;
     let list = json!({"table": "lists", "id": "l", "op": "insert", "data": {}});
     rig.push("phone", json!([task("a"), list, task("b"), task("c")]))

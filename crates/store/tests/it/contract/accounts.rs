@@ -172,6 +172,36 @@ pub async fn a_session_ends_when_it_expires(store: Arc<impl Backend>) {
     assert_eq!(store.session("other", NOW).await.unwrap(), None);
 }
 
+pub async fn a_session_is_found_and_ended_by_its_id(store: Arc<impl Backend>) {
+    let ada = store
+        .create_user(new_user("ada@example.org"), NOW)
+        .await
+        .unwrap();
+    let one = store
+        .create_session(&ada.id, "one", NOW, after(60))
+        .await
+        .unwrap();
+    let two = store
+        .create_session(&ada.id, "two", NOW, after(60))
+        .await
+        .unwrap();
+    assert!(one.id != two.id && one.id != "one");
+    assert_eq!(store.session("one", NOW).await.unwrap(), Some(one.clone()));
+    assert_eq!(
+        store.session_by_id(&one.id, after(59)).await.unwrap(),
+        Some(one.clone())
+    );
+    assert_eq!(store.session_by_id(&one.id, after(60)).await.unwrap(), None);
+    assert_eq!(
+        store.session(&one.id, NOW).await.unwrap(),
+        None,
+        "an id opens nothing"
+    );
+    store.delete_session_by_id(&one.id).await.unwrap();
+    assert_eq!(store.session("one", NOW).await.unwrap(), None);
+    assert_eq!(store.session_by_id(&two.id, NOW).await.unwrap(), Some(two));
+}
+
 pub async fn a_session_can_be_prolonged_while_it_lasts(store: Arc<impl Backend>) {
     let ada = store
         .create_user(new_user("ada@example.org"), NOW)

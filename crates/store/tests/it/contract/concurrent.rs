@@ -18,7 +18,7 @@ const PUSHES: usize = 12;
 
 /// Each writer pushes batches of 1 to 5 changes to logs drawn at random; a reader a log polls `> cursor` with pages
 /// of 7 the whole time, and once more when the writers are done.
-pub async fn readers_see_every_row_once_while_many_write(store: Arc<impl Backend>) {
+pub async fn sync_s1_readers_see_every_row_once_while_many_write(store: Arc<impl Backend>) {
     let running = Arc::new(AtomicUsize::new(WRITERS));
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| tokio::spawn(write(share(&store), writer, running.clone())))

@@ -45,7 +45,7 @@ async fn records(store: &impl Backend, user: &str) -> Records {
     all
 }
 
-pub async fn any_order_any_batches_same_records(store: Arc<impl Backend>) {
+pub async fn sync_m1_any_order_any_batches_same_records(store: Arc<impl Backend>) {
     for seed in 0..6 {
         let mut rng = Rng(seed);
         let mut changes = meeting(&mut rng, 60);
@@ -70,7 +70,7 @@ pub async fn any_order_any_batches_same_records(store: Arc<impl Backend>) {
     }
 }
 
-pub async fn records_equal_a_replay_of_the_log(store: Arc<impl Backend>) {
+pub async fn sync_m1_records_equal_a_replay_of_the_log(store: Arc<impl Backend>) {
     let registry = Registry::builtin();
     let mut rng = Rng(7);
     let me = scope("me");
@@ -94,7 +94,7 @@ pub async fn records_equal_a_replay_of_the_log(store: Arc<impl Backend>) {
     assert_eq!(records(&*store, "me").await, replayed);
 }
 
-pub async fn a_delete_wins_over_a_later_update(store: Arc<impl Backend>) {
+pub async fn sync_m5_a_delete_wins_over_a_later_update(store: Arc<impl Backend>) {
     let me = scope("me");
     let delete =
         change(json!({"table": "tasks", "id": "t", "op": "delete", "deletedAt": after(1)}));
@@ -122,7 +122,7 @@ pub async fn a_delete_wins_over_a_later_update(store: Arc<impl Backend>) {
     );
 }
 
-pub async fn an_explicit_null_restores(store: Arc<impl Backend>) {
+pub async fn sync_m5_an_explicit_null_restores(store: Arc<impl Backend>) {
     let me = scope("me");
     let delete =
         change(json!({"table": "tasks", "id": "t", "op": "delete", "deletedAt": after(1)}));
@@ -138,7 +138,7 @@ pub async fn an_explicit_null_restores(store: Arc<impl Backend>) {
     assert!(!get_task(&*store, &me, "t").await.unwrap().is_deleted());
 }
 
-pub async fn iterations_of_two_writers_both_stay(store: Arc<impl Backend>) {
+pub async fn sync_l1_iterations_of_two_writers_both_stay(store: Arc<impl Backend>) {
     let me = scope("me");
     let iteration = |id: &str, at: Micros| {
         set_mission(
@@ -169,7 +169,7 @@ pub async fn iterations_of_two_writers_both_stay(store: Arc<impl Backend>) {
     assert_eq!(ids, ["i1", "i2"]);
 }
 
-pub async fn a_table_without_a_manifest_is_merged_by_field(store: Arc<impl Backend>) {
+pub async fn sync_m9_a_table_without_a_manifest_is_merged_by_field(store: Arc<impl Backend>) {
     let me = scope("me");
     let write = |value: &str, at: Micros| {
         change(
@@ -193,7 +193,7 @@ pub async fn a_table_without_a_manifest_is_merged_by_field(store: Arc<impl Backe
     assert_eq!(record.data["iterations"], json!(["later"]));
 }
 
-pub async fn an_older_write_changes_no_record(store: Arc<impl Backend>) {
+pub async fn sync_m3_an_older_write_changes_no_record(store: Arc<impl Backend>) {
     let me = scope("me");
     push(
         &*store,

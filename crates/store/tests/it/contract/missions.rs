@@ -24,7 +24,7 @@ fn slot(at: Micros) -> String {
     format!("due:{}", at.millis())
 }
 
-pub async fn a_new_mission_is_scheduled_and_its_device_told(store: Arc<impl Backend>) {
+pub async fn sync_s9_a_new_mission_is_scheduled_and_its_device_told(store: Arc<impl Backend>) {
     let me = scope("me");
     let pushed = push(&*store, &me, "phone", vec![hourly("m")], NOW).await;
     assert!(pushed.schedule_changed);
@@ -62,7 +62,7 @@ async fn next_run(store: &impl Backend, me: &Scope, fields: Value, at: Micros) -
     next
 }
 
-pub async fn pause_takes_it_out_and_resume_puts_it_back(store: Arc<impl Backend>) {
+pub async fn sync_s9_pause_takes_it_out_and_resume_puts_it_back(store: Arc<impl Backend>) {
     let me = scope("me");
     push(&*store, &me, "c", vec![hourly("m")], NOW).await;
     assert_eq!(
@@ -75,7 +75,7 @@ pub async fn pause_takes_it_out_and_resume_puts_it_back(store: Arc<impl Backend>
     );
 }
 
-pub async fn delete_takes_it_out(store: Arc<impl Backend>) {
+pub async fn sync_s9_delete_takes_it_out(store: Arc<impl Backend>) {
     let me = scope("me");
     push(&*store, &me, "c", vec![hourly("m")], NOW).await;
     let delete = change(
@@ -93,7 +93,7 @@ pub async fn delete_takes_it_out(store: Arc<impl Backend>) {
     );
 }
 
-pub async fn a_new_cadence_moves_the_due_time(store: Arc<impl Backend>) {
+pub async fn sync_s9_a_new_cadence_moves_the_due_time(store: Arc<impl Backend>) {
     let me = scope("me");
     push(&*store, &me, "c", vec![hourly("m")], NOW).await;
     let daily = json!({"cadence": {"kind": "daily", "atHour": 8, "atMinute": 30}});
@@ -107,7 +107,7 @@ pub async fn a_new_cadence_moves_the_due_time(store: Arc<impl Backend>) {
     );
 }
 
-pub async fn a_given_next_run_stays(store: Arc<impl Backend>) {
+pub async fn sync_s9_a_given_next_run_stays(store: Arc<impl Backend>) {
     let me = scope("me");
     push(&*store, &me, "c", vec![hourly("m")], NOW).await;
     let given = json!({"nextRunAt": after(77), "cadence": {"kind": "interval", "everyMinutes": 5}});

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::support::*;
 
-pub async fn an_empty_push_answers_the_end_of_the_log(store: Arc<impl Backend>) {
+pub async fn sync_s2_an_empty_push_answers_the_end_of_the_log(store: Arc<impl Backend>) {
     let me = scope("me");
     let none = push(&*store, &me, "c", vec![], NOW).await;
     assert_eq!(none, Pushed::default());
@@ -23,7 +23,7 @@ pub async fn an_empty_push_answers_the_end_of_the_log(store: Arc<impl Backend>) 
     );
 }
 
-pub async fn a_replay_stores_nothing(store: Arc<impl Backend>) {
+pub async fn sync_s4_a_replay_stores_nothing(store: Arc<impl Backend>) {
     let me = scope("me");
     let changes = vec![task("t", "x", NOW), set("t", "title", json!("y"), after(1))];
     push(&*store, &me, "c", changes.clone(), NOW).await;
@@ -38,7 +38,7 @@ pub async fn a_replay_stores_nothing(store: Arc<impl Backend>) {
     assert_eq!(log(&*store, &me).await, before);
 }
 
-pub async fn an_event_id_twice_in_a_push_counts_once(store: Arc<impl Backend>) {
+pub async fn sync_s4_an_event_id_twice_in_a_push_counts_once(store: Arc<impl Backend>) {
     let me = scope("me");
     let twice = vec![task("t", "x", after(600)), task("t", "x", after(600))];
     let pushed = push(&*store, &me, "c", twice.clone(), NOW).await;
@@ -47,7 +47,7 @@ pub async fn an_event_id_twice_in_a_push_counts_once(store: Arc<impl Backend>) {
     assert_eq!(pushed.adjusted, replay.adjusted);
 }
 
-pub async fn a_push_that_was_stored_in_part_stores_the_rest(store: Arc<impl Backend>) {
+pub async fn sync_s4_a_push_that_was_stored_in_part_stores_the_rest(store: Arc<impl Backend>) {
     let me = scope("me");
     let (a, b) = (task("a", "x", NOW), task("b", "x", NOW));
     push(&*store, &me, "c", vec![a.clone()], NOW).await;
@@ -55,7 +55,7 @@ pub async fn a_push_that_was_stored_in_part_stores_the_rest(store: Arc<impl Back
     assert_eq!(ids_of(&log(&*store, &me).await), ["a", "b"]);
 }
 
-pub async fn future_stamps_are_set_back_in_their_order(store: Arc<impl Backend>) {
+pub async fn sync_t3_future_stamps_are_set_back_in_their_order(store: Arc<impl Backend>) {
     let me = scope("me");
     let changes = vec![
         task("t", "first", after(3600)),
@@ -89,7 +89,7 @@ pub async fn future_stamps_are_set_back_in_their_order(store: Arc<impl Backend>)
     );
 }
 
-pub async fn a_replay_answers_the_same_adjusted(store: Arc<impl Backend>) {
+pub async fn sync_s4_a_replay_answers_the_same_adjusted(store: Arc<impl Backend>) {
     let me = scope("me");
     let changes = vec![
         task("a", "x", after(3600)),
@@ -112,7 +112,7 @@ fn sorted(mut adjusted: Vec<Adjusted>) -> Vec<Adjusted> {
     adjusted
 }
 
-pub async fn stamps_within_a_minute_stay(store: Arc<impl Backend>) {
+pub async fn sync_t3_stamps_within_a_minute_stay(store: Arc<impl Backend>) {
     let me = scope("me");
     let pushed = push(&*store, &me, "c", vec![task("t", "x", after(60))], NOW).await;
     assert_eq!(pushed.adjusted, []);
@@ -122,7 +122,7 @@ pub async fn stamps_within_a_minute_stay(store: Arc<impl Backend>) {
     );
 }
 
-pub async fn a_bad_change_stores_nothing_of_its_push(store: Arc<impl Backend>) {
+pub async fn sync_s3_a_bad_change_stores_nothing_of_its_push(store: Arc<impl Backend>) {
     let me = scope("me");
     let mut bad = task("b", "x", NOW);
     bad.actor = None;
@@ -139,7 +139,7 @@ pub async fn a_bad_change_stores_nothing_of_its_push(store: Arc<impl Backend>) {
     push(&*store, &me, "c", vec![task("a", "x", NOW)], NOW).await;
 }
 
-pub async fn thousands_of_changes_at_once(store: Arc<impl Backend>) {
+pub async fn sync_s1_thousands_of_changes_at_once(store: Arc<impl Backend>) {
     let me = scope("me");
     let changes: Vec<_> = (0..3000)
         .map(|n| task(&format!("t{n:04}"), "x", NOW))

@@ -49,7 +49,7 @@ pub async fn records_are_read_by_their_owner_alone(store: Arc<impl Backend>) {
     assert_eq!(yours.data.keys().collect::<Vec<_>>(), ["notes"]);
 }
 
-pub async fn an_event_id_is_unique_for_a_user_only(store: Arc<impl Backend>) {
+pub async fn sync_s4_an_event_id_is_unique_for_a_user_only(store: Arc<impl Backend>) {
     let (me, you) = (scope("me"), scope("you"));
     let change = task("t", "x", after(3600));
     let mine = push(&*store, &me, "c", vec![change.clone()], NOW).await;
