@@ -55,7 +55,7 @@ pub struct GatewayError {
     /// The provider that was asked.
     pub provider: Option<String>,
     /// What the upstream's own error said of itself (`type`, `code`, `param`).
-    pub upstream: Option<Value>,
+    pub upstream: Option<Box<Value>>,
     /// What the earlier entries of a chain failed with.
     pub attempts: Vec<String>,
 }
@@ -209,9 +209,9 @@ mod tests {
     #[test]
     fn the_body_has_openais_shape_and_the_upstreams_reason() {
         let mut error = GatewayError::new(ErrorKind::Http(400), "too long").from_provider("openai");
-        error.upstream = Some(
+        error.upstream = Some(Box::new(
             json!({"type": "invalid_request_error", "code": "context_length_exceeded", "param": null}),
-        );
+        ));
         assert_eq!(
             error.body(),
             json!({"error": {"message": "too long", "type": "invalid_request_error", "param": null,

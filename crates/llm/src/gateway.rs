@@ -3,33 +3,30 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
-use futures_util::{Stream, StreamExt};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio::time::{Instant, timeout};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
+use crate::answer::ChatStream;
 use crate::catalog::{ALIAS, BUILTIN};
+use crate::clients::Clients;
 use crate::config::{LlmConfig, ProviderConfig};
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::providers::openai::OpenAi;
 use crate::providers::outline::Outline;
-use crate::providers::{EventStream, Limits, Provider, StreamEvent};
+use crate::providers::{Limits, Provider, StreamEvent};
 use crate::route::Target;
 use crate::secret::Scrubber;
 use crate::slot::{Condition, Slot};
-use crate::upstream::{Clients, Upstream};
+use crate::upstream::Upstream;
 use crate::wire::{
     ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, ModelList,
 };
-
-/// Pieces of a stream that may wait for a slow reader.
-const PIECES_AHEAD: usize = 32;
 
 /// A chat request and what it may take, where that differs from the configuration.
 #[derive(Clone, Debug)]
@@ -96,10 +93,10 @@ pub struct Gateway {
     pub(crate) slots: Vec<Arc<Slot>>,
     pub(crate) aliases: BTreeMap<String, Vec<String>>,
     pub(crate) model: Option<String>,
-    idle: Duration,
+    pub(crate) idle: Duration,
     max_answer_bytes: usize,
-    scrub: Arc<Scrubber>,
-    closing: watch::Sender<bool>,
+    pub(crate) scrub: Arc<Scrubber>,
+    pub(crate) closing: watch::Sender<bool>,
 }
 
 impl Gateway {
@@ -378,51 +375,6 @@ impl Gateway {
             done = work => done,
         }
     }
-
-    /// Reads a stream in a task of its own, so that a reader who stops reading
-    /// can't hold the provider's place for ever.
-    fn pump(
-        &self,
-        target: Target,
-        place: OwnedSemaphorePermit,
-        first: Option<StreamEvent>,
-        mut events: EventStream,
-    ) -> ChatStream {
-        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
-        let mut closing = self.closing.subscribe();
-        let scrub = self.scrub.clone();
-        let patience = self.idle;
-        let resolved = target.name();
-        tokio::spawn(async move {
-            let _place = place;
-            let mut next = Some(first);
-            loop {
-                let piece = match next.take() {
-                    Some(first) => Ok(first),
-                    None => tokio::select! {
-                        biased;
-                        () = sender.closed() => return,
-                        _ = closing.wait_for(|closing| *closing) => Err(closed()),
-                        event = events.next() => event.transpose(),
-                    },
-                };
-                if let Err(error) = &piece {
-                    target.slot.note(Some(error));
-                }
-                let piece = piece.map_err(|error| error.scrubbed(&scrub));
-                let over = !matches!(piece, Ok(Some(_)));
-                let sent = timeout(patience, sender.send(piece)).await;
-                if over || !matches!(sent, Ok(Ok(()))) {
-                    return;
-                }
-            }
-        });
-        ChatStream {
-            resolved,
-            receiver,
-            over: false,
-        }
-    }
 }
 
 /// The entries that can do what is asked.
@@ -438,38 +390,129 @@ fn capable(chain: Vec<Target>, what: &str, can: impl Fn(&Target) -> bool) -> Res
     Ok(chain)
 }
 
-fn closed() -> GatewayError {
+pub(crate) fn closed() -> GatewayError {
     GatewayError::new(
         ErrorKind::Cancelled,
         "The call was cancelled because Mana is shutting down",
     )
 }
 
-/// A streamed answer. It ends with `None` only when the answer is complete.
-pub struct ChatStream {
-    /// `provider/model` that answers.
-    pub resolved: String,
-    receiver: mpsc::Receiver<Result<Option<StreamEvent>>>,
-    over: bool,
-}
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
 
-impl Stream for ChatStream {
-    type Item = Result<StreamEvent>;
+    use super::*;
+    use crate::providers::dummy::Dummy;
+    use crate::wire::Message;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.over {
-            return Poll::Ready(None);
+    fn gateway(dummies: Vec<Dummy>, config: &LlmConfig) -> Arc<Gateway> {
+        let providers = dummies.into_iter().map(|dummy| {
+            let mut settings =
+                ProviderConfig::new(dummy.name, "http://dummy.invalid", "test").unwrap();
+            settings.concurrency = 1;
+            (Box::new(dummy) as Box<dyn Provider>, settings, true)
+        });
+        Arc::new(Gateway::with_providers(
+            providers.collect(),
+            config,
+            Arc::default(),
+        ))
+    }
+
+    fn chained(chain: &[&str]) -> LlmConfig {
+        let chain = chain.iter().map(|model| (*model).to_owned()).collect();
+        LlmConfig {
+            aliases: [("mana/structured".to_owned(), chain)].into(),
+            ..LlmConfig::default()
         }
-        let piece = match std::task::ready!(self.receiver.poll_recv(cx)) {
-            Some(Ok(Some(event))) => return Poll::Ready(Some(Ok(event))),
-            Some(Ok(None)) => None,
-            Some(Err(error)) => Some(Err(error)),
-            None => Some(Err(GatewayError::new(
-                ErrorKind::Cancelled,
-                "The answer was given up because nobody read on",
-            ))),
+    }
+
+    fn ask(model: &str) -> ChatRequest {
+        ChatRequest::new(model, vec![Message::user("Hello")])
+    }
+
+    fn down() -> GatewayError {
+        GatewayError::new(ErrorKind::Connect, "nobody there")
+    }
+
+    #[tokio::test]
+    async fn a_failure_tells_what_the_whole_chain_said() {
+        let dummies = vec![Dummy::new("a", Err(down())), Dummy::new("b", Err(down()))];
+        let gateway = gateway(dummies, &chained(&["a/m", "gone/m", "b/n"]));
+        let error = gateway.chat(ask("mana/structured")).await.unwrap_err();
+        assert_eq!(error.attempts, ["a/m: nobody there"]);
+        let states: Vec<_> = gateway
+            .health()
+            .providers
+            .into_iter()
+            .map(|p| p.state)
+            .collect();
+        assert_eq!(states, ["down", "down"]);
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_cannot_do_it_is_passed_over() {
+        let dummies = vec![Dummy::new("a", Ok("never asked"))];
+        let gateway = gateway(dummies, &chained(&["a/m", "builtin/outline"]));
+        let error = gateway
+            .embeddings(EmbeddingsRequest {
+                model: "mana/structured".to_owned(),
+                input: "x".into(),
+                extra: Default::default(),
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.kind,
+            ErrorKind::InvalidRequest {
+                param: Some("model")
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_place_ends_and_a_place_is_given_back() {
+        let gate = Arc::new(Semaphore::new(0));
+        let mut slow = Dummy::new("slow", Ok("done"));
+        slow.gate = Some(gate.clone());
+        let config = LlmConfig {
+            queue: Duration::from_millis(50),
+            ..LlmConfig::default()
         };
-        self.over = true;
-        Poll::Ready(piece)
+        let gateway = gateway(vec![slow], &config);
+        let first = tokio::spawn({
+            let gateway = gateway.clone();
+            async move { gateway.chat(ask("slow/m")).await }
+        });
+        while gateway.slots[0].free_places() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let error = gateway.chat(ask("slow/m")).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Timeout);
+        assert!(error.message.contains("busy"), "{error}");
+
+        gate.add_permits(2);
+        assert_eq!(first.await.unwrap().unwrap().text(), "done");
+        assert_eq!(gateway.chat(ask("slow/m")).await.unwrap().text(), "done");
+    }
+
+    #[tokio::test]
+    async fn closing_ends_what_runs_and_what_waits() {
+        let mut slow = Dummy::new("slow", Ok("never"));
+        slow.gate = Some(Arc::new(Semaphore::new(0)));
+        let gateway = gateway(vec![slow], &LlmConfig::default());
+        let calls: Vec<_> = (0..2)
+            .map(|_| {
+                let gateway = gateway.clone();
+                tokio::spawn(async move { gateway.chat(ask("slow/m")).await })
+            })
+            .collect();
+        while gateway.slots[0].free_places() > 0 {
+            tokio::task::yield_now().await;
+        }
+        gateway.close();
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap_err().kind, ErrorKind::Cancelled);
+        }
     }
 }

@@ -18,8 +18,9 @@ use futures_util::{StreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::answer::ChatStream;
 use crate::error::{ErrorKind, GatewayError, Result};
-use crate::gateway::{ChatStream, Gateway};
+use crate::gateway::Gateway;
 use crate::providers::StreamEvent;
 use crate::wire::{ChatRequest, ModelList};
 
@@ -43,14 +44,6 @@ pub enum Caller {
 pub trait Auth: Send + Sync {
     /// The caller whose bearer this is, if it is anybody's.
     async fn caller(&self, bearer: &str) -> Option<Caller>;
-}
-
-/// A function that needs nobody else to decide.
-#[async_trait]
-impl<F: Fn(&str) -> Option<Caller> + Send + Sync> Auth for F {
-    async fn caller(&self, bearer: &str) -> Option<Caller> {
-        self(bearer)
-    }
 }
 
 /// The routes under `/v1`.

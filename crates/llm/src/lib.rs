@@ -9,7 +9,9 @@
 //! without a deadline, let a slow provider hold up another, splice an answer
 //! from two models, or let a key out.
 
+mod answer;
 mod catalog;
+mod clients;
 mod config;
 mod error;
 mod gateway;
@@ -22,9 +24,10 @@ mod sse;
 mod upstream;
 pub mod wire;
 
+pub use answer::ChatStream;
 pub use config::{ConfigError, LlmConfig, LlmSettings, ProviderConfig, ProviderSettings};
 pub use error::{ErrorKind, GatewayError, Result};
-pub use gateway::{Alias, Call, ChatStream, Gateway, Health, ProviderHealth};
+pub use gateway::{Alias, Call, Gateway, Health, ProviderHealth};
 pub use providers::StreamEvent;
 pub use secret::{Scrubber, Secret};
 pub use wire::{ChatCompletion, ChatRequest, Message};

@@ -21,7 +21,7 @@ const LISTING_LASTS: Duration = Duration::from_secs(60);
 /// A provider that was too slow to list is not asked again at once.
 const SLOWNESS_LASTS: Duration = Duration::from_secs(15);
 const LISTING_TIMEOUT: Duration = Duration::from_secs(5);
-const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is known of how a provider does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,9 +95,15 @@ impl Slot {
         self.present.load(Ordering::Relaxed)
     }
 
-    /// The same, looking for it if it was not there yet.
+    /// The same, looking for it if it was not there yet. One that takes the
+    /// connection and is slow to say more is there: a busy model is no reason
+    /// to go on without it.
     pub async fn is_here(&self) -> bool {
-        self.is_present() || self.models().await.is_ok()
+        self.is_present()
+            || match self.models().await {
+                Ok(_) => true,
+                Err(error) => error.kind == ErrorKind::Timeout,
+            }
     }
 
     /// A place in the provider's line. Callers wait without holding up anybody
@@ -115,6 +121,11 @@ impl Slot {
             )
             .from_provider(self.name())),
         }
+    }
+
+    #[cfg(test)]
+    pub fn free_places(&self) -> usize {
+        self.places.available_permits()
     }
 
     /// The provider's models: what the owner named, else what it lists.
@@ -143,9 +154,11 @@ impl Slot {
             idle: timeout,
             max_bytes: self.max_answer_bytes,
         };
-        let models = self.provider.models(limits).await.map(Arc::from);
+        let models: Result<Arc<[Model]>> = self.provider.models(limits).await.map(Arc::from);
         let models = models.map_err(|error| error.scrubbed(&self.scrub));
         let lasts = match &models {
+            // None at all: the next one may be on its way.
+            Ok(models) if models.is_empty() => Duration::ZERO,
             Ok(_) => LISTING_LASTS,
             Err(error) if error.kind == ErrorKind::Timeout => SLOWNESS_LASTS,
             // It may be there the next moment.

@@ -2,66 +2,24 @@
 //! failure a plain sentence.
 
 use std::error::Error as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method, Response, Url, redirect};
+use reqwest::{Method, Response, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clients::{CONNECT, Clients};
 use crate::config::ProviderConfig;
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::providers::Limits;
 use crate::secret::{Scrubber, Secret};
 
-const CONNECT: Duration = Duration::from_secs(10);
 /// Of an error's body no more than this is read, of its text no more is told.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
 const REASON_CHARS: usize = 500;
-
-/// The HTTP clients, made when first used: reading the machine's root
-/// certificates takes time that a server without a remote provider never needs.
-#[derive(Default)]
-pub(crate) struct Clients {
-    local: OnceLock<Client>,
-    remote: OnceLock<Client>,
-}
-
-impl Clients {
-    /// The client for an address. Nothing on this machine is asked through a
-    /// proxy, whatever the environment says.
-    fn get(&self, base: &Url) -> Result<&Client, reqwest::Error> {
-        // An error means that a provider is already installed, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let local = is_loopback(base) && base.scheme() == "http";
-        let cell = if local { &self.local } else { &self.remote };
-        if let Some(client) = cell.get() {
-            return Ok(client);
-        }
-        let builder = Client::builder()
-            .connect_timeout(CONNECT)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("mana/", env!("CARGO_PKG_VERSION")));
-        let client = match local {
-            true => builder.no_proxy().tls_certs_only([]).build()?,
-            false if is_loopback(base) => builder.no_proxy().build()?,
-            false => builder.build()?,
-        };
-        Ok(cell.get_or_init(|| client))
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host
-            .parse()
-            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-}
 
 /// An upstream at a base URL.
 pub(crate) struct Upstream {
@@ -269,7 +227,7 @@ impl Upstream {
         };
         let reason = reason_of(error).unwrap_or_else(|| shorten(&error.to_string()));
         let mut told = self.error(kind, format!("{} reported an error: {reason}", self.name));
-        told.upstream = Some(error.clone());
+        told.upstream = Some(Box::new(error.clone()));
         told
     }
 
@@ -341,7 +299,7 @@ impl Upstream {
             kind,
             format!("{} answered {status}{reason}{advice}", self.name),
         );
-        error.upstream = inner.is_object().then(|| inner.clone());
+        error.upstream = inner.is_object().then(|| Box::new(inner.clone()));
         error
     }
 }
@@ -423,20 +381,6 @@ mod tests {
         assert_eq!(parse("Sun, 06 Nov 1994 08:40:37 GMT"), Some(Duration::ZERO));
         assert_eq!(parse("soon"), None);
         assert_eq!(parse("-1"), None);
-    }
-
-    #[test]
-    fn loopback_is_known_in_all_its_spellings() {
-        for (url, loopback) in [
-            ("http://127.0.0.1:1/", true),
-            ("http://127.9.9.9/", true),
-            ("http://localhost/", true),
-            ("http://[::1]:1/", true),
-            ("http://ollama:11434/", false),
-            ("http://localhost.example.org/", false),
-        ] {
-            assert_eq!(is_loopback(&Url::parse(url).unwrap()), loopback, "{url}");
-        }
     }
 
     #[test]

@@ -10,7 +10,6 @@ use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResp
 
 pub(crate) struct Dummy {
     pub name: &'static str,
-    pub models: Vec<&'static str>,
     /// What every chat gives: the text of an answer, or a failure.
     pub answer: Result<&'static str>,
     /// Chats wait here until there is a permit.
@@ -21,7 +20,6 @@ impl Dummy {
     pub fn new(name: &'static str, answer: Result<&'static str>) -> Self {
         Self {
             name,
-            models: vec!["m"],
             answer,
             gate: None,
         }
@@ -64,10 +62,6 @@ impl Provider for Dummy {
     }
 
     async fn models(&self, _: Limits) -> Result<Vec<Model>> {
-        Ok(self
-            .models
-            .iter()
-            .map(|model| Model::named(*model, self.name))
-            .collect())
+        Ok(vec![Model::named("m", self.name)])
     }
 }

@@ -1,0 +1,92 @@
+//! A streamed answer on its way from a provider to a reader.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::{Stream, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::timeout;
+
+use crate::error::{ErrorKind, GatewayError, Result};
+use crate::gateway::{Gateway, closed};
+use crate::providers::{EventStream, StreamEvent};
+use crate::route::Target;
+
+/// Pieces of a stream that may wait for a slow reader.
+const PIECES_AHEAD: usize = 32;
+
+/// A streamed answer. It ends with `None` only when the answer is complete.
+pub struct ChatStream {
+    /// `provider/model` that answers.
+    pub resolved: String,
+    receiver: mpsc::Receiver<Result<Option<StreamEvent>>>,
+    over: bool,
+}
+
+impl Stream for ChatStream {
+    type Item = Result<StreamEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let piece = match std::task::ready!(self.receiver.poll_recv(cx)) {
+            Some(Ok(Some(event))) => return Poll::Ready(Some(Ok(event))),
+            Some(Ok(None)) => None,
+            Some(Err(error)) => Some(Err(error)),
+            None => Some(Err(GatewayError::new(
+                ErrorKind::Cancelled,
+                "The answer was given up because nobody read on",
+            ))),
+        };
+        self.over = true;
+        Poll::Ready(piece)
+    }
+}
+
+impl Gateway {
+    /// Reads a stream in a task of its own, so that a reader who stops reading
+    /// can't hold the provider's place for ever.
+    pub(crate) fn pump(
+        &self,
+        target: Target,
+        place: OwnedSemaphorePermit,
+        first: Option<StreamEvent>,
+        mut events: EventStream,
+    ) -> ChatStream {
+        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+        let mut closing = self.closing.subscribe();
+        let scrub = self.scrub.clone();
+        let patience = self.idle;
+        let resolved = target.name();
+        tokio::spawn(async move {
+            let _place = place;
+            let mut next = Some(first);
+            loop {
+                let piece = match next.take() {
+                    Some(first) => Ok(first),
+                    None => tokio::select! {
+                        biased;
+                        () = sender.closed() => return,
+                        _ = closing.wait_for(|closing| *closing) => Err(closed()),
+                        event = events.next() => event.transpose(),
+                    },
+                };
+                if let Err(error) = &piece {
+                    target.slot.note(Some(error));
+                }
+                let piece = piece.map_err(|error| error.scrubbed(&scrub));
+                let over = !matches!(piece, Ok(Some(_)));
+                let sent = timeout(patience, sender.send(piece)).await;
+                if over || !matches!(sent, Ok(Ok(()))) {
+                    return;
+                }
+            }
+        });
+        ChatStream {
+            resolved,
+            receiver,
+            over: false,
+        }
+    }
+}

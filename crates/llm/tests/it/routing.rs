@@ -1,0 +1,353 @@
+//! Which model answers, and who waits for whom.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mana_llm::ErrorKind;
+use tokio::sync::Notify;
+use wiremock::matchers::{body_partial_json, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::*;
+
+const OUTLINE: &str = "builtin/outline";
+
+async fn list(upstream: &MockServer, models: &[&str]) {
+    Mock::given(path("/v1/models"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(listing(models)))
+        .mount(upstream)
+        .await;
+}
+
+async fn answer(upstream: &MockServer, status: u16, text: &str) {
+    let body = match status {
+        200 => completion(text),
+        _ => json!({"error": {"message": text}}),
+    };
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(status).set_body_json(body))
+        .mount(upstream)
+        .await;
+}
+
+/// A gateway that nobody configured and that looks for Ollama at this address.
+fn looking_at(base: &str) -> Arc<Gateway> {
+    let mut probe = ProviderConfig::new("ollama", &format!("{base}/v1"), "test").unwrap();
+    probe.concurrency = 1;
+    Gateway::from_config(LlmConfig {
+        probe: Some(probe),
+        ..LlmConfig::default()
+    })
+}
+
+#[tokio::test]
+async fn without_any_provider_the_outline_answers_and_says_so() {
+    let gateway = looking_at(&raw::nobody());
+    let answer = soon(gateway.chat(hello("mana/reasoning"))).await.unwrap();
+    assert_eq!(
+        (answer.resolved.as_str(), answer.model.as_str()),
+        (OUTLINE, "outline")
+    );
+    assert!(answer.text().starts_with("```json"), "{}", answer.text());
+    assert_eq!(soon(gateway.resolve("")).await.unwrap(), OUTLINE);
+
+    let mut picture = hello("mana/vision");
+    picture.messages = vec![
+        serde_json::from_value(json!({"role": "user", "content": [{"type": "image_url"}]}))
+            .unwrap(),
+    ];
+    let error = soon(gateway.chat(picture)).await.unwrap_err();
+    assert_eq!(
+        error.message,
+        "builtin/outline can't look at pictures; name a model that can"
+    );
+}
+
+#[tokio::test]
+async fn the_outline_streams_too() {
+    let base = serve(looking_at(&raw::nobody())).await;
+    let mut request = hello(OUTLINE);
+    request.stream = Some(true);
+    let response = post(
+        format!("{base}/v1/chat/completions"),
+        &serde_json::to_value(request).unwrap(),
+    )
+    .await;
+    assert_eq!(response.headers()["x-mana-llm-resolved"], OUTLINE);
+    let text = soon(response.text()).await.unwrap();
+    assert!(
+        text.starts_with("data: {") && text.ends_with("data: [DONE]\n\n"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn ollama_is_found_when_it_starts_later_and_a_failure_when_it_stops() {
+    let (socket, address) = raw::reserve();
+    let gateway = looking_at(&format!("http://{address}"));
+    assert_eq!(
+        soon(gateway.resolve("mana/reasoning")).await.unwrap(),
+        OUTLINE
+    );
+    assert_eq!(gateway.health().providers[0].state, "absent");
+    let error = soon(gateway.chat(hello("ollama/llama3.2")))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Connect);
+
+    let ollama = MockServer::builder()
+        .listener(socket.listen(64).unwrap().into_std().unwrap())
+        .start()
+        .await;
+    list(&ollama, &["nomic-embed-text:latest", "llama3.2:3b"]).await;
+    answer(&ollama, 200, "a plan").await;
+    let answer = soon(gateway.chat(hello("mana/reasoning"))).await.unwrap();
+    assert_eq!(
+        (answer.resolved.as_str(), answer.text().as_str()),
+        ("ollama/llama3.2:3b", "a plan")
+    );
+    assert_eq!(gateway.health().providers[0].state, "up");
+
+    drop(ollama);
+    // The mock server closes in the background; until then it may still answer.
+    let error = soon(async {
+        loop {
+            if let Err(error) = gateway.chat(hello("mana/reasoning")).await {
+                break error;
+            }
+        }
+    })
+    .await;
+    assert!(
+        matches!(error.kind, ErrorKind::Connect | ErrorKind::CutOff),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn something_else_at_ollamas_port_is_not_ollama_and_a_busy_ollama_is() {
+    let other = MockServer::start().await;
+    assert_eq!(
+        soon(looking_at(&other.uri()).resolve("")).await.unwrap(),
+        OUTLINE
+    );
+
+    let busy = raw::serve(|mut caller| async move { caller.hung_up().await }).await;
+    let error = soon(looking_at(&busy).resolve("")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn ollama_without_a_model_says_how_to_get_one() {
+    let ollama = MockServer::start().await;
+    Mock::given(path("/v1/models"))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(json!({"object": "list", "data": null})),
+        )
+        .mount(&ollama)
+        .await;
+    let error = soon(looking_at(&ollama.uri()).chat(hello("mana/reasoning")))
+        .await
+        .unwrap_err();
+    assert!(error.message.contains("ollama pull"), "{error}");
+}
+
+#[tokio::test]
+async fn an_older_ollama_lists_its_models_its_own_way() {
+    let ollama = MockServer::start().await;
+    Mock::given(path("/api/tags"))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .set_body_json(json!({"models": [{"name": "phi3:mini", "size": 1}]})),
+        )
+        .mount(&ollama)
+        .await;
+    let gateway = looking_at(&ollama.uri());
+    assert_eq!(
+        soon(gateway.resolve("mana/reasoning")).await.unwrap(),
+        "ollama/phi3:mini"
+    );
+}
+
+#[tokio::test]
+async fn a_configured_provider_that_is_down_is_a_failure_and_no_outline() {
+    let other = MockServer::start().await;
+    list(&other, &["m"]).await;
+    let gateway = Gateway::from_config(config(vec![
+        provider("down", &raw::nobody()),
+        provider("up", &other.uri()),
+    ]));
+    let error = soon(gateway.chat(hello("mana/reasoning")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind.clone(), error.provider.as_deref()),
+        (ErrorKind::Connect, Some("down")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn names_find_their_provider() {
+    let one = MockServer::start().await;
+    list(&one, &["gpt-x", "shared"]).await;
+    let two = MockServer::start().await;
+    list(&two, &["only-two", "shared"]).await;
+    let mut settings = config(vec![
+        provider("one", &one.uri()),
+        provider("two", &two.uri()),
+    ]);
+    settings.model = Some("two/favourite".to_owned());
+    let gateway = Gateway::from_config(settings);
+    for (asked, resolved) in [
+        ("two/anything/at-all", "two/anything/at-all"),
+        ("only-two", "two/only-two"),
+        ("shared", "one/shared"),
+        ("", "two/favourite"),
+        ("mana/reasoning", "two/favourite"),
+    ] {
+        assert_eq!(
+            soon(gateway.resolve(asked)).await.unwrap(),
+            resolved,
+            "{asked}"
+        );
+    }
+    let error = soon(gateway.resolve("nowhere")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::UnknownModel);
+    assert!(error.message.contains("one, two"), "{error}");
+
+    let mut only = config(vec![
+        provider("default", &raw::nobody()),
+        provider("one", &one.uri()),
+    ]);
+    only.providers[0].models = vec!["one/of-theirs".to_owned()];
+    let gateway = Gateway::from_config(only);
+    for (asked, resolved) in [
+        ("one/of-theirs", "default/one/of-theirs"),
+        ("org/model", "default/org/model"),
+        ("one/gpt-x", "one/gpt-x"),
+        ("mana/reasoning", "default/one/of-theirs"),
+    ] {
+        assert_eq!(
+            soon(gateway.resolve(asked)).await.unwrap(),
+            resolved,
+            "{asked}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_chain_goes_on_where_that_helps_and_only_there() {
+    for (status, helps) in [
+        (500, true),
+        (503, true),
+        (429, true),
+        (400, false),
+        (401, false),
+    ] {
+        let bad = MockServer::start().await;
+        answer(&bad, status, "no").await;
+        let good = MockServer::start().await;
+        Mock::given(path("/v1/chat/completions"))
+            .and(body_partial_json(json!({"model": "b"})))
+            .respond_with(ResponseTemplate::new(200).set_body_json(completion("yes")))
+            .expect(if helps { 2 } else { 0 })
+            .mount(&good)
+            .await;
+        let mut settings = config(vec![
+            provider("bad", &bad.uri()),
+            provider("good", &good.uri()),
+        ]);
+        settings.aliases.insert(
+            "mana/reasoning".into(),
+            vec!["bad/a".into(), "good/b".into()],
+        );
+        let gateway = Gateway::from_config(settings);
+        let whole = soon(gateway.chat(hello("mana/reasoning"))).await;
+        let streamed = soon(gateway.chat_stream(hello("mana/reasoning"))).await;
+        if helps {
+            assert_eq!(whole.unwrap().resolved, "good/b");
+            assert_eq!(streamed.unwrap().resolved, "good/b");
+        } else {
+            assert_eq!(whole.unwrap_err().kind, ErrorKind::Http(status));
+            assert_eq!(streamed.err().unwrap().kind, ErrorKind::Http(status));
+        }
+    }
+}
+
+/// How many of two calls the upstream sees at the same time.
+async fn calls_at_once(name: &str) -> usize {
+    let active = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let another = Arc::new(Notify::new());
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counts = (active, most.clone(), another, calls);
+    let upstream = raw::serve(move |mut caller| {
+        let (active, most, another, calls) = counts.clone();
+        async move {
+            let now = active.fetch_add(1, Ordering::SeqCst) + 1;
+            most.fetch_max(now, Ordering::SeqCst);
+            if now > 1 {
+                another.notify_one();
+            } else if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                // Gives a second call every chance to come in.
+                let _ = tokio::time::timeout(Duration::from_secs(1), another.notified()).await;
+            }
+            active.fetch_sub(1, Ordering::SeqCst);
+            let body = completion("ok").to_string();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            caller.send(head + &body).await;
+        }
+    })
+    .await;
+    let gateway = Gateway::from_config(config(vec![provider(name, &upstream)]));
+    let model = format!("{name}/m");
+    let (one, two) =
+        soon(async { tokio::join!(gateway.chat(hello(&model)), gateway.chat(hello(&model))) })
+            .await;
+    one.unwrap();
+    two.unwrap();
+    most.load(Ordering::SeqCst)
+}
+
+#[tokio::test]
+async fn ollama_is_asked_one_call_at_a_time_and_others_are_not() {
+    assert_eq!(calls_at_once("ollama").await, 1);
+    assert_eq!(calls_at_once("openai").await, 2);
+}
+
+#[tokio::test]
+async fn a_slow_provider_holds_up_nobody_who_asks_another() {
+    let slow = raw::serve(|mut caller| async move { caller.hung_up().await }).await;
+    let fast = MockServer::start().await;
+    answer(&fast, 200, "at once").await;
+    let gateway = Gateway::from_config(config(vec![
+        provider("ollama", &slow),
+        provider("fast", &fast.uri()),
+    ]));
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let gateway = gateway.clone();
+            tokio::spawn(async move { gateway.chat(hello("ollama/m")).await })
+        })
+        .collect();
+    assert_eq!(
+        soon(gateway.chat(hello("fast/m"))).await.unwrap().text(),
+        "at once"
+    );
+
+    gateway.close();
+    for call in waiting {
+        assert_eq!(
+            soon(call).await.unwrap().unwrap_err().kind,
+            ErrorKind::Cancelled
+        );
+    }
+    assert_eq!(
+        soon(gateway.chat(hello("fast/m"))).await.unwrap_err().kind,
+        ErrorKind::Cancelled
+    );
+}

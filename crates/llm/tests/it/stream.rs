@@ -1,0 +1,285 @@
+//! Streams: every piece at once, in order, unchanged; an end only when it is one.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use mana_llm::{ErrorKind, GatewayError, StreamEvent};
+use tokio::sync::{Notify, mpsc};
+use wiremock::matchers::path;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::raw::{STOP, chunk};
+use crate::*;
+
+/// Reads a stream to its end: the pieces and how it ended.
+async fn read(gateway: &Gateway) -> (Vec<String>, Option<GatewayError>) {
+    let mut pieces = Vec::new();
+    let mut stream = match soon(gateway.chat_stream(hello("up/m"))).await {
+        Ok(stream) => stream,
+        Err(error) => return (pieces, Some(error)),
+    };
+    while let Some(event) = soon(stream.next()).await {
+        match event {
+            Ok(StreamEvent::Data(data)) => pieces.push(String::from_utf8(data.to_vec()).unwrap()),
+            Ok(StreamEvent::KeepAlive) => pieces.push(":".to_owned()),
+            Err(error) => return (pieces, Some(error)),
+        }
+    }
+    (pieces, None)
+}
+
+async fn ask_for_stream(base: &str) -> reqwest::Response {
+    let mut request = hello("up/m");
+    request.stream = Some(true);
+    post(
+        format!("{base}/v1/chat/completions"),
+        &serde_json::to_value(request).unwrap(),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn every_piece_passes_before_the_next_one_is_made() {
+    let received = Arc::new(Notify::new());
+    let go_on = received.clone();
+    let odd = r#"{"choices":[],"x_unknown":{"b":1,"a":2}, "usage":{"total_tokens":3}}"#;
+    let upstream = raw::serve(move |mut caller| {
+        let go_on = go_on.clone();
+        async move {
+            caller.begin_events().await;
+            for piece in [
+                chunk("one"),
+                odd.to_owned(),
+                STOP.to_owned(),
+                "[DONE]".to_owned(),
+            ] {
+                caller.event(&piece).await;
+                go_on.notified().await;
+            }
+        }
+    })
+    .await;
+    let base = serve(gateway_to(&upstream)).await;
+
+    let mut response = ask_for_stream(&base).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(response.headers()["x-mana-llm-resolved"], "up/m");
+    for piece in [&chunk("one"), odd, STOP, "[DONE]"] {
+        let expected = format!("data: {piece}\n\n");
+        let mut got = Vec::new();
+        while got.len() < expected.len() {
+            got.extend_from_slice(
+                &soon(response.chunk())
+                    .await
+                    .unwrap()
+                    .expect("the stream goes on"),
+            );
+        }
+        assert_eq!(String::from_utf8(got).unwrap(), expected);
+        received.notify_one();
+    }
+    assert_eq!(soon(response.chunk()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_not_taken_for_complete() {
+    let upstream = raw::serve(|mut caller| async move {
+        caller.begin_events().await;
+        caller.event(&chunk("half")).await;
+    })
+    .await;
+    let gateway = gateway_to(&upstream);
+    let (pieces, error) = read(&gateway).await;
+    assert_eq!(pieces, [chunk("half")]);
+    assert_eq!(error.unwrap().kind, ErrorKind::CutOff);
+
+    let text = soon(ask_for_stream(&serve(gateway).await).await.text())
+        .await
+        .unwrap();
+    let (piece, error) = text.split_once("\n\n").unwrap();
+    assert_eq!(piece, format!("data: {}", chunk("half")));
+    let error: Value = serde_json::from_str(error.trim().strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!(error["error"]["code"], "answer_cut_off");
+}
+
+#[tokio::test]
+async fn an_end_without_done_counts_when_the_model_had_finished() {
+    let upstream = raw::serve(|mut caller| async move {
+        caller.begin_events().await;
+        caller.event(&chunk("all")).await;
+        caller.send(format!("data: {STOP}\n")).await;
+    })
+    .await;
+    let (pieces, error) = read(&gateway_to(&upstream)).await;
+    assert_eq!((pieces, error), (vec![chunk("all"), STOP.to_owned()], None));
+}
+
+#[tokio::test]
+async fn signs_of_life_pass() {
+    let upstream = raw::serve(|mut caller| async move {
+        caller.begin_events().await;
+        caller.event(&chunk("a")).await;
+        caller.send(": still here\n\n").await;
+        caller.event("[DONE]").await;
+    })
+    .await;
+    let (pieces, error) = read(&gateway_to(&upstream)).await;
+    assert_eq!((pieces, error), (vec![chunk("a"), ":".to_owned()], None));
+}
+
+#[tokio::test]
+async fn silence_in_a_stream_is_given_up_and_so_is_an_endless_drip() {
+    let silent = raw::serve(|mut caller| async move {
+        caller.begin_events().await;
+        caller.event(&chunk("a")).await;
+        caller.hung_up().await;
+    })
+    .await;
+    let mut settings = config(vec![provider("up", &silent)]);
+    settings.idle = Duration::from_millis(100);
+    let (pieces, error) = read(&Gateway::from_config(settings)).await;
+    assert_eq!(pieces, [chunk("a")]);
+    let error = error.unwrap();
+    assert_eq!(error.kind, ErrorKind::Timeout);
+    assert!(error.message.contains("sent nothing for 100 ms"), "{error}");
+
+    let drip = raw::serve(|mut caller| async move {
+        caller.begin_events().await;
+        while caller.event(&chunk("drip")).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let mut settings = config(vec![provider("up", &drip)]);
+    settings.timeout = Duration::from_secs(1);
+    let (pieces, error) = read(&Gateway::from_config(settings)).await;
+    assert!(!pieces.is_empty());
+    assert_eq!(error.unwrap().kind, ErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn what_is_wrong_inside_a_stream_is_said() {
+    for (event, kind) in [
+        ("Sorry, no.".to_owned(), ErrorKind::BadJson),
+        (
+            r#"{"error": {"message": "overloaded", "code": 503}}"#.to_owned(),
+            ErrorKind::Http(503),
+        ),
+        (
+            format!(r#"{{"error": "{}"}}"#, "x".repeat(9 << 20)),
+            ErrorKind::TooLarge,
+        ),
+    ] {
+        let sent = event.clone();
+        let upstream = raw::serve(move |mut caller| {
+            let sent = sent.clone();
+            async move {
+                caller.begin_events().await;
+                caller.event(&chunk("a")).await;
+                caller.event(&sent).await;
+            }
+        })
+        .await;
+        let (pieces, error) = read(&gateway_to(&upstream)).await;
+        assert_eq!(pieces, [chunk("a")]);
+        assert_eq!(error.unwrap().kind, kind);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_stream_still_answers() {
+    let upstream = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(completion("whole")))
+        .mount(&upstream)
+        .await;
+    let (pieces, error) = read(&gateway_to(&upstream.uri())).await;
+    assert_eq!((pieces.len(), error), (1, None));
+    let piece: Value = serde_json::from_str(&pieces[0]).unwrap();
+    assert_eq!(piece["object"], "chat.completion.chunk");
+    assert_eq!(piece["choices"][0]["delta"]["content"], "whole");
+    assert_eq!(piece["choices"][0]["finish_reason"], "stop");
+}
+
+#[tokio::test]
+async fn a_key_in_a_stream_is_hidden() {
+    let upstream = raw::serve(|mut caller| async move {
+        caller.begin_events().await;
+        caller.event(&chunk(KEY)).await;
+        caller
+            .event(&format!(r#"{{"error": {{"message": "bad key {KEY}"}}}}"#))
+            .await;
+    })
+    .await;
+    let (pieces, error) = read(&gateway_to(&upstream)).await;
+    assert_eq!(pieces, [chunk("[hidden]")]);
+    assert!(error.unwrap().message.ends_with("bad key [hidden]"));
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_cancels_the_upstream() {
+    let (hung_up, mut seen) = mpsc::channel(1);
+    let (asked, mut requests) = mpsc::channel(1);
+    let upstream = raw::serve(move |mut caller| {
+        let (hung_up, asked) = (hung_up.clone(), asked.clone());
+        async move {
+            asked.send(()).await.unwrap();
+            caller.begin_events().await;
+            caller.event(&chunk("a")).await;
+            caller.hung_up().await;
+            hung_up.send(()).await.unwrap();
+        }
+    })
+    .await;
+    let mut settings = config(vec![provider("up", &upstream)]);
+    settings.providers[0].concurrency = 1;
+    let gateway = Gateway::from_config(settings);
+
+    // In process: the stream is dropped.
+    let mut stream = soon(gateway.chat_stream(hello("up/m"))).await.unwrap();
+    soon(stream.next()).await.unwrap().unwrap();
+    drop(stream);
+    soon(requests.recv()).await.unwrap();
+    soon(seen.recv()).await.unwrap();
+
+    // Over HTTP: the connection is dropped. The one place is free again.
+    let base = serve(gateway.clone()).await;
+    let mut response = ask_for_stream(&base).await;
+    soon(response.chunk()).await.unwrap().unwrap();
+    drop(response);
+    soon(requests.recv()).await.unwrap();
+    soon(seen.recv()).await.unwrap();
+
+    // Not streamed: the caller hangs up while the upstream still thinks.
+    let request = client()
+        .post(format!("{base}/v1/chat/completions"))
+        .bearer_auth("good");
+    let request = request.body(serde_json::to_string(&hello("up/m")).unwrap());
+    let waiting = tokio::spawn(request.send());
+    soon(requests.recv()).await.unwrap();
+    waiting.abort();
+    soon(seen.recv()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reader_who_stops_reading_does_not_hold_the_place_for_ever() {
+    let upstream = raw::serve(|mut caller| async move {
+        caller.begin_events().await;
+        while caller.event(&chunk("more")).await {}
+    })
+    .await;
+    let mut settings = config(vec![provider("up", &upstream)]);
+    settings.providers[0].concurrency = 1;
+    settings.idle = Duration::from_millis(100);
+    let gateway = Gateway::from_config(settings);
+    let mut stalled = soon(gateway.chat_stream(hello("up/m"))).await.unwrap();
+
+    soon(gateway.chat_stream(hello("up/m"))).await.unwrap();
+
+    let mut last = None;
+    while let Some(event) = soon(stalled.next()).await {
+        last = Some(event);
+    }
+    assert_eq!(last.unwrap().unwrap_err().kind, ErrorKind::Cancelled);
+}
