@@ -5,10 +5,10 @@
 /** The fields of a record. */
 export type Data = Record<string, unknown>;
 
-/** A text in both languages. */
+/** A text by language; English is always there. */
 export interface L10n {
 	en: string;
-	de: string;
+	de?: string;
 }
 
 /** Who made a change. Further fields (`principalId`, `displayName`) are kept. */
@@ -127,7 +127,7 @@ export interface Manifest {
 	order?: number;
 	hidden?: boolean;
 	name: L10n;
-	description?: L10n;
+	description: L10n;
 	empty?: { title: L10n; body: L10n; action: L10n };
 	tables: Record<string, Table>;
 	tools?: Tool[];

@@ -1,5 +1,5 @@
 import { v7 as uuid } from 'uuid';
-import { asManaError } from '../core/errors';
+import { ValidationError } from '../core/errors';
 import type {
 	AiRun,
 	Cadence,
@@ -67,6 +67,7 @@ export async function createMission(data: Partial<MissionData> & { title: string
 		overlap: 'skip' as const,
 		...data
 	};
+	refuseInvalid(mission);
 	const now = currentReplica().now();
 	const record: Data = { ...mission, createdAt: now, nextRunAt: scheduled(mission) };
 	return createRecord('ai', 'aiMissions', record, uuid());
@@ -77,6 +78,7 @@ export async function updateMission(id: string, set: Partial<MissionData>): Prom
 	const reschedules = 'cadence' in set || 'timezone' in set || 'state' in set;
 	const before = missions.get(id);
 	const write: Data = { ...set };
+	if (before) refuseInvalid({ ...before, ...set });
 	if (reschedules && before) {
 		const after = { ...before, ...set };
 		write.nextRunAt = scheduled(after);
@@ -145,15 +147,13 @@ export async function giveFeedback(missionId: string, iterationId: string, text:
 
 function scheduled(mission: Pick<MissionData, 'cadence' | 'timezone' | 'state'>): string | null {
 	if (mission.state !== 'active') return null;
-	try {
-		return currentReplica().core.nextRun(
-			mission.cadence,
-			mission.timezone ?? accountTimezone(),
-			currentReplica().now()
-		);
-	} catch (thrown) {
-		throw asManaError(thrown);
-	}
+	const replica = currentReplica();
+	return replica.core.nextRun(mission.cadence, mission.timezone ?? accountTimezone(), replica.now());
+}
+
+function refuseInvalid(mission: Partial<MissionData>): void {
+	const errors = checkMission(mission);
+	if (errors.length > 0) throw new ValidationError(errors);
 }
 
 function accountTimezone(): string {
@@ -177,7 +177,7 @@ function asMission(row: Row): Mission {
 onReplica((replica) => {
 	if (!replica) return;
 	const stopBus = replica.bus.on('run', (run) => {
-		if (run.phase === 'ended') delete underWay[run.missionId];
+		if (run.phase === 'finished' || run.phase === 'failed') delete underWay[run.missionId];
 		else underWay[run.missionId] = run;
 	});
 	// the iteration, or the record of the occurrence, is the end of a run even where a notice was lost
