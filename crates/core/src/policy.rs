@@ -161,7 +161,11 @@ mod tests {
 
     fn operations(registry: &Registry, tool: &str, params: serde_json::Value) -> Vec<Operation> {
         let params: Map = serde_json::from_value(params).expect("an object");
-        registry.tool(tool).expect("the tool").operations(&params, "step", None).expect("operations")
+        registry
+            .tool(tool)
+            .expect("the tool")
+            .operations(&params, "step", None)
+            .expect("operations")
     }
 
     fn overrides(json: serde_json::Value) -> Overrides {
@@ -175,7 +179,10 @@ mod tests {
             overrides(over).effective(registry.tool(tool).expect("the tool"))
         };
         assert_eq!(policy("create_task", json!({})), Policy::Propose);
-        assert_eq!(policy("create_task", json!({"default": "deny"})), Policy::Deny);
+        assert_eq!(
+            policy("create_task", json!({"default": "deny"})),
+            Policy::Deny
+        );
         let module = json!({"default": "deny", "modules": {"todo": "auto"}});
         assert_eq!(policy("create_task", module.clone()), Policy::Auto);
         assert_eq!(policy("create_note", module), Policy::Deny);
@@ -190,21 +197,37 @@ mod tests {
     #[test]
     fn modules_p2_a_denied_tool_yields_to_its_own_override_only() {
         let text = include_str!("../../../modules/notes.json");
-        let text = text.replace("\"id\": \"notes\"", "\"id\": \"locked\"").replace("_note", "_locked");
-        let text = text.replace("\"/notes\"", "\"/locked\"").replace("\"propose\"", "\"deny\"");
+        let text = text
+            .replace("\"id\": \"notes\"", "\"id\": \"locked\"")
+            .replace("_note", "_locked");
+        let text = text
+            .replace("\"/notes\"", "\"/locked\"")
+            .replace("\"propose\"", "\"deny\"");
         let (registry, rejected) = Registry::builtin().with([("locked.json", text)]);
         assert_eq!(rejected, []);
         let tool = registry.tool("create_locked").expect("the tool");
-        assert_eq!(overrides(json!({"default": "auto", "modules": {"locked": "auto"}})).effective(tool), Policy::Deny);
-        assert_eq!(overrides(json!({"tools": {"create_locked": "propose"}})).effective(tool), Policy::Propose);
+        assert_eq!(
+            overrides(json!({"default": "auto", "modules": {"locked": "auto"}})).effective(tool),
+            Policy::Deny
+        );
+        assert_eq!(
+            overrides(json!({"tools": {"create_locked": "propose"}})).effective(tool),
+            Policy::Propose
+        );
     }
 
     #[test]
     fn modules_p1_a_query_runs_or_is_denied() {
         let registry = Registry::builtin();
         let query = registry.tool("find_notes").expect("the tool");
-        assert_eq!(overrides(json!({"default": "propose"})).effective(query), Policy::Auto);
-        assert_eq!(overrides(json!({"default": "deny"})).effective(query), Policy::Deny);
+        assert_eq!(
+            overrides(json!({"default": "propose"})).effective(query),
+            Policy::Auto
+        );
+        assert_eq!(
+            overrides(json!({"default": "deny"})).effective(query),
+            Policy::Deny
+        );
     }
 
     #[test]
@@ -212,10 +235,18 @@ mod tests {
         let registry = Registry::builtin();
         let over = Overrides::default();
         let system = Actor::system(SystemSource::Rule);
-        assert_eq!(authorise(&registry, &over, &Actor::user(), None, None), Ok(()));
+        assert_eq!(
+            authorise(&registry, &over, &Actor::user(), None, None),
+            Ok(())
+        );
         assert_eq!(authorise(&registry, &over, &system, None, None), Ok(()));
         let ai = Actor::ai("m", "i", "because");
-        assert_eq!(authorise(&registry, &over, &ai, None, None).unwrap_err().code, "denied");
+        assert_eq!(
+            authorise(&registry, &over, &ai, None, None)
+                .unwrap_err()
+                .code,
+            "denied"
+        );
     }
 
     #[test]
@@ -225,22 +256,58 @@ mod tests {
         let ai = Actor::ai("m", "i", "because");
         let planned = operations(&registry, "create_task", json!({"title": "Milk"}));
         let other = operations(&registry, "create_task", json!({"title": "Oat milk"}));
-        let consent = Consent { proposal_id: ids::proposal_id("step"), ops_hash: ops_hash(&planned) };
-        let ask = |over: &Overrides, tool: &str, step_id: &str, operations: &[Operation], consent: Option<&Consent>| {
-            let call = Call { tool, step_id, operations };
+        let consent = Consent {
+            proposal_id: ids::proposal_id("step"),
+            ops_hash: ops_hash(&planned),
+        };
+        let ask = |over: &Overrides,
+                   tool: &str,
+                   step_id: &str,
+                   operations: &[Operation],
+                   consent: Option<&Consent>| {
+            let call = Call {
+                tool,
+                step_id,
+                operations,
+            };
             authorise(&registry, over, &ai, Some(&call), consent).map_err(|refusal| refusal.code)
         };
-        assert_eq!(ask(&over, "create_task", "step", &planned, Some(&consent)), Ok(()));
-        assert_eq!(ask(&over, "create_task", "step", &planned, None), Err("consentMissing"));
-        assert_eq!(ask(&over, "create_task", "step", &other, Some(&consent)), Err("altered"));
-        assert_eq!(ask(&over, "create_task", "other step", &planned, Some(&consent)), Err("altered"));
-        assert_eq!(ask(&over, "no_such_tool", "step", &planned, Some(&consent)), Err("unknownTool"));
-        assert_eq!(ask(&over, "create_note", "step", &planned, Some(&consent)), Err("altered"));
+        assert_eq!(
+            ask(&over, "create_task", "step", &planned, Some(&consent)),
+            Ok(())
+        );
+        assert_eq!(
+            ask(&over, "create_task", "step", &planned, None),
+            Err("consentMissing")
+        );
+        assert_eq!(
+            ask(&over, "create_task", "step", &other, Some(&consent)),
+            Err("altered")
+        );
+        assert_eq!(
+            ask(&over, "create_task", "other step", &planned, Some(&consent)),
+            Err("altered")
+        );
+        assert_eq!(
+            ask(&over, "no_such_tool", "step", &planned, Some(&consent)),
+            Err("unknownTool")
+        );
+        assert_eq!(
+            ask(&over, "create_note", "step", &planned, Some(&consent)),
+            Err("altered")
+        );
         let deny = overrides(json!({"tools": {"create_task": "deny"}}));
-        assert_eq!(ask(&deny, "create_task", "step", &planned, Some(&consent)), Err("denied"));
+        assert_eq!(
+            ask(&deny, "create_task", "step", &planned, Some(&consent)),
+            Err("denied")
+        );
         let auto = overrides(json!({"tools": {"create_task": "auto"}}));
         assert_eq!(ask(&auto, "create_task", "step", &planned, None), Ok(()));
         let notes = operations(&registry, "create_note", json!({"title": "x"}));
-        assert_eq!(ask(&auto, "create_task", "step", &notes, None), Err("altered"), "auto covers its own table only");
+        assert_eq!(
+            ask(&auto, "create_task", "step", &notes, None),
+            Err("altered"),
+            "auto covers its own table only"
+        );
     }
 }

@@ -5,17 +5,43 @@ use crate::{change::Op, ids};
 
 fn problems(tool: &str, params: Value) -> Vec<(String, String)> {
     let (registry, _) = Registry::builtin().with([("books.json", example())]);
-    let problems = registry.tool(tool).expect("the tool").check(&object(params));
-    problems.into_iter().map(|p| (format!("{}:{}", p.field, p.code), p.message)).collect()
+    let problems = registry
+        .tool(tool)
+        .expect("the tool")
+        .check(&object(params));
+    problems
+        .into_iter()
+        .map(|p| (format!("{}:{}", p.field, p.code), p.message))
+        .collect()
 }
 
 #[test]
 fn modules_t5_what_does_not_fit_is_refused_in_plain_words() {
     let cases = [
-        ("create_task", json!({}), "title:required", "title is missing. Give it a value."),
-        ("create_task", json!({"title": "  "}), "title:required", "title is missing. Give it a value."),
-        ("create_task", json!({"title": null}), "title:required", "title is missing. Give it a value."),
-        ("create_task", json!({"title": 7}), "title:type", "title must be text, got 7."),
+        (
+            "create_task",
+            json!({}),
+            "title:required",
+            "title is missing. Give it a value.",
+        ),
+        (
+            "create_task",
+            json!({"title": "  "}),
+            "title:required",
+            "title is missing. Give it a value.",
+        ),
+        (
+            "create_task",
+            json!({"title": null}),
+            "title:required",
+            "title is missing. Give it a value.",
+        ),
+        (
+            "create_task",
+            json!({"title": 7}),
+            "title:type",
+            "title must be text, got 7.",
+        ),
         (
             "create_task",
             json!({"title": "x", "dueDate": "next friday"}),
@@ -108,18 +134,31 @@ fn modules_t5_what_does_not_fit_is_refused_in_plain_words() {
         ),
     ];
     for (tool, params, code, message) in cases {
-        assert_eq!(problems(tool, params.clone()), [(code.to_owned(), message.to_owned())], "{params}");
+        assert_eq!(
+            problems(tool, params.clone()),
+            [(code.to_owned(), message.to_owned())],
+            "{params}"
+        );
     }
-    assert_eq!(problems("list_notes", json!({"text": "x"}))[0].1, "list_notes has no parameter text. It takes none.");
+    assert_eq!(
+        problems("list_notes", json!({"text": "x"}))[0].1,
+        "list_notes has no parameter text. It takes none."
+    );
 }
 
 #[test]
 fn modules_t5_what_fits_passes() {
     let cases = [
         ("create_task", json!({"title": "Milk"})),
-        ("create_task", json!({"title": "Milk", "dueDate": null, "estimateMinutes": 15.0})),
+        (
+            "create_task",
+            json!({"title": "Milk", "dueDate": null, "estimateMinutes": 15.0}),
+        ),
         ("update_task", json!({"taskId": "t1", "dueDate": null})),
-        ("create_event", json!({"title": "x", "startsAt": "2026-04-08T15:30:00.5+02:00"})),
+        (
+            "create_event",
+            json!({"title": "x", "startsAt": "2026-04-08T15:30:00.5+02:00"}),
+        ),
     ];
     for (tool, params) in cases {
         assert_eq!(problems(tool, params.clone()), [], "{params}");
@@ -129,31 +168,60 @@ fn modules_t5_what_fits_passes() {
 fn operation(tool: &str, params: Value, target: Option<&RecordState>) -> Operation {
     let (registry, _) = Registry::builtin().with([("books.json", example())]);
     let tool = registry.tool(tool).expect("the tool");
-    tool.operations(&object(params), "step-1", target).expect("operations").remove(0)
+    tool.operations(&object(params), "step-1", target)
+        .expect("operations")
+        .remove(0)
 }
 
 #[test]
 fn modules_t4_an_insert_has_a_derived_id_and_only_what_was_given() {
-    let made = operation("create_task", json!({"title": "Milk", "notes": null, "estimateMinutes": 15.0}), None);
+    let made = operation(
+        "create_task",
+        json!({"title": "Milk", "notes": null, "estimateMinutes": 15.0}),
+        None,
+    );
     assert_eq!(made.id, ids::created_record_id("step-1", 0));
-    assert_eq!((made.op, made.app.as_str(), made.table.as_str()), (Op::Insert, "todo", "tasks"));
-    assert_eq!(made.set, object(json!({"title": "Milk", "estimateMinutes": 15, "done": false})));
+    assert_eq!(
+        (made.op, made.app.as_str(), made.table.as_str()),
+        (Op::Insert, "todo", "tasks")
+    );
+    assert_eq!(
+        made.set,
+        object(json!({"title": "Milk", "estimateMinutes": 15, "done": false}))
+    );
 }
 
 #[test]
 fn modules_t4_an_update_empties_a_field_with_null_and_leaves_out_the_rest() {
-    let made = operation("update_task", json!({"taskId": "t1", "dueDate": null, "title": "Oat milk"}), None);
+    let made = operation(
+        "update_task",
+        json!({"taskId": "t1", "dueDate": null, "title": "Oat milk"}),
+        None,
+    );
     assert_eq!((made.op, made.id.as_str()), (Op::Update, "t1"));
-    assert_eq!(made.set, object(json!({"title": "Oat milk", "dueDate": null})));
+    assert_eq!(
+        made.set,
+        object(json!({"title": "Oat milk", "dueDate": null}))
+    );
     let reopened = operation("reopen_task", json!({"taskId": "t1"}), None);
-    assert_eq!(reopened.set, object(json!({"done": false, "completedAt": null})));
+    assert_eq!(
+        reopened.set,
+        object(json!({"done": false, "completedAt": null}))
+    );
 }
 
 #[test]
 fn modules_t4_now_is_the_time_of_the_write_and_append_adds_a_paragraph() {
     let book = record(json!({"title": "Emma", "notes": "Lent by Nele.\n\n"}));
-    let made = operation("finish_book", json!({"bookId": "b1", "remark": "Funny.\n"}), Some(&book));
-    assert_eq!(made.set, object(json!({"finished": true, "notes": "Lent by Nele.\n\nFunny."})));
+    let made = operation(
+        "finish_book",
+        json!({"bookId": "b1", "remark": "Funny.\n"}),
+        Some(&book),
+    );
+    assert_eq!(
+        made.set,
+        object(json!({"finished": true, "notes": "Lent by Nele.\n\nFunny."}))
+    );
     assert_eq!(made.now, ["finishedAt"]);
     let at = Micros::parse("2026-04-08T10:00:00Z").unwrap();
     assert_eq!(made.values(at)["finishedAt"], "2026-04-08T10:00:00.000000Z");
@@ -163,14 +231,25 @@ fn modules_t4_now_is_the_time_of_the_write_and_append_adds_a_paragraph() {
 
 #[test]
 fn modules_t4_a_text_that_looks_like_a_marker_stays_a_text() {
-    let made = operation("create_task", json!({"title": "$now", "notes": "$title"}), None);
-    assert_eq!(made.set, object(json!({"title": "$now", "notes": "$title", "done": false})));
+    let made = operation(
+        "create_task",
+        json!({"title": "$now", "notes": "$title"}),
+        None,
+    );
+    assert_eq!(
+        made.set,
+        object(json!({"title": "$now", "notes": "$title", "done": false}))
+    );
     assert!(made.now.is_empty());
 }
 
 #[test]
 fn modules_t5_times_are_kept_in_utc() {
-    let made = operation("create_event", json!({"title": "x", "startsAt": "2026-04-08T15:30:00+02:00"}), None);
+    let made = operation(
+        "create_event",
+        json!({"title": "x", "startsAt": "2026-04-08T15:30:00+02:00"}),
+        None,
+    );
     assert_eq!(made.set["startsAt"], "2026-04-08T13:30:00.000000Z");
 }
 
@@ -182,7 +261,10 @@ fn modules_t5_a_text_that_became_too_long_by_adding_is_refused() {
     let params = object(json!({"noteId": "n1", "text": "more than ten"}));
     assert_eq!(tool.check(&params), []);
     let problem = tool.operations(&params, "step-1", Some(&note)).unwrap_err();
-    assert_eq!((problem.field.as_str(), problem.code.as_str()), ("body", "max"));
+    assert_eq!(
+        (problem.field.as_str(), problem.code.as_str()),
+        ("body", "max")
+    );
 }
 
 #[test]
@@ -191,7 +273,10 @@ fn modules_t6_the_hash_is_that_of_the_canonical_json() {
     let json = r#"[{"app":"todo","id":"t1","now":["completedAt"],"op":"update","set":{"done":true},"table":"tasks"}]"#;
     assert_eq!(merge::canonical(&json!([&made])), json);
     // printf '%s' "$json" | sha256sum
-    assert_eq!(ops_hash(&[made]), "8f199b0dfecf4f6551864d2920c0608bbcc3f6c60c50b58a62637e09c9f62fbf");
+    assert_eq!(
+        ops_hash(&[made]),
+        "8f199b0dfecf4f6551864d2920c0608bbcc3f6c60c50b58a62637e09c9f62fbf"
+    );
 }
 
 #[test]
@@ -211,8 +296,14 @@ fn modules_t2_a_model_sees_a_json_schema() {
         })
     );
     let schema = registry.tool("update_task").unwrap().params_schema();
-    assert_eq!(schema["properties"]["priority"]["enum"], json!(["low", "normal", "high", null]));
-    assert_eq!(schema["properties"]["priority"]["type"], json!(["string", "null"]));
+    assert_eq!(
+        schema["properties"]["priority"]["enum"],
+        json!(["low", "normal", "high", null])
+    );
+    assert_eq!(
+        schema["properties"]["priority"]["type"],
+        json!(["string", "null"])
+    );
     assert_eq!(schema["properties"]["estimateMinutes"]["maximum"], 10080);
     let schema = registry.tool("create_task").unwrap().params_schema();
     assert_eq!(schema["properties"]["title"]["maxLength"], 500);
@@ -224,11 +315,26 @@ fn modules_d2_a_form_is_checked_by_field() {
     let registry = Registry::builtin();
     let check = |data: Value, partial: bool| -> Vec<String> {
         let problems = registry.check_record("todo", "tasks", &object(data), partial);
-        problems.into_iter().map(|p| format!("{}:{}", p.field, p.code)).collect()
+        problems
+            .into_iter()
+            .map(|p| format!("{}:{}", p.field, p.code))
+            .collect()
     };
-    assert_eq!(check(json!({"dueDate": "soon", "list": null}), false), ["title:required", "dueDate:date"]);
-    assert_eq!(check(json!({"dueDate": "2026-04-08"}), true), [] as [&str; 0]);
+    assert_eq!(
+        check(json!({"dueDate": "soon", "list": null}), false),
+        ["title:required", "dueDate:date"]
+    );
+    assert_eq!(
+        check(json!({"dueDate": "2026-04-08"}), true),
+        [] as [&str; 0]
+    );
     assert_eq!(check(json!({"title": ""}), true), ["title:required"]);
-    assert_eq!(check(json!({"title": "x", "fieldOfALaterVersion": 1}), false), [] as [&str; 0]);
-    assert_eq!(registry.check_record("todo", "nothing", &Map::new(), true)[0].code, "unknown");
+    assert_eq!(
+        check(json!({"title": "x", "fieldOfALaterVersion": 1}), false),
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        registry.check_record("todo", "nothing", &Map::new(), true)[0].code,
+        "unknown"
+    );
 }

@@ -30,7 +30,9 @@ fn stamped(value: Value, at: &str) -> RecordState {
         actor: Actor::user(),
         app_id: "a".into(),
     };
-    let change = Change::parse(change).expect("a good change").normalise(defaults);
+    let change = Change::parse(change)
+        .expect("a good change")
+        .normalise(defaults);
     let mut state = RecordState::default();
     merge::apply(merge::TableSchema::EMPTY, &mut state, &change);
     state
@@ -39,7 +41,10 @@ fn stamped(value: Value, at: &str) -> RecordState {
 /// The manifest of the example in `spec/MODULES.md`, as it stands on the page.
 fn example() -> &'static str {
     let page = include_str!("../../../../../spec/MODULES.md");
-    let start = page.find("```json manifest\n").expect("the page has an example") + 17;
+    let start = page
+        .find("```json manifest\n")
+        .expect("the page has an example")
+        + 17;
     let end = page[start..].find("\n```").expect("the example ends") + start;
     &page[start..end]
 }

@@ -34,8 +34,15 @@ fn sample(field: &Field) -> Value {
 #[test]
 fn modules_f1_the_builtin_modules_are_all_there_and_sound() {
     let registry = Registry::builtin();
-    let visible: Vec<_> = registry.visible().into_iter().map(|m| m.id.as_str()).collect();
-    assert_eq!(visible, ["todo", "calendar", "notes", "goals", "places", "context"]);
+    let visible: Vec<_> = registry
+        .visible()
+        .into_iter()
+        .map(|m| m.id.as_str())
+        .collect();
+    assert_eq!(
+        visible,
+        ["todo", "calendar", "notes", "goals", "places", "context"]
+    );
     assert_eq!(registry.manifests().len(), 7);
     assert!(registry.manifest("ai").expect("the missions").hidden);
 }
@@ -52,7 +59,11 @@ fn modules_f3_every_text_of_the_builtin_modules_is_in_english_and_german() {
         let id = &module.id;
         both(&module.name, id);
         both(&module.description, id);
-        assert_eq!(module.empty.is_none(), module.hidden, "{id}: a page says what it is for");
+        assert_eq!(
+            module.empty.is_none(),
+            module.hidden,
+            "{id}: a page says what it is for"
+        );
         if let Some(empty) = &module.empty {
             for label in [&empty.title, &empty.body, &empty.action] {
                 both(label, id);
@@ -81,7 +92,10 @@ fn modules_f3_every_text_of_the_builtin_modules_is_in_english_and_german() {
 fn modules_t2_every_tool_and_parameter_tells_the_model_what_it_is_for() {
     for tool in registry().tools() {
         let name = &tool.tool.name;
-        assert!(tool.tool.description.len() > 20 && tool.tool.description.ends_with('.'), "{name}");
+        assert!(
+            tool.tool.description.len() > 20 && tool.tool.description.ends_with('.'),
+            "{name}"
+        );
         for (param, field) in &tool.tool.params {
             let said = field.description.as_deref().unwrap_or_default();
             assert!(said.len() > 8 && said.ends_with('.'), "{name}.{param}");
@@ -93,18 +107,35 @@ fn modules_t2_every_tool_and_parameter_tells_the_model_what_it_is_for() {
 fn modules_t6_every_write_tool_makes_operations_that_apply() {
     let registry = registry();
     let mut written = 0;
-    for tool in registry.tools().into_iter().filter(|tool| tool.tool.effect.op != EffectOp::Query) {
+    for tool in registry
+        .tools()
+        .into_iter()
+        .filter(|tool| tool.tool.effect.op != EffectOp::Query)
+    {
         let name = &tool.tool.name;
-        assert_eq!(tool.tool.policy, Policy::Propose, "{name} changes what a person sees");
-        let params: Map =
-            tool.tool.params.iter().map(|(name, field)| (name.clone(), sample(field))).collect();
+        assert_eq!(
+            tool.tool.policy,
+            Policy::Propose,
+            "{name} changes what a person sees"
+        );
+        let params: Map = tool
+            .tool
+            .params
+            .iter()
+            .map(|(name, field)| (name.clone(), sample(field)))
+            .collect();
         assert_eq!(tool.check(&params), [], "{name}");
         let required: Map = (params.clone().into_iter())
             .filter(|(param, _)| tool.tool.params[param].required)
             .collect();
-        for params in [&params, &required].into_iter().filter(|params| tool.check(params).is_empty()) {
+        for params in [&params, &required]
+            .into_iter()
+            .filter(|params| tool.check(params).is_empty())
+        {
             let before = record(json!({ "body": "Before", "title": "Before" }));
-            let operations = tool.operations(params, "step", Some(&before)).expect("operations");
+            let operations = tool
+                .operations(params, "step", Some(&before))
+                .expect("operations");
             assert_eq!(operations.len(), 1, "{name}");
             for operation in operations {
                 assert!(tool.covers(&operation), "{name}");
@@ -128,7 +159,10 @@ fn modules_t6_every_write_tool_makes_operations_that_apply() {
                 assert_eq!(problems, [], "{name}");
                 for (field, value) in operation.values(at) {
                     assert_eq!(after.data.get(&field), Some(&value), "{name}.{field}");
-                    assert!(matches!(after.meta[&field].actor, Actor::Ai { .. }), "{name}.{field}");
+                    assert!(
+                        matches!(after.meta[&field].actor, Actor::Ai { .. }),
+                        "{name}.{field}"
+                    );
                 }
                 assert_eq!(after.is_deleted(), operation.op == Op::Delete, "{name}");
                 written += 1;
@@ -141,7 +175,10 @@ fn modules_t6_every_write_tool_makes_operations_that_apply() {
 #[test]
 fn modules_q1_every_query_tool_runs_with_and_without_its_filters() {
     let registry = registry();
-    let context = QueryContext { now: Micros::EPOCH, zone: jiff::tz::TimeZone::UTC };
+    let context = QueryContext {
+        now: Micros::EPOCH,
+        zone: jiff::tz::TimeZone::UTC,
+    };
     let queries: Vec<_> = registry
         .tools()
         .into_iter()
@@ -150,8 +187,12 @@ fn modules_q1_every_query_tool_runs_with_and_without_its_filters() {
     assert!(queries.len() >= 9);
     for tool in queries {
         assert_eq!(tool.tool.policy, Policy::Auto, "{}", tool.tool.name);
-        let params: Map =
-            tool.tool.params.iter().map(|(name, field)| (name.clone(), sample(field))).collect();
+        let params: Map = tool
+            .tool
+            .params
+            .iter()
+            .map(|(name, field)| (name.clone(), sample(field)))
+            .collect();
         assert_eq!(tool.check(&params), []);
         assert!(tool.operations(&params, "step", None).unwrap().is_empty());
         // A record that fits every field fits every filter by equality, and none without a value does.
@@ -172,8 +213,14 @@ fn modules_d1_the_missions_merge_element_by_element_and_keep_a_hundred() {
     assert_eq!(iterations.order_by.as_deref(), Some("startedAt"));
     assert_eq!((iterations.keep, iterations.overall), (Some(100), true));
     let plan = &iterations.lists["plan"];
-    assert_eq!((plan.order_by.as_deref(), plan.decision), (Some("index"), true));
-    assert_eq!(registry.schema("nowhere", "nothing"), merge::TableSchema::EMPTY);
+    assert_eq!(
+        (plan.order_by.as_deref(), plan.decision),
+        (Some("index"), true)
+    );
+    assert_eq!(
+        registry.schema("nowhere", "nothing"),
+        merge::TableSchema::EMPTY
+    );
 }
 
 #[test]
@@ -181,12 +228,21 @@ fn modules_d4_the_singleton_needs_no_id_and_no_record_before_it() {
     let registry = Registry::builtin();
     let tool = registry.tool("append_to_context").expect("the tool");
     let params = object(json!({ "text": "I like short answers." }));
-    assert_eq!(tool.target(&params), Some(RecordKey::new("context", "documents", "context")));
+    assert_eq!(
+        tool.target(&params),
+        Some(RecordKey::new("context", "documents", "context"))
+    );
     let first = tool.operations(&params, "step", None).unwrap();
-    assert_eq!(first[0].set, object(json!({ "body": "I like short answers." })));
+    assert_eq!(
+        first[0].set,
+        object(json!({ "body": "I like short answers." }))
+    );
     let page = record(json!({ "body": "I live in Graz.\n" }));
     let second = tool.operations(&params, "step", Some(&page)).unwrap();
-    assert_eq!(second[0].set, object(json!({ "body": "I live in Graz.\n\nI like short answers." })));
+    assert_eq!(
+        second[0].set,
+        object(json!({ "body": "I live in Graz.\n\nI like short answers." }))
+    );
 }
 
 #[test]
@@ -196,7 +252,20 @@ fn modules_f2_the_registry_survives_its_way_to_the_browser() {
     let back = Registry::from_json(&json).expect("what was written");
     assert_eq!(back.manifests(), registry.manifests());
     assert_eq!(back.to_json(), json);
-    let fields = back.table("todo", "tasks").unwrap().fields.keys().take(3).collect::<Vec<_>>();
-    assert_eq!(fields, ["title", "notes", "dueDate"], "in the order of the file");
-    assert_eq!(back.schema("ai", "aiMissions"), registry.schema("ai", "aiMissions"));
+    let fields = back
+        .table("todo", "tasks")
+        .unwrap()
+        .fields
+        .keys()
+        .take(3)
+        .collect::<Vec<_>>();
+    assert_eq!(
+        fields,
+        ["title", "notes", "dueDate"],
+        "in the order of the file"
+    );
+    assert_eq!(
+        back.schema("ai", "aiMissions"),
+        registry.schema("ai", "aiMissions")
+    );
 }

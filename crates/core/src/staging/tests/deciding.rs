@@ -36,56 +36,93 @@ fn modules_s6_approving_an_insert_makes_the_record_as_old_as_its_iteration() {
     assert_eq!(decided.last, time(SEVEN));
     assert_eq!(decided.changes.len(), 2);
     let task = device.task(&created()).expect("the task");
-    assert_eq!(task.data, object(json!({ "title": "Book the room", "dueDate": "2026-04-09", "done": false })));
+    assert_eq!(
+        task.data,
+        object(json!({ "title": "Book the room", "dueDate": "2026-04-09", "done": false }))
+    );
     for stamp in task.meta.values() {
         assert_eq!(stamp.at, time(FINISHED));
         assert_eq!(stamp.actor, Actor::ai(MISSION, iteration(), "Reason 0"));
     }
     let step = device.step(0);
-    assert_eq!((&step["status"], &step["decidedBy"]), (&json!("approved"), &json!("user")));
-    assert_eq!((&step["decidedAt"], &step["proposalId"]), (&json!(SEVEN), &json!(proposal.id)));
+    assert_eq!(
+        (&step["status"], &step["decidedBy"]),
+        (&json!("approved"), &json!("user"))
+    );
+    assert_eq!(
+        (&step["decidedAt"], &step["proposalId"]),
+        (&json!(SEVEN), &json!(proposal.id))
+    );
     assert_eq!(step["laterField"], 0, "what a later version wrote is kept");
     let iteration = &device.mission().data["iterations"][0];
-    assert_eq!((&iteration["overallStatus"], &iteration["summary"]), (&json!("approved"), &json!("A light week.")));
+    assert_eq!(
+        (&iteration["overallStatus"], &iteration["summary"]),
+        (&json!("approved"), &json!("A light week."))
+    );
     assert_eq!(device.mission().meta["iterations"].actor, Actor::user());
     let wire = serde_json::to_value(&decided.changes[1]).unwrap();
     let sent = &wire["fields"]["iterations"]["value"][0];
-    let fields: Vec<_> = sent.as_object().unwrap().keys().map(String::as_str).collect();
+    let fields: Vec<_> = sent
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     assert_eq!(fields, ["id", "plan", "startedAt"]);
 }
 
 #[test]
 fn modules_s6_approving_an_update_is_later_than_what_it_replaces() {
     let mut device = moved();
-    device.user("t1", "update", json!({ "dueDate": "2026-04-07" }), "2026-04-08T07:30:00Z");
+    device.user(
+        "t1",
+        "update",
+        json!({ "dueDate": "2026-04-07" }),
+        "2026-04-08T07:30:00Z",
+    );
     let proposal = device.one();
     let decided = device.approve(&proposal, SEVEN).expect("an approval");
     let task = device.task("t1").expect("the task");
     assert_eq!(task.data["dueDate"], "2026-04-10");
     assert_eq!(task.meta["dueDate"].at, time("2026-04-08T07:30:00.000001Z"));
-    assert_eq!(task.meta["dueDate"].actor, Actor::ai(MISSION, iteration(), "Reason 0"));
+    assert_eq!(
+        task.meta["dueDate"].actor,
+        Actor::ai(MISSION, iteration(), "Reason 0")
+    );
     assert_eq!(task.meta["title"].actor, Actor::user());
     assert_eq!(decided.last, time("2026-04-08T07:30:00.000001Z"));
 }
 
 #[test]
 fn modules_s6_the_time_of_completion_is_the_time_of_the_decision() {
-    let mut device = Device::new(plan("server", vec![step(0, "complete_task", json!({ "taskId": "t1" }))]));
+    let mut device = Device::new(plan(
+        "server",
+        vec![step(0, "complete_task", json!({ "taskId": "t1" }))],
+    ));
     let proposal = device.one();
     device.approve(&proposal, SEVEN).expect("an approval");
     let task = device.task("t1").expect("the task");
-    assert_eq!((&task.data["done"], &task.data["completedAt"]), (&json!(true), &json!(SEVEN)));
+    assert_eq!(
+        (&task.data["done"], &task.data["completedAt"]),
+        (&json!(true), &json!(SEVEN))
+    );
 }
 
 #[test]
 fn modules_s6_a_removal_is_a_tombstone() {
-    let mut device = Device::new(plan("server", vec![step(0, "delete_task", json!({ "taskId": "t2" }))]));
+    let mut device = Device::new(plan(
+        "server",
+        vec![step(0, "delete_task", json!({ "taskId": "t2" }))],
+    ));
     let proposal = device.one();
     device.approve(&proposal, SEVEN).expect("an approval");
     let task = device.task("t2").expect("the task");
     assert!(task.is_deleted());
     assert_eq!(task.data["title"], "Order coffee");
-    assert_eq!(task.meta["deletedAt"].actor, Actor::ai(MISSION, iteration(), "Reason 0"));
+    assert_eq!(
+        task.meta["deletedAt"].actor,
+        Actor::ai(MISSION, iteration(), "Reason 0")
+    );
 }
 
 #[test]
@@ -93,14 +130,27 @@ fn modules_s6_editing_writes_what_the_person_made_of_it() {
     let mut device = room();
     let proposal = device.one();
     let params = json!({ "title": "Book the small room", "dueDate": "2026-04-09" });
-    let decided = device.edit(&proposal, params.clone(), SEVEN).expect("an approval");
+    let decided = device
+        .edit(&proposal, params.clone(), SEVEN)
+        .expect("an approval");
     let task = device.task(&created()).expect("the task");
     assert_eq!(task.data["title"], "Book the small room");
-    assert_eq!(task.meta["title"].at, time(SEVEN), "what the person changed is as new as the decision");
+    assert_eq!(
+        task.meta["title"].at,
+        time(SEVEN),
+        "what the person changed is as new as the decision"
+    );
     assert_eq!(task.meta["dueDate"].at, time(FINISHED));
     assert_eq!(device.step(0)["editedParams"], params);
-    assert_eq!(device.step(0)["intent"]["params"]["title"], "Book the room", "what was planned stays");
-    assert_eq!(decided.proposal.ops_hash, ops_hash(&decided.proposal.operations));
+    assert_eq!(
+        device.step(0)["intent"]["params"]["title"],
+        "Book the room",
+        "what was planned stays"
+    );
+    assert_eq!(
+        decided.proposal.ops_hash,
+        ops_hash(&decided.proposal.operations)
+    );
     assert_eq!(decided.proposal.params, object(params));
 }
 
@@ -108,12 +158,23 @@ fn modules_s6_editing_writes_what_the_person_made_of_it() {
 fn modules_s7_rejecting_writes_the_reason_on_the_step_and_nothing_else() {
     let mut device = room();
     let proposal = device.one();
-    let decided = device.reject(&proposal, Some(" Wrong date "), SEVEN).expect("a rejection");
-    assert_eq!((decided.changes.len(), decided.proposal.status), (1, ProposalStatus::Rejected));
+    let decided = device
+        .reject(&proposal, Some(" Wrong date "), SEVEN)
+        .expect("a rejection");
+    assert_eq!(
+        (decided.changes.len(), decided.proposal.status),
+        (1, ProposalStatus::Rejected)
+    );
     assert!(device.task(&created()).is_none());
     let step = device.step(0);
-    assert_eq!((&step["status"], &step["feedback"]), (&json!("rejected"), &json!("Wrong date")));
-    assert_eq!(device.mission().data["iterations"][0]["overallStatus"], "rejected");
+    assert_eq!(
+        (&step["status"], &step["feedback"]),
+        (&json!("rejected"), &json!("Wrong date"))
+    );
+    assert_eq!(
+        device.mission().data["iterations"][0]["overallStatus"],
+        "rejected"
+    );
 }
 
 #[test]
@@ -138,30 +199,52 @@ fn modules_s5_what_is_not_what_was_shown_is_refused() {
         altered
     };
     let cases = [
-        altered(&|p| { p.operations[0].set.insert("title".into(), json!("Transfer money")); }),
         altered(&|p| {
-            p.operations[0].set.insert("title".into(), json!("Transfer money"));
+            p.operations[0]
+                .set
+                .insert("title".into(), json!("Transfer money"));
+        }),
+        altered(&|p| {
+            p.operations[0]
+                .set
+                .insert("title".into(), json!("Transfer money"));
             p.ops_hash = ops_hash(&p.operations);
         }),
         altered(&|p| {
             p.params.insert("title".into(), json!("Transfer money"));
-            p.operations[0].set.insert("title".into(), json!("Transfer money"));
+            p.operations[0]
+                .set
+                .insert("title".into(), json!("Transfer money"));
             p.ops_hash = ops_hash(&p.operations);
         }),
         altered(&|p| p.tool = "create_goal".into()),
         altered(&|p| p.id = ids::proposal_id("another step")),
-        altered(&|p| { p.operations.clear(); p.ops_hash = ops_hash(&[]); }),
+        altered(&|p| {
+            p.operations.clear();
+            p.ops_hash = ops_hash(&[]);
+        }),
         altered(&|p| p.ops_hash.clear()),
     ];
     for case in &cases {
         refused(&mut device, case, "altered");
     }
     // The plan itself changed after it was shown.
-    let mut replanned = plan("server", vec![step(0, "create_task", json!({ "title": "Other" }))]);
+    let mut replanned = plan(
+        "server",
+        vec![step(0, "create_task", json!({ "title": "Other" }))],
+    );
     replanned["plan"][0]["updatedAt"] = json!("2026-04-08T06:30:00.000000Z");
     let runner = Actor::system(SystemSource::MissionRunner);
     let data = json!({ "iterations": [replanned] });
-    device.write(APP, MISSIONS, MISSION, "update", data, "2026-04-08T06:30:00Z", runner);
+    device.write(
+        APP,
+        MISSIONS,
+        MISSION,
+        "update",
+        data,
+        "2026-04-08T06:30:00Z",
+        runner,
+    );
     refused(&mut device, &proposal, "altered");
 }
 
@@ -169,7 +252,10 @@ fn modules_s5_what_is_not_what_was_shown_is_refused() {
 fn modules_s5_a_manifest_that_changed_since_is_noticed() {
     let mut device = room();
     let proposal = device.one();
-    let manifests = device.registry.to_json().replace(r#""done":false}"#, r#""done":true}"#);
+    let manifests = device
+        .registry
+        .to_json()
+        .replace(r#""done":false}"#, r#""done":true}"#);
     device.registry = Registry::from_json(&manifests).expect("the manifests");
     refused(&mut device, &proposal, "altered");
 }
@@ -178,19 +264,36 @@ fn modules_s5_a_manifest_that_changed_since_is_noticed() {
 fn modules_s5_the_policy_counts_at_the_time_of_the_decision() {
     let mut device = room();
     let proposal = device.one();
-    device.overrides.modules.insert("todo".into(), crate::policy::Policy::Deny);
+    device
+        .overrides
+        .modules
+        .insert("todo".into(), crate::policy::Policy::Deny);
     refused(&mut device, &proposal, "denied");
-    device.reject(&proposal, None, SEVEN).expect("a rejection is always possible");
+    device
+        .reject(&proposal, None, SEVEN)
+        .expect("a rejection is always possible");
 }
 
 #[test]
 fn modules_s5_a_touched_field_that_changed_is_shown_three_ways() {
     let mut device = moved();
     let proposal = device.one();
-    device.user("t1", "update", json!({ "title": "Draft the talk outline" }), "2026-04-08T06:30:00Z");
+    device.user(
+        "t1",
+        "update",
+        json!({ "title": "Draft the talk outline" }),
+        "2026-04-08T06:30:00Z",
+    );
     let mut untouched = device.clone();
-    untouched.approve(&proposal, SEVEN).expect("another field doesn't matter");
-    device.user("t1", "update", json!({ "dueDate": "2026-04-09" }), "2026-04-08T06:40:00Z");
+    untouched
+        .approve(&proposal, SEVEN)
+        .expect("another field doesn't matter");
+    device.user(
+        "t1",
+        "update",
+        json!({ "dueDate": "2026-04-09" }),
+        "2026-04-08T06:40:00Z",
+    );
     let error = refused(&mut device, &proposal, "stale");
     let difference = json!({ "dueDate": { "seen": "2026-04-08", "now": "2026-04-09", "proposed": "2026-04-10" } });
     assert_eq!(error.details, Some(difference));
@@ -203,9 +306,17 @@ fn modules_s5_a_touched_field_that_changed_is_shown_three_ways() {
 
 #[test]
 fn modules_s5_a_removal_minds_every_field() {
-    let mut device = Device::new(plan("server", vec![step(0, "delete_task", json!({ "taskId": "t2" }))]));
+    let mut device = Device::new(plan(
+        "server",
+        vec![step(0, "delete_task", json!({ "taskId": "t2" }))],
+    ));
     let proposal = device.one();
-    device.user("t2", "update", json!({ "notes": "The good one" }), "2026-04-08T06:30:00Z");
+    device.user(
+        "t2",
+        "update",
+        json!({ "notes": "The good one" }),
+        "2026-04-08T06:30:00Z",
+    );
     let error = refused(&mut device, &proposal, "stale");
     let difference = json!({ "notes": { "seen": null, "now": "The good one", "proposed": null } });
     assert_eq!(error.details, Some(difference));
@@ -217,7 +328,9 @@ fn modules_s5_a_record_that_is_gone_is_not_brought_back() {
     let proposal = device.one();
     device.user("t1", "delete", json!(null), "2026-04-08T06:30:00Z");
     refused(&mut device, &proposal, "gone");
-    device.records.remove(&RecordKey::new("todo", "tasks", "t1"));
+    device
+        .records
+        .remove(&RecordKey::new("todo", "tasks", "t1"));
     refused(&mut device, &proposal, "gone");
 }
 
@@ -228,7 +341,10 @@ fn modules_s5_a_plan_that_is_no_longer_kept_can_only_be_cleared_away() {
     proposal.iteration_id = "dropped".into();
     refused(&mut device, &proposal, "gone");
     let decided = device.reject(&proposal, None, SEVEN).expect("a rejection");
-    assert_eq!((decided.changes.len(), decided.proposal.status), (0, ProposalStatus::Rejected));
+    assert_eq!(
+        (decided.changes.len(), decided.proposal.status),
+        (0, ProposalStatus::Rejected)
+    );
 }
 
 #[test]
@@ -240,9 +356,15 @@ fn modules_s5_edited_parameters_are_checked() {
     let error = edited(json!({ "taskId": "t1", "dueDate": "friday" }));
     assert_eq!(error.code, "invalid");
     let first = &error.details.as_ref().expect("details")["errors"][0];
-    assert_eq!((&first["field"], &first["code"]), (&json!("dueDate"), &json!("date")));
+    assert_eq!(
+        (&first["field"], &first["code"]),
+        (&json!("dueDate"), &json!("date"))
+    );
     let error = edited(json!({ "taskId": "t2", "dueDate": "2026-04-10" }));
-    assert!(error.code == "invalid" && error.message.contains("Another record"), "{error:?}");
+    assert!(
+        error.code == "invalid" && error.message.contains("Another record"),
+        "{error:?}"
+    );
     assert_eq!(device.records, before);
 }
 
@@ -250,7 +372,9 @@ fn modules_s5_edited_parameters_are_checked() {
 fn modules_s5_too_few_event_ids_write_nothing() {
     let mut device = room();
     let proposal = device.one();
-    let decision = Decision::Approve { edited_params: None };
+    let decision = Decision::Approve {
+        edited_params: None,
+    };
     let error = decide(&Decide {
         registry: &device.registry,
         overrides: &device.overrides,
@@ -263,7 +387,9 @@ fn modules_s5_too_few_event_ids_write_nothing() {
         event_ids: &["only one".to_owned()],
     });
     assert_eq!(error.expect_err("too few").code, "invalid");
-    device.approve(&proposal, SEVEN).expect("with enough it works");
+    device
+        .approve(&proposal, SEVEN)
+        .expect("with enough it works");
 }
 
 /// Both devices take in both decisions, in either order and twice.
@@ -296,7 +422,11 @@ fn modules_s8_two_devices_that_approve_make_one_record() {
     let from_a = a.approve(&proposal_a, SEVEN).unwrap();
     let from_b = b.approve(&proposal_b, "2026-04-08T09:00:00Z").unwrap();
     let merged = exchange(a, b, &from_a, &from_b);
-    let tasks = merged.records.keys().filter(|key| key.table == "tasks").count();
+    let tasks = merged
+        .records
+        .keys()
+        .filter(|key| key.table == "tasks")
+        .count();
     assert_eq!(tasks, 3, "two of the person's and one of the mission's");
     assert_eq!(merged.step(0)["decidedAt"], "2026-04-08T09:00:00.000000Z");
 }
@@ -306,7 +436,12 @@ fn modules_s8_an_edit_after_approving_survives_a_second_approval() {
     let (mut a, mut b) = (room(), room());
     let (proposal_a, proposal_b) = (a.one(), b.one());
     a.approve(&proposal_a, SEVEN).unwrap();
-    a.user(&created(), "update", json!({ "title": "Book it" }), "2026-04-08T07:05:00Z");
+    a.user(
+        &created(),
+        "update",
+        json!({ "title": "Book it" }),
+        "2026-04-08T07:05:00Z",
+    );
     let from_b = b.approve(&proposal_b, "2026-04-08T09:00:00Z").unwrap();
     a.receive(&from_b.changes);
     assert_eq!(a.task(&created()).unwrap().data["title"], "Book it");
@@ -318,23 +453,34 @@ fn modules_s8_approved_and_rejected_and_edited_converge() {
     for (mut a, mut b) in [(room(), room()), (moved(), moved())] {
         let (pa, pb) = (a.one(), b.one());
         let from_a = a.approve(&pa, SEVEN).unwrap();
-        let from_b = b.reject(&pb, Some("Not now"), "2026-04-08T09:00:00Z").unwrap();
+        let from_b = b
+            .reject(&pb, Some("Not now"), "2026-04-08T09:00:00Z")
+            .unwrap();
         let merged = exchange(a, b, &from_a, &from_b);
         assert_eq!(merged.step(0)["status"], "approved", "it has happened");
         assert!(merged.step(0).get("feedback").is_none());
     }
-    for (first, second) in [(SEVEN, "2026-04-08T09:00:00Z"), ("2026-04-08T09:00:00Z", SEVEN)] {
+    for (first, second) in [
+        (SEVEN, "2026-04-08T09:00:00Z"),
+        ("2026-04-08T09:00:00Z", SEVEN),
+    ] {
         let (mut a, mut b) = (room(), room());
         let (pa, pb) = (a.one(), b.one());
         let from_a = a.edit(&pa, edited.clone(), first).unwrap();
         let from_b = b.approve(&pb, second).unwrap();
         let merged = exchange(a, b, &from_a, &from_b);
-        assert_eq!(merged.task(&created()).unwrap().data["title"], "Book the small room");
+        assert_eq!(
+            merged.task(&created()).unwrap().data["title"],
+            "Book the small room"
+        );
     }
     let (mut a, mut b) = (moved(), moved());
     let (pa, pb) = (a.one(), b.one());
     let from_a = a.approve(&pa, SEVEN).unwrap();
     let from_b = b.approve(&pb, "2026-04-08T09:00:00Z").unwrap();
     let merged = exchange(a, b, &from_a, &from_b);
-    assert_eq!(merged.task("t1").unwrap().meta["dueDate"].at, time("2026-04-08T09:00:00Z"));
+    assert_eq!(
+        merged.task("t1").unwrap().meta["dueDate"].at,
+        time("2026-04-08T09:00:00Z")
+    );
 }

@@ -73,32 +73,61 @@ impl Device {
             records: Records::new(),
         };
         let tasks = [
-            ("t1", json!({ "title": "Draft the outline", "dueDate": "2026-04-08", "done": false })),
+            (
+                "t1",
+                json!({ "title": "Draft the outline", "dueDate": "2026-04-08", "done": false }),
+            ),
             ("t2", json!({ "title": "Order coffee" })),
         ];
         for (id, data) in tasks {
-            device.write("todo", "tasks", id, "insert", data, "2026-04-01T08:00:00Z", Actor::user());
+            device.write(
+                "todo",
+                "tasks",
+                id,
+                "insert",
+                data,
+                "2026-04-01T08:00:00Z",
+                Actor::user(),
+            );
         }
-        let mission = json!({ "title": "Weekly plan", "state": "active", "iterations": [iteration] });
+        let mission =
+            json!({ "title": "Weekly plan", "state": "active", "iterations": [iteration] });
         let runner = Actor::system(SystemSource::MissionRunner);
         device.write(APP, MISSIONS, MISSION, "insert", mission, FINISHED, runner);
         device
     }
 
     #[expect(clippy::too_many_arguments, reason = "a change has as many parts")]
-    fn write(&mut self, app: &str, table: &str, id: &str, op: &str, data: Value, at: &str, actor: Actor) {
+    fn write(
+        &mut self,
+        app: &str,
+        table: &str,
+        id: &str,
+        op: &str,
+        data: Value,
+        at: &str,
+        actor: Actor,
+    ) {
         let mut change = json!({ "table": table, "id": id, "op": op, "at": at });
         match op {
             "insert" => change["data"] = data,
             "update" => {
-                let fields = object(data).into_iter().map(|(field, value)| (field, json!({ "value": value })));
+                let fields = object(data)
+                    .into_iter()
+                    .map(|(field, value)| (field, json!({ "value": value })));
                 change["fields"] = Value::Object(fields.collect());
             }
             _ => change["deletedAt"] = json!(at),
         }
-        let defaults =
-            Defaults { event_id: format!("{id}{at}"), at: time(at), actor, app_id: app.to_owned() };
-        self.receive(&[Change::parse(change).expect("a good change").normalise(defaults)]);
+        let defaults = Defaults {
+            event_id: format!("{id}{at}"),
+            at: time(at),
+            actor,
+            app_id: app.to_owned(),
+        };
+        self.receive(&[Change::parse(change)
+            .expect("a good change")
+            .normalise(defaults)]);
     }
 
     fn user(&mut self, id: &str, op: &str, data: Value, at: &str) {
@@ -138,7 +167,11 @@ impl Device {
         let staging = self.staging(&have);
         let touched = staging.touched();
         // What staging didn't ask for it can't see.
-        let seen = self.records.clone().into_iter().filter(|(key, _)| touched.contains(key));
+        let seen = self
+            .records
+            .clone()
+            .into_iter()
+            .filter(|(key, _)| touched.contains(key));
         staging.stage(&seen.collect())
     }
 
@@ -149,8 +182,15 @@ impl Device {
         staged.remove(0)
     }
 
-    fn decide(&mut self, proposal: &Proposal, decision: Decision, now: &str) -> Result<Decided, DecideError> {
-        let ids: Vec<String> = (0..=proposal.operations.len()).map(|n| format!("{now}-{n}")).collect();
+    fn decide(
+        &mut self,
+        proposal: &Proposal,
+        decision: Decision,
+        now: &str,
+    ) -> Result<Decided, DecideError> {
+        let ids: Vec<String> = (0..=proposal.operations.len())
+            .map(|n| format!("{now}-{n}"))
+            .collect();
         let decided = decide(&Decide {
             registry: &self.registry,
             overrides: &self.overrides,
@@ -166,20 +206,51 @@ impl Device {
         self.records.extend(decided.records.clone());
         let mut merged = before;
         merged.receive(&decided.changes);
-        assert_eq!(self.records, merged.records, "the records are what the changes make of them");
+        assert_eq!(
+            self.records, merged.records,
+            "the records are what the changes make of them"
+        );
         Ok(decided)
     }
 
     fn approve(&mut self, proposal: &Proposal, now: &str) -> Result<Decided, DecideError> {
-        self.decide(proposal, Decision::Approve { edited_params: None }, now)
+        self.decide(
+            proposal,
+            Decision::Approve {
+                edited_params: None,
+            },
+            now,
+        )
     }
 
-    fn edit(&mut self, proposal: &Proposal, params: Value, now: &str) -> Result<Decided, DecideError> {
-        self.decide(proposal, Decision::Approve { edited_params: Some(object(params)) }, now)
+    fn edit(
+        &mut self,
+        proposal: &Proposal,
+        params: Value,
+        now: &str,
+    ) -> Result<Decided, DecideError> {
+        self.decide(
+            proposal,
+            Decision::Approve {
+                edited_params: Some(object(params)),
+            },
+            now,
+        )
     }
 
-    fn reject(&mut self, proposal: &Proposal, reason: Option<&str>, now: &str) -> Result<Decided, DecideError> {
-        self.decide(proposal, Decision::Reject { reason: reason.map(str::to_owned) }, now)
+    fn reject(
+        &mut self,
+        proposal: &Proposal,
+        reason: Option<&str>,
+        now: &str,
+    ) -> Result<Decided, DecideError> {
+        self.decide(
+            proposal,
+            Decision::Reject {
+                reason: reason.map(str::to_owned),
+            },
+            now,
+        )
     }
 
     /// A step as the mission's record holds it.

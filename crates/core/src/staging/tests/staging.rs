@@ -10,8 +10,16 @@ fn mixed() -> Vec<Value> {
     let mut staged = step(5, "create_task", json!({ "title": "Staged elsewhere" }));
     staged["status"] = json!("staged");
     vec![
-        step(0, "create_task", json!({ "title": "Book the room", "dueDate": "2026-04-09" })),
-        step(1, "reschedule_task", json!({ "taskId": "t1", "dueDate": "2026-04-10" })),
+        step(
+            0,
+            "create_task",
+            json!({ "title": "Book the room", "dueDate": "2026-04-09" }),
+        ),
+        step(
+            1,
+            "reschedule_task",
+            json!({ "taskId": "t1", "dueDate": "2026-04-10" }),
+        ),
         note,
         step(3, "find_tasks", json!({ "text": "room" })),
         decided,
@@ -26,9 +34,18 @@ fn modules_s1_a_server_iteration_becomes_proposals() {
     let ids: Vec<_> = staged.iter().map(|proposal| proposal.id.clone()).collect();
     assert_eq!(ids, [proposal(0), proposal(1), proposal(5)]);
     let first = &staged[0];
-    assert_eq!((first.mission_title.as_str(), first.rationale.as_str()), ("Weekly plan", "Reason 0"));
-    assert_eq!((first.index, first.app.as_str(), first.module.as_str()), (0, "todo", "todo"));
-    assert_eq!((first.status, first.created_at), (ProposalStatus::Open, time(FINISHED)));
+    assert_eq!(
+        (first.mission_title.as_str(), first.rationale.as_str()),
+        ("Weekly plan", "Reason 0")
+    );
+    assert_eq!(
+        (first.index, first.app.as_str(), first.module.as_str()),
+        (0, "todo", "todo")
+    );
+    assert_eq!(
+        (first.status, first.created_at),
+        (ProposalStatus::Open, time(FINISHED))
+    );
     assert_eq!(first.operations[0].set["title"], "Book the room");
     assert_eq!(device.stage(&[]), staged, "however often");
 }
@@ -36,7 +53,10 @@ fn modules_s1_a_server_iteration_becomes_proposals() {
 #[test]
 fn modules_s1_what_is_staged_is_not_staged_again() {
     let device = Device::new(plan("server", mixed()));
-    assert_eq!(device.stage(&[proposal(0), proposal(5)]), [device.stage(&[])[1].clone()]);
+    assert_eq!(
+        device.stage(&[proposal(0), proposal(5)]),
+        [device.stage(&[])[1].clone()]
+    );
     assert_eq!(device.stage(&[proposal(0), proposal(1), proposal(5)]), []);
 }
 
@@ -54,40 +74,82 @@ fn modules_s1_a_failed_run_and_a_deleted_mission_have_no_proposals() {
     failed["error"] = json!({ "code": "timeout", "message": "The model did not answer." });
     assert_eq!(Device::new(failed).stage(&[]), []);
     let mut device = Device::new(plan("server", mixed()));
-    device.write(APP, MISSIONS, MISSION, "delete", json!(null), "2026-04-08T09:00:00Z", Actor::user());
+    device.write(
+        APP,
+        MISSIONS,
+        MISSION,
+        "delete",
+        json!(null),
+        "2026-04-08T09:00:00Z",
+        Actor::user(),
+    );
     assert_eq!(device.stage(&[]), []);
 }
 
 #[test]
 fn modules_s1_a_tool_that_runs_by_itself_is_not_asked_about() {
     let mut device = Device::new(plan("server", mixed()));
-    device.overrides.tools.insert("create_task".into(), crate::policy::Policy::Auto);
-    let ids: Vec<_> = device.stage(&[]).into_iter().map(|proposal| proposal.id).collect();
+    device
+        .overrides
+        .tools
+        .insert("create_task".into(), crate::policy::Policy::Auto);
+    let ids: Vec<_> = device
+        .stage(&[])
+        .into_iter()
+        .map(|proposal| proposal.id)
+        .collect();
     assert_eq!(ids, [proposal(1)]);
 }
 
 #[test]
 fn modules_s2_what_can_not_be_carried_out_is_staged_with_its_reason() {
     let cases = [
-        (step(0, "water_plants", json!({})), "unknownTool", "water_plants"),
-        (step(0, "create_task", json!({ "due": "soon" })), "invalid", "create_task has no parameter due."),
-        (step(0, "complete_task", json!({ "taskId": "t9" })), "gone", "there is no t9"),
-        (step(0, "complete_task", json!({ "taskId": "t2" })), "gone", "was deleted"),
-        (step(0, "delete_task", json!({ "taskId": "t1" })), "denied", "switched off"),
+        (
+            step(0, "water_plants", json!({})),
+            "unknownTool",
+            "water_plants",
+        ),
+        (
+            step(0, "create_task", json!({ "due": "soon" })),
+            "invalid",
+            "create_task has no parameter due.",
+        ),
+        (
+            step(0, "complete_task", json!({ "taskId": "t9" })),
+            "gone",
+            "there is no t9",
+        ),
+        (
+            step(0, "complete_task", json!({ "taskId": "t2" })),
+            "gone",
+            "was deleted",
+        ),
+        (
+            step(0, "delete_task", json!({ "taskId": "t1" })),
+            "denied",
+            "switched off",
+        ),
     ];
     for (step, code, message) in cases {
         let mut device = Device::new(plan("server", vec![step]));
         device.user("t2", "delete", json!(null), "2026-04-02T08:00:00Z");
-        device.overrides.tools.insert("delete_task".into(), crate::policy::Policy::Deny);
+        device
+            .overrides
+            .tools
+            .insert("delete_task".into(), crate::policy::Policy::Deny);
         let proposal = device.one();
         assert_eq!(proposal.status, ProposalStatus::Failed);
         let error = proposal.error.clone().expect("a reason");
         assert_eq!(error.code, code);
         assert!(error.message.contains(message), "{error:?}");
         let records = device.records.clone();
-        let refused = device.approve(&proposal, "2026-04-08T07:00:00Z").expect_err("a failed proposal");
+        let refused = device
+            .approve(&proposal, "2026-04-08T07:00:00Z")
+            .expect_err("a failed proposal");
         assert_eq!((refused.code.as_str(), &device.records), (code, &records));
-        let rejected = device.reject(&proposal, None, "2026-04-08T07:00:00Z").expect("a rejection");
+        let rejected = device
+            .reject(&proposal, None, "2026-04-08T07:00:00Z")
+            .expect("a rejection");
         assert_eq!(rejected.proposal.status, ProposalStatus::Rejected);
         assert_eq!(device.step(0)["status"], "rejected");
     }
@@ -95,20 +157,36 @@ fn modules_s2_what_can_not_be_carried_out_is_staged_with_its_reason() {
 
 #[test]
 fn modules_s3_a_proposal_holds_what_it_touches() {
-    let device = Device::new(plan("server", vec![
-        step(0, "update_task", json!({ "taskId": "t1", "dueDate": "2026-04-10", "list": "Studio" })),
-        step(1, "complete_task", json!({ "taskId": "t1" })),
-        step(2, "delete_task", json!({ "taskId": "t2" })),
-        step(3, "create_task", json!({ "title": "New" })),
-    ]));
+    let device = Device::new(plan(
+        "server",
+        vec![
+            step(
+                0,
+                "update_task",
+                json!({ "taskId": "t1", "dueDate": "2026-04-10", "list": "Studio" }),
+            ),
+            step(1, "complete_task", json!({ "taskId": "t1" })),
+            step(2, "delete_task", json!({ "taskId": "t2" })),
+            step(3, "create_task", json!({ "title": "New" })),
+        ],
+    ));
     let staged = device.stage(&[]);
     let seen = |n: usize| serde_json::to_value(&staged[n].seen).unwrap();
     let at = "2026-04-01T08:00:00.000000Z";
-    assert_eq!(seen(0), json!({ "todo/tasks/t1": {
-        "dueDate": { "value": "2026-04-08", "at": at }, "list": { "value": null, "at": null } } }));
-    assert_eq!(seen(1), json!({ "todo/tasks/t1": {
-        "done": { "value": false, "at": at }, "completedAt": { "value": null, "at": null } } }));
-    assert_eq!(seen(2), json!({ "todo/tasks/t2": { "title": { "value": "Order coffee", "at": at } } }));
+    assert_eq!(
+        seen(0),
+        json!({ "todo/tasks/t1": {
+        "dueDate": { "value": "2026-04-08", "at": at }, "list": { "value": null, "at": null } } })
+    );
+    assert_eq!(
+        seen(1),
+        json!({ "todo/tasks/t1": {
+        "done": { "value": false, "at": at }, "completedAt": { "value": null, "at": null } } })
+    );
+    assert_eq!(
+        seen(2),
+        json!({ "todo/tasks/t2": { "title": { "value": "Order coffee", "at": at } } })
+    );
     assert_eq!(seen(3), json!({}));
     for proposal in &staged {
         assert_eq!(proposal.ops_hash, ops_hash(&proposal.operations));
@@ -120,24 +198,42 @@ fn modules_s3_a_proposal_holds_what_it_touches() {
 
 #[test]
 fn modules_s4_it_closes_when_it_was_decided_elsewhere() {
-    let steps = || vec![
-        step(0, "create_task", json!({ "title": "One" })),
-        step(1, "create_task", json!({ "title": "Two" })),
-        step(2, "create_task", json!({ "title": "Three" })),
-    ];
+    let steps = || {
+        vec![
+            step(0, "create_task", json!({ "title": "One" })),
+            step(1, "create_task", json!({ "title": "Two" })),
+            step(2, "create_task", json!({ "title": "Three" })),
+        ]
+    };
     let mut here = Device::new(plan("server", steps()));
     let mut there = here.clone();
     let have: BTreeSet<String> = [proposal(0), proposal(1), "unrelated".to_owned()].into();
     assert_eq!(here.staging(&have).closed(), []);
     let staged = there.stage(&[]);
     let approved = there.approve(&staged[0], "2026-04-08T07:00:00Z").unwrap();
-    let rejected = there.reject(&staged[2], None, "2026-04-08T07:01:00Z").unwrap();
+    let rejected = there
+        .reject(&staged[2], None, "2026-04-08T07:01:00Z")
+        .unwrap();
     here.receive(&approved.changes);
     here.receive(&rejected.changes);
-    let closed = Closed { id: proposal(0), status: StepStatus::Approved };
+    let closed = Closed {
+        id: proposal(0),
+        status: StepStatus::Approved,
+    };
     assert_eq!(here.staging(&have).closed(), [closed.clone()]);
     assert_eq!(here.stage(&[proposal(0)]).len(), 1);
-    here.write(APP, MISSIONS, MISSION, "delete", json!(null), "2026-04-08T09:00:00Z", Actor::user());
-    let expired = Closed { id: proposal(1), status: StepStatus::Expired };
+    here.write(
+        APP,
+        MISSIONS,
+        MISSION,
+        "delete",
+        json!(null),
+        "2026-04-08T09:00:00Z",
+        Actor::user(),
+    );
+    let expired = Closed {
+        id: proposal(1),
+        status: StepStatus::Expired,
+    };
     assert_eq!(here.staging(&have).closed(), [closed, expired]);
 }
