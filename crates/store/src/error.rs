@@ -32,6 +32,11 @@ pub enum StoreError {
     /// The database is busy for longer than one should wait.
     #[error("the database is busy; try again in a moment")]
     Busy,
+    /// There is no room for what was to be written.
+    #[error(
+        "the server's disk is full; free some space on it, devices keep their changes until then"
+    )]
+    DiskFull,
     /// A cursor that the store did not give.
     #[error(transparent)]
     InvalidCursor(#[from] InvalidCursor),
@@ -64,17 +69,18 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::PoolTimedOut => Self::Busy,
-            // SQLITE_BUSY and SQLITE_LOCKED, whatever their extended codes say.
-            sqlx::Error::Database(db)
-                if db
-                    .code()
-                    .and_then(|code| code.parse::<u32>().ok())
-                    .is_some_and(|code| matches!(code & 0xff, 5 | 6)) =>
-            {
-                Self::Busy
-            }
+        let code = match &error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => return Self::Busy,
+            sqlx::Error::Database(database) => database.code(),
+            _ => None,
+        };
+        // The low byte of SQLite's extended codes is the kind: SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL.
+        match code
+            .and_then(|code| code.parse::<u32>().ok())
+            .map(|code| code & 0xff)
+        {
+            Some(5 | 6) => Self::Busy,
+            Some(13) => Self::DiskFull,
             _ => Self::Database(error),
         }
     }

@@ -42,7 +42,7 @@ impl Sync {
     pub async fn accept(
         &self,
         scope: &Scope,
-        push: AcceptPush,
+        mut push: AcceptPush,
         now: Micros,
     ) -> Result<PushAnswer, SyncError> {
         if push.client_id.is_empty() || push.client_id.len() > 256 || push.client_id.contains('\0')
@@ -51,12 +51,11 @@ impl Sync {
         }
         known(push.schema_version)?;
         let since: Cursor = push.since.parse().map_err(SyncError::InvalidCursor)?;
-        let changes = push
-            .changes
-            .iter()
+        let changes = std::mem::take(&mut push.changes)
+            .into_iter()
             .enumerate()
             .map(|(index, value)| {
-                let read = read(&self.registry, &push, value.clone(), now);
+                let read = read(&self.registry, &push, value, now);
                 read.map_err(|refusal| match refusal {
                     Refusal::Reason(reason) => SyncError::InvalidChange { index, reason },
                     Refusal::Error(error) => error,

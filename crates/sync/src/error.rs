@@ -49,6 +49,7 @@ impl SyncError {
             Self::SchemaVersion { .. } => "schema_version_too_new",
             Self::InvalidCursor(_) => "invalid_cursor",
             Self::Store(StoreError::Busy) | Self::Interrupted => "busy",
+            Self::Store(StoreError::DiskFull) => "disk_full",
             Self::Store(StoreError::LeaseLost) => "lease_lost",
             Self::Store(_) => "internal",
         }
@@ -63,6 +64,7 @@ impl SyncError {
             | Self::InvalidCursor(_) => 400,
             Self::Store(StoreError::LeaseLost) => 409,
             Self::Store(StoreError::Busy) | Self::Interrupted => 503,
+            Self::Store(StoreError::DiskFull) => 507,
             Self::Store(_) => 500,
         }
     }

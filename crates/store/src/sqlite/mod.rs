@@ -3,6 +3,7 @@
 use std::{
     fs::{File, TryLockError},
     path::Path,
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -11,7 +12,8 @@ use async_trait::async_trait;
 use mana_core::{Micros, RecordKey, RecordState, manifest::Registry};
 use serde_json::Value;
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
+    Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    pool::PoolConnectionMetadata,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -52,7 +54,10 @@ impl SqliteStore {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal);
-        let writer = pool(1).connect_with(options.clone()).await?;
+        let writer = pool(1)
+            .after_release(unless_stuck)
+            .connect_with(options.clone())
+            .await?;
         migrate(&writer).await?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await?;
         Ok(Arc::new(Self {
@@ -101,6 +106,21 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
         // The connections are to a file: they don't go stale.
         .test_before_acquire(false)
+}
+
+/// Doesn't take back a connection that believes to be in a transaction.
+///
+/// Where writing fails for good (a full disk, an I/O error), SQLite ends the transaction by itself, the rollback
+/// after it fails, and the connection would refuse every further one.
+fn unless_stuck(
+    connection: &mut SqliteConnection,
+    _: PoolConnectionMetadata,
+) -> Pin<Box<dyn Future<Output = Result<bool, sqlx::Error>> + Send + '_>> {
+    Box::pin(async move {
+        // Answered after the rollback, if there is one to come.
+        connection.ping().await?;
+        Ok(!connection.is_in_transaction())
+    })
 }
 
 async fn migrate(writer: &SqlitePool) -> Result<()> {
@@ -195,5 +215,70 @@ impl Store for SqliteStore {
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mana_core::{Actor, Change, Defaults};
+    use serde_json::json;
+
+    use super::*;
+    use crate::UserId;
+
+    fn note(body: String) -> Push {
+        let change = json!({"table": "notes", "id": "n", "op": "insert", "data": {"body": body}});
+        let defaults = Defaults {
+            event_id: body.len().to_string(),
+            at: Micros(1),
+            actor: Actor::user(),
+            app_id: "notes".to_owned(),
+        };
+        let change = Change::parse(change).unwrap().normalise(defaults);
+        Push {
+            client_id: "c".to_owned(),
+            changes: vec![change],
+            received_at: Micros(1),
+            fence: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_said_stores_nothing_and_passes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("mana.db"), Arc::new(Registry::builtin()))
+            .await
+            .unwrap();
+        let me = Scope::own(&UserId("me".to_owned()));
+        let pages: u32 = sqlx::query_scalar("PRAGMA page_count")
+            .fetch_one(&store.writer)
+            .await
+            .unwrap();
+        // Holds for this connection, as a full disk holds for a while.
+        let room = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 20));
+        sqlx::query(room).execute(&store.writer).await.unwrap();
+
+        let large = store.push(&me, note("x".repeat(1 << 20))).await;
+        assert!(matches!(large, Err(StoreError::DiskFull)), "{large:?}");
+        let all = ChangesQuery {
+            limit: 10,
+            ..ChangesQuery::default()
+        };
+        assert_eq!(store.changes(&me, all.clone()).await.unwrap().changes, []);
+        store.push(&me, note("x".repeat(1 << 20))).await.unwrap();
+        assert_eq!(store.changes(&me, all).await.unwrap().changes.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_closing_says_that_it_is_busy() {
+        let store = SqliteStore::memory(Arc::new(Registry::builtin()))
+            .await
+            .unwrap();
+        let me = Scope::own(&UserId("me".to_owned()));
+        store.close().await;
+        assert!(matches!(
+            store.push(&me, note(String::new())).await,
+            Err(StoreError::Busy)
+        ));
     }
 }

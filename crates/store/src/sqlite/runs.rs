@@ -29,13 +29,15 @@ const CLAIMABLE: &str = "
 /// Due times and requests of missions that nobody holds, and the ends of the leases of those that somebody does.
 const NEXT_WAKE: &str = "
     SELECT min(at) FROM (
-        SELECT min(s.next_run_at) AS at FROM mission_schedule s WHERE NOT EXISTS (
+        SELECT (SELECT next_run_at FROM mission_schedule s WHERE NOT EXISTS (
             SELECT 1 FROM mission_claims c
             WHERE c.user_id = s.user_id AND c.mission_id = s.mission_id AND c.worker IS NOT NULL)
+            ORDER BY next_run_at LIMIT 1) AS at
         UNION ALL
-        SELECT min(r.not_before) FROM run_requests r WHERE NOT EXISTS (
+        SELECT (SELECT not_before FROM run_requests r WHERE NOT EXISTS (
             SELECT 1 FROM mission_claims c
             WHERE c.user_id = r.user_id AND c.mission_id = r.mission_id AND c.worker IS NOT NULL)
+            ORDER BY not_before LIMIT 1)
         UNION ALL
         SELECT min(lease_until) FROM mission_claims WHERE worker IS NOT NULL
     )";
