@@ -1,0 +1,45 @@
+//! What can be set about the runner.
+
+use std::time::Duration;
+
+/// Settings of a [`Runner`](crate::Runner).
+#[derive(Debug, Clone)]
+pub struct RunnerConfig {
+    /// Due times and the scan start runs. If not, only ticks and requests do.
+    pub enabled: bool,
+    /// How long the runner sleeps at most before it looks again.
+    pub tick_interval: Duration,
+    /// Runs under way at once.
+    pub parallel: usize,
+    /// How long a claim lasts that nobody renews. A crashed run is tried again after it.
+    pub lease: Duration,
+    /// The model for missions that name none.
+    pub model: String,
+    /// For one whole call to a model.
+    pub llm_timeout: Duration,
+    /// The largest answer that is read.
+    pub max_answer_bytes: usize,
+    /// Characters of concept, context and inputs in a prompt.
+    pub prompt_chars: usize,
+    /// How long runs under way may go on when the server stops.
+    pub stop_grace: Duration,
+    /// This process, among those that claim.
+    pub worker: String,
+}
+
+impl Default for RunnerConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            tick_interval: Duration::from_secs(60),
+            parallel: 4,
+            lease: Duration::from_secs(120),
+            model: "mana/reasoning".to_owned(),
+            llm_timeout: Duration::from_secs(300),
+            max_answer_bytes: 1 << 20,
+            prompt_chars: 32_000,
+            stop_grace: Duration::from_secs(8),
+            worker: "mana".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,522 @@
+//! One claimed run, from the claim to the push.
+
+use mana_core::mission::{AiRun, Iteration, MissionState, RunStatus, slot};
+use mana_core::planner::build::Attempt;
+use mana_core::policy::Overrides;
+use mana_core::{Map, Micros, RecordKey, ids, mission};
+use mana_store::{Claim, Scope, StoreError, User};
+use mana_sync::{AcceptPush, Notice, Origin, RunPhase, SyncError};
+use serde_json::json;
+
+use crate::load::{self, Loaded};
+use crate::occurrence::Occurrence;
+use crate::report::Outcome;
+use crate::runner::Inner;
+use crate::think::{Failure, Thought, think};
+use crate::words::{self, After};
+use crate::write::{Batch, BatchError};
+
+/// Failures in a row after which a mission is paused.
+const PAUSE_AFTER: u32 = 5;
+
+/// The first wait after a failure; it doubles each time.
+const FIRST_RETRY_MICROS: i64 = 60_000_000;
+
+/// Attempts that ended in the middle, after which the run counts as failed.
+const MOST_INTERRUPTED: u32 = 3;
+
+/// The client id of the runner's pushes.
+const CLIENT: &str = "mana-runner";
+
+/// Why a run could not be brought to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    #[error("{0}")]
+    Change(String),
+}
+
+impl From<BatchError> for RunError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Store(error) => Self::Store(error),
+            BatchError::Change(reason) => Self::Change(reason),
+        }
+    }
+}
+
+impl RunError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(StoreError::LeaseLost)
+            | Self::Sync(SyncError::Store(StoreError::LeaseLost)) => "lease-lost",
+            Self::Store(_) => "store",
+            Self::Sync(error) => error.code(),
+            Self::Change(_) => "invalid-change",
+        }
+    }
+}
+
+/// A claim with everything that its run goes by.
+struct Run<'a> {
+    inner: &'a Inner,
+    claim: &'a Claim,
+    scope: Scope,
+    user: User,
+    loaded: Loaded,
+    occurrence: Occurrence,
+    /// The claim is the schedule's own, so its end moves the schedule.
+    scheduled: bool,
+    began: Micros,
+}
+
+/// What a run comes to, besides its plan.
+enum Verdict {
+    Planned(Iteration),
+    Failed(Iteration),
+    /// No iteration: a record alone says why.
+    Skipped(RunStatus, &'static str, String),
+    /// The slot is planned already: only the schedule moves on.
+    Settled,
+}
+
+/// Brings a claimed run to its end.
+pub(crate) async fn run(inner: &Inner, claim: &Claim) -> Outcome {
+    match start(inner, claim).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let code = error.code();
+            tracing::warn!(
+                mission = claim.mission_id, user = %claim.user, code,
+                "run of mission {} was not written and is tried again: {error}", claim.mission_id
+            );
+            Outcome::Unwritten {
+                code: code.to_owned(),
+                mission_id: claim.mission_id.clone(),
+                planned: false,
+            }
+        }
+    }
+}
+
+async fn start(inner: &Inner, claim: &Claim) -> Result<Outcome, RunError> {
+    let scope = Scope::own(&claim.user);
+    let began = (inner.clock)();
+    let Some(user) = inner.accounts.user(&claim.user).await? else {
+        return drop_run(inner, claim).await;
+    };
+    let Some(loaded) = load::mission(
+        inner.store.as_ref(),
+        &scope,
+        &claim.mission_id,
+        &user.timezone,
+    )
+    .await?
+    else {
+        return drop_run(inner, claim).await;
+    };
+    let occurrence = Occurrence::of(claim, &loaded.mission, &loaded.zone, began);
+    let scheduled = mission::schedule_row(&claim.mission_id, &loaded.state)
+        .is_some_and(|row| row.slot() == claim.slot);
+    let run = Run {
+        inner,
+        claim,
+        scope,
+        user,
+        loaded,
+        occurrence,
+        scheduled,
+        began,
+    };
+    run.go().await
+}
+
+async fn drop_run(inner: &Inner, claim: &Claim) -> Result<Outcome, RunError> {
+    inner.store.drop_run(claim).await?;
+    Ok(Outcome::Nothing)
+}
+
+impl Run<'_> {
+    async fn go(self) -> Result<Outcome, RunError> {
+        let mission = &self.loaded.mission;
+        let id = self.iteration_id();
+        let before = mission.iteration(&id);
+        let failed_before = before.is_some_and(|iteration| iteration.error.is_some());
+        let wanted = match self.occurrence.due {
+            None => mission.state != MissionState::Archived,
+            Some(_) => self.scheduled || failed_before,
+        };
+        if !wanted {
+            return drop_run(self.inner, self.claim).await;
+        }
+        if before.is_some() && !failed_before {
+            return match self.scheduled {
+                true => self.write(Verdict::Settled, None).await,
+                false => drop_run(self.inner, self.claim).await,
+            };
+        }
+        if self.occurrence.too_late {
+            let verdict = Verdict::Skipped(
+                RunStatus::Missed,
+                "missed",
+                "Mana was not running at this time, and it is too late to make up for it."
+                    .to_owned(),
+            );
+            return self.write(verdict, None).await;
+        }
+        let waiting = mission.waiting();
+        if waiting > 0 && self.occurrence.due.is_some() && !mission.overlap_allowed {
+            let verdict = Verdict::Skipped(
+                RunStatus::Skipped,
+                "waiting-for-review",
+                words::waiting(waiting),
+            );
+            return self.write(verdict, None).await;
+        }
+
+        self.tell(RunPhase::Started);
+        let thought = match self.claim.attempts.checked_sub(1) {
+            Some(interrupted) if interrupted >= MOST_INTERRUPTED => Thought {
+                model: None,
+                tokens: None,
+                result: Err(Failure {
+                    code: "interrupted".to_owned(),
+                    message: words::interrupted(interrupted),
+                    refused: Vec::new(),
+                    answered: false,
+                }),
+            },
+            _ => {
+                let locale = &self.user.locale;
+                think(
+                    self.inner,
+                    self.claim,
+                    &self.scope,
+                    &self.loaded,
+                    &id,
+                    locale,
+                    self.began,
+                )
+                .await?
+            }
+        };
+        self.conclude(thought).await
+    }
+
+    /// Makes an iteration of a thought, and writes it.
+    async fn conclude(mut self, thought: Thought) -> Result<Outcome, RunError> {
+        let reload = load::mission(
+            self.inner.store.as_ref(),
+            &self.scope,
+            &self.claim.mission_id,
+            &self.user.timezone,
+        );
+        let Some(now) = reload.await? else {
+            return drop_run(self.inner, self.claim).await;
+        };
+        let planned_at = self.loaded.mission.next_run_at;
+        self.loaded = now;
+        let attempt = self.attempt(&thought).await?;
+        match thought.result {
+            Ok(plan) => {
+                let iteration = attempt.planned(plan);
+                self.write_as(Verdict::Planned(iteration), Some(attempt), planned_at)
+                    .await
+            }
+            Err(failure) => {
+                let (after, _) = self.after_failure(planned_at, attempt.finished_at);
+                let message = words::failure(&failure.message, after, &self.loaded.zone);
+                let iteration = attempt.failed(&failure.code, message, &failure.refused);
+                tracing::info!(
+                    mission = self.claim.mission_id,
+                    code = failure.code,
+                    "run of mission {} failed: {}",
+                    self.claim.mission_id,
+                    failure.code
+                );
+                let outcome = self
+                    .write_as(Verdict::Failed(iteration), Some(attempt), planned_at)
+                    .await?;
+                Ok(match outcome {
+                    Outcome::Failed {
+                        code, mission_id, ..
+                    } => Outcome::Failed {
+                        code,
+                        mission_id,
+                        answered: failure.answered,
+                    },
+                    other => other,
+                })
+            }
+        }
+    }
+
+    /// This attempt, counted on from those before it.
+    async fn attempt(&self, thought: &Thought) -> Result<Attempt, RunError> {
+        let id = self.iteration_id();
+        let key = RecordKey::new(mission::APP, mission::RUNS, &id);
+        let earlier = self.inner.store.record(&self.scope, &key).await?;
+        let attempts = earlier
+            .as_ref()
+            .and_then(|state| state.data.get("attempts")?.as_u64())
+            .unwrap_or(0);
+        let before = self.loaded.mission.iteration(&id);
+        let after_it = before
+            .and_then(|iteration| iteration.updated_at)
+            .map(|at| at.plus(1));
+        Ok(Attempt {
+            mission_id: self.claim.mission_id.clone(),
+            slot: self.occurrence.slot.clone(),
+            started_at: before
+                .and_then(|iteration| iteration.started_at)
+                .unwrap_or(self.began),
+            finished_at: (self.inner.clock)().max(after_it.unwrap_or(self.began)),
+            attempts: u32::try_from(attempts)
+                .unwrap_or(u32::MAX)
+                .saturating_add(self.claim.attempts),
+            model: thought.model.clone(),
+            tokens: thought.tokens,
+        })
+    }
+
+    async fn write(self, verdict: Verdict, attempt: Option<Attempt>) -> Result<Outcome, RunError> {
+        let planned_at = self.loaded.mission.next_run_at;
+        self.write_as(verdict, attempt, planned_at).await
+    }
+
+    /// Pushes everything in one: the iteration, the records of every occurrence, and the next due time.
+    async fn write_as(
+        &self,
+        verdict: Verdict,
+        attempt: Option<Attempt>,
+        planned_at: Option<Micros>,
+    ) -> Result<Outcome, RunError> {
+        let now = attempt
+            .as_ref()
+            .map_or_else(|| (self.inner.clock)(), |attempt| attempt.finished_at);
+        let seed = ids::derive(&self.iteration_id(), &self.claim.token.to_string());
+        let mut batch = Batch::new(
+            self.inner.store.as_ref(),
+            &self.inner.registry,
+            &self.scope,
+            now,
+            seed,
+        );
+        let mut set = Map::new();
+        let moves = self.scheduled && self.loaded.mission.next_run_at == planned_at;
+        let made_up = matches!(verdict, Verdict::Planned(_) | Verdict::Failed(_));
+        if moves && self.loaded.mission.is_active() {
+            let next = self
+                .occurrence
+                .next(&self.loaded.mission, &self.loaded.zone, now);
+            set.insert("nextRunAt".into(), json!(next));
+            set.insert("retrySlot".into(), json!(null));
+        }
+
+        let outcome = match verdict {
+            Verdict::Planned(mut iteration) => {
+                batch
+                    .automatic_steps(
+                        &mut iteration,
+                        &self.claim.mission_id,
+                        &Overrides::default(),
+                    )
+                    .await?;
+                set.insert("iterations".into(), json!([iteration.to_value()]));
+                if self.loaded.mission.failures > 0 {
+                    set.insert("failures".into(), json!(0));
+                }
+                if let Some(attempt) = &attempt {
+                    batch.run(&attempt.run(RunStatus::Ran, None), true).await?;
+                }
+                Outcome::Planned
+            }
+            Verdict::Failed(iteration) => {
+                let error = iteration.error.clone().unwrap_or_default();
+                set.insert("iterations".into(), json!([iteration.to_value()]));
+                set.extend(self.after_failure(planned_at, now).1);
+                if set.get("state").is_some() {
+                    let reason = words::paused(self.loaded.mission.failures + 1, &error.message);
+                    set.insert("pausedReason".into(), json!(reason));
+                }
+                if let Some(attempt) = &attempt {
+                    batch
+                        .run(
+                            &with_code(
+                                attempt.run(RunStatus::Failed, Some(error.message)),
+                                &error.code,
+                            ),
+                            true,
+                        )
+                        .await?;
+                }
+                Outcome::Failed {
+                    code: error.code,
+                    mission_id: self.claim.mission_id.clone(),
+                    answered: false,
+                }
+            }
+            Verdict::Skipped(status, code, reason) => {
+                let at = self.occurrence.due.unwrap_or(now);
+                batch
+                    .run(
+                        &self.record(&self.occurrence.slot, status, code, reason, at, now),
+                        true,
+                    )
+                    .await?;
+                Outcome::Skipped
+            }
+            Verdict::Settled => Outcome::Nothing,
+        };
+        if self.scheduled {
+            self.others(&mut batch, now, moves, made_up).await?;
+        }
+        batch.mission(&self.claim.mission_id, set).await?;
+
+        let push = AcceptPush {
+            client_id: CLIENT.to_owned(),
+            app: None,
+            changes: batch.into_values(),
+            since: now.to_string(),
+            schema_version: None,
+            fence: Some(self.claim.fence()),
+            origin: Origin::Runner,
+        };
+        self.inner
+            .sync
+            .accept(&self.scope, push, (self.inner.clock)())
+            .await?;
+        match outcome {
+            Outcome::Planned => self.tell(RunPhase::Finished),
+            Outcome::Failed { .. } => self.tell(RunPhase::Failed),
+            _ => {}
+        }
+        Ok(outcome)
+    }
+
+    /// The records of occurrences that passed before and during this run.
+    async fn others(
+        &self,
+        batch: &mut Batch<'_>,
+        now: Micros,
+        moves: bool,
+        made_up: bool,
+    ) -> Result<(), RunError> {
+        let missed = words::missed(made_up);
+        for (index, at) in self.occurrence.missed.iter().enumerate() {
+            let reason = match index == 0 && self.occurrence.earlier {
+                true => words::and_earlier(&missed, self.claim.due_at, &self.loaded.zone),
+                false => missed.clone(),
+            };
+            let record = self.record(
+                &slot::due(*at),
+                RunStatus::Missed,
+                "missed",
+                reason,
+                *at,
+                now,
+            );
+            batch.run(&record, false).await?;
+        }
+        if moves {
+            for at in self
+                .occurrence
+                .overlapped(&self.loaded.mission, &self.loaded.zone, now)
+            {
+                let record = self.record(
+                    &slot::due(at),
+                    RunStatus::Skipped,
+                    "overlap",
+                    words::overlapped(),
+                    at,
+                    now,
+                );
+                batch.run(&record, false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        slot: &str,
+        status: RunStatus,
+        code: &str,
+        reason: String,
+        at: Micros,
+        now: Micros,
+    ) -> AiRun {
+        let run = AiRun {
+            mission_id: self.claim.mission_id.clone(),
+            slot: slot.to_owned(),
+            status,
+            reason: Some(reason),
+            started_at: at,
+            finished_at: now,
+            attempts: 0,
+            tokens: None,
+            extra: Map::new(),
+        };
+        with_code(run, code)
+    }
+
+    /// What happens after a failure now, and what is written for it.
+    fn after_failure(&self, planned_at: Option<Micros>, now: Micros) -> (After, Map) {
+        let mut set = Map::new();
+        if !self.scheduled {
+            return (After::Asked, set);
+        }
+        let mission = &self.loaded.mission;
+        let failures = mission.failures.saturating_add(1);
+        set.insert("failures".into(), json!(failures));
+        if !mission.is_active() {
+            return (After::Nothing, set);
+        }
+        if failures >= PAUSE_AFTER {
+            set.insert("state".into(), json!("paused"));
+            set.insert("nextRunAt".into(), json!(null));
+            set.insert("retrySlot".into(), json!(null));
+            return (After::Paused(failures), set);
+        }
+        if mission.next_run_at != planned_at {
+            // Somebody moved the next run meanwhile.
+            return (mission.next_run_at.map_or(After::Nothing, After::Next), set);
+        }
+        let retry = now.plus(FIRST_RETRY_MICROS << (failures - 1));
+        let next = self.occurrence.next(mission, &self.loaded.zone, now);
+        match next {
+            Some(next) if next <= retry => {
+                set.insert("nextRunAt".into(), json!(next));
+                set.insert("retrySlot".into(), json!(null));
+                (After::Next(next), set)
+            }
+            _ => {
+                set.insert("nextRunAt".into(), json!(retry));
+                set.insert("retrySlot".into(), json!(self.occurrence.slot));
+                (After::Retry(retry), set)
+            }
+        }
+    }
+
+    fn iteration_id(&self) -> String {
+        ids::iteration_id(&self.claim.mission_id, &self.occurrence.slot)
+    }
+
+    fn tell(&self, phase: RunPhase) {
+        let notice = Notice::Run {
+            mission_id: self.claim.mission_id.clone(),
+            iteration_id: self.iteration_id(),
+            slot: self.occurrence.slot.clone(),
+            phase,
+        };
+        self.inner.sync.hub().publish(&self.claim.user, notice);
+    }
+}
+
+fn with_code(mut run: AiRun, code: &str) -> AiRun {
+    run.extra.insert("code".to_owned(), json!(code));
+    run
+}
