@@ -1,0 +1,188 @@
+/** Dates, spans and numbers in the language of the screen. Days are `YYYY-MM-DD` in local time. */
+import { i18n, t, type Locale } from '$lib/i18n';
+import { clock } from './clock.svelte';
+
+const cache = new Map<string, Intl.DateTimeFormat>();
+
+/** English dates are written as in the drawn pages: day before month, no comma after the weekday. */
+function tag(locale: Locale): string {
+	return locale === 'de' ? 'de-DE' : 'en-GB';
+}
+
+function intl(options: Intl.DateTimeFormatOptions, date: Date): string {
+	const key = i18n.locale + JSON.stringify(options);
+	let made = cache.get(key);
+	if (!made) cache.set(key, (made = new Intl.DateTimeFormat(tag(i18n.locale), options)));
+	return made.format(date);
+}
+
+const pad = (n: number) => String(n).padStart(2, '0');
+
+/** The local day of a time. */
+export function dayOf(date: Date): string {
+	return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+}
+
+/** Today's local day. */
+export function today(): string {
+	return dayOf(clock.now);
+}
+
+/** A day as local midnight. */
+export function dateOfDay(day: string): Date {
+	const [y, m, d] = day.split('-').map(Number);
+	return new Date(y!, m! - 1, d!);
+}
+
+/** A day moved by some days. */
+export function addDays(day: string, days: number): string {
+	const date = dateOfDay(day);
+	date.setDate(date.getDate() + days);
+	return dayOf(date);
+}
+
+/** Whole days between two days. */
+export function daysBetween(from: string, to: string): number {
+	return Math.round((dateOfDay(to).getTime() - dateOfDay(from).getTime()) / 86_400_000);
+}
+
+/** The last day of the week that a day lies in; weeks end on Sunday. */
+export function endOfWeek(day: string): string {
+	return addDays(day, (7 - dateOfDay(day).getDay()) % 7);
+}
+
+function sameYear(date: Date): boolean {
+	return date.getFullYear() === clock.now.getFullYear();
+}
+
+/** “Thu 9 Apr”, with the year where it is another. */
+export function shortDate(date: Date): string {
+	const year = sameYear(date) ? undefined : 'numeric';
+	return intl({ weekday: 'short', day: 'numeric', month: 'short', year }, date).replace(/^(\w+),/, i18n.locale === 'en' ? '$1' : '$&');
+}
+
+/** “Wednesday, 8 April”, the head of a page. */
+export function longDate(date: Date): string {
+	const year = sameYear(date) ? undefined : 'numeric';
+	const text = intl({ weekday: 'long', day: 'numeric', month: 'long', year }, date);
+	return i18n.locale === 'en' ? text.replace(/^(\w+) /, '$1, ') : text;
+}
+
+/** “8 April”. */
+export function dayMonth(date: Date): string {
+	return intl({ day: 'numeric', month: 'long', year: sameYear(date) ? undefined : 'numeric' }, date);
+}
+
+/** “3 Apr”. */
+export function shortDayMonth(date: Date): string {
+	return intl({ day: 'numeric', month: 'short', year: sameYear(date) ? undefined : 'numeric' }, date);
+}
+
+/** “Monday”. */
+export function weekday(date: Date): string {
+	return intl({ weekday: 'long' }, date);
+}
+
+/** “Mo”, the head of a narrow column. */
+export function weekdayTiny(date: Date): string {
+	return intl({ weekday: 'short' }, date).slice(0, 2);
+}
+
+/** The name of a day of the week, 0 = Sunday. */
+export function weekdayName(index: number): string {
+	return weekday(new Date(2023, 0, 1 + index));
+}
+
+/** “08:02”. */
+export function timeOf(date: Date): string {
+	return intl({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }, date);
+}
+
+/** A day as people say it: today, tomorrow, yesterday, else “Thu 9 Apr”. */
+export function dayWord(day: string): string {
+	const distance = daysBetween(today(), day);
+	if (distance === 0) return t('time.today');
+	if (distance === 1) return t('time.tomorrow');
+	if (distance === -1) return t('time.yesterday');
+	return shortDate(dateOfDay(day));
+}
+
+/** A time in running text: “today 08:02”, “yesterday 18:04”, “Wed 8 Apr, 08:00”. */
+export function when(at: string | Date): string {
+	const date = typeof at === 'string' ? new Date(at) : at;
+	const time = timeOf(date);
+	const distance = daysBetween(today(), dayOf(date));
+	if (distance === 0) return t('time.todayAt', { time });
+	if (distance === 1) return t('time.tomorrowAt', { time });
+	if (distance === -1) return t('time.yesterdayAt', { time });
+	return t('time.dayAt', { day: shortDate(date), time });
+}
+
+/** A time beside a name: the hour alone if it is today's. */
+export function whenShort(at: string): string {
+	const date = new Date(at);
+	return dayOf(date) === today() ? timeOf(date) : when(date);
+}
+
+/** The head of a run: “Today at 08:00”, “Monday 6 April at 08:00”. */
+export function headAt(at: string): string {
+	const date = new Date(at);
+	const distance = daysBetween(today(), dayOf(date));
+	const day = distance === 0 ? t('time.today') : distance === -1 ? t('time.yesterday') : longDate(date);
+	return t('time.headAt', { day, time: timeOf(date) });
+}
+
+/** The head of a day in a list: “Today”, “Yesterday, 7 April”, “Friday, 3 April”. */
+export function dayHead(day: string): string {
+	const date = dateOfDay(day);
+	const distance = daysBetween(today(), day);
+	if (distance === 0) return t('time.today');
+	if (distance === 1) return t('time.tomorrow');
+	if (distance === -1) return t('time.yesterdayDay', { day: dayMonth(date) });
+	return longDate(date);
+}
+
+/** How long ago: “just now”, “2 min ago”, then the time itself. */
+export function ago(at: string): string {
+	const minutes = Math.floor((clock.now.getTime() - new Date(at).getTime()) / 60_000);
+	if (minutes < 1) return t('time.now');
+	if (minutes < 60) return t('time.minutesAgo', { count: minutes });
+	if (minutes < 6 * 60) return t('time.hoursAgo', { count: Math.floor(minutes / 60) });
+	return when(at);
+}
+
+/** “45 min”, “2 h”, “1 h 30 min”. */
+export function minutesText(minutes: number): string {
+	const hours = Math.floor(minutes / 60);
+	const rest = Math.round(minutes % 60);
+	if (!hours) return t('time.minutes', { count: rest });
+	return rest ? t('time.hoursMinutes', { hours, minutes: rest }) : t('time.hours', { count: hours });
+}
+
+/** How long something took: “48 s”, “1 min 48 s”. */
+export function spanText(from: string, to: string): string {
+	const seconds = Math.max(1, Math.round((new Date(to).getTime() - new Date(from).getTime()) / 1000));
+	if (seconds < 60) return t('time.seconds', { count: seconds });
+	const minutes = Math.floor(seconds / 60);
+	if (minutes >= 60) return minutesText(minutes);
+	return seconds % 60 ? t('time.minutesSeconds', { minutes, seconds: seconds % 60 }) : t('time.minutes', { count: minutes });
+}
+
+/** Bytes for people. */
+export function bytesText(bytes: number): string {
+	const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+	let value = bytes;
+	let unit = 0;
+	while (value >= 1000 && unit < units.length - 1) {
+		value /= 1000;
+		unit++;
+	}
+	return `${new Intl.NumberFormat(i18n.locale, { maximumFractionDigits: value < 10 && unit ? 1 : 0 }).format(value)} ${units[unit]}`;
+}
+
+/** A number in words up to twelve, as one writes it in a sentence. */
+export function numberWord(count: number, capital = false): string {
+	const words = t('number.words').split(' ');
+	const word = words[count] ?? new Intl.NumberFormat(i18n.locale).format(count);
+	return capital ? word.charAt(0).toUpperCase() + word.slice(1) : word;
+}
