@@ -205,6 +205,19 @@ async fn an_answer_of_100_mb_is_refused_and_not_swallowed() {
 }
 
 #[tokio::test]
+async fn an_answer_that_announces_too_much_is_not_waited_for() {
+    let upstream = raw::serve(|mut caller| async move {
+        caller
+            .send("HTTP/1.1 200 OK\r\ncontent-length: 104857600\r\n\r\n")
+            .await;
+        caller.hung_up().await;
+    })
+    .await;
+    let failure = failure_of(&gateway_to(&upstream)).await;
+    assert_eq!(failure.kind, ErrorKind::TooLarge);
+}
+
+#[tokio::test]
 async fn a_call_may_allow_less() {
     let upstream = MockServer::start().await;
     Mock::given(path("/v1/chat/completions"))
