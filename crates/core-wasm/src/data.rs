@@ -37,7 +37,10 @@ impl Core {
         call(input, |mut input: TakeOver| {
             let schema = self.registry.schema(&input.key.app, &input.key.table);
             take_over(schema, &mut input.state, &mut input.change, &input.adjusted);
-            Ok(TookOver { state: input.state, change: input.change })
+            Ok(TookOver {
+                state: input.state,
+                change: input.change,
+            })
         })
     }
 
@@ -45,7 +48,10 @@ impl Core {
     /// time; `offset` in microseconds, to be added to the local time.
     pub fn observe(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: Observe| {
-            let mut clock = Clock { last: input.last.unwrap_or_default(), offset: 0 };
+            let mut clock = Clock {
+                last: input.last.unwrap_or_default(),
+                offset: 0,
+            };
             clock.observe(input.server_time, input.now.unwrap_or(input.server_time));
             Ok(clock)
         })
@@ -54,7 +60,10 @@ impl Core {
     /// `{missionId, slot}` → `{iterationId}`.
     pub fn ids(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: Slot| {
-            Ok(BTreeMap::from([("iterationId", ids::iteration_id(&input.mission_id, &input.slot))]))
+            Ok(BTreeMap::from([(
+                "iterationId",
+                ids::iteration_id(&input.mission_id, &input.slot),
+            )]))
         })
     }
 }
@@ -90,12 +99,24 @@ struct Refused {
 
 fn apply(registry: &Registry, input: Apply) -> Applied {
     let mut answer = Applied::default();
-    let given = input.records.into_iter().map(|record| (record.key, record.state));
+    let given = input
+        .records
+        .into_iter()
+        .map(|record| (record.key, record.state));
     let mut given: BTreeMap<RecordKey, Option<RecordState>> = given.collect();
     let mut touched: BTreeMap<RecordKey, RecordState> = BTreeMap::new();
     for (index, wire) in input.changes.into_iter().enumerate() {
-        let event_id = wire.get("eventId").and_then(Value::as_str).map(str::to_owned);
-        let refuse = |reason| answer.refused.push(Refused { index, event_id, reason });
+        let event_id = wire
+            .get("eventId")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        let refuse = |reason| {
+            answer.refused.push(Refused {
+                index,
+                event_id,
+                reason,
+            })
+        };
         let change = match Change::parse(wire) {
             Ok(change) => change,
             Err(error) => {
@@ -118,7 +139,10 @@ fn apply(registry: &Registry, input: Apply) -> Applied {
         };
         merge::apply(schema, state, &change);
     }
-    let merged = touched.into_iter().map(|(key, state)| Keyed { key, state: Some(state) });
+    let merged = touched.into_iter().map(|(key, state)| Keyed {
+        key,
+        state: Some(state),
+    });
     answer.records = merged.collect();
     answer
 }
@@ -147,7 +171,10 @@ struct PrepareOutput {
 }
 
 fn prepare(registry: &Registry, input: PrepareInput) -> Result<PrepareOutput, Fault> {
-    let mut clock = Clock { last: input.last.unwrap_or_default(), offset: 0 };
+    let mut clock = Clock {
+        last: input.last.unwrap_or_default(),
+        offset: 0,
+    };
     let write = Prepare {
         key: &input.key,
         op: input.op,
@@ -161,7 +188,10 @@ fn prepare(registry: &Registry, input: PrepareInput) -> Result<PrepareOutput, Fa
     let schema = registry.schema(&input.key.app, &input.key.table);
     let prepared = mana_core::prepare(schema, write)
         .map_err(|error| Fault::new("invalid_change", error.reason))?;
-    Ok(PrepareOutput { prepared, last: clock.last })
+    Ok(PrepareOutput {
+        prepared,
+        last: clock.last,
+    })
 }
 
 #[derive(Debug, Deserialize)]

@@ -19,12 +19,19 @@ pub struct Fault {
 impl Fault {
     /// A fault without details.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Fault {
-        Fault { code: code.into(), message: message.into(), details: Value::Null }
+        Fault {
+            code: code.into(),
+            message: message.into(),
+            details: Value::Null,
+        }
     }
 
     /// Input that isn't what the method takes: a mistake of the calling program.
     pub(crate) fn unreadable(error: serde_json::Error) -> Fault {
-        Fault::new("unreadable", format!("The core can't read its input: {error}."))
+        Fault::new(
+            "unreadable",
+            format!("The core can't read its input: {error}."),
+        )
     }
 }
 
@@ -35,10 +42,15 @@ impl From<Fault> for JsError {
 }
 
 /// Reads the input, does the work, writes the output.
+///
+/// Through a `Value` in both directions: so the code that reads and writes each type exists once,
+/// for `Value`, instead of once more for text.
 pub(crate) fn call<I: DeserializeOwned, O: Serialize>(
     input: &str,
     work: impl FnOnce(I) -> Result<O, Fault>,
 ) -> Result<String, JsError> {
-    let input = serde_json::from_str(input).map_err(Fault::unreadable)?;
-    Ok(serde_json::to_string(&work(input)?).map_err(Fault::unreadable)?)
+    let input: Value = serde_json::from_str(input).map_err(Fault::unreadable)?;
+    let input = serde_json::from_value(input).map_err(Fault::unreadable)?;
+    let output = serde_json::to_value(work(input)?).map_err(Fault::unreadable)?;
+    Ok(output.to_string())
 }

@@ -211,7 +211,6 @@ pub fn rank(status: Option<&str>) -> u8 {
 }
 
 /// An element's place in its list: numbers by size, then times, then anything else by canonical JSON.
-#[derive(PartialEq, PartialOrd)]
 enum Order {
     Absent,
     Number(f64),
@@ -219,14 +218,36 @@ enum Order {
     Other(String),
 }
 
-impl Eq for Order {}
-
 impl Ord for Order {
     fn cmp(&self, other: &Order) -> Ordering {
-        // JSON has no NaN, so every two are comparable.
-        self.partial_cmp(other).unwrap_or(Ordering::Equal)
+        let kind = |order: &Order| match order {
+            Order::Absent => 0,
+            Order::Number(_) => 1,
+            Order::Time(_) => 2,
+            Order::Other(_) => 3,
+        };
+        match (self, other) {
+            (Order::Number(a), Order::Number(b)) => a.total_cmp(b),
+            (Order::Time(a), Order::Time(b)) => a.cmp(b),
+            (Order::Other(a), Order::Other(b)) => a.cmp(b),
+            _ => kind(self).cmp(&kind(other)),
+        }
     }
 }
+
+impl PartialOrd for Order {
+    fn partial_cmp(&self, other: &Order) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Order {
+    fn eq(&self, other: &Order) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Order {}
 
 fn order(spec: &ListSpec, element: &Value) -> Order {
     element

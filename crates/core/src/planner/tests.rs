@@ -1,6 +1,6 @@
 //! The planner as a whole: prompt in, answer out.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -324,7 +324,7 @@ fn missions_p9_the_repair_round_carries_answer_and_reasons() {
 fn missions_a1_to_a9_answer_vectors() {
     let text = include_str!("../../../../spec/vectors/planner.json");
     let vectors: Value = serde_json::from_str(text).expect("the vectors are JSON");
-    let known: HashSet<RecordKey> =
+    let known: BTreeSet<RecordKey> =
         serde_json::from_value(vectors["records"].clone()).expect("records");
     let (registry, overrides) = (Registry::builtin(), Overrides::default());
     let exists = |key: &RecordKey| known.contains(key);

@@ -31,7 +31,9 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
         order.insert(at, n - 1);
         order
     };
-    (0..n).flat_map(|at| shorter.iter().map(move |order| insert(order, at))).collect()
+    (0..n)
+        .flat_map(|at| shorter.iter().map(move |order| insert(order, at)))
+        .collect()
 }
 
 #[test]
@@ -41,7 +43,10 @@ fn sync_vectors_merge_in_every_order_and_twice() {
     assert!(merge.cases.len() >= 80, "some vectors are gone");
     let mut wrong = Vec::new();
     for case in &merge.cases {
-        let schema = merge.schemas.get(&case.schema).expect("a schema of that name");
+        let schema = merge
+            .schemas
+            .get(&case.schema)
+            .expect("a schema of that name");
         let changes: Vec<Change> = (case.changes.iter())
             .map(|wire| Change::parse(wire.clone()).expect("a change that the wire accepts"))
             .collect();
@@ -63,7 +68,12 @@ fn sync_vectors_merge_in_every_order_and_twice() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} cases are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} cases are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -73,6 +83,11 @@ fn sync_vectors_name_rules_that_the_specification_has() {
     let merge: Merge = serde_json::from_str(text).expect("vectors");
     for case in &merge.cases {
         let heading = format!("**{}**", case.rule);
-        assert!(specification.contains(&heading), "{}: no rule {}", case.name, case.rule);
+        assert!(
+            specification.contains(&heading),
+            "{}: no rule {}",
+            case.name,
+            case.rule
+        );
     }
 }
