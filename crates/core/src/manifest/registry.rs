@@ -1,6 +1,6 @@
 //! All modules of a server or a browser, and how to find something in them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -72,9 +72,9 @@ pub struct Rejected {
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     manifests: Vec<Manifest>,
-    schemas: HashMap<String, HashMap<String, TableSchema>>,
+    schemas: BTreeMap<String, BTreeMap<String, TableSchema>>,
     /// Place of the module and of the tool in it.
-    tools: HashMap<String, (usize, usize)>,
+    tools: BTreeMap<String, (usize, usize)>,
 }
 
 /// A tool together with its module and table.

@@ -220,7 +220,7 @@ fn modules_s4_it_closes_when_it_was_decided_elsewhere() {
         id: proposal(0),
         status: StepStatus::Approved,
     };
-    assert_eq!(here.staging(&have).closed(), [closed.clone()]);
+    assert_eq!(here.staging(&have).closed(), std::slice::from_ref(&closed));
     assert_eq!(here.stage(&[proposal(0)]).len(), 1);
     here.write(
         APP,
