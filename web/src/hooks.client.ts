@@ -1,11 +1,9 @@
 import type { ClientInit } from '@sveltejs/kit';
 import { preferredLocale, showLocale } from '$lib/i18n';
-import { startSession } from '$lib/session.svelte';
 import { watchForUpdates } from '$lib/update.svelte';
 
-/** The language before the first paint; the session goes on in the background. */
+/** The language before the first paint; the root layout starts the session. */
 export const init: ClientInit = async () => {
 	await showLocale(preferredLocale()).catch(() => showLocale('en'));
-	void startSession();
 	void watchForUpdates();
 };

@@ -1,20 +1,25 @@
-import type { Data, MissionInput } from '../core/types';
+import type { MissionInput, RecordState } from '../core/types';
 import type { Replica } from '../db/replica';
 import { isDeleted, primaryKey } from '../db/rows';
 
 /** A record that a mission reads, as this device holds it, unsynced changes included. */
-export interface ResolvedInput {
+export interface ResolvedInput extends RecordState {
 	module: string;
 	table: string;
 	id: string;
-	data: Data;
 }
 
-/** The records of an input that names a whole table at most; the runner filters and orders them by the manifest. */
-const TABLE_RECORDS = 500;
+/** More than this is not sent along: the outbox went first, so the server has them as well. */
+const RECORDS = 2_000;
 
-/** Resolve a mission's inputs on this device. */
-export async function resolveInputs(replica: Replica, missionId: string): Promise<ResolvedInput[]> {
+/**
+ * Resolve a mission's inputs on this device; the runner filters and orders them by the manifest. Undefined where that
+ * are too many.
+ */
+export async function resolveInputs(
+	replica: Replica,
+	missionId: string
+): Promise<ResolvedInput[] | undefined> {
 	const { db } = replica;
 	const mission = await db.records.get(primaryKey({ app: 'ai', table: 'aiMissions', id: missionId }));
 	const inputs = (mission?.data.inputs ?? []) as MissionInput[];
@@ -22,11 +27,11 @@ export async function resolveInputs(replica: Replica, missionId: string): Promis
 	for (const { module, table, id } of inputs) {
 		const rows = id
 			? [await db.records.get(primaryKey({ app: module, table, id }))]
-			: await db.records.where('[app+table]').equals([module, table]).reverse().limit(TABLE_RECORDS).toArray();
+			: await db.records.where('[app+table]').equals([module, table]).toArray();
 		for (const row of rows) {
 			if (!row || isDeleted(row)) continue;
-			found.set(`${module}/${table}/${row.id}`, { module, table, id: row.id, data: row.data });
+			found.set(`${module}/${table}/${row.id}`, { module, table, id: row.id, data: row.data, meta: row.meta });
 		}
 	}
-	return [...found.values()];
+	return found.size > RECORDS ? undefined : [...found.values()];
 }

@@ -55,8 +55,8 @@ describe('the foreground tick', () => {
 				id: MISSION,
 				slot: `due:${Date.parse(nextRunAt)}`,
 				resolvedInputs: [
-					{ module: 'notes', table: 'notes', id: 'n1', data: { title: 'Note', body: 'Written just now' } },
-					{ module: 'todo', table: 'tasks', id: 't1', data: { title: 'Task' } }
+					{ meta: expect.anything(), module: 'notes', table: 'notes', id: 'n1', data: { title: 'Note', body: 'Written just now' } },
+					{ meta: expect.anything(), module: 'todo', table: 'tasks', id: 't1', data: { title: 'Task' } }
 				]
 			}
 		]);
