@@ -67,7 +67,7 @@ pub async fn sync_t3_future_stamps_are_set_back_in_their_order(store: Arc<impl B
         pushed
             .adjusted
             .iter()
-            .all(|adjusted| adjusted.at > NOW && adjusted.at < after(60))
+            .all(|adjusted| adjusted.at > NOW && adjusted.at < after(61))
     );
     let titles: Vec<&Adjusted> = pushed
         .adjusted

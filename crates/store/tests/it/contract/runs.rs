@@ -228,6 +228,10 @@ pub async fn release_gives_the_slot_back_untried(store: Arc<impl Backend>) {
         .await
         .remove(0);
     store.release(&given_back).await.unwrap();
+    assert!(
+        !store.renew(&given_back, after(9999)).await.unwrap(),
+        "it is given back for good"
+    );
     let refused = store.push(&me, result(&given_back, after(3601))).await;
     assert!(matches!(refused, Err(StoreError::LeaseLost)));
     let run = claim(&*store, "b", after(3601), after(9999))
