@@ -27,13 +27,14 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
     }
 
     let mut tx = store.write().await?;
-    let replayed = !push.changes.is_empty();
+    let sent = push.changes.len();
     let stored = stored(&mut tx, user, &push.changes).await?;
     let plan = Plan::new(&store.registry, push.changes, stored, push.received_at)?;
     if let Some(fence) = &push.fence {
         let held = runs::end(&mut tx, user, fence).await?;
         // A run whose answer got lost after the commit comes again with nothing new: that is no late writer.
-        if !held && !(replayed && plan.fresh.is_empty()) {
+        let replay = sent > 0 && plan.fresh.is_empty();
+        if !held && !replay {
             return Err(StoreError::LeaseLost);
         }
     }
