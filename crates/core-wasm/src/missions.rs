@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mana_core::{
     Map, Micros,
-    mission::{Cadence, Problem, cadence, check_mission},
+    mission::{Cadence, Problem, cadence, cadence::Zone, check_mission},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,7 +23,7 @@ impl Core {
     pub fn next_run(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: NextRun| {
             let cadence = Cadence::parse(input.cadence.as_ref()).map_err(fault)?;
-            let zone = cadence::time_zone(&input.timezone).map_err(fault)?;
+            let zone = BrowserZone::named(&input.timezone).map_err(fault)?;
             let at = cadence::next_after(&cadence, &zone, input.after);
             Ok(BTreeMap::from([("at", at)]))
         })
@@ -33,7 +33,7 @@ impl Core {
     #[wasm_bindgen(js_name = "checkMission")]
     pub fn check_mission(&self, input: &str) -> Result<String, JsError> {
         call(input, |data: Map| {
-            Ok(BTreeMap::from([("errors", check_mission(&data))]))
+            Ok(BTreeMap::from([("errors", check_mission(&data, is_zone))]))
         })
     }
 }
@@ -54,4 +54,57 @@ struct NextRun {
     cadence: Option<Value>,
     timezone: String,
     after: Micros,
+}
+
+#[wasm_bindgen(inline_js = r#"
+const formats = new Map();
+export function offsetSeconds(zone, ms) {
+  let format = formats.get(zone);
+  if (!format) {
+    // Newer engines take "+01:00" for a zone; the server doesn't.
+    if (!/^[A-Za-z]/.test(zone)) return NaN;
+    const part = 'numeric';
+    try {
+      format = new Intl.DateTimeFormat('en-US', {
+        timeZone: zone, calendar: 'gregory', numberingSystem: 'latn', hourCycle: 'h23',
+        year: part, month: part, day: part, hour: part, minute: part, second: part
+      });
+    } catch {
+      return NaN;
+    }
+    formats.set(zone, format);
+  }
+  const at = {};
+  for (const { type, value } of format.formatToParts(ms)) at[type] = Number(value);
+  const wall = Date.UTC(at.year, at.month - 1, at.day, at.hour, at.minute, at.second);
+  return wall / 1000 - Math.floor(ms / 1000);
+}
+"#)]
+extern "C" {
+    /// Seconds by which a zone's wall clock is ahead of UTC; NaN where there is no such zone.
+    #[wasm_bindgen(js_name = "offsetSeconds")]
+    fn offset_seconds(zone: &str, ms: f64) -> f64;
+}
+
+/// A time zone as the browser knows it.
+struct BrowserZone<'a>(&'a str);
+
+impl<'a> BrowserZone<'a> {
+    fn named(name: &'a str) -> Result<Self, Problem> {
+        if is_zone(name) {
+            Ok(BrowserZone(name))
+        } else {
+            Err(cadence::unknown_zone(name))
+        }
+    }
+}
+
+impl Zone for BrowserZone<'_> {
+    fn offset(&self, at: Micros) -> i64 {
+        (offset_seconds(self.0, at.millis() as f64) * 1e6) as i64
+    }
+}
+
+fn is_zone(name: &str) -> bool {
+    !offset_seconds(name, 0.0).is_nan()
 }

@@ -4,9 +4,9 @@
 
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time, Weekday};
-use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
-use jiff::{Span, Timestamp};
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use serde_json::Value;
 
 use super::problem::Problem;
@@ -83,20 +83,39 @@ impl Cadence {
     }
 }
 
+/// What a cadence has to know of a time zone. The server has the zones of jiff; the browser asks its
+/// own, because the data of all zones would be a fifth of the WebAssembly.
+pub trait Zone {
+    /// Microseconds by which the wall clock is ahead of UTC at an instant.
+    fn offset(&self, at: Micros) -> i64;
+}
+
+impl Zone for TimeZone {
+    fn offset(&self, at: Micros) -> i64 {
+        let seconds = |at| self.to_offset(at).seconds();
+        Timestamp::from_microsecond(at.0).map_or(0, |at| i64::from(seconds(at)) * 1_000_000)
+    }
+}
+
 /// Reads an IANA time zone name, such as `Europe/Berlin`.
 pub fn time_zone(name: &str) -> Result<TimeZone, Problem> {
-    TimeZoneDatabase::bundled().get(name).map_err(|_| {
-        Problem::new(
-            "timezone",
-            "unknown",
-            format!("“{name}” is not a known time zone. Use a name such as Europe/Berlin."),
-        )
-    })
+    TimeZoneDatabase::bundled()
+        .get(name)
+        .map_err(|_| unknown_zone(name))
+}
+
+/// What to say of a name that is no time zone's.
+pub fn unknown_zone(name: &str) -> Problem {
+    Problem::new(
+        "timezone",
+        "unknown",
+        format!("“{name}” is not a known time zone. Use a name such as Europe/Berlin."),
+    )
 }
 
 /// The first occurrence strictly after `after`. None for a manual mission,
 /// or when there is none before the calendar ends.
-pub fn next_after(cadence: &Cadence, zone: &TimeZone, after: Micros) -> Option<Micros> {
+pub fn next_after(cadence: &Cadence, zone: &impl Zone, after: Micros) -> Option<Micros> {
     match cadence {
         Cadence::Manual => None,
         Cadence::Interval { every_minutes } => {
@@ -128,7 +147,7 @@ pub fn next_after(cadence: &Cadence, zone: &TimeZone, after: Micros) -> Option<M
 /// occurrence: an interval keeps its beat, however late its runs are.
 pub fn next_in_series(
     cadence: &Cadence,
-    zone: &TimeZone,
+    zone: &impl Zone,
     due: Micros,
     now: Micros,
 ) -> Option<Micros> {
@@ -157,7 +176,7 @@ pub struct Occurrences {
 /// interval is counted from there.
 pub fn occurrences_between(
     cadence: &Cadence,
-    zone: &TimeZone,
+    zone: &impl Zone,
     from: Micros,
     to: Micros,
     max: usize,
@@ -207,33 +226,50 @@ pub fn occurrences_between(
 /// is not the order of wall-clock times: on Lord Howe Island 02:15 can be
 /// later than 02:40.
 fn earliest(
-    zone: &TimeZone,
+    zone: &impl Zone,
     after: Micros,
     mut next: impl FnMut(DateTime) -> Option<DateTime>,
 ) -> Option<Micros> {
-    let instant = Timestamp::from_microsecond(after.0).ok()?;
-    let day_before = instant.checked_sub(Span::new().hours(25)).ok()?;
     // The offset before a jump reaches back to the times that it shifts.
-    let offset = zone.to_offset(instant).min(zone.to_offset(day_before));
-    let mut wall = offset.to_datetime(instant);
+    let offset = zone
+        .offset(after)
+        .min(zone.offset(after.plus(-25 * 60 * minutes(1))));
+    let instant = Timestamp::from_microsecond(after.plus(offset).0).ok()?;
+    let mut wall = Offset::UTC.to_datetime(instant);
     let mut best: Option<Micros> = None;
     loop {
         wall = match next(wall) {
             Some(wall) => wall,
             None => return best,
         };
-        let ambiguous = zone.to_ambiguous_timestamp(wall);
-        let shifted = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
-        let Ok(at) = ambiguous.compatible() else {
+        let Some((at, shifted)) = resolve(zone, wall) else {
             return best;
         };
-        let at = Micros(at.as_microsecond());
         if at > after {
             best = Some(best.map_or(at, |best| best.min(at)));
             if !shifted {
                 return best;
             }
         }
+    }
+}
+
+/// The instant at which a wall-clock time happens, and whether the clock jumped over it.
+///
+/// No zone changes its offset twice within two days, so those of a day before and a day after are all
+/// that come into question.
+fn resolve(zone: &impl Zone, wall: DateTime) -> Option<(Micros, bool)> {
+    let utc = Micros(Offset::UTC.to_timestamp(wall).ok()?.as_microsecond());
+    let day = 24 * 60 * minutes(1);
+    let (before, after) = (zone.offset(utc.plus(-day)), zone.offset(utc.plus(day)));
+    let happens = |offset: i64| zone.offset(utc.plus(-offset)) == offset;
+    let happening = [before, after]
+        .into_iter()
+        .filter(|offset| happens(*offset));
+    // The greater offset is the earlier instant.
+    match happening.max() {
+        Some(offset) => Some((utc.plus(-offset), false)),
+        None => Some((utc.plus(-before), true)),
     }
 }
 

@@ -20,7 +20,7 @@ fn object(value: Value) -> Map {
 }
 
 fn problems(data: Value) -> Vec<(String, String)> {
-    check_mission(&object(data))
+    check_mission(&object(data), |name| cadence::time_zone(name).is_ok())
         .into_iter()
         .map(|problem| (problem.field, problem.code))
         .collect()
