@@ -49,39 +49,46 @@ export function currentTokens(): TokenHolder {
 	return tokens;
 }
 
+/** One change of who is here after the other: two at once would leave two databases open. */
+let turn: Promise<void> = Promise.resolve();
+function inTurn(change: () => Promise<void>): Promise<void> {
+	const mine = turn.then(change);
+	turn = mine.catch(() => {});
+	return mine;
+}
+
 /** Called once when the app starts. Whoever was here last goes on at once; the server is asked meanwhile. */
-export async function startSession(): Promise<void> {
+export function startSession(): Promise<void> {
 	addEventListener('storage', otherTabChanged);
-	try {
-		await finishLogout();
-		const known = storedProfile();
-		if (known && (await enter(known, null))) {
-			void greet(known.userId);
-			return;
+	return inTurn(async () => {
+		try {
+			await finishLogout();
+			const known = storedProfile();
+			if (known && (await enter(known, null))) void greet(known.userId);
+			else await renew();
+		} catch {
+			leave(false);
 		}
-		await renew();
-	} catch {
-		leave(false);
-	}
+	});
 }
 
 /** Sign in. Throws with the server's reason. */
-export async function signIn(email: string, password: string): Promise<void> {
-	await finishLogout();
-	await welcome(
-		await request<TokenAnswer>('/auth/login', { method: 'POST', body: { email, password } })
-	);
+export function signIn(email: string, password: string): Promise<void> {
+	return inTurn(async () => {
+		await finishLogout();
+		const body = { email, password };
+		await welcome(await request<TokenAnswer>('/auth/login', { method: 'POST', body }));
+	});
 }
 
 /** Make an account and sign in. */
-export async function signUp(account: NewAccount): Promise<void> {
-	await finishLogout();
-	const body = {
-		...account,
-		timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-		locale: i18n.locale
-	};
-	await welcome(await request<TokenAnswer>('/auth/signup', { method: 'POST', body }));
+export function signUp(account: NewAccount): Promise<void> {
+	return inTurn(async () => {
+		await finishLogout();
+		const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+		const body = { ...account, timezone, locale: i18n.locale };
+		await welcome(await request<TokenAnswer>('/auth/signup', { method: 'POST', body }));
+	});
 }
 
 /** The first account, with the token of the link that the first start prints. */
@@ -90,12 +97,14 @@ export async function finishSetup(token: string, account: NewAccount): Promise<v
 }
 
 /** Close this person's database in every tab, and end the session on the server. */
-export async function signOut(): Promise<void> {
-	localStorage.setItem(LOGOUT_KEY, '1');
-	leave(false);
-	localStorage.removeItem(PROFILE_KEY);
-	await finishLogout().catch(() => {
-		// no network: the mark stays, and the next start does it first
+export function signOut(): Promise<void> {
+	return inTurn(async () => {
+		localStorage.setItem(LOGOUT_KEY, '1');
+		localStorage.removeItem(PROFILE_KEY);
+		leave(false);
+		await finishLogout().catch(() => {
+			// no network: the mark stays, and the next start does it first
+		});
 	});
 }
 
@@ -116,7 +125,6 @@ async function welcome(answer: TokenAnswer): Promise<void> {
 async function enter(profile: Profile, answer: TokenAnswer | null): Promise<boolean> {
 	// Dexie and everything around it: a page that only shows the sign-in form does without
 	const { openReplica, startBackground } = await import('./app/background');
-	close();
 	const holder = new TokenHolder(profile.userId, answer);
 	let replica: Replica;
 	try {
@@ -125,6 +133,7 @@ async function enter(profile: Profile, answer: TokenAnswer | null): Promise<bool
 		if (answer || !(thrown instanceof OfflineError || thrown instanceof SessionEnded)) throw thrown;
 		return false;
 	}
+	close();
 	tokens = holder;
 	showModules(replica.manifests);
 	setReplica(replica);
@@ -198,10 +207,12 @@ async function finishLogout(): Promise<void> {
 /** Another tab signed out, or someone else in. */
 function otherTabChanged(event: StorageEvent): void {
 	if (event.key !== PROFILE_KEY) return;
-	const profile = storedProfile();
-	if (profile?.userId === session.user?.userId) return;
-	if (!profile) leave(false);
-	else void renew().catch(() => leave(false));
+	void inTurn(async () => {
+		const profile = storedProfile();
+		if (profile?.userId === session.user?.userId) return;
+		if (!profile) leave(false);
+		else await renew().catch(() => leave(false));
+	});
 }
 
 function storedProfile(): Profile | null {
