@@ -1,2 +1,88 @@
-//! The Mana server.
-fn main() {}
+//! Mana, the one binary: `mana serve` is the whole server.
+
+mod app;
+mod auth;
+mod cli;
+mod clock;
+mod config;
+mod data_dir;
+mod error;
+mod http;
+mod modules;
+mod openapi;
+mod random;
+mod llm;
+mod routes;
+mod serve;
+mod web;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::cli::{Cli, Command};
+use crate::config::Config;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command.unwrap_or(Command::Serve)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mana: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Serve => {
+            log_to_stderr();
+            let config = Config::load()?;
+            runtime()?.block_on(serve::serve(config))
+        }
+        Command::Config => {
+            print!("{}", Config::load()?.show());
+            Ok(())
+        }
+        Command::Migrate => {
+            log_to_stderr();
+            let config = Config::load()?;
+            runtime()?.block_on(serve::migrate(config))
+        }
+        Command::Openapi => {
+            println!("{}", openapi::text());
+            Ok(())
+        }
+    }
+}
+
+/// A few threads: the work is waiting, and every thread costs memory.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors.clamp(2, 4))
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()?)
+}
+
+/// Plain lines on standard error; `RUST_LOG` says more or less, such as `info,mana=debug`.
+fn log_to_stderr() {
+    let wanted = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
+    let filter = wanted.and_then(|text| text.parse::<Targets>().ok()).unwrap_or_else(|| {
+        Targets::new().with_default(LevelFilter::WARN).with_targets(
+            ["mana", "mana_ai", "mana_llm", "mana_store", "mana_sync"].map(|target| (target, LevelFilter::INFO)),
+        )
+    });
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    tracing_subscriber::registry().with(lines).with(filter).init();
+}

@@ -1,0 +1,47 @@
+//! Who is calling.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use mana_store::{Scope, UserId};
+
+use super::cookie;
+use crate::app::App;
+use crate::clock;
+use crate::error::ApiError;
+
+/// A signed-in person: by bearer token, else by session cookie.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who.
+    pub user: UserId,
+}
+
+impl Caller {
+    /// The caller's own log.
+    pub fn scope(&self) -> Scope {
+        Scope::own(&self.user)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, ApiError> {
+        if let Some(token) = bearer(&parts.headers) {
+            let claims = app.auth.check_token(token).await?;
+            return Ok(Caller { user: claims.user() });
+        }
+        let secret = cookie::read(&parts.headers).ok_or_else(ApiError::unauthorized)?;
+        let session = app.auth.accounts.session(secret, clock::now()).await?.ok_or_else(ApiError::unauthorized)?;
+        Ok(Caller { user: session.user_id })
+    }
+}
+
+/// The bearer token of a request.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

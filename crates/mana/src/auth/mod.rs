@@ -1,0 +1,102 @@
+//! Accounts: who is calling, and how one becomes known.
+
+mod caller;
+mod cookie;
+mod limits;
+mod password;
+mod routes;
+mod service;
+mod token;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use mana_core::Micros;
+use mana_store::{Accounts, Session, User};
+use tokio::sync::broadcast;
+
+pub use caller::{Caller, bearer};
+pub use routes::router;
+pub use service::ServiceKey;
+pub use token::{Claims, TokenKeys};
+
+use crate::clock;
+use crate::config::{Config, Signup};
+use crate::data_dir::DataDir;
+use crate::error::{ApiError, ApiResult};
+use crate::random;
+
+/// How long a session lasts after it was last used.
+const SESSION_LIFETIME_S: i64 = 30 * 24 * 60 * 60;
+
+/// Everything about accounts.
+pub struct Auth {
+    /// Where accounts and sessions are kept.
+    pub accounts: Arc<dyn Accounts>,
+    tokens: TokenKeys,
+    passwords: password::Passwords,
+    limits: limits::SignInLimits,
+    signup: Signup,
+    secure_cookie: bool,
+    ended: broadcast::Sender<String>,
+}
+
+impl Auth {
+    /// Reads the signing key, or makes it on the first start.
+    pub fn open(config: &Config, dir: &DataDir, accounts: Arc<dyn Accounts>) -> Result<Auth> {
+        let key = dir.secret("token.key", TokenKeys::generate)?;
+        Ok(Auth {
+            accounts,
+            tokens: TokenKeys::from_pkcs8(&key)
+                .with_context(|| format!("{} is damaged; remove it, and everybody signs in again", dir.join("token.key").display()))?,
+            passwords: password::Passwords::default(),
+            limits: limits::SignInLimits::default(),
+            signup: config.auth.signup,
+            secure_cookie: config.server.public_url.as_ref().is_some_and(|url| url.starts_with("https:")),
+            ended: broadcast::channel(64).0,
+        })
+    }
+
+    /// While there is no owner, a new token for the link that makes one. Earlier ones are no good any more.
+    pub async fn new_setup_token(&self) -> Result<Option<String>> {
+        if self.accounts.owner_exists().await? {
+            return Ok(None);
+        }
+        let token = random::secret();
+        self.accounts.put_setup_secret(&token).await?;
+        Ok(Some(token))
+    }
+
+    /// The claims of a good bearer token whose session goes on.
+    pub async fn check_token(&self, token: &str) -> ApiResult<Claims> {
+        let claims = self.tokens.verify(token).ok_or_else(ApiError::unauthorized)?;
+        let session = self.accounts.session_by_id(&claims.sid, clock::now()).await?.ok_or_else(ApiError::unauthorized)?;
+        if session.user_id.0 != claims.sub {
+            return Err(ApiError::unauthorized());
+        }
+        Ok(claims)
+    }
+
+    /// The ids of sessions as they end, for open sockets.
+    pub fn ended_sessions(&self) -> broadcast::Receiver<String> {
+        self.ended.subscribe()
+    }
+
+    async fn start_session(&self, user: &User) -> ApiResult<(Session, String)> {
+        let now = clock::now();
+        let secret = random::secret();
+        let session = self.accounts.create_session(&user.id, &secret, now, session_end(now)).await?;
+        Ok((session, secret))
+    }
+
+    async fn end_session(&self, id: &str) -> ApiResult<()> {
+        self.accounts.delete_session_by_id(id).await?;
+        // Nobody may be listening.
+        let _ = self.ended.send(id.to_owned());
+        Ok(())
+    }
+}
+
+fn session_end(now: Micros) -> Micros {
+    Micros(now.0 + SESSION_LIFETIME_S * 1_000_000)
+}

@@ -1,0 +1,47 @@
+//! The key for `/internal/*`: whoever has it acts for the server itself.
+
+use anyhow::Result;
+use subtle::ConstantTimeEq as _;
+
+use crate::config::Secret;
+use crate::data_dir::DataDir;
+use crate::random;
+
+/// The service key.
+#[derive(Debug, Clone)]
+pub struct ServiceKey(Secret);
+
+impl ServiceKey {
+    /// The configured key, else the data directory's, made on the first start.
+    pub fn open(configured: Option<Secret>, dir: &DataDir) -> Result<ServiceKey> {
+        if let Some(key) = configured {
+            return Ok(ServiceKey(key));
+        }
+        let bytes = dir.secret("service.key", || Ok(random::secret().into_bytes()))?;
+        Ok(ServiceKey(Secret::new(String::from_utf8_lossy(&bytes).trim())))
+    }
+
+    /// Whether it is this key, in a time that doesn't tell how much of it fits.
+    pub fn is(&self, presented: &str) -> bool {
+        self.0.expose().as_bytes().ct_eq(presented.as_bytes()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_key_is_made_once_and_only_itself_fits() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(root.path()).unwrap();
+        let key = ServiceKey::open(None, &dir).unwrap();
+        let text = std::fs::read_to_string(dir.join("service.key")).unwrap();
+        assert!(key.is(&text));
+        assert!(ServiceKey::open(None, &dir).unwrap().is(&text));
+        for wrong in ["", "x", &text[1..], &format!("{text}x")] {
+            assert!(!key.is(wrong), "{wrong}");
+        }
+        assert!(!format!("{key:?}").contains(&text));
+    }
+}

@@ -1,0 +1,450 @@
+//! Configuration: one struct a concern, read once at the start.
+//!
+//! A variable of the environment wins over `mana.toml` in the data directory, which wins over the
+//! default. An empty value counts as unset.
+
+mod source;
+mod table;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mana_llm::LlmConfig;
+pub use source::ConfigError;
+use source::Source;
+use table::{TABLE, Variable};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the SQLite file, the keys and `modules/` live.
+    pub data_dir: PathBuf,
+    /// What this process serves, and where.
+    pub server: ServerConfig,
+    /// Where the data is kept.
+    pub storage: StorageConfig,
+    /// Who may come in.
+    pub auth: AuthConfig,
+    /// When missions run.
+    pub runner: RunnerConfig,
+    /// The providers of models.
+    pub llm: LlmConfig,
+    source: Source,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Which parts this process serves.
+    pub roles: BTreeSet<Role>,
+    /// The base of links, without a slash at its end.
+    pub public_url: Option<String>,
+    /// The key for `/internal/*`; without it one is made in the data directory.
+    pub service_key: Option<Secret>,
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct StorageConfig {
+    /// The SQLite file.
+    pub sqlite: PathBuf,
+}
+
+/// Accounts.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// Who may sign up.
+    pub signup: Signup,
+}
+
+/// The runner.
+#[derive(Debug, Clone)]
+pub struct RunnerConfig {
+    /// How often the safety net looks for due missions.
+    pub tick_interval: Duration,
+    /// Whether anything runs by itself.
+    pub tick_enabled: bool,
+}
+
+/// A part of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The web app.
+    Web,
+    /// Accounts.
+    Auth,
+    /// Push, pull and notices.
+    Sync,
+    /// The runner.
+    Ai,
+    /// The gateway to models.
+    Llm,
+}
+
+impl Role {
+    const ALL: [(&'static str, Role); 5] = [
+        ("web", Role::Web),
+        ("auth", Role::Auth),
+        ("sync", Role::Sync),
+        ("ai", Role::Ai),
+        ("llm", Role::Llm),
+    ];
+}
+
+/// Who may sign up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signup {
+    /// Everybody.
+    Open,
+    /// Who was invited.
+    Invite,
+    /// Nobody but the owner.
+    Closed,
+}
+
+impl Signup {
+    /// As it is written in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Signup::Open => "open",
+            Signup::Invite => "invite",
+            Signup::Closed => "closed",
+        }
+    }
+}
+
+/// A text that never shows in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+impl Config {
+    /// Reads the process's environment and `mana.toml`.
+    pub fn load() -> Result<Config, ConfigError> {
+        let env = |name: &str| std::env::var(name).ok();
+        let data_dir = data_dir(&env)?;
+        let file = data_dir.join("mana.toml");
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => return Err(ConfigError::file(&file, format!("can't be read ({e}); make it readable for the user that runs Mana"))),
+        };
+        Config::parse(data_dir, Source::new(&env, &file, &text)?)
+    }
+
+    fn parse(data_dir: PathBuf, source: Source) -> Result<Config, ConfigError> {
+        let roles = roles(&source)?;
+        let config = Config {
+            server: ServerConfig {
+                listen: listen(&source, &roles)?,
+                roles,
+                public_url: public_url(&source)?,
+                service_key: service_key(&source)?,
+            },
+            storage: StorageConfig { sqlite: sqlite(&source, &data_dir)? },
+            auth: AuthConfig { signup: signup(&source)? },
+            runner: RunnerConfig {
+                tick_interval: millis(&source, "TICK_INTERVAL_MS")?,
+                tick_enabled: boolean(&source, "TICK_ENABLED")?,
+            },
+            llm: source.llm()?,
+            data_dir,
+            source,
+        };
+        refuse_what_is_not_built(&config.source)?;
+        Ok(config)
+    }
+
+    /// Whether this process serves a role.
+    pub fn serves(&self, role: Role) -> bool {
+        self.server.roles.contains(&role)
+    }
+
+    /// The effective configuration, a line a variable, with secrets hidden.
+    pub fn show(&self) -> String {
+        let mut lines = Vec::new();
+        for variable in TABLE {
+            let (value, origin) = match self.source.find(variable.name) {
+                Some((value, origin)) => (variable.shown(&value), origin.to_string()),
+                None => (self.default_of(variable), "default".to_owned()),
+            };
+            lines.push(format!("{} = {value}   # {origin}", variable.name));
+        }
+        for provider in &self.llm.providers {
+            let key = if provider.key.is_some() { ", key (hidden)" } else { "" };
+            lines.push(format!("# provider {} = {}{key}", provider.name, provider.base_url));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    fn default_of(&self, variable: &Variable) -> String {
+        match variable.name {
+            "MANA_LISTEN" => self.server.listen.to_string(),
+            "MANA_DATA_DIR" => self.data_dir.display().to_string(),
+            _ => match variable.default {
+                Some(value) => value.to_owned(),
+                None => format!("({})", variable.unset),
+            },
+        }
+    }
+}
+
+/// The data directory: `MANA_DATA_DIR`, else the platform's own + `/mana`.
+fn data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
+    let set = |name: &str| env(name).filter(|value| !value.is_empty());
+    if let Some(dir) = set("MANA_DATA_DIR") {
+        return Ok(PathBuf::from(dir));
+    }
+    let base = if cfg!(windows) {
+        set("LOCALAPPDATA").map(PathBuf::from)
+    } else if cfg!(target_os = "macos") {
+        set("HOME").map(|home| Path::new(&home).join("Library/Application Support"))
+    } else {
+        // The XDG rule: a relative path there is to be ignored.
+        set("XDG_DATA_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .or_else(|| set("HOME").map(|home| Path::new(&home).join(".local/share")))
+    };
+    base.map(|base| base.join("mana")).ok_or_else(|| {
+        ConfigError::new(
+            "MANA_DATA_DIR",
+            "no home directory is known; set MANA_DATA_DIR to the directory that Mana may keep its data in",
+        )
+    })
+}
+
+fn roles(source: &Source) -> Result<BTreeSet<Role>, ConfigError> {
+    let text = source.effective("MANA_ROLES");
+    let mut roles = BTreeSet::new();
+    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let role = Role::ALL.iter().find(|(known, _)| *known == name).map(|(_, role)| *role);
+        roles.insert(role.ok_or_else(|| {
+            ConfigError::new("MANA_ROLES", format!("'{name}' is no role; use a list of web, auth, sync, ai and llm"))
+        })?);
+    }
+    if roles.is_empty() {
+        return Err(ConfigError::new("MANA_ROLES", "names no role; use a list of web, auth, sync, ai and llm"));
+    }
+    Ok(roles)
+}
+
+/// Alone on a port, a role has its own number.
+fn listen(source: &Source, roles: &BTreeSet<Role>) -> Result<SocketAddr, ConfigError> {
+    let Some(text) = source.get("MANA_LISTEN") else {
+        let port = match roles.iter().collect::<Vec<_>>()[..] {
+            [Role::Ai] => 3066,
+            [Role::Llm] => 3020,
+            _ => 3050,
+        };
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    };
+    // `localhost:3050` is what people write; a name in general would need a lookup.
+    text.replacen("localhost:", "127.0.0.1:", 1).parse().map_err(|_| {
+        ConfigError::new(
+            "MANA_LISTEN",
+            format!("'{text}' is no address; use an IP address and a port, such as 127.0.0.1:3050 or 0.0.0.0:3050"),
+        )
+    })
+}
+
+fn public_url(source: &Source) -> Result<Option<String>, ConfigError> {
+    let Some(text) = source.get("MANA_PUBLIC_URL") else { return Ok(None) };
+    let url = text.trim_end_matches('/');
+    let uri: Option<axum::http::Uri> = url.parse().ok();
+    let good = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && matches!(uri.path(), "" | "/")
+            && uri.query().is_none()
+    });
+    if !good {
+        return Err(ConfigError::new(
+            "MANA_PUBLIC_URL",
+            format!("'{text}' is no base URL; use a scheme and a host without a path, such as https://mana.example.org"),
+        ));
+    }
+    Ok(Some(url.to_owned()))
+}
+
+fn service_key(source: &Source) -> Result<Option<Secret>, ConfigError> {
+    match source.get("MANA_SERVICE_KEY") {
+        Some(key) if key.len() < 16 => Err(ConfigError::new(
+            "MANA_SERVICE_KEY",
+            "is shorter than 16 characters, so it could be guessed; use a longer one, or leave it unset and Mana makes one",
+        )),
+        key => Ok(key.map(Secret)),
+    }
+}
+
+fn sqlite(source: &Source, data_dir: &Path) -> Result<PathBuf, ConfigError> {
+    let Some(url) = source.get("DATABASE_URL") else { return Ok(data_dir.join("mana.db")) };
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Err(ConfigError::new(
+            "DATABASE_URL",
+            "asks for Postgres, which this version can't use yet; unset it and Mana keeps its data in SQLite",
+        ));
+    }
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+    match path {
+        Some(path) if !path.is_empty() && !path.contains('?') => Ok(PathBuf::from(path)),
+        _ => Err(ConfigError::new(
+            "DATABASE_URL",
+            "is no database Mana knows; use sqlite:///absolute/path/to/mana.db, or unset it for the one in the data directory",
+        )),
+    }
+}
+
+fn signup(source: &Source) -> Result<Signup, ConfigError> {
+    let text = source.effective("MANA_SIGNUP");
+    [Signup::Open, Signup::Invite, Signup::Closed]
+        .into_iter()
+        .find(|signup| signup.as_str() == text)
+        .ok_or_else(|| ConfigError::new("MANA_SIGNUP", format!("'{text}' is unknown; use open, invite or closed")))
+}
+
+fn millis(source: &Source, name: &'static str) -> Result<Duration, ConfigError> {
+    let text = source.effective(name);
+    match text.parse::<u64>() {
+        Ok(number) if number > 0 => Ok(Duration::from_millis(number)),
+        _ => Err(ConfigError::new(name, format!("'{text}' is no time; use a whole number of milliseconds above 0, such as 60000"))),
+    }
+}
+
+fn boolean(source: &Source, name: &'static str) -> Result<bool, ConfigError> {
+    match source.effective(name).as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        text => Err(ConfigError::new(name, format!("'{text}' is neither true nor false; use one of them"))),
+    }
+}
+
+/// What is fixed in the table and comes later is refused, not ignored: a person who sets it counts on it.
+fn refuse_what_is_not_built(source: &Source) -> Result<(), ConfigError> {
+    for name in ["MANA_JWKS_URL", "MANA_JWT_ISSUER", "MANA_JWT_AUDIENCE"] {
+        if source.get(name).is_some() {
+            return Err(ConfigError::new(name, "asks for another issuer's tokens, which this version can't check yet; unset it and Mana signs its own"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(env: &[(&str, &str)], file: &str) -> Result<Config, ConfigError> {
+        let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Config::parse(PathBuf::from("/data"), Source::new(&env, Path::new("/data/mana.toml"), file)?)
+    }
+
+    fn error(env: &[(&str, &str)], file: &str) -> String {
+        config(env, file).expect_err("this must be refused").to_string()
+    }
+
+    #[test]
+    fn config_defaults_are_those_of_the_table() {
+        let config = config(&[], "").unwrap();
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:3050");
+        assert_eq!(config.server.roles.len(), 5);
+        assert_eq!(config.storage.sqlite, Path::new("/data/mana.db"));
+        assert_eq!(config.auth.signup, Signup::Closed);
+        assert_eq!(config.llm.timeout, Duration::from_secs(300));
+        assert_eq!(config.runner.tick_interval, Duration::from_secs(60));
+        assert!(config.runner.tick_enabled);
+    }
+
+    #[test]
+    fn config_environment_wins_over_the_file_and_empty_is_unset() {
+        let file = "listen = '127.0.0.1:1'\nsignup = 'open'\ntick_interval_ms = 5";
+        let config = config(&[("MANA_LISTEN", "127.0.0.1:2"), ("MANA_SIGNUP", "")], file).unwrap();
+        assert_eq!(config.server.listen.port(), 2);
+        assert_eq!(config.auth.signup, Signup::Open);
+        assert_eq!(config.runner.tick_interval, Duration::from_millis(5));
+    }
+
+    #[test]
+    fn config_a_role_alone_has_its_own_port() {
+        assert_eq!(config(&[("MANA_ROLES", "ai")], "").unwrap().server.listen.port(), 3066);
+        assert_eq!(config(&[("MANA_ROLES", "llm")], "").unwrap().server.listen.port(), 3020);
+        assert_eq!(config(&[("MANA_ROLES", "sync, auth")], "").unwrap().server.listen.port(), 3050);
+    }
+
+    #[test]
+    fn config_bad_values_name_the_variable_and_what_to_do() {
+        for (name, value) in [
+            ("MANA_LISTEN", "nowhere"),
+            ("MANA_ROLES", "web,cook"),
+            ("MANA_SIGNUP", "maybe"),
+            ("MANA_PUBLIC_URL", "mana.example.org"),
+            ("MANA_PUBLIC_URL", "https://mana.example.org/app"),
+            ("MANA_SERVICE_KEY", "short"),
+            ("DATABASE_URL", "mysql://x"),
+            ("DATABASE_URL", "postgres://mana:hunter2@db/mana"),
+            ("TICK_INTERVAL_MS", "0"),
+            ("TICK_ENABLED", "perhaps"),
+            ("MANA_LLM_TIMEOUT_MS", "5s"),
+            ("MANA_LLM_URL", "localhost:1"),
+            ("MANA_JWKS_URL", "https://issuer.example"),
+        ] {
+            let message = error(&[(name, value)], "");
+            assert!(message.starts_with(name), "{message}");
+            let says_what_to_do = ["use ", "unset", "write it", "must "].iter().any(|advice| message.contains(advice));
+            assert!(says_what_to_do, "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+    }
+
+    #[test]
+    fn config_a_bad_file_names_its_line() {
+        assert!(error(&[], "listen = \nsignup = 'open'").contains("line 1"));
+        assert!(error(&[], "[llm]\nmodle = 'x'").contains("modle"));
+        let unknown = error(&[], "lissen = '127.0.0.1:1'");
+        assert!(unknown.contains("lissen") && unknown.contains("listen"), "{unknown}");
+    }
+
+    #[test]
+    fn config_providers_come_from_their_variable_or_their_table() {
+        let file = "[llm]\nmodel = 'box/m'\ntimeout_ms = 7\n[llm.providers.box]\nbase_url = 'http://box/v1'\nkey = 'hunter2'";
+        let config = config(&[("OPENAI_API_KEY", "sk")], file).unwrap();
+        let names: Vec<_> = config.llm.providers.iter().map(|provider| provider.name.as_str()).collect();
+        assert_eq!(names, ["box", "openai"]);
+        assert_eq!(config.llm.timeout, Duration::from_millis(7));
+        let shown = config.show();
+        assert!(shown.contains("MANA_LLM_MODEL = box/m   # /data/mana.toml"), "{shown}");
+        assert!(shown.contains("# provider box = http://box/v1, key (hidden)"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn config_shows_effective_values_and_hides_secrets() {
+        let env = [("OPENAI_API_KEY", "sk-hunter2"), ("MANA_SERVICE_KEY", "0123456789abcdef"), ("MANA_LLM_MODEL", "m")];
+        let shown = config(&env, "signup = 'open'").unwrap().show();
+        assert!(shown.contains("OPENAI_API_KEY = (hidden)   # environment"), "{shown}");
+        assert!(shown.contains("MANA_SIGNUP = open   # /data/mana.toml"), "{shown}");
+        assert!(shown.contains("MANA_LISTEN = 127.0.0.1:3050   # default"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("0123456789abcdef"), "{shown}");
+    }
+}

@@ -1,0 +1,175 @@
+//! Where a value comes from: the environment, then `mana.toml`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use mana_llm::{LlmConfig, LlmSettings};
+
+use super::table::{TABLE, Variable};
+
+/// A bad value: which variable, what is wrong, what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {message}")]
+pub struct ConfigError {
+    what: String,
+    message: String,
+}
+
+impl ConfigError {
+    /// A bad value of a variable.
+    pub fn new(variable: &str, message: impl Into<String>) -> ConfigError {
+        ConfigError { what: format!("{variable}:"), message: message.into() }
+    }
+
+    /// A bad configuration file.
+    pub fn file(path: &Path, message: impl Into<String>) -> ConfigError {
+        ConfigError { what: path.display().to_string(), message: message.into() }
+    }
+}
+
+/// Which of the two places a value was found in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The environment.
+    Environment,
+    /// The configuration file.
+    File(PathBuf),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Environment => f.write_str("environment"),
+            Origin::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// The values that were set, by the variable's name, and the file's `[llm]` table.
+#[derive(Clone, Default)]
+pub struct Source {
+    values: BTreeMap<&'static str, (String, Origin)>,
+    llm: LlmSettings,
+}
+
+impl fmt::Debug for Source {
+    /// Names only: the values hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+impl Source {
+    /// Reads every known variable; `text` is the configuration file's.
+    pub fn new(env: &dyn Fn(&str) -> Option<String>, file: &Path, text: &str) -> Result<Source, ConfigError> {
+        let mut values = BTreeMap::new();
+        let (set, llm) = from_file(file, text)?;
+        for (variable, value) in set {
+            values.insert(variable.name, (value, Origin::File(file.to_owned())));
+        }
+        for variable in TABLE {
+            if let Some(value) = env(variable.name).filter(|value| !value.trim().is_empty()) {
+                values.insert(variable.name, (value.trim().to_owned(), Origin::Environment));
+            }
+        }
+        Ok(Source { values, llm })
+    }
+
+    /// The gateway's part: the environment over the file's `[llm]` table.
+    pub fn llm(&self) -> Result<LlmConfig, ConfigError> {
+        let lookup = |name: &str| {
+            let (value, origin) = self.find(name)?;
+            // The gateway reads these two from the file itself, where they mean something else beside a URL.
+            let own = matches!(name, "MANA_LLM_MODEL" | "MANA_LLM_TIMEOUT_MS") && origin != Origin::Environment;
+            (!own).then_some(value)
+        };
+        LlmConfig::load(self.llm.clone(), lookup).map_err(|error| ConfigError::new(&error.setting, error.problem))
+    }
+
+    /// A value with its origin, if it was set.
+    pub fn find(&self, name: &str) -> Option<(String, Origin)> {
+        self.values.get(name).cloned()
+    }
+
+    /// A value, if it was set.
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.values.get(name).map(|(value, _)| value.clone())
+    }
+
+    /// A value or the table's default.
+    pub fn effective(&self, name: &str) -> String {
+        self.get(name).unwrap_or_else(|| {
+            TABLE
+                .iter()
+                .find(|variable| variable.name == name)
+                .and_then(|variable| variable.default)
+                .unwrap_or_default()
+                .to_owned()
+        })
+    }
+}
+
+type FromFile = (Vec<(&'static Variable, String)>, LlmSettings);
+
+fn from_file(path: &Path, text: &str) -> Result<FromFile, ConfigError> {
+    let mut table: toml::Table = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        ConfigError::file(path, format!("line {line}: {}; correct it, or remove the line", error.message()))
+    })?;
+    let llm = llm_settings(path, &mut table)?;
+    let mut values = Vec::new();
+    for (key, value) in flatten("", &table) {
+        let variable = TABLE.iter().find(|variable| variable.key == Some(key.as_str())).ok_or_else(|| {
+            let known: Vec<_> = TABLE.iter().filter_map(|variable| variable.key).collect();
+            ConfigError::file(path, format!("has the unknown key '{key}'; known are {}", known.join(", ")))
+        })?;
+        let value = text_of(value).ok_or_else(|| {
+            ConfigError::file(path, format!("key '{key}': use a text, a number, true, false or a list of texts"))
+        })?;
+        if !value.trim().is_empty() {
+            values.push((variable, value.trim().to_owned()));
+        }
+    }
+    Ok((values, llm))
+}
+
+/// The `[llm]` table is the gateway's; what has a variable of its own stays for the table of variables.
+fn llm_settings(path: &Path, table: &mut toml::Table) -> Result<LlmSettings, ConfigError> {
+    let Some(toml::Value::Table(mut llm)) = table.remove("llm") else { return Ok(LlmSettings::default()) };
+    let mut variables = toml::Table::new();
+    for name in ["url", "key"] {
+        variables.extend(llm.remove(name).map(|value| (name.to_owned(), value)));
+    }
+    for name in ["model", "timeout_ms"] {
+        variables.extend(llm.get(name).map(|value| (name.to_owned(), value.clone())));
+    }
+    table.insert("llm".to_owned(), variables.into());
+    toml::Value::Table(llm)
+        .try_into()
+        .map_err(|error| ConfigError::file(path, format!("table [llm]: {}", error.to_string().trim_end())))
+}
+
+/// The table as dotted keys with their values.
+fn flatten<'t>(prefix: &str, table: &'t toml::Table) -> Vec<(String, &'t toml::Value)> {
+    table
+        .iter()
+        .flat_map(|(key, value)| match value {
+            toml::Value::Table(inner) => flatten(&format!("{prefix}{key}."), inner),
+            value => vec![(format!("{prefix}{key}"), value)],
+        })
+        .collect()
+}
+
+fn text_of(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(flag.to_string()),
+        toml::Value::Array(items) => {
+            let items: Option<Vec<_>> = items.iter().map(|item| item.as_str()).collect();
+            Some(items?.join(","))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,73 @@
+//! Every variable that Mana reads, in one table.
+
+/// A variable of the environment and its key in `mana.toml`.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// The name in the environment.
+    pub name: &'static str,
+    /// The dotted key in `mana.toml`; none where the file can't say it.
+    pub key: Option<&'static str>,
+    /// The default, where it is a plain text.
+    pub default: Option<&'static str>,
+    /// What it means to leave it unset, where there is no plain default.
+    pub unset: &'static str,
+    /// Whether its value must not be shown.
+    pub secret: bool,
+}
+
+impl Variable {
+    /// The value as `mana config` prints it.
+    pub fn shown(&self, value: &str) -> String {
+        if self.secret { "(hidden)".to_owned() } else { value.to_owned() }
+    }
+}
+
+const fn plain(name: &'static str, key: &'static str, default: &'static str) -> Variable {
+    Variable { name, key: Some(key), default: Some(default), unset: "", secret: false }
+}
+
+const fn unset(name: &'static str, key: &'static str, unset: &'static str) -> Variable {
+    Variable { name, key: Some(key), default: None, unset, secret: false }
+}
+
+const fn secret(name: &'static str, key: &'static str, unset: &'static str) -> Variable {
+    Variable { name, key: Some(key), default: None, unset, secret: true }
+}
+
+const fn provider(name: &'static str, secret: bool, unset: &'static str) -> Variable {
+    Variable { name, key: None, default: None, unset, secret }
+}
+
+/// The table of the configuration, in the order in which `mana config` prints it.
+pub const TABLE: &[Variable] = &[
+    unset("MANA_LISTEN", "listen", ""),
+    // The file lies in it, so the file can't name it.
+    Variable { name: "MANA_DATA_DIR", key: None, default: None, unset: "", secret: false },
+    // It may hold a password.
+    secret("DATABASE_URL", "database_url", "SQLite in the data directory"),
+    plain("MANA_DB_POOL", "db_pool", "4"),
+    plain("MANA_DB_IDLE_S", "db_idle_s", "30"),
+    plain("MANA_ROLES", "roles", "web,auth,sync,ai,llm"),
+    secret("MANA_SERVICE_KEY", "service_key", "made on first start, in the data directory"),
+    unset("MANA_PUBLIC_URL", "public_url", "from the request"),
+    unset("MANA_JWKS_URL", "jwks_url", "own keys"),
+    unset("MANA_JWT_ISSUER", "jwt_issuer", "own keys"),
+    unset("MANA_JWT_AUDIENCE", "jwt_audience", "own keys"),
+    plain("MANA_SIGNUP", "signup", "closed"),
+    unset("MANA_LLM_URL", "llm.url", "the built-in gateway"),
+    secret("MANA_LLM_KEY", "llm.key", "none"),
+    unset("MANA_LLM_MODEL", "llm.model", "mana/reasoning"),
+    plain("MANA_LLM_TIMEOUT_MS", "llm.timeout_ms", "300000"),
+    plain("TICK_INTERVAL_MS", "tick_interval_ms", "60000"),
+    plain("TICK_ENABLED", "tick_enabled", "true"),
+    // In the file, a provider has a table of its own: `[llm.providers.openai]`.
+    provider("OLLAMA_HOST", false, "looked for on 127.0.0.1:11434"),
+    provider("OPENAI_API_KEY", true, "not used"),
+    provider("OPENAI_BASE_URL", false, "OpenAI's own"),
+    provider("ANTHROPIC_API_KEY", true, "not used"),
+    provider("GROQ_API_KEY", true, "not used"),
+    provider("OPENROUTER_API_KEY", true, "not used"),
+    provider("TOGETHER_API_KEY", true, "not used"),
+    provider("MISTRAL_API_KEY", true, "not used"),
+    provider("GEMINI_API_KEY", true, "not used"),
+];

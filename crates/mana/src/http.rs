@@ -1,0 +1,76 @@
+//! What every answer goes through: limits, headers, the envelope.
+
+use std::any::Any;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+
+use crate::config::ServerConfig;
+use crate::error::ApiError;
+
+/// The largest request.
+pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
+
+/// On every answer.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+];
+
+/// Puts the layers around the routes.
+pub fn wrap(routes: Router, config: &ServerConfig) -> Router {
+    let https = config.public_url.as_ref().is_some_and(|url| url.starts_with("https:"));
+    routes
+        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(same_origin(config.public_url.as_deref()))
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
+            let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+            ApiError::internal(text.unwrap_or("a handler panicked")).into_response()
+        }))
+        .layer(from_fn(move |request: Request, next: Next| async move {
+            let mut response = next.run(request).await;
+            secure(&mut response, https);
+            response
+        }))
+        .layer(CompressionLayer::new())
+}
+
+/// Another site's page can't make a signed-in browser write. What carries a key of its own needs no such guard.
+fn same_origin(public_url: Option<&str>) -> CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>> {
+    let mut layer = CsrfLayer::new()
+        .with_insecure_bypass(|_, uri| uri.path().starts_with("/v1/") || uri.path().starts_with("/internal/"));
+    if let Some(url) = public_url
+        && let Ok(with_url) = layer.clone().add_trusted_origin(url)
+    {
+        layer = with_url;
+    }
+    layer.with_rejection_response(|_| {
+        ApiError::new(StatusCode::FORBIDDEN, "cross_origin", "The request came from another site's page; open Mana itself and try again.")
+            .into_response()
+    })
+}
+
+fn secure(response: &mut Response, https: bool) {
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    // An answer that is no page needs nothing, should a browser ever show it as one.
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}

@@ -1,0 +1,130 @@
+//! What a page needs before anything else: `/health`, `/app/info`, `/modules`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use mana_store::Role;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::config;
+use crate::error::{ApiError, ApiResult, ErrorEnvelope};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Whether the server is well.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    ok: bool,
+    service: &'static str,
+    version: &'static str,
+    tick: Tick,
+}
+
+/// The runner's state.
+#[derive(Serialize, ToSchema)]
+struct Tick {
+    /// Missions run by themselves.
+    enabled: bool,
+    /// One is being run.
+    running: bool,
+}
+
+/// What a page may know before anyone signs in, and a little more for who has.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct AppInfo {
+    version: &'static str,
+    /// `open`, `invite` or `closed`.
+    signup: &'static str,
+    /// Whether the server has been set up.
+    has_owner: bool,
+    /// For who is signed in: what each alias resolves to, and `outline`: whether that is no AI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Value>>)]
+    model: Option<Map<String, Value>>,
+    /// For the owner: files in `modules/` that are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected_modules: Option<Vec<RejectedModule>>,
+}
+
+/// A broken manifest.
+#[derive(Serialize, ToSchema)]
+struct RejectedModule {
+    /// The file's name in `modules/`.
+    file: String,
+    /// Which line is wrong, and what to do.
+    reason: String,
+}
+
+/// The routes.
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(info)).routes(routes!(manifests))
+}
+
+/// Whether the server is well
+#[utoipa::path(get, path = "/health", tag = "app", responses((status = 200, description = "It is", body = Health)))]
+async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+    let ai = app.config.serves(config::Role::Ai);
+    Json(Health {
+        ok: true,
+        service: "mana",
+        version: VERSION,
+        tick: Tick { enabled: ai && app.config.runner.tick_enabled, running: ai && app.runner.is_running() },
+    })
+}
+
+/// Facts about this server
+#[utoipa::path(get, path = "/app/info", tag = "app", security((), ("bearer" = [])),
+    responses((status = 200, description = "The facts", body = AppInfo)))]
+async fn info(State(app): State<Arc<App>>, caller: Result<Caller, ApiError>) -> ApiResult<Json<AppInfo>> {
+    let accounts = &app.auth.accounts;
+    let user = match caller {
+        Ok(caller) => accounts.user(&caller.user).await?,
+        Err(_) => None,
+    };
+    let is_owner = user.as_ref().is_some_and(|user| user.role == Role::Owner);
+    let rejected = || {
+        let files = app.rejected_modules.iter();
+        files.map(|rejected| RejectedModule { file: rejected.file.clone(), reason: rejected.reason.clone() }).collect()
+    };
+    let model = match user {
+        Some(_) => Some(models(&app).await),
+        None => None,
+    };
+    Ok(Json(AppInfo {
+        version: VERSION,
+        signup: app.config.auth.signup.as_str(),
+        has_owner: accounts.owner_exists().await?,
+        model,
+        rejected_modules: is_owner.then(rejected),
+    }))
+}
+
+/// What missions are planned by when they name no model.
+const PLANNER: &str = "mana/reasoning";
+
+async fn models(app: &App) -> Map<String, Value> {
+    let aliases = app.gateway.aliases().await;
+    let outline = aliases.iter().any(|alias| alias.id == PLANNER && alias.resolved.as_deref() == Some("builtin/outline"));
+    let resolved = aliases.into_iter().map(|alias| (alias.id, json!(alias.resolved)));
+    resolved.chain([("outline".to_owned(), json!(outline))]).collect()
+}
+
+/// The modules: their tables, labels and tools
+#[utoipa::path(get, path = "/modules", tag = "app", security(("bearer" = [])), responses(
+    (status = 200, description = "The manifests, hidden ones too", body = Vec<Value>),
+    (status = 401, description = "Not signed in", body = ErrorEnvelope),
+))]
+async fn manifests(State(app): State<Arc<App>>, _caller: Caller) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], app.registry.to_json()).into_response()
+}

@@ -1,0 +1,9 @@
+//! The routes, a file a concern. Those of accounts lie beside them in `auth`.
+
+pub mod info;
+pub mod internal;
+pub mod llm;
+pub mod runs;
+pub mod schema;
+pub mod sync;
+pub mod ws;

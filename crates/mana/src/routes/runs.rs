@@ -1,0 +1,168 @@
+//! `/ai/missions/{id}/*`: run now, and what ran.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use mana_core::ids::iteration_id;
+use mana_core::{Micros, RecordKey};
+use mana_store::RunRequest;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::clock;
+use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
+
+/// A device's clock may be ahead a little when it asks for a due slot.
+const CLOCK_SLACK_US: i64 = 60 * 1_000_000;
+
+/// What to run.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+struct RunBody {
+    /// `run:<uuid>` of one's own choice, or a due slot, `due:<ms>`. A new one when left out.
+    slot: Option<String>,
+    /// The mission's inputs as the device has them, unsynced changes too.
+    resolved_inputs: Option<Value>,
+}
+
+/// The run that was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct RunAccepted {
+    /// The id that its iteration will have.
+    iteration_id: String,
+    /// The occurrence.
+    slot: String,
+}
+
+/// The mission's runs.
+#[derive(Debug, Serialize, ToSchema)]
+struct Runs {
+    /// Newest first.
+    runs: Vec<Run>,
+}
+
+/// One occurrence.
+#[derive(Debug, Serialize, ToSchema)]
+struct Run {
+    /// Its iteration's id.
+    id: String,
+    /// `missionId`, `slot`, `status` (ran, skipped, missed, failed), `reason`, `startedAt`, `finishedAt`, `attempts`.
+    #[serde(flatten)]
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
+    data: Map<String, Value>,
+}
+
+/// The routes.
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(run_now)).routes(routes!(list))
+}
+
+/// Run a mission now, or a due slot of it
+#[utoipa::path(post, path = "/ai/missions/{id}/run", tag = "ai", security(("bearer" = [])), request_body = RunBody,
+    params(("id" = String, Path, description = "The mission's id")),
+    responses(
+        (status = 202, description = "It will run; asking again for the slot is asking once", body = RunAccepted),
+        (status = 400, description = "The slot is none", body = ErrorEnvelope),
+        (status = 401, description = "Not signed in", body = ErrorEnvelope),
+        (status = 404, description = "No such mission here", body = ErrorEnvelope),
+    ))]
+async fn run_now(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiPath(mission_id): ApiPath<String>,
+    body: Option<ApiJson<RunBody>>,
+) -> ApiResult<(StatusCode, Json<RunAccepted>)> {
+    let body = body.map(|ApiJson(body)| body).unwrap_or_default();
+    mission(&app, &caller, &mission_id).await?;
+    let now = clock::now();
+    let slot = match body.slot.filter(|slot| !slot.is_empty()) {
+        Some(slot) => checked_slot(slot, now)?,
+        None => format!("run:{}", uuid::Uuid::now_v7()),
+    };
+    let iteration_id = iteration_id(&mission_id, &slot);
+    let request = RunRequest {
+        mission_id,
+        slot: slot.clone(),
+        iteration_id: iteration_id.clone(),
+        not_before: now,
+        inputs: body.resolved_inputs,
+    };
+    app.sync.request_run(&caller.scope(), request).await?;
+    Ok((StatusCode::ACCEPTED, Json(RunAccepted { iteration_id, slot })))
+}
+
+/// What ran, was skipped, was missed or failed
+#[utoipa::path(get, path = "/ai/missions/{id}/runs", tag = "ai", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The mission's id")),
+    responses(
+        (status = 200, description = "The runs", body = Runs),
+        (status = 401, description = "Not signed in", body = ErrorEnvelope),
+        (status = 404, description = "No such mission here", body = ErrorEnvelope),
+    ))]
+async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiPath(mission_id): ApiPath<String>,
+) -> ApiResult<Json<Runs>> {
+    mission(&app, &caller, &mission_id).await?;
+    let records = app.store.records(&caller.scope(), "ai", "aiRuns").await?;
+    let mut runs: Vec<Run> = records
+        .into_iter()
+        .filter(|(_, state)| !state.is_deleted() && state.data.get("missionId").and_then(Value::as_str) == Some(&mission_id))
+        .map(|(id, state)| Run { id, data: state.data })
+        .collect();
+    let started = |run: &Run| run.data.get("startedAt").and_then(Value::as_str).and_then(|at| Micros::parse(at).ok());
+    runs.sort_by_key(|run| std::cmp::Reverse(started(run)));
+    Ok(Json(Runs { runs }))
+}
+
+async fn mission(app: &App, caller: &Caller, id: &str) -> ApiResult<()> {
+    let key = RecordKey { app: "ai".to_owned(), table: "aiMissions".to_owned(), id: id.to_owned() };
+    let record = app.store.record(&caller.scope(), &key).await?;
+    match record {
+        Some(state) if !state.is_deleted() => Ok(()),
+        _ => Err(ApiError::not_found("There is no such mission here; sync it first if it was just made.")),
+    }
+}
+
+fn checked_slot(slot: String, now: Micros) -> ApiResult<String> {
+    let bad = |message: &str| Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_slot", message));
+    match slot.split_once(':') {
+        Some(("run", id)) if uuid::Uuid::try_parse(id).is_ok() => Ok(slot),
+        Some(("due" | "backfill", ms)) => match ms.parse::<i64>() {
+            Ok(ms) if ms >= 0 && ms.to_string().len() == slot.len() - slot.find(':').unwrap_or_default() - 1 => {
+                if Micros::from_millis(ms) > now.plus(CLOCK_SLACK_US) {
+                    return bad("This slot isn't due yet; leave the slot out to run the mission now.");
+                }
+                Ok(slot)
+            }
+            _ => bad("The time in the slot is none; use due:<milliseconds since 1970>."),
+        },
+        _ => bad("This is no slot; use run:<uuid> or due:<milliseconds>, or leave it out."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_slot_is_one_of_the_kinds_and_not_in_the_future() {
+        let now = Micros::from_millis(1_000_000);
+        let check = |slot: &str| checked_slot(slot.to_owned(), now);
+        for good in ["run:0190a0b0-0000-7000-8000-000000000000", "due:1000000", "backfill:5", "due:1059999"] {
+            assert_eq!(check(good).unwrap(), good);
+        }
+        for bad in ["", "run:", "run:x", "due:", "due:-1", "due:01", "due:+1", "due:1e3", "due:1060001", "later", "due:99999999999999999999"] {
+            check(bad).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `mana serve`: from the data directory to a listening server, and back.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use mana_ai::{Runner, RunnerConfig};
+use mana_core::manifest::Registry;
+use mana_llm::Gateway;
+use mana_store::{SqliteStore, Store as _};
+use mana_sync::{Hub, Sync};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{self, App};
+use crate::auth::{Auth, ServiceKey};
+use crate::config::{Config, Role};
+use crate::data_dir::DataDir;
+use crate::llm::GatewayLlm;
+use crate::web::WebApp;
+use crate::{clock, modules};
+
+/// How long running plans may go on when the server stops.
+const RUNS_END_WITHIN: Duration = Duration::from_secs(5);
+/// How long everything may take to end. A container's manager kills after 10 s.
+const STOP_WITHIN: Duration = Duration::from_secs(9);
+/// How often ended sessions and unused links are cleared away.
+const CLEAR_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Serves until the process is told to stop.
+pub async fn serve(config: Config) -> Result<()> {
+    let dir = DataDir::open(&config.data_dir)?;
+    let (registry, rejected_modules) = modules::load(&dir.join("modules"));
+    let registry = Arc::new(registry);
+    let store = open_store(&config, registry.clone()).await?;
+    // This is the only process, so whatever is claimed was claimed by one that is gone.
+    let freed = store.release_all().await?;
+    if freed > 0 {
+        tracing::info!(freed, "{freed} runs were under way when the server last stopped; they run again");
+    }
+
+    let listener = listen(config.server.listen).await?;
+    let address = listener.local_addr()?;
+    let auth = Auth::open(&config, &dir, store.clone())?;
+    let setup = auth.new_setup_token().await?;
+    let shutdown = CancellationToken::new();
+    let sync = Sync::new(store.clone(), registry.clone(), Hub::new());
+    let gateway = Gateway::from_config(config.llm.clone());
+    let runner = Arc::new(Runner::new(
+        store.clone(),
+        sync.clone(),
+        Arc::new(GatewayLlm::new(gateway.clone())),
+        registry.clone(),
+        store.clone(),
+        runner_config(&config),
+        Arc::new(clock::now),
+    ));
+    let app = Arc::new(App {
+        auth,
+        service_key: ServiceKey::open(config.server.service_key.clone(), &dir)?,
+        store: store.clone(),
+        registry,
+        rejected_modules,
+        sync: Arc::new(sync),
+        runner: runner.clone(),
+        gateway: gateway.clone(),
+        web: WebApp::load(),
+        shutdown: shutdown.clone(),
+        config,
+    });
+
+    let planning = app.config.serves(Role::Ai).then(|| tokio::spawn(runner.run_until(shutdown.clone())));
+    let clearing = tokio::spawn(clear_expired(app.clone()));
+    announce(&app.config, address, setup.as_deref());
+
+    tokio::spawn(stop_on_signal(shutdown.clone()));
+    let routes = app::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let stopped = shutdown.clone();
+    let serving = tokio::spawn(async move {
+        axum::serve(listener, routes).with_graceful_shutdown(stopped.cancelled_owned()).await
+    });
+
+    shutdown.cancelled().await;
+    tracing::info!("Mana stops");
+    clearing.abort();
+    let ended = timeout(STOP_WITHIN, async {
+        if let Some(planning) = planning {
+            let _ = planning.await;
+        }
+        // Whatever still waits for a model, such as a request to /v1, has no more reason to.
+        gateway.close();
+        let _ = serving.await;
+    });
+    if ended.await.is_err() {
+        tracing::warn!("Some requests did not end in {} s and were cut off", STOP_WITHIN.as_secs());
+    }
+    store.close().await;
+    drop(dir);
+    Ok(())
+}
+
+/// Brings the database up to date and stops.
+pub async fn migrate(config: Config) -> Result<()> {
+    let dir = DataDir::open(&config.data_dir)?;
+    let (registry, _) = modules::load(&dir.join("modules"));
+    let store = open_store(&config, Arc::new(registry)).await?;
+    store.close().await;
+    println!("The database {} is up to date.", config.storage.sqlite.display());
+    Ok(())
+}
+
+async fn open_store(config: &Config, registry: Arc<Registry>) -> Result<Arc<SqliteStore>> {
+    let path = &config.storage.sqlite;
+    SqliteStore::open(path, registry).await.with_context(|| format!("The database {} can't be opened", path.display()))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("Mana can't listen on {address}; stop what uses that port, or set MANA_LISTEN to another one")
+    })
+}
+
+fn runner_config(config: &Config) -> RunnerConfig {
+    let default = RunnerConfig::default();
+    RunnerConfig {
+        enabled: config.runner.tick_enabled,
+        tick_interval: config.runner.tick_interval,
+        model: config.llm.model.clone().unwrap_or(default.model),
+        llm_timeout: config.llm.timeout,
+        stop_grace: RUNS_END_WITHIN,
+        ..default
+    }
+}
+
+/// The two lines that a person, and `cargo xtask serve`, read.
+fn announce(config: &Config, address: SocketAddr, setup: Option<&str>) {
+    let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", reachable(address)));
+    println!("Mana is ready: {base}");
+    if let Some(token) = setup {
+        println!("Make the first account here: {base}/setup#token={token}");
+    }
+}
+
+/// An address that listens everywhere is reached on this machine.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let local = if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+    SocketAddr::new(local, address.port())
+}
+
+async fn clear_expired(app: Arc<App>) {
+    let mut every = tokio::time::interval(CLEAR_EVERY);
+    loop {
+        every.tick().await;
+        if let Err(error) = app.auth.accounts.delete_expired(clock::now()).await {
+            tracing::warn!("Ended sessions could not be cleared away: {error}");
+        }
+    }
+}
+
+/// The first signal stops with care, the second at once.
+async fn stop_on_signal(shutdown: CancellationToken) {
+    signal().await;
+    shutdown.cancel();
+    signal().await;
+    std::process::exit(130);
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be heard");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("signals can be heard");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    tokio::signal::ctrl_c().await.expect("signals can be heard");
+}

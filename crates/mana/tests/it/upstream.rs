@@ -1,0 +1,103 @@
+//! A model's server, speaking OpenAI's protocol over real HTTP.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
+use wiremock::matchers::{body_string_contains, method, path};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+use crate::support::{Home, PATIENCE};
+
+/// The model's server, and what it is asked.
+pub struct Upstream {
+    server: MockServer,
+    tell: UnboundedSender<Value>,
+    asked: UnboundedReceiver<Value>,
+}
+
+impl Upstream {
+    pub async fn new() -> Upstream {
+        let (tell, asked) = unbounded_channel();
+        Upstream { server: MockServer::start().await, tell, asked }
+    }
+
+    /// Settings of a server that asks this model.
+    pub fn home(&self, env: &[(&str, &str)]) -> Home {
+        let url = format!("{}/v1", self.server.uri());
+        let mut settings = vec![("MANA_LLM_URL", url.as_str()), ("MANA_LLM_MODEL", "test-model"), ("MANA_LLM_KEY", "sk-hunter2")];
+        settings.extend(env);
+        Home::new(&settings)
+    }
+
+    /// Forgets how it answered.
+    pub async fn reset(&self) {
+        self.server.reset().await;
+    }
+
+    /// Answers whatever mentions the word.
+    pub async fn answers(&self, word: &str, template: ResponseTemplate) {
+        let answering = Answering { tell: self.tell.clone(), template };
+        Mock::given(method("POST"))
+            .and(path("/v1/chat/completions"))
+            .and(body_string_contains(word))
+            .respond_with(answering)
+            .mount(&self.server)
+            .await;
+    }
+
+    /// What it is asked next. By then the call is in flight.
+    pub async fn asked(&mut self) -> Value {
+        timeout(PATIENCE, self.asked.recv()).await.expect("the model is asked").unwrap()
+    }
+
+    /// How often it was asked and nobody looked.
+    pub fn asked_unseen(&mut self) -> usize {
+        let mut times = 0;
+        while self.asked.try_recv().is_ok() {
+            times += 1;
+        }
+        times
+    }
+}
+
+struct Answering {
+    tell: UnboundedSender<Value>,
+    template: ResponseTemplate,
+}
+
+impl Respond for Answering {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let _ = self.tell.send(serde_json::from_slice(&request.body).unwrap());
+        self.template.clone()
+    }
+}
+
+/// A completion with this text.
+pub fn says(text: &str) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({
+        "id": "1", "object": "chat.completion", "created": 0, "model": "test-model",
+        "choices": [{ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": "stop" }],
+        "usage": { "prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3 },
+    }))
+}
+
+/// A completion with a plan of these steps.
+pub fn plans(steps: Value) -> ResponseTemplate {
+    says(&fenced(&json!({ "summary": "A plan.", "steps": steps }).to_string()))
+}
+
+pub fn fenced(json: &str) -> String {
+    format!("Here is the plan.\n\n```json\n{json}\n```\n")
+}
+
+/// A step that is in order.
+pub fn step(title: &str, why: &str) -> Value {
+    json!({ "summary": title, "toolName": "create_task", "params": { "title": title }, "rationale": why })
+}
+
+/// A call that takes longer than any test.
+pub fn never() -> ResponseTemplate {
+    plans(json!([step("Too late", "Nobody waits for this.")])).set_delay(Duration::from_secs(600))
+}
