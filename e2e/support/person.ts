@@ -1,0 +1,97 @@
+import { expect, type Browser, type BrowserContext, type Page } from '@playwright/test';
+import type { Server } from './server';
+
+export const LENA = { name: 'Lena', email: 'lena@example.org', password: 'a quiet morning' };
+
+/** The first start's link, opened: the owner's account is made, and the day is on screen. */
+export async function becomeOwner(browser: Browser, server: Server, options = {}): Promise<{ context: BrowserContext; page: Page }> {
+	const context = await browser.newContext(options);
+	const page = await context.newPage();
+	await page.goto(server.setupLink);
+	await page.getByLabel('Name').fill(LENA.name);
+	await page.getByLabel('E-mail').fill(LENA.email);
+	await page.getByLabel('Password').fill(LENA.password);
+	await page.getByRole('button', { name: 'Make it mine' }).click();
+	await expect(page).toHaveURL(`${server.url}/`);
+	return { context, page };
+}
+
+/** The same person at another browser: an own profile, with its own local database. */
+export async function signIn(browser: Browser, server: Server, options = {}): Promise<{ context: BrowserContext; page: Page }> {
+	const context = await browser.newContext(options);
+	const page = await context.newPage();
+	await page.goto(`${server.url}/login`);
+	await page.getByLabel('E-mail').fill(LENA.email);
+	await page.getByLabel('Password').fill(LENA.password);
+	await page.getByRole('button', { name: 'Sign in' }).click();
+	await expect(page).toHaveURL(`${server.url}/`);
+	return { context, page };
+}
+
+/** A daily mission, written in the form as a person would. Answers its id. */
+export async function writeMission(page: Page, title: string, concept = ''): Promise<string> {
+	await page.goto('about:blank').catch(() => undefined);
+	await page.goBack();
+	await page.getByRole('link', { name: 'Missions' }).first().click();
+	await page.getByRole('link', { name: 'New mission' }).or(page.getByRole('button', { name: 'New mission' })).first().click();
+	await page.getByLabel('Title').fill(title);
+	if (concept) await page.getByLabel('Concept').fill(concept);
+	await page.getByLabel('Every day').check();
+	await page.getByRole('button', { name: 'Create mission' }).click();
+	await expect(page.getByRole('heading', { level: 1, name: title })).toBeVisible();
+	return /missions\/([0-9a-f-]{36})/.exec(page.url())![1]!;
+}
+
+/** Waits until nothing on this page waits to be sent. */
+export async function synced(page: Page): Promise<void> {
+	await expect(page.getByRole('link', { name: /^Synced/ }).first()).toBeVisible();
+}
+
+/** The person's own API client: what another program of hers could do. */
+export class Api {
+	private constructor(
+		private readonly server: Server,
+		private readonly token: string
+	) {}
+
+	static async signIn(server: Server): Promise<Api> {
+		const answer = await fetch(`${server.url}/auth/login`, {
+			method: 'POST',
+			headers: { 'content-type': 'application/json' },
+			body: JSON.stringify({ email: LENA.email, password: LENA.password })
+		});
+		if (!answer.ok) throw new Error(`login: ${answer.status} ${await answer.text()}`);
+		return new Api(server, ((await answer.json()) as { token: string }).token);
+	}
+
+	async #request(method: string, path: string, body?: unknown): Promise<any> {
+		const answer = await fetch(this.server.url + path, {
+			method,
+			headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
+			body: body === undefined ? undefined : JSON.stringify(body)
+		});
+		if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+		return answer.json();
+	}
+
+	/** Pushes changes as an older client would: without ids, times and actors. */
+	push(app: string, changes: unknown[]): Promise<any> {
+		return this.#request('POST', `/sync/${app}`, { clientId: 'e2e', since: '', changes });
+	}
+
+	/** Every change of a table, oldest first. */
+	async changes(app: string, table: string): Promise<any[]> {
+		const answer = await this.#request('GET', `/sync/${app}/pull?collection=${table}&since=`);
+		return answer.serverChanges;
+	}
+
+	/** Moves a mission's next run to a moment ago, so that the next tick finds it due. */
+	async makeDue(mission: string): Promise<void> {
+		const past = new Date(Date.now() - 1000).toISOString();
+		await this.push('ai', [{ table: 'aiMissions', id: mission, op: 'update', fields: { nextRunAt: { value: past } } }]);
+	}
+
+	async runNow(mission: string): Promise<void> {
+		await this.#request('POST', `/ai/missions/${mission}/run`, {});
+	}
+}
