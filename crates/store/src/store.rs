@@ -97,7 +97,8 @@ pub trait Store: Send + Sync {
     /// When the next run can be claimed: a due time, a request, or the end of somebody's lease.
     async fn next_wake(&self) -> Result<Option<Micros>>;
 
-    /// Claims what is due and not claimed by a live lease, longest due first, one slot a mission.
+    /// Claims what is due and not claimed by a live lease, longest due first, one slot a mission:
+    /// what somebody asked for before what is due.
     async fn claim_due(
         &self,
         worker: &str,

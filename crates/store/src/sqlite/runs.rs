@@ -7,7 +7,8 @@ use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 use super::SqliteStore;
 use crate::{Claim, Fence, Result, RunRequest, Scope, StoreError, UserId};
 
-/// The longest due slot of each mission that nobody holds, with the attempts already made at it.
+/// The slot of each mission that nobody holds: what somebody asked for, else what is due longest. With the
+/// attempts already made at it.
 const CLAIMABLE: &str = "
     WITH slots AS (
         SELECT user_id, mission_id, slot, min(due_at) AS due_at, max(requested) AS requested FROM (
@@ -19,7 +20,8 @@ const CLAIMABLE: &str = "
     ), ranked AS (
         SELECT s.user_id, s.mission_id, s.slot, s.due_at, s.requested,
                CASE WHEN c.slot = s.slot THEN c.attempts ELSE 0 END AS attempts,
-               row_number() OVER (PARTITION BY s.user_id, s.mission_id ORDER BY s.due_at, s.slot) AS rank
+               row_number() OVER (PARTITION BY s.user_id, s.mission_id
+                                  ORDER BY s.requested DESC, s.due_at, s.slot) AS rank
         FROM slots s LEFT JOIN mission_claims c ON c.user_id = s.user_id AND c.mission_id = s.mission_id
         WHERE c.worker IS NULL OR c.lease_until <= ?1
     )
