@@ -116,6 +116,14 @@ describe('a session', () => {
 		expect(await currentReplica().db.outbox.count()).toBe(1);
 	});
 
+	it('has one database and one sync, however often it is started at once', async () => {
+		server.cookie = someUser();
+		await Promise.all([startSession(), startSession()]);
+		const id = await createRecord('todo', 'tasks', { title: 'Sent' });
+		await until(async () => (await currentReplica().db.outbox.count()) === 0);
+		expect(tasks.get(id)?.data.title).toBe('Sent');
+	});
+
 	it('keeps no token in storage', async () => {
 		await signIn(someUser(), 'secret');
 		expect(localStorage.getItem('mana.user')).not.toContain('token');

@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ValidationError } from '../core/errors';
 import type { Actor } from '../core/types';
+import { syncStatus } from '../sync/status.svelte';
 import { openTab, someUser } from '../testing/replica';
 import { execute } from './executor';
 
@@ -63,6 +64,21 @@ describe('the write path', () => {
 		await execute(replica, { kind: 'write', actor: user, writes: [{ ...key, op: 'insert', set: form }] });
 		const row = await replica.read(key);
 		expect(row?.data.inputs).toEqual([{ module: 'notes', table: 'notes' }]);
+	});
+
+	it('says that the device is full, changes nothing, and takes it back when there is space', async () => {
+		const replica = await openTab(someUser());
+		const write = () =>
+			execute(replica, { kind: 'write', actor: user, writes: [{ ...task, op: 'insert', set: { title: 'Milk' } }] });
+		const full = vi.spyOn(replica.db.outbox, 'bulkAdd').mockImplementation(() => {
+			throw new DOMException('no space', 'QuotaExceededError');
+		});
+		await expect(write()).rejects.toMatchObject({ code: 'storage_full' });
+		expect(syncStatus.storage?.code).toBe('storage_full');
+		expect(await replica.db.records.count()).toBe(0);
+		full.mockRestore();
+		await write();
+		expect(syncStatus.storage).toBeNull();
 	});
 
 	it('lets no AI write past the policy', async () => {

@@ -1,4 +1,4 @@
-import { en } from './en';
+import type { en } from './en';
 
 /** The languages of the screen. */
 export type Locale = 'en' | 'de';
@@ -12,12 +12,14 @@ export type MessageKey = keyof typeof en;
 export type Messages = Record<MessageKey, Message>;
 export type Params = Record<string, string | number>;
 
-const loaders: Record<Exclude<Locale, 'en'>, () => Promise<Messages>> = {
+/** Only the language on screen is loaded. */
+const loaders: Record<Locale, () => Promise<Messages>> = {
+	en: async () => (await import('./en')).en,
 	de: async () => (await import('./de')).de
 };
 
 let locale = $state<Locale>('en');
-let messages = $state.raw<Messages>(en);
+let messages = $state.raw<Partial<Messages>>({});
 
 /** The language of the screen; change it with `setLocale`. */
 export const i18n = {
@@ -34,8 +36,7 @@ export async function setLocale(next: Locale): Promise<void> {
 
 /** Change the language of the screen for now. */
 export async function showLocale(next: Locale): Promise<void> {
-	const loaded = next === 'en' ? en : await loaders[next]();
-	messages = loaded;
+	messages = await loaders[next]();
 	locale = next;
 	if (typeof document !== 'undefined') document.documentElement.lang = next;
 }

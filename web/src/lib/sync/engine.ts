@@ -2,6 +2,7 @@ import { ApiError } from '../api/http';
 import type { Change, RecordKey, RecordState, Row } from '../core/types';
 import type { OutboxRow } from '../db/database';
 import type { Replica } from '../db/replica';
+import { storageError } from '../db/storage';
 import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from '../db/rows';
 import { SCHEMA_VERSION, type Adjusted, type PostSync, type SyncAnswer } from './wire';
 
@@ -47,7 +48,10 @@ export class SyncEngine {
 			return true;
 		}
 		this.#batchChanges = Math.min(BATCH_CHANGES, this.#batchChanges * 2);
-		const waiting = await this.#takeOver(batch, answer, (sentAt + Date.now()) / 2);
+		const heardAt = (sentAt + Date.now()) / 2;
+		const waiting = await this.#takeOver(batch, answer, heardAt).catch((thrown: unknown) => {
+			throw storageError(thrown);
+		});
 		return answer.hasMore || waiting > 0;
 	}
 
