@@ -7,7 +7,7 @@ use mana_core::{
     change::take_over, ids, manifest::Registry, merge,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -60,10 +60,8 @@ impl Core {
     /// `{missionId, slot}` → `{iterationId}`.
     pub fn ids(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: Slot| {
-            Ok(BTreeMap::from([(
-                "iterationId",
-                ids::iteration_id(&input.mission_id, &input.slot),
-            )]))
+            let iteration = ids::iteration_id(&input.mission_id, &input.slot);
+            Ok(json!({ "iterationId": iteration }))
         })
     }
 }
@@ -99,11 +97,10 @@ struct Refused {
 
 fn apply(registry: &Registry, input: Apply) -> Applied {
     let mut answer = Applied::default();
-    let given = input
-        .records
-        .into_iter()
-        .map(|record| (record.key, record.state));
-    let mut given: BTreeMap<RecordKey, Option<RecordState>> = given.collect();
+    let mut given: BTreeMap<RecordKey, RecordState> = BTreeMap::new();
+    for Keyed { key, state } in input.records {
+        given.extend(state.map(|state| (key, state)));
+    }
     let mut touched: BTreeMap<RecordKey, RecordState> = BTreeMap::new();
     for (index, wire) in input.changes.into_iter().enumerate() {
         let event_id = wire
@@ -133,7 +130,7 @@ fn apply(registry: &Registry, input: Apply) -> Applied {
         let state = match touched.entry(key) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
-                let state = given.remove(entry.key()).flatten().unwrap_or_default();
+                let state = given.remove(entry.key()).unwrap_or_default();
                 entry.insert(state)
             }
         };

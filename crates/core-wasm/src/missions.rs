@@ -1,13 +1,11 @@
 //! Missions: when they run next, and what their form says.
 
-use std::collections::BTreeMap;
-
 use mana_core::{
     Map, Micros,
     mission::{Cadence, Problem, cadence, cadence::Zone, check_mission},
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -25,7 +23,7 @@ impl Core {
             let cadence = Cadence::parse(input.cadence.as_ref()).map_err(fault)?;
             let zone = BrowserZone::named(&input.timezone).map_err(fault)?;
             let at = cadence::next_after(&cadence, &zone, input.after);
-            Ok(BTreeMap::from([("at", at)]))
+            Ok(json!({ "at": at }))
         })
     }
 
@@ -33,7 +31,7 @@ impl Core {
     #[wasm_bindgen(js_name = "checkMission")]
     pub fn check_mission(&self, input: &str) -> Result<String, JsError> {
         call(input, |data: Map| {
-            Ok(BTreeMap::from([("errors", check_mission(&data, is_zone))]))
+            Ok(json!({ "errors": check_mission(&data, is_zone) }))
         })
     }
 }

@@ -1,16 +1,15 @@
 //! Modules, tools, policy, proposals.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use mana_core::{
     Actor, Change, Clock, Map, Micros, RecordState,
     manifest::{EffectOp, Label, Operation},
-    mission::Problem,
     policy::{self, Call, Consent, Overrides, Policy},
     staging::{self, Closed, Decide, Decision, Proposal, Records, Staging},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -32,7 +31,7 @@ impl Core {
                 partial,
             } = input;
             let errors = self.registry.check_record(&app, &table, &data, partial);
-            Ok(BTreeMap::<_, Vec<Problem>>::from([("errors", errors)]))
+            Ok(json!({ "errors": errors }))
         })
     }
 
@@ -60,7 +59,7 @@ impl Core {
     pub fn touched(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: Stage| {
             let records = self.staging(&input).touched();
-            Ok(BTreeMap::from([("records", records)]))
+            Ok(json!({ "records": records }))
         })
     }
 

@@ -113,27 +113,23 @@ pub fn prepare(schema: &TableSchema, write: Prepare<'_>) -> Result<Prepared, Cha
     change.actor = Some(write.actor);
     match write.op {
         Op::Insert => {
-            let stamp = FieldWrite {
-                value: None,
-                updated_at: Some(at),
-            };
-            change.fields = write
-                .set
-                .keys()
-                .map(|f| (f.clone(), stamp.clone()))
-                .collect();
+            for field in write.set.keys() {
+                let stamp = FieldWrite {
+                    value: None,
+                    updated_at: Some(at),
+                };
+                change.fields.insert(field.clone(), stamp);
+            }
             change.data = Some(write.set);
         }
         Op::Update => {
-            let stamped = |value| FieldWrite {
-                value: Some(value),
-                updated_at: Some(at),
-            };
-            change.fields = write
-                .set
-                .into_iter()
-                .map(|(f, v)| (f, stamped(v)))
-                .collect();
+            for (field, value) in write.set {
+                let stamped = FieldWrite {
+                    value: Some(value),
+                    updated_at: Some(at),
+                };
+                change.fields.insert(field, stamped);
+            }
         }
         Op::Delete => change.deleted_at = Some(at),
     }

@@ -121,8 +121,15 @@ impl fmt::Display for Micros {
         } else {
             Timestamp::MAX
         };
-        let time = Timestamp::from_microsecond(self.0).unwrap_or(end);
-        write!(f, "{time:.6}")
+        let utc = Offset::UTC.to_datetime(Timestamp::from_microsecond(self.0).unwrap_or(end));
+        // By hand, because jiff's printer brings everything that it can print into the browser.
+        let (year, month, day) = (utc.year(), utc.month(), utc.day());
+        let (hour, minute, second) = (utc.hour(), utc.minute(), utc.second());
+        let micros = utc.subsec_nanosecond() / 1000;
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
+        )
     }
 }
 

@@ -114,8 +114,8 @@ fn list_stamps(spec: &ListSpec, pointer: &str, list: &Value, found: &mut Vec<(St
 
 /// Sets back every stamp of a push that lies over a minute in the future (T3).
 ///
-/// The distinct stamps too far ahead, in their order, become `now + 1 µs`, `now + 2 µs` and so on:
-/// what was later stays later.
+/// The distinct stamps too far ahead, in their order, become the limit + 1 µs, + 2 µs and so on: what
+/// was later stays later, also than what came before and lay within the minute.
 pub fn set_back<'s>(
     changes: &mut [Change],
     schema: impl Fn(&Change) -> &'s TableSchema,
@@ -134,7 +134,7 @@ pub fn set_back<'s>(
     let places: BTreeMap<Micros, Micros> = distinct
         .into_iter()
         .zip(1..)
-        .map(|(at, n)| (at, now.plus(n)))
+        .map(|(at, n)| (at, limit.plus(n)))
         .collect();
     (early.into_iter())
         .map(|(index, field, at)| {
@@ -158,7 +158,7 @@ pub fn take_over(
     change: &mut Change,
     adjusted: &[Adjusted],
 ) {
-    let before: BTreeMap<String, Micros> = change.stamps(schema).into_iter().collect();
+    let before = change.stamps(schema);
     for Adjusted {
         event_id,
         field: pointer,
@@ -168,7 +168,7 @@ pub fn take_over(
         if change.event_id.as_ref() != Some(event_id) {
             continue;
         }
-        let Some(old) = before.get(pointer) else {
+        let Some((_, old)) = before.iter().find(|(known, _)| known == pointer) else {
             continue;
         };
         in_state(state, change, pointer, *old, *at);

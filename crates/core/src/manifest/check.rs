@@ -1,7 +1,6 @@
 //! Whether values fit: parameters of a tool's call, fields of a record. In plain words, since a person
 //! reads them in a form and a model reads them to repair its plan.
 
-use jiff::civil;
 use serde_json::Value;
 
 use super::{
@@ -127,11 +126,11 @@ fn is_empty(value: &Value) -> bool {
 }
 
 pub(super) fn is_date(text: &str) -> bool {
-    text.len() == 10 && text.parse::<civil::Date>().is_ok()
+    text.len() == 10 && Micros::parse(&format!("{text}T00:00:00Z")).is_ok()
 }
 
 fn is_time(text: &str) -> bool {
-    text.len() == 5 && text.parse::<civil::Time>().is_ok()
+    text.len() == 5 && Micros::parse(&format!("2000-01-01T{text}:00Z")).is_ok()
 }
 
 fn is_url(text: &str) -> bool {

@@ -1,9 +1,6 @@
 //! Keyed lists: element by element, each by its own stamps (L1…).
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use serde_json::Value;
 
@@ -71,7 +68,8 @@ pub(super) fn merge(spec: &ListSpec, list: &mut Value, incoming: &Value) -> bool
         }
     }
     changed |= moved;
-    let added: BTreeSet<String> = arriving.keys().cloned().collect();
+    // In order, so it can be searched.
+    let added: Vec<String> = arriving.keys().cloned().collect();
     elements.extend(arriving.into_values().map(Value::Object));
     if moved || !added.is_empty() {
         elements.sort_by_cached_key(|element| (order(spec, element), id_of(element)));
@@ -81,7 +79,7 @@ pub(super) fn merge(spec: &ListSpec, list: &mut Value, incoming: &Value) -> bool
         .saturating_sub(spec.keep.unwrap_or(usize::MAX));
     let dropped = elements
         .drain(..surplus)
-        .filter(|e| added.contains(&id_of(e)))
+        .filter(|e| added.binary_search(&id_of(e)).is_ok())
         .count();
     changed |= dropped < added.len();
     *list = Value::Array(elements);
