@@ -43,12 +43,12 @@ fn sync_t3_stamps_over_a_minute_ahead_are_set_back_in_their_order() {
     assert_eq!(
         said,
         json!([
-            {"eventId": "e1", "field": "/at", "at": "2026-01-01T00:00:00.000002Z"},
-            {"eventId": "e1", "field": "/fields/a~1b~0/updatedAt", "at": "2026-01-01T00:00:00.000001Z"},
-            {"eventId": "e1", "field": "/fields/title/updatedAt", "at": "2026-01-01T00:00:00.000002Z"},
-            {"eventId": "e2", "field": "/fields/runs/value/0/updatedAt", "at": "2026-01-01T00:00:00.000003Z"},
-            {"eventId": "e2", "field": "/fields/runs/value/0/plan/0/decidedAt", "at": "2026-01-01T00:00:00.000002Z"},
-            {"eventId": "e3", "field": "/deletedAt", "at": "2026-01-01T00:00:00.000004Z"}
+            {"eventId": "e1", "field": "/at", "at": "2026-01-01T00:01:00.000002Z"},
+            {"eventId": "e1", "field": "/fields/a~1b~0/updatedAt", "at": "2026-01-01T00:01:00.000001Z"},
+            {"eventId": "e1", "field": "/fields/title/updatedAt", "at": "2026-01-01T00:01:00.000002Z"},
+            {"eventId": "e2", "field": "/fields/runs/value/0/updatedAt", "at": "2026-01-01T00:01:00.000003Z"},
+            {"eventId": "e2", "field": "/fields/runs/value/0/plan/0/decidedAt", "at": "2026-01-01T00:01:00.000002Z"},
+            {"eventId": "e3", "field": "/deletedAt", "at": "2026-01-01T00:01:00.000004Z"}
         ])
     );
     for (pointer, change) in adjusted.iter().map(|a| (&a.field, &a.event_id)) {
@@ -64,7 +64,7 @@ fn sync_t3_stamps_over_a_minute_ahead_are_set_back_in_their_order() {
             stamp
                 .as_str()
                 .unwrap()
-                .starts_with("2026-01-01T00:00:00.00000")
+                .starts_with("2026-01-01T00:01:00.00000")
         );
     }
 }
@@ -74,8 +74,27 @@ fn sync_t3_stamps_within_a_minute_stay() {
     let (mut changes, _) = adjusted();
     let before = changes.clone();
     let schema = schema();
-    assert!(set_back(&mut changes, |_| &schema, Micros::parse(NOW).unwrap()).is_empty());
+    let a_moment_later = Micros::parse(NOW).unwrap().plus(1_000);
+    assert!(set_back(&mut changes, |_| &schema, a_moment_later).is_empty());
     assert_eq!(changes, before);
+}
+
+#[test]
+fn sync_t3_what_a_fast_clock_wrote_last_stays_last() {
+    let schema = schema();
+    let write = |value: &str, at: &str| {
+        let change = json!({"eventId": value, "table": "t", "id": "r", "op": "update", "actor": {"kind": "user"},
+            "fields": {"title": {"value": value, "updatedAt": at}}});
+        Change::parse(change).unwrap()
+    };
+    // A device two minutes ahead: the first stamp is still within the minute, the second is not.
+    let mut changes = [write("first", "2026-01-01T00:00:50Z"), write("last", "2026-01-01T00:02:00Z")];
+    assert_eq!(set_back(&mut changes, |_| &schema, Micros::parse(NOW).unwrap()).len(), 1);
+    let mut server = RecordState::default();
+    for change in &changes {
+        apply(&schema, &mut server, change);
+    }
+    assert_eq!(server.data["title"], "last");
 }
 
 #[test]
