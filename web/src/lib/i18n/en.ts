@@ -15,7 +15,7 @@ export const en = {
 	'nav.workbench': 'Workbench',
 	'nav.settings': 'Settings',
 	'nav.more': 'More',
-	'nav.search': 'Search or jump',
+	'nav.search': 'Search',
 	'nav.proposals': { one: 'proposal waits', other: 'proposals wait' },
 
 	// Sync
@@ -442,6 +442,7 @@ export const en = {
 	'bench.approvedN': 'You approved {count} proposals of {mission}.',
 	'bench.rejected': 'You rejected {title}, proposed by {mission}.',
 	'bench.rejectedWhy': 'You rejected {title}, proposed by {mission}. Reason: {reason}',
+	'bench.undone': 'You undid {title}, proposed by {mission}.',
 	'bench.policy': '{mission} did {title} without asking, as the rules allow.',
 	'bench.failedWord': 'failed',
 	'bench.week': 'The last seven days',
@@ -505,6 +506,7 @@ export const en = {
 	'settings.storageMay': 'The browser may clear it when space runs low. What is synced stays on your server.',
 	'settings.storageAsk': 'Ask the browser to keep it',
 	'settings.modules': 'Modules',
+	'settings.moduleRejected': '{file} is not in use.',
 	'settings.modulesLead': 'A module is one file. Put a manifest into the server’s modules folder and restart it; its page, its tools and its inputs appear.',
 	'settings.tools': { one: '1 tool for missions', other: '{count} tools for missions' },
 	'settings.llm': 'Language model',

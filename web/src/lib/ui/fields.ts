@@ -6,6 +6,9 @@ import type { Data, Field, Row, Table } from '$lib/core/types';
 import { excerpt } from './markdown';
 import { dayWord, dayOf, minutesText, timeOf, when } from './format';
 
+/** Minutes are a length; everything else keeps its number. */
+const isMinutes = (name: string) => /minutes$/i.test(name);
+
 /** The table of a record, where its module is known here. */
 export function tableOf(app: string, table: string): Table | undefined {
 	return moduleOf(app)?.tables[table];
@@ -28,16 +31,19 @@ export function moduleName(app: string): string {
 }
 
 /** The label of a field, or its name where nobody wrote one. */
-export function fieldLabel(app: string, table: string, field: string): string {
-	return label(tableOf(app, table)?.fields[field]?.label) || field;
+export function fieldLabel(app: string, table: string, field: string, short = false): string {
+	const text = label(tableOf(app, table)?.fields[field]?.label) || field;
+	// Where the value is written out (“1 h 30 min”), the unit is no part of the name.
+	return short && isMinutes(field) ? text.replace(/ in (minutes|Minuten)$/i, '') : text;
 }
 
 /** What a record is called. */
 export function titleOf(app: string, table: string, data: Data | undefined): string {
 	const info = tableOf(app, table);
+	if (info?.singleton) return moduleName(app);
 	const value = data?.[info?.list?.title ?? 'title'] ?? data?.title ?? data?.name;
 	if (typeof value === 'string' && value.trim()) return value;
-	return info?.singleton ? moduleName(app) : t('word.untitled');
+	return t('word.untitled');
 }
 
 /** The record at an address, if this device has it. */
@@ -52,9 +58,6 @@ export function recordHref(app: string, table: string, id: string): string {
 	const route = module?.route ?? `/${app}`;
 	return tableOf(app, table)?.singleton ? route : `${route}?open=${encodeURIComponent(id)}`;
 }
-
-/** Minutes are a length; everything else keeps its number. */
-const isMinutes = (name: string) => /minutes$/i.test(name);
 
 /** A value as one line of text; empty where there is none. */
 export function valueText(app: string, name: string, field: Field | undefined, value: unknown): string {
@@ -78,8 +81,9 @@ export function valueText(app: string, name: string, field: Field | undefined, v
 		}
 		case 'ref': {
 			const module = field.module ?? app;
-			const row = field.table ? recordAt(module, field.table, String(value)) : undefined;
-			return row ? titleOf(module, field.table!, row.data) : t('word.removed');
+			const records = field.table ? collection(module, field.table) : undefined;
+			const row = records?.get(String(value));
+			return row ? titleOf(module, field.table!, row.data) : records?.ready ? t('word.removed') : '';
 		}
 		case 'markdown':
 			return excerpt(String(value));
@@ -94,7 +98,7 @@ export function valueText(app: string, name: string, field: Field | undefined, v
 const SELF_EVIDENT = new Set(['date', 'datetime', 'text', 'markdown', 'enum', 'tags', 'url', 'time']);
 
 /** The line under a record's title: what the manifest says, in words. */
-export function metaParts(app: string, table: string, data: Data, skip: readonly string[] = []): string[] {
+export function metaParts(app: string, table: string, data: Data, skip: readonly string[] = [], atHour = false): string[] {
 	const info = tableOf(app, table);
 	const parts: string[] = [];
 	const names = info?.list?.meta ?? [];
@@ -112,7 +116,9 @@ export function metaParts(app: string, table: string, data: Data, skip: readonly
 		if (name === 'allDay') continue;
 		if (name === 'endsAt' && typeof data.startsAt === 'string') continue;
 		if (name === 'startsAt' && typeof data.startsAt === 'string') {
-			parts.push(spanOf(data));
+			// Beside its hour in a day, an event says how long it takes.
+			const length = atHour ? lengthOf(data) : spanOf(data);
+			if (length) parts.push(length);
 			continue;
 		}
 		const text = valueText(app, name, field, value);
@@ -128,6 +134,12 @@ export function progressText(data: Data): string {
 	const done = number.format(Number(data.progress ?? 0));
 	const unit = data.unit ? ` ${String(data.unit)}` : '';
 	return typeof data.target === 'number' ? t('today.progress', { done, total: number.format(data.target) }) + unit : done + unit;
+}
+
+/** How long an event takes: “45 min”. */
+export function lengthOf(data: Data): string {
+	const minutes = typeof data.endsAt === 'string' ? (Date.parse(data.endsAt) - Date.parse(String(data.startsAt))) / 60_000 : 0;
+	return !data.allDay && minutes > 0 && minutes < 24 * 60 ? minutesText(minutes) : '';
 }
 
 /** When an event is: “Thu 9 Apr, 15:30 to 16:15”. */

@@ -53,7 +53,8 @@ function decisionEvent(mission: Mission, step: Step): HistoryEvent | null {
 	if (step.status === 'rejected')
 		return { ...base, icon: 'x', text: step.feedback ? 'bench.rejectedWhy' : 'bench.rejected', params: { reason: reasonText(step.feedback) } };
 	if (step.decidedBy === 'policy') return { ...base, icon: 'check', text: 'bench.policy', params: {} };
-	return { ...base, icon: step.status === 'undone' ? 'undo' : 'check', text: step.editedParams ? 'bench.approvedEdited' : 'bench.approved', params: {} };
+	if (step.status === 'undone') return { ...base, icon: 'undo', text: 'bench.undone', params: {} };
+	return { ...base, icon: 'check', text: step.editedParams ? 'bench.approvedEdited' : 'bench.approved', params: {} };
 }
 
 /** Approvals of one run in the same minute are one sentence from three on. */

@@ -72,9 +72,9 @@ export function proposalPlace(p: Proposal): string {
 }
 
 /** The line under the title of something new. */
-export function proposalMeta(p: Proposal): string[] {
+export function proposalMeta(p: Proposal, atHour = false): string[] {
 	const op = first(p);
-	return op.op === 'insert' ? metaParts(op.app, op.table, op.set ?? {}, longFields(p).map((f) => f.field)) : [];
+	return op.op === 'insert' ? metaParts(op.app, op.table, op.set ?? {}, longFields(p).map((f) => f.field), atHour) : [];
 }
 
 /** The long texts of something new; they are read in full before one approves. */
@@ -106,7 +106,7 @@ export function proposalChanges(p: Proposal): FieldChange[] {
 			.filter(([name, value]) => JSON.stringify(seen[name]?.value ?? null) !== JSON.stringify(value ?? null))
 			.map(([name, value]) => {
 				const [before, after] = pair(op.app, name, fields[name], seen[name]?.value, value);
-				return { field: name, label: prefix + fieldLabel(op.app, op.table, name), before, after };
+				return { field: name, label: prefix + fieldLabel(op.app, op.table, name, true), before, after };
 			});
 	});
 }
@@ -127,7 +127,7 @@ export function threeWay(p: Proposal): { label: string; seen: string; now: strin
 		return names
 			.filter((name) => name !== 'deletedAt')
 			.map((name) => ({
-				label: fieldLabel(op.app, op.table, name),
+				label: fieldLabel(op.app, op.table, name, true),
 				seen: shown(name, seen[name]?.value),
 				now: row ? shown(name, row.data[name]) : t('word.removed'),
 				proposed: op.op === 'delete' ? t('prop.removeShort') : shown(name, op.set?.[name]),
