@@ -1,4 +1,5 @@
 import { OfflineError, request } from './api/http';
+import type { components } from './api/schema';
 import { SessionEnded, TokenHolder, type TokenAnswer } from './api/token';
 import type { Manifest } from './core/types';
 import { currentReplica, setReplica } from './db/current';
@@ -8,14 +9,7 @@ import { showModules } from './modules.svelte';
 import { resetStatus } from './sync/status.svelte';
 
 /** Who is at this browser. */
-export interface Profile {
-	userId: string;
-	email: string;
-	name: string | null;
-	timezone: string;
-	locale: string;
-	role: string;
-}
+export type Profile = components['schemas']['Me'];
 
 /** What a new account needs. Time zone and language are the browser's. */
 export interface NewAccount {

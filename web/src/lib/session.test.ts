@@ -30,11 +30,11 @@ class FakeAccounts {
 		if (!this.cookie) return refused;
 		if (path === '/auth/refresh') return answer(this.#token());
 		if (path === '/auth/me') {
-			return answer({ userId: this.cookie, email: this.cookie, name: null, timezone: 'UTC', locale: 'en', role: 'owner' });
+			return answer({ userId: this.cookie, email: this.cookie, name: '', timezone: 'UTC', locale: 'en', role: 'owner' });
 		}
 		if (path === '/modules') return answer(manifests);
 		if (path === '/sync') {
-			return answer({ serverChanges: [], syncedUntil: '1', hasMore: false, serverTime: new Date().toISOString() });
+			return answer({ serverChanges: [], syncedUntil: '1', hasMore: false, serverTime: new Date().toISOString(), adjusted: [] });
 		}
 		return answer({ error: { code: 'not_found', message: path } }, 404);
 	};

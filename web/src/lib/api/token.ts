@@ -1,12 +1,11 @@
 import { ManaError } from '../core/errors';
+import type { components } from './schema';
 import { ApiError, request, type RequestOptions } from './http';
 
+type Schemas = components['schemas'];
+
 /** What sign-in, sign-up and refresh answer. */
-export interface TokenAnswer {
-	userId: string;
-	token: string;
-	expiresAt: string;
-}
+export type TokenAnswer = Schemas['SignedIn'];
 
 /** The session ended on the server, or another person signed in at this browser. */
 export class SessionEnded extends ManaError {

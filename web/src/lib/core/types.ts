@@ -1,6 +1,8 @@
 /**
- * The shapes that the core speaks (crates/core), as TypeScript. The one place where they are kept by hand.
+ * The shapes that the core speaks (crates/core), as TypeScript: the one place where they are kept by hand. Those that
+ * go over HTTP come from spec/openapi.json.
  */
+import type { components } from '../api/schema';
 
 /** The fields of a record. */
 export type Data = Record<string, unknown>;
@@ -42,17 +44,10 @@ export interface Row extends RecordKey, RecordState {
 }
 
 /** What a change does. */
-export type Op = 'insert' | 'update' | 'delete';
+export type Op = components['schemas']['Op'];
 
 /** A change as it goes over the wire; what it holds beyond this is the core's business. */
-export interface Change {
-	eventId: string;
-	appId: string;
-	table: string;
-	id: string;
-	op: Op;
-	[key: string]: unknown;
-}
+export type Change = components['schemas']['Change'] & { eventId: string; appId: string };
 
 /** What a field may hold. */
 export type FieldType =

@@ -1,4 +1,5 @@
 import { v7 as uuid } from 'uuid';
+import type { components } from '../api/schema';
 import { ValidationError } from '../core/errors';
 import type {
 	AiRun,
@@ -37,6 +38,8 @@ export const missions = {
 		return list.find((mission) => mission.id === id);
 	}
 };
+
+type RunAccepted = components['schemas']['RunAccepted'];
 
 /** A run that is under way on the server. */
 export interface RunningRun {
@@ -115,11 +118,11 @@ export function nextRun(cadence: Cadence, timezone: string, after = new Date()):
 export async function runNow(
 	id: string,
 	slot = `run:${uuid()}`
-): Promise<{ iterationId: string; slot: string }> {
+): Promise<RunAccepted> {
 	const replica = currentReplica();
 	await flush(replica);
 	const { resolveInputs } = await import('./missionInputs');
-	const answer = await currentTokens().request<{ iterationId: string; slot: string }>(
+	const answer = await currentTokens().request<RunAccepted>(
 		`/ai/missions/${encodeURIComponent(id)}/run`,
 		{ method: 'POST', body: { slot, resolvedInputs: await resolveInputs(replica, id) } }
 	);

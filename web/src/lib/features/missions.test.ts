@@ -27,7 +27,7 @@ afterEach(() => {
 async function signedIn(): Promise<Replica> {
 	const replica = await openTab(someUser());
 	setReplica(replica);
-	session.user = { userId: replica.userId, email: '', name: null, timezone: 'Asia/Kathmandu', locale: 'en', role: 'owner' };
+	session.user = { userId: replica.userId, email: '', name: '', timezone: 'Asia/Kathmandu', locale: 'en', role: 'owner' };
 	await until(() => missions.ready);
 	return replica;
 }

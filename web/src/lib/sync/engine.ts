@@ -68,7 +68,7 @@ export class SyncEngine {
 		let rows: Row[] = [];
 		let waiting = 0;
 		await db.transaction('rw', [db.records, db.outbox, db.meta], async () => {
-			const adjusted = groupByEvent(answer.adjusted ?? []);
+			const adjusted = groupByEvent(answer.adjusted);
 			const setBack = batch.filter((row) => adjusted.has(row.eventId));
 			const keys = [...setBack.map((row) => row.change), ...answer.serverChanges].map(changeKey);
 			const states = await this.#readStates(keys);

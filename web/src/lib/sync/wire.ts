@@ -1,28 +1,16 @@
+import type { components } from '../api/schema';
 import type { Change } from '../core/types';
 
-/** POST /sync. */
-export interface SyncRequest {
-	clientId: string;
-	since: string;
-	schemaVersion: number;
-	changes: Change[];
-}
+type Schemas = components['schemas'];
 
-/** A stamp that lay too far in the future and was set back. */
-export interface Adjusted {
-	eventId: string;
-	field: string;
-	at: string;
-}
+/** POST /sync. */
+export type SyncRequest = Omit<Schemas['PushBody'], 'changes'> & { clientId: string; since: string; changes: Change[] };
 
 /** What POST /sync answers. */
-export interface SyncAnswer {
-	serverChanges: Change[];
-	syncedUntil: string;
-	hasMore: boolean;
-	serverTime: string;
-	adjusted?: Adjusted[];
-}
+export type SyncAnswer = Omit<Schemas['PushAnswer'], 'serverChanges'> & { serverChanges: Change[] };
+
+/** A stamp that lay too far in the future and was set back. */
+export type Adjusted = Schemas['Adjusted'];
 
 /** The version of the data's shape that this app writes. */
 export const SCHEMA_VERSION = 1;

@@ -35,6 +35,7 @@ export class FakeServer {
 			syncedUntil: String(from + page.length),
 			hasMore: from + page.length < this.log.length,
 			serverTime: this.serverTime(),
+			conflicts: [],
 			adjusted: changes.flatMap((change) => this.adjust(change))
 		} satisfies SyncAnswer;
 	};
