@@ -91,6 +91,22 @@ export class Api {
 		await this.push('ai', [{ table: 'aiMissions', id: mission, op: 'update', fields: { nextRunAt: { value: past } } }]);
 	}
 
+	/** Decides every open step of a mission, as a device of the person does. */
+	async decideAll(mission: string, status: 'approved' | 'rejected', feedback?: string): Promise<void> {
+		const iterations = new Map<string, any>();
+		for (const change of await this.changes('ai', 'aiMissions')) {
+			if (change.id !== mission) continue;
+			for (const one of change.fields?.iterations?.value ?? []) iterations.set(one.id, one);
+		}
+		const now = new Date().toISOString();
+		const decided = [...iterations.values()].map(({ id, startedAt, plan }) => ({
+			id,
+			startedAt,
+			plan: plan.map((step: object) => ({ ...step, status, feedback, decidedAt: now, decidedBy: 'user', updatedAt: now }))
+		}));
+		await this.push('ai', [{ table: 'aiMissions', id: mission, op: 'update', fields: { iterations: { value: decided } } }]);
+	}
+
 	async runNow(mission: string): Promise<void> {
 		await this.#request('POST', `/ai/missions/${mission}/run`, {});
 	}
