@@ -1,0 +1,10 @@
+//! The runner against the real store and the real sync. Only the model is played, with canned answers;
+//! `crates/mana` tests the way to a model over HTTP. Test names carry the rules of `spec/MISSIONS.md`.
+
+mod asked;
+mod failures;
+mod once;
+mod plans;
+mod schedule;
+mod stopping;
+mod world;

@@ -1,0 +1,259 @@
+//! Every due occurrence leaves exactly one record.
+
+use std::time::Duration;
+
+use mana_core::Micros;
+use mana_core::mission::RunStatus::{Missed, Ran, Skipped};
+use serde_json::json;
+
+use crate::world::{MORNING, World, at, task};
+
+#[tokio::test]
+async fn missions_t3_while_a_plan_waits_for_review_the_occurrence_is_skipped_and_says_so() {
+    let world = World::new().await;
+    let id = world.daily_mission("Week").await;
+    world.tick().await;
+    world.set_clock("2026-11-21T08:00:00Z");
+    let report = world.tick().await;
+    assert_eq!(
+        (report.skipped, report.plans_produced),
+        (1, 0),
+        "{report:?}"
+    );
+    assert_eq!(world.llm.calls(), 1, "no model is asked");
+    let mission = world.mission_now(&id).await;
+    assert_eq!(
+        (mission.iterations.len(), mission.next_run_at),
+        (1, Some(at("2026-11-22T08:00:00Z")))
+    );
+    let skipped = world.runs(&id).await.pop().expect("a record");
+    assert_eq!(
+        (skipped.status, skipped.extra["code"].as_str()),
+        (Skipped, Some("waiting-for-review"))
+    );
+    assert!(skipped.reason.expect("a reason").contains("One proposal"));
+
+    world.decide(&id, "approved", None).await;
+    world.set_clock("2026-11-22T08:00:00Z");
+    assert_eq!(
+        world.tick().await.plans_produced,
+        1,
+        "decided: it runs again"
+    );
+}
+
+#[tokio::test]
+async fn missions_t3_overlap_allow_runs_anyway_and_tells_the_model_what_waits() {
+    let world = World::new().await;
+    world.llm.will_say("Week", task("Buy oat milk"));
+    let id = world.daily_mission("Week").await;
+    world.update(&id, json!({"overlap": "allow"})).await;
+    world.tick().await;
+    world.set_clock("2026-11-21T08:00:00Z");
+    assert_eq!(world.tick().await.plans_produced, 1);
+    let prompt = world.llm.last_prompt();
+    let waits = prompt.split("## Waiting").nth(1).expect("the section");
+    assert!(waits.contains("\"Buy oat milk\" (create_task"), "{prompt}");
+}
+
+#[tokio::test]
+async fn missions_t5_after_days_off_the_newest_runs_and_the_others_are_missed() {
+    let world = World::new().await;
+    let id = world.daily_mission("Week").await;
+    world.set_clock("2026-11-23T09:30:00Z");
+    let report = world.tick().await;
+    assert_eq!(
+        (report.due_mission_count, report.plans_written_back),
+        (1, 1),
+        "{report:?}"
+    );
+    let expected = [
+        (at("2026-11-20T08:00:00Z"), Missed),
+        (at("2026-11-21T08:00:00Z"), Missed),
+        (at("2026-11-22T08:00:00Z"), Missed),
+        (at("2026-11-23T09:30:00Z"), Ran),
+    ];
+    assert_eq!(world.run_statuses(&id).await, expected);
+    assert_eq!(world.iterations(&id).await.len(), 1);
+    assert_eq!(
+        world.mission_now(&id).await.next_run_at,
+        Some(at("2026-11-24T08:00:00Z"))
+    );
+    assert_eq!(world.tick().await.due_mission_count, 0);
+}
+
+#[tokio::test]
+async fn missions_t5_thousands_of_missed_occurrences_are_fifty_records_and_one_sum() {
+    let world = World::new().await;
+    let id = world
+        .mission(
+            "Minute",
+            json!({"cadence": {"kind": "interval", "everyMinutes": 1}}),
+        )
+        .await;
+    world.set_clock("2026-11-24T08:00:30Z");
+    assert_eq!(world.tick().await.plans_written_back, 1);
+    let runs = world.runs(&id).await;
+    assert_eq!(runs.len(), 50);
+    assert!(
+        runs[0]
+            .reason
+            .as_deref()
+            .expect("a reason")
+            .contains("every one before it since"),
+        "{:?}",
+        runs[0]
+    );
+    assert!(
+        !runs[1]
+            .reason
+            .as_deref()
+            .expect("a reason")
+            .contains("before it")
+    );
+    assert!(world.mission_now(&id).await.next_run_at > Some(world.now()));
+}
+
+#[tokio::test]
+async fn missions_t6_what_is_too_late_to_catch_up_is_missed_and_nothing_runs() {
+    let world = World::new().await;
+    let id = world.daily_mission("Week").await;
+    world.update(&id, json!({"catchUpMinutes": 60})).await;
+    world.set_clock("2026-11-21T10:00:00Z");
+    let report = world.tick().await;
+    assert_eq!(
+        (report.plans_produced, report.skipped),
+        (0, 1),
+        "{report:?}"
+    );
+    let expected = [(at(MORNING), Missed), (at("2026-11-21T08:00:00Z"), Missed)];
+    assert_eq!(world.run_statuses(&id).await, expected);
+    assert_eq!(
+        world.mission_now(&id).await.next_run_at,
+        Some(at("2026-11-22T08:00:00Z"))
+    );
+}
+
+#[tokio::test]
+async fn missions_t8_occurrences_during_a_long_run_are_skipped_with_a_record() {
+    let world = World::new().await;
+    let id = world
+        .mission(
+            "Minute",
+            json!({"cadence": {"kind": "interval", "everyMinutes": 1}}),
+        )
+        .await;
+    let due = world.mission_now(&id).await.next_run_at.expect("a time");
+    world
+        .clock
+        .store(due.0, std::sync::atomic::Ordering::SeqCst);
+    world.llm.close();
+    let runner = world.runner.clone();
+    let tick = tokio::spawn(async move { runner.tick().await });
+    world.llm.called().await;
+    world.advance(Duration::from_secs(150));
+    world.llm.open();
+    tick.await.expect("the tick ends");
+    let minute = |n: i64| due.plus(n * 60_000_000);
+    let statuses = world.run_statuses(&id).await;
+    assert_eq!(
+        statuses,
+        [(due, Ran), (minute(1), Skipped), (minute(2), Skipped)]
+    );
+    assert_eq!(world.runs(&id).await[1].extra["code"], "overlap");
+    assert_eq!(world.mission_now(&id).await.next_run_at, Some(minute(3)));
+}
+
+#[tokio::test]
+async fn missions_c6_a_daily_mission_runs_once_on_the_day_that_the_clock_jumps() {
+    let world = World::new().await;
+    world.set_clock("2026-03-28T02:00:00Z");
+    let cadence = json!({"cadence": {"kind": "daily", "atHour": 2, "atMinute": 30}, "timezone": "Europe/Berlin", "overlap": "allow"});
+    let id = world.mission("Night", cadence).await;
+    let mut due = Vec::new();
+    for _ in 0..3 {
+        let next = world.mission_now(&id).await.next_run_at.expect("a time");
+        due.push(next);
+        world
+            .clock
+            .store(next.0, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(world.tick().await.plans_written_back, 1);
+    }
+    // 03:30 summer time on the 29th, then 02:30 again.
+    assert_eq!(
+        due,
+        [
+            "2026-03-29T01:30:00Z",
+            "2026-03-30T00:30:00Z",
+            "2026-03-31T00:30:00Z"
+        ]
+        .map(at)
+    );
+}
+
+#[tokio::test]
+async fn missions_c7_a_daily_mission_runs_once_on_the_day_with_an_hour_twice() {
+    let world = World::new().await;
+    world.set_clock("2026-10-24T12:00:00Z");
+    let cadence = json!({"cadence": {"kind": "daily", "atHour": 2, "atMinute": 30}, "timezone": "Europe/Berlin", "overlap": "allow"});
+    let id = world.mission("Night", cadence).await;
+    world.set_clock("2026-10-25T00:30:00Z");
+    assert_eq!(world.tick().await.plans_written_back, 1);
+    world.set_clock("2026-10-25T01:30:00Z");
+    assert_eq!(world.tick().await.due_mission_count, 0, "the second 02:30");
+    assert_eq!(
+        world.mission_now(&id).await.next_run_at,
+        Some(at("2026-10-26T01:30:00Z"))
+    );
+}
+
+#[tokio::test]
+async fn missions_t9_a_mission_changed_while_the_model_thinks_keeps_what_the_person_set() {
+    let world = World::new().await;
+    let paused = world.daily_mission("Paused").await;
+    let moved = world.daily_mission("Moved").await;
+    let deleted = world.daily_mission("Deleted").await;
+    world.llm.close();
+    let runner = world.runner.clone();
+    let tick = tokio::spawn(async move { runner.tick().await });
+    for _ in 0..3 {
+        world.llm.called().await;
+    }
+    world.update(&paused, json!({"state": "paused"})).await;
+    world
+        .update(
+            &moved,
+            json!({"cadence": {"kind": "daily", "atHour": 20, "atMinute": 0}}),
+        )
+        .await;
+    world
+        .update(&deleted, json!({"deletedAt": world.now()}))
+        .await;
+    world.llm.open();
+    tick.await.expect("the tick ends");
+
+    let mission = world.mission_now(&paused).await;
+    assert_eq!(
+        (mission.next_run_at, mission.iterations.len()),
+        (None, 1),
+        "the plan is kept, the pause too"
+    );
+    let mission = world.mission_now(&moved).await;
+    assert_eq!(
+        (mission.next_run_at, mission.iterations.len()),
+        (Some(at("2026-11-20T20:00:00Z")), 1)
+    );
+    assert_eq!(world.mission_now(&deleted).await.iterations.len(), 0);
+    assert_eq!(world.tick().await.due_mission_count, 0);
+}
+
+#[tokio::test]
+async fn missions_t10_a_manual_mission_is_never_due() {
+    let world = World::new().await;
+    let id = world
+        .mission("Manual", json!({"cadence": {"kind": "manual"}}))
+        .await;
+    world.set_clock("2036-01-01T00:00:00Z");
+    assert_eq!(world.tick().await.due_mission_count, 0);
+    assert_eq!(world.mission_now(&id).await.next_run_at, None::<Micros>);
+}

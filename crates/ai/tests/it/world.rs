@@ -1,0 +1,474 @@
+//! A server in small: store, sync, a clock that stands still, and a model that says what it is told to.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, Runner, RunnerConfig, TickReport};
+use mana_core::manifest::Registry;
+use mana_core::mission::{AiRun, Iteration, Mission, RunStatus};
+use mana_core::{Map, Micros, RecordKey, RecordState};
+use mana_store::{
+    Accounts, ChangesPage, ChangesQuery, Claim, NewUser, Push, Pushed, RunRequest, Scope,
+    SqliteStore, Store, UserId,
+};
+use mana_sync::{AcceptPush, Hub, Origin, Sync};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, Semaphore};
+
+pub const MORNING: &str = "2026-11-20T08:00:00Z";
+
+pub fn at(text: &str) -> Micros {
+    Micros::parse(text).expect("a time")
+}
+
+/// What the model says next.
+pub type Said = Result<String, LlmError>;
+
+/// A plan of one task.
+pub fn task(title: &str) -> Said {
+    steps(json!([step(title)]))
+}
+
+pub fn step(title: &str) -> Value {
+    json!({"summary": title, "toolName": "create_task", "params": {"title": title}, "rationale": format!("Because of {title}.")})
+}
+
+pub fn steps(steps: Value) -> Said {
+    Ok(format!(
+        "```json\n{}\n```",
+        json!({"summary": "A plan", "steps": steps})
+    ))
+}
+
+pub fn say(text: &str) -> Said {
+    Ok(text.to_owned())
+}
+
+/// A model that answers by the mission's title, in the order that it is told to.
+pub struct TestLlm {
+    answers: Mutex<HashMap<String, VecDeque<Said>>>,
+    pub requests: Mutex<Vec<ChatRequest>>,
+    asked: Semaphore,
+    gate: Semaphore,
+}
+
+impl TestLlm {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            answers: Mutex::default(),
+            requests: Mutex::default(),
+            asked: Semaphore::new(0),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS >> 1),
+        })
+    }
+
+    pub fn will_say(&self, title: &str, said: Said) {
+        self.answers
+            .lock()
+            .expect("unpoisoned")
+            .entry(title.to_owned())
+            .or_default()
+            .push_back(said);
+    }
+
+    /// From now on every call waits.
+    pub fn close(&self) {
+        self.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub fn open(&self) {
+        self.gate.add_permits(1_000);
+    }
+
+    /// Waits for one more call.
+    pub async fn called(&self) {
+        self.asked
+            .acquire()
+            .await
+            .expect("the model stays")
+            .forget();
+    }
+
+    pub fn calls(&self) -> usize {
+        self.requests.lock().expect("unpoisoned").len()
+    }
+
+    /// The text of the last request.
+    pub fn last_prompt(&self) -> String {
+        let requests = self.requests.lock().expect("unpoisoned");
+        let messages = &requests.last().expect("a request").messages;
+        messages
+            .iter()
+            .map(|message| message.content.as_str())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+#[async_trait]
+impl Llm for TestLlm {
+    async fn chat(&self, request: ChatRequest) -> Result<ChatAnswer, LlmError> {
+        let text: String = request
+            .messages
+            .iter()
+            .map(|message| message.content.as_str())
+            .collect();
+        self.requests.lock().expect("unpoisoned").push(request);
+        self.asked.add_permits(1);
+        let _open = self.gate.acquire().await.expect("the gate stays");
+        let title = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Title: "))
+            .expect("a title")
+            .to_owned();
+        let said = self
+            .answers
+            .lock()
+            .expect("unpoisoned")
+            .get_mut(&title)
+            .and_then(VecDeque::pop_front);
+        let text = said.unwrap_or_else(|| task("Default"))?;
+        Ok(ChatAnswer {
+            text,
+            model: "test/model".to_owned(),
+            tokens: Some(100),
+        })
+    }
+}
+
+pub struct World {
+    pub store: Arc<SqliteStore>,
+    pub registry: Arc<Registry>,
+    pub hub: Arc<Hub>,
+    pub sync: Sync,
+    pub llm: Arc<TestLlm>,
+    pub runner: Arc<Runner>,
+    pub user: UserId,
+    pub clock: Arc<AtomicI64>,
+    pub config: RunnerConfig,
+}
+
+/// A module with a tool that needs nobody's leave.
+const DIARY: &str = r#"{
+  "id": "diary", "version": 1, "name": {"en": "Diary"}, "description": {"en": "What happened."},
+  "tables": {"lines": {"name": {"en": "Line"}, "plural": {"en": "Lines"},
+    "fields": {"text": {"type": "text", "label": {"en": "Text"}, "required": true, "max": 200}},
+    "list": {"title": "text"}}},
+  "tools": [{"name": "log_line", "label": {"en": "Diary line"}, "description": "Write a line.", "policy": "auto",
+    "params": {"text": {"type": "text", "required": true, "max": 500, "description": "The line."}},
+    "effect": {"op": "insert", "table": "lines", "set": {"text": "$text"}}}]
+}"#;
+
+impl World {
+    pub async fn new() -> World {
+        World::with(RunnerConfig::default()).await
+    }
+
+    pub async fn with(config: RunnerConfig) -> World {
+        let (registry, rejected) = Registry::builtin().with([("diary.json", DIARY)]);
+        assert_eq!(rejected, []);
+        let registry = Arc::new(registry);
+        let store = SqliteStore::memory(registry.clone())
+            .await
+            .expect("a store");
+        let clock = Arc::new(AtomicI64::new(at(MORNING).plus(-60_000_000).0));
+        let user = NewUser {
+            email: "a@example.org".into(),
+            name: "A".into(),
+            password_hash: "x".into(),
+            timezone: "UTC".into(),
+            locale: "en".into(),
+        };
+        let user = store
+            .create_user(user, Micros(clock.load(Ordering::SeqCst)))
+            .await
+            .expect("an account")
+            .id;
+        let hub = Hub::new();
+        let sync = Sync::new(store.clone(), registry.clone(), hub.clone());
+        let llm = TestLlm::new();
+        let world_clock = clock.clone();
+        let runner = Arc::new(Runner::new(
+            store.clone(),
+            sync.clone(),
+            llm.clone(),
+            registry.clone(),
+            store.clone(),
+            config.clone(),
+            Arc::new(move || Micros(world_clock.load(Ordering::SeqCst))),
+        ));
+        World {
+            store,
+            registry,
+            hub,
+            sync,
+            llm,
+            runner,
+            user,
+            clock,
+            config,
+        }
+    }
+
+    /// Another process over the same database; `wrap` may spoil its store.
+    pub fn another_runner(
+        &self,
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Arc<Runner> {
+        let store = wrap(self.store.clone());
+        let sync = Sync::new(store.clone(), self.registry.clone(), self.hub.clone());
+        let clock = self.clock.clone();
+        Arc::new(Runner::new(
+            store,
+            sync,
+            self.llm.clone(),
+            self.registry.clone(),
+            self.store.clone(),
+            RunnerConfig {
+                worker: "another".into(),
+                ..self.config.clone()
+            },
+            Arc::new(move || Micros(clock.load(Ordering::SeqCst))),
+        ))
+    }
+
+    pub fn scope(&self) -> Scope {
+        Scope::own(&self.user)
+    }
+
+    pub fn now(&self) -> Micros {
+        Micros(self.clock.load(Ordering::SeqCst))
+    }
+
+    pub fn set_clock(&self, text: &str) {
+        self.clock.store(at(text).0, Ordering::SeqCst);
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.clock
+            .fetch_add(by.as_micros() as i64, Ordering::SeqCst);
+    }
+
+    /// A device writes a record.
+    pub async fn write(&self, app: &str, table: &str, id: &str, op: &str, data: Value) {
+        self.advance(Duration::from_millis(1));
+        let now = self.now();
+        let mut change = json!({"eventId": format!("{id}-{}", now.0), "appId": app, "table": table, "id": id,
+            "op": op, "at": now, "actor": {"kind": "user"}});
+        if op == "insert" {
+            change["data"] = data;
+        } else {
+            let fields = data.as_object().expect("fields").iter();
+            change["fields"] = fields
+                .map(|(f, v)| (f.clone(), json!({"value": v, "updatedAt": now})))
+                .collect::<Map>()
+                .into();
+        }
+        let push = AcceptPush {
+            client_id: "device".into(),
+            app: None,
+            changes: vec![change],
+            since: now.to_string(),
+            schema_version: None,
+            fence: None,
+            origin: Origin::Device,
+        };
+        self.sync
+            .accept(&self.scope(), push, now)
+            .await
+            .expect("a good push");
+    }
+
+    /// A mission that is due at [`MORNING`], which is now.
+    pub async fn daily_mission(&self, title: &str) -> String {
+        self.clock
+            .store(at(MORNING).plus(-60_000_000).0, Ordering::SeqCst);
+        let id = self
+            .mission(
+                title,
+                json!({"cadence": {"kind": "daily", "atHour": 8, "atMinute": 0}}),
+            )
+            .await;
+        self.set_clock(MORNING);
+        id
+    }
+
+    pub async fn mission(&self, title: &str, more: Value) -> String {
+        let id = title.to_lowercase().replace(' ', "-");
+        let mut data = json!({"title": title, "objective": "Get on.", "state": "active"});
+        data.as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().expect("an object").clone());
+        self.write("ai", "aiMissions", &id, "insert", data).await;
+        id
+    }
+
+    pub async fn update(&self, id: &str, set: Value) {
+        self.write("ai", "aiMissions", id, "update", set).await;
+    }
+
+    pub async fn tick(&self) -> TickReport {
+        self.runner.tick().await
+    }
+
+    pub async fn record(&self, app: &str, table: &str, id: &str) -> Option<RecordState> {
+        self.store
+            .record(&self.scope(), &RecordKey::new(app, table, id))
+            .await
+            .expect("the store reads")
+    }
+
+    pub async fn mission_now(&self, id: &str) -> Mission {
+        let state = self
+            .record("ai", "aiMissions", id)
+            .await
+            .expect("the mission");
+        let mission = Mission::parse(id, &state.data);
+        assert_eq!(mission.problems, [], "{:?}", state.data);
+        mission
+    }
+
+    pub async fn iterations(&self, id: &str) -> Vec<Iteration> {
+        self.mission_now(id).await.iterations
+    }
+
+    /// The run records of a mission, oldest first.
+    pub async fn runs(&self, id: &str) -> Vec<AiRun> {
+        let records = self
+            .store
+            .records(&self.scope(), "ai", "aiRuns")
+            .await
+            .expect("the store reads");
+        let runs = records
+            .into_iter()
+            .map(|(_, state)| serde_json::from_value::<AiRun>(Value::Object(state.data)));
+        let mut runs: Vec<AiRun> = runs
+            .map(|run| run.expect("a run record"))
+            .filter(|run| run.mission_id == id)
+            .collect();
+        runs.sort_by_key(|run| run.started_at);
+        runs
+    }
+
+    /// Slot time and status of each run record.
+    pub async fn run_statuses(&self, id: &str) -> Vec<(Micros, RunStatus)> {
+        self.runs(id)
+            .await
+            .into_iter()
+            .map(|run| (run.started_at, run.status))
+            .collect()
+    }
+
+    /// The person rejects the first step of the newest iteration.
+    pub async fn decide(&self, id: &str, status: &str, feedback: Option<&str>) {
+        let iteration = self.iterations(id).await.pop().expect("an iteration");
+        let mut step = json!(iteration.plan[0]);
+        step["status"] = json!(status);
+        step["decidedAt"] = json!(self.now());
+        step["decidedBy"] = json!(self.user);
+        if let Some(feedback) = feedback {
+            step["feedback"] = json!(feedback);
+        }
+        let element =
+            json!({"id": iteration.id, "startedAt": iteration.started_at, "plan": [step]});
+        self.update(id, json!({"iterations": [element]})).await;
+    }
+
+    pub async fn request(&self, id: &str, slot: &str, inputs: Option<Value>) {
+        let request = RunRequest {
+            mission_id: id.to_owned(),
+            slot: slot.to_owned(),
+            iteration_id: mana_core::ids::iteration_id(id, slot),
+            not_before: self.now(),
+            inputs,
+        };
+        self.sync
+            .request_run(&self.scope(), request)
+            .await
+            .expect("the store writes");
+    }
+}
+
+/// A place in a push at which the process stops.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Dies {
+    BeforeTheWrite,
+    AfterTheWrite,
+}
+
+/// A store whose process stops for ever around the push of a run's result.
+pub struct Dying {
+    pub inner: Arc<dyn Store>,
+    pub when: Dies,
+    pub died: Arc<Notify>,
+}
+
+#[async_trait]
+impl Store for Dying {
+    async fn push(&self, scope: &Scope, push: Push) -> mana_store::Result<Pushed> {
+        if self.when == Dies::AfterTheWrite {
+            self.inner.push(scope, push).await?;
+        }
+        self.died.notify_one();
+        std::future::pending().await
+    }
+    async fn changes(&self, scope: &Scope, query: ChangesQuery) -> mana_store::Result<ChangesPage> {
+        self.inner.changes(scope, query).await
+    }
+    async fn record(
+        &self,
+        scope: &Scope,
+        key: &RecordKey,
+    ) -> mana_store::Result<Option<RecordState>> {
+        self.inner.record(scope, key).await
+    }
+    async fn records(
+        &self,
+        scope: &Scope,
+        app: &str,
+        table: &str,
+    ) -> mana_store::Result<Vec<(String, RecordState)>> {
+        self.inner.records(scope, app, table).await
+    }
+    async fn next_wake(&self) -> mana_store::Result<Option<Micros>> {
+        self.inner.next_wake().await
+    }
+    async fn claim_due(
+        &self,
+        worker: &str,
+        now: Micros,
+        until: Micros,
+        limit: usize,
+    ) -> mana_store::Result<Vec<Claim>> {
+        self.inner.claim_due(worker, now, until, limit).await
+    }
+    async fn renew(&self, claim: &Claim, until: Micros) -> mana_store::Result<bool> {
+        self.inner.renew(claim, until).await
+    }
+    async fn release(&self, claim: &Claim) -> mana_store::Result<()> {
+        self.inner.release(claim).await
+    }
+    async fn release_all(&self) -> mana_store::Result<u64> {
+        self.inner.release_all().await
+    }
+    async fn enqueue_run(&self, scope: &Scope, request: RunRequest) -> mana_store::Result<()> {
+        self.inner.enqueue_run(scope, request).await
+    }
+    async fn run_inputs(
+        &self,
+        scope: &Scope,
+        mission: &str,
+        slot: &str,
+    ) -> mana_store::Result<Option<Value>> {
+        self.inner.run_inputs(scope, mission, slot).await
+    }
+    async fn drop_run(&self, claim: &Claim) -> mana_store::Result<()> {
+        self.inner.drop_run(claim).await
+    }
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
