@@ -2,5 +2,12 @@
 
 fn main() {
     let release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
-    println!("cargo::rerun-if-changed={}", if release { "../../web/build" } else { "build.rs" });
+    println!(
+        "cargo::rerun-if-changed={}",
+        if release {
+            "../../web/build"
+        } else {
+            "build.rs"
+        }
+    );
 }

@@ -47,7 +47,9 @@ pub struct App {
 }
 
 /// First parts of a path that belong to programs: what is unknown below them is an error, not a page.
-const API: [&str; 10] = ["ai", "app", "auth", "health", "internal", "metrics", "modules", "sync", "v1", "ws"];
+const API: [&str; 10] = [
+    "ai", "app", "auth", "health", "internal", "metrics", "modules", "sync", "v1", "ws",
+];
 
 /// The documented routes of the roles that are served.
 pub fn api(serves: impl Fn(Role) -> bool) -> OpenApiRouter<Arc<App>> {
@@ -56,7 +58,9 @@ pub fn api(serves: impl Fn(Role) -> bool) -> OpenApiRouter<Arc<App>> {
         router = router.merge(auth::router());
     }
     if serves(Role::Sync) {
-        router = router.merge(routes::sync::router()).merge(routes::runs::router());
+        router = router
+            .merge(routes::sync::router())
+            .merge(routes::runs::router());
     }
     if serves(Role::Ai) {
         router = router.merge(routes::internal::router());
@@ -83,9 +87,14 @@ pub fn router(app: Arc<App>) -> Router {
 /// Takes every address that no route takes.
 async fn elsewhere(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
-    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let first = path
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default();
     if API.contains(&first) || !app.config.serves(Role::Web) {
-        return ApiError::not_found(format!("There is nothing at {path}; check the address.")).into_response();
+        return ApiError::not_found(format!("There is nothing at {path}; check the address."))
+            .into_response();
     }
     web::serve(&app.web, request.method(), request.uri(), request.headers())
 }
@@ -94,6 +103,10 @@ async fn wrong_method(request: Request) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        format!("{} doesn't take {}; check the method.", request.uri().path(), request.method()),
+        format!(
+            "{} doesn't take {}; check the method.",
+            request.uri().path(),
+            request.method()
+        ),
     )
 }

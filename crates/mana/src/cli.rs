@@ -4,7 +4,11 @@ use clap::{Parser, Subcommand};
 
 /// A self-hosted, local-first workspace whose AI asks before it changes anything.
 #[derive(Debug, Parser)]
-#[command(name = "mana", version, after_help = "Settings come from the environment and from mana.toml in the data directory; `mana config` shows them.")]
+#[command(
+    name = "mana",
+    version,
+    after_help = "Settings come from the environment and from mana.toml in the data directory; `mana config` shows them."
+)]
 pub struct Cli {
     /// What to do; `serve` when left out.
     #[command(subcommand)]

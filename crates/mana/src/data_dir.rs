@@ -20,7 +20,10 @@ impl DataDir {
             format!("The data directory {} can't be made; set MANA_DATA_DIR to one that this user may write", path.display())
         })?;
         let lock = lock(&path.join("mana.lock"))?;
-        Ok(DataDir { path: path.to_owned(), _lock: lock })
+        Ok(DataDir {
+            path: path.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// A path inside.
@@ -65,14 +68,19 @@ fn lock(path: &Path) -> Result<File> {
             "Another Mana server uses the data directory {}; stop it first, or set MANA_DATA_DIR to another directory",
             path.parent().unwrap_or(path).display()
         ),
-        Err(fs::TryLockError::Error(e)) => Err(e).with_context(|| format!("{} can't be locked", path.display())),
+        Err(fs::TryLockError::Error(e)) => {
+            Err(e).with_context(|| format!("{} can't be locked", path.display()))
+        }
     }
 }
 
 #[cfg(unix)]
 fn create_private_dir(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }
 
 #[cfg(not(unix))]
@@ -98,7 +106,10 @@ mod tests {
         let dir = DataDir::open(&path).unwrap();
         let first = dir.secret("service.key", || Ok(b"one".to_vec())).unwrap();
         let second = dir.secret("service.key", || Ok(b"two".to_vec())).unwrap();
-        assert_eq!((first.as_slice(), second.as_slice()), (&b"one"[..], &b"one"[..]));
+        assert_eq!(
+            (first.as_slice(), second.as_slice()),
+            (&b"one"[..], &b"one"[..])
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -114,7 +125,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let first = DataDir::open(root.path()).unwrap();
         let message = DataDir::open(root.path()).unwrap_err().to_string();
-        assert!(message.contains("Another Mana server") && message.contains("MANA_DATA_DIR"), "{message}");
+        assert!(
+            message.contains("Another Mana server") && message.contains("MANA_DATA_DIR"),
+            "{message}"
+        );
         drop(first);
         DataDir::open(root.path()).unwrap();
     }

@@ -45,7 +45,13 @@ pub struct ErrorBody {
 impl ApiError {
     /// An error with a status, a code and what to do.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError { status, code, message: message.into(), details: None, retry_after_s: None }
+        ApiError {
+            status,
+            code,
+            message: message.into(),
+            details: None,
+            retry_after_s: None,
+        }
     }
 
     /// Something is wrong with what was sent.
@@ -55,7 +61,11 @@ impl ApiError {
 
     /// Nobody is signed in.
     pub fn unauthorized() -> ApiError {
-        ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "You are not signed in, or the sign-in has ended; sign in again.")
+        ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "You are not signed in, or the sign-in has ended; sign in again.",
+        )
     }
 
     /// There is nothing at this address.
@@ -82,7 +92,11 @@ impl ApiError {
 
     /// Something is in the way for a moment.
     pub fn busy() -> ApiError {
-        let mut error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "The server is busy; try again in a moment.");
+        let mut error = ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "The server is busy; try again in a moment.",
+        );
         error.retry_after_s = Some(1);
         error
     }
@@ -97,11 +111,17 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = ErrorEnvelope {
-            error: ErrorBody { code: self.code.to_owned(), message: self.message, details: self.details },
+            error: ErrorBody {
+                code: self.code.to_owned(),
+                message: self.message,
+                details: self.details,
+            },
         };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after_s {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -120,20 +140,29 @@ impl From<JsonRejection> for ApiError {
                 "unsupported_media_type",
                 "The request isn't JSON; send it with the header 'Content-Type: application/json'.",
             ),
-            _ => ApiError::invalid(format!("The request can't be read: {}.", rejection.body_text().trim_end_matches('.'))),
+            _ => ApiError::invalid(format!(
+                "The request can't be read: {}.",
+                rejection.body_text().trim_end_matches('.')
+            )),
         }
     }
 }
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> ApiError {
-        ApiError::invalid(format!("The query can't be read: {}.", rejection.body_text()))
+        ApiError::invalid(format!(
+            "The query can't be read: {}.",
+            rejection.body_text()
+        ))
     }
 }
 
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> ApiError {
-        ApiError::invalid(format!("The address can't be read: {}.", rejection.body_text()))
+        ApiError::invalid(format!(
+            "The address can't be read: {}.",
+            rejection.body_text()
+        ))
     }
 }
 
@@ -144,8 +173,12 @@ impl From<mana_store::StoreError> for ApiError {
             Busy => ApiError::busy(),
             EmailTaken => ApiError::new(StatusCode::CONFLICT, "email_taken", sentence(&error)),
             OwnerExists => ApiError::new(StatusCode::CONFLICT, "owner_exists", sentence(&error)),
-            SecretInvalid => ApiError::new(StatusCode::FORBIDDEN, "invite_invalid", sentence(&error)),
-            InvalidCursor(_) => ApiError::new(StatusCode::BAD_REQUEST, "invalid_cursor", sentence(&error)),
+            SecretInvalid => {
+                ApiError::new(StatusCode::FORBIDDEN, "invite_invalid", sentence(&error))
+            }
+            InvalidCursor(_) => {
+                ApiError::new(StatusCode::BAD_REQUEST, "invalid_cursor", sentence(&error))
+            }
             error => ApiError::internal(error),
         }
     }
@@ -153,7 +186,8 @@ impl From<mana_store::StoreError> for ApiError {
 
 impl From<mana_sync::SyncError> for ApiError {
     fn from(error: mana_sync::SyncError) -> ApiError {
-        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         match (status, error) {
             (StatusCode::SERVICE_UNAVAILABLE, _) => ApiError::busy(),
             (StatusCode::INTERNAL_SERVER_ERROR, mana_sync::SyncError::Store(error)) => error.into(),
@@ -172,7 +206,10 @@ impl From<mana_sync::SyncError> for ApiError {
 pub fn sentence(error: &impl fmt::Display) -> String {
     let text = error.to_string();
     let mut chars = text.chars();
-    let mut sentence: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let mut sentence: String = chars
+        .next()
+        .map(|first| first.to_uppercase().collect())
+        .unwrap_or_default();
     sentence.push_str(chars.as_str());
     if !sentence.ends_with(['.', '!', '?']) {
         sentence.push('.');
@@ -193,13 +230,21 @@ where
     type Rejection = ApiError;
 
     /// None where nothing was sent.
-    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Option<Self>, ApiError> {
-        if request.headers().get(header::CONTENT_LENGTH).is_none_or(|length| length == "0")
+    async fn from_request(
+        request: axum::extract::Request,
+        state: &S,
+    ) -> Result<Option<Self>, ApiError> {
+        if request
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .is_none_or(|length| length == "0")
             && request.headers().get(header::TRANSFER_ENCODING).is_none()
         {
             return Ok(None);
         }
-        <Self as axum::extract::FromRequest<S>>::from_request(request, state).await.map(Some)
+        <Self as axum::extract::FromRequest<S>>::from_request(request, state)
+            .await
+            .map(Some)
     }
 }
 

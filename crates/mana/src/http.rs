@@ -22,19 +22,34 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=()",
+    ),
 ];
 
 /// Puts the layers around the routes.
 pub fn wrap(routes: Router, config: &ServerConfig) -> Router {
-    let https = config.public_url.as_ref().is_some_and(|url| url.starts_with("https:"));
+    let https = config
+        .public_url
+        .as_ref()
+        .is_some_and(|url| url.starts_with("https:"));
     routes
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(same_origin(config.public_url.as_deref()))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
-            let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+            let text = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or(panic.downcast_ref::<String>().map(String::as_str));
             ApiError::internal(text.unwrap_or("a handler panicked")).into_response()
         }))
         .layer(from_fn(move |request: Request, next: Next| async move {
@@ -46,17 +61,24 @@ pub fn wrap(routes: Router, config: &ServerConfig) -> Router {
 }
 
 /// Another site's page can't make a signed-in browser write. What carries a key of its own needs no such guard.
-fn same_origin(public_url: Option<&str>) -> CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>> {
-    let mut layer = CsrfLayer::new()
-        .with_insecure_bypass(|_, uri| uri.path().starts_with("/v1/") || uri.path().starts_with("/internal/"));
+fn same_origin(
+    public_url: Option<&str>,
+) -> CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>> {
+    let mut layer = CsrfLayer::new().with_insecure_bypass(|_, uri| {
+        uri.path().starts_with("/v1/") || uri.path().starts_with("/internal/")
+    });
     if let Some(url) = public_url
         && let Ok(with_url) = layer.clone().add_trusted_origin(url)
     {
         layer = with_url;
     }
     layer.with_rejection_response(|_| {
-        ApiError::new(StatusCode::FORBIDDEN, "cross_origin", "The request came from another site's page; open Mana itself and try again.")
-            .into_response()
+        ApiError::new(
+            StatusCode::FORBIDDEN,
+            "cross_origin",
+            "The request came from another site's page; open Mana itself and try again.",
+        )
+        .into_response()
     })
 }
 
@@ -66,11 +88,18 @@ fn secure(response: &mut Response, https: bool) {
         headers.insert(name, HeaderValue::from_static(value));
     }
     if https {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
     }
     // An answer that is no page needs nothing, should a browser ever show it as one.
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
 }

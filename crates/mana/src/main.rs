@@ -8,10 +8,10 @@ mod config;
 mod data_dir;
 mod error;
 mod http;
+mod llm;
 mod modules;
 mod openapi;
 mod random;
-mod llm;
 mod routes;
 mod serve;
 mod web;
@@ -74,15 +74,23 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 
 /// Plain lines on standard error; `RUST_LOG` says more or less, such as `info,mana=debug`.
 fn log_to_stderr() {
-    let wanted = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
-    let filter = wanted.and_then(|text| text.parse::<Targets>().ok()).unwrap_or_else(|| {
-        Targets::new().with_default(LevelFilter::WARN).with_targets(
-            ["mana", "mana_ai", "mana_llm", "mana_store", "mana_sync"].map(|target| (target, LevelFilter::INFO)),
-        )
-    });
+    let wanted = std::env::var("RUST_LOG")
+        .ok()
+        .filter(|text| !text.is_empty());
+    let filter = wanted
+        .and_then(|text| text.parse::<Targets>().ok())
+        .unwrap_or_else(|| {
+            Targets::new().with_default(LevelFilter::WARN).with_targets(
+                ["mana", "mana_ai", "mana_llm", "mana_store", "mana_sync"]
+                    .map(|target| (target, LevelFilter::INFO)),
+            )
+        });
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
-    tracing_subscriber::registry().with(lines).with(filter).init();
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(filter)
+        .init();
 }

@@ -14,7 +14,11 @@ pub fn load(dir: &Path) -> (Registry, Vec<Rejected>) {
     let (registry, broken) = Registry::builtin().with(files);
     rejected.extend(broken);
     for Rejected { file, reason } in &rejected {
-        tracing::warn!(file, "The module {} is left out: {reason}", dir.join(file).display());
+        tracing::warn!(
+            file,
+            "The module {} is left out: {reason}",
+            dir.join(file).display()
+        );
     }
     (registry, rejected)
 }
@@ -39,13 +43,19 @@ fn read(dir: &Path) -> (Vec<(String, String)>, Vec<Rejected>) {
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    let size = fs::metadata(path).map_err(|e| format!("It can't be read ({e})."))?.len();
+    let size = fs::metadata(path)
+        .map_err(|e| format!("It can't be read ({e})."))?
+        .len();
     if size > MAX_BYTES {
         return Err("It is over 1 MB, too large for a manifest.".to_owned());
     }
     let bytes = fs::read(path).map_err(|e| format!("It can't be read ({e})."))?;
     String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = e.as_bytes()[..e.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
         format!("line {line}: this is no UTF-8 text. Save the file as UTF-8.")
     })
 }
@@ -59,13 +69,27 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let builtin = Registry::builtin().manifests().len();
         assert_eq!(load(&dir.path().join("none")).0.manifests().len(), builtin);
-        fs::write(dir.path().join("broken.json"), "{\n  \"id\": \"books\",\n  nonsense\n}").unwrap();
+        fs::write(
+            dir.path().join("broken.json"),
+            "{\n  \"id\": \"books\",\n  nonsense\n}",
+        )
+        .unwrap();
         fs::write(dir.path().join("latin.json"), b"{\n\"id\": \"\xe4\"}").unwrap();
         fs::write(dir.path().join("notes.txt"), "not looked at").unwrap();
         let (registry, rejected) = load(dir.path());
         assert_eq!(registry.manifests().len(), builtin);
-        let of = |file: &str| &rejected.iter().find(|rejected| rejected.file == file).unwrap().reason;
-        assert!(of("broken.json").contains("line 3"), "{}", of("broken.json"));
+        let of = |file: &str| {
+            &rejected
+                .iter()
+                .find(|rejected| rejected.file == file)
+                .unwrap()
+                .reason
+        };
+        assert!(
+            of("broken.json").contains("line 3"),
+            "{}",
+            of("broken.json")
+        );
         assert!(of("latin.json").contains("line 2"), "{}", of("latin.json"));
         assert_eq!(rejected.len(), 2);
     }

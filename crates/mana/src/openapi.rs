@@ -19,10 +19,18 @@ pub fn document() -> utoipa::openapi::OpenApi {
     base.info.version = "1".to_owned();
     base.info.license = None;
     document.info = base.info;
-    document.components.get_or_insert_default().add_security_scheme(
-        "bearer",
-        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build()),
-    );
+    document
+        .components
+        .get_or_insert_default()
+        .add_security_scheme(
+            "bearer",
+            SecurityScheme::Http(
+                HttpBuilder::new()
+                    .scheme(HttpAuthScheme::Bearer)
+                    .bearer_format("JWT")
+                    .build(),
+            ),
+        );
     document
 }
 
@@ -41,8 +49,15 @@ mod tests {
         let file = std::fs::read_to_string(path).unwrap_or_default();
         let (file, routes) = (file.trim_end(), text());
         if file != routes.trim_end() {
-            let line = file.lines().zip(routes.lines()).take_while(|(a, b)| a == b).count() + 1;
-            panic!("spec/openapi.json is stale from line {line}; run: cargo run -p mana -- openapi > spec/openapi.json");
+            let line = file
+                .lines()
+                .zip(routes.lines())
+                .take_while(|(a, b)| a == b)
+                .count()
+                + 1;
+            panic!(
+                "spec/openapi.json is stale from line {line}; run: cargo run -p mana -- openapi > spec/openapi.json"
+            );
         }
     }
 }

@@ -9,7 +9,9 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 pub fn secret() -> String {
     let mut bytes = [0_u8; 32];
     // The operating system's generator; without it no secret may be made at all.
-    SystemRandom::new().fill(&mut bytes).expect("the operating system gives no randomness");
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the operating system gives no randomness");
     URL_SAFE_NO_PAD.encode(bytes)
 }
 

@@ -38,7 +38,10 @@ pub async fn serve(config: Config) -> Result<()> {
     // This is the only process, so whatever is claimed was claimed by one that is gone.
     let freed = store.release_all().await?;
     if freed > 0 {
-        tracing::info!(freed, "{freed} runs were under way when the server last stopped; they run again");
+        tracing::info!(
+            freed,
+            "{freed} runs were under way when the server last stopped; they run again"
+        );
     }
 
     let listener = listen(config.server.listen).await?;
@@ -71,15 +74,21 @@ pub async fn serve(config: Config) -> Result<()> {
         config,
     });
 
-    let planning = app.config.serves(Role::Ai).then(|| tokio::spawn(runner.run_until(shutdown.clone())));
+    let planning = app
+        .config
+        .serves(Role::Ai)
+        .then(|| tokio::spawn(runner.run_until(shutdown.clone())));
     let clearing = tokio::spawn(clear_expired(app.clone()));
+    tracing::info!("Mana listens on {address}");
     announce(&app.config, address, setup.as_deref());
 
     tokio::spawn(stop_on_signal(shutdown.clone()));
     let routes = app::router(app).into_make_service_with_connect_info::<SocketAddr>();
     let stopped = shutdown.clone();
     let serving = tokio::spawn(async move {
-        axum::serve(listener, routes).with_graceful_shutdown(stopped.cancelled_owned()).await
+        axum::serve(listener, routes)
+            .with_graceful_shutdown(stopped.cancelled_owned())
+            .await
     });
 
     shutdown.cancelled().await;
@@ -94,7 +103,10 @@ pub async fn serve(config: Config) -> Result<()> {
         let _ = serving.await;
     });
     if ended.await.is_err() {
-        tracing::warn!("Some requests did not end in {} s and were cut off", STOP_WITHIN.as_secs());
+        tracing::warn!(
+            "Some requests did not end in {} s and were cut off",
+            STOP_WITHIN.as_secs()
+        );
     }
     store.close().await;
     drop(dir);
@@ -107,13 +119,18 @@ pub async fn migrate(config: Config) -> Result<()> {
     let (registry, _) = modules::load(&dir.join("modules"));
     let store = open_store(&config, Arc::new(registry)).await?;
     store.close().await;
-    println!("The database {} is up to date.", config.storage.sqlite.display());
+    println!(
+        "The database {} is up to date.",
+        config.storage.sqlite.display()
+    );
     Ok(())
 }
 
 async fn open_store(config: &Config, registry: Arc<Registry>) -> Result<Arc<SqliteStore>> {
     let path = &config.storage.sqlite;
-    SqliteStore::open(path, registry).await.with_context(|| format!("The database {} can't be opened", path.display()))
+    SqliteStore::open(path, registry)
+        .await
+        .with_context(|| format!("The database {} can't be opened", path.display()))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
@@ -136,7 +153,11 @@ fn runner_config(config: &Config) -> RunnerConfig {
 
 /// The two lines that a person, and `cargo xtask serve`, read.
 fn announce(config: &Config, address: SocketAddr, setup: Option<&str>) {
-    let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", reachable(address)));
+    let base = config
+        .server
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{}", reachable(address)));
     println!("Mana is ready: {base}");
     if let Some(token) = setup {
         println!("Make the first account here: {base}/setup#token={token}");
@@ -148,7 +169,11 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
     }
-    let local = if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+    let local = if address.is_ipv4() {
+        [127, 0, 0, 1].into()
+    } else {
+        std::net::Ipv6Addr::LOCALHOST.into()
+    };
     SocketAddr::new(local, address.port())
 }
 

@@ -32,16 +32,29 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, ApiError> {
         if let Some(token) = bearer(&parts.headers) {
             let claims = app.auth.check_token(token).await?;
-            return Ok(Caller { user: claims.user() });
+            return Ok(Caller {
+                user: claims.user(),
+            });
         }
         let secret = cookie::read(&parts.headers).ok_or_else(ApiError::unauthorized)?;
-        let session = app.auth.accounts.session(secret, clock::now()).await?.ok_or_else(ApiError::unauthorized)?;
-        Ok(Caller { user: session.user_id })
+        let session = app
+            .auth
+            .accounts
+            .session(secret, clock::now())
+            .await?
+            .ok_or_else(ApiError::unauthorized)?;
+        Ok(Caller {
+            user: session.user_id,
+        })
     }
 }
 
 /// The bearer token of a request.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

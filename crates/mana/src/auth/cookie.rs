@@ -30,7 +30,8 @@ pub fn remove(secure: bool) -> HeaderValue {
 
 fn set(secret: &str, max_age_s: i64, secure: bool) -> HeaderValue {
     let secure = if secure { "; Secure" } else { "" };
-    let text = format!("{NAME}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
+    let text =
+        format!("{NAME}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
     HeaderValue::from_str(&text).expect("a secret is base64")
 }
 
@@ -41,15 +42,27 @@ mod tests {
     #[test]
     fn cookie_is_found_among_others() {
         let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, "a=1; mana_session=s3cret; b=2".parse().unwrap());
+        headers.append(
+            header::COOKIE,
+            "a=1; mana_session=s3cret; b=2".parse().unwrap(),
+        );
         assert_eq!(read(&headers), Some("s3cret"));
-        headers.insert(header::COOKIE, "not_mana_session=x; mana_session=".parse().unwrap());
+        headers.insert(
+            header::COOKIE,
+            "not_mana_session=x; mana_session=".parse().unwrap(),
+        );
         assert_eq!(read(&headers), None);
     }
 
     #[test]
     fn cookie_is_out_of_reach_of_scripts_and_other_sites() {
-        assert_eq!(keep("s", true), "mana_session=s; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000; Secure");
-        assert_eq!(remove(false), "mana_session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
+        assert_eq!(
+            keep("s", true),
+            "mana_session=s; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000; Secure"
+        );
+        assert_eq!(
+            remove(false),
+            "mana_session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+        );
     }
 }

@@ -54,7 +54,10 @@ impl SignInLimits {
         }
         limiter.check_key(&key).map_err(|refused| {
             let wait_s = refused.wait_time_from(self.clock.now()).as_secs() + 1;
-            ApiError::slow_down(format!("That was too often; try again in {wait_s} s."), wait_s)
+            ApiError::slow_down(
+                format!("That was too often; try again in {wait_s} s."),
+                wait_s,
+            )
         })
     }
 }

@@ -47,12 +47,20 @@ impl Auth {
         let key = dir.secret("token.key", TokenKeys::generate)?;
         Ok(Auth {
             accounts,
-            tokens: TokenKeys::from_pkcs8(&key)
-                .with_context(|| format!("{} is damaged; remove it, and everybody signs in again", dir.join("token.key").display()))?,
+            tokens: TokenKeys::from_pkcs8(&key).with_context(|| {
+                format!(
+                    "{} is damaged; remove it, and everybody signs in again",
+                    dir.join("token.key").display()
+                )
+            })?,
             passwords: password::Passwords::default(),
             limits: limits::SignInLimits::default(),
             signup: config.auth.signup,
-            secure_cookie: config.server.public_url.as_ref().is_some_and(|url| url.starts_with("https:")),
+            secure_cookie: config
+                .server
+                .public_url
+                .as_ref()
+                .is_some_and(|url| url.starts_with("https:")),
             ended: broadcast::channel(64).0,
         })
     }
@@ -69,8 +77,15 @@ impl Auth {
 
     /// The claims of a good bearer token whose session goes on.
     pub async fn check_token(&self, token: &str) -> ApiResult<Claims> {
-        let claims = self.tokens.verify(token).ok_or_else(ApiError::unauthorized)?;
-        let session = self.accounts.session_by_id(&claims.sid, clock::now()).await?.ok_or_else(ApiError::unauthorized)?;
+        let claims = self
+            .tokens
+            .verify(token)
+            .ok_or_else(ApiError::unauthorized)?;
+        let session = self
+            .accounts
+            .session_by_id(&claims.sid, clock::now())
+            .await?
+            .ok_or_else(ApiError::unauthorized)?;
         if session.user_id.0 != claims.sub {
             return Err(ApiError::unauthorized());
         }
@@ -85,7 +100,10 @@ impl Auth {
     async fn start_session(&self, user: &User) -> ApiResult<(Session, String)> {
         let now = clock::now();
         let secret = random::secret();
-        let session = self.accounts.create_session(&user.id, &secret, now, session_end(now)).await?;
+        let session = self
+            .accounts
+            .create_session(&user.id, &secret, now, session_end(now))
+            .await?;
         Ok((session, secret))
     }
 

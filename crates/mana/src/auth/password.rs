@@ -25,7 +25,9 @@ pub struct Passwords {
 
 impl Default for Passwords {
     fn default() -> Self {
-        Passwords { at_once: Semaphore::new(2) }
+        Passwords {
+            at_once: Semaphore::new(2),
+        }
     }
 }
 
@@ -33,10 +35,14 @@ impl Passwords {
     /// The password's hash in PHC format.
     pub async fn hash(&self, password: String) -> ApiResult<String> {
         let _permit = self.at_once.acquire().await.map_err(ApiError::internal)?;
-        spawn_blocking(move || argon2id().hash_password(password.as_bytes()).map(|hash| hash.to_string()))
-            .await
-            .map_err(ApiError::internal)?
-            .map_err(ApiError::internal)
+        spawn_blocking(move || {
+            argon2id()
+                .hash_password(password.as_bytes())
+                .map(|hash| hash.to_string())
+        })
+        .await
+        .map_err(ApiError::internal)?
+        .map_err(ApiError::internal)
     }
 
     /// Whether the password fits. Takes as long where there is no account.
@@ -45,8 +51,12 @@ impl Passwords {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| NOBODY.to_owned());
         spawn_blocking(move || {
-            let parsed = PasswordHash::new(&hash).map_err(|_| ApiError::internal("a stored password hash can't be read"))?;
-            Ok(argon2id().verify_password(password.as_bytes(), &parsed).is_ok() && known)
+            let parsed = PasswordHash::new(&hash)
+                .map_err(|_| ApiError::internal("a stored password hash can't be read"))?;
+            Ok(argon2id()
+                .verify_password(password.as_bytes(), &parsed)
+                .is_ok()
+                && known)
         })
         .await
         .map_err(ApiError::internal)?
@@ -66,15 +76,36 @@ mod tests {
     async fn password_hash_is_argon2id_and_fits_its_password_only() {
         let passwords = Passwords::default();
         let hash = passwords.hash("correct horse".to_owned()).await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(passwords.verify("correct horse".to_owned(), Some(hash.clone())).await.unwrap());
-        assert!(!passwords.verify("battery staple".to_owned(), Some(hash)).await.unwrap());
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        assert!(
+            passwords
+                .verify("correct horse".to_owned(), Some(hash.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !passwords
+                .verify("battery staple".to_owned(), Some(hash))
+                .await
+                .unwrap()
+        );
     }
 
     #[tokio::test]
     async fn password_nobodys_hash_costs_the_same_and_never_fits() {
         let parsed = PasswordHash::new(NOBODY).unwrap();
-        assert_eq!(Params::try_from(&parsed).unwrap(), argon2id().params().clone());
-        assert!(!Passwords::default().verify(String::new(), None).await.unwrap());
+        assert_eq!(
+            Params::try_from(&parsed).unwrap(),
+            argon2id().params().clone()
+        );
+        assert!(
+            !Passwords::default()
+                .verify(String::new(), None)
+                .await
+                .unwrap()
+        );
     }
 }

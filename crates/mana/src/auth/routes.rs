@@ -112,7 +112,10 @@ async fn sign_up(
     let invite = form.invite.as_deref().filter(|invite| !invite.is_empty());
     let way = way_in(auth.signup, auth.accounts.owner_exists().await?, invite)?;
     let (user, password) = new_user(&form)?;
-    let user = NewUser { password_hash: auth.passwords.hash(password).await?, ..user };
+    let user = NewUser {
+        password_hash: auth.passwords.hash(password).await?,
+        ..user
+    };
     let now = clock::now();
     let user = match way {
         WayIn::Setup(token) => auth.accounts.create_owner(user, token, now).await?,
@@ -141,7 +144,8 @@ async fn log_in(
     auth.limits.account(&email)?;
     let user = auth.accounts.user_by_email(&email).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let fits = form.password.len() <= PASSWORD_MAX_BYTES && auth.passwords.verify(form.password, hash).await?;
+    let fits = form.password.len() <= PASSWORD_MAX_BYTES
+        && auth.passwords.verify(form.password, hash).await?;
     match user {
         Some(user) if fits => signed_in(auth, StatusCode::OK, &user, &headers).await,
         _ => Err(ApiError::new(
@@ -161,8 +165,16 @@ async fn refresh(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<R
     let auth = &app.auth;
     let now = clock::now();
     let secret = cookie::read(&headers).ok_or_else(ApiError::unauthorized)?;
-    let session = auth.accounts.session(secret, now).await?.ok_or_else(ApiError::unauthorized)?;
-    if !auth.accounts.extend_session(secret, now, session_end(now)).await? {
+    let session = auth
+        .accounts
+        .session(secret, now)
+        .await?
+        .ok_or_else(ApiError::unauthorized)?;
+    if !auth
+        .accounts
+        .extend_session(secret, now, session_end(now))
+        .await?
+    {
         return Err(ApiError::unauthorized());
     }
     with_cookie(auth, StatusCode::OK, &session, secret, now)
@@ -190,7 +202,12 @@ async fn log_out(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<R
     (status = 401, description = "Not signed in", body = ErrorEnvelope),
 ))]
 async fn me(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<Me>> {
-    let user = app.auth.accounts.user(&caller.user).await?.ok_or_else(ApiError::unauthorized)?;
+    let user = app
+        .auth
+        .accounts
+        .user(&caller.user)
+        .await?
+        .ok_or_else(ApiError::unauthorized)?;
     Ok(Json(Me {
         user_id: user.id.0,
         email: user.email,
@@ -218,13 +235,23 @@ enum WayIn<'a> {
 
 /// Until there is an owner, a token is the setup link's; afterwards it is an invitation's.
 fn way_in(signup: Signup, has_owner: bool, invite: Option<&str>) -> ApiResult<WayIn<'_>> {
-    let closed = |message: &str| Err(ApiError::new(StatusCode::FORBIDDEN, "signup_closed", message));
+    let closed = |message: &str| {
+        Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "signup_closed",
+            message,
+        ))
+    };
     match (signup, has_owner, invite) {
         (_, false, Some(token)) => Ok(WayIn::Setup(token)),
         (Signup::Open, _, None) => Ok(WayIn::Open),
         (Signup::Open | Signup::Invite, true, Some(token)) => Ok(WayIn::Invited(token)),
-        (Signup::Closed, true, _) => closed("This server takes no new accounts; ask its owner for one."),
-        (Signup::Invite, true, None) => closed("This server takes new accounts by invitation only; ask its owner for a link."),
+        (Signup::Closed, true, _) => {
+            closed("This server takes no new accounts; ask its owner for one.")
+        }
+        (Signup::Invite, true, None) => {
+            closed("This server takes new accounts by invitation only; ask its owner for a link.")
+        }
         (Signup::Closed | Signup::Invite, false, None) => {
             closed("The first account is made with the setup link; Mana prints it when it starts.")
         }
@@ -235,27 +262,58 @@ fn way_in(signup: Signup, has_owner: bool, invite: Option<&str>) -> ApiResult<Wa
 fn new_user(form: &SignUp) -> ApiResult<(NewUser, String)> {
     let email = normalise_email(&form.email);
     if !looks_like_email(&email) {
-        return Err(field_error("email", "This is no e-mail address; write one such as ada@example.org."));
+        return Err(field_error(
+            "email",
+            "This is no e-mail address; write one such as ada@example.org.",
+        ));
     }
     if form.password.chars().count() < PASSWORD_MIN_CHARS {
-        return Err(field_error("password", "The password is too short; use at least 8 characters."));
+        return Err(field_error(
+            "password",
+            "The password is too short; use at least 8 characters.",
+        ));
     }
     if form.password.len() > PASSWORD_MAX_BYTES {
-        return Err(field_error("password", "The password is too long; use at most 1,000 characters."));
+        return Err(field_error(
+            "password",
+            "The password is too long; use at most 1,000 characters.",
+        ));
     }
     let timezone = text_or(form.timezone.as_deref(), "UTC");
     if jiff::tz::TimeZone::get(&timezone).is_err() {
-        return Err(field_error("timezone", "This time zone is unknown; use an IANA name such as Europe/Berlin."));
+        return Err(field_error(
+            "timezone",
+            "This time zone is unknown; use an IANA name such as Europe/Berlin.",
+        ));
     }
     let locale = text_or(form.locale.as_deref(), "en");
-    if locale.len() > 35 || !locale.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
-        return Err(field_error("locale", "This language is unknown; use a tag such as en or de."));
+    if locale.len() > 35
+        || !locale
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-')
+    {
+        return Err(field_error(
+            "locale",
+            "This language is unknown; use a tag such as en or de.",
+        ));
     }
     let name = text_or(form.name.as_deref(), "");
     if name.len() > 200 || name.contains('\0') {
-        return Err(field_error("name", "The name is too long; use at most 200 characters."));
+        return Err(field_error(
+            "name",
+            "The name is too long; use at most 200 characters.",
+        ));
     }
-    Ok((NewUser { email, name, password_hash: String::new(), timezone, locale }, form.password.clone()))
+    Ok((
+        NewUser {
+            email,
+            name,
+            password_hash: String::new(),
+            timezone,
+            locale,
+        },
+        form.password.clone(),
+    ))
 }
 
 fn field_error(field: &str, message: &str) -> ApiError {
@@ -263,7 +321,10 @@ fn field_error(field: &str, message: &str) -> ApiError {
 }
 
 fn text_or(text: Option<&str>, default: &str) -> String {
-    text.map(str::trim).filter(|text| !text.is_empty()).unwrap_or(default).to_owned()
+    text.map(str::trim)
+        .filter(|text| !text.is_empty())
+        .unwrap_or(default)
+        .to_owned()
 }
 
 fn normalise_email(email: &str) -> String {
@@ -277,7 +338,12 @@ fn looks_like_email(email: &str) -> bool {
     plain && email.len() <= 254 && !name.is_empty() && !name.contains('@') && !host.is_empty()
 }
 
-async fn signed_in(auth: &Auth, status: StatusCode, user: &User, headers: &HeaderMap) -> ApiResult<Response> {
+async fn signed_in(
+    auth: &Auth,
+    status: StatusCode,
+    user: &User,
+    headers: &HeaderMap,
+) -> ApiResult<Response> {
     // A browser has one session at a time: the one it had before ends.
     if let Some(secret) = cookie::read(headers)
         && let Some(earlier) = auth.accounts.session(secret, clock::now()).await?
@@ -288,12 +354,28 @@ async fn signed_in(auth: &Auth, status: StatusCode, user: &User, headers: &Heade
     with_cookie(auth, status, &session, &secret, clock::now())
 }
 
-fn with_cookie(auth: &Auth, status: StatusCode, session: &Session, secret: &str, now: Micros) -> ApiResult<Response> {
-    let (token, expires_at) = auth.tokens.issue(&session.user_id, &session.id, now).map_err(ApiError::internal)?;
-    let body = SignedIn { user_id: session.user_id.0.clone(), token, expires_at: expires_at.to_string() };
+fn with_cookie(
+    auth: &Auth,
+    status: StatusCode,
+    session: &Session,
+    secret: &str,
+    now: Micros,
+) -> ApiResult<Response> {
+    let (token, expires_at) = auth
+        .tokens
+        .issue(&session.user_id, &session.id, now)
+        .map_err(ApiError::internal)?;
+    let body = SignedIn {
+        user_id: session.user_id.0.clone(),
+        token,
+        expires_at: expires_at.to_string(),
+    };
     let keep = AppendHeaders([
         (header::SET_COOKIE, cookie::keep(secret, auth.secure_cookie)),
-        (header::CACHE_CONTROL, header::HeaderValue::from_static("no-store")),
+        (
+            header::CACHE_CONTROL,
+            header::HeaderValue::from_static("no-store"),
+        ),
     ]);
     Ok((status, keep, Json(body)).into_response())
 }
@@ -309,7 +391,10 @@ mod tests {
         }
         assert_eq!(way_in(Signup::Open, false, None).unwrap(), WayIn::Open);
         assert_eq!(way_in(Signup::Open, true, None).unwrap(), WayIn::Open);
-        assert_eq!(way_in(Signup::Invite, true, Some("t")).unwrap(), WayIn::Invited("t"));
+        assert_eq!(
+            way_in(Signup::Invite, true, Some("t")).unwrap(),
+            WayIn::Invited("t")
+        );
         way_in(Signup::Invite, true, None).unwrap_err();
         way_in(Signup::Closed, true, Some("t")).unwrap_err();
         way_in(Signup::Closed, false, None).unwrap_err();
@@ -319,7 +404,15 @@ mod tests {
     fn signup_email_is_normalised_and_slips_are_refused() {
         assert_eq!(normalise_email(" Ada@Example.ORG "), "ada@example.org");
         assert!(looks_like_email("ada@example.org") && looks_like_email("ada@localhost"));
-        for slip in ["", "ada", "ada@", "@example.org", "a da@example.org", "a@b@c", "ada\0@example.org"] {
+        for slip in [
+            "",
+            "ada",
+            "ada@",
+            "@example.org",
+            "a da@example.org",
+            "a@b@c",
+            "ada\0@example.org",
+        ] {
             assert!(!looks_like_email(slip), "{slip:?}");
         }
     }

@@ -18,12 +18,18 @@ impl ServiceKey {
             return Ok(ServiceKey(key));
         }
         let bytes = dir.secret("service.key", || Ok(random::secret().into_bytes()))?;
-        Ok(ServiceKey(Secret::new(String::from_utf8_lossy(&bytes).trim())))
+        Ok(ServiceKey(Secret::new(
+            String::from_utf8_lossy(&bytes).trim(),
+        )))
     }
 
     /// Whether it is this key, in a time that doesn't tell how much of it fits.
     pub fn is(&self, presented: &str) -> bool {
-        self.0.expose().as_bytes().ct_eq(presented.as_bytes()).into()
+        self.0
+            .expose()
+            .as_bytes()
+            .ct_eq(presented.as_bytes())
+            .into()
     }
 }
 

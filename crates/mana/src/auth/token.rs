@@ -52,24 +52,32 @@ pub struct TokenKeys {
 
 impl std::fmt::Debug for TokenKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenKeys").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("TokenKeys")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
 impl TokenKeys {
     /// A new private key, PKCS #8.
     pub fn generate() -> Result<Vec<u8>> {
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| anyhow!("no key could be made"))?;
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .map_err(|_| anyhow!("no key could be made"))?;
         Ok(document.as_ref().to_vec())
     }
 
     /// The pair of a private key.
     pub fn from_pkcs8(pkcs8: &[u8]) -> Result<TokenKeys> {
         install_provider();
-        let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|e| anyhow!("it is no Ed25519 key: {e}"))?;
+        let pair =
+            Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|e| anyhow!("it is no Ed25519 key: {e}"))?;
         let public = pair.public_key().as_ref().to_vec();
         Ok(TokenKeys {
-            id: crate::random::sha256_base64(&public).chars().filter(char::is_ascii_alphanumeric).take(16).collect(),
+            id: crate::random::sha256_base64(&public)
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .take(16)
+                .collect(),
             encoding: EncodingKey::from_ed_der(pkcs8),
             decoding: DecodingKey::from_ed_der(&public),
             public,
@@ -82,8 +90,16 @@ impl TokenKeys {
         let exp = iat + TOKEN_LIFETIME_S;
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.id.clone());
-        let claims = Claims { sub: user.0.clone(), sid: session.to_owned(), iat, exp };
-        Ok((encode(&header, &claims, &self.encoding)?, Micros(exp * 1_000_000)))
+        let claims = Claims {
+            sub: user.0.clone(),
+            sid: session.to_owned(),
+            iat,
+            exp,
+        };
+        Ok((
+            encode(&header, &claims, &self.encoding)?,
+            Micros(exp * 1_000_000),
+        ))
     }
 
     /// The claims of a token that this key signed and that has not ended.
@@ -91,7 +107,9 @@ impl TokenKeys {
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.leeway = 0;
         validation.set_required_spec_claims(&["exp", "sub"]);
-        decode::<Claims>(token, &self.decoding, &validation).ok().map(|data| data.claims)
+        decode::<Claims>(token, &self.decoding, &validation)
+            .ok()
+            .map(|data| data.claims)
     }
 
     /// The public key as a JSON Web Key Set.
@@ -107,17 +125,25 @@ fn install_provider() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: |algorithm, key| {
             eddsa_only(algorithm)?;
-            let pair = Ed25519KeyPair::from_pkcs8(key.as_bytes()).map_err(|_| ErrorKind::InvalidEddsaKey)?;
+            let pair = Ed25519KeyPair::from_pkcs8(key.as_bytes())
+                .map_err(|_| ErrorKind::InvalidEddsaKey)?;
             Ok(Box::new(EdDsaSigner(pair)))
         },
         verifier_factory: |algorithm, key| {
             eddsa_only(algorithm)?;
-            Ok(Box::new(EdDsaVerifier(UnparsedPublicKey::new(&ED25519, key.try_get_as_bytes()?.to_vec()))))
+            Ok(Box::new(EdDsaVerifier(UnparsedPublicKey::new(
+                &ED25519,
+                key.try_get_as_bytes()?.to_vec(),
+            ))))
         },
         key_utils: KeyUtils::new_unimplemented(),
     };
     static INSTALL: Once = Once::new();
-    INSTALL.call_once(|| PROVIDER.install_default().expect("nobody else installs one"));
+    INSTALL.call_once(|| {
+        PROVIDER
+            .install_default()
+            .expect("nobody else installs one")
+    });
 }
 
 fn eddsa_only(algorithm: &Algorithm) -> JwtResult<()> {
@@ -145,7 +171,9 @@ struct EdDsaVerifier(UnparsedPublicKey<Vec<u8>>);
 
 impl Verifier<Vec<u8>> for EdDsaVerifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), SignatureError> {
-        self.0.verify(message, signature).map_err(|_| SignatureError::new())
+        self.0
+            .verify(message, signature)
+            .map_err(|_| SignatureError::new())
     }
 }
 
@@ -176,14 +204,22 @@ mod tests {
         assert_eq!((claims.sub.as_str(), claims.sid.as_str()), ("u1", "s1"));
         assert_eq!(claims.exp * 1_000_000, ends.0);
 
-        let (old, _) = keys.issue(&user(), "s1", Micros(now.0 - (TOKEN_LIFETIME_S + 1) * 1_000_000)).unwrap();
+        let (old, _) = keys
+            .issue(
+                &user(),
+                "s1",
+                Micros(now.0 - (TOKEN_LIFETIME_S + 1) * 1_000_000),
+            )
+            .unwrap();
         assert_eq!(keys.verify(&old), None);
     }
 
     #[test]
     fn token_of_another_key_or_none_is_refused() {
         let keys = keys();
-        let (foreign, _) = self::keys().issue(&user(), "s1", crate::clock::now()).unwrap();
+        let (foreign, _) = self::keys()
+            .issue(&user(), "s1", crate::clock::now())
+            .unwrap();
         assert_eq!(keys.verify(&foreign), None);
         let (token, _) = keys.issue(&user(), "s1", crate::clock::now()).unwrap();
         let mut parts: Vec<_> = token.split('.').collect();
@@ -207,6 +243,7 @@ mod tests {
         let (token, _) = keys.issue(&user(), "s1", crate::clock::now()).unwrap();
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.leeway = 0;
-        decode::<Claims>(&token, &DecodingKey::from_jwk(&jwk).unwrap(), &validation).expect("anyone can check it by the key set");
+        decode::<Claims>(&token, &DecodingKey::from_jwk(&jwk).unwrap(), &validation)
+            .expect("anyone can check it by the key set");
     }
 }

@@ -149,7 +149,12 @@ impl Config {
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(e) => return Err(ConfigError::file(&file, format!("can't be read ({e}); make it readable for the user that runs Mana"))),
+            Err(e) => {
+                return Err(ConfigError::file(
+                    &file,
+                    format!("can't be read ({e}); make it readable for the user that runs Mana"),
+                ));
+            }
         };
         Config::parse(data_dir, Source::new(&env, &file, &text)?)
     }
@@ -163,8 +168,12 @@ impl Config {
                 public_url: public_url(&source)?,
                 service_key: service_key(&source)?,
             },
-            storage: StorageConfig { sqlite: sqlite(&source, &data_dir)? },
-            auth: AuthConfig { signup: signup(&source)? },
+            storage: StorageConfig {
+                sqlite: sqlite(&source, &data_dir)?,
+            },
+            auth: AuthConfig {
+                signup: signup(&source)?,
+            },
             runner: RunnerConfig {
                 tick_interval: millis(&source, "TICK_INTERVAL_MS")?,
                 tick_enabled: boolean(&source, "TICK_ENABLED")?,
@@ -193,8 +202,15 @@ impl Config {
             lines.push(format!("{} = {value}   # {origin}", variable.name));
         }
         for provider in &self.llm.providers {
-            let key = if provider.key.is_some() { ", key (hidden)" } else { "" };
-            lines.push(format!("# provider {} = {}{key}", provider.name, provider.base_url));
+            let key = if provider.key.is_some() {
+                ", key (hidden)"
+            } else {
+                ""
+            };
+            lines.push(format!(
+                "# provider {} = {}{key}",
+                provider.name, provider.base_url
+            ));
         }
         lines.join("\n") + "\n"
     }
@@ -239,14 +255,27 @@ fn data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError
 fn roles(source: &Source) -> Result<BTreeSet<Role>, ConfigError> {
     let text = source.effective("MANA_ROLES");
     let mut roles = BTreeSet::new();
-    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        let role = Role::ALL.iter().find(|(known, _)| *known == name).map(|(_, role)| *role);
+    for name in text
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+    {
+        let role = Role::ALL
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, role)| *role);
         roles.insert(role.ok_or_else(|| {
-            ConfigError::new("MANA_ROLES", format!("'{name}' is no role; use a list of web, auth, sync, ai and llm"))
+            ConfigError::new(
+                "MANA_ROLES",
+                format!("'{name}' is no role; use a list of web, auth, sync, ai and llm"),
+            )
         })?);
     }
     if roles.is_empty() {
-        return Err(ConfigError::new("MANA_ROLES", "names no role; use a list of web, auth, sync, ai and llm"));
+        return Err(ConfigError::new(
+            "MANA_ROLES",
+            "names no role; use a list of web, auth, sync, ai and llm",
+        ));
     }
     Ok(roles)
 }
@@ -271,19 +300,25 @@ fn listen(source: &Source, roles: &BTreeSet<Role>) -> Result<SocketAddr, ConfigE
 }
 
 fn public_url(source: &Source) -> Result<Option<String>, ConfigError> {
-    let Some(text) = source.get("MANA_PUBLIC_URL") else { return Ok(None) };
+    let Some(text) = source.get("MANA_PUBLIC_URL") else {
+        return Ok(None);
+    };
     let url = text.trim_end_matches('/');
     let uri: Option<axum::http::Uri> = url.parse().ok();
     let good = uri.is_some_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))
-            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && uri
+                .authority()
+                .is_some_and(|authority| !authority.as_str().contains('@'))
             && matches!(uri.path(), "" | "/")
             && uri.query().is_none()
     });
     if !good {
         return Err(ConfigError::new(
             "MANA_PUBLIC_URL",
-            format!("'{text}' is no base URL; use a scheme and a host without a path, such as https://mana.example.org"),
+            format!(
+                "'{text}' is no base URL; use a scheme and a host without a path, such as https://mana.example.org"
+            ),
         ));
     }
     Ok(Some(url.to_owned()))
@@ -300,14 +335,18 @@ fn service_key(source: &Source) -> Result<Option<Secret>, ConfigError> {
 }
 
 fn sqlite(source: &Source, data_dir: &Path) -> Result<PathBuf, ConfigError> {
-    let Some(url) = source.get("DATABASE_URL") else { return Ok(data_dir.join("mana.db")) };
+    let Some(url) = source.get("DATABASE_URL") else {
+        return Ok(data_dir.join("mana.db"));
+    };
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Err(ConfigError::new(
             "DATABASE_URL",
             "asks for Postgres, which this version can't use yet; unset it and Mana keeps its data in SQLite",
         ));
     }
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+    let path = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"));
     match path {
         Some(path) if !path.is_empty() && !path.contains('?') => Ok(PathBuf::from(path)),
         _ => Err(ConfigError::new(
@@ -322,14 +361,24 @@ fn signup(source: &Source) -> Result<Signup, ConfigError> {
     [Signup::Open, Signup::Invite, Signup::Closed]
         .into_iter()
         .find(|signup| signup.as_str() == text)
-        .ok_or_else(|| ConfigError::new("MANA_SIGNUP", format!("'{text}' is unknown; use open, invite or closed")))
+        .ok_or_else(|| {
+            ConfigError::new(
+                "MANA_SIGNUP",
+                format!("'{text}' is unknown; use open, invite or closed"),
+            )
+        })
 }
 
 fn millis(source: &Source, name: &'static str) -> Result<Duration, ConfigError> {
     let text = source.effective(name);
     match text.parse::<u64>() {
         Ok(number) if number > 0 => Ok(Duration::from_millis(number)),
-        _ => Err(ConfigError::new(name, format!("'{text}' is no time; use a whole number of milliseconds above 0, such as 60000"))),
+        _ => Err(ConfigError::new(
+            name,
+            format!(
+                "'{text}' is no time; use a whole number of milliseconds above 0, such as 60000"
+            ),
+        )),
     }
 }
 
@@ -337,7 +386,10 @@ fn boolean(source: &Source, name: &'static str) -> Result<bool, ConfigError> {
     match source.effective(name).as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        text => Err(ConfigError::new(name, format!("'{text}' is neither true nor false; use one of them"))),
+        text => Err(ConfigError::new(
+            name,
+            format!("'{text}' is neither true nor false; use one of them"),
+        )),
     }
 }
 
@@ -345,7 +397,10 @@ fn boolean(source: &Source, name: &'static str) -> Result<bool, ConfigError> {
 fn refuse_what_is_not_built(source: &Source) -> Result<(), ConfigError> {
     for name in ["MANA_JWKS_URL", "MANA_JWT_ISSUER", "MANA_JWT_AUDIENCE"] {
         if source.get(name).is_some() {
-            return Err(ConfigError::new(name, "asks for another issuer's tokens, which this version can't check yet; unset it and Mana signs its own"));
+            return Err(ConfigError::new(
+                name,
+                "asks for another issuer's tokens, which this version can't check yet; unset it and Mana signs its own",
+            ));
         }
     }
     Ok(())
@@ -356,12 +411,21 @@ mod tests {
     use super::*;
 
     fn config(env: &[(&str, &str)], file: &str) -> Result<Config, ConfigError> {
-        let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Config::parse(PathBuf::from("/data"), Source::new(&env, Path::new("/data/mana.toml"), file)?)
+        let env = |name: &str| {
+            env.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        Config::parse(
+            PathBuf::from("/data"),
+            Source::new(&env, Path::new("/data/mana.toml"), file)?,
+        )
     }
 
     fn error(env: &[(&str, &str)], file: &str) -> String {
-        config(env, file).expect_err("this must be refused").to_string()
+        config(env, file)
+            .expect_err("this must be refused")
+            .to_string()
     }
 
     #[test]
@@ -387,9 +451,30 @@ mod tests {
 
     #[test]
     fn config_a_role_alone_has_its_own_port() {
-        assert_eq!(config(&[("MANA_ROLES", "ai")], "").unwrap().server.listen.port(), 3066);
-        assert_eq!(config(&[("MANA_ROLES", "llm")], "").unwrap().server.listen.port(), 3020);
-        assert_eq!(config(&[("MANA_ROLES", "sync, auth")], "").unwrap().server.listen.port(), 3050);
+        assert_eq!(
+            config(&[("MANA_ROLES", "ai")], "")
+                .unwrap()
+                .server
+                .listen
+                .port(),
+            3066
+        );
+        assert_eq!(
+            config(&[("MANA_ROLES", "llm")], "")
+                .unwrap()
+                .server
+                .listen
+                .port(),
+            3020
+        );
+        assert_eq!(
+            config(&[("MANA_ROLES", "sync, auth")], "")
+                .unwrap()
+                .server
+                .listen
+                .port(),
+            3050
+        );
     }
 
     #[test]
@@ -411,7 +496,9 @@ mod tests {
         ] {
             let message = error(&[(name, value)], "");
             assert!(message.starts_with(name), "{message}");
-            let says_what_to_do = ["use ", "unset", "write it", "must "].iter().any(|advice| message.contains(advice));
+            let says_what_to_do = ["use ", "unset", "write it", "must "]
+                .iter()
+                .any(|advice| message.contains(advice));
             assert!(says_what_to_do, "{message}");
             assert!(!message.contains("hunter2"), "{message}");
         }
@@ -422,29 +509,59 @@ mod tests {
         assert!(error(&[], "listen = \nsignup = 'open'").contains("line 1"));
         assert!(error(&[], "[llm]\nmodle = 'x'").contains("modle"));
         let unknown = error(&[], "lissen = '127.0.0.1:1'");
-        assert!(unknown.contains("lissen") && unknown.contains("listen"), "{unknown}");
+        assert!(
+            unknown.contains("lissen") && unknown.contains("listen"),
+            "{unknown}"
+        );
     }
 
     #[test]
     fn config_providers_come_from_their_variable_or_their_table() {
         let file = "[llm]\nmodel = 'box/m'\ntimeout_ms = 7\n[llm.providers.box]\nbase_url = 'http://box/v1'\nkey = 'hunter2'";
         let config = config(&[("OPENAI_API_KEY", "sk")], file).unwrap();
-        let names: Vec<_> = config.llm.providers.iter().map(|provider| provider.name.as_str()).collect();
+        let names: Vec<_> = config
+            .llm
+            .providers
+            .iter()
+            .map(|provider| provider.name.as_str())
+            .collect();
         assert_eq!(names, ["box", "openai"]);
         assert_eq!(config.llm.timeout, Duration::from_millis(7));
         let shown = config.show();
-        assert!(shown.contains("MANA_LLM_MODEL = box/m   # /data/mana.toml"), "{shown}");
-        assert!(shown.contains("# provider box = http://box/v1, key (hidden)"), "{shown}");
+        assert!(
+            shown.contains("MANA_LLM_MODEL = box/m   # /data/mana.toml"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("# provider box = http://box/v1, key (hidden)"),
+            "{shown}"
+        );
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 
     #[test]
     fn config_shows_effective_values_and_hides_secrets() {
-        let env = [("OPENAI_API_KEY", "sk-hunter2"), ("MANA_SERVICE_KEY", "0123456789abcdef"), ("MANA_LLM_MODEL", "m")];
+        let env = [
+            ("OPENAI_API_KEY", "sk-hunter2"),
+            ("MANA_SERVICE_KEY", "0123456789abcdef"),
+            ("MANA_LLM_MODEL", "m"),
+        ];
         let shown = config(&env, "signup = 'open'").unwrap().show();
-        assert!(shown.contains("OPENAI_API_KEY = (hidden)   # environment"), "{shown}");
-        assert!(shown.contains("MANA_SIGNUP = open   # /data/mana.toml"), "{shown}");
-        assert!(shown.contains("MANA_LISTEN = 127.0.0.1:3050   # default"), "{shown}");
-        assert!(!shown.contains("hunter2") && !shown.contains("0123456789abcdef"), "{shown}");
+        assert!(
+            shown.contains("OPENAI_API_KEY = (hidden)   # environment"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("MANA_SIGNUP = open   # /data/mana.toml"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("MANA_LISTEN = 127.0.0.1:3050   # default"),
+            "{shown}"
+        );
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("0123456789abcdef"),
+            "{shown}"
+        );
     }
 }

@@ -19,12 +19,18 @@ pub struct ConfigError {
 impl ConfigError {
     /// A bad value of a variable.
     pub fn new(variable: &str, message: impl Into<String>) -> ConfigError {
-        ConfigError { what: format!("{variable}:"), message: message.into() }
+        ConfigError {
+            what: format!("{variable}:"),
+            message: message.into(),
+        }
     }
 
     /// A bad configuration file.
     pub fn file(path: &Path, message: impl Into<String>) -> ConfigError {
-        ConfigError { what: path.display().to_string(), message: message.into() }
+        ConfigError {
+            what: path.display().to_string(),
+            message: message.into(),
+        }
     }
 }
 
@@ -62,7 +68,11 @@ impl fmt::Debug for Source {
 
 impl Source {
     /// Reads every known variable; `text` is the configuration file's.
-    pub fn new(env: &dyn Fn(&str) -> Option<String>, file: &Path, text: &str) -> Result<Source, ConfigError> {
+    pub fn new(
+        env: &dyn Fn(&str) -> Option<String>,
+        file: &Path,
+        text: &str,
+    ) -> Result<Source, ConfigError> {
         let mut values = BTreeMap::new();
         let (set, llm) = from_file(file, text)?;
         for (variable, value) in set {
@@ -70,7 +80,10 @@ impl Source {
         }
         for variable in TABLE {
             if let Some(value) = env(variable.name).filter(|value| !value.trim().is_empty()) {
-                values.insert(variable.name, (value.trim().to_owned(), Origin::Environment));
+                values.insert(
+                    variable.name,
+                    (value.trim().to_owned(), Origin::Environment),
+                );
             }
         }
         Ok(Source { values, llm })
@@ -81,10 +94,12 @@ impl Source {
         let lookup = |name: &str| {
             let (value, origin) = self.find(name)?;
             // The gateway reads these two from the file itself, where they mean something else beside a URL.
-            let own = matches!(name, "MANA_LLM_MODEL" | "MANA_LLM_TIMEOUT_MS") && origin != Origin::Environment;
+            let own = matches!(name, "MANA_LLM_MODEL" | "MANA_LLM_TIMEOUT_MS")
+                && origin != Origin::Environment;
             (!own).then_some(value)
         };
-        LlmConfig::load(self.llm.clone(), lookup).map_err(|error| ConfigError::new(&error.setting, error.problem))
+        LlmConfig::load(self.llm.clone(), lookup)
+            .map_err(|error| ConfigError::new(&error.setting, error.problem))
     }
 
     /// A value with its origin, if it was set.
@@ -114,18 +129,38 @@ type FromFile = (Vec<(&'static Variable, String)>, LlmSettings);
 
 fn from_file(path: &Path, text: &str) -> Result<FromFile, ConfigError> {
     let mut table: toml::Table = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        ConfigError::file(path, format!("line {line}: {}; correct it, or remove the line", error.message()))
+        let line = error.span().map_or(1, |span| {
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        });
+        ConfigError::file(
+            path,
+            format!(
+                "line {line}: {}; correct it, or remove the line",
+                error.message()
+            ),
+        )
     })?;
     let llm = llm_settings(path, &mut table)?;
     let mut values = Vec::new();
     for (key, value) in flatten("", &table) {
-        let variable = TABLE.iter().find(|variable| variable.key == Some(key.as_str())).ok_or_else(|| {
-            let known: Vec<_> = TABLE.iter().filter_map(|variable| variable.key).collect();
-            ConfigError::file(path, format!("has the unknown key '{key}'; known are {}", known.join(", ")))
-        })?;
+        let variable = TABLE
+            .iter()
+            .find(|variable| variable.key == Some(key.as_str()))
+            .ok_or_else(|| {
+                let known: Vec<_> = TABLE.iter().filter_map(|variable| variable.key).collect();
+                ConfigError::file(
+                    path,
+                    format!(
+                        "has the unknown key '{key}'; known are {}",
+                        known.join(", ")
+                    ),
+                )
+            })?;
         let value = text_of(value).ok_or_else(|| {
-            ConfigError::file(path, format!("key '{key}': use a text, a number, true, false or a list of texts"))
+            ConfigError::file(
+                path,
+                format!("key '{key}': use a text, a number, true, false or a list of texts"),
+            )
         })?;
         if !value.trim().is_empty() {
             values.push((variable, value.trim().to_owned()));
@@ -136,7 +171,9 @@ fn from_file(path: &Path, text: &str) -> Result<FromFile, ConfigError> {
 
 /// The `[llm]` table is the gateway's; what has a variable of its own stays for the table of variables.
 fn llm_settings(path: &Path, table: &mut toml::Table) -> Result<LlmSettings, ConfigError> {
-    let Some(toml::Value::Table(mut llm)) = table.remove("llm") else { return Ok(LlmSettings::default()) };
+    let Some(toml::Value::Table(mut llm)) = table.remove("llm") else {
+        return Ok(LlmSettings::default());
+    };
     let mut variables = toml::Table::new();
     for name in ["url", "key"] {
         variables.extend(llm.remove(name).map(|value| (name.to_owned(), value)));
@@ -145,9 +182,12 @@ fn llm_settings(path: &Path, table: &mut toml::Table) -> Result<LlmSettings, Con
         variables.extend(llm.get(name).map(|value| (name.to_owned(), value.clone())));
     }
     table.insert("llm".to_owned(), variables.into());
-    toml::Value::Table(llm)
-        .try_into()
-        .map_err(|error| ConfigError::file(path, format!("table [llm]: {}", error.to_string().trim_end())))
+    toml::Value::Table(llm).try_into().map_err(|error| {
+        ConfigError::file(
+            path,
+            format!("table [llm]: {}", error.to_string().trim_end()),
+        )
+    })
 }
 
 /// The table as dotted keys with their values.

@@ -18,37 +18,80 @@ pub struct Variable {
 impl Variable {
     /// The value as `mana config` prints it.
     pub fn shown(&self, value: &str) -> String {
-        if self.secret { "(hidden)".to_owned() } else { value.to_owned() }
+        // A path holds no password, other than the address of a database server.
+        if self.secret && !value.starts_with("sqlite:") {
+            "(hidden)".to_owned()
+        } else {
+            value.to_owned()
+        }
     }
 }
 
 const fn plain(name: &'static str, key: &'static str, default: &'static str) -> Variable {
-    Variable { name, key: Some(key), default: Some(default), unset: "", secret: false }
+    Variable {
+        name,
+        key: Some(key),
+        default: Some(default),
+        unset: "",
+        secret: false,
+    }
 }
 
 const fn unset(name: &'static str, key: &'static str, unset: &'static str) -> Variable {
-    Variable { name, key: Some(key), default: None, unset, secret: false }
+    Variable {
+        name,
+        key: Some(key),
+        default: None,
+        unset,
+        secret: false,
+    }
 }
 
 const fn secret(name: &'static str, key: &'static str, unset: &'static str) -> Variable {
-    Variable { name, key: Some(key), default: None, unset, secret: true }
+    Variable {
+        name,
+        key: Some(key),
+        default: None,
+        unset,
+        secret: true,
+    }
 }
 
 const fn provider(name: &'static str, secret: bool, unset: &'static str) -> Variable {
-    Variable { name, key: None, default: None, unset, secret }
+    Variable {
+        name,
+        key: None,
+        default: None,
+        unset,
+        secret,
+    }
 }
 
 /// The table of the configuration, in the order in which `mana config` prints it.
 pub const TABLE: &[Variable] = &[
     unset("MANA_LISTEN", "listen", ""),
     // The file lies in it, so the file can't name it.
-    Variable { name: "MANA_DATA_DIR", key: None, default: None, unset: "", secret: false },
+    Variable {
+        name: "MANA_DATA_DIR",
+        key: None,
+        default: None,
+        unset: "",
+        secret: false,
+    },
     // It may hold a password.
-    secret("DATABASE_URL", "database_url", "SQLite in the data directory"),
+    secret(
+        "DATABASE_URL",
+        "database_url",
+        "SQLite in the data directory",
+    ),
     plain("MANA_DB_POOL", "db_pool", "4"),
     plain("MANA_DB_IDLE_S", "db_idle_s", "30"),
     plain("MANA_ROLES", "roles", "web,auth,sync,ai,llm"),
-    secret("MANA_SERVICE_KEY", "service_key", "made on first start, in the data directory"),
+    secret(
+        "MANA_SERVICE_KEY",
+        "service_key",
+        "made on first start, in the data directory",
+    ),
     unset("MANA_PUBLIC_URL", "public_url", "from the request"),
     unset("MANA_JWKS_URL", "jwks_url", "own keys"),
     unset("MANA_JWT_ISSUER", "jwt_issuer", "own keys"),

@@ -67,7 +67,10 @@ struct RejectedModule {
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(health)).routes(routes!(info)).routes(routes!(manifests))
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .routes(routes!(info))
+        .routes(routes!(manifests))
 }
 
 /// Whether the server is well
@@ -78,14 +81,20 @@ async fn health(State(app): State<Arc<App>>) -> Json<Health> {
         ok: true,
         service: "mana",
         version: VERSION,
-        tick: Tick { enabled: ai && app.config.runner.tick_enabled, running: ai && app.runner.is_running() },
+        tick: Tick {
+            enabled: ai && app.config.runner.tick_enabled,
+            running: ai && app.runner.is_running(),
+        },
     })
 }
 
 /// Facts about this server
 #[utoipa::path(get, path = "/app/info", tag = "app", security((), ("bearer" = [])),
     responses((status = 200, description = "The facts", body = AppInfo)))]
-async fn info(State(app): State<Arc<App>>, caller: Result<Caller, ApiError>) -> ApiResult<Json<AppInfo>> {
+async fn info(
+    State(app): State<Arc<App>>,
+    caller: Result<Caller, ApiError>,
+) -> ApiResult<Json<AppInfo>> {
     let accounts = &app.auth.accounts;
     let user = match caller {
         Ok(caller) => accounts.user(&caller.user).await?,
@@ -94,7 +103,12 @@ async fn info(State(app): State<Arc<App>>, caller: Result<Caller, ApiError>) -> 
     let is_owner = user.as_ref().is_some_and(|user| user.role == Role::Owner);
     let rejected = || {
         let files = app.rejected_modules.iter();
-        files.map(|rejected| RejectedModule { file: rejected.file.clone(), reason: rejected.reason.clone() }).collect()
+        files
+            .map(|rejected| RejectedModule {
+                file: rejected.file.clone(),
+                reason: rejected.reason.clone(),
+            })
+            .collect()
     };
     let model = match user {
         Some(_) => Some(models(&app).await),
@@ -114,9 +128,15 @@ const PLANNER: &str = "mana/reasoning";
 
 async fn models(app: &App) -> Map<String, Value> {
     let aliases = app.gateway.aliases().await;
-    let outline = aliases.iter().any(|alias| alias.id == PLANNER && alias.resolved.as_deref() == Some("builtin/outline"));
-    let resolved = aliases.into_iter().map(|alias| (alias.id, json!(alias.resolved)));
-    resolved.chain([("outline".to_owned(), json!(outline))]).collect()
+    let outline = aliases
+        .iter()
+        .any(|alias| alias.id == PLANNER && alias.resolved.as_deref() == Some("builtin/outline"));
+    let resolved = aliases
+        .into_iter()
+        .map(|alias| (alias.id, json!(alias.resolved)));
+    resolved
+        .chain([("outline".to_owned(), json!(outline))])
+        .collect()
 }
 
 /// The modules: their tables, labels and tools

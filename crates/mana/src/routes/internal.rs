@@ -26,7 +26,10 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         (status = 401, description = "The key is wrong or missing", body = ErrorEnvelope),
     ))]
 async fn tick(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<Json<TickReport>> {
-    let presented = headers.get("x-service-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    let presented = headers
+        .get("x-service-key")
+        .and_then(|key| key.to_str().ok())
+        .unwrap_or_default();
     if !app.service_key.is(presented) {
         return Err(ApiError::new(
             StatusCode::UNAUTHORIZED,

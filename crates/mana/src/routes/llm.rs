@@ -21,6 +21,11 @@ impl Auth for Bearers {
         if self.0.service_key.is(bearer) {
             return Some(Caller::Service);
         }
-        self.0.auth.check_token(bearer).await.ok().map(|claims| Caller::User(claims.sub))
+        self.0
+            .auth
+            .check_token(bearer)
+            .await
+            .ok()
+            .map(|claims| Caller::User(claims.sub))
     }
 }

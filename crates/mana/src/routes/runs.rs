@@ -62,7 +62,9 @@ struct Run {
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(run_now)).routes(routes!(list))
+    OpenApiRouter::new()
+        .routes(routes!(run_now))
+        .routes(routes!(list))
 }
 
 /// Run a mission now, or a due slot of it
@@ -96,7 +98,10 @@ async fn run_now(
         inputs: body.resolved_inputs,
     };
     app.sync.request_run(&caller.scope(), request).await?;
-    Ok((StatusCode::ACCEPTED, Json(RunAccepted { iteration_id, slot })))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(RunAccepted { iteration_id, slot }),
+    ))
 }
 
 /// What ran, was skipped, was missed or failed
@@ -116,31 +121,60 @@ async fn list(
     let records = app.store.records(&caller.scope(), "ai", "aiRuns").await?;
     let mut runs: Vec<Run> = records
         .into_iter()
-        .filter(|(_, state)| !state.is_deleted() && state.data.get("missionId").and_then(Value::as_str) == Some(&mission_id))
-        .map(|(id, state)| Run { id, data: state.data })
+        .filter(|(_, state)| {
+            !state.is_deleted()
+                && state.data.get("missionId").and_then(Value::as_str) == Some(&mission_id)
+        })
+        .map(|(id, state)| Run {
+            id,
+            data: state.data,
+        })
         .collect();
-    let started = |run: &Run| run.data.get("startedAt").and_then(Value::as_str).and_then(|at| Micros::parse(at).ok());
+    let started = |run: &Run| {
+        run.data
+            .get("startedAt")
+            .and_then(Value::as_str)
+            .and_then(|at| Micros::parse(at).ok())
+    };
     runs.sort_by_key(|run| std::cmp::Reverse(started(run)));
     Ok(Json(Runs { runs }))
 }
 
 async fn mission(app: &App, caller: &Caller, id: &str) -> ApiResult<()> {
-    let key = RecordKey { app: "ai".to_owned(), table: "aiMissions".to_owned(), id: id.to_owned() };
+    let key = RecordKey {
+        app: "ai".to_owned(),
+        table: "aiMissions".to_owned(),
+        id: id.to_owned(),
+    };
     let record = app.store.record(&caller.scope(), &key).await?;
     match record {
         Some(state) if !state.is_deleted() => Ok(()),
-        _ => Err(ApiError::not_found("There is no such mission here; sync it first if it was just made.")),
+        _ => Err(ApiError::not_found(
+            "There is no such mission here; sync it first if it was just made.",
+        )),
     }
 }
 
 fn checked_slot(slot: String, now: Micros) -> ApiResult<String> {
-    let bad = |message: &str| Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_slot", message));
+    let bad = |message: &str| {
+        Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_slot",
+            message,
+        ))
+    };
     match slot.split_once(':') {
         Some(("run", id)) if uuid::Uuid::try_parse(id).is_ok() => Ok(slot),
         Some(("due" | "backfill", ms)) => match ms.parse::<i64>() {
-            Ok(ms) if ms >= 0 && ms.to_string().len() == slot.len() - slot.find(':').unwrap_or_default() - 1 => {
+            Ok(ms)
+                if ms >= 0
+                    && ms.to_string().len()
+                        == slot.len() - slot.find(':').unwrap_or_default() - 1 =>
+            {
                 if Micros::from_millis(ms) > now.plus(CLOCK_SLACK_US) {
-                    return bad("This slot isn't due yet; leave the slot out to run the mission now.");
+                    return bad(
+                        "This slot isn't due yet; leave the slot out to run the mission now.",
+                    );
                 }
                 Ok(slot)
             }
@@ -158,10 +192,27 @@ mod tests {
     fn run_slot_is_one_of_the_kinds_and_not_in_the_future() {
         let now = Micros::from_millis(1_000_000);
         let check = |slot: &str| checked_slot(slot.to_owned(), now);
-        for good in ["run:0190a0b0-0000-7000-8000-000000000000", "due:1000000", "backfill:5", "due:1059999"] {
+        for good in [
+            "run:0190a0b0-0000-7000-8000-000000000000",
+            "due:1000000",
+            "backfill:5",
+            "due:1059999",
+        ] {
             assert_eq!(check(good).unwrap(), good);
         }
-        for bad in ["", "run:", "run:x", "due:", "due:-1", "due:01", "due:+1", "due:1e3", "due:1060001", "later", "due:99999999999999999999"] {
+        for bad in [
+            "",
+            "run:",
+            "run:x",
+            "due:",
+            "due:-1",
+            "due:01",
+            "due:+1",
+            "due:1e3",
+            "due:1060001",
+            "later",
+            "due:99999999999999999999",
+        ] {
             check(bad).unwrap_err();
         }
     }

@@ -153,21 +153,36 @@ mod tests {
               "fields": {"title": {"value": null, "updatedAt": "2026-01-01T00:00:00Z"}} },
             { "eventId": "e3", "table": "tasks", "id": "t1", "op": "delete", "deletedAt": "2026-01-01T00:00:00Z" },
         ]);
-        let changes: Vec<mana_core::Change> = changes.as_array().unwrap().iter().map(|change| {
-            mana_core::Change::parse(change.clone()).unwrap().normalise(Defaults {
-                event_id: "e".to_owned(), at: Micros(1), actor: Actor::user(), app_id: "todo".to_owned(),
+        let changes: Vec<mana_core::Change> = changes
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|change| {
+                mana_core::Change::parse(change.clone())
+                    .unwrap()
+                    .normalise(Defaults {
+                        event_id: "e".to_owned(),
+                        at: Micros(1),
+                        actor: Actor::user(),
+                        app_id: "todo".to_owned(),
+                    })
             })
-        }).collect();
+            .collect();
         let answer = mana_sync::PushAnswer {
             server_changes: changes,
             conflicts: Vec::new(),
             synced_until: Cursor(Micros(1)),
             has_more: false,
             server_time: Micros(1),
-            adjusted: vec![mana_core::Adjusted { event_id: "e1".to_owned(), field: "/at".to_owned(), at: Micros(1) }],
+            adjusted: vec![mana_core::Adjusted {
+                event_id: "e1".to_owned(),
+                field: "/at".to_owned(),
+                at: Micros(1),
+            }],
         };
         let wire = serde_json::to_value(&answer).unwrap();
-        let read: PushAnswer = serde_json::from_value(wire.clone()).expect("no field is unknown, none is missing");
+        let read: PushAnswer =
+            serde_json::from_value(wire.clone()).expect("no field is unknown, none is missing");
         // A null is a value; serde reads it as none, so it alone may be lost here.
         let mut again = serde_json::to_value(&read).unwrap();
         again["serverChanges"][1]["fields"]["title"]["value"] = Value::Null;
@@ -176,5 +191,13 @@ mod tests {
         let body = json!({ "clientId": "c", "since": "", "schemaVersion": 1, "changes": [] });
         serde_json::from_value::<PushBody>(body.clone()).unwrap();
         serde_json::from_value::<mana_sync::PushBody>(body).unwrap();
+    }
+
+    #[test]
+    fn schema_of_a_tick_is_that_of_the_runner() {
+        let wire = serde_json::to_value(mana_ai::TickReport::default()).unwrap();
+        let read: TickReport =
+            serde_json::from_value(wire.clone()).expect("no field is unknown, none is missing");
+        assert_eq!(serde_json::to_value(&read).unwrap(), wire);
     }
 }

@@ -17,7 +17,10 @@ use crate::error::{ApiJson, ApiPath, ApiQuery, ApiResult, ErrorEnvelope};
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(push_all)).routes(routes!(push_app)).routes(routes!(pull))
+    OpenApiRouter::new()
+        .routes(routes!(push_all))
+        .routes(routes!(push_app))
+        .routes(routes!(pull))
 }
 
 /// Push changes of several apps, and pull what others changed
@@ -88,7 +91,9 @@ async fn pull(
         limit: query.limit,
         client_id: client_id(&headers),
     };
-    Ok(Json(app.sync.pull(&caller.scope(), pull, clock::now()).await?))
+    Ok(Json(
+        app.sync.pull(&caller.scope(), pull, clock::now()).await?,
+    ))
 }
 
 async fn push(
@@ -107,7 +112,9 @@ async fn push(
         fence: None,
         origin: Origin::Device,
     };
-    Ok(Json(app.sync.accept(&caller.scope(), push, clock::now()).await?))
+    Ok(Json(
+        app.sync.accept(&caller.scope(), push, clock::now()).await?,
+    ))
 }
 
 fn client_id(headers: &HeaderMap) -> Option<String> {

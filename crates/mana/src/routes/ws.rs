@@ -34,14 +34,20 @@ const GOING_AWAY: u16 = 1001;
 
 /// The routes. OpenAPI has no words for sockets.
 pub fn router() -> Router<Arc<App>> {
-    Router::new().route("/ws", any(all)).route("/ws/{appId}", any(one))
+    Router::new()
+        .route("/ws", any(all))
+        .route("/ws/{appId}", any(one))
 }
 
 async fn all(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> Response {
     open(app, None, upgrade)
 }
 
-async fn one(State(app): State<Arc<App>>, ApiPath(app_id): ApiPath<String>, upgrade: WebSocketUpgrade) -> Response {
+async fn one(
+    State(app): State<Arc<App>>,
+    ApiPath(app_id): ApiPath<String>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     open(app, Some(app_id), upgrade)
 }
 
@@ -55,7 +61,10 @@ fn open(app: Arc<App>, app_id: Option<String>, upgrade: WebSocketUpgrade) -> Res
                 Ended::Unauthorized(reason) => (UNAUTHORIZED, reason),
                 Ended::Stopping => (GOING_AWAY, "The server stops; come back in a moment."),
             };
-            let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+            let close = Message::Close(Some(CloseFrame {
+                code,
+                reason: reason.into(),
+            }));
             let _ = timeout(SEND_WITHIN, socket.send(close)).await;
         })
 }
@@ -108,7 +117,11 @@ async fn converse(app: &App, app_id: Option<&str>, socket: &mut WebSocket) -> En
     let mut peer = match timeout(AUTH_WITHIN, first_words(app, socket)).await {
         Ok(Ok(peer)) => peer,
         Ok(Err(ended)) => return ended,
-        Err(_) => return Ended::Unauthorized("Nobody signed in within 10 s; send an auth message first."),
+        Err(_) => {
+            return Ended::Unauthorized(
+                "Nobody signed in within 10 s; send an auth message first.",
+            );
+        }
     };
     if say(socket, json!({ "type": "auth-ok" })).await.is_err() {
         return Ended::Gone;
@@ -158,10 +171,16 @@ async fn first_words(app: &App, socket: &mut WebSocket) -> Result<Peer, Ended> {
         match message {
             Some(Ok(Message::Text(text))) => {
                 return match serde_json::from_str(&text) {
-                    Ok(Said::Auth { token, client_id }) => Peer::authenticate(app, &token, client_id)
-                        .await
-                        .ok_or(Ended::Unauthorized("The token is no good, or the sign-in has ended; sign in again.")),
-                    _ => Err(Ended::Unauthorized("The first message must be an auth message with a token.")),
+                    Ok(Said::Auth { token, client_id }) => {
+                        Peer::authenticate(app, &token, client_id)
+                            .await
+                            .ok_or(Ended::Unauthorized(
+                                "The token is no good, or the sign-in has ended; sign in again.",
+                            ))
+                    }
+                    _ => Err(Ended::Unauthorized(
+                        "The first message must be an auth message with a token.",
+                    )),
                 };
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
@@ -170,7 +189,12 @@ async fn first_words(app: &App, socket: &mut WebSocket) -> Result<Peer, Ended> {
     }
 }
 
-async fn answer(app: &App, peer: &mut Peer, socket: &mut WebSocket, text: &str) -> Result<(), Ended> {
+async fn answer(
+    app: &App,
+    peer: &mut Peer,
+    socket: &mut WebSocket,
+    text: &str,
+) -> Result<(), Ended> {
     let said = serde_json::from_str(text).unwrap_or(Said::Unknown);
     let reply = match said {
         Said::Ping => json!({ "type": "pong" }),
@@ -178,7 +202,9 @@ async fn answer(app: &App, peer: &mut Peer, socket: &mut WebSocket, text: &str) 
             let again = Peer::authenticate(app, &token, client_id.or(peer.client_id.clone())).await;
             // The socket stays one person's; somebody else opens another.
             let again = again.filter(|again| again.claims.sub == peer.claims.sub);
-            let again = again.ok_or(Ended::Unauthorized("The token is no good, or another account's; connect anew."))?;
+            let again = again.ok_or(Ended::Unauthorized(
+                "The token is no good, or another account's; connect anew.",
+            ))?;
             // Notices that wait for this socket stay with it.
             peer.ends = again.ends;
             peer.claims = again.claims;
@@ -197,24 +223,47 @@ async fn still_signed_in(app: &App, peer: &Peer, ended: Result<String, RecvError
         Ok(session) => session != peer.claims.sid,
         // Too many ended at once to hear of each: ask.
         Err(RecvError::Lagged(_)) => {
-            let session = app.auth.accounts.session_by_id(&peer.claims.sid, clock::now()).await;
+            let session = app
+                .auth
+                .accounts
+                .session_by_id(&peer.claims.sid, clock::now())
+                .await;
             matches!(session, Ok(Some(_)))
         }
         Err(RecvError::Closed) => false,
     }
 }
 
-async fn tell(app: &App, only: Option<&str>, peer: &Peer, socket: &mut WebSocket, notice: Notice) -> Result<(), ()> {
+async fn tell(
+    app: &App,
+    only: Option<&str>,
+    peer: &Peer,
+    socket: &mut WebSocket,
+    notice: Notice,
+) -> Result<(), ()> {
     let wanted = |app_id: &str| only.is_none_or(|only| only == app_id);
     match notice {
-        Notice::Sync { app: app_id, tables, origin_client } => {
+        Notice::Sync {
+            app: app_id,
+            tables,
+            origin_client,
+        } => {
             let own = origin_client.is_some() && origin_client == peer.client_id;
             if own || !wanted(&app_id) {
                 return Ok(());
             }
-            say(socket, json!({ "type": "sync-available", "appId": app_id, "tables": tables })).await
+            say(
+                socket,
+                json!({ "type": "sync-available", "appId": app_id, "tables": tables }),
+            )
+            .await
         }
-        Notice::Run { mission_id, iteration_id, slot, phase } if wanted("ai") => {
+        Notice::Run {
+            mission_id,
+            iteration_id,
+            slot,
+            phase,
+        } if wanted("ai") => {
             let message = json!({
                 "type": "run", "missionId": mission_id, "iterationId": iteration_id, "slot": slot, "phase": phase.as_str(),
             });
@@ -222,9 +271,18 @@ async fn tell(app: &App, only: Option<&str>, peer: &Peer, socket: &mut WebSocket
         }
         Notice::Run { .. } => Ok(()),
         Notice::Everything => {
-            for manifest in app.registry.manifests().iter().filter(|manifest| wanted(&manifest.id)) {
+            for manifest in app
+                .registry
+                .manifests()
+                .iter()
+                .filter(|manifest| wanted(&manifest.id))
+            {
                 let tables: Vec<_> = manifest.tables.keys().collect();
-                say(socket, json!({ "type": "sync-available", "appId": manifest.id, "tables": tables })).await?;
+                say(
+                    socket,
+                    json!({ "type": "sync-available", "appId": manifest.id, "tables": tables }),
+                )
+                .await?;
             }
             Ok(())
         }

@@ -14,12 +14,18 @@ pub struct Policy {
 impl Policy {
     /// The policy that allows exactly the inline scripts and styles of this page.
     pub fn of(page: &str) -> Policy {
-        Policy { scripts: hashes(page, "script"), styles: hashes(page, "style") }
+        Policy {
+            scripts: hashes(page, "script"),
+            styles: hashes(page, "style"),
+        }
     }
 
     /// The header's value. Older browsers don't count web sockets as `'self'`, so the host is named.
     pub fn header(&self, host: Option<&str>) -> HeaderValue {
-        let sockets = host.filter(|host| is_host(host)).map(|host| format!(" ws://{host} wss://{host}")).unwrap_or_default();
+        let sockets = host
+            .filter(|host| is_host(host))
+            .map(|host| format!(" ws://{host} wss://{host}"))
+            .unwrap_or_default();
         let text = format!(
             "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'{}; style-src 'self'{}; style-src-attr 'unsafe-inline'; \
              img-src 'self' data: blob:; connect-src 'self'{sockets}; object-src 'none'; base-uri 'self'; \
@@ -32,7 +38,10 @@ impl Policy {
 
 /// The host comes from the request and goes into the policy, so nothing but a host may pass.
 fn is_host(host: &str) -> bool {
-    !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'))
+    !host.is_empty()
+        && host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'))
 }
 
 /// ` 'sha256-…'` for each inline element of a name.
@@ -42,11 +51,18 @@ fn hashes(page: &str, name: &str) -> String {
     let mut rest = page;
     while let Some(start) = rest.find(&open) {
         rest = &rest[start + open.len()..];
-        let Some((attributes, after)) = rest.split_once('>') else { break };
-        let Some((content, after)) = after.split_once(close.as_str()) else { break };
+        let Some((attributes, after)) = rest.split_once('>') else {
+            break;
+        };
+        let Some((content, after)) = after.split_once(close.as_str()) else {
+            break;
+        };
         if !attributes.contains("src=") && !content.is_empty() {
             // A browser hashes the text as parsed, and parsing turns CRLF into LF.
-            found += &format!(" 'sha256-{}'", sha256_base64(content.replace("\r\n", "\n").as_bytes()));
+            found += &format!(
+                " 'sha256-{}'",
+                sha256_base64(content.replace("\r\n", "\n").as_bytes())
+            );
         }
         rest = after;
     }
@@ -63,11 +79,23 @@ mod tests {
         let header = Policy::of(page).header(Some("mana.example:3050"));
         let text = header.to_str().unwrap();
         // The example of the specification.
-        assert!(text.contains("'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"), "{text}");
+        assert!(
+            text.contains("'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"),
+            "{text}"
+        );
         assert_eq!(text.matches("sha256-").count(), 2, "{text}");
-        assert!(text.contains("connect-src 'self' ws://mana.example:3050 wss://mana.example:3050;"), "{text}");
-        let scripts = text.split(';').find(|part| part.trim().starts_with("script-src ")).unwrap();
-        assert!(!scripts.contains("unsafe-inline") && !scripts.contains("'unsafe-eval'"), "{scripts}");
+        assert!(
+            text.contains("connect-src 'self' ws://mana.example:3050 wss://mana.example:3050;"),
+            "{text}"
+        );
+        let scripts = text
+            .split(';')
+            .find(|part| part.trim().starts_with("script-src "))
+            .unwrap();
+        assert!(
+            !scripts.contains("unsafe-inline") && !scripts.contains("'unsafe-eval'"),
+            "{scripts}"
+        );
     }
 
     #[test]

@@ -31,7 +31,9 @@ impl WebApp {
     /// Reads the inline scripts of the page, which the policy allows by their hashes.
     pub fn load() -> WebApp {
         let page = Files::get(INDEX).map(|file| String::from_utf8_lossy(&file.data).into_owned());
-        WebApp { policy: Arc::new(csp::Policy::of(page.as_deref().unwrap_or_default())) }
+        WebApp {
+            policy: Arc::new(csp::Policy::of(page.as_deref().unwrap_or_default())),
+        }
     }
 }
 
@@ -47,8 +49,12 @@ pub fn serve(app: &WebApp, method: &Method, uri: &Uri, headers: &HeaderMap) -> R
         None => return not_found(),
     };
     // Scripts carry it too: a worker's policy is the one that its script came with.
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, app.policy.header(host));
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, app.policy.header(host));
     response
 }
 
@@ -69,12 +75,16 @@ fn page(headers: &HeaderMap) -> Response {
 }
 
 fn asset(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
-    let tag: String = file.metadata.sha256_hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let tag: String = file.metadata.sha256_hash()[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     // Weak, because the same file may travel compressed.
     let etag = format!("W/\"{tag}\"");
-    let caching = if path.starts_with(IMMUTABLE) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
-        value.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == etag))
+        value
+            .to_str()
+            .is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == etag))
     });
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
@@ -83,11 +93,23 @@ fn asset(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     };
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, content_type(path, &file.metadata));
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    fields.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static(caching(path)),
+    );
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         fields.insert(header::ETAG, etag);
     }
     response
+}
+
+/// What is named by its content never changes; everything else is asked about each time.
+fn caching(path: &str) -> &'static str {
+    if path.starts_with(IMMUTABLE) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    }
 }
 
 fn content_type(path: &str, metadata: &rust_embed::Metadata) -> HeaderValue {
@@ -97,7 +119,8 @@ fn content_type(path: &str, metadata: &rust_embed::Metadata) -> HeaderValue {
     };
     let text = mime.starts_with("text/") || mime == "application/json";
     let charset = if text { "; charset=utf-8" } else { "" };
-    HeaderValue::from_str(&format!("{mime}{charset}")).unwrap_or(HeaderValue::from_static("application/octet-stream"))
+    HeaderValue::from_str(&format!("{mime}{charset}"))
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
 fn not_found() -> Response {
@@ -107,6 +130,14 @@ fn not_found() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn web_files_named_by_their_content_are_kept_for_ever_and_the_page_is_not() {
+        assert!(caching("_app/immutable/chunks/a.js").contains("immutable"));
+        for path in ["index.html", "service-worker.js", "_app/version.json"] {
+            assert_eq!(caching(path), "no-cache", "{path}");
+        }
+    }
 
     #[test]
     fn web_pages_are_told_from_missing_files() {

@@ -11,12 +11,19 @@ async fn setup_link_makes_the_owner_once() {
     let mut server = home.start().await;
     let token = server.setup_token().await;
     let (_, info) = server.get("/app/info").await;
-    assert_eq!((&info["hasOwner"], &info["signup"]), (&json!(false), &json!("closed")));
+    assert_eq!(
+        (&info["hasOwner"], &info["signup"]),
+        (&json!(false), &json!("closed"))
+    );
 
     let form = |email: &str, invite: Value| json!({ "email": email, "password": PASSWORD, "invite": invite });
-    let refused = server.post("/auth/signup", form("a@example.org", Value::Null)).await;
+    let refused = server
+        .post("/auth/signup", form("a@example.org", Value::Null))
+        .await;
     assert_error(&refused, StatusCode::FORBIDDEN, "signup_closed");
-    let refused = server.post("/auth/signup", form("a@example.org", json!("guess"))).await;
+    let refused = server
+        .post("/auth/signup", form("a@example.org", json!("guess")))
+        .await;
     assert_error(&refused, StatusCode::FORBIDDEN, "invite_invalid");
 
     let owner = server.sign_up(" Ada@Example.ORG ", Some(&token)).await;
@@ -28,13 +35,19 @@ async fn setup_link_makes_the_owner_once() {
     assert_eq!(me["userId"], owner.user_id.as_str());
     assert_eq!(server.get("/app/info").await.1["hasOwner"], true);
 
-    let again = server.post("/auth/signup", form("b@example.org", json!(token))).await;
+    let again = server
+        .post("/auth/signup", form("b@example.org", json!(token)))
+        .await;
     assert_error(&again, StatusCode::FORBIDDEN, "signup_closed");
     server.stop().await;
     // The token was told on standard output alone, and only its hash is kept.
     assert!(!home.log().contains(&token));
     let database = std::fs::read(home.data().join("mana.db")).unwrap();
-    assert!(!database.windows(token.len()).any(|bytes| bytes == token.as_bytes()));
+    assert!(
+        !database
+            .windows(token.len())
+            .any(|bytes| bytes == token.as_bytes())
+    );
 }
 
 #[tokio::test]
@@ -47,7 +60,11 @@ async fn setup_link_is_a_new_one_at_each_start_until_it_is_used() {
     let new = second.setup_token().await;
     assert_ne!(old, new);
     let form = json!({ "email": "a@example.org", "password": PASSWORD, "invite": old });
-    assert_error(&second.post("/auth/signup", form).await, StatusCode::FORBIDDEN, "invite_invalid");
+    assert_error(
+        &second.post("/auth/signup", form).await,
+        StatusCode::FORBIDDEN,
+        "invite_invalid",
+    );
     second.sign_up("a@example.org", Some(&new)).await;
 }
 
@@ -61,7 +78,10 @@ async fn signup_two_at_once_with_the_setup_link_make_one_owner() {
         server.post("/auth/signup", form("a@example.org")),
         server.post("/auth/signup", form("b@example.org")),
     );
-    let made = [&one, &two].iter().filter(|(status, _)| *status == StatusCode::CREATED).count();
+    let made = [&one, &two]
+        .iter()
+        .filter(|(status, _)| *status == StatusCode::CREATED)
+        .count();
     assert_eq!(made, 1, "{one:?} {two:?}");
 }
 
@@ -75,7 +95,11 @@ async fn signup_open_makes_members_also_before_the_owner() {
     let owner = server.sign_up("o@example.org", Some(&token)).await;
     assert_eq!(owner.get("/auth/me").await.1["role"], "owner");
     let form = json!({ "email": "M@example.org", "password": PASSWORD });
-    assert_error(&server.post("/auth/signup", form).await, StatusCode::CONFLICT, "email_taken");
+    assert_error(
+        &server.post("/auth/signup", form).await,
+        StatusCode::CONFLICT,
+        "email_taken",
+    );
 }
 
 #[tokio::test]
@@ -84,38 +108,83 @@ async fn signup_says_which_field_is_wrong() {
     let server = home.start().await;
     for (field, form) in [
         ("email", json!({ "email": "ada", "password": PASSWORD })),
-        ("password", json!({ "email": "a@example.org", "password": "1234567" })),
-        ("timezone", json!({ "email": "a@example.org", "password": PASSWORD, "timezone": "Mars/Base" })),
-        ("locale", json!({ "email": "a@example.org", "password": PASSWORD, "locale": "../en" })),
+        (
+            "password",
+            json!({ "email": "a@example.org", "password": "1234567" }),
+        ),
+        (
+            "timezone",
+            json!({ "email": "a@example.org", "password": PASSWORD, "timezone": "Mars/Base" }),
+        ),
+        (
+            "locale",
+            json!({ "email": "a@example.org", "password": PASSWORD, "locale": "../en" }),
+        ),
     ] {
         let refused = server.post("/auth/signup", form).await;
         assert_error(&refused, StatusCode::BAD_REQUEST, "invalid_request");
         assert_eq!(refused.1["error"]["details"]["field"], field);
     }
-    assert_error(&server.post("/auth/signup", json!({ "email": 1 })).await, StatusCode::BAD_REQUEST, "invalid_request");
-    let form = server.request(Method::POST, "/auth/signup").header("content-type", "text/plain").body("{}");
-    assert_error(&send(form).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type");
+    assert_error(
+        &server.post("/auth/signup", json!({ "email": 1 })).await,
+        StatusCode::BAD_REQUEST,
+        "invalid_request",
+    );
+    let form = server
+        .request(Method::POST, "/auth/signup")
+        .header("content-type", "text/plain")
+        .body("{}");
+    assert_error(
+        &send(form).await,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+    );
 }
 
 #[tokio::test]
 async fn session_goes_from_sign_in_to_sign_out() {
     let home = Home::new(&[]);
     let (server, owner) = Server::with_owner(&home).await;
-    assert!(owner.set_cookie.contains("; HttpOnly; SameSite=Lax"), "{}", owner.set_cookie);
-    assert!(!owner.set_cookie.contains("Secure"), "the public URL is not https");
+    assert!(
+        owner.set_cookie.contains("; HttpOnly; SameSite=Lax"),
+        "{}",
+        owner.set_cookie
+    );
+    assert!(
+        !owner.set_cookie.contains("Secure"),
+        "the public URL is not https"
+    );
 
-    let refused = server.sign_in("owner@example.org", "wrong password").await.err().unwrap();
+    let refused = server
+        .sign_in("owner@example.org", "wrong password")
+        .await
+        .err()
+        .unwrap();
     assert_error(&refused, StatusCode::UNAUTHORIZED, "wrong_credentials");
-    let unknown = server.sign_in("nobody@example.org", PASSWORD).await.err().unwrap();
+    let unknown = server
+        .sign_in("nobody@example.org", PASSWORD)
+        .await
+        .err()
+        .unwrap();
     assert_eq!(unknown, refused, "whether there is an account is not told");
 
-    let other = server.sign_in("OWNER@example.org", PASSWORD).await.ok().unwrap();
+    let other = server
+        .sign_in("OWNER@example.org", PASSWORD)
+        .await
+        .ok()
+        .unwrap();
     let (status, fresh) = other.by_cookie(Method::POST, "/auth/refresh").await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(fresh["userId"], owner.user_id.as_str());
-    assert_eq!(other.by_cookie(Method::GET, "/auth/me").await.0, StatusCode::OK);
+    assert_eq!(
+        other.by_cookie(Method::GET, "/auth/me").await.0,
+        StatusCode::OK
+    );
 
-    assert_eq!(other.by_cookie(Method::POST, "/auth/logout").await.0, StatusCode::NO_CONTENT);
+    assert_eq!(
+        other.by_cookie(Method::POST, "/auth/logout").await.0,
+        StatusCode::NO_CONTENT
+    );
     for answer in [
         other.by_cookie(Method::POST, "/auth/refresh").await,
         other.by_cookie(Method::GET, "/auth/me").await,
@@ -124,9 +193,21 @@ async fn session_goes_from_sign_in_to_sign_out() {
     ] {
         assert_error(&answer, StatusCode::UNAUTHORIZED, "unauthorized");
     }
-    assert_eq!(owner.get("/auth/me").await.0, StatusCode::OK, "the other session goes on");
-    assert_eq!(owner.post("/auth/logout", json!({})).await.0, StatusCode::NO_CONTENT, "a bearer alone can sign out too");
-    assert_error(&owner.get("/auth/me").await, StatusCode::UNAUTHORIZED, "unauthorized");
+    assert_eq!(
+        owner.get("/auth/me").await.0,
+        StatusCode::OK,
+        "the other session goes on"
+    );
+    assert_eq!(
+        owner.post("/auth/logout", json!({})).await.0,
+        StatusCode::NO_CONTENT,
+        "a bearer alone can sign out too"
+    );
+    assert_error(
+        &owner.get("/auth/me").await,
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+    );
 }
 
 #[tokio::test]
@@ -137,7 +218,10 @@ async fn session_survives_a_restart() {
     let server = home.start().await;
     owner.base.clone_from(&server.base);
     assert_eq!(owner.get("/auth/me").await.0, StatusCode::OK);
-    assert_eq!(owner.by_cookie(Method::POST, "/auth/refresh").await.0, StatusCode::OK);
+    assert_eq!(
+        owner.by_cookie(Method::POST, "/auth/refresh").await.0,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
@@ -145,8 +229,34 @@ async fn session_cookie_is_secure_behind_https() {
     let home = Home::new(&[("MANA_PUBLIC_URL", "https://mana.example.org/")]);
     let mut server = home.start().await;
     assert_eq!(server.base, "https://mana.example.org");
-    let link = server.setup_token().await;
-    assert!(!link.is_empty());
+    let token = server.setup_token().await;
+    // The proxy that ends TLS reaches the server at its own address.
+    let log = home.log();
+    let address = log.split("Mana listens on ").nth(1).unwrap();
+    server.base = format!("http://{}", address.lines().next().unwrap().trim());
+    let owner = server.sign_up("owner@example.org", Some(&token)).await;
+    assert!(
+        owner.set_cookie.ends_with("; Secure"),
+        "{}",
+        owner.set_cookie
+    );
+    let headers = server
+        .request(Method::GET, "/health")
+        .send()
+        .await
+        .unwrap()
+        .headers()
+        .clone();
+    assert!(headers.contains_key("strict-transport-security"));
+    let refresh = server
+        .request(Method::POST, "/auth/refresh")
+        .header("cookie", &owner.cookie)
+        .header("origin", "https://mana.example.org");
+    assert_eq!(
+        send(refresh).await.0,
+        StatusCode::OK,
+        "its own origin is known"
+    );
 }
 
 #[tokio::test]
@@ -154,11 +264,25 @@ async fn session_cookie_is_no_use_to_another_site() {
     let home = Home::new(&[]);
     let (server, owner) = Server::with_owner(&home).await;
     let from = |name: &str, value: &str| {
-        server.request(Method::POST, "/auth/refresh").header("cookie", &owner.cookie).header(name, value)
+        server
+            .request(Method::POST, "/auth/refresh")
+            .header("cookie", &owner.cookie)
+            .header(name, value)
     };
-    assert_error(&send(from("sec-fetch-site", "cross-site")).await, StatusCode::FORBIDDEN, "cross_origin");
-    assert_error(&send(from("origin", "https://evil.example")).await, StatusCode::FORBIDDEN, "cross_origin");
-    assert_eq!(send(from("sec-fetch-site", "same-origin")).await.0, StatusCode::OK);
+    assert_error(
+        &send(from("sec-fetch-site", "cross-site")).await,
+        StatusCode::FORBIDDEN,
+        "cross_origin",
+    );
+    assert_error(
+        &send(from("origin", "https://evil.example")).await,
+        StatusCode::FORBIDDEN,
+        "cross_origin",
+    );
+    assert_eq!(
+        send(from("sec-fetch-site", "same-origin")).await.0,
+        StatusCode::OK
+    );
     assert_eq!(send(from("origin", &server.base)).await.0, StatusCode::OK);
 }
 
@@ -168,7 +292,12 @@ async fn signin_is_limited_by_account() {
     let (server, _) = Server::with_owner(&home).await;
     let mut refused = None;
     for _ in 0..20 {
-        match server.sign_in("owner@example.org", "wrong password").await.err().unwrap() {
+        match server
+            .sign_in("owner@example.org", "wrong password")
+            .await
+            .err()
+            .unwrap()
+        {
             (StatusCode::UNAUTHORIZED, _) => {}
             answer => {
                 refused = Some(answer);
@@ -176,12 +305,44 @@ async fn signin_is_limited_by_account() {
             }
         }
     }
-    assert_error(&refused.expect("guessing is stopped"), StatusCode::TOO_MANY_REQUESTS, "rate_limited");
+    assert_error(
+        &refused.expect("guessing is stopped"),
+        StatusCode::TOO_MANY_REQUESTS,
+        "rate_limited",
+    );
     let body = json!({ "email": "owner@example.org", "password": PASSWORD });
-    let response = server.request(Method::POST, "/auth/login").json(&body).send().await.unwrap();
-    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS, "the right password too: guessing gets no answer");
-    let wait: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    let response = server
+        .request(Method::POST, "/auth/login")
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        response.status(),
+        StatusCode::TOO_MANY_REQUESTS,
+        "the right password too: guessing gets no answer"
+    );
+    let wait: u64 = response.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn token_that_has_ended_is_refused() {
+    let home = Home::new(&[]);
+    let (_server, owner) = Server::with_owner(&home).await;
+    let mut late = owner.clone();
+    late.token = home.token_until(&owner, -1);
+    assert_error(
+        &late.get("/auth/me").await,
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+    );
+    late.token = home.token_until(&owner, 60);
+    assert_eq!(late.get("/auth/me").await.0, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -193,5 +354,9 @@ async fn token_can_be_checked_by_the_key_set() {
     assert_eq!(keys["keys"][0].get("d"), None, "the private part stays");
     let mut forged = owner.clone();
     forged.token.replace_range(forged.token.len() - 4.., "AAAA");
-    assert_error(&forged.get("/auth/me").await, StatusCode::UNAUTHORIZED, "unauthorized");
+    assert_error(
+        &forged.get("/auth/me").await,
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+    );
 }

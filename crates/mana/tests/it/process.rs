@@ -2,8 +2,8 @@
 
 use std::process::Stdio;
 
-use reqwest::StatusCode;
 use crate::support::{Home, Server, assert_error};
+use reqwest::StatusCode;
 
 #[tokio::test]
 async fn serve_says_it_is_well() {
@@ -37,10 +37,19 @@ async fn serve_keeps_its_secrets_to_itself() {
 async fn serve_is_one_to_a_data_directory() {
     let home = Home::new(&[]);
     let _server = home.start().await;
-    let second = home.command(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::piped()).output().await.unwrap();
+    let second = home
+        .command(&["serve"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()
+        .await
+        .unwrap();
     assert_eq!(second.status.code(), Some(1));
     let message = String::from_utf8(second.stderr).unwrap();
-    assert!(message.contains("Another Mana server uses the data directory"), "{message}");
+    assert!(
+        message.contains("Another Mana server uses the data directory"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -48,10 +57,19 @@ async fn serve_names_a_port_that_is_taken() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let home = Home::new(&[("MANA_LISTEN", &address)]);
-    let output = home.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).output().await.unwrap();
+    let output = home
+        .command(&[])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()
+        .await
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let message = String::from_utf8(output.stderr).unwrap();
-    assert!(message.contains(&address) && message.contains("MANA_LISTEN"), "{message}");
+    assert!(
+        message.contains(&address) && message.contains("MANA_LISTEN"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -59,14 +77,20 @@ async fn config_prints_what_counts_and_no_secret() {
     let home = Home::new(&[("MANA_SIGNUP", "open"), ("OPENAI_API_KEY", "sk-hunter2")]);
     let output = home.command(&["config"]).output().await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("MANA_SIGNUP = open   # environment"), "{text}");
+    assert!(
+        text.contains("MANA_SIGNUP = open   # environment"),
+        "{text}"
+    );
     assert!(!text.contains("hunter2"), "{text}");
 
     let home = Home::new(&[("MANA_SIGNUP", "maybe")]);
     let output = home.command(&["serve"]).output().await.unwrap();
     assert_eq!(output.status.code(), Some(1));
     let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(message.trim(), "mana: MANA_SIGNUP: 'maybe' is unknown; use open, invite or closed");
+    assert_eq!(
+        message.trim(),
+        "mana: MANA_SIGNUP: 'maybe' is unknown; use open, invite or closed"
+    );
 }
 
 #[tokio::test]
@@ -86,22 +110,51 @@ async fn modules_broken_one_is_left_out_and_the_owner_is_told() {
     let (server, owner) = Server::with_owner(&home).await;
     let (_, info) = owner.get("/app/info").await;
     assert_eq!(info["rejectedModules"][0]["file"], "broken.json");
-    assert!(info["rejectedModules"][0]["reason"].as_str().unwrap().contains("line 3"), "{info}");
-    assert!(home.log().contains("broken.json") && home.log().contains("line 3"), "{}", home.log());
+    assert!(
+        info["rejectedModules"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("line 3"),
+        "{info}"
+    );
+    assert!(
+        home.log().contains("broken.json") && home.log().contains("line 3"),
+        "{}",
+        home.log()
+    );
     let member = server.sign_up("m@example.org", None).await;
-    for info in [member.get("/app/info").await.1, server.get("/app/info").await.1] {
+    for info in [
+        member.get("/app/info").await.1,
+        server.get("/app/info").await.1,
+    ] {
         assert_eq!(info.get("rejectedModules"), None, "{info}");
     }
-    assert_error(&server.get("/modules").await, StatusCode::UNAUTHORIZED, "unauthorized");
+    assert_error(
+        &server.get("/modules").await,
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+    );
     let (_, modules) = owner.get("/modules").await;
-    assert!(modules.as_array().unwrap().iter().any(|module| module["id"] == "todo"));
+    assert!(
+        modules
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|module| module["id"] == "todo")
+    );
 }
 
 #[tokio::test]
 async fn modules_dropped_in_one_is_there_after_a_restart() {
     let home = Home::new(&[]);
     let (server, mut owner) = Server::with_owner(&home).await;
-    let has_books = |modules: &serde_json::Value| modules.as_array().unwrap().iter().any(|module| module["id"] == "books");
+    let has_books = |modules: &serde_json::Value| {
+        modules
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|module| module["id"] == "books")
+    };
     assert!(!has_books(&owner.get("/modules").await.1));
     home.add_module("books.json", BOOKS);
     server.stop().await;

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -26,10 +28,20 @@ impl Home {
     pub fn new(env: &[(&str, &str)]) -> Home {
         let dir = TempDir::new().unwrap();
         std::fs::create_dir(dir.path().join("data")).unwrap();
-        std::fs::write(dir.path().join("data/mana.toml"), "[llm]\nfind_ollama = false\n").unwrap();
+        std::fs::write(
+            dir.path().join("data/mana.toml"),
+            "[llm]\nfind_ollama = false\n",
+        )
+        .unwrap();
         let mut settings = vec![("TICK_ENABLED", "false"), ("MANA_LISTEN", "127.0.0.1:0")];
         settings.extend(env);
-        Home { env: settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(), dir }
+        Home {
+            env: settings
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            dir,
+        }
     }
 
     pub fn data(&self) -> std::path::PathBuf {
@@ -52,15 +64,35 @@ impl Home {
     /// Starts a server and waits until it says that it is ready.
     pub async fn start(&self) -> Server {
         let log = self.dir.path().join("log");
-        let stderr = std::fs::File::options().create(true).append(true).open(&log).unwrap();
-        let mut process = self.command(&["serve"]).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let stderr = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
+        let mut process = self
+            .command(&["serve"])
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let line = match timeout(PATIENCE, lines.next_line()).await {
             Ok(Ok(Some(line))) => line,
-            _ => panic!("the server did not start:\n{}", std::fs::read_to_string(&log).unwrap_or_default()),
+            _ => panic!(
+                "the server did not start:\n{}",
+                std::fs::read_to_string(&log).unwrap_or_default()
+            ),
         };
-        let base = line.strip_prefix("Mana is ready: ").expect("the first line is the address").to_owned();
-        Server { base, process, lines, http: http() }
+        let base = line
+            .strip_prefix("Mana is ready: ")
+            .expect("the first line is the address")
+            .to_owned();
+        Server {
+            base,
+            process,
+            lines,
+            http: http(),
+        }
     }
 
     /// What the servers on this directory have logged.
@@ -70,6 +102,26 @@ impl Home {
 
     pub fn service_key(&self) -> String {
         std::fs::read_to_string(self.data().join("service.key")).unwrap()
+    }
+
+    /// The account's token again, signed with the server's own key, with its end so many seconds from now.
+    pub fn token_until(&self, account: &Account, seconds: i64) -> String {
+        let (head, _) = account.token.rsplit_once('.').unwrap();
+        let (header, claims) = head.split_once('.').unwrap();
+        let mut claims: Value =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+        let now_s = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        claims["exp"] = json!(i64::try_from(now_s).unwrap() + seconds);
+        let head = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let key = std::fs::read(self.data().join("token.key")).unwrap();
+        let key = ring::signature::Ed25519KeyPair::from_pkcs8(&key).unwrap();
+        format!(
+            "{head}.{}",
+            URL_SAFE_NO_PAD.encode(key.sign(head.as_bytes()))
+        )
     }
 
     /// Puts a file into `modules/`.
@@ -95,8 +147,14 @@ pub type Answer = (StatusCode, Value);
 impl Server {
     /// The token in the setup link, which a server without an owner prints after its address.
     pub async fn setup_token(&mut self) -> String {
-        let line = timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap().expect("a setup link is printed");
-        let (link, token) = line.split_once("/setup#token=").expect("the link has the token in its fragment");
+        let line = timeout(PATIENCE, self.lines.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+            .expect("a setup link is printed");
+        let (link, token) = line
+            .split_once("/setup#token=")
+            .expect("the link has the token in its fragment");
         assert!(link.ends_with(&self.base), "{line}");
         token.to_owned()
     }
@@ -124,14 +182,29 @@ impl Server {
     /// Makes an account that must be made.
     pub async fn sign_up(&self, email: &str, invite: Option<&str>) -> Account {
         let body = json!({ "email": email, "password": PASSWORD, "invite": invite, "timezone": "Europe/Berlin" });
-        let response = self.request(Method::POST, "/auth/signup").json(&body).send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::CREATED, "{}", response.text().await.unwrap());
+        let response = self
+            .request(Method::POST, "/auth/signup")
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            response.status(),
+            StatusCode::CREATED,
+            "{}",
+            response.text().await.unwrap()
+        );
         self.account(response).await
     }
 
     pub async fn sign_in(&self, email: &str, password: &str) -> Result<Account, Answer> {
         let body = json!({ "email": email, "password": password });
-        let response = self.request(Method::POST, "/auth/login").json(&body).send().await.unwrap();
+        let response = self
+            .request(Method::POST, "/auth/login")
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
         match response.status() {
             StatusCode::OK => Ok(self.account(response).await),
             status => Err((status, response.json().await.unwrap_or_default())),
@@ -139,7 +212,10 @@ impl Server {
     }
 
     async fn account(&self, response: reqwest::Response) -> Account {
-        let set = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+        let set = response.headers()["set-cookie"]
+            .to_str()
+            .unwrap()
+            .to_owned();
         let body: Value = response.json().await.unwrap();
         Account {
             user_id: body["userId"].as_str().unwrap().to_owned(),
@@ -153,17 +229,27 @@ impl Server {
 
     /// What `/internal/tick` answers.
     pub async fn tick(&self, key: &str) -> Answer {
-        send(self.request(Method::POST, "/internal/tick").header("x-service-key", key)).await
+        send(
+            self.request(Method::POST, "/internal/tick")
+                .header("x-service-key", key),
+        )
+        .await
     }
 
     pub fn signal(&self, signal: &str) {
         let id = self.process.id().expect("it runs").to_string();
-        let done = std::process::Command::new("kill").args([signal, &id]).status().unwrap();
+        let done = std::process::Command::new("kill")
+            .args([signal, &id])
+            .status()
+            .unwrap();
         assert!(done.success());
     }
 
     pub async fn ended(mut self) -> ExitStatus {
-        timeout(PATIENCE, self.process.wait()).await.expect("the server ends").unwrap()
+        timeout(PATIENCE, self.process.wait())
+            .await
+            .expect("the server ends")
+            .unwrap()
     }
 
     /// `kill -9`, and the process is gone.
@@ -199,7 +285,9 @@ pub struct Account {
 
 impl Account {
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+        self.http
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(&self.token)
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -212,19 +300,31 @@ impl Account {
 
     /// With the session cookie, as a browser does before it has a token.
     pub async fn by_cookie(&self, method: Method, path: &str) -> Answer {
-        send(self.http.request(method, format!("{}{path}", self.base)).header("cookie", &self.cookie)).await
+        send(
+            self.http
+                .request(method, format!("{}{path}", self.base))
+                .header("cookie", &self.cookie),
+        )
+        .await
     }
 
     /// Pushes to an app; it must be taken.
     pub async fn push(&self, app: &str, client: &str, changes: Value) -> Value {
-        let (status, body) = self.post(&format!("/sync/{app}"), json!({ "clientId": client, "changes": changes })).await;
+        let (status, body) = self
+            .post(
+                &format!("/sync/{app}"),
+                json!({ "clientId": client, "changes": changes }),
+            )
+            .await;
         assert_eq!(status, StatusCode::OK, "{body}");
         body
     }
 
     /// Every change of a table.
     pub async fn pull(&self, app: &str, table: &str) -> Vec<Value> {
-        let (status, body) = self.get(&format!("/sync/{app}/pull?collection={table}")).await;
+        let (status, body) = self
+            .get(&format!("/sync/{app}/pull?collection={table}"))
+            .await;
         assert_eq!(status, StatusCode::OK, "{body}");
         assert_eq!(body["hasMore"], false);
         body["serverChanges"].as_array().unwrap().clone()
@@ -235,16 +335,27 @@ pub async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let status = response.status();
     let text = response.text().await.unwrap();
-    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+    let body = if text.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_str(&text).unwrap_or(Value::String(text))
+    };
     (status, body)
 }
 
 /// An error in its envelope: status, code and a message for people.
 #[track_caller]
 pub fn assert_error((status, body): &Answer, expected: StatusCode, code: &str) {
-    assert_eq!((*status, body["error"]["code"].as_str()), (expected, Some(code)), "{body}");
+    assert_eq!(
+        (*status, body["error"]["code"].as_str()),
+        (expected, Some(code)),
+        "{body}"
+    );
     let message = body["error"]["message"].as_str().unwrap_or_default();
-    assert!(message.ends_with('.') && message.len() > 20, "the message says what to do: {message:?}");
+    assert!(
+        message.ends_with('.') && message.len() > 20,
+        "the message says what to do: {message:?}"
+    );
 }
 
 /// A file's permissions.

@@ -20,13 +20,21 @@ pub struct Upstream {
 impl Upstream {
     pub async fn new() -> Upstream {
         let (tell, asked) = unbounded_channel();
-        Upstream { server: MockServer::start().await, tell, asked }
+        Upstream {
+            server: MockServer::start().await,
+            tell,
+            asked,
+        }
     }
 
     /// Settings of a server that asks this model.
     pub fn home(&self, env: &[(&str, &str)]) -> Home {
         let url = format!("{}/v1", self.server.uri());
-        let mut settings = vec![("MANA_LLM_URL", url.as_str()), ("MANA_LLM_MODEL", "test-model"), ("MANA_LLM_KEY", "sk-hunter2")];
+        let mut settings = vec![
+            ("MANA_LLM_URL", url.as_str()),
+            ("MANA_LLM_MODEL", "test-model"),
+            ("MANA_LLM_KEY", "sk-hunter2"),
+        ];
         settings.extend(env);
         Home::new(&settings)
     }
@@ -38,7 +46,10 @@ impl Upstream {
 
     /// Answers whatever mentions the word.
     pub async fn answers(&self, word: &str, template: ResponseTemplate) {
-        let answering = Answering { tell: self.tell.clone(), template };
+        let answering = Answering {
+            tell: self.tell.clone(),
+            template,
+        };
         Mock::given(method("POST"))
             .and(path("/v1/chat/completions"))
             .and(body_string_contains(word))
@@ -49,7 +60,10 @@ impl Upstream {
 
     /// What it is asked next. By then the call is in flight.
     pub async fn asked(&mut self) -> Value {
-        timeout(PATIENCE, self.asked.recv()).await.expect("the model is asked").unwrap()
+        timeout(PATIENCE, self.asked.recv())
+            .await
+            .expect("the model is asked")
+            .unwrap()
     }
 
     /// How often it was asked and nobody looked.
@@ -69,7 +83,9 @@ struct Answering {
 
 impl Respond for Answering {
     fn respond(&self, request: &Request) -> ResponseTemplate {
-        let _ = self.tell.send(serde_json::from_slice(&request.body).unwrap());
+        let _ = self
+            .tell
+            .send(serde_json::from_slice(&request.body).unwrap());
         self.template.clone()
     }
 }
@@ -85,7 +101,9 @@ pub fn says(text: &str) -> ResponseTemplate {
 
 /// A completion with a plan of these steps.
 pub fn plans(steps: Value) -> ResponseTemplate {
-    says(&fenced(&json!({ "summary": "A plan.", "steps": steps }).to_string()))
+    says(&fenced(
+        &json!({ "summary": "A plan.", "steps": steps }).to_string(),
+    ))
 }
 
 pub fn fenced(json: &str) -> String {

@@ -2,7 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 
-use crate::support::{Home, assert_error};
+use crate::support::{Home, Server, assert_error};
 
 #[tokio::test]
 async fn web_answers_carry_the_security_headers() {
@@ -15,7 +15,10 @@ async fn web_answers_carry_the_security_headers() {
         assert_eq!(headers["x-frame-options"], "DENY", "{path}");
         assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
         let policy = headers["content-security-policy"].to_str().unwrap();
-        assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert!(
+            policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
     }
 }
 
@@ -23,33 +26,89 @@ async fn web_answers_carry_the_security_headers() {
 async fn web_page_has_a_policy_without_unsafe_scripts() {
     let home = Home::new(&[]);
     let server = home.start().await;
-    let response = server.request(Method::GET, "/companion/missions").send().await.unwrap();
-    let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
-    let scripts = policy.split(';').find(|part| part.trim().starts_with("script-src ")).unwrap();
-    assert!(scripts.contains("'wasm-unsafe-eval'") && !scripts.contains("'unsafe-inline'"), "{policy}");
+    let response = server
+        .request(Method::GET, "/companion/missions")
+        .send()
+        .await
+        .unwrap();
+    let policy = response.headers()["content-security-policy"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let scripts = policy
+        .split(';')
+        .find(|part| part.trim().starts_with("script-src "))
+        .unwrap();
+    assert!(
+        scripts.contains("'wasm-unsafe-eval'") && !scripts.contains("'unsafe-inline'"),
+        "{policy}"
+    );
     let host = server.base.strip_prefix("http://").unwrap();
-    assert!(policy.contains(&format!("connect-src 'self' ws://{host} wss://{host};")), "{policy}");
+    assert!(
+        policy.contains(&format!("connect-src 'self' ws://{host} wss://{host};")),
+        "{policy}"
+    );
 }
 
 #[tokio::test]
 async fn web_unknown_addresses_of_the_api_are_errors_and_no_pages() {
     let home = Home::new(&[]);
     let server = home.start().await;
-    for path in ["/auth/none", "/ai/none", "/v1/none/none", "/internal/none", "/app/none", "/metrics", "/modules/none"] {
+    for path in [
+        "/auth/none",
+        "/ai/none",
+        "/v1/none/none",
+        "/internal/none",
+        "/app/none",
+        "/metrics",
+        "/modules/none",
+    ] {
         let answer = server.get(path).await;
-        assert!(matches!(answer.0, StatusCode::NOT_FOUND), "{path}: {answer:?}");
+        assert!(
+            matches!(answer.0, StatusCode::NOT_FOUND),
+            "{path}: {answer:?}"
+        );
         assert_error(&answer, StatusCode::NOT_FOUND, "not_found");
     }
-    assert_error(&server.get("/favicon-that-is-missing.ico").await, StatusCode::NOT_FOUND, "not_found");
-    assert_error(&server.get("/_app/immutable/gone.js").await, StatusCode::NOT_FOUND, "not_found");
+    assert_error(
+        &server.get("/favicon-that-is-missing.ico").await,
+        StatusCode::NOT_FOUND,
+        "not_found",
+    );
+    assert_error(
+        &server.get("/_app/immutable/gone.js").await,
+        StatusCode::NOT_FOUND,
+        "not_found",
+    );
 }
 
 #[tokio::test]
 async fn web_is_left_out_where_the_role_is_not_served() {
     let home = Home::new(&[("MANA_ROLES", "auth,sync")]);
     let server = home.start().await;
-    assert_error(&server.get("/todo").await, StatusCode::NOT_FOUND, "not_found");
-    assert_error(&server.get("/v1/models").await, StatusCode::NOT_FOUND, "not_found");
+    assert_error(
+        &server.get("/todo").await,
+        StatusCode::NOT_FOUND,
+        "not_found",
+    );
+    assert_error(
+        &server.get("/v1/models").await,
+        StatusCode::NOT_FOUND,
+        "not_found",
+    );
     assert_error(&server.tick("x").await, StatusCode::NOT_FOUND, "not_found");
     assert_eq!(server.get("/health").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn web_answers_are_compressed_for_who_takes_it() {
+    let home = Home::new(&[]);
+    let (_server, owner) = Server::with_owner(&home).await;
+    for encoding in ["br", "gzip"] {
+        let request = owner
+            .request(Method::GET, "/modules")
+            .header("accept-encoding", encoding);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["content-encoding"], encoding);
+    }
 }
