@@ -16,6 +16,9 @@ const DECISION: [&str; 5] = [
     "editedParams",
 ];
 
+/// Up to how many elements a write is merged one by one.
+const FEW: usize = 3;
+
 /// Which of an element's independent parts a field belongs to.
 #[derive(PartialEq, Eq, Clone, Copy)]
 enum Part {
@@ -60,38 +63,75 @@ pub(super) fn merge(spec: &ListSpec, list: &mut Value, incoming: &Value) -> bool
         }
     }
     let mut moved = false;
-    for element in &mut elements {
-        let id = element.get("id").and_then(Value::as_str);
-        let twin = id.and_then(|id| arriving.remove(id));
-        if let (Some(twin), Value::Object(element)) = (twin, element) {
-            moved |= merge_element(spec, element, twin);
+    // Few elements look for their twin, many are looked for by each that is there.
+    if arriving.len() <= FEW {
+        arriving.retain(|id, element| {
+            let Some(at) = position(spec, &elements, id, element) else {
+                return true;
+            };
+            if let Value::Object(twin) = &mut elements[at] {
+                let before = order_of(spec, twin);
+                changed |= merge_element(spec, twin, std::mem::take(element));
+                moved |= order_of(spec, twin) != before;
+            }
+            false
+        });
+    } else {
+        for twin in &mut elements {
+            let arrived = twin.get("id").and_then(Value::as_str);
+            let arrived = arrived.and_then(|id| arriving.remove(id));
+            if let (Some(element), Value::Object(twin)) = (arrived, twin) {
+                moved |= merge_element(spec, twin, element);
+            }
         }
+        changed |= moved;
     }
-    changed |= moved;
-    // In order, so it can be searched.
+    // In the order of a map, so it can be searched.
     let added: Vec<String> = arriving.keys().cloned().collect();
-    elements.extend(arriving.into_values().map(Value::Object));
-    if moved || !added.is_empty() {
-        elements.sort_by_cached_key(|element| (order(spec, element), id_of(element)));
+    let new = arriving.into_values().map(Value::Object);
+    if moved || added.len() > FEW {
+        elements.extend(new);
+        elements.sort_by(|a, b| place(spec, a).cmp(&place(spec, b)));
+    } else {
+        for element in new {
+            let at = elements.partition_point(|other| place(spec, other) < place(spec, &element));
+            elements.insert(at, element);
+        }
     }
     let surplus = elements
         .len()
         .saturating_sub(spec.keep.unwrap_or(usize::MAX));
     let dropped = elements
         .drain(..surplus)
-        .filter(|e| added.binary_search(&id_of(e)).is_ok())
+        .filter(|e| {
+            added
+                .binary_search_by(|id| id.as_str().cmp(id_of(e)))
+                .is_ok()
+        })
         .count();
     changed |= dropped < added.len();
     *list = Value::Array(elements);
     changed
 }
 
-fn id_of(element: &Value) -> String {
+/// Where the element of this id is: most often where the arriving version would be.
+fn position(spec: &ListSpec, elements: &[Value], id: &str, arriving: &Map) -> Option<usize> {
+    let here = (order_of(spec, arriving), id);
+    let found = elements.binary_search_by(|element| place(spec, element).cmp(&here));
+    found
+        .ok()
+        .or_else(|| elements.iter().position(|element| id_of(element) == id))
+}
+
+fn place<'e>(spec: &ListSpec, element: &'e Value) -> (Order, &'e str) {
+    (order(spec, element), id_of(element))
+}
+
+fn id_of(element: &Value) -> &str {
     element
         .get("id")
         .and_then(Value::as_str)
         .unwrap_or_default()
-        .to_owned()
 }
 
 /// An element as the merged list holds it: numbers in their one form, nested lists merged from
