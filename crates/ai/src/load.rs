@@ -7,7 +7,7 @@ use mana_core::manifest::{FieldType, QueryContext, Registry};
 use mana_core::mission::{self, Input, Intent, Mission};
 use mana_core::planner::resolve::{self, Resolver};
 use mana_core::planner::{InputText, Pending};
-use mana_core::{Map, Micros, RecordKey, RecordState};
+use mana_core::{Map, Micros, RecordKey, RecordState, Stamp};
 use mana_store::{Claim, Result, Scope, Store};
 use serde::Deserialize;
 use serde_json::Value;
@@ -157,6 +157,9 @@ struct Given {
     table: String,
     id: String,
     data: Map,
+    /// The stamps, which an order by the last change needs.
+    #[serde(default)]
+    meta: BTreeMap<String, Stamp>,
 }
 
 /// The records that came with the request; one that can't be read is left out.
@@ -168,7 +171,7 @@ fn given_rows(given: &[Value]) -> Tables {
     {
         let state = RecordState {
             data: given.data,
-            ..RecordState::default()
+            meta: given.meta,
         };
         tables
             .entry((given.module, given.table))

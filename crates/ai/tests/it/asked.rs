@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::world::{MORNING, World, at, say, task};
 
 #[tokio::test]
-async fn missions_r6_a_run_asked_for_runs_once_and_leaves_the_schedule_alone() {
+async fn missions_q1_a_run_asked_for_runs_once_and_leaves_the_schedule_alone() {
     let world = World::new().await;
     let id = world.daily_mission("Week").await;
     world.set_clock("2026-11-20T07:30:00Z");
@@ -31,7 +31,7 @@ async fn missions_r6_a_run_asked_for_runs_once_and_leaves_the_schedule_alone() {
 }
 
 #[tokio::test]
-async fn missions_r6_who_asks_gets_a_run_although_a_plan_waits_or_the_mission_is_paused() {
+async fn missions_q1_who_asks_gets_a_run_although_a_plan_waits_or_the_mission_is_paused() {
     let world = World::new().await;
     let id = world.daily_mission("Week").await;
     world.tick().await;
@@ -43,7 +43,7 @@ async fn missions_r6_who_asks_gets_a_run_although_a_plan_waits_or_the_mission_is
 }
 
 #[tokio::test]
-async fn missions_r7_the_tabs_inputs_are_used_instead_of_the_servers() {
+async fn missions_q2_the_tabs_inputs_are_used_instead_of_the_servers() {
     let world = World::new().await;
     world
         .write(
@@ -87,7 +87,7 @@ async fn missions_r7_the_tabs_inputs_are_used_instead_of_the_servers() {
 }
 
 #[tokio::test]
-async fn missions_r8_a_failed_run_that_was_asked_for_waits_to_be_asked_for_again() {
+async fn missions_q3_a_failed_run_that_was_asked_for_waits_to_be_asked_for_again() {
     let world = World::new().await;
     let id = world
         .mission("Manual", json!({"cadence": {"kind": "manual"}}))
@@ -123,7 +123,7 @@ async fn missions_r8_a_failed_run_that_was_asked_for_waits_to_be_asked_for_again
 }
 
 #[tokio::test]
-async fn missions_r9_an_old_slot_or_a_mission_that_is_gone_runs_nothing() {
+async fn missions_q4_an_old_slot_or_a_mission_that_is_gone_runs_nothing() {
     let world = World::new().await;
     let id = world.daily_mission("Week").await;
     world.tick().await;
