@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { expect, test } from '@playwright/test';
+import { furnish } from '../support/household';
+import { Api, becomeOwner, synced } from '../support/person';
+import { Server } from '../support/server';
+import { Upstream } from '../support/upstream';
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+type Violation = { id: string; help: string; nodes: { html: string; failureSummary: string }[] };
+
+test('every page, light and dark, wide and narrow, passes axe', async ({ browser }) => {
+	test.setTimeout(300_000);
+	const upstream = await Upstream.start();
+	const server = await Server.start(upstream.env);
+	const { page } = await becomeOwner(browser, server);
+	await synced(page);
+	const { weekly } = await furnish(await Api.signIn(server), server, upstream);
+	const axe = await readFile(AXE, 'utf8');
+	const found: string[] = [];
+	const paths = ['/', '/todo', '/calendar', '/notes', '/goals', '/places', '/context', '/companion/missions', '/companion/missions/new', `/companion/missions/${weekly}`, '/companion/inbox', '/companion/workbench', '/settings'];
+	for (const path of paths) {
+		await page.goto(server.url + path);
+		await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+		await synced(page);
+		for (const [width, height] of [[1440, 900], [390, 844]] as const) {
+			await page.setViewportSize({ width, height });
+			for (const colorScheme of ['light', 'dark'] as const) {
+				await page.emulateMedia({ colorScheme });
+				await page.evaluate(axe);
+				const violations: Violation[] = await page.evaluate(async () => (await (window as any).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })).violations);
+				for (const { id, nodes } of violations) found.push(`${path} ${width} ${colorScheme}: ${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`);
+			}
+			const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+			if (beyond > 0) found.push(`${path} ${width}: ${beyond} px wider than the screen`);
+		}
+		await page.setViewportSize({ width: 1440, height: 900 });
+	}
+	expect(found).toEqual([]);
+	await server.dispose();
+	await upstream.stop();
+});
+
+test('the inbox is decided by keyboard alone', async ({ browser }) => {
+	const upstream = await Upstream.start();
+	const server = await Server.start(upstream.env);
+	const { page } = await becomeOwner(browser, server);
+	await synced(page);
+	await furnish(await Api.signIn(server), server, upstream);
+	await page.goto(`${server.url}/companion/inbox`);
+	await expect(page.getByRole('heading', { level: 1, name: '4 proposals wait' })).toBeVisible();
+	await page.keyboard.press('j');
+	await page.keyboard.press('a');
+	await expect(page.getByRole('heading', { level: 1, name: '3 proposals wait' })).toBeVisible();
+	await page.keyboard.press('r');
+	await page.keyboard.press('2');
+	await expect(page.getByRole('heading', { level: 1, name: '2 proposals wait' })).toBeVisible();
+	await page.keyboard.press('Shift+A');
+	await expect(page.getByRole('heading', { level: 1 })).not.toContainText('2 proposals');
+	await server.dispose();
+	await upstream.stop();
+});
