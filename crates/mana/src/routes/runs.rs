@@ -19,7 +19,7 @@ use crate::auth::Caller;
 use crate::clock;
 use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
 
-/// A device's clock may be ahead a little when it asks for a due slot.
+/// How long before it is due a device may ask for a slot, its clock's error included.
 const CLOCK_SLACK_US: i64 = 60 * 1_000_000;
 
 /// What to run.
@@ -85,16 +85,19 @@ async fn run_now(
     let body = body.map(|ApiJson(body)| body).unwrap_or_default();
     mission(&app, &caller, &mission_id).await?;
     let now = clock::now();
-    let slot = match body.slot.filter(|slot| !slot.is_empty()) {
-        Some(slot) => checked_slot(slot, now)?,
-        None => format!("run:{}", uuid::Uuid::now_v7()),
+    let (slot, not_before) = match body.slot.filter(|slot| !slot.is_empty()) {
+        Some(slot) => {
+            let due = checked_slot(&slot, now)?;
+            (slot, due.max(now))
+        }
+        None => (format!("run:{}", uuid::Uuid::now_v7()), now),
     };
     let iteration_id = iteration_id(&mission_id, &slot);
     let request = RunRequest {
         mission_id,
         slot: slot.clone(),
         iteration_id: iteration_id.clone(),
-        not_before: now,
+        not_before,
         inputs: body.resolved_inputs,
     };
     app.sync.request_run(&caller.scope(), request).await?;
@@ -155,7 +158,8 @@ async fn mission(app: &App, caller: &Caller, id: &str) -> ApiResult<()> {
     }
 }
 
-fn checked_slot(slot: String, now: Micros) -> ApiResult<String> {
+/// When the slot is due. A tab may ask for it a moment before that.
+fn checked_slot(slot: &str, now: Micros) -> ApiResult<Micros> {
     let bad = |message: &str| {
         Err(ApiError::new(
             StatusCode::BAD_REQUEST,
@@ -163,24 +167,21 @@ fn checked_slot(slot: String, now: Micros) -> ApiResult<String> {
             message,
         ))
     };
+    let no_slot =
+        "This is no slot; use run:<uuid> or due:<milliseconds since 1970>, or leave it out.";
     match slot.split_once(':') {
-        Some(("run", id)) if uuid::Uuid::try_parse(id).is_ok() => Ok(slot),
-        Some(("due" | "backfill", ms)) => match ms.parse::<i64>() {
-            Ok(ms)
-                if ms >= 0
-                    && ms.to_string().len()
-                        == slot.len() - slot.find(':').unwrap_or_default() - 1 =>
-            {
-                if Micros::from_millis(ms) > now.plus(CLOCK_SLACK_US) {
-                    return bad(
-                        "This slot isn't due yet; leave the slot out to run the mission now.",
-                    );
+        Some(("run", id)) if uuid::Uuid::try_parse(id).is_ok() => Ok(now),
+        Some(("due" | "backfill", text)) => match text.parse::<i64>() {
+            // Written in one way only, or one occurrence would have two ids.
+            Ok(ms) if ms >= 0 && ms.to_string() == text => match Micros::from_millis(ms) {
+                due if due > now.plus(CLOCK_SLACK_US) => {
+                    bad("This slot isn't due yet; leave the slot out to run the mission now.")
                 }
-                Ok(slot)
-            }
-            _ => bad("The time in the slot is none; use due:<milliseconds since 1970>."),
+                due => Ok(due),
+            },
+            _ => bad(no_slot),
         },
-        _ => bad("This is no slot; use run:<uuid> or due:<milliseconds>, or leave it out."),
+        _ => bad(no_slot),
     }
 }
 
@@ -191,15 +192,14 @@ mod tests {
     #[test]
     fn run_slot_is_one_of_the_kinds_and_not_in_the_future() {
         let now = Micros::from_millis(1_000_000);
-        let check = |slot: &str| checked_slot(slot.to_owned(), now);
-        for good in [
-            "run:0190a0b0-0000-7000-8000-000000000000",
-            "due:1000000",
-            "backfill:5",
-            "due:1059999",
-        ] {
-            assert_eq!(check(good).unwrap(), good);
-        }
+        let check = |slot: &str| checked_slot(slot, now).map(Micros::millis).ok();
+        assert_eq!(
+            check("run:0190a0b0-0000-7000-8000-000000000000"),
+            Some(1_000_000)
+        );
+        assert_eq!(check("due:1000000"), Some(1_000_000));
+        assert_eq!(check("due:1059999"), Some(1_059_999), "a moment ahead");
+        assert_eq!(check("backfill:5"), Some(5));
         for bad in [
             "",
             "run:",
@@ -213,7 +213,7 @@ mod tests {
             "later",
             "due:99999999999999999999",
         ] {
-            check(bad).unwrap_err();
+            assert_eq!(check(bad), None, "{bad}");
         }
     }
 }

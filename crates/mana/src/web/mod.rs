@@ -31,8 +31,18 @@ impl WebApp {
     /// Reads the inline scripts of the page, which the policy allows by their hashes.
     pub fn load() -> WebApp {
         let page = Files::get(INDEX).map(|file| String::from_utf8_lossy(&file.data).into_owned());
+        let policy = csp::Policy::of(page.as_deref().unwrap_or_default());
         WebApp {
-            policy: Arc::new(csp::Policy::of(page.as_deref().unwrap_or_default())),
+            policy: Arc::new(policy),
+        }
+    }
+
+    /// In a debug build the page lies on disk and may be a new one each time.
+    fn policy(&self) -> Arc<csp::Policy> {
+        if cfg!(debug_assertions) {
+            WebApp::load().policy
+        } else {
+            self.policy.clone()
         }
     }
 }
@@ -54,7 +64,7 @@ pub fn serve(app: &WebApp, method: &Method, uri: &Uri, headers: &HeaderMap) -> R
         .and_then(|host| host.to_str().ok());
     response
         .headers_mut()
-        .insert(header::CONTENT_SECURITY_POLICY, app.policy.header(host));
+        .insert(header::CONTENT_SECURITY_POLICY, app.policy().header(host));
     response
 }
 
