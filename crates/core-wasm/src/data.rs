@@ -220,3 +220,27 @@ struct Slot {
     mission_id: String,
     slot: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_cannot_be_read_is_named_and_blocks_nothing() {
+        let good = json!({"appId": "todo", "table": "tasks", "id": "t1", "op": "insert",
+            "data": {"title": "Milk"}, "at": "2026-01-01T00:00:00Z"});
+        let mut without_app = good.clone();
+        without_app["appId"] = Value::Null;
+        let bad = json!({"eventId": "e1", "table": "tasks", "id": "t2", "op": "upsert"});
+        let untouched = json!({"app": "todo", "table": "tasks", "id": "t9", "state": null});
+        let input = json!({"records": [untouched], "changes": [bad, without_app, good]});
+        let input = serde_json::from_value(input).expect("input");
+        let answer = apply(&Registry::default(), input);
+        let answer = serde_json::to_value(answer).expect("JSON");
+        assert_eq!(answer["records"].as_array().map(Vec::len), Some(1));
+        assert_eq!(answer["records"][0]["state"]["data"]["title"], "Milk");
+        assert_eq!(answer["refused"][0]["index"], 0);
+        assert_eq!(answer["refused"][0]["eventId"], "e1");
+        assert_eq!(answer["refused"][1]["index"], 1);
+    }
+}

@@ -154,7 +154,7 @@ impl Change {
         self
     }
 
-    /// The writes that the change stands for; a delete writes `deletedAt` (M5).
+    /// The writes that the change stands for; a delete writes `deletedAt` (C5).
     pub fn writes(&self) -> Vec<Write<'_>> {
         let fallback = self.at.unwrap_or(Micros::EPOCH);
         let stamp = |field: &str| {

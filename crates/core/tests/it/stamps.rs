@@ -88,8 +88,14 @@ fn sync_t3_what_a_fast_clock_wrote_last_stays_last() {
         Change::parse(change).unwrap()
     };
     // A device two minutes ahead: the first stamp is still within the minute, the second is not.
-    let mut changes = [write("first", "2026-01-01T00:00:50Z"), write("last", "2026-01-01T00:02:00Z")];
-    assert_eq!(set_back(&mut changes, |_| &schema, Micros::parse(NOW).unwrap()).len(), 1);
+    let mut changes = [
+        write("first", "2026-01-01T00:00:50Z"),
+        write("last", "2026-01-01T00:02:00Z"),
+    ];
+    assert_eq!(
+        set_back(&mut changes, |_| &schema, Micros::parse(NOW).unwrap()).len(),
+        1
+    );
     let mut server = RecordState::default();
     for change in &changes {
         apply(&schema, &mut server, change);

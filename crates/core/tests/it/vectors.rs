@@ -1,6 +1,6 @@
 //! The golden cases in `spec/vectors`, which every other client can run too.
 
-use mana_core::{Change, RecordState, TableSchema, apply};
+use mana_core::{Change, RecordState, TableSchema, apply, ids};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -89,5 +89,28 @@ fn sync_vectors_name_rules_that_the_specification_has() {
             case.name,
             case.rule
         );
+    }
+}
+
+#[test]
+fn sync_vectors_derive_ids() {
+    let text = include_str!("../../../../spec/vectors/ids.json");
+    let vectors: Value = serde_json::from_str(text).expect("vectors");
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let cases = vectors["derive"].as_array().expect("cases");
+    assert!(cases.len() >= 7, "some vectors are gone");
+    for case in cases {
+        let id = ids::derive(&text(&case["parent"]), &text(&case["name"]));
+        assert_eq!(id, text(&case["id"]), "{case}");
+    }
+    let chain = &vectors["chain"];
+    let iteration = ids::iteration_id(&text(&chain["mission"]), &text(&chain["slot"]));
+    assert_eq!(iteration, text(&chain["iteration"]));
+    let index = chain["index"].as_u64().expect("a number") as usize;
+    let step = ids::step_id(&iteration, index);
+    assert_eq!(step, text(&chain["step"]));
+    assert_eq!(ids::proposal_id(&step), text(&chain["proposal"]));
+    for n in 0..2 {
+        assert_eq!(ids::created_record_id(&step, n), text(&chain["created"][n]));
     }
 }
