@@ -23,5 +23,7 @@ pub fn generate() -> Result<()> {
         .input_path(target.join("wasm32-unknown-unknown/wasm/mana_core_wasm.wasm"))
         .web(true)?
         .typescript(true)
+        .remove_name_section(true)
+        .remove_producers_section(true)
         .generate(sh::root().join("web/src/lib/core/wasm"))
 }
