@@ -11,7 +11,7 @@ export type TokenAnswer = Schemas['SignedIn'];
 export class SessionEnded extends ManaError {
 	override name = 'SessionEnded';
 	constructor() {
-		super('session_ended', 'Your session has ended. Sign in again; your changes are kept on this device.');
+		super('unauthorized', 'Your session has ended. Sign in again; your changes are kept on this device.');
 	}
 }
 

@@ -63,7 +63,6 @@ type Method =
 	| 'decide'
 	| 'nextRun'
 	| 'checkMission'
-	| 'ids'
 	| 'authorise'
 	| 'takeOver'
 	| 'observe';
@@ -165,19 +164,9 @@ export class Core {
 		return this.#call<{ errors: FieldError[] }>('checkMission', mission).errors;
 	}
 
-	/** The iteration that a slot makes. */
-	iterationId(missionId: string, slot: string): string {
-		return this.#call<{ iterationId: string }>('ids', { missionId, slot }).iterationId;
-	}
-
 	/** Throws where the policy does not let the actor write by itself. What a person approved goes by `decide`. */
 	authorise(actor: Actor): void {
 		this.#call('authorise', { actor });
-	}
-
-	/** Give the memory back. */
-	free(): void {
-		this.#wasm.free();
 	}
 
 	#call<T>(method: Method, input: unknown): T {

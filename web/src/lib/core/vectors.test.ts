@@ -49,7 +49,6 @@ describe('spec/vectors/merge.json', () => {
 		for (const order of [changes, [...changes].reverse(), [...changes, ...changes]]) {
 			expect(merged(order)).toEqual(one.expect);
 		}
-		core.free();
 	});
 });
 
@@ -63,14 +62,12 @@ describe('spec/vectors/cadence.json', () => {
 			after = next ?? '';
 		}
 		if (one.next.length === 0) expect(core.nextRun(one.cadence, one.timezone, after)).toBeNull();
-		core.free();
 	});
 
 	it.each(cadences.invalid.map((one) => [one.name, one] as const))('refuses %s', async (_name, one) => {
 		const core = await Core.load([]);
 		const errors = core.checkMission({ title: 'A', state: 'active', cadence: one.cadence });
 		expect(errors).toContainEqual(expect.objectContaining({ field: one.field, code: one.code }));
-		core.free();
 	});
 });
 

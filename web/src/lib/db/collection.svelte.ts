@@ -3,6 +3,7 @@ import type { Row } from '../core/types';
 import { onReplica } from './current';
 import type { Replica } from './replica';
 import { asRow } from './rows';
+import { storageUnreadable } from './storage';
 
 /** The records of a table, live: read once, then kept up to date by what changes, in whatever tab. */
 export interface Collection {
@@ -64,7 +65,7 @@ class TableCollection implements Collection {
 				this.#put([...stored.map(asRow), ...early]);
 			})
 			.catch((thrown: unknown) => {
-				if (live) throw thrown;
+				if (live) storageUnreadable(thrown);
 			});
 		return () => {
 			live = false;

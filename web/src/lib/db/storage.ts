@@ -21,6 +21,15 @@ export function storageError(thrown: unknown): unknown {
 	return error;
 }
 
+/** The database can't be read: nothing on screen would be true. */
+export function storageUnreadable(thrown: unknown): void {
+	const reason = thrown instanceof Error ? thrown.message : String(thrown);
+	syncStatus.storage = {
+		code: 'storage_unreadable',
+		message: `What is stored on this device cannot be read. Reload the page. (${reason})`
+	};
+}
+
 /** A write went through: there is space again. */
 export function storageWorks(): void {
 	if (syncStatus.storage) syncStatus.storage = null;

@@ -126,7 +126,8 @@ export async function runNow(
 		`/ai/missions/${encodeURIComponent(id)}/run`,
 		{ method: 'POST', body: { slot, resolvedInputs: await resolveInputs(replica, id) } }
 	);
-	underWay[id] ??= { missionId: id, phase: 'queued', ...answer };
+	const ended = missions.get(id)?.iterations.some((one) => one.id === answer.iterationId && one.finishedAt);
+	if (!ended) underWay[id] ??= { missionId: id, phase: 'queued', ...answer };
 	return answer;
 }
 

@@ -8,7 +8,8 @@ import { keyName } from '../db/rows';
 
 let all = $state.raw<Proposal[]>([]);
 let ready = $state(false);
-const busy = $state<Record<string, boolean>>({});
+/** Decisions under way: a second press of the same button waits for none. */
+const busy = new Set<string>();
 const open = $derived(all.filter(waits).sort(byArrival));
 
 /** The proposals of this device. */
@@ -26,10 +27,6 @@ export const proposals = {
 	/** One, decided ones too. */
 	get(id: string): Proposal | undefined {
 		return all.find((proposal) => proposal.id === id);
-	},
-	/** A decision on it is under way. */
-	isBusy(id: string): boolean {
-		return busy[id] ?? false;
 	}
 };
 
@@ -67,8 +64,8 @@ export async function refreshProposal(id: string): Promise<void> {
 }
 
 async function decide(id: string, decision: Decision): Promise<boolean> {
-	if (busy[id]) return false;
-	busy[id] = true;
+	if (busy.has(id)) return false;
+	busy.add(id);
 	const replica = currentReplica();
 	try {
 		await execute(replica, { kind: 'decide', proposalId: id, decision });
@@ -83,7 +80,7 @@ async function decide(id: string, decision: Decision): Promise<boolean> {
 			.modify({ error });
 		return false;
 	} finally {
-		delete busy[id];
+		busy.delete(id);
 	}
 }
 

@@ -1,5 +1,5 @@
 import { liveQuery } from 'dexie';
-import type { RecordState } from '../core/types';
+import type { Iteration, RecordState } from '../core/types';
 import type { Replica } from '../db/replica';
 import { primaryKey, stateOf, type RecordRow } from '../db/rows';
 import { oneAtATime } from '../sync/locks';
@@ -16,6 +16,7 @@ export function startServerIterationStaging(replica: Replica): () => void {
 	let stopped = false;
 	let running = false;
 	let latest: RecordRow[] | null = null;
+	const done = new Map<string, string>();
 	const subscription = missions.subscribe({
 		next: (rows) => {
 			latest = rows;
@@ -28,14 +29,24 @@ export function startServerIterationStaging(replica: Replica): () => void {
 		running = true;
 		try {
 			while (latest && !stopped) {
-				const ids = latest.map((row) => row.id);
+				const changed = latest.filter((row) => done.get(row.id) !== openWork(row));
 				latest = null;
-				for (const id of ids) await stageMission(replica, id);
+				for (const row of changed) {
+					await stageOne(row);
+					if (stopped) return;
+				}
 			}
-		} catch (thrown) {
-			if (!stopped) console.error('staging failed', thrown);
 		} finally {
 			running = false;
+		}
+	}
+	/** What one mission is about must not keep the others from being staged. */
+	async function stageOne(row: RecordRow): Promise<void> {
+		try {
+			await stageMission(replica, row.id);
+			done.set(row.id, openWork(row));
+		} catch (thrown) {
+			if (!stopped) console.error(`mission ${row.id} could not be staged`, thrown);
 		}
 	}
 	return () => {
@@ -72,4 +83,14 @@ export async function stageMission(replica: Replica, missionId: string): Promise
 			}
 		});
 	});
+}
+
+/** What staging depends on, in short: the same again means that there is nothing to do. */
+function openWork({ data }: RecordRow): string {
+	const iterations = ((data.iterations ?? []) as Iteration[]).map(({ id, updatedAt, plan }) => [
+		id,
+		updatedAt,
+		(plan ?? []).map((step) => [step.id, step.status, step.updatedAt])
+	]);
+	return JSON.stringify([data.deletedAt, iterations]);
 }

@@ -222,6 +222,8 @@ export const de: Messages = {
 	'error.gone': 'Das ist nicht mehr auf diesem Gerät.',
 	'error.not_found': 'Der Server hat das nicht, oder noch nicht.',
 	'error.storage_full': 'Auf diesem Gerät ist kein Platz mehr für die Änderung. Schaffe Platz und versuch es noch einmal; nichts wurde geändert.',
+	'error.storage_unreadable': 'Was auf diesem Gerät gespeichert ist, lässt sich nicht lesen. Bitte lade die Seite neu.',
+	'error.decided': 'Das ist schon entschieden. Nichts wurde geändert.',
 	'error.failed': 'Das ging nicht. Nichts wurde geändert. {message}',
 
 	// Missionen
