@@ -54,7 +54,7 @@ pub(crate) fn waiting(proposals: usize) -> String {
 /// An occurrence that passed while nothing ran.
 pub(crate) fn missed(made_up: bool) -> String {
     let then = if made_up {
-        " One later run made up for it."
+        " One run made up for all that were missed."
     } else {
         ""
     };

@@ -354,6 +354,9 @@ fn cron(cadence: &Value) -> Result<Cadence, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     fn vectors(part: &str) -> Vec<Value> {
@@ -452,5 +455,57 @@ mod tests {
         }
         let next = next_in_series(&every_hour, &TimeZone::UTC, due, due.plus(3_600_000_000));
         assert_eq!(next, Some(due.plus(2 * 3_600_000_000)));
+    }
+
+    fn any_series() -> impl Strategy<Value = (Cadence, TimeZone)> {
+        let zones = [
+            "UTC",
+            "Europe/Berlin",
+            "America/New_York",
+            "Australia/Lord_Howe",
+            "Africa/Casablanca",
+            "Pacific/Apia",
+            "Asia/Kathmandu",
+        ];
+        let time =
+            || (0..24_i8, 0..60_i8).prop_map(|(hour, minute)| Time::constant(hour, minute, 0, 0));
+        let cron = prop::sample::select(vec![
+            "*/20 1-3 * * *",
+            "0 0 1 * *",
+            "15,40 2 * * 0",
+            "59 23 L * *",
+        ]);
+        let cadence = prop_oneof![
+            time().prop_map(|at| Cadence::Daily { at }),
+            (0..7_i8, time()).prop_map(|(day, at)| Cadence::Weekly {
+                day: Weekday::from_sunday_zero_offset(day).expect("a weekday"),
+                at
+            }),
+            cron.prop_map(|text| Cadence::parse(Some(
+                &json!({"kind": "cron", "expression": text})
+            ))
+            .expect("good")),
+        ];
+        (
+            cadence,
+            prop::sample::select(zones.to_vec()).prop_map(|name| time_zone(name).expect("known")),
+        )
+    }
+
+    proptest! {
+        /// Whoever asks between two occurrences hears of the second: none is passed over, none comes twice.
+        #[test]
+        fn missions_c3_the_next_occurrence_is_the_next_from_wherever_one_asks(
+            (cadence, zone) in any_series(),
+            second in 1_262_304_000_i64..2_000_000_000,
+            part in 0.0..1.0_f64,
+        ) {
+            let after = Micros(second * 1_000_000);
+            let next = next_after(&cadence, &zone, after).expect("there is always a next");
+            prop_assert!(next > after);
+            let between = Micros(after.0 + ((next.0 - after.0) as f64 * part) as i64).min(next.plus(-1));
+            prop_assert_eq!(next_after(&cadence, &zone, between), Some(next));
+            prop_assert_eq!(next_after(&cadence, &zone, next.plus(-1)), Some(next));
+        }
     }
 }

@@ -571,3 +571,23 @@ fn missions_i2_a_failed_run_is_an_iteration_with_a_reason_and_no_steps() {
     assert_eq!(iteration.plan, []);
     assert_eq!(iteration.open_steps(), 0);
 }
+
+proptest::proptest! {
+    /// Whatever a model says, however it is cut: a plan or a reason, never a panic.
+    #[test]
+    fn missions_a4_any_answer_is_a_plan_or_a_reason(
+        noise in "(```(json)?|\\{\"steps\": ?\\[|\\}|\\]|<think>|</think>|\n| |\"|\\PC){0,40}",
+        cut in 0..200_usize,
+    ) {
+        let good = "```json\n{\"summary\": \"Ä\", \"steps\": [{\"toolName\": \"create_task\", \
+            \"params\": {\"title\": \"ö\"}, \"rationale\": \"ü\"}]}\n```";
+        let begun: String = good.chars().take(cut).collect();
+        let (registry, overrides) = (Registry::builtin(), Overrides::default());
+        for answer in [noise.clone(), format!("{begun}{noise}"), format!("{noise}{begun}")] {
+            if let Err(error) = parse(&answer, &check(&registry, &overrides, &|_| true)) {
+                proptest::prop_assert!(error.message.ends_with('.'));
+            }
+            outline::answer(&answer);
+        }
+    }
+}
