@@ -146,9 +146,15 @@ export type Entry = { key: string; row: Row } | { key: string; proposal: Proposa
 
 /**
  * Puts proposals among the records that they belong to: a change or a removal stands
- * where its record stood, something new where it would land.
+ * where its record stood, something new where it would land. The record that a person
+ * has opened (`opened`) is shown above what is proposed for it.
  */
-export function place(rows: readonly Row[], open: readonly Proposal[], compare: (a: Data, b: Data, aRow?: Row, bRow?: Row) => number): Entry[] {
+export function place(
+	rows: readonly Row[],
+	open: readonly Proposal[],
+	compare: (a: Data, b: Data, aRow?: Row, bRow?: Row) => number,
+	opened?: string | null
+): Entry[] {
 	if (!open.length) return rows.map((row) => ({ key: row.id, row }));
 	const touching = new Map<string, Proposal[]>();
 	const fresh: Proposal[] = [];
@@ -162,8 +168,8 @@ export function place(rows: readonly Row[], open: readonly Proposal[], compare: 
 	for (const row of rows) {
 		while (pending.length && compare(landing(pending[0]!), row.data, undefined, row) < 0) put(pending.shift()!);
 		const here = touching.get(row.id);
-		if (here) here.forEach(put);
-		else out.push({ key: row.id, row });
+		if (!here || row.id === opened) out.push({ key: row.id, row });
+		here?.forEach(put);
 	}
 	pending.forEach(put);
 	return out;
