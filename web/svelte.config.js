@@ -5,8 +5,9 @@ import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
 export default {
 	preprocess: vitePreprocess(),
 	kit: {
-		// One page for every path: the router runs in the browser, the server embeds web/build.
-		adapter: adapter({ pages: 'build', assets: 'build', fallback: 'index.html' }),
+		// One page for every path: the router runs in the browser, the server embeds web/build and sends the
+		// compressed files as they are.
+		adapter: adapter({ pages: 'build', assets: 'build', fallback: 'index.html', precompress: true }),
 		output: { bundleStrategy: 'split' },
 		// The pages decide when a new version is taken over; nothing reloads by itself.
 		version: { pollInterval: 0 }

@@ -98,6 +98,12 @@ fn asset(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     });
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
+    } else if let Some(small) = compressed(path, headers) {
+        let mut response = Response::new(Body::from(small.data));
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
+        fields.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        response
     } else {
         Response::new(Body::from(file.data))
     };
@@ -111,6 +117,16 @@ fn asset(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
         fields.insert(header::ETAG, etag);
     }
     response
+}
+
+/// The file as the web build compressed it, with more patience than an answer has.
+fn compressed(path: &str, headers: &HeaderMap) -> Option<EmbeddedFile> {
+    let accepted = headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
+    let brotli = accepted.split(',').any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        name.trim() == "br" && !matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
+    });
+    brotli.then(|| Files::get(&format!("{path}.br"))).flatten()
 }
 
 /// What is named by its content never changes; everything else is asked about each time.
