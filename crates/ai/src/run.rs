@@ -85,20 +85,23 @@ enum Verdict {
 
 /// Brings a claimed run to its end.
 pub(crate) async fn run(inner: &Inner, claim: &Claim) -> Outcome {
-    match start(inner, claim).await {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            let code = error.code();
-            tracing::warn!(
-                mission = claim.mission_id, user = %claim.user, code,
-                "run of mission {} was not written and is tried again: {error}", claim.mission_id
-            );
-            Outcome::Unwritten {
-                code: code.to_owned(),
-                mission_id: claim.mission_id.clone(),
-                planned: false,
-            }
-        }
+    start(inner, claim)
+        .await
+        .unwrap_or_else(|error| unwritten(claim, &error, false))
+}
+
+/// A run that left nothing in the log. Its claim stays until the lease ends, which is the pause before
+/// the next attempt.
+fn unwritten(claim: &Claim, error: &RunError, planned: bool) -> Outcome {
+    let code = error.code();
+    tracing::warn!(
+        mission = claim.mission_id, user = %claim.user, code,
+        "run of mission {} was not written and is tried again: {error}", claim.mission_id
+    );
+    Outcome::Unwritten {
+        code: code.to_owned(),
+        mission_id: claim.mission_id.clone(),
+        planned,
     }
 }
 
@@ -223,8 +226,10 @@ impl Run<'_> {
         match thought.result {
             Ok(plan) => {
                 let iteration = attempt.planned(plan);
-                self.write_as(Verdict::Planned(iteration), Some(attempt), planned_at)
-                    .await
+                let written = self
+                    .write_as(Verdict::Planned(iteration), Some(attempt), planned_at)
+                    .await;
+                Ok(written.unwrap_or_else(|error| unwritten(self.claim, &error, true)))
             }
             Err(failure) => {
                 let (after, _) = self.after_failure(planned_at, attempt.finished_at);

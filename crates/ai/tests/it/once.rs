@@ -136,6 +136,7 @@ async fn missions_w3_who_lost_the_claim_writes_nothing() {
     let reports = [late.await.expect("ends"), winner.await.expect("ends")];
     let written: usize = reports.iter().map(|report| report.plans_written_back).sum();
     assert_eq!(written, 1, "{reports:?}");
+    assert_eq!(reports[0].plans_produced, 1, "{reports:?}");
     assert!(
         reports[0].errors[0].starts_with("lease-lost"),
         "{reports:?}"

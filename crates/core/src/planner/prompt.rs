@@ -311,7 +311,7 @@ fn user(parts: &PromptParts<'_>, fence: &str, shortened: &Shortened<'_>) -> Stri
         data(&mut text, fence, &head, body);
     }
     for note in shortened.notes.iter().chain(parts.notes) {
-        text.push_str(&format!("Note: {note}\n"));
+        text.push_str(&format!("About these records: {note}\n"));
     }
     text.push_str("\nPlan now.");
     text
