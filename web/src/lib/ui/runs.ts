@@ -44,29 +44,48 @@ const PATTERNS: [RegExp, string][] = [
 	[/json|parse|plan|step|tool|fence|block|rationale|repair/i, 'badAnswer']
 ];
 const BY_CODE: Record<string, string> = {
+	provider_timeout: 'timeout',
 	timeout: 'timeout',
-	llm_timeout: 'timeout',
-	rate_limited: 'rateLimited',
+	provider_unreachable: 'unreachable',
+	provider_refused_key: 'auth',
 	unauthorized: 'auth',
-	too_large: 'tooLarge',
+	rate_limit_exceeded: 'rateLimited',
 	answer_too_large: 'tooLarge',
+	too_large: 'tooLarge',
 	empty_answer: 'empty',
-	unreachable: 'unreachable',
-	connect: 'unreachable',
+	answer_cut_off: 'badAnswer',
 	bad_answer: 'badAnswer',
-	invalid_plan: 'badAnswer',
-	parse: 'badAnswer'
+	bad_json: 'badAnswer',
+	prose: 'badAnswer',
+	several_plans: 'badAnswer',
+	truncated: 'badAnswer',
+	model_not_found: 'model',
+	interrupted: 'interrupted'
 };
 
 /** A failure in plain words: what happened, that nothing was changed, what to do next. */
 export function plainFailure(error: { code: string; message: string }): { what: string; then: string } {
 	const kind = BY_CODE[error.code] ?? PATTERNS.find(([pattern]) => pattern.test(error.message))?.[1] ?? 'other';
-	const then = `fail.${kind}Do` as MessageKey;
-	const has: Record<string, MessageKey> = { tooLarge: 'fail.badAnswerDo', empty: 'fail.badAnswerDo' };
-	return { what: t(`fail.${kind}` as MessageKey), then: t(has[kind] ?? then) };
+	// The server's own sentence is plain too; it is all there is where no translation fits.
+	if (kind === 'other' && error.message) return { what: error.message, then: t('fail.otherDo') };
+	const then: Record<string, MessageKey> = { tooLarge: 'fail.badAnswerDo', empty: 'fail.badAnswerDo' };
+	return { what: t(`fail.${kind}` as MessageKey), then: t(then[kind] ?? (`fail.${kind}Do` as MessageKey)) };
 }
 
-/** A reason as a clause after a colon: no capital, no full stop doubled. */
+/** The runner's reasons, which are written in English, in the language of the screen. */
+const REASONS: [RegExp, (match: RegExpExecArray) => string][] = [
+	[/^(One|\d+) proposals? (?:of this mission )?still waits? for you/, (m) => t('skip.waiting', { count: m[1] === 'One' ? 1 : Number(m[1]) })],
+	[/^Mana was not running at this time/, () => t('skip.missed')],
+	[/^The run before was still going on/, () => t('skip.overlap')],
+	[/^It failed (\d+) times in a row/, (m) => t('skip.failedOften', { count: Number(m[1]) })]
+];
+
+/** A reason after a colon, without its full stop. */
 export function reasonText(reason: string | undefined): string {
-	return (reason ?? '').trim().replace(/\.$/, '');
+	const text = (reason ?? '').trim();
+	for (const [pattern, say] of REASONS) {
+		const match = pattern.exec(text);
+		if (match) return say(match);
+	}
+	return text.replace(/\.$/, '');
 }
