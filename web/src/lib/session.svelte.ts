@@ -128,6 +128,7 @@ async function enter(profile: Profile, answer: TokenAnswer | null): Promise<bool
 		return false;
 	}
 	close();
+	holder.now = () => Date.now() + replica.clockOffset;
 	tokens = holder;
 	showModules(replica.manifests);
 	setReplica(replica);

@@ -25,7 +25,8 @@ const EARLY_MS = 30_000;
 export class TokenHolder {
 	#answer: TokenAnswer | null = null;
 	#renewing: Promise<TokenAnswer> | null = null;
-	readonly #renewed = new Set<(answer: TokenAnswer) => void>();
+	/** The server's time; the device's own clock may be hours off. */
+	now: () => number = Date.now;
 
 	constructor(
 		readonly userId: string,
@@ -37,15 +38,9 @@ export class TokenHolder {
 	/** A valid token; `fresh` does not trust the one that is there. */
 	async get(fresh = false): Promise<TokenAnswer> {
 		const answer = this.#answer;
-		if (!fresh && answer && Date.parse(answer.expiresAt) - EARLY_MS > Date.now()) return answer;
+		if (!fresh && answer && Date.parse(answer.expiresAt) - EARLY_MS > this.now()) return answer;
 		this.#renewing ??= this.#renew().finally(() => (this.#renewing = null));
 		return this.#renewing;
-	}
-
-	/** Be told of each new token. Answers how to stop. */
-	onRenewed(listener: (answer: TokenAnswer) => void): () => void {
-		this.#renewed.add(listener);
-		return () => this.#renewed.delete(listener);
 	}
 
 	/** A request as this user: on 401 the token is renewed once, then the session counts as ended. */
@@ -73,7 +68,6 @@ export class TokenHolder {
 		}
 		if (answer.userId !== this.userId) throw new SessionEnded();
 		this.#answer = answer;
-		for (const listener of this.#renewed) listener(answer);
 		return answer;
 	}
 }

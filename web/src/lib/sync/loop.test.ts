@@ -169,6 +169,34 @@ describe('waiting', () => {
 	});
 });
 
+describe('what is said', () => {
+	it('is no more than there is: a look without news and a retry stay silent', async () => {
+		const replica = await openTab(someUser());
+		const server = new FakeServer();
+		const loop = new SyncLoop(replica, new SyncEngine(replica, server.post), () => {});
+		onTestFinished(() => loop.stop());
+		const said: string[] = [];
+		replica.bus.on('status', ({ state }) => said.push(state));
+		const synced = () =>
+			new Promise<void>((resolve) => {
+				const stop = replica.bus.on('synced', () => {
+					stop();
+					resolve();
+				});
+			});
+		const round = async (ask: () => unknown) => {
+			const ended = synced();
+			await ask();
+			await ended;
+		};
+		await round(() => loop.request());
+		await round(() => loop.request());
+		expect(said).toEqual(['synced', 'synced']);
+		await round(() => insert(replica, 'a'));
+		expect(said.slice(2)).toEqual(['syncing', 'synced']);
+	});
+});
+
 describe('changes set aside', () => {
 	it('are shown with their reason, sent again, exported and dropped', async () => {
 		const replica = await openTab(someUser());

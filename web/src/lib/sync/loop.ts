@@ -68,6 +68,7 @@ export class SyncLoop {
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	/** Before this time only a person's wish or the network's return asks again. */
 	#notBefore = 0;
+	#asked = false;
 	readonly #backoff = new Backoff();
 	readonly #stops: (() => void)[];
 	#status: SharedStatus = { state: 'syncing', lastSyncedAt: null, error: null };
@@ -85,9 +86,10 @@ export class SyncLoop {
 		];
 	}
 
-	/** Sync soon; `eager` also during a back-off, which a Retry-After is not. */
+	/** Sync soon; where a person asks or the network is back (`eager`), during a back-off too. */
 	request(eager = false): void {
 		if (this.#stopped) return;
+		this.#asked ||= eager;
 		if (this.#running) {
 			this.#again = true;
 			return;
@@ -106,9 +108,9 @@ export class SyncLoop {
 	async #run(): Promise<void> {
 		this.#running = true;
 		this.#again = false;
-		this.#tell({ ...this.#status, state: 'syncing' });
 		let wait = SAFETY_MS;
 		try {
+			await this.#tellBusy();
 			await this.engine.sync();
 			if (this.#stopped) return;
 			this.#backoff.reset();
@@ -124,6 +126,13 @@ export class SyncLoop {
 		if (this.#stopped) return;
 		clearTimeout(this.#timer);
 		this.#timer = setTimeout(() => void this.#run(), this.#again && !this.#notBefore ? 0 : wait);
+	}
+
+	/** Said where somebody waits for it. A look now and then is no news, and a retry is none before it succeeds. */
+	async #tellBusy(): Promise<void> {
+		const waits = this.#status.state === 'synced' && (await this.replica.db.outbox.count()) > 0;
+		if (waits || this.#asked) this.#tell({ ...this.#status, state: 'syncing' });
+		this.#asked = false;
 	}
 
 	/** What a person sees of a failure, and how long to wait after it. */

@@ -78,7 +78,7 @@ export class Socket {
 
 	#authenticate(token: string, expiresAt: string): void {
 		this.#send({ type: 'auth', token, clientId: this.#options.clientId });
-		const inMs = Date.parse(expiresAt) - Date.now() - REAUTH_EARLY_MS;
+		const inMs = Date.parse(expiresAt) - this.#options.tokens.now() - REAUTH_EARLY_MS;
 		this.#after(Math.max(5_000, inMs), async () => {
 			try {
 				const renewed = await this.#options.tokens.get(true);
