@@ -55,7 +55,8 @@ export class Server {
 		const ready = new Promise<void>((done, fail) => {
 			const read = (line: string) => {
 				this.#output.push(line);
-				this.setupLink ||= /https?:\/\/\S+\/setup#token=\S+/.exec(line)?.[0] ?? '';
+				// Each start prints a new one until there is an owner.
+				this.setupLink = /https?:\/\/\S+\/setup#token=\S+/.exec(line)?.[0] ?? this.setupLink;
 				const url = /ready: (https?:\/\/[^\s/]+)/i.exec(line)?.[1];
 				if (url) {
 					this.url = url;
