@@ -9,7 +9,7 @@ const user: Actor = { kind: 'user' };
 const task = { app: 'todo', table: 'tasks', id: 't1' };
 
 describe('the write path', () => {
-	it('commits the record and its outbox row together, with one stamp', async () => {
+	it('S6 commits the record and its outbox row together, with one stamp', async () => {
 		const replica = await openTab(someUser());
 		await execute(replica, {
 			kind: 'write',
@@ -27,7 +27,7 @@ describe('the write path', () => {
 		);
 	});
 
-	it('stamps each write later than the one before, whatever the wall clock does', async () => {
+	it('T2 T5 stamps each write later than the one before, whatever the wall clock does', async () => {
 		const replica = await openTab(someUser());
 		const write = (title: string) =>
 			execute(replica, { kind: 'write', actor: user, writes: [{ ...task, op: 'update', set: { title } }] });
@@ -90,7 +90,7 @@ describe('the write path', () => {
 		expect(await replica.db.outbox.count()).toBe(0);
 	});
 
-	it('keeps a deleted record deleted until it is restored', async () => {
+	it('M5 keeps a deleted record deleted until it is restored', async () => {
 		const replica = await openTab(someUser());
 		const write = (op: 'insert' | 'update' | 'delete', set?: Record<string, unknown>) =>
 			execute(replica, { kind: 'write', actor: user, writes: [{ ...task, op, set }] });

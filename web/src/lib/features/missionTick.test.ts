@@ -31,7 +31,7 @@ function recorder() {
 }
 
 describe('the foreground tick', () => {
-	it('asks for a due mission with what this device holds, unsynced records too', async () => {
+	it('Q2 asks for a due mission with what this device holds, unsynced records too', async () => {
 		const replica = await openTab(someUser());
 		const server = syncing(replica);
 		const nextRunAt = soon(5_000);
@@ -79,7 +79,7 @@ describe('the foreground tick', () => {
 		expect(asked.map((one) => one.id)).toEqual(['due']);
 	});
 
-	it('asks again where a failed slot is to be retried', async () => {
+	it('S1 asks again where a failed slot is to be retried', async () => {
 		const replica = await openTab(someUser());
 		syncing(replica);
 		const { asked, ask } = recorder();

@@ -45,7 +45,7 @@ describe('a mission', () => {
 		expect(waiting[0]?.change).toMatchObject({ appId: 'ai', table: 'aiMissions', id, op: 'insert' });
 	});
 
-	it('that does not fit is refused with its field, and nothing is stored', async () => {
+	it('F1 F2 that does not fit is refused with its field, and nothing is stored', async () => {
 		const replica = await signedIn();
 		await expect(createMission({ title: ' ' })).rejects.toMatchObject({ errors: [{ field: 'title' }] });
 		await expect(
@@ -55,7 +55,7 @@ describe('a mission', () => {
 		expect(checkMission({ title: 'A', state: 'active', cadence: { kind: 'interval', everyMinutes: 0 } })).not.toEqual([]);
 	});
 
-	it('paused does not run, and resumed starts afresh', async () => {
+	it('N2 N5 paused does not run, and resumed starts afresh', async () => {
 		await signedIn();
 		const id = await createMission({ title: 'Plan', cadence: { kind: 'daily', atHour: 8, atMinute: 0 } });
 		await setState(id, 'paused');
@@ -65,7 +65,7 @@ describe('a mission', () => {
 		expect(missions.get(id)?.nextRunAt).toMatch(/T02:15/);
 	});
 
-	it('moves its next run with its cadence, and not with its words', async () => {
+	it('N2 moves its next run with its cadence, and not with its words', async () => {
 		const replica = await signedIn();
 		const id = await createMission({ title: 'Plan', cadence: { kind: 'manual' } });
 		expect(missions.get(id)?.nextRunAt).toBeNull();
@@ -83,7 +83,7 @@ describe('a mission', () => {
 		expect(missions.get(id)).toBeUndefined();
 	});
 
-	it('takes a word on an iteration without touching the decisions on its steps', async () => {
+	it('L4 L5 takes a word on an iteration without touching the decisions on its steps', async () => {
 		const replica = await signedIn();
 		await arrive(replica, [missionInsert(), iterationArrives([taskStep(0)])]);
 		await giveFeedback(MISSION, ITERATION, ' Fewer, please ');
@@ -115,7 +115,7 @@ describe('a mission', () => {
 		expect(running.of(MISSION)).toBeUndefined();
 	});
 
-	it('has one record for every occurrence, the newest first', async () => {
+	it('T10 has one record for every occurrence, the newest first', async () => {
 		const replica = await signedIn();
 		const run = (id: string, startedAt: string, missionId = MISSION) => ({
 			eventId: `run-${id}`,

@@ -109,7 +109,7 @@ describe('a decision', () => {
 		const user = someUser();
 		const devices: Replica[] = [];
 		for (const name of ['phone', 'desk']) {
-			const replica = await withPlan(`${user}-${name}`, taskStep(0));
+			await withPlan(`${user}-${name}`, taskStep(0));
 			expect(await approve(proposals.open[0]?.id ?? '')).toBe(true);
 			setReplica(null);
 			devices.push(await openTab(`${user}-${name}`));

@@ -52,7 +52,7 @@ describe('sync', () => {
 		expect(await replica.db.outbox.count()).toBe(0);
 	});
 
-	it('takes over page after page of what others did, and asks only for the new afterwards', async () => {
+	it('S2 S5 takes over page after page of what others did, and asks only for the new afterwards', async () => {
 		const { replica, server, engine } = await device();
 		server.pageSize = 2;
 		for (const id of ['a', 'b', 'c', 'd', 'e']) server.add(fromElsewhere(id, id));
@@ -62,7 +62,7 @@ describe('sync', () => {
 		expect(server.requests.at(-1)?.since).toBe('5');
 	});
 
-	it('merges by stamp: an older change from elsewhere does not overwrite', async () => {
+	it('M3 merges by stamp: an older change from elsewhere does not overwrite', async () => {
 		const { replica, server, engine } = await device();
 		await write(replica, tasks(1));
 		server.add(fromElsewhere('t0', 'Older'));
@@ -71,7 +71,7 @@ describe('sync', () => {
 		expect((await replica.read({ app: 'todo', table: 'tasks', id: 't0' }))?.data.title).toBe('Newer');
 	});
 
-	it('sets a refused change aside with its reason, and the rest goes on', async () => {
+	it('S3 sets a refused change aside with its reason, and the rest goes on', async () => {
 		const { replica, server, engine } = await device();
 		server.refuse = (change) => (change.id === 't1' ? 'no such thing as t1' : null);
 		await write(replica, tasks(3));
@@ -116,7 +116,7 @@ describe('sync', () => {
 		expect(await replica.db.outbox.count()).toBe(0);
 	});
 
-	it('repeats a push harmlessly after a crash between the server’s commit and the local one', async () => {
+	it('S4 S6 repeats a push harmlessly after a crash between the server’s commit and the local one', async () => {
 		const { replica, server, engine } = await device();
 		await write(replica, tasks(2));
 		const crash = vi.spyOn(replica.db.outbox, 'bulkDelete').mockImplementationOnce(() => {
@@ -132,7 +132,7 @@ describe('sync', () => {
 		expect(await replica.db.outbox.count()).toBe(0);
 	});
 
-	it('keeps what is written while a push is under way', async () => {
+	it('S6 keeps what is written while a push is under way', async () => {
 		const { replica, server } = await device();
 		const post = server.post;
 		let wrote = false;
@@ -158,7 +158,7 @@ describe('sync', () => {
 		expect(await replica.db.outbox.count()).toBe(1);
 	});
 
-	it('takes over the stamps that the server set back, in the transaction that clears the outbox', async () => {
+	it('T4 takes over the stamps that the server set back, in the transaction that clears the outbox', async () => {
 		const { replica, server, engine } = await device();
 		replica.clockOffset = 3_600_000; // this device is an hour ahead
 		await write(replica, tasks(1));
@@ -174,7 +174,7 @@ describe('sync', () => {
 		expect(row?.data.title).toBe('Task 0');
 	});
 
-	it('follows the server’s clock', async () => {
+	it('T6 follows the server’s clock', async () => {
 		const { replica, server, engine } = await device();
 		server.serverTime = () => new Date(Date.now() + 7_200_000).toISOString();
 		await engine.sync();
@@ -183,7 +183,7 @@ describe('sync', () => {
 		expect(again.clockOffset).toBe(replica.clockOffset);
 	});
 
-	it('brings two devices to the same records', async () => {
+	it('M1 brings two devices to the same records', async () => {
 		const server = new FakeServer();
 		const userId = someUser();
 		const here = await device(`${userId}-here`, server);
