@@ -5,6 +5,8 @@ use std::fmt;
 use async_trait::async_trait;
 use mana_core::Micros;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sqlx::FromRow;
 
 use crate::{Result, UserId};
 
@@ -105,6 +107,9 @@ pub trait Accounts: Send + Sync {
     /// How many accounts there are.
     async fn count_users(&self) -> Result<u64>;
 
+    /// Accounts by id, after this one.
+    async fn users(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<User>>;
+
     /// The account with this address, however it is written.
     async fn user_by_email(&self, email: &str) -> Result<Option<User>>;
 
@@ -172,4 +177,87 @@ pub trait Accounts: Send + Sync {
 
     /// Keeps a setting if there is none, and answers the one that is kept: how several processes agree on a key.
     async fn kv_init(&self, key: &str, value: &[u8]) -> Result<Vec<u8>>;
+}
+
+/// The purpose of the one secret that makes the owner.
+pub(crate) const SETUP: &str = "setup";
+
+/// The purpose of a secret that makes a member.
+pub(crate) const INVITE: &str = "invite";
+
+/// A row of `users`.
+#[derive(FromRow)]
+pub(crate) struct UserRow {
+    id: String,
+    email: String,
+    name: String,
+    password_hash: String,
+    timezone: String,
+    locale: String,
+    role: String,
+    created_at: i64,
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        User {
+            id: UserId(row.id),
+            email: row.email,
+            name: row.name,
+            password_hash: row.password_hash,
+            timezone: row.timezone,
+            locale: row.locale,
+            // The table lets nothing else in.
+            role: if row.role == Role::Owner.as_str() {
+                Role::Owner
+            } else {
+                Role::Member
+            },
+            created_at: Micros(row.created_at),
+        }
+    }
+}
+
+/// A row of `sessions`.
+#[derive(FromRow)]
+pub(crate) struct SessionRow {
+    id: String,
+    user_id: String,
+    created_at: i64,
+    expires_at: i64,
+}
+
+impl From<SessionRow> for Session {
+    fn from(row: SessionRow) -> Self {
+        Session {
+            id: row.id,
+            user_id: UserId(row.user_id),
+            created_at: Micros(row.created_at),
+            expires_at: Micros(row.expires_at),
+        }
+    }
+}
+
+/// What is kept of a token or secret.
+pub(crate) fn hash(secret: &str) -> Vec<u8> {
+    Sha256::digest(secret).to_vec()
+}
+
+/// One way of writing an address.
+pub(crate) fn normalise(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// The account that is to be made.
+pub(crate) fn new_user(new: NewUser, role: Role, now: Micros) -> User {
+    User {
+        id: UserId::generate(),
+        email: normalise(&new.email),
+        name: new.name,
+        password_hash: new.password_hash,
+        timezone: new.timezone,
+        locale: new.locale,
+        role,
+        created_at: now,
+    }
 }

@@ -10,7 +10,10 @@ use mana_core::{
     mission::{self, ScheduleRow},
 };
 
-use crate::{Result, StoreError, row};
+use crate::{
+    Cursor, Result, StoreError,
+    row::{self, ChangeRow},
+};
 
 /// The client id of what the server itself adds to a push: the pushing device is to see it too.
 pub(crate) const SERVER: &str = "mana-server";
@@ -157,6 +160,31 @@ pub(crate) fn fold(
         folded.records.push((key, state));
     }
     Ok(folded)
+}
+
+/// A row of the log with the stamps of it that were set back.
+pub(crate) type LogRow = (ChangeRow, Option<String>);
+
+/// The rows to append, the push's own and then the server's, each with a stamp after `end`; and the log's new end.
+pub(crate) fn log_rows(
+    plan: &Plan,
+    folded: &Folded,
+    client: &str,
+    now: Micros,
+    end: Cursor,
+) -> Result<(Vec<LogRow>, Cursor)> {
+    let theirs = plan.fresh.iter().map(|change| (change, client));
+    let ours = folded.follow_ups.iter().map(|change| (change, SERVER));
+    let mut at = end.0;
+    let mut rows = Vec::with_capacity(plan.fresh.len() + folded.follow_ups.len());
+    for (change, client) in theirs.chain(ours) {
+        at = now.max(at.plus(1));
+        rows.push((
+            ChangeRow::new(change, client, at)?,
+            plan.adjusted_of(change)?,
+        ));
+    }
+    Ok((rows, Cursor(at)))
 }
 
 fn app_of(change: &Change) -> &str {

@@ -2,76 +2,13 @@
 
 use async_trait::async_trait;
 use mana_core::Micros;
-use sha2::{Digest, Sha256};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::SqliteStore;
-use crate::{Accounts, NewUser, Result, Role, Session, StoreError, User, UserId};
-
-/// The purpose of the one secret that makes the owner.
-const SETUP: &str = "setup";
-
-/// The purpose of a secret that makes a member.
-const INVITE: &str = "invite";
-
-#[derive(FromRow)]
-struct UserRow {
-    id: String,
-    email: String,
-    name: String,
-    password_hash: String,
-    timezone: String,
-    locale: String,
-    role: String,
-    created_at: i64,
-}
-
-impl From<UserRow> for User {
-    fn from(row: UserRow) -> Self {
-        User {
-            id: UserId(row.id),
-            email: row.email,
-            name: row.name,
-            password_hash: row.password_hash,
-            timezone: row.timezone,
-            locale: row.locale,
-            // The table lets nothing else in.
-            role: if row.role == Role::Owner.as_str() {
-                Role::Owner
-            } else {
-                Role::Member
-            },
-            created_at: Micros(row.created_at),
-        }
-    }
-}
-
-#[derive(FromRow)]
-struct SessionRow {
-    id: String,
-    user_id: String,
-    created_at: i64,
-    expires_at: i64,
-}
-
-impl From<SessionRow> for Session {
-    fn from(row: SessionRow) -> Self {
-        Session {
-            id: row.id,
-            user_id: UserId(row.user_id),
-            created_at: Micros(row.created_at),
-            expires_at: Micros(row.expires_at),
-        }
-    }
-}
-
-fn hash(secret: &str) -> Vec<u8> {
-    Sha256::digest(secret).to_vec()
-}
-
-fn normalise(email: &str) -> String {
-    email.trim().to_lowercase()
-}
+use crate::{
+    Accounts, NewUser, Result, Role, Session, StoreError, User, UserId,
+    accounts::{INVITE, SETUP, SessionRow, UserRow, hash, new_user},
+};
 
 async fn insert_user(
     tx: &mut SqliteConnection,
@@ -79,16 +16,7 @@ async fn insert_user(
     role: Role,
     now: Micros,
 ) -> Result<User> {
-    let user = User {
-        id: UserId::generate(),
-        email: normalise(&new.email),
-        name: new.name,
-        password_hash: new.password_hash,
-        timezone: new.timezone,
-        locale: new.locale,
-        role,
-        created_at: now,
-    };
+    let user = new_user(new, role, now);
     let done = sqlx::query(
         "INSERT INTO users (id, email, name, password_hash, timezone, locale, role, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email) DO NOTHING",
@@ -195,9 +123,19 @@ impl Accounts for SqliteStore {
         Ok(count.unsigned_abs())
     }
 
+    async fn users(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<User>> {
+        let rows: Vec<UserRow> =
+            sqlx::query_as("SELECT * FROM users WHERE id > ? ORDER BY id LIMIT ?")
+                .bind(after.map_or("", UserId::as_str))
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(&self.readers)
+                .await?;
+        Ok(rows.into_iter().map(User::from).collect())
+    }
+
     async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
         let row: Option<UserRow> = sqlx::query_as("SELECT * FROM users WHERE email = ?")
-            .bind(normalise(email))
+            .bind(crate::accounts::normalise(email))
             .fetch_optional(&self.readers)
             .await?;
         Ok(row.map(User::from))

@@ -10,7 +10,7 @@ use super::{SqliteStore, log, runs};
 use crate::{
     Cursor, Push, Pushed, Result, Scope, StoreError, UserId,
     fold::{self, Folded, Plan},
-    row::{self, ChangeRow},
+    row,
 };
 
 /// Rows in one statement: well below SQLite's limit on bound values.
@@ -147,20 +147,7 @@ async fn append(
     plan: &Plan,
     folded: &Folded,
 ) -> Result<Cursor> {
-    let theirs = plan.fresh.iter().map(|change| (change, client));
-    let ours = folded
-        .follow_ups
-        .iter()
-        .map(|change| (change, fold::SERVER));
-    let mut at = end.0;
-    let mut rows = Vec::with_capacity(plan.fresh.len() + folded.follow_ups.len());
-    for (change, client) in theirs.chain(ours) {
-        at = now.max(at.plus(1));
-        rows.push((
-            ChangeRow::new(change, client, at)?,
-            plan.adjusted_of(change)?,
-        ));
-    }
+    let (rows, end) = fold::log_rows(plan, folded, client, now, end)?;
     for rows in rows.chunks(CHUNK) {
         let mut insert = QueryBuilder::new(
             "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
@@ -190,7 +177,7 @@ async fn append(
             .execute(&mut *tx)
             .await?;
     }
-    Ok(Cursor(at))
+    Ok(end)
 }
 
 async fn write_records(
