@@ -37,6 +37,11 @@ pub enum StoreError {
         "the server's disk is full; free some space on it, devices keep their changes until then"
     )]
     DiskFull,
+    /// Rows after this cursor have been dropped, so reading on from it would miss them.
+    #[error(
+        "the log no longer reaches back to this cursor; take a snapshot and go on from its cursor, what waits to be sent stays good"
+    )]
+    ResyncRequired,
     /// A cursor that the store did not give.
     #[error(transparent)]
     InvalidCursor(#[from] InvalidCursor),

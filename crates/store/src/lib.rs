@@ -7,6 +7,9 @@
 mod accounts;
 mod error;
 mod fold;
+mod maintenance;
+#[allow(dead_code)]
+mod replay;
 mod row;
 mod runs;
 mod scope;
@@ -15,7 +18,10 @@ mod store;
 
 pub use accounts::{Accounts, NewUser, Role, Session, User};
 pub use error::{Result, StoreError};
+pub use maintenance::{Compacted, Difference, Imported, LogPage, LogRow, Maintenance, Projected};
 pub use runs::{Claim, Fence, RunRequest};
 pub use scope::{Cursor, InvalidCursor, Scope, UserId};
 pub use sqlite::SqliteStore;
-pub use store::{ChangesPage, ChangesQuery, LoggedChange, Push, Pushed, Store};
+pub use store::{
+    ChangesPage, ChangesQuery, LoggedChange, Push, Pushed, SnapshotPage, SnapshotQuery, Store,
+};

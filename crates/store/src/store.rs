@@ -71,6 +71,28 @@ pub struct ChangesPage {
     pub has_more: bool,
 }
 
+/// Which merged records to read.
+#[derive(Debug, Clone, Default)]
+pub struct SnapshotQuery {
+    /// One app only.
+    pub app: Option<String>,
+    /// Records after this key, in the order of [`RecordKey`].
+    pub after: Option<RecordKey>,
+    /// How many records at most.
+    pub limit: usize,
+}
+
+/// A page of merged records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SnapshotPage {
+    /// By key, deleted ones too.
+    pub records: Vec<(RecordKey, RecordState)>,
+    /// There are records after the last.
+    pub has_more: bool,
+    /// The end of a log that these records hold everything of. Rows after it may be in them, too.
+    pub cursor: Cursor,
+}
+
 /// Mana's storage: verbs, each one transaction.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -81,6 +103,9 @@ pub trait Store: Send + Sync {
     async fn push(&self, scope: &Scope, push: Push) -> Result<Pushed>;
 
     /// Reads the log, oldest first.
+    ///
+    /// [`ResyncRequired`](crate::StoreError::ResyncRequired) for a cursor that is neither the beginning nor at or
+    /// after the newest row that was ever dropped (R3).
     async fn changes(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage>;
 
     /// One record, deleted or not.
@@ -93,6 +118,9 @@ pub trait Store: Send + Sync {
         app: &str,
         table: &str,
     ) -> Result<Vec<(String, RecordState)>>;
+
+    /// Merged records by key (bytes of UTF-8: app, table, id), a page at a time, deleted ones too.
+    async fn snapshot(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage>;
 
     /// When the next run can be claimed: a due time, a request, or the end of somebody's lease.
     async fn next_wake(&self) -> Result<Option<Micros>>;

@@ -12,7 +12,7 @@ use mana_core::mission::{AiRun, Iteration, Mission, RunStatus};
 use mana_core::{Map, Micros, RecordKey, RecordState};
 use mana_store::{
     Accounts, ChangesPage, ChangesQuery, Claim, NewUser, Push, Pushed, RunRequest, Scope,
-    SqliteStore, Store, UserId,
+    SnapshotPage, SnapshotQuery, SqliteStore, Store, UserId,
 };
 use mana_sync::{AcceptPush, Hub, Origin, Sync};
 use serde_json::{Value, json};
@@ -432,6 +432,13 @@ impl Store for Dying {
         table: &str,
     ) -> mana_store::Result<Vec<(String, RecordState)>> {
         self.inner.records(scope, app, table).await
+    }
+    async fn snapshot(
+        &self,
+        scope: &Scope,
+        query: SnapshotQuery,
+    ) -> mana_store::Result<SnapshotPage> {
+        self.inner.snapshot(scope, query).await
     }
     async fn next_wake(&self) -> mana_store::Result<Option<Micros>> {
         self.inner.next_wake().await

@@ -6,7 +6,8 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::SqliteStore;
 use crate::{
-    ChangesPage, ChangesQuery, Cursor, LoggedChange, Result, Scope, UserId,
+    ChangesPage, ChangesQuery, Cursor, LoggedChange, Result, Scope, SnapshotPage, SnapshotQuery,
+    StoreError, UserId,
     row::{self, ChangeRow},
 };
 
@@ -26,6 +27,15 @@ pub(super) async fn head(connection: &mut SqliteConnection, user: &UserId) -> Re
     Ok(last.map_or(Cursor::BEGINNING, |at| Cursor(Micros(at))))
 }
 
+/// The place of the newest row that was ever dropped; the beginning if none was.
+pub(super) async fn floor(connection: &mut SqliteConnection, user: &UserId) -> Result<Cursor> {
+    let floor: Option<i64> = sqlx::query_scalar("SELECT floor FROM log_floors WHERE user_id = ?")
+        .bind(user.as_str())
+        .fetch_optional(connection)
+        .await?;
+    Ok(floor.map_or(Cursor::BEGINNING, |at| Cursor(Micros(at))))
+}
+
 pub(super) async fn changes(
     store: &SqliteStore,
     scope: &Scope,
@@ -33,6 +43,9 @@ pub(super) async fn changes(
 ) -> Result<ChangesPage> {
     let user = scope.owner().as_str();
     let mut reader = store.readers.acquire().await?;
+    if query.since > Cursor::BEGINNING && query.since < floor(&mut reader, scope.owner()).await? {
+        return Err(StoreError::ResyncRequired);
+    }
     // How far the page scans. Rows up to there are final: stamps are given under the writer's lock, and grow.
     let (end, more): (Option<i64>, bool) = sqlx::query_as(
         "WITH page AS (SELECT max(created_at) AS last FROM (
@@ -136,6 +149,59 @@ pub(super) async fn record(
     .fetch_optional(&store.readers)
     .await?;
     state.as_deref().map(row::state).transpose()
+}
+
+pub(super) async fn snapshot(
+    store: &SqliteStore,
+    scope: &Scope,
+    query: SnapshotQuery,
+) -> Result<SnapshotPage> {
+    let mut reader = store.readers.acquire().await?;
+    // Before the records: what is committed in between is in them and after the cursor, which is harmless.
+    let cursor = head(&mut reader, scope.owner()).await?;
+    let mut select = QueryBuilder::<Sqlite>::new(
+        "SELECT app_id, table_name, record_id, state FROM records WHERE user_id = ",
+    );
+    select.push_bind(scope.owner().as_str());
+    if let Some(app) = &query.app {
+        select.push(" AND app_id = ").push_bind(app);
+    }
+    if let Some(after) = &query.after {
+        select
+            .push(" AND (app_id, table_name, record_id) > (")
+            .push_bind(&after.app)
+            .push(", ")
+            .push_bind(&after.table)
+            .push(", ")
+            .push_bind(&after.id)
+            .push(")");
+    }
+    select.push(" ORDER BY app_id, table_name, record_id");
+    let mut rows = select.build().fetch(&mut *reader);
+    let mut records = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.try_next().await? {
+        if records.len() >= query.limit || bytes > PAGE_BYTES {
+            return Ok(SnapshotPage {
+                records,
+                has_more: true,
+                cursor,
+            });
+        }
+        let key = RecordKey::new(
+            row.try_get::<String, _>(0)?,
+            row.try_get::<String, _>(1)?,
+            row.try_get::<String, _>(2)?,
+        );
+        let state: &str = row.try_get(3)?;
+        bytes += state.len();
+        records.push((key, row::state(state)?));
+    }
+    Ok(SnapshotPage {
+        records,
+        has_more: false,
+        cursor,
+    })
 }
 
 pub(super) async fn records(

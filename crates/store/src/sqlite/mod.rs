@@ -18,7 +18,8 @@ use sqlx::{
 };
 
 use crate::{
-    ChangesPage, ChangesQuery, Claim, Push, Pushed, Result, RunRequest, Scope, Store, StoreError,
+    ChangesPage, ChangesQuery, Claim, Push, Pushed, Result, RunRequest, Scope, SnapshotPage,
+    SnapshotQuery, Store, StoreError,
 };
 
 mod accounts;
@@ -167,6 +168,10 @@ impl Store for SqliteStore {
         table: &str,
     ) -> Result<Vec<(String, RecordState)>> {
         log::records(self, scope, app, table).await
+    }
+
+    async fn snapshot(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage> {
+        log::snapshot(self, scope, query).await
     }
 
     async fn next_wake(&self) -> Result<Option<Micros>> {
