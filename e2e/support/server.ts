@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -24,6 +24,8 @@ export class Server {
 
 	static async start(env: Record<string, string> = {}): Promise<Server> {
 		const server = new Server(await mkdtemp(join(tmpdir(), 'mana-e2e-')), env);
+		// Whatever runs on this machine is not part of the test.
+		await writeFile(join(server.dataDir, 'mana.toml'), '[llm]\nfind_ollama = false\n');
 		await server.up();
 		return server;
 	}
@@ -84,7 +86,6 @@ export class Server {
 
 	/** Runs what is due, as an operator would; the answer is the tick's report. */
 	async tick(): Promise<Record<string, unknown>> {
-		const { readFile } = await import('node:fs/promises');
 		const key = (await readFile(join(this.dataDir, 'service.key'), 'utf8')).trim();
 		const answer = await fetch(`${this.url}/internal/tick`, {
 			method: 'POST',
