@@ -172,6 +172,7 @@ export const de: Messages = {
 	'todo.addLabel': 'Neue Aufgabe',
 	'todo.addPlaceholder': 'Was ist zu tun?',
 	'todo.addDate': 'Fällig',
+	'todo.added': 'Hinzugefügt: {title}',
 	'todo.filter': 'Filtern',
 	'todo.filterLabel': 'Nur Aufgaben zeigen aus',
 	'todo.all': 'Alle',

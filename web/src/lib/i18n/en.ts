@@ -170,6 +170,7 @@ export const en = {
 	'todo.addLabel': 'New task',
 	'todo.addPlaceholder': 'What is to be done?',
 	'todo.addDate': 'Due',
+	'todo.added': 'Added: {title}',
 	'todo.filter': 'Filter',
 	'todo.filterLabel': 'Show only tasks with',
 	'todo.all': 'All',

@@ -1,0 +1,16 @@
+import { tick } from 'svelte';
+
+/**
+ * Where the keyboard goes when the card under it is answered and leaves: to its neighbour, else to the page.
+ * Call it before, and what it returns after.
+ */
+export function keepFocus(from: EventTarget | null): () => Promise<void> {
+	const card = (from as Element | null)?.closest('li, article, section');
+	const next = card?.nextElementSibling ?? card?.previousElementSibling;
+	return async () => {
+		await tick();
+		if (document.activeElement && document.activeElement !== document.body) return;
+		const target = next?.isConnected ? next.querySelector<HTMLElement>('button, a[href], input') : null;
+		(target ?? document.getElementById('main'))?.focus({ preventScroll: true });
+	};
+}
