@@ -4,13 +4,14 @@ use crate::sh;
 use anyhow::{Result, bail};
 
 /// What each crate may know of ours (DESIGN: dependencies point one way).
-const MAY_KNOW: [(&str, &[&str]); 6] = [
+const MAY_KNOW: [(&str, &[&str]); 7] = [
     ("mana-core", &[]),
     ("mana-core-wasm", &["mana-core"]),
     ("mana-store", &["mana-core"]),
     ("mana-sync", &["mana-core", "mana-store"]),
     ("mana-ai", &["mana-core", "mana-store", "mana-sync"]),
     ("mana-llm", &["mana-core"]),
+    ("mana-device", &["mana-core"]),
 ];
 
 /// What the pure core must never reach, however deep.

@@ -1,0 +1,244 @@
+//! The server over HTTP: signing in, tokens, pushes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::{Client, Method, RequestBuilder, Response, header, redirect};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::transport::{Answer, Push, Refusal, Transport, TransportError};
+
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A push of 10 MB over a slow line takes its time.
+const WHOLE: Duration = Duration::from_secs(60);
+
+const COOKIE: &str = "mana_session";
+
+/// What one signs in with.
+pub struct Credentials {
+    /// The address.
+    pub email: String,
+    /// The password; not kept.
+    pub password: String,
+}
+
+/// Somebody signed in at a server. Holds secrets: keep it where only its person can read it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// The server's address, without a slash at its end.
+    pub url: String,
+    /// The account.
+    pub user_id: String,
+    /// Its e-mail address.
+    pub email: String,
+    /// The session's cookie, which gives new tokens.
+    pub cookie: String,
+    /// The bearer token.
+    pub token: String,
+}
+
+/// A server that somebody is signed in at.
+pub struct HttpTransport {
+    client: Client,
+    session: Mutex<Session>,
+    keep: Box<dyn Fn(&Session) + Send + Sync>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SignedIn {
+    user_id: String,
+    token: String,
+}
+
+impl HttpTransport {
+    /// Signs in. `keep` is called with every new token.
+    pub async fn sign_in(
+        url: &str,
+        credentials: &Credentials,
+        keep: impl Fn(&Session) + Send + Sync + 'static,
+    ) -> Result<HttpTransport, TransportError> {
+        let client = client(url)?;
+        let url = url.trim_end_matches('/');
+        let body = json!({ "email": credentials.email, "password": credentials.password });
+        let request = client.post(format!("{url}/auth/login")).json(&body);
+        let response = send(request).await?;
+        let cookie = cookie_of(&response)
+            .ok_or_else(|| offline("the answer holds no session; is this a Mana server?"))?;
+        let SignedIn { user_id, token } = read(response).await?;
+        let session = Session {
+            url: url.to_owned(),
+            user_id,
+            email: credentials.email.clone(),
+            cookie,
+            token,
+        };
+        keep(&session);
+        Ok(HttpTransport {
+            client,
+            session: Mutex::new(session),
+            keep: Box::new(keep),
+        })
+    }
+
+    /// Goes on with an earlier sign-in.
+    pub fn resume(
+        session: Session,
+        keep: impl Fn(&Session) + Send + Sync + 'static,
+    ) -> Result<HttpTransport, TransportError> {
+        Ok(HttpTransport {
+            client: client(&session.url)?,
+            session: Mutex::new(session),
+            keep: Box::new(keep),
+        })
+    }
+
+    /// The modules' manifests, a JSON array.
+    pub async fn manifests(&self) -> Result<String, TransportError> {
+        let manifests: Vec<Value> = self.request(Method::GET, "/modules", None::<&()>).await?;
+        Ok(Value::Array(manifests).to_string())
+    }
+
+    /// Ends the session at the server.
+    pub async fn sign_out(&self) -> Result<(), TransportError> {
+        let session = self.session.lock().await;
+        let request = self
+            .client
+            .post(format!("{}/auth/logout", session.url))
+            .bearer_auth(&session.token)
+            .header(header::COOKIE, format!("{COOKIE}={}", session.cookie));
+        send(request).await.map(drop)
+    }
+
+    /// Where the server is, and the token for it.
+    pub(crate) async fn place(&self) -> (String, String) {
+        let session = self.session.lock().await;
+        (session.url.clone(), session.token.clone())
+    }
+
+    /// A request as the person; where the token has ended, with a new one.
+    async fn request<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<T, TransportError> {
+        let (url, token) = self.place().await;
+        let request = |token: &str| {
+            let request = self
+                .client
+                .request(method.clone(), format!("{url}{path}"))
+                .bearer_auth(token);
+            match body {
+                Some(body) => request.json(body),
+                None => request,
+            }
+        };
+        let response = match send(request(&token)).await {
+            Err(TransportError::Refused(refusal)) if refusal.status == 401 => {
+                let token = self.refresh(&token).await?;
+                send(request(&token)).await?
+            }
+            other => other?,
+        };
+        read(response).await
+    }
+
+    /// A new token by the session's cookie; the one that another request has fetched meanwhile, if there is one.
+    pub(crate) async fn refresh(&self, ended: &str) -> Result<String, TransportError> {
+        let mut session = self.session.lock().await;
+        if session.token == ended {
+            let request = self
+                .client
+                .post(format!("{}/auth/refresh", session.url))
+                .header(header::COOKIE, format!("{COOKIE}={}", session.cookie));
+            let response = send(request).await?;
+            if let Some(cookie) = cookie_of(&response) {
+                session.cookie = cookie;
+            }
+            let SignedIn { token, .. } = read(response).await?;
+            session.token = token;
+            (self.keep)(&session);
+        }
+        Ok(session.token.clone())
+    }
+}
+
+#[async_trait]
+impl Transport for HttpTransport {
+    async fn push(&self, push: &Push) -> Result<Answer, TransportError> {
+        self.request(Method::POST, "/sync", Some(push)).await
+    }
+}
+
+fn client(url: &str) -> Result<Client, TransportError> {
+    // An error means that a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .connect_timeout(CONNECT)
+        .timeout(WHOLE)
+        // Neither password nor data go where nobody sent them.
+        .redirect(redirect::Policy::none())
+        .user_agent(concat!("mana/", env!("CARGO_PKG_VERSION")));
+    if url.starts_with("http://") {
+        // Plain HTTP is for this machine and one's own network: no proxy, and no certificates to read.
+        builder = builder.no_proxy().tls_certs_only([]);
+    }
+    builder.build().map_err(|error| offline(&error.to_string()))
+}
+
+async fn send(request: RequestBuilder) -> Result<Response, TransportError> {
+    let response = request.send().await.map_err(|error| broken(&error))?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status();
+    let retry_after_s = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let body: Value = response.json().await.unwrap_or_default();
+    let error = &body["error"];
+    let text = |name: &str| error[name].as_str().map(str::to_owned);
+    Err(TransportError::Refused(Refusal {
+        status: status.as_u16(),
+        code: text("code").unwrap_or_else(|| "unexpected".to_owned()),
+        message: text("message")
+            .unwrap_or_else(|| format!("The server answered {status}; is this a Mana server?")),
+        details: error["details"].clone(),
+        retry_after_s,
+    }))
+}
+
+async fn read<T: DeserializeOwned>(response: Response) -> Result<T, TransportError> {
+    response.json().await.map_err(|error| broken(&error))
+}
+
+fn cookie_of(response: &Response) -> Option<String> {
+    let mut cookies = response.headers().get_all(header::SET_COOKIE).iter();
+    cookies.find_map(|cookie| {
+        let pair = cookie.to_str().ok()?.split(';').next()?;
+        let (name, value) = pair.split_once('=')?;
+        (name.trim().trim_start_matches("__Host-") == COOKIE).then(|| value.trim().to_owned())
+    })
+}
+
+/// What went wrong, down to its cause, without the address with whatever stands in it.
+fn broken(error: &reqwest::Error) -> TransportError {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    match error.is_timeout() {
+        true => offline("it takes too long to answer"),
+        false => offline(&cause.to_string()),
+    }
+}
+
+pub(crate) fn offline(reason: &str) -> TransportError {
+    TransportError::Offline(reason.to_owned())
+}

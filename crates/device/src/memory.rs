@@ -1,0 +1,129 @@
+//! A storage that is gone with the process.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use mana_core::{
+    Change, RecordKey, RecordState,
+    staging::{Proposal, Records},
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::storage::{Meta, SetAside, Storage, StorageError, Transaction, Waiting, Writes};
+
+/// Everything in memory. Clones share it.
+#[derive(Clone, Default)]
+pub struct MemoryStorage {
+    data: Arc<Mutex<Data>>,
+}
+
+#[derive(Default)]
+struct Data {
+    meta: Option<Meta>,
+    manifests: Option<String>,
+    records: Records,
+    outbox: BTreeMap<u64, Change>,
+    last_seq: u64,
+    set_aside: BTreeMap<String, SetAside>,
+    proposals: BTreeMap<String, Proposal>,
+}
+
+struct Held(OwnedMutexGuard<Data>);
+
+#[async_trait]
+impl Storage for MemoryStorage {
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StorageError> {
+        Ok(Box::new(Held(self.data.clone().lock_owned().await)))
+    }
+}
+
+#[async_trait]
+impl Transaction for Held {
+    async fn meta(&mut self) -> Result<Option<Meta>, StorageError> {
+        Ok(self.0.meta.clone())
+    }
+
+    async fn manifests(&mut self) -> Result<Option<String>, StorageError> {
+        Ok(self.0.manifests.clone())
+    }
+
+    async fn states(&mut self, keys: &BTreeSet<RecordKey>) -> Result<Records, StorageError> {
+        let found = keys
+            .iter()
+            .filter_map(|key| Some((key.clone(), self.0.records.get(key)?.clone())));
+        Ok(found.collect())
+    }
+
+    async fn table(
+        &mut self,
+        app: &str,
+        table: &str,
+    ) -> Result<Vec<(String, RecordState)>, StorageError> {
+        let first = RecordKey::new(app, table, "");
+        let rows = self
+            .0
+            .records
+            .range(first..)
+            .take_while(|(key, _)| key.app == app && key.table == table);
+        Ok(rows
+            .map(|(key, state)| (key.id.clone(), state.clone()))
+            .collect())
+    }
+
+    async fn outbox(&mut self, limit: usize) -> Result<Vec<Waiting>, StorageError> {
+        let rows = self
+            .0
+            .outbox
+            .iter()
+            .take(limit)
+            .map(|(seq, change)| Waiting {
+                seq: *seq,
+                change: change.clone(),
+            });
+        Ok(rows.collect())
+    }
+
+    async fn waiting(&mut self) -> Result<usize, StorageError> {
+        Ok(self.0.outbox.len())
+    }
+
+    async fn set_aside(&mut self) -> Result<Vec<SetAside>, StorageError> {
+        Ok(self.0.set_aside.values().cloned().collect())
+    }
+
+    async fn proposals(&mut self, mission: Option<&str>) -> Result<Vec<Proposal>, StorageError> {
+        let wanted = |proposal: &&Proposal| mission.is_none_or(|id| proposal.mission_id == id);
+        Ok(self.0.proposals.values().filter(wanted).cloned().collect())
+    }
+
+    async fn commit(mut self: Box<Self>, writes: Writes) -> Result<(), StorageError> {
+        let data = &mut *self.0;
+        if writes.meta.is_some() {
+            data.meta = writes.meta;
+        }
+        if writes.manifests.is_some() {
+            data.manifests = writes.manifests;
+        }
+        data.records.extend(writes.records);
+        for seq in writes.unqueue {
+            data.outbox.remove(&seq);
+        }
+        for change in writes.queue {
+            data.last_seq += 1;
+            data.outbox.insert(data.last_seq, change);
+        }
+        for event_id in writes.unset_aside {
+            data.set_aside.remove(&event_id);
+        }
+        for one in writes.set_aside {
+            data.set_aside.insert(one.event_id().to_owned(), one);
+        }
+        for proposal in writes.proposals {
+            data.proposals.insert(proposal.id.clone(), proposal);
+        }
+        Ok(())
+    }
+}

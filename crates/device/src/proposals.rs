@@ -1,0 +1,192 @@
+//! What the AI wants, brought to the person at this replica and decided there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mana_core::{
+    Change, RecordKey, RecordState,
+    mission::{APP, MISSIONS},
+    policy::Overrides,
+    staging::{
+        Decide, Decision, Proposal, ProposalError, ProposalStatus, Records, Staging, decide,
+    },
+};
+
+use crate::{
+    replica::{DeviceError, Replica, read_meta},
+    storage::{StorageError, Transaction, Writes},
+};
+
+impl Replica {
+    /// Makes proposals of the steps that wait, and closes those that were decided elsewhere. Ids are derived and
+    /// the transaction is exclusive, so nothing is staged twice.
+    pub async fn stage(&self) -> Result<(), StorageError> {
+        let mut tx = self.storage.begin().await?;
+        let missions = tx.table(APP, MISSIONS).await?;
+        let mut known: BTreeMap<String, Vec<Proposal>> = BTreeMap::new();
+        for proposal in tx.proposals(None).await? {
+            known
+                .entry(proposal.mission_id.clone())
+                .or_default()
+                .push(proposal);
+        }
+        let mut proposals = Vec::new();
+        for (id, mission) in &missions {
+            let known = known.remove(id).unwrap_or_default();
+            proposals.extend(
+                self.stage_mission(&mut tx, id, mission, known, None)
+                    .await?,
+            );
+        }
+        if proposals.is_empty() {
+            return Ok(());
+        }
+        let writes = Writes {
+            proposals,
+            ..Writes::default()
+        };
+        tx.commit(writes).await?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Stages a proposal again on the records as they are now, after it went stale.
+    pub async fn renew(&self, id: &str) -> Result<Option<Proposal>, DeviceError> {
+        let mut tx = self.storage.begin().await?;
+        let proposal = find(&mut tx, id).await?;
+        let key = RecordKey::new(APP, MISSIONS, &proposal.mission_id);
+        let mission = tx
+            .states(&BTreeSet::from([key.clone()]))
+            .await?
+            .remove(&key);
+        let known = tx.proposals(Some(&proposal.mission_id)).await?;
+        let Some(mission) = mission else {
+            return Ok(None);
+        };
+        let proposals = self
+            .stage_mission(&mut tx, &proposal.mission_id, &mission, known, Some(id))
+            .await?;
+        let renewed = proposals.iter().find(|new| new.id == id).cloned();
+        let writes = Writes {
+            proposals,
+            ..Writes::default()
+        };
+        tx.commit(writes).await?;
+        Ok(renewed)
+    }
+
+    async fn stage_mission(
+        &self,
+        tx: &mut Box<dyn Transaction>,
+        id: &str,
+        mission: &RecordState,
+        known: Vec<Proposal>,
+        renew: Option<&str>,
+    ) -> Result<Vec<Proposal>, StorageError> {
+        let have = known
+            .iter()
+            .map(|proposal| proposal.id.clone())
+            .filter(|id| Some(id.as_str()) != renew)
+            .collect();
+        let overrides = Overrides::default();
+        let staging = Staging {
+            registry: &self.registry,
+            overrides: &overrides,
+            mission_id: id,
+            mission,
+            have: &have,
+        };
+        let records = tx.states(&staging.touched()).await?;
+        let mut proposals = staging.stage(&records);
+        let closed: BTreeSet<String> = staging.closed().into_iter().map(|one| one.id).collect();
+        let waits = [ProposalStatus::Open, ProposalStatus::Failed];
+        for mut proposal in known {
+            if closed.contains(&proposal.id) && waits.contains(&proposal.status) {
+                proposal.status = ProposalStatus::Closed;
+                proposals.push(proposal);
+            }
+        }
+        Ok(proposals)
+    }
+
+    /// What waits for a decision, oldest first.
+    pub async fn inbox(&self) -> Result<Vec<Proposal>, StorageError> {
+        let mut proposals = self.proposals().await?;
+        proposals.retain(|one| matches!(one.status, ProposalStatus::Open | ProposalStatus::Failed));
+        proposals.sort_by(|a, b| {
+            (a.created_at, &a.iteration_id, a.index).cmp(&(b.created_at, &b.iteration_id, b.index))
+        });
+        Ok(proposals)
+    }
+
+    /// Every proposal that was ever staged here.
+    pub async fn proposals(&self) -> Result<Vec<Proposal>, StorageError> {
+        self.storage.begin().await?.proposals(None).await
+    }
+
+    /// Carries out a person's decision: the records, the step's decision and the outbox rows, or nothing.
+    pub async fn decide(&self, id: &str, decision: &Decision) -> Result<Vec<Change>, DeviceError> {
+        let mut tx = self.storage.begin().await?;
+        let proposal = find(&mut tx, id).await?;
+        let mission_key = RecordKey::new(APP, MISSIONS, &proposal.mission_id);
+        let mut keys: BTreeSet<RecordKey> = proposal
+            .operations
+            .iter()
+            .map(|operation| operation.key())
+            .collect();
+        keys.extend(proposal.seen.keys().filter_map(|name| parse_key(name)));
+        keys.insert(mission_key.clone());
+        let mut records: Records = tx.states(&keys).await?;
+        let mission = records.remove(&mission_key).ok_or_else(|| {
+            gone("The mission of this proposal is no longer here. Nothing was changed.")
+        })?;
+        let mut meta = read_meta(&mut tx).await?;
+        let event_ids: Vec<String> = (0..=proposal.operations.len())
+            .map(|_| (self.env.new_id)())
+            .collect();
+        let decided = decide(&Decide {
+            registry: &self.registry,
+            overrides: &Overrides::default(),
+            proposal: &proposal,
+            decision,
+            mission: &mission,
+            records: &records,
+            tick: meta.clock.tick((self.env.now)()),
+            by: &self.user,
+            event_ids: &event_ids,
+        })
+        .map_err(DeviceError::Decision)?;
+        meta.clock.last = meta.clock.last.max(decided.last);
+        let writes = Writes {
+            meta: Some(meta),
+            records: decided.records,
+            queue: decided.changes.clone(),
+            proposals: vec![decided.proposal],
+            ..Writes::default()
+        };
+        tx.commit(writes).await?;
+        self.changed.notify_one();
+        Ok(decided.changes)
+    }
+}
+
+async fn find(tx: &mut Box<dyn Transaction>, id: &str) -> Result<Proposal, DeviceError> {
+    let found = tx
+        .proposals(None)
+        .await?
+        .into_iter()
+        .find(|one| one.id == id);
+    found.ok_or_else(|| gone("This proposal is not here. Nothing was changed; look at the inbox."))
+}
+
+fn gone(message: &str) -> DeviceError {
+    DeviceError::Decision(ProposalError {
+        code: "gone".to_owned(),
+        message: message.to_owned(),
+        details: None,
+    })
+}
+
+fn parse_key(name: &str) -> Option<RecordKey> {
+    let mut parts = name.splitn(3, '/');
+    Some(RecordKey::new(parts.next()?, parts.next()?, parts.next()?))
+}

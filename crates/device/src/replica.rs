@@ -1,0 +1,345 @@
+//! One person's records of one server: written at once, synced when there is a way.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use mana_core::{
+    Actor, Change, ChangeError, Map, Micros, Op, Prepare, RecordKey, RecordState,
+    manifest::Registry, merge, mission::Problem, prepare, staging::ProposalError,
+};
+use tokio::sync::Notify;
+
+use crate::{
+    engine::{self, Effect, Event, Held, State, key_of},
+    env::Env,
+    storage::{Meta, SetAside, Storage, StorageError, Transaction, Writes},
+    transport::{Transport, TransportError},
+};
+
+/// A write as a person wants it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// The record.
+    pub key: RecordKey,
+    /// What happens to it.
+    pub op: Op,
+    /// The values; a delete has none.
+    pub set: Map,
+}
+
+/// Why a replica did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Values don't fit their fields.
+    #[error("{}", .0.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join(" "))]
+    Invalid(Vec<Problem>),
+    /// The change would be refused by every replica.
+    #[error("{0}")]
+    Change(#[from] ChangeError),
+    /// The decision is refused; nothing was changed.
+    #[error("{}", .0.message)]
+    Decision(ProposalError),
+}
+
+/// Why a sync ended early. What it had done by then is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The server can't be reached, or refuses.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+}
+
+impl SyncError {
+    /// The server can't be reached; everything goes on here and is sent later.
+    pub fn is_offline(&self) -> bool {
+        matches!(self, SyncError::Transport(TransportError::Offline(_)))
+    }
+
+    /// The sign-in has ended.
+    pub fn is_signed_out(&self) -> bool {
+        matches!(self, SyncError::Transport(TransportError::Refused(refusal)) if refusal.status == 401)
+    }
+
+    /// How long the server asks to be left alone, in seconds.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            SyncError::Transport(TransportError::Refused(refusal)) => refusal.retry_after_s,
+            _ => None,
+        }
+    }
+}
+
+/// How things stand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Changes that the server has yet to get.
+    pub waiting: usize,
+    /// Changes that it refused.
+    pub set_aside: usize,
+    /// The server's time when it last answered.
+    pub last_synced_at: Option<Micros>,
+}
+
+/// A replica over a storage. Several may share one.
+pub struct Replica {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) user: String,
+    pub(crate) env: Env,
+    pub(crate) changed: Notify,
+}
+
+impl Replica {
+    /// The replica of a user; a new storage gets its client id.
+    pub async fn open(
+        storage: Arc<dyn Storage>,
+        registry: Arc<Registry>,
+        user: impl Into<String>,
+        env: Env,
+    ) -> Result<Replica, StorageError> {
+        let mut tx = storage.begin().await?;
+        if tx.meta().await?.is_none() {
+            let writes = Writes {
+                meta: Some(Meta {
+                    client_id: (env.new_id)(),
+                    cursor: String::new(),
+                    clock: mana_core::Clock::default(),
+                    last_synced_at: None,
+                }),
+                ..Writes::default()
+            };
+            tx.commit(writes).await?;
+        } else {
+            drop(tx);
+        }
+        Ok(Replica {
+            storage,
+            registry,
+            user: user.into(),
+            env,
+            changed: Notify::new(),
+        })
+    }
+
+    /// The modules.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Returns when this replica has written something.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// A person's writes: all of them, with their outbox rows, or none. Answers what was queued.
+    pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Change>, DeviceError> {
+        for write in &writes {
+            let RecordKey { app, table, .. } = &write.key;
+            if write.op != Op::Delete {
+                let partial = write.op == Op::Update;
+                let problems = self.registry.check_record(app, table, &write.set, partial);
+                if !problems.is_empty() {
+                    return Err(DeviceError::Invalid(problems));
+                }
+            }
+        }
+        let mut tx = self.storage.begin().await?;
+        let mut meta = read_meta(&mut tx).await?;
+        let keys = writes.iter().map(|write| write.key.clone()).collect();
+        let mut states = tx.states(&keys).await?;
+        let mut queue = Vec::with_capacity(writes.len());
+        for Write { key, op, set } in writes {
+            let tick = meta.clock.tick((self.env.now)());
+            let prepared = prepare(
+                self.registry.schema(&key.app, &key.table),
+                Prepare {
+                    key: &key,
+                    op,
+                    set,
+                    state: states.get(&key),
+                    tick,
+                    at: None,
+                    actor: Actor::user(),
+                    event_id: (self.env.new_id)(),
+                },
+            )?;
+            meta.clock.last = meta.clock.last.max(prepared.change.at.unwrap_or(tick));
+            queue.push(prepared.change);
+            states.insert(key, prepared.state);
+        }
+        let writes = Writes {
+            meta: Some(meta),
+            records: states.into_iter().collect(),
+            queue: queue.clone(),
+            ..Writes::default()
+        };
+        tx.commit(writes).await?;
+        self.changed.notify_one();
+        Ok(queue)
+    }
+
+    /// A record as it is here, deleted or not.
+    pub async fn record(&self, key: &RecordKey) -> Result<Option<RecordState>, StorageError> {
+        let keys = BTreeSet::from([key.clone()]);
+        Ok(self.storage.begin().await?.states(&keys).await?.remove(key))
+    }
+
+    /// The records of a table by id, deleted ones too.
+    pub async fn records(
+        &self,
+        app: &str,
+        table: &str,
+    ) -> Result<Vec<(String, RecordState)>, StorageError> {
+        self.storage.begin().await?.table(app, table).await
+    }
+
+    /// How things stand.
+    pub async fn status(&self) -> Result<Status, StorageError> {
+        let mut tx = self.storage.begin().await?;
+        Ok(Status {
+            waiting: tx.waiting().await?,
+            set_aside: tx.set_aside().await?.len(),
+            last_synced_at: read_meta(&mut tx).await?.last_synced_at,
+        })
+    }
+
+    /// Who the server takes this replica for.
+    pub async fn client_id(&self) -> Result<String, StorageError> {
+        Ok(read_meta(&mut self.storage.begin().await?).await?.client_id)
+    }
+
+    /// Sends what waits and takes over what others did, until there is no more of either; then stages.
+    pub async fn sync(&self, transport: &dyn Transport) -> Result<(), SyncError> {
+        let rounds = self.rounds(transport).await;
+        // Whatever came before an error is here to stay.
+        self.stage().await?;
+        rounds
+    }
+
+    async fn rounds(&self, transport: &dyn Transport) -> Result<(), SyncError> {
+        let mut state = State::default();
+        let mut again = true;
+        loop {
+            let mut tx = self.storage.begin().await?;
+            let meta = read_meta(&mut tx).await?;
+            let outbox = tx.outbox(state.batch).await?;
+            drop(tx);
+            if !again && outbox.is_empty() {
+                return Ok(());
+            }
+            let (next, effect) = engine::step(
+                state,
+                Event::Ready {
+                    meta: &meta,
+                    outbox,
+                },
+            );
+            state = next;
+            let Effect::Send(push, flight) = effect else {
+                return Ok(());
+            };
+            let sent_at = (self.env.now)();
+            let result = transport.push(&push).await;
+            let now = (self.env.now)();
+            let mut tx = self.storage.begin().await?;
+            let meta = read_meta(&mut tx).await?;
+            let (next, effect) = match result {
+                Ok(answer) => {
+                    let records = tx.states(&engine::touched(&flight, &answer)).await?;
+                    let event = Event::Answered {
+                        flight: &flight,
+                        answer: &answer,
+                        heard_at: Micros(sent_at.0.midpoint(now.0)),
+                        held: Held {
+                            registry: &self.registry,
+                            meta,
+                            records,
+                        },
+                    };
+                    engine::step(state, event)
+                }
+                Err(error) => {
+                    let queued = tx.outbox(flight.rows.len()).await?;
+                    let event = Event::Failed {
+                        flight: &flight,
+                        error,
+                        meta: &meta,
+                        queued: &queued.iter().map(|row| row.seq).collect(),
+                        now,
+                    };
+                    engine::step(state, event)
+                }
+            };
+            state = next;
+            match effect {
+                Effect::Commit {
+                    writes,
+                    again: more,
+                } => {
+                    tx.commit(writes).await?;
+                    again = more;
+                }
+                Effect::Again => again = true,
+                Effect::Stop(error) => return Err(error.into()),
+                Effect::Send(..) => {}
+            }
+        }
+    }
+
+    /// What the server refused, with its reasons.
+    pub async fn set_aside(&self) -> Result<Vec<SetAside>, StorageError> {
+        self.storage.begin().await?.set_aside().await
+    }
+
+    /// Sends a change again that was set aside. False: there is none with this event id.
+    pub async fn retry(&self, event_id: &str) -> Result<bool, StorageError> {
+        let mut tx = self.storage.begin().await?;
+        let all = tx.set_aside().await?;
+        let Some(found) = all.into_iter().find(|one| one.event_id() == event_id) else {
+            return Ok(false);
+        };
+        // What was written here since may have been set back below this change's stamp: the server will hold it
+        // against that, so this replica does too.
+        let key = key_of(&found.change);
+        let mut states = tx.states(&BTreeSet::from([key.clone()])).await?;
+        let state = states.entry(key.clone()).or_default();
+        merge::apply(
+            self.registry.schema(&key.app, &key.table),
+            state,
+            &found.change,
+        );
+        let writes = Writes {
+            records: states.into_iter().collect(),
+            queue: vec![found.change],
+            unset_aside: vec![event_id.to_owned()],
+            ..Writes::default()
+        };
+        tx.commit(writes).await?;
+        self.changed.notify_one();
+        Ok(true)
+    }
+
+    /// Never sends a change that was set aside; its record keeps it here.
+    pub async fn forget(&self, event_id: &str) -> Result<(), StorageError> {
+        let writes = Writes {
+            unset_aside: vec![event_id.to_owned()],
+            ..Writes::default()
+        };
+        self.storage.begin().await?.commit(writes).await
+    }
+}
+
+/// A replica's storage has it since [`Replica::open`].
+pub(crate) async fn read_meta(tx: &mut Box<dyn Transaction>) -> Result<Meta, StorageError> {
+    Ok(tx.meta().await?.unwrap_or(Meta {
+        client_id: String::new(),
+        cursor: String::new(),
+        clock: mana_core::Clock::default(),
+        last_synced_at: None,
+    }))
+}

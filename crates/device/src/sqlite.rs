@@ -1,0 +1,266 @@
+//! A storage in one SQLite file, shared by the processes of one person.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use async_trait::async_trait;
+use mana_core::{
+    Change, RecordKey, RecordState,
+    staging::{Proposal, Records},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use sqlx::{
+    QueryBuilder, Sqlite, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::storage::{Meta, SetAside, Storage, StorageError, Transaction, Waiting, Writes};
+
+/// How long a transaction waits for another process's.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Rows in one statement: well below SQLite's limit on bound values.
+const CHUNK: usize = 500;
+
+const META: &str = "meta";
+const MANIFESTS: &str = "manifests";
+
+/// A replica's file.
+#[derive(Clone)]
+pub struct SqliteStorage {
+    pool: SqlitePool,
+}
+
+impl SqliteStorage {
+    /// Opens the file, makes it if it is missing, and brings its schema up to date.
+    pub async fn open(path: &Path) -> Result<SqliteStorage, StorageError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(WAIT);
+        let file = |error: &dyn std::fmt::Display| StorageError::File {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        };
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WAIT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await
+            .map_err(|error| file(&error))?;
+        let migrated = sqlx::migrate!("./migrations").run(&pool).await;
+        migrated.map_err(|error| file(&error))?;
+        Ok(SqliteStorage { pool })
+    }
+
+    /// Closes the file.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+struct Tx(sqlx::Transaction<'static, Sqlite>);
+
+#[async_trait]
+impl Storage for SqliteStorage {
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StorageError> {
+        Ok(Box::new(Tx(self
+            .pool
+            .begin_with("BEGIN IMMEDIATE")
+            .await?)))
+    }
+}
+
+impl Tx {
+    async fn value(&mut self, key: &str) -> Result<Option<String>, StorageError> {
+        let value = sqlx::query_scalar("SELECT value FROM meta WHERE key = ?")
+            .bind(key)
+            .fetch_optional(&mut *self.0)
+            .await?;
+        Ok(value)
+    }
+
+    async fn set_value(&mut self, key: &str, value: &str) -> Result<(), StorageError> {
+        sqlx::query("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+            .bind(key)
+            .bind(value)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Transaction for Tx {
+    async fn meta(&mut self) -> Result<Option<Meta>, StorageError> {
+        let text = self.value(META).await?;
+        text.map(|text| read("the state", &text)).transpose()
+    }
+
+    async fn manifests(&mut self) -> Result<Option<String>, StorageError> {
+        self.value(MANIFESTS).await
+    }
+
+    async fn states(&mut self, keys: &BTreeSet<RecordKey>) -> Result<Records, StorageError> {
+        if keys.is_empty() {
+            return Ok(Records::new());
+        }
+        let keys: Value = keys
+            .iter()
+            .map(|key| json!([key.app, key.table, key.id]))
+            .collect();
+        let rows: Vec<(String, String, String, String)> = sqlx::query_as(
+            "SELECT r.app_id, r.table_name, r.record_id, r.state
+             FROM json_each(?) k CROSS JOIN records r
+             ON r.app_id = k.value ->> 0 AND r.table_name = k.value ->> 1 AND r.record_id = k.value ->> 2",
+        )
+        .bind(keys.to_string())
+        .fetch_all(&mut *self.0)
+        .await?;
+        rows.into_iter()
+            .map(|(app, table, id, state)| {
+                Ok((RecordKey::new(app, table, id), read("a record", &state)?))
+            })
+            .collect()
+    }
+
+    async fn table(
+        &mut self,
+        app: &str,
+        table: &str,
+    ) -> Result<Vec<(String, RecordState)>, StorageError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT record_id, state FROM records WHERE app_id = ? AND table_name = ? ORDER BY record_id",
+        )
+        .bind(app)
+        .bind(table)
+        .fetch_all(&mut *self.0)
+        .await?;
+        rows.into_iter()
+            .map(|(id, state)| Ok((id, read("a record", &state)?)))
+            .collect()
+    }
+
+    async fn outbox(&mut self, limit: usize) -> Result<Vec<Waiting>, StorageError> {
+        let rows: Vec<(i64, String)> =
+            sqlx::query_as("SELECT seq, change FROM outbox ORDER BY seq LIMIT ?")
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(&mut *self.0)
+                .await?;
+        rows.into_iter()
+            .map(|(seq, change)| {
+                Ok(Waiting {
+                    seq: seq.unsigned_abs(),
+                    change: read("a change", &change)?,
+                })
+            })
+            .collect()
+    }
+
+    async fn waiting(&mut self) -> Result<usize, StorageError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+            .fetch_one(&mut *self.0)
+            .await?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
+    async fn set_aside(&mut self) -> Result<Vec<SetAside>, StorageError> {
+        let rows: Vec<String> =
+            sqlx::query_scalar("SELECT set_aside FROM set_aside ORDER BY rowid")
+                .fetch_all(&mut *self.0)
+                .await?;
+        rows.iter().map(|text| read("a change", text)).collect()
+    }
+
+    async fn proposals(&mut self, mission: Option<&str>) -> Result<Vec<Proposal>, StorageError> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT proposal FROM proposals WHERE ?1 IS NULL OR mission_id = ?1 ORDER BY id",
+        )
+        .bind(mission)
+        .fetch_all(&mut *self.0)
+        .await?;
+        rows.iter().map(|text| read("a proposal", text)).collect()
+    }
+
+    async fn commit(mut self: Box<Self>, writes: Writes) -> Result<(), StorageError> {
+        if let Some(meta) = &writes.meta {
+            self.set_value(META, &text("the state", meta)?).await?;
+        }
+        if let Some(manifests) = &writes.manifests {
+            self.set_value(MANIFESTS, manifests).await?;
+        }
+        for records in writes.records.chunks(CHUNK) {
+            let rows = records
+                .iter()
+                .map(|(key, state)| Ok((key, text("a record", state)?)))
+                .collect::<Result<Vec<_>, StorageError>>()?;
+            let mut insert =
+                QueryBuilder::new("INSERT INTO records (app_id, table_name, record_id, state) ");
+            insert.push_values(rows, |mut values, (key, state)| {
+                values
+                    .push_bind(&key.app)
+                    .push_bind(&key.table)
+                    .push_bind(&key.id)
+                    .push_bind(state);
+            });
+            insert.push(
+                " ON CONFLICT (app_id, table_name, record_id) DO UPDATE SET state = excluded.state",
+            );
+            insert.build().execute(&mut *self.0).await?;
+        }
+        if !writes.unqueue.is_empty() {
+            sqlx::query("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))")
+                .bind(json!(writes.unqueue).to_string())
+                .execute(&mut *self.0)
+                .await?;
+        }
+        for changes in writes.queue.chunks(CHUNK) {
+            let rows = changes
+                .iter()
+                .map(|change: &Change| text("a change", change))
+                .collect::<Result<Vec<_>, StorageError>>()?;
+            let mut insert = QueryBuilder::new("INSERT INTO outbox (change) ");
+            insert.push_values(rows, |mut values, change| {
+                values.push_bind(change);
+            });
+            insert.build().execute(&mut *self.0).await?;
+        }
+        if !writes.unset_aside.is_empty() {
+            sqlx::query("DELETE FROM set_aside WHERE event_id IN (SELECT value FROM json_each(?))")
+                .bind(json!(writes.unset_aside).to_string())
+                .execute(&mut *self.0)
+                .await?;
+        }
+        for one in &writes.set_aside {
+            sqlx::query("INSERT OR REPLACE INTO set_aside (event_id, set_aside) VALUES (?, ?)")
+                .bind(one.event_id())
+                .bind(text("a change", one)?)
+                .execute(&mut *self.0)
+                .await?;
+        }
+        for proposal in &writes.proposals {
+            sqlx::query(
+                "INSERT OR REPLACE INTO proposals (id, mission_id, proposal) VALUES (?, ?, ?)",
+            )
+            .bind(&proposal.id)
+            .bind(&proposal.mission_id)
+            .bind(text("a proposal", proposal)?)
+            .execute(&mut *self.0)
+            .await?;
+        }
+        self.0.commit().await?;
+        Ok(())
+    }
+}
+
+fn text(what: &'static str, value: &impl Serialize) -> Result<String, StorageError> {
+    serde_json::to_string(value).map_err(|source| StorageError::Corrupt { what, source })
+}
+
+fn read<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StorageError> {
+    serde_json::from_str(text).map_err(|source| StorageError::Corrupt { what, source })
+}

@@ -1,0 +1,146 @@
+//! What a replica keeps, and how: read in an exclusive transaction, written at its end, all or nothing.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use mana_core::{
+    Change, Clock, Micros, RecordKey, RecordState,
+    staging::{Proposal, Records},
+};
+use serde::{Deserialize, Serialize};
+
+/// What the replica knows about itself and the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Meta {
+    /// Who the server takes it for.
+    pub client_id: String,
+    /// Where to read the log on from; empty: from the beginning.
+    pub cursor: String,
+    /// The clock that stamps.
+    pub clock: Clock,
+    /// The server's time when it last answered.
+    pub last_synced_at: Option<Micros>,
+}
+
+/// A change that the server has yet to get.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    /// Its place in the queue, never used twice.
+    pub seq: u64,
+    /// The change.
+    pub change: Change,
+}
+
+/// A change that the server refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetAside {
+    /// The change.
+    pub change: Change,
+    /// Why, in the server's words.
+    pub reason: String,
+    /// When.
+    pub at: Micros,
+}
+
+impl SetAside {
+    /// The change's id.
+    pub fn event_id(&self) -> &str {
+        self.change.event_id.as_deref().unwrap_or_default()
+    }
+}
+
+/// What a transaction leaves behind.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Writes {
+    /// Replaces [`Meta`].
+    pub meta: Option<Meta>,
+    /// Replaces the modules' manifests, a JSON array.
+    pub manifests: Option<String>,
+    /// Replaces records.
+    pub records: Vec<(RecordKey, RecordState)>,
+    /// Appends to the outbox.
+    pub queue: Vec<Change>,
+    /// Leaves the outbox.
+    pub unqueue: Vec<u64>,
+    /// Is set aside.
+    pub set_aside: Vec<SetAside>,
+    /// Is set aside no longer, by event id.
+    pub unset_aside: Vec<String>,
+    /// Replaces proposals.
+    pub proposals: Vec<Proposal>,
+}
+
+impl Writes {
+    /// Nothing to write.
+    pub fn is_empty(&self) -> bool {
+        *self == Writes::default()
+    }
+}
+
+/// Why the storage did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The file can't be used.
+    #[error("{path} can't be used: {reason}")]
+    File {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The database failed.
+    #[error("the local database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Something stored can't be read back.
+    #[error("{what} in the local database can't be read: {source}")]
+    Corrupt {
+        /// What was being read.
+        what: &'static str,
+        /// Why it can't be read.
+        source: serde_json::Error,
+    },
+}
+
+/// Where a replica lives. Several replicas may share one, as tabs do, and processes.
+#[async_trait]
+pub trait Storage: Send + Sync {
+    /// A transaction that nobody else reads or writes beside. Dropped without [`Transaction::commit`], it was not.
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StorageError>;
+}
+
+/// Reads, and at the end one commit.
+#[async_trait]
+pub trait Transaction: Send {
+    /// What the replica knows about itself; none in a new storage.
+    async fn meta(&mut self) -> Result<Option<Meta>, StorageError>;
+
+    /// The modules' manifests, a JSON array.
+    async fn manifests(&mut self) -> Result<Option<String>, StorageError>;
+
+    /// Those of the records that there are.
+    async fn states(&mut self, keys: &BTreeSet<RecordKey>) -> Result<Records, StorageError>;
+
+    /// All records of a table by id, deleted ones too.
+    async fn table(
+        &mut self,
+        app: &str,
+        table: &str,
+    ) -> Result<Vec<(String, RecordState)>, StorageError>;
+
+    /// The oldest of the outbox.
+    async fn outbox(&mut self, limit: usize) -> Result<Vec<Waiting>, StorageError>;
+
+    /// How much is in the outbox.
+    async fn waiting(&mut self) -> Result<usize, StorageError>;
+
+    /// What the server refused.
+    async fn set_aside(&mut self) -> Result<Vec<SetAside>, StorageError>;
+
+    /// The proposals, of one mission or all.
+    async fn proposals(&mut self, mission: Option<&str>) -> Result<Vec<Proposal>, StorageError>;
+
+    /// Writes and ends the transaction; when this returns, it is durable.
+    async fn commit(self: Box<Self>, writes: Writes) -> Result<(), StorageError>;
+}
