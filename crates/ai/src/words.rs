@@ -99,8 +99,10 @@ pub(crate) fn moment(at: Micros, zone: &TimeZone) -> String {
         .to_string()
 }
 
-/// The text with a full stop at its end.
+/// The text with a full stop at its end. What an upstream said may be quoted in it, so control characters go:
+/// a NUL could not be written, and the run would end without a word.
 fn sentence(text: &str) -> String {
+    let text = text.replace(char::is_control, " ");
     let text = text.trim();
     match text.chars().last() {
         Some('.' | '!' | '?' | '…') => text.to_owned(),

@@ -68,6 +68,14 @@ async fn missions_e1_each_bad_answer_is_a_failed_iteration_with_its_reason_and_t
             upstream("upstream_500", "The model’s server failed (500)."),
             "500",
         ),
+        (
+            "bad_answer",
+            upstream(
+                "bad_answer",
+                "The model’s server sent text: \u{0}\u{1b}[31mrubbish",
+            ),
+            "rubbish",
+        ),
     ];
     let world = World::new().await;
     for (code, said, _) in &cases {

@@ -235,10 +235,12 @@ fn references(tool: ToolRef<'_>, params: &Map, checks: &Checks<'_>) -> Result<()
     Ok(())
 }
 
-/// A text on one line, at most [`MAX_TEXT`] long; anything else is empty.
+/// A text on one line, at most [`MAX_TEXT`] long and without control characters, a NUL could not be written;
+/// anything else is empty.
 fn line(value: Option<&Value>) -> String {
     let text = value.and_then(Value::as_str).unwrap_or("");
-    text.split_whitespace()
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ")
         .chars()

@@ -344,10 +344,12 @@ fn missions_a1_to_a9_answer_vectors() {
             (None, Ok(plan)) => {
                 let steps: Vec<_> = plan.steps.iter().map(|step| step.index).collect();
                 assert_eq!(json!(steps), case["steps"], "{name}: {plan:?}");
+                assert!(!plan.summary.contains(char::is_control), "{name}: {plan:?}");
                 let expected = case["refused"].as_array().expect("a list");
                 assert_eq!(plan.refused.len(), expected.len(), "{name}: {plan:?}");
                 for (refused, expected) in plan.refused.iter().zip(expected) {
                     assert_eq!(json!(refused.index), expected["index"], "{name}");
+                    assert!(!refused.sentence().contains(char::is_control), "{name}");
                     assert_eq!(expected["code"], refused.code, "{name}: {}", refused.reason);
                     let says = expected["says"].as_str().expect("words");
                     assert!(
