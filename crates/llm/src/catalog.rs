@@ -5,6 +5,8 @@
 pub(crate) struct Known {
     /// Its name in `provider/model`.
     pub name: &'static str,
+    /// What people call it.
+    pub label: &'static str,
     /// The variable that holds its key.
     pub key: &'static str,
     /// The variable that replaces its address.
@@ -20,6 +22,7 @@ pub(crate) struct Known {
 pub(crate) const KNOWN: &[Known] = &[
     Known {
         name: "openai",
+        label: "OpenAI",
         key: "OPENAI_API_KEY",
         url: Some("OPENAI_BASE_URL"),
         base: "https://api.openai.com/v1",
@@ -27,6 +30,7 @@ pub(crate) const KNOWN: &[Known] = &[
     },
     Known {
         name: ANTHROPIC,
+        label: "Anthropic",
         key: "ANTHROPIC_API_KEY",
         url: None,
         base: "https://api.anthropic.com/v1",
@@ -34,6 +38,7 @@ pub(crate) const KNOWN: &[Known] = &[
     },
     Known {
         name: "groq",
+        label: "Groq",
         key: "GROQ_API_KEY",
         url: None,
         base: "https://api.groq.com/openai/v1",
@@ -46,6 +51,7 @@ pub(crate) const KNOWN: &[Known] = &[
     },
     Known {
         name: "openrouter",
+        label: "OpenRouter",
         key: "OPENROUTER_API_KEY",
         url: None,
         base: "https://openrouter.ai/api/v1",
@@ -53,6 +59,7 @@ pub(crate) const KNOWN: &[Known] = &[
     },
     Known {
         name: "together",
+        label: "Together",
         key: "TOGETHER_API_KEY",
         url: None,
         base: "https://api.together.xyz/v1",
@@ -64,6 +71,7 @@ pub(crate) const KNOWN: &[Known] = &[
     },
     Known {
         name: "mistral",
+        label: "Mistral",
         key: "MISTRAL_API_KEY",
         url: None,
         base: "https://api.mistral.ai/v1",
@@ -75,6 +83,7 @@ pub(crate) const KNOWN: &[Known] = &[
     },
     Known {
         name: "gemini",
+        label: "Gemini",
         key: "GEMINI_API_KEY",
         url: None,
         base: "https://generativelanguage.googleapis.com/v1beta/openai",
@@ -158,6 +167,19 @@ const NOT_FOR_CHAT: &[&str] = &[
     "aqa",
     "-instruct-0914",
 ];
+
+/// A provider as a sentence names it, in the middle of one.
+pub(crate) fn label(provider: &str) -> &str {
+    match provider {
+        // Nobody gave it that name.
+        DEFAULT => "the model’s server",
+        OLLAMA => "Ollama",
+        name => KNOWN
+            .iter()
+            .find(|known| known.name == name)
+            .map_or(name, |known| known.label),
+    }
+}
 
 /// Whether a model of this name answers chats.
 pub(crate) fn chats(model: &str) -> bool {

@@ -69,11 +69,15 @@ impl fmt::Display for GatewayError {
 impl std::error::Error for GatewayError {}
 
 impl GatewayError {
-    /// An error of this kind.
+    /// An error of this kind. A sentence may begin with "the model’s server"; its capital is made here.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.starts_with("the ") {
+            message.replace_range(..1, "T");
+        }
         Self {
             kind,
-            message: message.into(),
+            message,
             provider: None,
             upstream: None,
             attempts: Vec::new(),

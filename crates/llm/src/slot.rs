@@ -115,7 +115,7 @@ impl Slot {
                 ErrorKind::Timeout,
                 format!(
                     "{} was busy with other calls for {}; try again later",
-                    self.name(),
+                    catalog::label(self.name()),
                     human(self.queue)
                 ),
             )
@@ -180,11 +180,11 @@ impl Slot {
         if let Some(first) = self.named.first() {
             return Ok(first.clone());
         }
-        let name = self.name();
+        let (name, label) = (self.name(), catalog::label(self.name()));
         let models = self.models().await.map_err(|mut error| {
             if matches!(error.kind, ErrorKind::Http(404 | 405) | ErrorKind::BadJson) {
                 error.message = format!(
-                    "{name} does not list its models; name one, for example in MANA_LLM_MODEL"
+                    "{label} does not list its models; name one, for example in MANA_LLM_MODEL"
                 );
             }
             error
@@ -198,7 +198,7 @@ impl Slot {
             };
             GatewayError::new(
                 ErrorKind::UnknownModel,
-                format!("{name} has no model that can chat{advice}"),
+                format!("{label} has no model that can chat{advice}"),
             )
             .from_provider(name)
         })

@@ -11,6 +11,7 @@ use reqwest::{Method, Response, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
+use crate::catalog;
 use crate::clients::{CONNECT, Clients};
 use crate::config::ProviderConfig;
 use crate::error::{ErrorKind, GatewayError, Result};
@@ -43,6 +44,11 @@ impl Upstream {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same, for people.
+    pub fn label(&self) -> &str {
+        catalog::label(&self.name)
     }
 
     /// Posts JSON and reads the whole answer.
@@ -119,7 +125,7 @@ impl Upstream {
                     ErrorKind::Http(401),
                     format!(
                         "The key of {} holds characters that a key can't have; copy it again",
-                        self.name
+                        self.label()
                     ),
                 )
             })?;
@@ -142,7 +148,7 @@ impl Upstream {
                 ErrorKind::Timeout,
                 format!(
                     "{} sent nothing for {} and was given up",
-                    self.name,
+                    self.label(),
                     human(limits.idle)
                 ),
             )),
@@ -180,7 +186,7 @@ impl Upstream {
             ErrorKind::TooLarge,
             format!(
                 "{} sent an answer larger than {}, which was not read to its end",
-                self.name,
+                self.label(),
                 bytes(limits.max_bytes)
             ),
         )
@@ -191,7 +197,7 @@ impl Upstream {
             ErrorKind::Timeout,
             format!(
                 "{} did not finish its answer within {}; a slow model needs a longer MANA_LLM_TIMEOUT_MS",
-                self.name,
+                self.label(),
                 human(limits.timeout)
             ),
         )
@@ -210,7 +216,7 @@ impl Upstream {
         };
         self.error(
             ErrorKind::BadJson,
-            format!("{} should have sent {wanted} and sent {got}", self.name),
+            format!("{} should have sent {wanted} and sent {got}", self.label()),
         )
     }
 
@@ -226,7 +232,10 @@ impl Upstream {
             status => ErrorKind::Http(status),
         };
         let reason = reason_of(error).unwrap_or_else(|| shorten(&error.to_string()));
-        let mut told = self.error(kind, format!("{} reported an error: {reason}", self.name));
+        let mut told = self.error(
+            kind,
+            format!("{} reported an error: {reason}", self.label()),
+        );
         told.upstream = Some(Box::new(error.clone()));
         told
     }
@@ -243,7 +252,7 @@ impl Upstream {
             };
             return self.error(
                 ErrorKind::Connect,
-                format!("Can't reach {} at {at} ({why}); check that it is running and that the address is right", self.name),
+                format!("Can't reach {} at {at} ({why}); check that it is running and that the address is right", self.label()),
             );
         }
         if error.is_timeout() {
@@ -253,7 +262,7 @@ impl Upstream {
             ErrorKind::CutOff,
             format!(
                 "The connection to {} at {at} broke off before the answer was complete ({})",
-                self.name,
+                self.label(),
                 innermost(error)
             ),
         )
@@ -265,7 +274,7 @@ impl Upstream {
         if status.is_redirection() {
             return self.error(
                 ErrorKind::Http(status.as_u16()),
-                format!("{} wants to send the request elsewhere ({status}); set its base URL to the final address, /v1 included", self.name),
+                format!("{} wants to send the request elsewhere ({status}); set its base URL to the final address, /v1 included", self.label()),
             );
         }
         let mut body = Vec::new();
@@ -288,7 +297,7 @@ impl Upstream {
             status => ErrorKind::Http(status),
         };
         let advice = match (status.as_u16(), retry_after) {
-            (401 | 403, _) => format!("; check the key of {}", self.name),
+            (401 | 403, _) => format!("; check the key of {}", self.label()),
             (429, Some(wait)) => format!("; it asks to wait {}", human(wait)),
             _ => String::new(),
         };
@@ -297,7 +306,7 @@ impl Upstream {
             .unwrap_or_default();
         let mut error = self.error(
             kind,
-            format!("{} answered {status}{reason}{advice}", self.name),
+            format!("{} answered {status}{reason}{advice}", self.label()),
         );
         error.upstream = inner.is_object().then(|| Box::new(inner.clone()));
         error
@@ -315,11 +324,16 @@ fn reason_of(error: &Value) -> Option<String> {
     Some(shorten(text))
 }
 
+/// Control characters go too: the text ends in logs and on screens.
 fn shorten(text: &str) -> String {
-    let text = text.trim();
-    match text.char_indices().nth(REASON_CHARS) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
+    let mut chars = text.trim().chars();
+    let short: String = (&mut chars)
+        .take(REASON_CHARS)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    match chars.next() {
+        Some(_) => short + "…",
+        None => short,
     }
 }
 
@@ -393,5 +407,6 @@ mod tests {
             assert_eq!(reason_of(&error).as_deref(), Some("no"));
         }
         assert_eq!(shorten(&"ü".repeat(501)), format!("{}…", "ü".repeat(500)));
+        assert_eq!(shorten("\0a\n\u{1b}[31mb "), " a  [31mb");
     }
 }

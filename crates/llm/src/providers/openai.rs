@@ -244,7 +244,7 @@ impl Reading {
                 None if self.wire_ended => {
                     return Err(self.upstream.error(
                         ErrorKind::CutOff,
-                        format!("{} ended its answer in the middle", self.upstream.name()),
+                        format!("{} ended its answer in the middle", self.upstream.label()),
                     ));
                 }
                 None => self.fill().await?,

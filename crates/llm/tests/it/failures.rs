@@ -105,6 +105,32 @@ async fn a_bad_answer_is_named_for_what_it_is() {
 }
 
 #[tokio::test]
+async fn a_provider_without_a_name_of_its_own_is_the_models_server() {
+    let env = |upstream: String| {
+        move |name: &str| (name == "MANA_LLM_URL").then(|| format!("{upstream}/v1"))
+    };
+    let failure = |upstream: String| async {
+        let config = LlmConfig::from_env(env(upstream)).unwrap();
+        let gateway = Gateway::from_config(config);
+        soon(gateway.chat(hello("m"))).await.unwrap_err().message
+    };
+    let upstream = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(401))
+        .mount(&upstream)
+        .await;
+    assert_eq!(
+        failure(upstream.uri()).await,
+        "The model’s server answered 401 Unauthorized; check the key of the model’s server"
+    );
+    let silent = failure(raw::nobody()).await;
+    assert!(
+        silent.starts_with("Can't reach the model’s server at 127.0.0.1:"),
+        "{silent}"
+    );
+}
+
+#[tokio::test]
 async fn nobody_there_is_said_with_the_address() {
     let nobody = raw::nobody();
     let failure = failure_of(&gateway_to(&nobody)).await;
