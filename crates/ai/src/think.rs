@@ -78,6 +78,8 @@ struct Conversation<'a> {
     claim: &'a Claim,
     scope: &'a Scope,
     overrides: &'a Overrides,
+    /// The records in the prompt; a tab's own may not have been synced yet.
+    shown: BTreeSet<RecordKey>,
     asked: String,
     model: Option<String>,
     tokens: Option<u64>,
@@ -119,6 +121,11 @@ pub(crate) async fn think(
         claim,
         scope,
         overrides: &overrides,
+        shown: reading
+            .inputs
+            .iter()
+            .map(|input| RecordKey::new(&input.module, &input.table, &input.id))
+            .collect(),
         asked,
         model: None,
         tokens: None,
@@ -204,13 +211,8 @@ impl Conversation<'_> {
         }
         let mut known = BTreeSet::new();
         for key in named {
-            if self
-                .inner
-                .store
-                .record(self.scope, &key)
-                .await?
-                .is_some_and(|state| !state.is_deleted())
-            {
+            let stored = self.inner.store.record(self.scope, &key).await?;
+            if self.shown.contains(&key) || stored.is_some_and(|state| !state.is_deleted()) {
                 known.insert(key);
             }
         }

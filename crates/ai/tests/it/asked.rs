@@ -5,7 +5,7 @@ use mana_core::mission::{RunStatus, slot};
 use mana_sync::{Notice, RunPhase};
 use serde_json::json;
 
-use crate::world::{MORNING, World, at, say, task};
+use crate::world::{MORNING, World, at, say, step, steps, task};
 
 #[tokio::test]
 async fn missions_q1_a_run_asked_for_runs_once_and_leaves_the_schedule_alone() {
@@ -68,6 +68,10 @@ async fn missions_q2_the_tabs_inputs_are_used_instead_of_the_servers() {
         "rubbish"
     ]);
     let slot = slot::due(at(MORNING));
+    let mut done = step("Not synced yet");
+    done["toolName"] = json!("complete_task");
+    done["params"] = json!({"taskId": "t2"});
+    world.llm.will_say("Week", steps(json!([done])));
     world.request(&id, &slot, Some(inputs)).await;
     let report = world.tick().await;
     assert_eq!(
@@ -82,6 +86,12 @@ async fn missions_q2_the_tabs_inputs_are_used_instead_of_the_servers() {
     }
     let mission = world.mission_now(&id).await;
     assert_eq!(mission.iterations[0].id, ids::iteration_id(&id, &slot));
+    assert_eq!(
+        mission.iterations[0].open_steps(),
+        1,
+        "a step may name a record that only the tab has: {:?}",
+        mission.iterations[0]
+    );
     assert_eq!(mission.next_run_at, Some(at("2026-11-21T08:00:00Z")));
     assert_eq!(world.tick().await.due_mission_count, 0);
 }
