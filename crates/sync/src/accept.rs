@@ -1,6 +1,7 @@
 //! Taking a push: all of it or none.
 
-use mana_core::{Actor, Change, Defaults, Micros, SystemSource, manifest::Registry};
+use mana_core::mission::{self, Mission};
+use mana_core::{Actor, Change, Defaults, Micros, RecordKey, SystemSource, manifest::Registry};
 use mana_store::{ChangesQuery, Cursor, Fence, Push, Pushed, Scope};
 use serde_json::Value;
 
@@ -63,6 +64,10 @@ impl Sync {
             })
             .collect::<Result<Vec<_>, _>>()?;
 
+        if push.origin == Origin::Device {
+            self.only_own_iterations(scope, &changes).await?;
+        }
+
         let pushed = self
             .commit(
                 scope,
@@ -88,6 +93,31 @@ impl Sync {
         })
     }
 
+    /// The server alone makes iterations that say they are the server's: a slot is planned once. A device may
+    /// add to one that is there.
+    async fn only_own_iterations(
+        &self,
+        scope: &Scope,
+        changes: &[Change],
+    ) -> Result<(), SyncError> {
+        for (index, change) in changes.iter().enumerate() {
+            let claimed = servers(change);
+            if claimed.is_empty() {
+                continue;
+            }
+            let key = RecordKey::new(mission::APP, mission::MISSIONS, &change.id);
+            let record = self.store.record(scope, &key).await?;
+            let mission = Mission::parse(&change.id, &record.unwrap_or_default().data);
+            if let Some(id) = claimed.iter().find(|id| mission.iteration(id).is_none()) {
+                let reason = format!(
+                    "`iterations` names \"{id}\" as the server's, which never made it; the source of a device's own plan is \"browser\""
+                );
+                return Err(SyncError::InvalidChange { index, reason });
+            }
+        }
+        Ok(())
+    }
+
     /// Commits and tells. In a task of its own: a caller that hangs up in between must not keep the others from
     /// hearing of what is committed.
     async fn commit(&self, scope: &Scope, push: Push) -> Result<Pushed, SyncError> {
@@ -109,6 +139,23 @@ impl Sync {
             self.schedule.notify_one();
         }
     }
+}
+
+/// The iterations in a change that say they are the server's.
+fn servers(change: &Change) -> Vec<String> {
+    if (change.app_id.as_deref(), change.table.as_str()) != (Some(mission::APP), mission::MISSIONS)
+    {
+        return Vec::new();
+    }
+    let text = |element: &Value, field: &str| Some(element.get(field)?.as_str()?.to_owned());
+    let writes = change.writes();
+    let lists = writes.iter().filter(|write| write.field == "iterations");
+    lists
+        .filter_map(|write| write.value.as_array())
+        .flatten()
+        .filter(|element| text(element, "source").as_deref() == Some("server"))
+        .filter_map(|element| text(element, "id"))
+        .collect()
 }
 
 enum Refusal {
@@ -175,6 +222,12 @@ fn read(
         ));
     }
     let app_id = change.app_id.clone().unwrap_or_default();
+    let place = (app_id.as_str(), change.table.as_str());
+    if push.origin == Origin::Device && place == (mission::APP, mission::RUNS) {
+        return Err(Refusal::Reason(
+            "`table` is aiRuns, which the server alone writes; leave the change out".to_owned(),
+        ));
+    }
     change.check_lists(registry.schema(&app_id, &change.table))?;
     let event_id = change.derived_event_id(&push.client_id);
     change

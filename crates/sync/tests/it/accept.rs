@@ -124,6 +124,40 @@ async fn sync_s3_one_bad_change_is_named_and_nothing_is_stored() {
 }
 
 #[tokio::test]
+async fn sync_s10_what_the_server_alone_writes_is_refused_from_a_device() {
+    let rig = Rig::new().await;
+    let ai = |changes: Value, origin: Origin| AcceptPush {
+        app: Some("ai".into()),
+        origin,
+        ..push("phone", changes)
+    };
+    let iterations = |id: &str, source: &str, said: &str| {
+        let one = json!({"id": id, "source": source, "startedAt": NOW, "updatedAt": after(1), "userFeedback": said});
+        json!([{"table": "aiMissions", "id": "m", "op": "update", "fields": {"iterations": {"value": [one]}}}])
+    };
+    let run = json!([{"table": "aiRuns", "id": "r", "op": "insert", "data": {"missionId": "m"}}]);
+    for forged in [run.clone(), iterations("i", "server", "")] {
+        let answer = rig
+            .sync
+            .accept(&me(), ai(forged, Origin::Device), NOW)
+            .await;
+        let refused = answer.unwrap_err();
+        assert_eq!(refused.code(), "invalid_change", "{refused}");
+        assert!(refused.to_string().contains("server"), "{refused}");
+    }
+    assert!(rig.log().await.is_empty());
+    for (made, origin) in [
+        (run, Origin::Runner),
+        (iterations("i", "server", ""), Origin::Runner),
+        (iterations("mine", "browser", ""), Origin::Device),
+        (iterations("i", "server", "Fewer, please"), Origin::Device),
+    ] {
+        rig.sync.accept(&me(), ai(made, origin), NOW).await.unwrap();
+    }
+    assert_eq!(rig.log().await.len(), 4);
+}
+
+#[tokio::test]
 async fn sync_c6_a_keyed_list_that_could_not_be_merged_is_refused() {
     let rig = Rig::new().await;
     let change = json!({"table": "aiMissions", "id": "m", "op": "update",
