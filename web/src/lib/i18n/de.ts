@@ -524,6 +524,7 @@ export const de: Messages = {
 	'settings.tools': { one: '1 Werkzeug für Missionen', other: '{count} Werkzeuge für Missionen' },
 	'settings.llm': 'Sprachmodell',
 	'settings.llmOutline': 'Es ist kein Sprachmodell verbunden. Missionen machen aus den Punkten ihres Konzepts eine Gliederung; das ist keine KI.',
+	'settings.llmNone': 'Ein Anbieter ist eingerichtet, aber keines seiner Modelle antwortet gerade. Starte ihn oder lade ein Modell; Missionen benutzen es dann.',
 	'settings.llmHow': 'Ollama auf demselben Rechner wird von selbst gefunden. Andere verbindest du über die Umgebung des Servers, zum Beispiel OPENAI_API_KEY.',
 	'settings.llmUnknown': 'Offline nicht bekannt.',
 	'settings.version': 'Version {version}',
@@ -535,7 +536,7 @@ export const de: Messages = {
 	'door.server': '{host}, dein eigener Server',
 	'door.email': 'E-Mail',
 	'door.password': 'Passwort',
-	'door.passwordNew': 'Passwort, mindestens 8 Zeichen',
+	'door.passwordNew': 'Passwort, mindestens 10 Zeichen',
 	'door.name': 'Name',
 	'door.signUp': 'Konto anlegen',
 	'door.signUpTitle': 'Ein Konto anlegen',
@@ -563,7 +564,7 @@ export const de: Messages = {
 	'door.taken': 'Mit dieser E-Mail gibt es schon ein Konto.',
 	'door.closed': 'Dieser Server nimmt keine neuen Konten an. Frag, wem er gehört.',
 	'door.tokenBad': 'Dieser Link wurde schon benutzt oder gilt nicht mehr. Starte den Server neu, dann gibt er einen neuen aus, oder melde dich an.',
-	'door.shortPassword': 'Bitte nimm mindestens 8 Zeichen.',
+	'door.shortPassword': 'Bitte nimm mindestens 10 Zeichen.',
 	'door.badEmail': 'Bitte schreib eine E-Mail-Adresse.',
 
 	// Fehler der Seite selbst

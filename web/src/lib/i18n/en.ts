@@ -522,6 +522,7 @@ export const en = {
 	'settings.tools': { one: '1 tool for missions', other: '{count} tools for missions' },
 	'settings.llm': 'Language model',
 	'settings.llmOutline': 'No language model is connected. Missions turn the points of their concept into an outline; that is no AI.',
+	'settings.llmNone': 'A provider is configured, but none of its models answers now. Start it, or fetch a model, and missions will use it.',
 	'settings.llmHow': 'Ollama on the same machine is found by itself. Others are connected by the server’s environment, for example OPENAI_API_KEY.',
 	'settings.llmUnknown': 'Not known while you are offline.',
 	'settings.version': 'Version {version}',
@@ -533,7 +534,7 @@ export const en = {
 	'door.server': '{host}, your own server',
 	'door.email': 'E-mail',
 	'door.password': 'Password',
-	'door.passwordNew': 'Password, at least 8 characters',
+	'door.passwordNew': 'Password, at least 10 characters',
 	'door.name': 'Name',
 	'door.signUp': 'Create account',
 	'door.signUpTitle': 'Make an account',
@@ -561,7 +562,7 @@ export const en = {
 	'door.taken': 'There is already an account with this e-mail.',
 	'door.closed': 'This server does not take new accounts. Ask its owner.',
 	'door.tokenBad': 'This link has been used or is not valid any more. Start the server again for a new one, or sign in.',
-	'door.shortPassword': 'Please use at least 8 characters.',
+	'door.shortPassword': 'Please use at least 10 characters.',
 	'door.badEmail': 'Please write an e-mail address.',
 
 	// Errors of the page itself
