@@ -484,7 +484,7 @@ export const de: Messages = {
 	'settings.roleMember': 'Mitglied',
 	'settings.timezone': 'Zeitzone',
 	'settings.signOut': 'Abmelden',
-	'settings.signOutNote': 'Deine Kopie bleibt auf diesem Gerät, bis du dich hier wieder anmeldest.',
+	'settings.signOutNote': 'Deine Kopie bleibt auf diesem Gerät, für wenn du dich hier wieder anmeldest.',
 	'settings.signOutPending': { one: '1 Änderung hat den Server noch nicht erreicht. Sie bleibt auf diesem Gerät und wird gesendet, wenn du dich wieder anmeldest.', other: '{count} Änderungen haben den Server noch nicht erreicht. Sie bleiben auf diesem Gerät und werden gesendet, wenn du dich wieder anmeldest.' },
 	'settings.look': 'Aussehen und Sprache',
 	'settings.language': 'Sprache',

@@ -482,7 +482,7 @@ export const en = {
 	'settings.roleMember': 'Member',
 	'settings.timezone': 'Time zone',
 	'settings.signOut': 'Sign out',
-	'settings.signOutNote': 'Your copy stays on this device until you sign in again here.',
+	'settings.signOutNote': 'Your copy stays on this device, for when you sign in here again.',
 	'settings.signOutPending': { one: '1 change has not reached the server yet. It stays on this device and is sent when you sign in again.', other: '{count} changes have not reached the server yet. They stay on this device and are sent when you sign in again.' },
 	'settings.look': 'Look and language',
 	'settings.language': 'Language',
