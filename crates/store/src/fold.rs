@@ -1,7 +1,7 @@
 //! What a push means, apart from any database: which changes are new, which stamps are set back, what the
 //! records become, what the server adds and when missions are due.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use mana_core::{
     Adjusted, Change, Micros, RecordKey, RecordState, TableSchema, apply,
@@ -119,6 +119,18 @@ pub(crate) struct Folded {
     pub schedule: Vec<(String, Option<ScheduleRow>)>,
 }
 
+impl Folded {
+    fn take(&mut self, key: RecordKey, before: Option<&RecordState>, state: RecordState) {
+        if is_mission(&key) {
+            let due = mission::schedule_row(&key.id, &state);
+            if due != before.and_then(|before| mission::schedule_row(&key.id, before)) {
+                self.schedule.push((key.id.clone(), due));
+            }
+        }
+        self.records.push((key, state));
+    }
+}
+
 /// Merges changes into the records that they touch. `states` holds those that exist.
 pub(crate) fn fold(
     registry: &Registry,
@@ -127,7 +139,44 @@ pub(crate) fn fold(
     timezone: Option<&str>,
     now: Micros,
 ) -> Result<Folded> {
-    let mut touched: HashMap<RecordKey, RecordState> = HashMap::new();
+    let mut folded = Folded::default();
+    for (key, mut state) in merge(registry, &states, changes) {
+        let before = states.get(&key);
+        if is_mission(&key) {
+            let schema = registry.schema(&key.app, &key.table);
+            let follow_up = mission::follow_up(schema, &key.id, before, &state, timezone, now)
+                .map_err(|error| StoreError::Invalid(error.reason))?;
+            if let Some(prepared) = follow_up {
+                folded.follow_ups.push(prepared.change);
+                state = prepared.state;
+            }
+        }
+        folded.take(key, before, state);
+    }
+    Ok(folded)
+}
+
+/// Merges rows of a log again: the log has the server's follow-ups already, so nothing is added.
+pub(crate) fn replay(
+    registry: &Registry,
+    states: &HashMap<RecordKey, RecordState>,
+    changes: &[Change],
+) -> Folded {
+    let mut folded = Folded::default();
+    for (key, state) in merge(registry, states, changes) {
+        let before = states.get(&key);
+        folded.take(key, before, state);
+    }
+    folded
+}
+
+/// The records that the changes change, each once.
+fn merge(
+    registry: &Registry,
+    states: &HashMap<RecordKey, RecordState>,
+    changes: &[Change],
+) -> BTreeMap<RecordKey, RecordState> {
+    let mut touched: BTreeMap<RecordKey, RecordState> = BTreeMap::new();
     let mut changed = BTreeSet::new();
     for change in changes {
         let key = key_of(change);
@@ -138,28 +187,13 @@ pub(crate) fn fold(
             changed.insert(key);
         }
     }
-    let mut folded = Folded::default();
-    for key in changed {
-        let Some(mut state) = touched.remove(&key) else {
-            continue;
-        };
-        if key.app == mission::APP && key.table == mission::MISSIONS {
-            let before = states.get(&key);
-            let schema = registry.schema(&key.app, &key.table);
-            let follow_up = mission::follow_up(schema, &key.id, before, &state, timezone, now)
-                .map_err(|error| StoreError::Invalid(error.reason))?;
-            if let Some(prepared) = follow_up {
-                folded.follow_ups.push(prepared.change);
-                state = prepared.state;
-            }
-            let due = mission::schedule_row(&key.id, &state);
-            if due != before.and_then(|before| mission::schedule_row(&key.id, before)) {
-                folded.schedule.push((key.id.clone(), due));
-            }
-        }
-        folded.records.push((key, state));
-    }
-    Ok(folded)
+    touched.retain(|key, _| changed.contains(key));
+    touched
+}
+
+/// Whether the record is a mission, which may be due.
+pub(crate) fn is_mission(key: &RecordKey) -> bool {
+    key.app == mission::APP && key.table == mission::MISSIONS
 }
 
 /// A row of the log with the stamps of it that were set back.
@@ -191,10 +225,10 @@ fn app_of(change: &Change) -> &str {
     change.app_id.as_deref().unwrap_or_default()
 }
 
-fn key_of(change: &Change) -> RecordKey {
+pub(crate) fn key_of(change: &Change) -> RecordKey {
     RecordKey::new(app_of(change), &change.table, &change.id)
 }
 
-fn schema_of<'r>(registry: &'r Registry, change: &Change) -> &'r TableSchema {
+pub(crate) fn schema_of<'r>(registry: &'r Registry, change: &Change) -> &'r TableSchema {
     registry.schema(app_of(change), &change.table)
 }

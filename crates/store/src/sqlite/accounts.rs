@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::SqliteStore;
 use crate::{
-    Accounts, NewUser, Result, Role, Session, StoreError, User, UserId,
+    Accounts, Imported, NewUser, Result, Role, Session, StoreError, User, UserId,
     accounts::{INVITE, SETUP, SessionRow, UserRow, hash, new_user},
 };
 
@@ -17,6 +17,11 @@ async fn insert_user(
     now: Micros,
 ) -> Result<User> {
     let user = new_user(new, role, now);
+    insert(tx, &user).await?;
+    Ok(user)
+}
+
+async fn insert(tx: &mut SqliteConnection, user: &User) -> Result<()> {
     let done = sqlx::query(
         "INSERT INTO users (id, email, name, password_hash, timezone, locale, role, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email) DO NOTHING",
@@ -27,14 +32,14 @@ async fn insert_user(
     .bind(&user.password_hash)
     .bind(&user.timezone)
     .bind(&user.locale)
-    .bind(role.as_str())
-    .bind(now.0)
+    .bind(user.role.as_str())
+    .bind(user.created_at.0)
     .execute(tx)
     .await?;
     if done.rows_affected() == 0 {
         Err(StoreError::EmailTaken)
     } else {
-        Ok(user)
+        Ok(())
     }
 }
 
@@ -78,6 +83,25 @@ async fn take_secret(
     .execute(tx)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Makes an account that comes from elsewhere, unless it is there.
+pub(super) async fn import(tx: &mut SqliteConnection, mut user: User) -> Result<Imported> {
+    let mut imported = Imported::default();
+    let known: Option<(String,)> = sqlx::query_as("SELECT id FROM users WHERE id = ?")
+        .bind(user.id.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
+    if known.is_some() {
+        return Ok(imported);
+    }
+    imported.account_made = true;
+    if user.role == Role::Owner && owner_exists(tx).await? {
+        imported.made_member = true;
+        user.role = Role::Member;
+    }
+    insert(tx, &user).await?;
+    Ok(imported)
 }
 
 #[async_trait]

@@ -11,11 +11,11 @@ use crate::{
     row::{self, ChangeRow},
 };
 
-/// A page ends after the row that takes it past this, so that a thousand large changes don't fill the memory.
-const PAGE_BYTES: usize = 4 << 20;
+pub(super) use crate::row::PAGE_BYTES;
 
 const SELECT: &str = "SELECT created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, \
     actor, client_id, schema_version, at, extra FROM sync_changes ";
+// The same columns in the same order are read, for [`change_row`], by `retention` and `moving`.
 
 /// The last stamp of the log; the beginning if it is empty.
 pub(super) async fn head(connection: &mut SqliteConnection, user: &UserId) -> Result<Cursor> {
@@ -116,7 +116,7 @@ fn wanted<'a>(user: &'a str, query: &'a ChangesQuery, end: i64) -> QueryBuilder<
     select
 }
 
-fn change_row(row: &SqliteRow) -> Result<ChangeRow> {
+pub(super) fn change_row(row: &SqliteRow) -> Result<ChangeRow> {
     Ok(ChangeRow {
         created_at: row.try_get(0)?,
         event_id: row.try_get(1)?,

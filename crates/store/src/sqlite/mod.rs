@@ -24,7 +24,9 @@ use crate::{
 
 mod accounts;
 mod log;
+mod moving;
 mod push;
+mod retention;
 mod runs;
 
 /// How long a verb waits for its turn before it answers [`StoreError::Busy`].

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use mana_core::{Adjusted, Change, Micros, RecordKey, RecordState};
+use mana_core::{Adjusted, Micros, RecordKey, RecordState};
 use serde_json::{Value, json};
 use sqlx::{QueryBuilder, SqliteConnection};
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Rows in one statement: well below SQLite's limit on bound values.
-const CHUNK: usize = 500;
+pub(super) const CHUNK: usize = 500;
 
 pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Result<Pushed> {
     let user = scope.owner();
@@ -28,7 +28,11 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
 
     let mut tx = store.write().await?;
     let sent = push.changes.len();
-    let stored = stored(&mut tx, user, &push.changes).await?;
+    let events = push
+        .changes
+        .iter()
+        .filter_map(|change| change.event_id.as_deref());
+    let stored = stored(&mut tx, user, events).await?;
     let plan = Plan::new(&store.registry, push.changes, stored, push.received_at)?;
     if let Some(fence) = &push.fence {
         let held = runs::end(&mut tx, user, fence).await?;
@@ -78,15 +82,12 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
 }
 
 /// What the log has of these changes already, with the stamps that were set back.
-async fn stored(
+pub(super) async fn stored(
     tx: &mut SqliteConnection,
     user: &UserId,
-    changes: &[Change],
+    events: impl Iterator<Item = &str>,
 ) -> Result<HashMap<String, Vec<Adjusted>>> {
-    let ids: Vec<&str> = changes
-        .iter()
-        .filter_map(|change| change.event_id.as_deref())
-        .collect();
+    let ids: Vec<&str> = events.collect();
     let rows: Vec<(String, Option<String>)> = sqlx::query_as(
         "SELECT event_id, adjusted FROM sync_changes
          WHERE user_id = ? AND event_id IN (SELECT value FROM json_each(?))",
@@ -105,7 +106,7 @@ async fn stored(
         .collect()
 }
 
-async fn states(
+pub(super) async fn states(
     tx: &mut SqliteConnection,
     user: &UserId,
     keys: &BTreeSet<RecordKey>,
@@ -148,6 +149,15 @@ async fn append(
     folded: &Folded,
 ) -> Result<Cursor> {
     let (rows, end) = fold::log_rows(plan, folded, client, now, end)?;
+    insert_rows(tx, user, &rows).await?;
+    Ok(end)
+}
+
+pub(super) async fn insert_rows(
+    tx: &mut SqliteConnection,
+    user: &UserId,
+    rows: &[fold::LogRow],
+) -> Result<()> {
     for rows in rows.chunks(CHUNK) {
         let mut insert = QueryBuilder::new(
             "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
@@ -177,10 +187,10 @@ async fn append(
             .execute(&mut *tx)
             .await?;
     }
-    Ok(end)
+    Ok(())
 }
 
-async fn write_records(
+pub(super) async fn write_records(
     tx: &mut SqliteConnection,
     user: &UserId,
     cursor: Cursor,
@@ -216,7 +226,11 @@ async fn write_records(
     Ok(())
 }
 
-async fn write_schedule(tx: &mut SqliteConnection, user: &UserId, folded: &Folded) -> Result<()> {
+pub(super) async fn write_schedule(
+    tx: &mut SqliteConnection,
+    user: &UserId,
+    folded: &Folded,
+) -> Result<()> {
     let gone: Vec<&str> = folded
         .schedule
         .iter()

@@ -17,6 +17,7 @@ mod memory {
     }
 
     contract!(open);
+    contract_maintenance!(open);
 }
 
 /// A store in a file, with its readers beside the writer.
@@ -34,4 +35,5 @@ mod file {
     }
 
     contract!(open);
+    contract_maintenance!(open);
 }

@@ -2,36 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mana_core::{Change, Micros, RecordKey, RecordState, apply, manifest::Registry};
+use mana_core::{Micros, RecordKey, RecordState, apply, manifest::Registry};
 use serde_json::json;
 
 use super::support::*;
-
-/// Changes that meet in the same records: inserts, updates, deletes, restores, list elements.
-fn meeting(rng: &mut Rng, count: usize) -> Vec<Change> {
-    (0..count)
-        .map(|n| {
-            let id = format!("r{}", rng.below(4));
-            let at = after(rng.below(20) as i64);
-            let value = json!(rng.below(5));
-            let mut change = match rng.below(6) {
-                0 => task(&id, &value.to_string(), at),
-                1 => change(json!({"table": "tasks", "id": id, "op": "delete", "deletedAt": at})),
-                2 => set(&id, "deletedAt", json!(null), at),
-                3 => set(&id, "title", value, at),
-                4 => set(&id, "notes", value, at),
-                _ => set_mission(
-                    &id,
-                    json!({"iterations": [{"id": format!("i{value}"), "startedAt": after(0), "updatedAt": at,
-                        "summary": value, "plan": [{"id": "s", "index": 0, "status": "planned", "updatedAt": at}]}]}),
-                    at,
-                ),
-            };
-            change.event_id = Some(format!("event-{n}"));
-            change
-        })
-        .collect()
-}
 
 type Records = BTreeMap<(String, String), RecordState>;
 
@@ -48,7 +22,7 @@ async fn records(store: &impl Backend, user: &str) -> Records {
 pub async fn sync_m1_any_order_any_batches_same_records(store: Arc<impl Backend>) {
     for seed in 0..6 {
         let mut rng = Rng(seed);
-        let mut changes = meeting(&mut rng, 60);
+        let mut changes = meeting(&mut rng, 60, "event");
         // Missions here have no cadence, so the server adds nothing that depends on the order.
         let mut first = None;
         for order in 0..3 {
@@ -74,7 +48,7 @@ pub async fn sync_m1_records_equal_a_replay_of_the_log(store: Arc<impl Backend>)
     let registry = Registry::builtin();
     let mut rng = Rng(7);
     let me = scope("me");
-    let mut changes = meeting(&mut rng, 200);
+    let mut changes = meeting(&mut rng, 200, "event");
     changes.push(hourly("r0"));
     for batch in changes.chunks(9) {
         push(&*store, &me, "c", batch.to_vec(), after(30)).await;

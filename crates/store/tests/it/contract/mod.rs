@@ -8,9 +8,12 @@ pub mod concurrent;
 pub mod log;
 pub mod merge;
 pub mod missions;
+pub mod moving;
 pub mod push;
+pub mod retention;
 pub mod runs;
 pub mod scopes;
+pub mod snapshot;
 pub mod support;
 
 /// Makes a test of each case, on the store that `$open` gives.
@@ -26,6 +29,11 @@ macro_rules! contract {
             log: sync_s2_a_page_of_large_changes_ends_early_and_goes_on,
             log: sync_c1_unknown_fields_come_back_as_they_went_in,
             log: sync_c4_every_kind_of_change_comes_back_with_explicit_stamps,
+            snapshot: sync_s7_pages_hold_every_record_once_by_key_tombstones_too,
+            snapshot: sync_s7_a_snapshot_can_be_of_one_app_and_is_of_one_person,
+            snapshot: sync_s7_a_page_of_large_records_ends_early,
+            snapshot: sync_s7_a_snapshot_and_the_log_after_it_make_the_records_while_others_write,
+            snapshot: sync_s7_joining_a_snapshot_loses_nothing_of_ones_own,
             push: sync_s2_an_empty_push_answers_the_end_of_the_log,
             push: sync_s4_a_replay_stores_nothing,
             push: sync_s4_an_event_id_twice_in_a_push_counts_once,
@@ -103,5 +111,30 @@ macro_rules! contract {
                 $crate::contract::$module::$case(store).await;
             }
         )*
+    };
+}
+
+/// The same for the verbs of whoever runs the server.
+macro_rules! contract_maintenance {
+    ($open:path) => {
+        contract!($open;
+            retention: sync_r1_what_was_overwritten_goes_and_records_stay,
+            retention: sync_r1_what_stays_makes_the_same_records_byte_for_byte,
+            retention: sync_r1_a_decided_step_and_its_iteration_stay,
+            retention: sync_r2_the_newest_the_young_and_the_set_back_stay,
+            retention: sync_r3_a_cursor_below_the_floor_is_refused,
+            retention: sync_r3_a_device_that_snapshots_meets_one_that_was_there_all_along,
+            retention: sync_r3_a_push_that_comes_again_after_its_row_went_changes_nothing,
+            retention: sync_r1_pushes_during_a_compaction_are_all_there,
+            retention: sync_r5_a_replay_of_any_log_is_what_is_stored,
+            moving: sync_r6_a_log_that_comes_from_elsewhere_is_the_same,
+            moving: sync_r6_a_log_that_goes_elsewhere_is_the_same,
+            moving: sync_r6_an_import_that_comes_again_stores_nothing,
+            moving: sync_r6_an_error_on_the_way_undoes_the_account_and_its_rows,
+            moving: sync_r6_an_address_that_another_account_has_is_refused,
+            moving: sync_r6_a_second_owner_becomes_a_member,
+            moving: sync_r6_rows_for_a_log_that_went_on_come_after_its_end,
+            moving: accounts_are_listed_by_id_a_page_at_a_time,
+        );
     };
 }

@@ -1,16 +1,21 @@
 //! What the cases are written with.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use mana_core::{Actor, Change, Defaults, Micros, RecordKey, RecordState, ids};
 use mana_store::{
-    Accounts, ChangesPage, ChangesQuery, Cursor, NewUser, Push, Pushed, Scope, Store, UserId,
+    Accounts, ChangesPage, ChangesQuery, Cursor, Maintenance, NewUser, Push, Pushed, Scope,
+    SnapshotQuery, Store, UserId,
 };
 use serde_json::{Value, json};
 
 /// A backend, as the cases see it.
 pub trait Backend: Store + Accounts + 'static {}
 impl<T: Store + Accounts + 'static> Backend for T {}
+
+/// A backend that its operator can look after.
+pub trait Upkept: Backend + Maintenance {}
+impl<T: Backend + Maintenance> Upkept for T {}
 
 /// The time at which the cases begin: 2026-03-02, a Monday, 06:00 UTC.
 pub const NOW: Micros = Micros(1_772_431_200_000_000);
@@ -160,6 +165,53 @@ pub fn new_user(email: &str) -> NewUser {
         password_hash: "$argon2id$test".to_owned(),
         timezone: "Europe/Berlin".to_owned(),
         locale: "de".to_owned(),
+    }
+}
+
+/// Changes that meet in the same records: inserts, updates, deletes, restores, list elements. Their event ids begin
+/// with the name.
+pub fn meeting(rng: &mut Rng, count: usize, name: &str) -> Vec<Change> {
+    (0..count)
+        .map(|n| {
+            let id = format!("r{}", rng.below(4));
+            let at = after(rng.below(20) as i64);
+            let value = json!(rng.below(5));
+            let mut change = match rng.below(6) {
+                0 => task(&id, &value.to_string(), at),
+                1 => change(json!({"table": "tasks", "id": id, "op": "delete", "deletedAt": at})),
+                2 => set(&id, "deletedAt", json!(null), at),
+                3 => set(&id, "title", value, at),
+                4 => set(&id, "notes", value, at),
+                _ => set_mission(
+                    &id,
+                    json!({"iterations": [{"id": format!("i{value}"), "startedAt": after(0), "updatedAt": at,
+                        "summary": value, "plan": [{"id": "s", "index": 0, "status": "planned", "updatedAt": at}]}]}),
+                    at,
+                ),
+            };
+            change.event_id = Some(format!("{name}-{n}"));
+            change
+        })
+        .collect()
+}
+
+/// Every record of a log, read as a snapshot.
+pub async fn all_records(store: &impl Store, scope: &Scope) -> BTreeMap<RecordKey, RecordState> {
+    let mut query = SnapshotQuery {
+        limit: 1000,
+        ..SnapshotQuery::default()
+    };
+    let mut all = BTreeMap::new();
+    loop {
+        let page = store
+            .snapshot(scope, query.clone())
+            .await
+            .expect("the records are readable");
+        query.after = page.records.last().map(|(key, _)| key.clone());
+        all.extend(page.records);
+        if !page.has_more {
+            return all;
+        }
     }
 }
 
