@@ -1,5 +1,7 @@
 //! What can go wrong below the verbs.
 
+use sqlx::postgres::PgDatabaseError;
+
 use crate::InvalidCursor;
 
 /// The result of a verb.
@@ -32,6 +34,25 @@ pub enum StoreError {
     /// The database is busy for longer than one should wait.
     #[error("the database is busy; try again in a moment")]
     Busy,
+    /// The database can't be reached.
+    #[error("the database can't be reached; try again in a moment")]
+    Unavailable,
+    /// The schema is not up to date, and this role may not change it.
+    #[error(
+        "the role {role} may not change the database's schema; run `mana migrate` with a role that may, then start again"
+    )]
+    MayNotMigrate {
+        /// The role of the URL.
+        role: String,
+    },
+    /// Row-level security would protect nobody.
+    #[error(
+        "the role {role} bypasses row-level security, and there is no role mana_app to take; run `mana migrate` with a role that may create roles"
+    )]
+    RoleBypassesSecurity {
+        /// The role of the connection.
+        role: String,
+    },
     /// There is no room for what was to be written.
     #[error(
         "the server's disk is full; free some space on it, devices keep their changes until then"
@@ -74,19 +95,47 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code = match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => return Self::Busy,
-            sqlx::Error::Database(database) => database.code(),
-            _ => None,
-        };
-        // The low byte of SQLite's extended codes is the kind: SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL.
-        match code
-            .and_then(|code| code.parse::<u32>().ok())
-            .map(|code| code & 0xff)
-        {
-            Some(5 | 6) => Self::Busy,
-            Some(13) => Self::DiskFull,
+        match &error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Busy,
+            sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Self::Unavailable,
+            sqlx::Error::Database(database) => {
+                let code = database.code().unwrap_or_default();
+                let postgres = database.try_downcast_ref::<PgDatabaseError>().is_some();
+                let known = if postgres {
+                    of_postgres(&code)
+                } else {
+                    of_sqlite(&code)
+                };
+                known.unwrap_or(Self::Database(error))
+            }
             _ => Self::Database(error),
         }
+    }
+}
+
+/// The low byte of SQLite's extended codes is the kind: SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL.
+fn of_sqlite(code: &str) -> Option<StoreError> {
+    match code.parse::<u32>().ok()? & 0xff {
+        5 | 6 => Some(StoreError::Busy),
+        13 => Some(StoreError::DiskFull),
+        _ => None,
+    }
+}
+
+/// Postgres' SQLSTATE.
+fn of_postgres(code: &str) -> Option<StoreError> {
+    match code {
+        // lock_not_available, deadlock_detected, serialization_failure, too_many_connections, query_canceled
+        "55P03" | "40P01" | "40001" | "53300" | "57014" => Some(StoreError::Busy),
+        "53100" => Some(StoreError::DiskFull),
+        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_in_transaction_session_timeout,
+        // read_only_sql_transaction (a standby)
+        "57P01" | "57P02" | "57P03" | "25P03" | "25006" => Some(StoreError::Unavailable),
+        // character_not_in_repertoire, untranslatable_character
+        "22021" | "22P05" => Some(StoreError::Invalid(
+            "there is a character that can't be stored, such as NUL; leave it out".to_owned(),
+        )),
+        code if code.starts_with("08") => Some(StoreError::Unavailable),
+        _ => None,
     }
 }

@@ -8,7 +8,8 @@ mod accounts;
 mod error;
 mod fold;
 mod maintenance;
-#[allow(dead_code)]
+mod notice;
+mod postgres;
 mod replay;
 mod row;
 mod runs;
@@ -19,6 +20,8 @@ mod store;
 pub use accounts::{Accounts, NewUser, Role, Session, User};
 pub use error::{Result, StoreError};
 pub use maintenance::{Compacted, Difference, Imported, LogPage, LogRow, Maintenance, Projected};
+pub use notice::StoreNotice;
+pub use postgres::{PostgresOptions, PostgresStore};
 pub use runs::{Claim, Fence, RunRequest};
 pub use scope::{Cursor, InvalidCursor, Scope, UserId};
 pub use sqlite::SqliteStore;

@@ -9,6 +9,9 @@ use crate::{Cursor, LoggedChange, Result, StoreError};
 /// The version of the data's shape that a change has if it names none.
 const SCHEMA_VERSION: i64 = 1;
 
+/// A page ends after the row that takes it past this, so that a thousand large changes don't fill the memory.
+pub(crate) const PAGE_BYTES: usize = 4 << 20;
+
 /// A row of `sync_changes`, without its user.
 #[derive(Debug)]
 pub(crate) struct ChangeRow {

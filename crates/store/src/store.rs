@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use mana_core::{Adjusted, Change, Micros, RecordKey, RecordState};
 use serde_json::Value;
+use tokio::sync::broadcast;
 
-use crate::{Claim, Cursor, Fence, Result, RunRequest, Scope};
+use crate::{Claim, Cursor, Fence, Result, RunRequest, Scope, StoreNotice};
 
 /// One client's changes, to be appended together or not at all.
 #[derive(Debug, Clone)]
@@ -157,6 +158,16 @@ pub trait Store: Send + Sync {
 
     /// Ends a claim and its request with nothing written, because nothing is to be done.
     async fn drop_run(&self, claim: &Claim) -> Result<()>;
+
+    /// Whether other processes may use the database, too: then claims that are held may be theirs.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// What other processes on the database do from now on, and what comes by SQL; none where there can't be any.
+    fn notices(&self) -> Option<broadcast::Receiver<StoreNotice>> {
+        None
+    }
 
     /// Finishes what is being written and closes the files.
     async fn close(&self);

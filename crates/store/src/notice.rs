@@ -1,0 +1,23 @@
+//! What one process on a database tells the others.
+
+use std::collections::BTreeSet;
+
+use crate::UserId;
+
+/// Something that another process on the same database did, or that came by SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreNotice {
+    /// A commit to a log.
+    Committed {
+        /// Whose log.
+        user: UserId,
+        /// `(app, table)` of what was appended; none if there are too many to name.
+        tables: Option<BTreeSet<(String, String)>>,
+        /// Who pushed; none if several did.
+        client: Option<String>,
+    },
+    /// A due time was set, moved or removed, or a run was asked for.
+    Schedule,
+    /// Notices may have been missed: anything could have happened.
+    Missed,
+}

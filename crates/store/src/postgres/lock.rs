@@ -1,0 +1,177 @@
+//! Transactions in a user's name, and the lock under which a log is written.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use sqlx::{Postgres, Transaction};
+use tokio::{
+    sync::{Mutex as Turn, OwnedMutexGuard, Semaphore},
+    time::{Instant, timeout_at},
+};
+
+use super::{Db, pending};
+use crate::{Cursor, Result, StoreError, UserId};
+
+pub(super) type Tx = Transaction<'static, Postgres>;
+
+/// A transaction that holds its log's lock until it ends.
+pub(super) struct LogTx {
+    pub tx: Tx,
+    /// The log's end. Everything up to it is in the projections.
+    pub head: Cursor,
+    _turn: OwnedMutexGuard<()>,
+}
+
+/// Keeps those who wait for a log from taking up the pool: of each log one waits in the database, and of all
+/// together half as many as there are connections. The others wait here, and hold none.
+pub(super) struct Gate {
+    turns: Mutex<HashMap<UserId, Weak<Turn<()>>>>,
+    waiting: Semaphore,
+}
+
+impl Gate {
+    pub fn new(connections: usize) -> Self {
+        Self {
+            turns: Mutex::default(),
+            waiting: Semaphore::new((connections / 2).max(1)),
+        }
+    }
+
+    fn turn(&self, user: &UserId) -> Arc<Turn<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(user).and_then(Weak::upgrade) {
+            return turn;
+        }
+        if turns.len() >= 1024 {
+            turns.retain(|_, turn| turn.strong_count() > 0);
+        }
+        let turn = Arc::new(Turn::new(()));
+        turns.insert(user.clone(), Arc::downgrade(&turn));
+        turn
+    }
+}
+
+impl Db {
+    /// A transaction that reaches this user's rows and nobody else's.
+    async fn begin(&self, user: &UserId) -> Result<Tx> {
+        // An empty setting is what a transaction has that never set it.
+        if user.0.is_empty() || user.0.contains('\0') {
+            return Err(StoreError::NoSuchUser);
+        }
+        Ok(self.pool.begin().await?)
+    }
+
+    /// To read a log and its projections. Rows that came by SQL are folded first; where the log's lock is held for
+    /// long they are left for later, and what is read is exact up to them.
+    pub async fn read(self: &Arc<Self>, user: &UserId) -> Result<Tx> {
+        let (tx, pending) = self.read_as_is(user).await?;
+        if !pending {
+            return Ok(tx);
+        }
+        tx.rollback().await?;
+        match pending::fold(self, user).await {
+            Ok(()) | Err(StoreError::Busy) => Ok(self.read_as_is(user).await?.0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// To reach what is this user's beside the log.
+    pub async fn beside(&self, user: &UserId) -> Result<Tx> {
+        Ok(self.read_as_is(user).await?.0)
+    }
+
+    async fn read_as_is(&self, user: &UserId) -> Result<(Tx, bool)> {
+        let mut tx = self.begin(user).await?;
+        let pending: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pending_folds WHERE user_id = $1)
+             FROM set_config('app.current_user_id', $1, true)",
+        )
+        .bind(user.as_str())
+        .fetch_one(&mut *tx)
+        .await?;
+        Ok((tx, pending))
+    }
+
+    /// To write a log, alone, with everything folded that came by SQL before.
+    pub async fn write(self: &Arc<Self>, user: &UserId) -> Result<LogTx> {
+        let mut log = self.lock(user).await?;
+        pending::fold_in(self, &mut log, user).await?;
+        Ok(log)
+    }
+
+    /// To write a log, alone.
+    pub async fn lock(&self, user: &UserId) -> Result<LogTx> {
+        let until = Instant::now() + self.wait;
+        let turn = self.gate.turn(user).lock_owned();
+        let turn = timeout_at(until, turn)
+            .await
+            .map_err(|_| StoreError::Busy)?;
+        let mut tx = self.begin(user).await?;
+        let free: bool = sqlx::query_scalar(
+            "SELECT pg_try_advisory_xact_lock(mana_log_key($1))
+             FROM set_config('app.current_user_id', $1, true)",
+        )
+        .bind(user.as_str())
+        .fetch_one(&mut *tx)
+        .await?;
+        if !free {
+            tx.rollback().await?;
+            tx = self.wait_for(user, until).await?;
+        }
+        // A statement of its own: it sees what was committed before the lock was free.
+        let head = head(&mut tx, user).await?;
+        Ok(LogTx {
+            tx,
+            head,
+            _turn: turn,
+        })
+    }
+
+    async fn wait_for(&self, user: &UserId, until: Instant) -> Result<Tx> {
+        let _waiting = timeout_at(until, self.gate.waiting.acquire())
+            .await
+            .map_err(|_| StoreError::Busy)?;
+        let mut tx = self.begin(user).await?;
+        let left = until.saturating_duration_since(Instant::now());
+        // Zero would be: without end.
+        let left = left.max(Duration::from_millis(1)).as_millis();
+        sqlx::query("SELECT set_config('app.current_user_id', $1, true), set_config('lock_timeout', $2, true)")
+            .bind(user.as_str())
+            .bind(left.to_string())
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("SELECT pg_advisory_xact_lock(mana_log_key($1))")
+            .bind(user.as_str())
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx)
+    }
+}
+
+/// The last stamp of the log, of those rows that are handed out; the beginning if there is none.
+pub(super) async fn folded_head(tx: &mut Tx, user: &UserId) -> Result<Cursor> {
+    let last: Option<i64> = sqlx::query_scalar(
+        "SELECT mana_micros(max(created_at)) FROM sync_changes WHERE user_id = $1 AND folded",
+    )
+    .bind(user.as_str())
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(cursor(last))
+}
+
+async fn head(tx: &mut Tx, user: &UserId) -> Result<Cursor> {
+    let last: Option<i64> = sqlx::query_scalar(
+        "SELECT mana_micros(max(created_at)) FROM sync_changes WHERE user_id = $1",
+    )
+    .bind(user.as_str())
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(cursor(last))
+}
+
+fn cursor(at: Option<i64>) -> Cursor {
+    at.map_or(Cursor::BEGINNING, |at| Cursor(mana_core::Micros(at)))
+}

@@ -1,0 +1,232 @@
+//! Reading the log and the records.
+
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use mana_core::{Micros, RecordKey, RecordState};
+use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
+
+use super::{Db, lock};
+use crate::{
+    ChangesPage, ChangesQuery, Cursor, LoggedChange, Result, Scope, SnapshotPage, SnapshotQuery,
+    StoreError,
+    fold::LogRow,
+    row::{self, ChangeRow, PAGE_BYTES},
+};
+
+/// The columns of a row as it is read, in the order of [`change_row`].
+pub(super) const COLUMNS: &str = "mana_micros(created_at), event_id, app_id, table_name, record_id, op, data::text, \
+    field_timestamps::text, actor::text, client_id, schema_version, mana_micros(at), extra, adjusted";
+
+pub(super) async fn changes(
+    db: &Arc<Db>,
+    scope: &Scope,
+    query: ChangesQuery,
+) -> Result<ChangesPage> {
+    let user = scope.owner();
+    let mut tx = db.read(user).await?;
+    // How far the page scans. Rows up to there are final: stamps are given under the log's lock, and grow; those
+    // that are not folded yet come after all that are.
+    let (end, more, floor): (Option<i64>, bool, Option<i64>) = sqlx::query_as(
+        "WITH page AS (SELECT max(created_at) AS last FROM (
+             SELECT created_at FROM sync_changes WHERE user_id = $1 AND folded AND created_at > mana_at($2)
+             ORDER BY created_at LIMIT $3) AS scanned)
+         SELECT mana_micros(last),
+                EXISTS (SELECT FROM sync_changes WHERE user_id = $1 AND folded AND created_at > last),
+                (SELECT floor FROM log_floors WHERE user_id = $1)
+         FROM page",
+    )
+    .bind(user.as_str())
+    .bind(query.since.0.0)
+    .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
+    .fetch_one(&mut *tx)
+    .await?;
+    if query.since > Cursor::BEGINNING && floor.is_some_and(|floor| query.since.0.0 < floor) {
+        return Err(StoreError::ResyncRequired);
+    }
+    let mut page = ChangesPage {
+        changes: Vec::new(),
+        cursor: end.map_or(query.since, |end| Cursor(Micros(end))),
+        has_more: more,
+    };
+    if end.is_some() {
+        let select = format!(
+            "SELECT {COLUMNS} FROM sync_changes
+             WHERE user_id = $1 AND folded AND created_at > mana_at($2) AND created_at <= mana_at($3)
+             AND ($4::text IS NULL OR app_id = $4) AND (cardinality($5::text[]) = 0 OR table_name = ANY ($5))
+             AND ($6::text IS NULL OR client_id <> $6) ORDER BY created_at"
+        );
+        let mut rows = sqlx::query(AssertSqlSafe(select))
+            .bind(user.as_str())
+            .bind(query.since.0.0)
+            .bind(end)
+            .bind(&query.app)
+            .bind(&query.tables)
+            .bind(&query.not_from)
+            .fetch(&mut *tx);
+        let mut bytes = 0;
+        while let Some(row) = rows.try_next().await? {
+            if bytes > PAGE_BYTES {
+                page.cursor =
+                    (page.changes.last()).map_or(query.since, |last: &LoggedChange| last.cursor);
+                page.has_more = true;
+                break;
+            }
+            let row = change_row(&row)?;
+            bytes += row.size();
+            page.changes.push(row.into_logged()?);
+        }
+        drop(rows);
+    }
+    tx.commit().await?;
+    Ok(page)
+}
+
+pub(super) fn change_row(row: &PgRow) -> Result<ChangeRow> {
+    Ok(ChangeRow {
+        created_at: row.try_get(0)?,
+        event_id: row.try_get(1)?,
+        app_id: row.try_get(2)?,
+        table_name: row.try_get(3)?,
+        record_id: row.try_get(4)?,
+        op: row.try_get(5)?,
+        data: row.try_get(6)?,
+        field_timestamps: row.try_get(7)?,
+        actor: row.try_get(8)?,
+        client_id: row.try_get(9)?,
+        schema_version: row.try_get(10)?,
+        at: row.try_get(11)?,
+        extra: row.try_get(12)?,
+    })
+}
+
+/// Rows column by column, as arrays to bind.
+#[derive(Default)]
+pub(super) struct Columns<'r> {
+    pub created_at: Vec<i64>,
+    pub event_id: Vec<&'r str>,
+    pub app_id: Vec<&'r str>,
+    pub table_name: Vec<&'r str>,
+    pub record_id: Vec<&'r str>,
+    pub op: Vec<&'r str>,
+    pub data: Vec<Option<&'r str>>,
+    pub field_timestamps: Vec<&'r str>,
+    pub actor: Vec<&'r str>,
+    pub client_id: Vec<&'r str>,
+    pub schema_version: Vec<i64>,
+    pub at: Vec<Option<i64>>,
+    pub extra: Vec<Option<&'r str>>,
+    pub adjusted: Vec<Option<&'r str>>,
+}
+
+impl<'r> Columns<'r> {
+    pub fn of(rows: &'r [LogRow]) -> Self {
+        let mut columns = Self::default();
+        for (row, adjusted) in rows {
+            columns.created_at.push(row.created_at);
+            columns.event_id.push(&row.event_id);
+            columns.app_id.push(&row.app_id);
+            columns.table_name.push(&row.table_name);
+            columns.record_id.push(&row.record_id);
+            columns.op.push(&row.op);
+            columns.data.push(row.data.as_deref());
+            columns.field_timestamps.push(&row.field_timestamps);
+            columns.actor.push(&row.actor);
+            columns.client_id.push(&row.client_id);
+            columns.schema_version.push(row.schema_version);
+            columns.at.push(row.at);
+            columns.extra.push(row.extra.as_deref());
+            columns.adjusted.push(adjusted.as_deref());
+        }
+        columns
+    }
+}
+
+pub(super) async fn record(
+    db: &Arc<Db>,
+    scope: &Scope,
+    key: &RecordKey,
+) -> Result<Option<RecordState>> {
+    let mut tx = db.read(scope.owner()).await?;
+    let state: Option<String> = sqlx::query_scalar(
+        "SELECT state FROM records WHERE user_id = $1 AND app_id = $2 AND table_name = $3 AND record_id = $4",
+    )
+    .bind(scope.owner().as_str())
+    .bind(&key.app)
+    .bind(&key.table)
+    .bind(&key.id)
+    .fetch_optional(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    state.as_deref().map(row::state).transpose()
+}
+
+pub(super) async fn records(
+    db: &Arc<Db>,
+    scope: &Scope,
+    app: &str,
+    table: &str,
+) -> Result<Vec<(String, RecordState)>> {
+    let mut tx = db.read(scope.owner()).await?;
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT record_id, state FROM records WHERE user_id = $1 AND app_id = $2 AND table_name = $3
+         ORDER BY record_id",
+    )
+    .bind(scope.owner().as_str())
+    .bind(app)
+    .bind(table)
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    rows.into_iter()
+        .map(|(id, state)| Ok((id, row::state(&state)?)))
+        .collect()
+}
+
+pub(super) async fn snapshot(
+    db: &Arc<Db>,
+    scope: &Scope,
+    query: SnapshotQuery,
+) -> Result<SnapshotPage> {
+    let user = scope.owner();
+    let mut tx = db.read(user).await?;
+    // Read first: the records have at least everything up to there.
+    let cursor = lock::folded_head(&mut tx, user).await?;
+    let after = query.after.unwrap_or_else(|| RecordKey::new("", "", ""));
+    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let mut rows = sqlx::query(
+        "SELECT app_id, table_name, record_id, state FROM records
+         WHERE user_id = $1 AND (app_id, table_name, record_id) > ($2, $3, $4) AND ($5::text IS NULL OR app_id = $5)
+         ORDER BY app_id, table_name, record_id LIMIT $6",
+    )
+    .bind(user.as_str())
+    .bind(&after.app)
+    .bind(&after.table)
+    .bind(&after.id)
+    .bind(&query.app)
+    .bind(limit.saturating_add(1))
+    .fetch(&mut *tx);
+    let mut page = SnapshotPage {
+        records: Vec::new(),
+        has_more: false,
+        cursor,
+    };
+    let mut bytes = 0;
+    while let Some(row) = rows.try_next().await? {
+        if page.records.len() >= query.limit || bytes > PAGE_BYTES {
+            page.has_more = true;
+            break;
+        }
+        let state: String = row.try_get(3)?;
+        bytes += state.len();
+        let key = RecordKey::new(
+            row.try_get::<String, _>(0)?,
+            row.try_get::<String, _>(1)?,
+            row.try_get::<String, _>(2)?,
+        );
+        page.records.push((key, row::state(&state)?));
+    }
+    drop(rows);
+    tx.commit().await?;
+    Ok(page)
+}

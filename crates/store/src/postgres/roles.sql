@@ -1,0 +1,31 @@
+-- The role that Mana works as, and what it may do. Run after the migrations, as often as one likes.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mana_app') THEN
+        BEGIN
+            CREATE ROLE mana_app NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
+        EXCEPTION
+            -- Made at the same moment by another server, or not allowed: then Mana works as the role of the URL.
+            WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
+        END;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mana_app') THEN
+        RETURN;
+    END IF;
+    IF NOT pg_has_role(current_user, 'mana_app', 'MEMBER') THEN
+        BEGIN
+            EXECUTE format('GRANT mana_app TO %I', current_user);
+        EXCEPTION
+            WHEN insufficient_privilege THEN NULL;
+        END;
+    END IF;
+    GRANT USAGE ON SCHEMA public TO mana_app;
+    GRANT SELECT ON _sqlx_migrations TO mana_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON
+        users, sessions, secrets, kv,
+        sync_changes, records, sync_refused, pending_folds, log_floors,
+        mission_schedule, run_requests, run_inputs, mission_claims
+        TO mana_app;
+    GRANT USAGE ON SEQUENCE mission_claim_tokens TO mana_app;
+END
+$$;
