@@ -22,9 +22,11 @@ use crate::clock;
 use crate::config::Signup;
 use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
 
-const PASSWORD_MIN_CHARS: usize = 8;
+const PASSWORD_MIN_CHARS: usize = 10;
 /// Longer ones only cost time.
 const PASSWORD_MAX_BYTES: usize = 1024;
+/// What mail itself allows. The sign-in limits keep an address for a while, so a longer one gets no bucket.
+const EMAIL_MAX_BYTES: usize = 254;
 
 /// What one says of oneself to get an account.
 #[derive(Deserialize, ToSchema)]
@@ -32,7 +34,7 @@ const PASSWORD_MAX_BYTES: usize = 1024;
 pub struct SignUp {
     /// The address to sign in with.
     email: String,
-    /// At least 8 characters.
+    /// At least 10 characters.
     password: String,
     /// How to be addressed.
     name: Option<String>,
@@ -141,6 +143,9 @@ async fn log_in(
     let auth = &app.auth;
     let email = normalise_email(&form.email);
     auth.limits.address(caller_address(peer, &headers))?;
+    if email.len() > EMAIL_MAX_BYTES {
+        return Err(wrong_credentials());
+    }
     auth.limits.account(&email)?;
     let user = auth.accounts.user_by_email(&email).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
@@ -148,12 +153,16 @@ async fn log_in(
         && auth.passwords.verify(form.password, hash).await?;
     match user {
         Some(user) if fits => signed_in(auth, StatusCode::OK, &user, &headers).await,
-        _ => Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "wrong_credentials",
-            "The e-mail address or the password is wrong; check both and try again.",
-        )),
+        _ => Err(wrong_credentials()),
     }
+}
+
+fn wrong_credentials() -> ApiError {
+    ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "wrong_credentials",
+        "The e-mail address or the password is wrong; check both and try again.",
+    )
 }
 
 /// The next bearer token, by the session cookie
@@ -270,7 +279,7 @@ fn new_user(form: &SignUp) -> ApiResult<(NewUser, String)> {
     if form.password.chars().count() < PASSWORD_MIN_CHARS {
         return Err(field_error(
             "password",
-            "The password is too short; use at least 8 characters.",
+            "The password is too short; use at least 10 characters.",
         ));
     }
     if form.password.len() > PASSWORD_MAX_BYTES {
@@ -335,7 +344,11 @@ fn normalise_email(email: &str) -> String {
 fn looks_like_email(email: &str) -> bool {
     let plain = !email.chars().any(|c| c.is_whitespace() || c.is_control());
     let (name, host) = email.rsplit_once('@').unwrap_or_default();
-    plain && email.len() <= 254 && !name.is_empty() && !name.contains('@') && !host.is_empty()
+    plain
+        && email.len() <= EMAIL_MAX_BYTES
+        && !name.is_empty()
+        && !name.contains('@')
+        && !host.is_empty()
 }
 
 async fn signed_in(

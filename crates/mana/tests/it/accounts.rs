@@ -110,7 +110,7 @@ async fn signup_says_which_field_is_wrong() {
         ("email", json!({ "email": "ada", "password": PASSWORD })),
         (
             "password",
-            json!({ "email": "a@example.org", "password": "1234567" }),
+            json!({ "email": "a@example.org", "password": "123456789" }),
         ),
         (
             "timezone",

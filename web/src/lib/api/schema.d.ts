@@ -463,7 +463,7 @@ export interface components {
             locale?: string | null;
             /** @description How to be addressed. */
             name?: string | null;
-            /** @description At least 8 characters. */
+            /** @description At least 10 characters. */
             password: string;
             /** @description IANA name, such as `Europe/Berlin`. */
             timezone?: string | null;
