@@ -5,6 +5,7 @@ mod auth;
 mod cli;
 mod clock;
 mod config;
+mod connections;
 mod data_dir;
 mod error;
 mod http;

@@ -20,7 +20,7 @@ use crate::config::{Config, Role};
 use crate::data_dir::DataDir;
 use crate::llm::GatewayLlm;
 use crate::web::WebApp;
-use crate::{clock, modules};
+use crate::{clock, connections, modules};
 
 /// How long running plans may go on when the server stops.
 const RUNS_END_WITHIN: Duration = Duration::from_secs(5);
@@ -79,17 +79,14 @@ pub async fn serve(config: Config) -> Result<()> {
         .serves(Role::Ai)
         .then(|| tokio::spawn(runner.run_until(shutdown.clone())));
     let clearing = tokio::spawn(clear_expired(app.clone()));
+    // Heard before the first line is said: who reads it may send one at once.
+    let signals = Signals::listen()?;
     tracing::info!("Mana listens on {address}");
     announce(&app.config, address, setup.as_deref());
 
-    tokio::spawn(stop_on_signal(shutdown.clone()));
-    let routes = app::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let stopped = shutdown.clone();
-    let serving = tokio::spawn(async move {
-        axum::serve(listener, routes)
-            .with_graceful_shutdown(stopped.cancelled_owned())
-            .await
-    });
+    tokio::spawn(stop_on_signal(signals, shutdown.clone()));
+    let routes = app::router(app);
+    let serving = tokio::spawn(connections::serve(listener, routes, shutdown.clone()));
 
     shutdown.cancelled().await;
     tracing::info!("Mana stops");
@@ -188,25 +185,51 @@ async fn clear_expired(app: Arc<App>) {
 }
 
 /// The first signal stops with care, the second at once.
-async fn stop_on_signal(shutdown: CancellationToken) {
-    signal().await;
+async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) {
+    signals.next().await;
     shutdown.cancel();
-    signal().await;
+    signals.next().await;
     std::process::exit(130);
 }
 
+/// The signals that ask the process to end.
 #[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("signals can be heard");
-    let mut interrupt = signal(SignalKind::interrupt()).expect("signals can be heard");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
+/// The signals that ask the process to end.
 #[cfg(not(unix))]
-async fn signal() {
-    tokio::signal::ctrl_c().await.expect("signals can be heard");
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Result<Signals> {
+        Ok(Signals)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
 }
