@@ -1,0 +1,198 @@
+//! What may happen, and a history of it drawn from a seed.
+
+use crate::rng::Rng;
+
+/// Which way between a device and a server is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Nothing goes to the server.
+    Up,
+    /// Nothing comes back.
+    Down,
+    /// Neither.
+    Both,
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrives.
+    Arrives,
+    /// It arrives, and a copy stays on its way.
+    Doubled,
+    /// It is lost, and the sender gives up waiting.
+    Lost,
+    /// The sender gives up waiting, but it arrives later. The same as lost, for an answer.
+    Late,
+    /// The server is busy: 503. The same as arriving, for an answer.
+    Busy,
+}
+
+/// One thing that happens. Numbers are taken modulo what there is; what can't happen doesn't.
+///
+/// So any part of a history is a history, which is what makes it shrink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the numbers are named after what they choose")]
+pub enum Action {
+    /// A person writes in a tab.
+    Write { tab: u32, what: u32, value: u32 },
+    /// A person decides on a proposal.
+    Decide {
+        tab: u32,
+        proposal: u32,
+        approve: bool,
+    },
+    /// A tab begins to sync.
+    Sync { tab: u32, server: u32 },
+    /// Something under way in a tab goes on to its next wait.
+    Go { task: u32 },
+    /// A packet comes to its end.
+    Deliver { packet: u32, fate: Fate },
+    /// A tab is gone and opened again.
+    Crash { tab: u32 },
+    /// A way is cut.
+    Cut { device: u32, server: u32, way: Way },
+    /// All ways of a device are mended.
+    Mend { device: u32 },
+    /// Time goes by, in microseconds.
+    Wait { us: i64 },
+    /// A device's clock is set, relative to the true time.
+    SetClock { device: u32, us: i64 },
+    /// A server's clock is set, relative to the true time.
+    SetServerClock { server: u32, us: i64 },
+    /// A server plans what is due. `hangs`: its model doesn't answer.
+    Tick { server: u32, hangs: bool },
+    /// The models that hang on a server answer after all.
+    Answer { server: u32 },
+    /// A server's process is gone and started again.
+    Restart { server: u32 },
+    /// A person asks for a run.
+    Run {
+        mission: u32,
+        slot: u32,
+        server: u32,
+    },
+    /// From now on the servers refuse some changes, or no longer.
+    Refuse { on: bool },
+    /// A person sends again what was refused.
+    Retry { tab: u32 },
+}
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// The history of a seed.
+pub fn generate(seed: u64) -> Vec<Action> {
+    let mut rng = Rng::new(seed);
+    let mut actions = Vec::new();
+    // Some devices have had the wrong time for ever.
+    for device in 0..4 {
+        if rng.below(2) == 0 {
+            actions.push(Action::SetClock {
+                device,
+                us: skew(&mut rng),
+            });
+        }
+    }
+    for server in 0..3 {
+        actions.push(Action::SetServerClock {
+            server,
+            us: rng.around(200_000),
+        });
+    }
+    if rng.below(2) == 0 {
+        actions.push(Action::Write {
+            tab: rng.pick(),
+            what: MISSION,
+            value: rng.pick(),
+        });
+    }
+    let length = 100 + rng.below(350);
+    for _ in 0..length {
+        let action = draw(&mut rng);
+        actions.push(action);
+    }
+    actions
+}
+
+/// The number in [`Action::Write`] that makes a mission.
+pub const MISSION: u32 = 7;
+
+fn draw(rng: &mut Rng) -> Action {
+    match rng.below(1000) {
+        0..110 => Action::Write {
+            tab: rng.pick(),
+            what: rng.pick(),
+            value: rng.pick(),
+        },
+        110..150 => Action::Decide {
+            tab: rng.pick(),
+            proposal: rng.pick(),
+            approve: rng.below(3) > 0,
+        },
+        150..250 => Action::Sync {
+            tab: rng.pick(),
+            server: rng.pick(),
+        },
+        250..610 => Action::Go { task: rng.pick() },
+        610..850 => Action::Deliver {
+            packet: rng.pick(),
+            fate: match rng.below(20) {
+                0..14 => Fate::Arrives,
+                14..16 => Fate::Doubled,
+                16..18 => Fate::Lost,
+                18 => Fate::Late,
+                _ => Fate::Busy,
+            },
+        },
+        850..870 => Action::Crash { tab: rng.pick() },
+        870..885 => Action::Cut {
+            device: rng.pick(),
+            server: rng.pick(),
+            way: match rng.below(3) {
+                0 => Way::Up,
+                1 => Way::Down,
+                _ => Way::Both,
+            },
+        },
+        885..905 => Action::Mend { device: rng.pick() },
+        905..930 => Action::Wait {
+            us: match rng.below(4) {
+                0 => rng.below(1_000) as i64,
+                1 => rng.below(1_000_000) as i64,
+                2 => rng.below(120_000_000) as i64,
+                _ => rng.below(4 * 3_600_000_000) as i64,
+            },
+        },
+        930..938 => Action::SetClock {
+            device: rng.pick(),
+            us: skew(rng),
+        },
+        938..946 => Action::SetServerClock {
+            server: rng.pick(),
+            us: rng.around(2_000_000),
+        },
+        946..968 => Action::Tick {
+            server: rng.pick(),
+            hangs: rng.below(4) == 0,
+        },
+        968..974 => Action::Answer { server: rng.pick() },
+        974..979 => Action::Restart { server: rng.pick() },
+        979..987 => Action::Run {
+            mission: rng.pick(),
+            slot: rng.pick(),
+            server: rng.pick(),
+        },
+        987..993 => Action::Refuse {
+            on: rng.below(2) == 0,
+        },
+        _ => Action::Retry { tab: rng.pick() },
+    }
+}
+
+fn skew(rng: &mut Rng) -> i64 {
+    match rng.below(4) {
+        0 => rng.around(1_000_000),
+        1 => rng.around(90_000_000),
+        _ => rng.around(DAY_US),
+    }
+}

@@ -1,0 +1,277 @@
+//! What must be true once everything is mended and synced.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    task::{Context, Poll, Waker},
+};
+
+use mana_core::{
+    Actor, RecordKey, RecordState, apply, canonical, ids,
+    mission::{APP, Intent, MISSIONS, Mission, RUNS, StepStatus},
+    policy::Overrides,
+    staging::{ProposalStatus, Records, Staging},
+};
+use mana_device::Storage as _;
+use serde_json::json;
+
+use crate::{
+    server::key_of,
+    world::{Device, World},
+};
+
+/// What went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Replicas hold different things.
+    Diverged,
+    /// Something never comes to its end.
+    Stuck,
+    /// An acknowledged change is nowhere.
+    Lost,
+    /// Something is there twice.
+    Duplicate,
+    /// A mission's slot, or a step's decision, came out wrong.
+    Mission,
+    /// A server refused what it must take.
+    Refused,
+}
+
+/// Why a history fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of thing went wrong.
+    pub kind: Kind,
+    /// What exactly.
+    pub message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: Kind, message: String) -> Failure {
+        Failure { kind, message }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.message)
+    }
+}
+
+type Checked = Result<(), Failure>;
+
+fn fail(kind: Kind, message: String) -> Checked {
+    Err(Failure::new(kind, message))
+}
+
+/// Everything that must be true.
+pub(crate) fn check(world: &World) -> Result<(), Failure> {
+    let log = world.backend.log();
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in &log {
+        *count
+            .entry(row.change.event_id.as_deref().unwrap_or_default())
+            .or_default() += 1;
+    }
+    if let Some((id, n)) = count.iter().find(|(_, n)| **n > 1) {
+        return fail(
+            Kind::Duplicate,
+            format!("event {id} is in the log {n} times"),
+        );
+    }
+    for id in &world.acknowledged {
+        if !count.contains_key(id.as_str()) {
+            return fail(
+                Kind::Lost,
+                format!("event {id} was acknowledged and is not in the log"),
+            );
+        }
+    }
+    for (n, device) in world.devices.iter().enumerate() {
+        let (waiting, aside) = ready(async {
+            let mut tx = device.disk.0.begin().await?;
+            Ok::<_, mana_device::StorageError>((tx.waiting().await?, tx.set_aside().await?.len()))
+        })
+        .expect("memory reads");
+        if waiting + aside > 0 {
+            return fail(
+                Kind::Stuck,
+                format!("device {n} still has {waiting} to send and {aside} set aside"),
+            );
+        }
+    }
+    let mut records = Records::new();
+    let registry = world.backend.registry();
+    for key in log
+        .iter()
+        .map(|row| key_of(&row.change))
+        .collect::<BTreeSet<_>>()
+    {
+        let state = world.backend.record(&key).unwrap_or_default();
+        records.insert(key, state);
+    }
+    let forth: Vec<_> = log.iter().collect();
+    let back: Vec<_> = log.iter().rev().chain(&log).collect();
+    for order in [forth, back] {
+        let mut replayed = Records::new();
+        for row in order {
+            let key = key_of(&row.change);
+            let schema = registry.schema(&key.app, &key.table);
+            apply(schema, replayed.entry(key).or_default(), &row.change);
+        }
+        same("a replay of the log", &replayed, &records)?;
+    }
+    for (n, device) in world.devices.iter().enumerate() {
+        same(&format!("device {n}"), &held(device, &records), &records)?;
+    }
+    missions(world, &records)
+}
+
+/// Byte for byte.
+fn same(whose: &str, theirs: &Records, servers: &Records) -> Checked {
+    for key in theirs.keys().chain(servers.keys()) {
+        let bytes = |records: &Records| records.get(key).map(|state| canonical(&json!(state)));
+        let (there, here) = (bytes(theirs), bytes(servers));
+        if there != here {
+            let message = format!("{key:?}\n  {whose}: {there:?}\n  the server: {here:?}");
+            return fail(Kind::Diverged, message);
+        }
+    }
+    Ok(())
+}
+
+/// All that a device holds in the tables that there are.
+fn held(device: &Device, records: &Records) -> Records {
+    let tables: BTreeSet<(&str, &str)> = records
+        .keys()
+        .map(|key| (key.app.as_str(), key.table.as_str()))
+        .chain([("todo", "tasks"), (APP, MISSIONS), (APP, RUNS)])
+        .collect();
+    ready(async {
+        let mut tx = device.disk.0.begin().await.expect("memory opens");
+        let mut all = Records::new();
+        for (app, table) in tables {
+            for (id, state) in tx.table(app, table).await.expect("memory reads") {
+                all.insert(RecordKey::new(app, table, id), state);
+            }
+        }
+        all
+    })
+}
+
+/// A slot planned once, a step's record there once if and only if it was approved, the same proposals everywhere.
+fn missions(world: &World, records: &Records) -> Checked {
+    let registry = world.backend.registry();
+    let overrides = Overrides::default();
+    let mut waiting = BTreeSet::new();
+    let mut made = BTreeSet::new();
+    let mut slots = BTreeSet::new();
+    for (key, state) in records
+        .iter()
+        .filter(|(key, _)| key.app == APP && key.table == MISSIONS)
+    {
+        let mission = Mission::parse(&key.id, &state.data);
+        for iteration in &mission.iterations {
+            let slot = format!("{} {}", key.id, iteration.slot);
+            if iteration.id != ids::iteration_id(&key.id, &iteration.slot)
+                || !slots.insert(slot.clone())
+            {
+                return fail(
+                    Kind::Mission,
+                    format!("the slot {slot} has another or a second iteration"),
+                );
+            }
+            if !records.contains_key(&RecordKey::new(APP, RUNS, &iteration.id)) {
+                return fail(
+                    Kind::Mission,
+                    format!("the slot {slot} has no record of its run"),
+                );
+            }
+            for step in &iteration.plan {
+                let Intent::ToolCall { tool_name, .. } = &step.intent else {
+                    continue;
+                };
+                if tool_name != "create_task" {
+                    continue;
+                }
+                let id = ids::created_record_id(&step.id, 0);
+                let record = records.get(&RecordKey::new("todo", "tasks", &id));
+                if record.is_some() != (step.status == StepStatus::Approved) {
+                    let message = format!(
+                        "step {} is {:?} and its record is {record:?}",
+                        step.id, step.status
+                    );
+                    return fail(Kind::Mission, message);
+                }
+                if let Some(record) = record {
+                    attributed(record, &key.id, &iteration.id, &step.rationale)?;
+                    made.insert(id);
+                }
+            }
+        }
+        let staging = Staging {
+            registry,
+            overrides: &overrides,
+            mission_id: &key.id,
+            mission: state,
+            have: &BTreeSet::new(),
+        };
+        waiting.extend(
+            staging
+                .stage(records)
+                .into_iter()
+                .map(|proposal| proposal.id),
+        );
+    }
+    for (key, state) in records.iter().filter(|(key, _)| key.table == "tasks") {
+        let by_ai = state
+            .meta
+            .get("title")
+            .is_some_and(|stamp| matches!(stamp.actor, Actor::Ai { .. }));
+        if by_ai && !made.contains(&key.id) {
+            return fail(
+                Kind::Duplicate,
+                format!(
+                    "{} was made by the AI and belongs to no approved step",
+                    key.id
+                ),
+            );
+        }
+    }
+    for (n, device) in world.devices.iter().enumerate() {
+        let proposals = ready(async { device.disk.0.begin().await?.proposals(None).await })
+            .expect("memory reads");
+        let open: BTreeSet<String> = proposals
+            .into_iter()
+            .filter(|one| matches!(one.status, ProposalStatus::Open | ProposalStatus::Failed))
+            .map(|one| one.id)
+            .collect();
+        if open != waiting {
+            let message = format!("device {n} shows {open:?}, the log says {waiting:?}");
+            return fail(Kind::Mission, message);
+        }
+    }
+    Ok(())
+}
+
+fn attributed(record: &RecordState, mission: &str, iteration: &str, why: &str) -> Checked {
+    let actor = record.meta.get("title").map(|stamp| &stamp.actor);
+    if actor == Some(&Actor::ai(mission, iteration, why)) {
+        return Ok(());
+    }
+    fail(
+        Kind::Mission,
+        format!("a step's record says {actor:?} made it"),
+    )
+}
+
+/// What is ready without waiting for anybody: nothing is under way any more.
+pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A device's disk: memory that outlives its tabs, with a moment before and after each commit to crash in.
+
+use std::{collections::BTreeSet, task::Poll};
+
+use async_trait::async_trait;
+use mana_core::{
+    RecordKey, RecordState,
+    staging::{Proposal, Records},
+};
+use mana_device::{
+    MemoryStorage, Meta, SetAside, Storage, StorageError, Transaction, Waiting, Writes,
+};
+
+/// What the tabs of a device share.
+#[derive(Clone, Default)]
+pub struct Disk(pub MemoryStorage);
+
+struct Slow(Box<dyn Transaction>);
+
+/// Lets everybody else go first.
+async fn moment() {
+    let mut first = true;
+    std::future::poll_fn(|_| match std::mem::take(&mut first) {
+        true => Poll::Pending,
+        false => Poll::Ready(()),
+    })
+    .await;
+}
+
+#[async_trait]
+impl Storage for Disk {
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StorageError> {
+        Ok(Box::new(Slow(self.0.begin().await?)))
+    }
+}
+
+#[async_trait]
+impl Transaction for Slow {
+    async fn meta(&mut self) -> Result<Option<Meta>, StorageError> {
+        self.0.meta().await
+    }
+    async fn manifests(&mut self) -> Result<Option<String>, StorageError> {
+        self.0.manifests().await
+    }
+    async fn states(&mut self, keys: &BTreeSet<RecordKey>) -> Result<Records, StorageError> {
+        self.0.states(keys).await
+    }
+    async fn table(
+        &mut self,
+        app: &str,
+        table: &str,
+    ) -> Result<Vec<(String, RecordState)>, StorageError> {
+        self.0.table(app, table).await
+    }
+    async fn outbox(&mut self, limit: usize) -> Result<Vec<Waiting>, StorageError> {
+        self.0.outbox(limit).await
+    }
+    async fn waiting(&mut self) -> Result<usize, StorageError> {
+        self.0.waiting().await
+    }
+    async fn set_aside(&mut self) -> Result<Vec<SetAside>, StorageError> {
+        self.0.set_aside().await
+    }
+    async fn proposals(&mut self, mission: Option<&str>) -> Result<Vec<Proposal>, StorageError> {
+        self.0.proposals(mission).await
+    }
+    async fn commit(self: Box<Self>, writes: Writes) -> Result<(), StorageError> {
+        moment().await;
+        self.0.commit(writes).await?;
+        moment().await;
+        Ok(())
+    }
+}

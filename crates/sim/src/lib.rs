@@ -1,0 +1,27 @@
+//! The simulation: devices with several tabs, and several server instances over one database, in one thread and
+//! with a clock of its own. Everything that may happen is an [`Action`] drawn from a seed: writes, decisions,
+//! syncs, single steps of each of them, packets delivered, doubled, lost and overtaken, crashes, partitions, clocks
+//! that jump, runs that hang. Then all is mended, and [`check`] says whether anything is lost, doubled, stuck or
+//! different anywhere.
+//!
+//! The devices are `mana-device` as it is, polled by hand, so that dropping a future is a crash at that very point.
+//! The servers are `mana-sync`, `mana-store` and `mana-ai` as they are, over SQLite in memory.
+
+mod action;
+mod check;
+mod disk;
+mod net;
+mod rng;
+mod server;
+mod shrink;
+mod world;
+
+pub use action::{Action, Fate, Way, generate};
+pub use check::{Failure, Kind};
+pub use shrink::shrink;
+pub use world::{Figures, run};
+
+/// Runs a seed.
+pub fn seed(seed: u64) -> Result<Figures, Failure> {
+    run(&generate(seed)).0
+}

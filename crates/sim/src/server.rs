@@ -1,0 +1,311 @@
+//! The servers: the real ones, over one database in memory.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, Runner, RunnerConfig};
+use mana_core::{Change, Micros, RecordKey, RecordState, ids, manifest::Registry};
+use mana_device::{Push, Refusal, TransportError};
+use mana_store::{
+    Accounts, ChangesQuery, LoggedChange, NewUser, RunRequest, Scope, SqliteStore, Store, UserId,
+};
+use mana_sync::{AcceptPush, Hub, Origin, Sync, SyncError};
+use serde_json::{Value, json};
+use tokio::{
+    runtime::Runtime,
+    sync::{Notify, Semaphore},
+};
+
+use crate::net::Heard;
+
+/// Records with such ids are refused while the servers refuse.
+pub const POISON: &str = "poison";
+
+/// Everything behind the network.
+pub struct Backend {
+    runtime: Runtime,
+    store: Arc<SqliteStore>,
+    registry: Arc<Registry>,
+    user: UserId,
+    time: Arc<AtomicI64>,
+    instances: Vec<Instance>,
+    plans: Arc<AtomicU64>,
+    /// Some changes are refused.
+    pub refusing: bool,
+}
+
+struct Instance {
+    sync: Sync,
+    runner: Arc<Runner>,
+    llm: Arc<Model>,
+    skew: Arc<AtomicI64>,
+}
+
+/// A model that plans, or hangs.
+struct Model {
+    plans: Arc<AtomicU64>,
+    hangs: AtomicBool,
+    hung: Notify,
+    gate: Semaphore,
+}
+
+#[async_trait]
+impl Llm for Model {
+    async fn chat(&self, _: ChatRequest) -> Result<ChatAnswer, LlmError> {
+        let plan = self.plans.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            self.hung.notify_one();
+            if let Ok(answer) = self.gate.acquire().await {
+                answer.forget();
+            }
+        }
+        if plan % 7 == 5 {
+            return Err(LlmError::new("timeout", "The model did not answer."));
+        }
+        let steps = json!([
+            {"summary": "Make one", "toolName": "create_task", "params": {"title": format!("Plan {plan}")},
+             "rationale": format!("Because of {plan}.")},
+            {"summary": "Change one", "toolName": "update_task",
+             "params": {"taskId": format!("t{}", plan % 4), "priority": "high"}, "rationale": "It matters."},
+            {"summary": "Make another", "toolName": "create_task", "params": {"title": format!("More {plan}")},
+             "rationale": "More."},
+        ]);
+        let text = format!(
+            "```json\n{}\n```",
+            json!({"summary": "A plan", "steps": steps})
+        );
+        Ok(ChatAnswer {
+            text,
+            model: "sim/model".to_owned(),
+            tokens: None,
+        })
+    }
+}
+
+impl Backend {
+    /// So many instances over a new database.
+    pub fn new(instances: usize, time: Arc<AtomicI64>) -> Backend {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime can be made");
+        let registry = Arc::new(Registry::builtin());
+        let (store, user) = runtime.block_on(async {
+            let store = SqliteStore::memory(registry.clone())
+                .await
+                .expect("a database in memory");
+            let user = NewUser {
+                email: "sim@example.org".to_owned(),
+                name: String::new(),
+                password_hash: String::new(),
+                timezone: "Europe/Berlin".to_owned(),
+                locale: "en".to_owned(),
+            };
+            let user = store
+                .create_user(user, Micros(1))
+                .await
+                .expect("an account");
+            (store, user.id)
+        });
+        let mut backend = Backend {
+            runtime,
+            store,
+            registry,
+            user,
+            time,
+            instances: Vec::new(),
+            plans: Arc::default(),
+            refusing: false,
+        };
+        for n in 0..instances {
+            let instance = backend.instance(n, Arc::default());
+            backend.instances.push(instance);
+        }
+        backend
+    }
+
+    fn instance(&self, n: usize, skew: Arc<AtomicI64>) -> Instance {
+        let sync = Sync::new(self.store.clone(), self.registry.clone(), Hub::new());
+        let llm = Arc::new(Model {
+            plans: self.plans.clone(),
+            hangs: AtomicBool::new(false),
+            hung: Notify::new(),
+            gate: Semaphore::new(0),
+        });
+        let (time, off) = (self.time.clone(), skew.clone());
+        let config = RunnerConfig {
+            parallel: 1,
+            worker: format!("worker-{n}"),
+            ..RunnerConfig::default()
+        };
+        let runner = Runner::new(
+            self.store.clone(),
+            sync.clone(),
+            llm.clone(),
+            self.registry.clone(),
+            self.store.clone(),
+            config,
+            Arc::new(move || Micros(time.load(Ordering::SeqCst) + off.load(Ordering::SeqCst))),
+        );
+        Instance {
+            sync,
+            runner: Arc::new(runner),
+            llm,
+            skew,
+        }
+    }
+
+    /// How many instances there are.
+    pub fn len(&self) -> usize {
+        self.instances.len()
+    }
+
+    fn now(&self, server: usize) -> Micros {
+        let skew = self.instances[server].skew.load(Ordering::SeqCst);
+        Micros(self.time.load(Ordering::SeqCst) + skew)
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::own(&self.user)
+    }
+
+    /// Sets an instance's clock, relative to the true time.
+    pub fn set_clock(&self, server: usize, us: i64) {
+        self.instances[server].skew.store(us, Ordering::SeqCst);
+    }
+
+    /// A push arrives, as its JSON.
+    pub fn push(&self, server: usize, push: &Push) -> Heard {
+        if self.refusing {
+            let bad = push
+                .changes
+                .iter()
+                .position(|change| change.id.starts_with(POISON));
+            if let Some(index) = bad {
+                let mut refusal = Refusal::new(400, "invalid_change", "A change was refused.");
+                refusal.details = json!({ "index": index, "reason": "not today" });
+                return Err(TransportError::Refused(refusal));
+            }
+        }
+        let accept = AcceptPush {
+            client_id: push.client_id.clone(),
+            app: None,
+            changes: push.changes.iter().map(|change| json!(change)).collect(),
+            since: push.since.clone(),
+            schema_version: Some(push.schema_version),
+            fence: None,
+            origin: Origin::Device,
+        };
+        let sync = &self.instances[server].sync;
+        let answer = self
+            .runtime
+            .block_on(sync.accept(&self.scope(), accept, self.now(server)));
+        match answer {
+            Ok(answer) => {
+                Ok(serde_json::from_value(json!(answer))
+                    .expect("a device reads what a server says"))
+            }
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
+    /// Plans what is due; where the model hangs, until it does.
+    pub fn tick(&self, server: usize, hangs: bool) {
+        let Instance { runner, llm, .. } = &self.instances[server];
+        llm.hangs.store(hangs, Ordering::SeqCst);
+        if runner.is_running() {
+            return;
+        }
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = llm.hung.notified() => {}
+                _ = runner.tick() => {}
+            }
+        });
+    }
+
+    /// Lets models that hang answer.
+    pub fn answer(&self, server: usize) {
+        let Instance { runner, llm, .. } = &self.instances[server];
+        llm.hangs.store(false, Ordering::SeqCst);
+        if !runner.is_running() {
+            return;
+        }
+        llm.gate.add_permits(1);
+        self.runtime.block_on(async {
+            while runner.is_running() {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    /// The process is gone with what it was doing, and another is there.
+    pub fn restart(&mut self, server: usize) {
+        let skew = self.instances[server].skew.clone();
+        self.instances[server] = self.instance(server, skew);
+    }
+
+    /// A person asks for a run.
+    pub fn request_run(&self, server: usize, mission: &str, slot: &str) {
+        let request = RunRequest {
+            mission_id: mission.to_owned(),
+            slot: slot.to_owned(),
+            iteration_id: ids::iteration_id(mission, slot),
+            not_before: self.now(server),
+            inputs: None,
+        };
+        let sync = &self.instances[server].sync;
+        let asked = self
+            .runtime
+            .block_on(sync.request_run(&self.scope(), request));
+        asked.expect("the store writes");
+    }
+
+    /// Everything in the log, in its order.
+    pub fn log(&self) -> Vec<LoggedChange> {
+        let query = ChangesQuery {
+            limit: 10_000_000,
+            ..ChangesQuery::default()
+        };
+        let page = self
+            .runtime
+            .block_on(self.store.changes(&self.scope(), query));
+        page.expect("the log is readable").changes
+    }
+
+    /// A record as the server holds it.
+    pub fn record(&self, key: &RecordKey) -> Option<RecordState> {
+        let record = self.runtime.block_on(self.store.record(&self.scope(), key));
+        record.expect("the store reads")
+    }
+
+    /// The modules.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+}
+
+fn refused(error: &SyncError) -> TransportError {
+    TransportError::Refused(Refusal {
+        status: error.status(),
+        code: error.code().to_owned(),
+        message: error.to_string(),
+        details: error.details().unwrap_or(Value::Null),
+        retry_after_s: None,
+    })
+}
+
+/// A shared thing, whatever became of who held it.
+pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The record of a change.
+pub fn key_of(change: &Change) -> RecordKey {
+    let app = change.app_id.as_deref().unwrap_or_default();
+    RecordKey::new(app, &change.table, &change.id)
+}

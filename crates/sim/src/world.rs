@@ -1,0 +1,609 @@
+//! Devices, servers and what is between them, moved on by one action after the other.
+
+use std::{
+    collections::BTreeSet,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use mana_core::{Map, Micros, Op, RecordKey, ids, staging::Decision};
+use mana_device::{DeviceError, Env, Replica, StorageError, SyncError, TransportError, Write};
+use serde_json::{Value, json};
+
+use crate::{
+    action::{Action, Fate, MISSION, Way},
+    check::{self, Failure, Kind},
+    disk::Disk,
+    net::{Heard, Line, Net, Packet, broken},
+    server::{Backend, POISON, lock},
+};
+
+/// How many tabs each device has. They share its disk.
+const TABS: [usize; 4] = [2, 1, 2, 1];
+const SERVERS: usize = 3;
+/// Things under way at once; more are not begun.
+const MAX_TASKS: usize = 16;
+/// 2026-03-02, a Monday, 06:00 UTC.
+const START: i64 = 1_772_431_200_000_000;
+
+/// What a run was like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Actions that were carried out.
+    pub actions: u64,
+    /// Changes that a device acknowledged to a person.
+    pub acknowledged: u64,
+    /// Rows in the log at the end.
+    pub rows: u64,
+    /// Pushes that arrived.
+    pub pushes: u64,
+    /// Packets lost, late or cut off.
+    pub lost: u64,
+    /// Things under way that a crash ended.
+    pub crashed: u64,
+    /// Iterations at the end.
+    pub iterations: u64,
+    /// Steps decided at the end.
+    pub decided: u64,
+}
+
+impl Figures {
+    /// Adds another run's.
+    pub fn add(&mut self, other: Figures) {
+        self.actions += other.actions;
+        self.acknowledged += other.acknowledged;
+        self.rows += other.rows;
+        self.pushes += other.pushes;
+        self.lost += other.lost;
+        self.crashed += other.crashed;
+        self.iterations += other.iterations;
+        self.decided += other.decided;
+    }
+}
+
+/// Carries out a history, mends everything, and checks. Answers what happened, a line an action, beside.
+pub fn run(actions: &[Action]) -> (Result<Figures, Failure>, Vec<String>) {
+    let mut world = World::new();
+    let result = (|| {
+        for action in actions {
+            world.figures.actions += 1;
+            world.act(action);
+            if let Some(failure) = world.failure.take() {
+                return Err(failure);
+            }
+        }
+        world.settle()?;
+        check::check(&world)?;
+        Ok(world.figures)
+    })();
+    (result, world.trace)
+}
+
+/// What a task leaves.
+enum Done {
+    /// Changes that were acknowledged.
+    Wrote(Vec<String>),
+    /// A sync ended.
+    Synced(Result<(), SyncError>),
+    /// Nothing to tell.
+    Nothing,
+}
+
+type Job = Pin<Box<dyn Future<Output = Done>>>;
+
+struct Task {
+    tab: usize,
+    job: Job,
+}
+
+pub(crate) struct Device {
+    pub disk: Disk,
+    skew: Arc<AtomicI64>,
+}
+
+pub(crate) struct World {
+    time: Arc<AtomicI64>,
+    new_ids: Arc<AtomicU64>,
+    pub backend: Backend,
+    net: Net,
+    pub devices: Vec<Device>,
+    /// The device of each tab.
+    tabs: Vec<usize>,
+    tasks: Vec<Task>,
+    /// Device, server, and whether up.
+    cuts: BTreeSet<(usize, usize, bool)>,
+    /// Event ids of what devices acknowledged.
+    pub acknowledged: Vec<String>,
+    pub figures: Figures,
+    failure: Option<Failure>,
+    trace: Vec<String>,
+}
+
+impl World {
+    fn new() -> World {
+        let time = Arc::new(AtomicI64::new(START));
+        let devices = TABS.map(|_| Device {
+            disk: Disk::default(),
+            skew: Arc::default(),
+        });
+        let tabs = TABS.iter().enumerate();
+        World {
+            backend: Backend::new(SERVERS, time.clone()),
+            time,
+            new_ids: Arc::default(),
+            net: Net::default(),
+            devices: devices.into(),
+            tabs: tabs
+                .flat_map(|(device, count)| vec![device; *count])
+                .collect(),
+            tasks: Vec::new(),
+            cuts: BTreeSet::new(),
+            acknowledged: Vec::new(),
+            figures: Figures::default(),
+            failure: None,
+            trace: Vec::new(),
+        }
+    }
+
+    fn tab(&self, n: u32) -> usize {
+        n as usize % self.tabs.len()
+    }
+
+    fn device(&self, n: u32) -> usize {
+        n as usize % self.devices.len()
+    }
+
+    fn server(&self, n: u32) -> usize {
+        n as usize % self.backend.len()
+    }
+
+    fn say(&mut self, what: impl FnOnce() -> String) {
+        let at = self.time.load(Ordering::SeqCst) - START;
+        self.trace
+            .push(format!("{:>14.6} s  {}", at as f64 / 1e6, what()));
+    }
+
+    fn act(&mut self, action: &Action) {
+        match *action {
+            Action::Write { tab, what, value } => self.write(self.tab(tab), what, value),
+            Action::Decide {
+                tab,
+                proposal,
+                approve,
+            } => self.decide(self.tab(tab), proposal as usize, approve),
+            Action::Sync { tab, server } => self.sync(self.tab(tab), self.server(server)),
+            Action::Go { task } if !self.tasks.is_empty() => {
+                self.go(task as usize % self.tasks.len());
+            }
+            Action::Deliver { packet, fate } => {
+                let waiting = lock(&self.net).len();
+                if waiting > 0 {
+                    self.deliver(packet as usize % waiting, fate);
+                }
+            }
+            Action::Crash { tab } => {
+                let tab = self.tab(tab);
+                let before = self.tasks.len();
+                self.tasks.retain(|task| task.tab != tab);
+                let ended = before - self.tasks.len();
+                self.figures.crashed += ended as u64;
+                self.say(|| format!("tab {tab} crashes with {ended} things under way"));
+            }
+            Action::Cut {
+                device,
+                server,
+                way,
+            } => {
+                let (device, server) = (self.device(device), self.server(server));
+                if way != Way::Down {
+                    self.cuts.insert((device, server, true));
+                }
+                if way != Way::Up {
+                    self.cuts.insert((device, server, false));
+                }
+                self.say(|| format!("device {device} and server {server} are cut: {way:?}"));
+            }
+            Action::Mend { device } => {
+                let device = self.device(device);
+                self.cuts.retain(|cut| cut.0 != device);
+            }
+            Action::Wait { us } => {
+                self.time.fetch_add(us, Ordering::SeqCst);
+            }
+            Action::SetClock { device, us } => {
+                let device = self.device(device);
+                self.devices[device].skew.store(us, Ordering::SeqCst);
+                self.say(|| format!("device {device}'s clock is {us} µs off"));
+            }
+            Action::SetServerClock { server, us } => {
+                let server = self.server(server);
+                self.backend.set_clock(server, us);
+                self.say(|| format!("server {server}'s clock is {us} µs off"));
+            }
+            Action::Tick { server, hangs } => {
+                let server = self.server(server);
+                self.backend.tick(server, hangs);
+                self.say(|| format!("server {server} plans; its model hangs: {hangs}"));
+            }
+            Action::Answer { server } => self.backend.answer(self.server(server)),
+            Action::Restart { server } => {
+                let server = self.server(server);
+                self.backend.restart(server);
+                self.say(|| format!("server {server} starts again"));
+            }
+            Action::Run {
+                mission,
+                slot,
+                server,
+            } => {
+                let mission = mission_id(mission);
+                let slot = format!("run:{}", ids::derive("slot", &(slot % 3).to_string()));
+                self.backend
+                    .request_run(self.server(server), &mission, &slot);
+                self.say(|| format!("a run of {mission} is asked for: {slot}"));
+            }
+            Action::Refuse { on } => self.backend.refusing = on,
+            Action::Retry { tab } => self.retry(self.tab(tab)),
+            Action::Go { .. } => {}
+        }
+    }
+
+    /// A replica as a tab has it, or a process: opened anew each time, so nothing but the disk remembers.
+    fn open(&self, tab: usize) -> impl Future<Output = Result<Replica, StorageError>> + 'static {
+        let device = &self.devices[self.tabs[tab]];
+        let (time, skew, new_ids) = (self.time.clone(), device.skew.clone(), self.new_ids.clone());
+        let env = Env {
+            now: Arc::new(move || {
+                Micros(time.load(Ordering::SeqCst) + skew.load(Ordering::SeqCst))
+            }),
+            new_id: Arc::new(move || {
+                ids::derive("sim", &new_ids.fetch_add(1, Ordering::SeqCst).to_string())
+            }),
+        };
+        let (disk, registry) = (device.disk.clone(), self.backend.registry().clone());
+        async move { Replica::open(Arc::new(disk), registry, "me", env).await }
+    }
+
+    fn begin(&mut self, tab: usize, job: impl Future<Output = Done> + 'static) {
+        if self.tasks.len() < MAX_TASKS {
+            let job = Box::pin(job);
+            self.tasks.push(Task { tab, job });
+        }
+    }
+
+    fn write(&mut self, tab: usize, what: u32, value: u32) {
+        let writes = writes(what, value);
+        self.say(|| {
+            let all = writes.iter().map(|write| {
+                let set = Value::Object(write.set.clone());
+                format!("{:?} {}/{} {set}", write.op, write.key.table, write.key.id)
+            });
+            format!("tab {tab} writes {}", all.collect::<Vec<_>>().join(", "))
+        });
+        let open = self.open(tab);
+        self.begin(tab, async move {
+            let replica = open.await.expect("memory opens");
+            wrote(replica.write(writes).await)
+        });
+    }
+
+    fn decide(&mut self, tab: usize, which: usize, approve: bool) {
+        let open = self.open(tab);
+        self.say(|| format!("tab {tab} decides: {}", if approve { "yes" } else { "no" }));
+        self.begin(tab, async move {
+            let replica = open.await.expect("memory opens");
+            let inbox = replica.inbox().await.expect("memory reads");
+            if inbox.is_empty() {
+                return Done::Nothing;
+            }
+            let id = inbox[which % inbox.len()].id.clone();
+            let decision = match approve {
+                true => Decision::Approve {
+                    edited_params: None,
+                },
+                false => Decision::Reject {
+                    reason: Some("No.".to_owned()),
+                },
+            };
+            match replica.decide(&id, &decision).await {
+                Err(DeviceError::Decision(error)) if error.code == "stale" => {
+                    replica.renew(&id).await.expect("memory writes");
+                    Done::Nothing
+                }
+                // Decided meanwhile, or its record is gone: a person reads that and goes on.
+                Err(DeviceError::Decision(_)) => Done::Nothing,
+                other => wrote(other),
+            }
+        });
+    }
+
+    fn sync(&mut self, tab: usize, server: usize) {
+        let open = self.open(tab);
+        let line = Line {
+            net: self.net.clone(),
+            device: self.tabs[tab],
+            server,
+        };
+        self.say(|| format!("tab {tab} begins to sync with server {server}"));
+        self.begin(tab, async move {
+            let replica = open.await.expect("memory opens");
+            Done::Synced(replica.sync(&line).await)
+        });
+    }
+
+    fn retry(&mut self, tab: usize) {
+        let open = self.open(tab);
+        self.begin(tab, async move {
+            let replica = open.await.expect("memory opens");
+            for one in replica.set_aside().await.expect("memory reads") {
+                replica.retry(one.event_id()).await.expect("memory writes");
+            }
+            Done::Nothing
+        });
+    }
+
+    /// One step of a task.
+    fn go(&mut self, task: usize) {
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(done) = self.tasks[task].job.as_mut().poll(&mut context) else {
+            return;
+        };
+        let tab = self.tasks.swap_remove(task).tab;
+        match done {
+            Done::Wrote(ids) => {
+                self.figures.acknowledged += ids.len() as u64;
+                self.say(|| format!("tab {tab} has written {}", ids.join(", ")));
+                self.acknowledged.extend(ids);
+            }
+            Done::Synced(Ok(())) => self.say(|| format!("tab {tab} has synced")),
+            Done::Synced(Err(error)) => {
+                let expected = match &error {
+                    SyncError::Transport(TransportError::Refused(refusal)) => refusal.status == 503,
+                    SyncError::Transport(TransportError::Offline(_)) => true,
+                    SyncError::Storage(_) => false,
+                };
+                self.say(|| format!("tab {tab} gives up syncing: {error}"));
+                if !expected {
+                    let message = format!("tab {tab} was refused: {error}");
+                    self.failure = Some(Failure::new(Kind::Refused, message));
+                }
+            }
+            Done::Nothing => {}
+        }
+    }
+
+    fn deliver(&mut self, packet: usize, fate: Fate) {
+        let packet = lock(&self.net).swap_remove(packet);
+        match packet {
+            Packet::Request {
+                device,
+                server,
+                push,
+                reply,
+            } => {
+                let lost = fate == Fate::Lost || self.cuts.contains(&(device, server, true));
+                let copy = matches!(fate, Fate::Doubled | Fate::Late).then(|| Packet::Request {
+                    device,
+                    server,
+                    push: push.clone(),
+                    reply: None,
+                });
+                if lost || fate == Fate::Late {
+                    self.figures.lost += 1;
+                    self.say(|| format!("a push of device {device} to server {server}: {fate:?}"));
+                    if let Some(reply) = reply {
+                        let _ = reply.send(broken());
+                    }
+                    lock(&self.net).extend(copy.filter(|_| !lost));
+                    return;
+                }
+                let heard = match fate {
+                    Fate::Busy => Err(TransportError::Refused(mana_device::Refusal::new(
+                        503, "busy", "Busy.",
+                    ))),
+                    _ => {
+                        self.figures.pushes += 1;
+                        self.backend.push(server, &push)
+                    }
+                };
+                self.say(|| pushed(device, server, &push, &heard));
+                let answer = Packet::Answer {
+                    device,
+                    server,
+                    heard,
+                    reply,
+                };
+                lock(&self.net).extend([Some(answer), copy].into_iter().flatten());
+            }
+            Packet::Answer {
+                device,
+                server,
+                heard,
+                reply,
+            } => {
+                let Some(reply) = reply else { return };
+                let lost = matches!(fate, Fate::Lost | Fate::Late)
+                    || self.cuts.contains(&(device, server, false));
+                self.figures.lost += u64::from(lost);
+                self.say(|| {
+                    let what = if lost { "is lost" } else { "arrives" };
+                    format!("an answer of server {server} to device {device} {what}")
+                });
+                let _ = reply.send(if lost { broken() } else { heard });
+            }
+        }
+    }
+
+    /// Mends everything, and syncs until nothing moves any more.
+    fn settle(&mut self) -> Result<(), Failure> {
+        self.say(|| "everything is mended".to_owned());
+        self.cuts.clear();
+        self.backend.refusing = false;
+        for server in 0..self.backend.len() {
+            self.backend.answer(server);
+        }
+        self.drain()?;
+        // Claims of servers that are gone end.
+        self.time.fetch_add(600_000_000, Ordering::SeqCst);
+        for server in 0..self.backend.len() {
+            self.backend.tick(server, false);
+        }
+        let mut rows = usize::MAX;
+        for round in 0..10 {
+            for device in 0..self.devices.len() {
+                let tab = self.tabs.iter().position(|of| *of == device).unwrap_or(0);
+                self.retry(tab);
+                self.drain()?;
+                self.sync(tab, (device + round) % self.backend.len());
+                self.drain()?;
+            }
+            let now = self.backend.log().len();
+            if now == rows {
+                self.figures.rows = now as u64;
+                return Ok(());
+            }
+            rows = now;
+        }
+        let message = "the log still grows after ten rounds of syncing".to_owned();
+        Err(Failure::new(Kind::Stuck, message))
+    }
+
+    /// Lets everything under way come to its end, with nothing going wrong.
+    fn drain(&mut self) -> Result<(), Failure> {
+        for _ in 0..10_000 {
+            for task in (0..self.tasks.len()).rev() {
+                self.go(task);
+            }
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+            let waiting = lock(&self.net).len();
+            match (waiting, self.tasks.is_empty()) {
+                (0, true) => return Ok(()),
+                (0, false) => {}
+                _ => self.deliver(0, Fate::Arrives),
+            }
+        }
+        let message = format!("{} things never end", self.tasks.len());
+        Err(Failure::new(Kind::Stuck, message))
+    }
+}
+
+fn wrote(written: Result<Vec<mana_core::Change>, DeviceError>) -> Done {
+    let changes = written.expect("what is written here is in order");
+    Done::Wrote(
+        changes
+            .into_iter()
+            .filter_map(|change| change.event_id)
+            .collect(),
+    )
+}
+
+fn pushed(device: usize, server: usize, push: &mana_device::Push, heard: &Heard) -> String {
+    let sent: Vec<&str> = push
+        .changes
+        .iter()
+        .filter_map(|change| change.event_id.as_deref())
+        .collect();
+    let said = match heard {
+        Ok(answer) => format!(
+            "{} changes up to {}, {} stamps set back",
+            answer.server_changes.len(),
+            answer.synced_until,
+            answer.adjusted.len()
+        ),
+        Err(error) => error.to_string(),
+    };
+    format!(
+        "device {device} pushes [{}] to server {server} since {:?} → {said}",
+        sent.join(", "),
+        push.since
+    )
+}
+
+fn mission_id(n: u32) -> String {
+    ids::derive("mission", &(n % 2).to_string())
+}
+
+/// What a person may write.
+fn writes(what: u32, value: u32) -> Vec<Write> {
+    let task = |op, set: Value| write("todo", "tasks", &format!("t{}", value % 4), op, set);
+    let title = format!("Title {}", value % 1000);
+    let mission = mission_id(value);
+    match what % 14 {
+        0 | 1 => vec![task(
+            Op::Insert,
+            json!({"title": title, "estimateMinutes": value % 90 + 1, "done": false}),
+        )],
+        2..=4 => vec![task(Op::Update, json!({"title": title}))],
+        5 => vec![task(Op::Update, json!({"notes": title, "priority": "low"}))],
+        6 => vec![task(Op::Delete, json!({}))],
+        MISSION => vec![write(
+            "ai",
+            "aiMissions",
+            &mission,
+            Op::Insert,
+            json!({
+            "title": format!("Mission {}", value % 2), "objective": "Get on.", "state": "active",
+            "cadence": {"kind": "interval", "everyMinutes": 60}, "overlap": "allow"}),
+        )],
+        8 => {
+            let state = ["active", "paused", "active"][value as usize % 3];
+            vec![write(
+                "ai",
+                "aiMissions",
+                &mission,
+                Op::Update,
+                json!({"state": state}),
+            )]
+        }
+        9 => {
+            let every = [15, 60, 240][value as usize / 2 % 3];
+            vec![write(
+                "ai",
+                "aiMissions",
+                &mission,
+                Op::Update,
+                json!({"cadence": {"kind": "interval", "everyMinutes": every}}),
+            )]
+        }
+        10 => vec![task(Op::Update, json!({"deletedAt": null}))],
+        11 => {
+            let id = format!("{POISON}{}", value % 3);
+            vec![write(
+                "todo",
+                "tasks",
+                &id,
+                Op::Insert,
+                json!({"title": title}),
+            )]
+        }
+        12 => vec![write(
+            "context",
+            "documents",
+            "context",
+            Op::Update,
+            json!({"body": title}),
+        )],
+        _ => vec![
+            task(Op::Update, json!({"title": title, "done": value % 2 == 0})),
+            write("todo", "tasks", "t0", Op::Update, json!({"notes": title})),
+        ],
+    }
+}
+
+fn write(app: &str, table: &str, id: &str, op: Op, set: Value) -> Write {
+    let set: Map = match set {
+        Value::Object(set) => set,
+        _ => Map::new(),
+    };
+    Write {
+        key: RecordKey::new(app, table, id),
+        op,
+        set,
+    }
+}
