@@ -3,6 +3,7 @@
 #[macro_use]
 mod contract;
 mod durability;
+mod postgres;
 
 /// A store in memory.
 mod memory {

@@ -14,18 +14,16 @@ pub async fn a_log_is_read_by_its_owner_alone(store: Arc<impl Backend>) {
     push(&*store, &you, "c", vec![task("yours", "x", NOW)], NOW).await;
     assert_eq!(ids_of(&log(&*store, &me).await), ["mine"]);
     assert_eq!(ids_of(&log(&*store, &you).await), ["yours"]);
-    assert_eq!(log(&*store, &scope("")).await.changes, []);
-    for odd in ["me' OR '1'='1", "%", "ME", "me\0"] {
+    for odd in ["", "me' OR '1'='1", "%", "ME", "me\0"] {
         let query = ChangesQuery {
             app: Some("todo".into()),
             limit: 10,
             ..Default::default()
         };
-        assert_eq!(
-            store.changes(&scope(odd), query).await.unwrap().changes,
-            [],
-            "{odd}"
-        );
+        // A backend may refuse what can be no user's id.
+        if let Ok(page) = store.changes(&scope(odd), query).await {
+            assert_eq!(page.changes, [], "{odd}");
+        }
     }
 }
 

@@ -1,0 +1,25 @@
+# A Postgres cluster that lives as long as this script's standard input is open: whoever started it may end in any
+# way. Usage: sh cluster.sh BIN DIR [SETTINGS]; then commands, one a line, each answered by a line.
+bin=$1 dir=$2
+shift 2
+trap '' INT TERM HUP
+
+start() {
+    "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= "$@" >>"$dir/log" 2>&1 </dev/null &
+    pid=$!
+}
+
+"$bin/initdb" -D "$dir/data" -U mana_admin -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 </dev/null || exit 1
+start "$@"
+while read -r word; do
+    case $word in
+    # As a power cut: nobody says goodbye.
+    kill) kill -KILL "$pid"; wait "$pid" 2>/dev/null ;;
+    stop) kill -INT "$pid"; wait "$pid" 2>/dev/null ;;
+    start) start "$@" ;;
+    esac
+    echo "$word"
+done
+kill -QUIT "$pid" 2>/dev/null
+wait "$pid" 2>/dev/null
+rm -rf "$dir"/* "$dir"
