@@ -32,6 +32,11 @@ pub enum SyncError {
     /// The cursor is none.
     #[error(transparent)]
     InvalidCursor(InvalidCursor),
+    /// What was given to read a snapshot on from is none.
+    #[error(
+        "`after` is not what this server answered with the last page; leave it out to begin a snapshot"
+    )]
+    InvalidPlace,
     /// The store failed, or refused the run's claim.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -48,6 +53,8 @@ impl SyncError {
             Self::InvalidClientId => "invalid_client_id",
             Self::SchemaVersion { .. } => "schema_version_too_new",
             Self::InvalidCursor(_) => "invalid_cursor",
+            Self::InvalidPlace => "invalid_after",
+            Self::Store(StoreError::ResyncRequired) => "resync_required",
             Self::Store(StoreError::Busy) | Self::Interrupted => "busy",
             Self::Store(StoreError::DiskFull) => "disk_full",
             Self::Store(StoreError::LeaseLost) => "lease_lost",
@@ -61,7 +68,9 @@ impl SyncError {
             Self::InvalidChange { .. }
             | Self::InvalidClientId
             | Self::SchemaVersion { .. }
-            | Self::InvalidCursor(_) => 400,
+            | Self::InvalidCursor(_)
+            | Self::InvalidPlace => 400,
+            Self::Store(StoreError::ResyncRequired) => 410,
             Self::Store(StoreError::LeaseLost) => 409,
             Self::Store(StoreError::Busy) | Self::Interrupted => 503,
             Self::Store(StoreError::DiskFull) => 507,

@@ -9,15 +9,18 @@ use tokio::sync::Notify;
 
 mod accept;
 mod error;
+mod follow;
 mod hub;
+mod snapshot;
 mod wire;
 
 pub use accept::{AcceptPush, Origin, SCHEMA_VERSION};
 pub use error::SyncError;
+pub use follow::{Follow, Followed, Follower};
 pub use hub::{Hub, Notice, RunPhase, Subscription};
-pub use wire::{PullParams, PushAnswer, PushBody};
+pub use wire::{PullParams, PushAnswer, PushBody, SnapshotAnswer, SnapshotParams, SnapshotRecord};
 
-/// Rows scanned for one answer.
+/// Rows scanned for one answer, and records in a page of a snapshot.
 pub const PAGE: usize = 1000;
 
 /// Pushes, pulls and notices over a store. Cheap to clone.

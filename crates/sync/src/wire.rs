@@ -1,6 +1,6 @@
 //! The bodies of the sync routes.
 
-use mana_core::{Adjusted, Change, Micros};
+use mana_core::{Adjusted, Change, Micros, RecordState};
 use mana_store::{ChangesPage, Cursor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -70,4 +70,47 @@ impl PushAnswer {
             adjusted: Vec::new(),
         }
     }
+}
+
+/// The query of a snapshot.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotParams {
+    /// What the last page answered as `after`; empty or missing: from the first record.
+    #[serde(default)]
+    pub after: String,
+    /// How many records at most.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+/// A page of a snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotAnswer {
+    /// Merged records by app, table and id, tombstones too.
+    pub records: Vec<SnapshotRecord>,
+    /// Where to go on; null after the last page.
+    pub after: Option<String>,
+    /// There are more records; ask again with `after`.
+    pub has_more: bool,
+    /// The cursor that the first page was taken at: pull from it once the last page is in.
+    pub synced_until: Cursor,
+    /// The server's clock.
+    pub server_time: Micros,
+}
+
+/// A merged record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotRecord {
+    /// The module of the record.
+    pub app_id: String,
+    /// Its table.
+    pub table: String,
+    /// Its id.
+    pub id: String,
+    /// Values, and the time and author of each.
+    #[serde(flatten)]
+    pub state: RecordState,
 }

@@ -1,6 +1,8 @@
 //! Pushes, pulls and notices over the store in memory.
 
 mod accept;
+mod follow;
 mod hub;
 mod pull;
+mod snapshot;
 mod support;

@@ -1,0 +1,80 @@
+//! Merged records for a device that is new, or behind what the log keeps (S7).
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use mana_core::{Micros, RecordKey};
+use mana_store::{Cursor, Scope, SnapshotQuery};
+
+use crate::{PAGE, SnapshotAnswer, SnapshotParams, SnapshotRecord, Sync, SyncError};
+
+impl Sync {
+    /// A page of a snapshot, of one app or of all.
+    pub async fn snapshot(
+        &self,
+        scope: &Scope,
+        app: Option<String>,
+        params: SnapshotParams,
+        now: Micros,
+    ) -> Result<SnapshotAnswer, SyncError> {
+        let place = Place::parse(&params.after)?;
+        let (first, after) =
+            place.map_or((None, None), |place| (Some(place.cursor), Some(place.key)));
+        let query = SnapshotQuery {
+            app,
+            after,
+            limit: params.limit.unwrap_or(PAGE).clamp(1, PAGE),
+        };
+        let page = self.store.snapshot(scope, query).await?;
+        let cursor = first.unwrap_or(page.cursor);
+        let last = page.records.last().filter(|_| page.has_more);
+        Ok(SnapshotAnswer {
+            after: last.map(|(key, _)| {
+                Place {
+                    cursor,
+                    key: key.clone(),
+                }
+                .text()
+            }),
+            has_more: page.has_more,
+            synced_until: cursor,
+            server_time: now,
+            records: page
+                .records
+                .into_iter()
+                .map(|(key, state)| SnapshotRecord {
+                    app_id: key.app,
+                    table: key.table,
+                    id: key.id,
+                    state,
+                })
+                .collect(),
+        })
+    }
+}
+
+/// Where a snapshot goes on: after which record, and since when its device has to read the log. On the wire opaque.
+struct Place {
+    cursor: Cursor,
+    key: RecordKey,
+}
+
+impl Place {
+    fn parse(text: &str) -> Result<Option<Place>, SyncError> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let json = URL_SAFE_NO_PAD.decode(text).ok();
+        let parts = json.and_then(|json| {
+            serde_json::from_slice::<(Cursor, String, String, String)>(&json).ok()
+        });
+        let (cursor, app, table, id) = parts.ok_or(SyncError::InvalidPlace)?;
+        Ok(Some(Place {
+            cursor,
+            key: RecordKey::new(app, table, id),
+        }))
+    }
+
+    fn text(&self) -> String {
+        let parts = (self.cursor, &self.key.app, &self.key.table, &self.key.id);
+        URL_SAFE_NO_PAD.encode(serde_json::to_string(&parts).unwrap_or_default())
+    }
+}
