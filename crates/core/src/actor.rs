@@ -6,6 +6,7 @@ use crate::Map;
 
 /// The author of a write. Fields that this version doesn't know are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(
     tag = "kind",
     rename_all = "lowercase",
@@ -16,9 +17,11 @@ pub enum Actor {
     User {
         /// Further fields, `principalId` and `displayName` among them.
         #[serde(flatten)]
+        #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
         extra: Map,
     },
     /// The AI: always with the mission, the iteration and the reason.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Ai {
         /// The mission that planned this write.
         mission_id: String,
@@ -28,6 +31,7 @@ pub enum Actor {
         rationale: String,
         /// Further fields.
         #[serde(flatten)]
+        #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
         extra: Map,
     },
     /// Mana itself.
@@ -36,12 +40,14 @@ pub enum Actor {
         source: SystemSource,
         /// Further fields.
         #[serde(flatten)]
+        #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
         extra: Map,
     },
 }
 
 /// The parts of Mana that write by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SystemSource {
     /// A value derived from others.

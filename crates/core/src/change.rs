@@ -14,6 +14,7 @@ use crate::{Map, actor::Actor, ids, merge, time::Micros};
 
 /// What a change does to its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Op {
     /// Makes the record, with the values of `data`.
@@ -26,9 +27,10 @@ pub enum Op {
 
 /// A field's value and stamp. An insert has its values in `data` and only the stamps here.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct FieldWrite {
-    /// The value; `Some(Null)` is an explicit null.
+    /// The value; an explicit null is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
     /// The stamp.
@@ -41,6 +43,13 @@ pub struct FieldWrite {
 /// Made by [`Change::parse`], which accepts what older clients leave out, and completed by
 /// [`Change::normalise`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        description = "One change as it travels and as the log keeps it. Fields that aren't named here are kept and passed on."
+    )
+)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
     /// The id that makes a repeated push harmless.
@@ -60,6 +69,7 @@ pub struct Change {
     pub op: Op,
     /// An insert's values.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub data: Option<Map>,
     /// An update's values and stamps, an insert's stamps.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -75,6 +85,7 @@ pub struct Change {
     pub actor: Option<Actor>,
     /// What this version doesn't know, kept and passed on.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub extra: Map,
 }
 

@@ -10,6 +10,8 @@ pub mod ids;
 pub mod manifest;
 pub mod merge;
 pub mod mission;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod planner;
 pub mod policy;
 pub mod record;

@@ -35,6 +35,7 @@ impl TableSchema {
 
 /// How the elements of a keyed list merge and are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ListSpec {
     /// The field that the elements are ordered by, before their `id`.
@@ -49,6 +50,7 @@ pub struct ListSpec {
     pub overall: bool,
     /// Keyed lists in the elements.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(no_recursion))]
     pub lists: BTreeMap<String, ListSpec>,
 }
 

@@ -14,6 +14,7 @@ use crate::{
 
 /// Which record: module (app), table and id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecordKey {
     /// The module's id, the `appId` of its changes.
     pub app: String,
@@ -36,6 +37,7 @@ impl RecordKey {
 
 /// When and by whom a field got its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Stamp {
     /// When.
     pub at: Micros,
@@ -45,8 +47,10 @@ pub struct Stamp {
 
 /// The merged state of a record; its JSON `{data, meta}` is the same on the server and in the browser.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecordState {
     /// The values by field. `deletedAt` is a field like any other.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub data: Map,
     /// The stamp of each field.
     pub meta: BTreeMap<String, Stamp>,

@@ -29,6 +29,7 @@ pub type Records = BTreeMap<RecordKey, RecordState>;
 
 /// A step of a server's plan that waits for a person on this device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Proposal {
     /// Derived from the step.
@@ -50,8 +51,10 @@ pub struct Proposal {
     /// The tool.
     pub tool: String,
     /// The tool's parameters.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub params: Map,
     /// What the tool does to a record; none where the tool is unknown here.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub op: Option<Op>,
     /// What approving will write. The card is drawn from this.
     pub operations: Vec<Operation>,
@@ -74,15 +77,18 @@ pub struct Proposal {
 
 /// What a field held.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Seen {
     /// Its value, null where it had none.
     pub value: Value,
     /// Its stamp.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub at: Option<Micros>,
 }
 
 /// Where a proposal stands on this device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ProposalStatus {
     /// It waits.
@@ -99,6 +105,7 @@ pub enum ProposalStatus {
 
 /// Why something did not go through.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProposalError {
     /// A word for programs.
     pub code: String,

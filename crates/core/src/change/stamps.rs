@@ -17,6 +17,7 @@ pub const FUTURE_TOLERANCE: i64 = 60_000_000;
 
 /// A stamp that the server set back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Adjusted {
     /// The change's id.

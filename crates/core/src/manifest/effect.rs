@@ -15,6 +15,7 @@ use crate::{
 
 /// One thing that happens to one record. A ghost card is drawn from it, a consent is bound to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Operation {
     /// Insert, update or delete.
     pub op: Op,
@@ -26,6 +27,7 @@ pub struct Operation {
     pub id: String,
     /// The values; a delete has none.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]
     pub set: Map,
     /// Fields that get the time of the write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

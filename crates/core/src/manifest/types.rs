@@ -10,6 +10,7 @@ use crate::{change::Op, merge::ListSpec, policy::Policy};
 
 /// A module: its tables, its words and its tools.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
     /// The module's id, which is the app of its records.
@@ -47,6 +48,22 @@ pub struct Manifest {
 #[serde(transparent)]
 pub struct Label(pub BTreeMap<String, String>);
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Label {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        // The derive has no way to name one key of a map.
+        utoipa::openapi::ObjectBuilder::new()
+            .description(Some("A text by language; English is always there."))
+            .property("en", String::schema())
+            .required("en")
+            .additional_properties(Some(String::schema()))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Label {}
+
 impl Label {
     /// The text in a language (`de`, `de-AT`), else in English.
     pub fn get(&self, locale: &str) -> &str {
@@ -67,6 +84,7 @@ impl Label {
 
 /// What a page says while there is nothing on it: it teaches, and offers one way to begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EmptyState {
     /// What is the case.
@@ -79,6 +97,7 @@ pub struct EmptyState {
 
 /// A table of records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Table {
     /// One record of it is called this.
@@ -99,6 +118,7 @@ pub struct Table {
 
 /// A field of a table or a parameter of a tool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Field {
     /// What values it takes.
@@ -138,6 +158,7 @@ pub struct Field {
 
 /// The types of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum FieldType {
     /// A line of text.
@@ -179,6 +200,7 @@ impl FieldType {
 
 /// A value of an enum: `{"value": …, "label": …}`, or in a tool's parameter the bare text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum EnumValue {
     /// The value alone.
@@ -203,6 +225,7 @@ impl EnumValue {
 
 /// How a list shows the records of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ListView {
     /// The field that names a record.
@@ -220,6 +243,7 @@ pub struct ListView {
 
 /// One level of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Sort {
     /// The field, or `$updated` for the time of the last change.
@@ -231,6 +255,7 @@ pub struct Sort {
 
 /// The direction of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Smallest first.
@@ -242,10 +267,12 @@ pub enum Direction {
 
 /// What a mission reads of a table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PromptQuery {
     /// Which records.
     #[serde(rename = "where", default, skip_serializing_if = "Filter::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Condition>))]
     pub filter: Filter,
     /// In which order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -259,6 +286,7 @@ pub type Filter = BTreeMap<String, Condition>;
 
 /// A condition on a field: comparisons, or the one value that it has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Condition {
     /// Comparisons that all hold, like `{"gte": "$from", "lte": "$until"}`.
@@ -269,6 +297,7 @@ pub enum Condition {
 
 /// A comparison of a field with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Comparison {
     /// Is equal.
@@ -293,6 +322,7 @@ pub enum Comparison {
 
 /// Something that a mission can do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
     /// Its name, unique among all modules: `create_task`.
@@ -312,6 +342,7 @@ pub struct Tool {
 
 /// What a tool does to its table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Effect {
     /// Insert, update, delete or query.
@@ -326,6 +357,7 @@ pub struct Effect {
     pub set: IndexMap<String, Value>,
     /// Which records a query brings.
     #[serde(rename = "where", default, skip_serializing_if = "Filter::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Condition>))]
     pub filter: Filter,
     /// In which order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -337,6 +369,7 @@ pub struct Effect {
 
 /// The kinds of effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum EffectOp {
     /// Makes a record.

@@ -8,14 +8,18 @@ use crate::{Map, time::Micros};
 
 /// One run of a mission: its plan, or why there is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Iteration {
     /// Derived from mission and slot.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub id: String,
     /// The occurrence that it answers.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub slot: String,
     /// When the first attempt began; a retry keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Micros, required = true))]
     pub started_at: Option<Micros>,
     /// When the plan was complete. Records that its steps create carry it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,6 +28,7 @@ pub struct Iteration {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Micros>,
     /// `server`, or `browser` for a plan made in a tab.
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::IterationSource, required = true))]
     pub source: String,
     /// What the model says of its plan.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,51 +41,65 @@ pub struct Iteration {
     pub error: Option<RunError>,
     /// Computed from the steps by the merge, never written.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<super::schema::OverallStatus>))]
     pub overall_status: Option<String>,
     /// The steps, in their order.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub plan: Vec<Step>,
     /// The model that planned it; `builtin/outline` is no AI.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Fields of a later version.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]
     pub extra: Map,
 }
 
 /// Why a run failed, for the person whose mission it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct RunError {
     /// A word for programs: `timeout`, `truncated`, `unknown_tool` …
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub code: String,
     /// What happened, that nothing was changed, what to do.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub message: String,
     /// Which steps were refused and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
     /// Fields of a later version.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]
     pub extra: Map,
 }
 
 /// One step of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Step {
     /// Derived from iteration and index.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub id: String,
     /// Its place in the plan, from 0.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub index: u32,
     /// What it would do, in a line.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub summary: String,
     /// Why. It stays with every record that the step creates.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub rationale: String,
     /// What it would do, for programs.
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Intent, required = true))]
     pub intent: Intent,
     /// The proposal that a device made of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposal_id: Option<String>,
     /// What became of it.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: StepStatus,
     /// When that was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,12 +112,14 @@ pub struct Step {
     pub feedback: Option<String>,
     /// The parameters as the person changed them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<std::collections::BTreeMap<String, Value>>))]
     pub edited_params: Option<Map>,
     /// Decides which of two versions of this step wins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Micros>,
     /// Fields of a later version.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]
     pub extra: Map,
 }
 
@@ -178,6 +199,7 @@ impl Iteration {
 
 /// What became of an occurrence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
     /// A plan was made.
@@ -192,6 +214,7 @@ pub enum RunStatus {
 
 /// The record of one occurrence, in `aiRuns`; its id is the iteration's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AiRun {
     /// The mission.
@@ -209,11 +232,13 @@ pub struct AiRun {
     pub finished_at: Micros,
     /// How often it was tried.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub attempts: u32,
     /// Tokens used, as the gateway counts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
     /// Fields of a later version.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]
     pub extra: Map,
 }

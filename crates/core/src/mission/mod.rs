@@ -6,6 +6,8 @@ mod check;
 pub mod followup;
 mod iteration;
 mod problem;
+#[cfg(feature = "openapi")]
+pub mod schema;
 pub mod slot;
 mod status;
 

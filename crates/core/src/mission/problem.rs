@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A field that can't be used as it is, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// The field, with dots into objects: `cadence.atHour`.
     pub field: String,

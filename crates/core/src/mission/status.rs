@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What became of a step. The merge knows which of two wins (SYNC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase", from = "String")]
 pub enum StepStatus {
     /// In the plan, not looked at yet.

@@ -25,6 +25,7 @@ use crate::{
 
 /// What a person decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(
     tag = "kind",
     rename_all = "lowercase",
@@ -32,9 +33,11 @@ use crate::{
 )]
 pub enum Decision {
     /// Yes, with other parameters where there are some.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Approve {
         /// The parameters as the person changed them.
         #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
         edited_params: Option<Map>,
     },
     /// No.

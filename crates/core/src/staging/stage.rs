@@ -34,6 +34,7 @@ pub struct Staging<'a> {
 
 /// A proposal that waits here no longer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Closed {
     /// The proposal.
     pub id: String,
