@@ -80,6 +80,17 @@ impl ApiError {
         error
     }
 
+    /// Too many connections are open.
+    pub fn too_many_connections() -> ApiError {
+        let mut error = ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_connections",
+            "Too many devices of this account are connected; close some of them, or try again in a minute.",
+        );
+        error.retry_after_s = Some(60);
+        error
+    }
+
     /// Something the caller can't help; logged here, once, and not told.
     pub fn internal(error: impl fmt::Display) -> ApiError {
         tracing::error!("A request failed: {error}");
@@ -168,9 +179,11 @@ impl From<PathRejection> for ApiError {
 
 impl From<mana_store::StoreError> for ApiError {
     fn from(error: mana_store::StoreError) -> ApiError {
-        use mana_store::StoreError::{Busy, EmailTaken, InvalidCursor, OwnerExists, SecretInvalid};
+        use mana_store::StoreError::{
+            Busy, EmailTaken, InvalidCursor, OwnerExists, SecretInvalid, Unavailable,
+        };
         match error {
-            Busy => ApiError::busy(),
+            Busy | Unavailable => ApiError::busy(),
             EmailTaken => ApiError::new(StatusCode::CONFLICT, "email_taken", sentence(&error)),
             OwnerExists => ApiError::new(StatusCode::CONFLICT, "owner_exists", sentence(&error)),
             SecretInvalid => {

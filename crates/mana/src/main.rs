@@ -9,12 +9,14 @@ mod connections;
 mod data_dir;
 mod error;
 mod http;
+mod limits;
 mod llm;
 mod modules;
 mod openapi;
 mod random;
 mod routes;
 mod serve;
+mod storage;
 mod web;
 
 use std::io::IsTerminal as _;

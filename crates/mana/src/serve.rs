@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mana_ai::{Runner, RunnerConfig};
-use mana_core::manifest::Registry;
 use mana_llm::Gateway;
-use mana_store::{SqliteStore, Store as _};
 use mana_sync::{Hub, Sync};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -18,7 +16,9 @@ use crate::app::{self, App};
 use crate::auth::{Auth, ServiceKey};
 use crate::config::{Config, Role};
 use crate::data_dir::DataDir;
+use crate::limits::Limits;
 use crate::llm::GatewayLlm;
+use crate::storage::Storage;
 use crate::web::WebApp;
 use crate::{clock, connections, modules};
 
@@ -34,9 +34,13 @@ pub async fn serve(config: Config) -> Result<()> {
     let dir = DataDir::open(&config.data_dir)?;
     let (registry, rejected_modules) = modules::load(&dir.join("modules"));
     let registry = Arc::new(registry);
-    let store = open_store(&config, registry.clone()).await?;
-    // This is the only process, so whatever is claimed was claimed by one that is gone.
-    let freed = store.release_all().await?;
+    let Storage { store, accounts } = Storage::open(&config, registry.clone()).await?;
+    // Where this is the only process, whatever is claimed was claimed by one that is gone.
+    let freed = if store.is_shared() {
+        0
+    } else {
+        store.release_all().await?
+    };
     if freed > 0 {
         tracing::info!(
             freed,
@@ -46,7 +50,7 @@ pub async fn serve(config: Config) -> Result<()> {
 
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr()?;
-    let auth = Auth::open(&config, &dir, store.clone())?;
+    let auth = Auth::open(&config, &dir, accounts.clone(), store.is_shared()).await?;
     let setup = auth.new_setup_token().await?;
     let shutdown = CancellationToken::new();
     let sync = Sync::new(store.clone(), registry.clone(), Hub::new());
@@ -56,7 +60,7 @@ pub async fn serve(config: Config) -> Result<()> {
         sync.clone(),
         Arc::new(GatewayLlm::new(gateway.clone())),
         registry.clone(),
-        store.clone(),
+        accounts,
         runner_config(&config),
         Arc::new(clock::now),
     ));
@@ -66,6 +70,7 @@ pub async fn serve(config: Config) -> Result<()> {
         store: store.clone(),
         registry,
         rejected_modules,
+        limits: Arc::new(Limits::new(&config.limits)),
         sync: Arc::new(sync),
         runner: runner.clone(),
         gateway: gateway.clone(),
@@ -78,6 +83,7 @@ pub async fn serve(config: Config) -> Result<()> {
         .config
         .serves(Role::Ai)
         .then(|| tokio::spawn(runner.run_until(shutdown.clone())));
+    let relaying = tokio::spawn(app.sync.as_ref().clone().relay());
     let clearing = tokio::spawn(clear_expired(app.clone()));
     // Heard before the first line is said: who reads it may send one at once.
     let signals = Signals::listen()?;
@@ -91,6 +97,7 @@ pub async fn serve(config: Config) -> Result<()> {
     shutdown.cancelled().await;
     tracing::info!("Mana stops");
     clearing.abort();
+    relaying.abort();
     let ended = timeout(STOP_WITHIN, async {
         if let Some(planning) = planning {
             let _ = planning.await;
@@ -114,20 +121,13 @@ pub async fn serve(config: Config) -> Result<()> {
 pub async fn migrate(config: Config) -> Result<()> {
     let dir = DataDir::open(&config.data_dir)?;
     let (registry, _) = modules::load(&dir.join("modules"));
-    let store = open_store(&config, Arc::new(registry)).await?;
-    store.close().await;
+    let storage = Storage::open(&config, Arc::new(registry)).await?;
+    storage.store.close().await;
     println!(
         "The database {} is up to date.",
-        config.storage.sqlite.display()
+        config.storage.database.name()
     );
     Ok(())
-}
-
-async fn open_store(config: &Config, registry: Arc<Registry>) -> Result<Arc<SqliteStore>> {
-    let path = &config.storage.sqlite;
-    SqliteStore::open(path, registry)
-        .await
-        .with_context(|| format!("The database {} can't be opened", path.display()))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {

@@ -132,7 +132,7 @@ impl Sync {
     }
 
     fn tell(&self, scope: &Scope, pushed: &Pushed, client: &str) {
-        for notice in Notice::of(&pushed.tables, client) {
+        for notice in Notice::of(&pushed.tables, Some(client)) {
             self.hub.publish(scope.owner(), notice);
         }
         if pushed.schedule_changed {

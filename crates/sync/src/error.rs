@@ -55,7 +55,7 @@ impl SyncError {
             Self::InvalidCursor(_) => "invalid_cursor",
             Self::InvalidPlace => "invalid_after",
             Self::Store(StoreError::ResyncRequired) => "resync_required",
-            Self::Store(StoreError::Busy) | Self::Interrupted => "busy",
+            Self::Store(StoreError::Busy | StoreError::Unavailable) | Self::Interrupted => "busy",
             Self::Store(StoreError::DiskFull) => "disk_full",
             Self::Store(StoreError::LeaseLost) => "lease_lost",
             Self::Store(_) => "internal",
@@ -72,7 +72,7 @@ impl SyncError {
             | Self::InvalidPlace => 400,
             Self::Store(StoreError::ResyncRequired) => 410,
             Self::Store(StoreError::LeaseLost) => 409,
-            Self::Store(StoreError::Busy) | Self::Interrupted => 503,
+            Self::Store(StoreError::Busy | StoreError::Unavailable) | Self::Interrupted => 503,
             Self::Store(StoreError::DiskFull) => 507,
             Self::Store(_) => 500,
         }

@@ -66,7 +66,7 @@ impl RunPhase {
 
 impl Notice {
     /// One notice for each app that a commit touched.
-    pub(crate) fn of(tables: &BTreeSet<(String, String)>, client: &str) -> Vec<Self> {
+    pub(crate) fn of(tables: &BTreeSet<(String, String)>, client: Option<&str>) -> Vec<Self> {
         let mut apps: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for (app, table) in tables {
             apps.entry(app).or_default().insert(table.clone());
@@ -75,7 +75,7 @@ impl Notice {
             .map(|(app, tables)| Self::Sync {
                 app: app.to_owned(),
                 tables,
-                origin_client: Some(client.to_owned()),
+                origin_client: client.map(str::to_owned),
             })
             .collect()
     }
@@ -112,6 +112,14 @@ impl Hub {
         let listeners = lock(&self.listeners);
         for inbox in listeners.get(user).into_iter().flatten() {
             lock(&inbox.waiting).add(&notice);
+            inbox.arrived.notify_one();
+        }
+    }
+
+    /// Tells everybody that anything could have happened.
+    pub fn publish_everything(&self) {
+        for inbox in lock(&self.listeners).values().flatten() {
+            lock(&inbox.waiting).add(&Notice::Everything);
             inbox.arrived.notify_one();
         }
     }

@@ -11,6 +11,7 @@ mod accept;
 mod error;
 mod follow;
 mod hub;
+mod relay;
 mod snapshot;
 mod wire;
 

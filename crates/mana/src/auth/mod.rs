@@ -13,7 +13,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use mana_core::Micros;
 use mana_store::{Accounts, Session, User};
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 pub use caller::{Caller, bearer};
 pub use routes::router;
@@ -43,8 +43,18 @@ pub struct Auth {
 
 impl Auth {
     /// Reads the signing key, or makes it on the first start.
-    pub fn open(config: &Config, dir: &DataDir, accounts: Arc<dyn Accounts>) -> Result<Auth> {
-        let key = dir.secret("token.key", TokenKeys::generate)?;
+    ///
+    /// Servers that share a database sign with one key, that of the first: any of them serves any device.
+    pub async fn open(
+        config: &Config,
+        dir: &DataDir,
+        accounts: Arc<dyn Accounts>,
+        shared: bool,
+    ) -> Result<Auth> {
+        let mut key = dir.secret("token.key", TokenKeys::generate)?;
+        if shared {
+            key = accounts.kv_init("token.key", &key).await?;
+        }
         Ok(Auth {
             accounts,
             tokens: TokenKeys::from_pkcs8(&key).with_context(|| {
@@ -95,6 +105,22 @@ impl Auth {
     /// The ids of sessions as they end, for open sockets.
     pub fn ended_sessions(&self) -> broadcast::Receiver<String> {
         self.ended.subscribe()
+    }
+
+    /// Whether a session goes on after what was heard of [`Auth::ended_sessions`].
+    pub async fn goes_on(&self, session: &str, ended: Result<String, RecvError>) -> bool {
+        match ended {
+            Ok(ended) => ended != session,
+            // Too many ended at once to hear of each: ask.
+            Err(RecvError::Lagged(_)) => self.is_session(session).await,
+            Err(RecvError::Closed) => false,
+        }
+    }
+
+    /// Whether the session has not ended.
+    pub async fn is_session(&self, id: &str) -> bool {
+        let session = self.accounts.session_by_id(id, clock::now()).await;
+        matches!(session, Ok(Some(_)))
     }
 
     async fn start_session(&self, user: &User) -> ApiResult<(Session, String)> {

@@ -9,10 +9,12 @@ mod table;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mana_llm::LlmConfig;
+use mana_store::PostgresOptions;
 pub use source::ConfigError;
 use source::Source;
 use table::{TABLE, Variable};
@@ -28,6 +30,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Who may come in.
     pub auth: AuthConfig,
+    /// How much one person may do at a time.
+    pub limits: LimitsConfig,
     /// When missions run.
     pub runner: RunnerConfig,
     /// The providers of models.
@@ -51,8 +55,32 @@ pub struct ServerConfig {
 /// The database.
 #[derive(Debug, Clone)]
 pub struct StorageConfig {
-    /// The SQLite file.
-    pub sqlite: PathBuf,
+    /// Which database.
+    pub database: Database,
+}
+
+/// Where the data is kept.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A Postgres database.
+    Postgres {
+        /// Its address, which may hold a password.
+        url: Secret,
+        /// How it is used.
+        options: PostgresOptions,
+    },
+}
+
+impl Database {
+    /// How to call it in a message; no password.
+    pub fn name(&self) -> String {
+        match self {
+            Database::Sqlite(path) => path.display().to_string(),
+            Database::Postgres { .. } => "of DATABASE_URL (Postgres)".to_owned(),
+        }
+    }
 }
 
 /// Accounts.
@@ -60,6 +88,15 @@ pub struct StorageConfig {
 pub struct AuthConfig {
     /// Who may sign up.
     pub signup: Signup,
+}
+
+/// How much one person may do at a time.
+#[derive(Debug, Clone)]
+pub struct LimitsConfig {
+    /// Pushes at once, and a minute after that.
+    pub pushes_per_minute: NonZeroU32,
+    /// Open sockets and streams.
+    pub connections: NonZeroU32,
 }
 
 /// The runner.
@@ -169,10 +206,14 @@ impl Config {
                 service_key: service_key(&source)?,
             },
             storage: StorageConfig {
-                sqlite: sqlite(&source, &data_dir)?,
+                database: database(&source, &data_dir)?,
             },
             auth: AuthConfig {
                 signup: signup(&source)?,
+            },
+            limits: LimitsConfig {
+                pushes_per_minute: count(&source, "MANA_PUSHES_PER_MINUTE")?,
+                connections: count(&source, "MANA_CONNECTIONS_PER_USER")?,
             },
             runner: RunnerConfig {
                 tick_interval: millis(&source, "TICK_INTERVAL_MS")?,
@@ -334,24 +375,42 @@ fn service_key(source: &Source) -> Result<Option<Secret>, ConfigError> {
     }
 }
 
-fn sqlite(source: &Source, data_dir: &Path) -> Result<PathBuf, ConfigError> {
+fn database(source: &Source, data_dir: &Path) -> Result<Database, ConfigError> {
+    let options = PostgresOptions {
+        connections: whole(source, "MANA_DB_POOL", 2)?,
+        idle: Duration::from_secs(whole(source, "MANA_DB_IDLE_S", 1)?.into()),
+        ..PostgresOptions::default()
+    };
     let Some(url) = source.get("DATABASE_URL") else {
-        return Ok(data_dir.join("mana.db"));
+        return Ok(Database::Sqlite(data_dir.join("mana.db")));
     };
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Err(ConfigError::new(
-            "DATABASE_URL",
-            "asks for Postgres, which this version can't use yet; unset it and Mana keeps its data in SQLite",
-        ));
+        return Ok(Database::Postgres {
+            url: Secret::new(url),
+            options,
+        });
     }
     let path = url
         .strip_prefix("sqlite://")
         .or_else(|| url.strip_prefix("sqlite:"));
     match path {
-        Some(path) if !path.is_empty() && !path.contains('?') => Ok(PathBuf::from(path)),
+        Some(path) if !path.is_empty() && !path.contains('?') => {
+            Ok(Database::Sqlite(PathBuf::from(path)))
+        }
         _ => Err(ConfigError::new(
             "DATABASE_URL",
-            "is no database Mana knows; use sqlite:///absolute/path/to/mana.db, or unset it for the one in the data directory",
+            "is no database Mana knows; use sqlite:///absolute/path/to/mana.db or postgres://user:password@host/database, or unset it for the file in the data directory",
+        )),
+    }
+}
+
+fn whole(source: &Source, name: &'static str, least: u32) -> Result<u32, ConfigError> {
+    let text = source.effective(name);
+    match text.parse() {
+        Ok(number) if number >= least => Ok(number),
+        _ => Err(ConfigError::new(
+            name,
+            format!("'{text}' won't do; use a whole number from {least} up"),
         )),
     }
 }
@@ -367,6 +426,16 @@ fn signup(source: &Source) -> Result<Signup, ConfigError> {
                 format!("'{text}' is unknown; use open, invite or closed"),
             )
         })
+}
+
+fn count(source: &Source, name: &'static str) -> Result<NonZeroU32, ConfigError> {
+    let text = source.effective(name);
+    text.parse().map_err(|_| {
+        ConfigError::new(
+            name,
+            format!("'{text}' is no number above 0; use a whole number, such as 100"),
+        )
+    })
 }
 
 fn millis(source: &Source, name: &'static str) -> Result<Duration, ConfigError> {
@@ -433,7 +502,7 @@ mod tests {
         let config = config(&[], "").unwrap();
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:3050");
         assert_eq!(config.server.roles.len(), 5);
-        assert_eq!(config.storage.sqlite, Path::new("/data/mana.db"));
+        assert_eq!(config.storage.database.name(), "/data/mana.db");
         assert_eq!(config.auth.signup, Signup::Closed);
         assert_eq!(config.llm.timeout, Duration::from_secs(300));
         assert_eq!(config.runner.tick_interval, Duration::from_secs(60));
@@ -486,8 +555,11 @@ mod tests {
             ("MANA_PUBLIC_URL", "mana.example.org"),
             ("MANA_PUBLIC_URL", "https://mana.example.org/app"),
             ("MANA_SERVICE_KEY", "short"),
+            ("MANA_PUSHES_PER_MINUTE", "0"),
+            ("MANA_CONNECTIONS_PER_USER", "many"),
             ("DATABASE_URL", "mysql://x"),
-            ("DATABASE_URL", "postgres://mana:hunter2@db/mana"),
+            ("MANA_DB_POOL", "1"),
+            ("MANA_DB_IDLE_S", "long"),
             ("TICK_INTERVAL_MS", "0"),
             ("TICK_ENABLED", "perhaps"),
             ("MANA_LLM_TIMEOUT_MS", "5s"),
