@@ -3,7 +3,7 @@ import { Core } from '../core';
 import type { Manifest, RecordKey, Row } from '../core/types';
 import { Bus } from './bus';
 import { ManaDb } from './database';
-import { asRow, keyName, primaryKey, type RecordRow } from './rows';
+import { asRow, keyName, primaryKey } from './rows';
 
 type RowListener = (rows: Row[]) => void;
 
@@ -105,9 +105,10 @@ export class Replica {
 		this.#reads.add(changed);
 		try {
 			const read = await this.db.records.bulkGet(keys.map(primaryKey));
-			const fresh = read.filter((row) => row !== undefined && !changed.has(keyName(row)));
+			// what is not there any more was dropped: as good as deleted
+			const rows = read.map((row, at) => (row ? asRow(row) : { ...keys[at]!, data: {}, meta: {}, deleted: true }));
 			this.#reads.delete(changed);
-			this.#emit(fresh.map((row) => asRow(row as RecordRow)));
+			this.#emit(rows.filter((row) => !changed.has(keyName(row))));
 		} catch {
 			// the database was closed meanwhile: there is no one left to tell
 		} finally {

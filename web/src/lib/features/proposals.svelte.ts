@@ -5,6 +5,7 @@ import { currentReplica, onReplica } from '../db/current';
 import { execute } from '../db/executor';
 import type { Replica } from '../db/replica';
 import { keyName } from '../db/rows';
+import { storageUnreadable } from '../db/storage';
 
 let all = $state.raw<Proposal[]>([]);
 let ready = $state(false);
@@ -55,12 +56,8 @@ export function reject(id: string, reason?: string): Promise<boolean> {
 export async function refreshProposal(id: string): Promise<void> {
 	const replica = currentReplica();
 	const { stageMission } = await import('./staging');
-	await replica.db.transaction('rw', replica.db.proposals, async () => {
-		const proposal = await replica.db.proposals.get(id);
-		if (proposal && waits(proposal)) await replica.db.proposals.delete(id);
-	});
 	const missionId = all.find((proposal) => proposal.id === id)?.missionId;
-	if (missionId) await stageMission(replica, missionId);
+	if (missionId) await stageMission(replica, missionId, id);
 }
 
 async function decide(id: string, decision: Decision): Promise<boolean> {
@@ -73,18 +70,18 @@ async function decide(id: string, decision: Decision): Promise<boolean> {
 	} catch (thrown) {
 		const { code, message, details } = asManaError(thrown);
 		const error = JSON.parse(JSON.stringify({ code, message, details })) as Proposal['error'];
-		await replica.db.proposals
-			.where('id')
-			.equals(id)
-			.and(waits)
-			.modify({ error });
+		// where there is no space for the reason either, this tab shows it
+		await replica.db.proposals.where('id').equals(id).and(waits).modify({ error }).catch(() => {
+			all = all.map((one) => (one.id === id && waits(one) ? { ...one, error } : one));
+		});
 		return false;
 	} finally {
 		busy.delete(id);
 	}
 }
 
-function waits({ status }: Proposal): boolean {
+/** Whether it still asks for a decision; a `failed` one can only be rejected. */
+export function waits({ status }: Proposal): boolean {
 	return status === 'open' || status === 'failed';
 }
 
@@ -107,7 +104,7 @@ onReplica((replica: Replica | null) => {
 				all = rows;
 				ready = true;
 			},
-			error: (thrown: unknown) => console.error('proposals cannot be read', thrown)
+			error: storageUnreadable
 		});
 		stop = () => subscription.unsubscribe();
 	});

@@ -109,6 +109,21 @@ describe('startServerIterationStaging', () => {
 		expect(await replica.db.proposals.where('status').equals('open').count()).toBe(1);
 	});
 
+	it('forgets what was decided once its iteration is no longer in the mission', async () => {
+		const replica = await openTab(someUser());
+		await arrive(replica, [missionInsert(), iterationArrives([taskStep(0), taskStep(1)])]);
+		await stageMission(replica, MISSION);
+		const [decided, open] = await replica.db.proposals.orderBy('id').toArray();
+		await replica.db.proposals.update(decided!.id, { status: 'rejected', iterationId: 'an older run' });
+		await replica.db.proposals.update(open!.id, { iterationId: 'an older run' });
+		await replica.db.proposals.add({ ...decided!, id: 'kept', status: 'approved' });
+		await stageMission(replica, MISSION);
+		const left = new Map((await replica.db.proposals.toArray()).map((one) => [one.id, one.status]));
+		expect(left.get('kept')).toBe('approved');
+		expect(left.get(open!.id)).toBeDefined();
+		expect(left.get(decided!.id)).not.toBe('rejected');
+	});
+
 	it('closes what belongs to a deleted mission', async () => {
 		const replica = await openTab(someUser());
 		stage(replica);

@@ -1,8 +1,11 @@
 import { liveQuery } from 'dexie';
 import type { Iteration, RecordState } from '../core/types';
+import type { ManaDb } from '../db/database';
 import type { Replica } from '../db/replica';
 import { primaryKey, stateOf, type RecordRow } from '../db/rows';
+import { storageUnreadable } from '../db/storage';
 import { oneAtATime } from '../sync/locks';
+import { waits } from './proposals.svelte';
 
 /**
  * Turn arriving plans into proposals on this device, and close those that were decided elsewhere. A proposal's id is
@@ -22,7 +25,7 @@ export function startServerIterationStaging(replica: Replica): () => void {
 			latest = rows;
 			void work();
 		},
-		error: (thrown: unknown) => console.error('staging stopped', thrown)
+		error: storageUnreadable
 	});
 	async function work(): Promise<void> {
 		if (running) return;
@@ -55,14 +58,18 @@ export function startServerIterationStaging(replica: Replica): () => void {
 	};
 }
 
-/** Bring a mission's proposals in line with its record, as it is now. */
-export async function stageMission(replica: Replica, missionId: string): Promise<void> {
+/**
+ * Bring a mission's proposals in line with its record, as it is now. `again`: one that waits is made anew, from the
+ * records as they are; where that fails the old one stays.
+ */
+export async function stageMission(replica: Replica, missionId: string, again?: string): Promise<void> {
 	await oneAtATime(`mana-staging-${replica.userId}`, async () => {
 		const { db, core } = replica;
 		await db.transaction('rw', [db.records, db.proposals], async () => {
 			const row = await db.records.get(primaryKey({ app: 'ai', table: 'aiMissions', id: missionId }));
 			if (!row) return;
 			const mission: RecordState = { data: row.data, meta: row.meta };
+			if (again) await db.proposals.where('id').equals(again).and(waits).delete();
 			const known = await db.proposals.where('missionId').equals(missionId).toArray();
 			const have = known.map((proposal) => proposal.id);
 			const keys = core.touched(missionId, mission, have);
@@ -75,14 +82,21 @@ export async function stageMission(replica: Replica, missionId: string): Promise
 			});
 			await db.proposals.bulkAdd(proposals);
 			for (const { id } of closed) {
-				await db.proposals
-					.where('id')
-					.equals(id)
-					.and(({ status }) => status === 'open' || status === 'failed')
-					.modify({ status: 'closed' });
+				await db.proposals.where('id').equals(id).and(waits).modify({ status: 'closed' });
 			}
+			await prune(db, missionId, mission);
 		});
 	});
+}
+
+/** What was decided, of iterations that the mission no longer holds: nobody asks for it again. */
+async function prune(db: ManaDb, missionId: string, { data }: RecordState): Promise<void> {
+	const kept = new Set(((data.iterations ?? []) as Iteration[]).map(({ id }) => id));
+	await db.proposals
+		.where('missionId')
+		.equals(missionId)
+		.and((proposal) => !waits(proposal) && !kept.has(proposal.iterationId))
+		.delete();
 }
 
 /** What staging depends on, in short: the same again means that there is nothing to do. */

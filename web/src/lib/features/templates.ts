@@ -1,7 +1,8 @@
-import type { Cadence, L10n, MissionInput } from '../core/types';
+import type { Cadence, MissionInput } from '../core/types';
+import type { Locale } from '../i18n';
 
 /** A text in every language of the screen. */
-type Text = Required<L10n>;
+type Text = Record<Locale, string>;
 
 /** A mission to begin with; the person's words from then on. */
 export interface MissionTemplate {

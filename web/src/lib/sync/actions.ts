@@ -47,10 +47,3 @@ export async function retrySetAside(eventId: string): Promise<void> {
 	bus.publish('setAside', {});
 	bus.publish('outbox', {});
 }
-
-/** Never send it; the record keeps it on this device. */
-export async function dropSetAside(eventId: string): Promise<void> {
-	const { db, bus } = currentReplica();
-	await db.setAside.delete(eventId);
-	bus.publish('setAside', {});
-}

@@ -6,9 +6,10 @@ import { execute } from '../db/executor';
 import { openTab, someUser, until } from '../testing/replica';
 import { FakeServer } from '../testing/server';
 import { flush } from './actions';
+import { dropSetAside } from '../features/setAside';
 import { SyncEngine } from './engine';
 import { startSync, SyncLoop } from './loop';
-import { dropSetAside, exportSetAside, resetStatus, retrySetAside, syncStatus } from './status.svelte';
+import { exportSetAside, resetStatus, retrySetAside, syncStatus } from './status.svelte';
 import { setReplica } from '../db/current';
 
 /** Sockets that never open: what arrives here arrives by asking. */
@@ -213,7 +214,8 @@ describe('changes set aside', () => {
 		expect(syncStatus.setAside.map((one) => one.reason).sort()).toEqual(['bad is not wanted', 'worse is not wanted']);
 		expect(await exportSetAside().text()).toContain('"bad is not wanted"');
 		const byId = (id: string) => syncStatus.setAside.find((one) => one.change.id === id)?.eventId ?? '';
-		await dropSetAside(byId('worse'));
+		await dropSetAside(byId('worse'), replica, server.get);
+		expect(await replica.db.records.get(['todo', 'tasks', 'worse'])).toBeUndefined();
 		refuses = false;
 		await retrySetAside(byId('bad'));
 		await until(() => server.log.length === 2 && syncStatus.setAside.length === 0);

@@ -1,6 +1,6 @@
 import type { SetAsideRow } from '../db/database';
 
-export { dropSetAside, flush, retrySetAside, syncNow } from './actions';
+export { flush, retrySetAside, syncNow } from './actions';
 
 export type SetAside = SetAsideRow;
 export type SyncState = 'synced' | 'syncing' | 'offline' | 'error';

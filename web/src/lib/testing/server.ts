@@ -1,6 +1,6 @@
 import { ApiError, OfflineError } from '../api/http';
-import type { Change } from '../core/types';
-import type { Adjusted, PostSync, SyncAnswer, SyncRequest } from '../sync/wire';
+import type { Adjusted, Change } from '../core/types';
+import type { PostSync, SyncAnswer, SyncRequest } from '../sync/wire';
 
 /** What the engine sees of a server: a log with a cursor that repeats are no-ops in. No merge, no rules. */
 export class FakeServer {
@@ -38,6 +38,22 @@ export class FakeServer {
 			conflicts: [],
 			adjusted: changes.flatMap((change) => this.adjust(change))
 		} satisfies SyncAnswer;
+	};
+
+	/** The log by itself, page after page, as a reader without a client id sees it. */
+	get = async (path: string): Promise<SyncAnswer> => {
+		if (!this.online) throw new OfflineError();
+		const query = new URL(path, 'http://server').searchParams;
+		const from = Number(query.get('since') || 0);
+		const page = this.log.slice(from, from + this.pageSize);
+		return {
+			serverChanges: page.map((row) => row.change).filter((change) => change.table === query.get('collection')),
+			syncedUntil: String(from + page.length),
+			hasMore: from + page.length < this.log.length,
+			serverTime: this.serverTime(),
+			conflicts: [],
+			adjusted: []
+		};
 	};
 
 	/** Something another client did. */
