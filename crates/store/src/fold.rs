@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use mana_core::{
     Adjusted, Change, Micros, RecordKey, RecordState, TableSchema, apply,
-    change::set_back,
+    change::{FUTURE_TOLERANCE, set_back},
     manifest::Registry,
     mission::{self, ScheduleRow},
 };
@@ -27,10 +27,15 @@ pub(crate) struct Plan {
     set_back: HashMap<String, Vec<Adjusted>>,
     /// Of the stored ones.
     stored: Vec<Adjusted>,
+    /// The first place that the new changes may have in the log.
+    first: Micros,
 }
 
 impl Plan {
     /// `stored` has the event ids that the log holds, with the stamps that were set back then.
+    ///
+    /// `now` is later than the log's end, whatever the clock says, and the new places follow the stamps that are set
+    /// back: so what a device wrote later is later in the next push too, also at a server whose clock is behind.
     pub fn new(
         registry: &Registry,
         changes: Vec<Change>,
@@ -54,7 +59,9 @@ impl Plan {
             }
         }
         let mut by_event: HashMap<String, Vec<Adjusted>> = HashMap::new();
+        let mut first = now;
         for adjusted in set_back(&mut fresh, |change| schema_of(registry, change), now) {
+            first = first.max(adjusted.at.plus(-FUTURE_TOLERANCE));
             by_event
                 .entry(adjusted.event_id.clone())
                 .or_default()
@@ -64,6 +71,7 @@ impl Plan {
             fresh,
             set_back: by_event,
             stored: again,
+            first,
         })
     }
 
@@ -212,7 +220,7 @@ pub(crate) fn log_rows(
     let mut at = end.0;
     let mut rows = Vec::with_capacity(plan.fresh.len() + folded.follow_ups.len());
     for (change, client) in theirs.chain(ours) {
-        at = now.max(at.plus(1));
+        at = now.max(plan.first).max(at.plus(1));
         rows.push((
             ChangeRow::new(change, client, at)?,
             plan.adjusted_of(change)?,

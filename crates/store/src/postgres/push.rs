@@ -34,7 +34,8 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
     let tx = &mut log.tx;
     let sent = push.changes.len();
     let stored = stored(tx, user, &push.changes).await?;
-    let plan = Plan::new(&db.registry, push.changes, stored, push.received_at)?;
+    let now = push.received_at.max(log.head.0.plus(1));
+    let plan = Plan::new(&db.registry, push.changes, stored, now)?;
     if let Some(fence) = &push.fence {
         let held = runs::end(tx, user, fence).await?;
         // A run whose answer got lost after the commit comes again with nothing new: that is no late writer.

@@ -33,7 +33,9 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
         .iter()
         .filter_map(|change| change.event_id.as_deref());
     let stored = stored(&mut tx, user, events).await?;
-    let plan = Plan::new(&store.registry, push.changes, stored, push.received_at)?;
+    let mut cursor = log::head(&mut tx, user).await?;
+    let now = push.received_at.max(cursor.0.plus(1));
+    let plan = Plan::new(&store.registry, push.changes, stored, now)?;
     if let Some(fence) = &push.fence {
         let held = runs::end(&mut tx, user, fence).await?;
         // A run whose answer got lost after the commit comes again with nothing new: that is no late writer.
@@ -42,7 +44,6 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
             return Err(StoreError::LeaseLost);
         }
     }
-    let mut cursor = log::head(&mut tx, user).await?;
     let mut pushed = Pushed {
         adjusted: plan.adjusted(),
         ..Pushed::default()

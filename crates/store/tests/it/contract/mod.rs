@@ -39,6 +39,7 @@ macro_rules! contract {
             push: sync_s4_an_event_id_twice_in_a_push_counts_once,
             push: sync_s4_a_push_that_was_stored_in_part_stores_the_rest,
             push: sync_t3_future_stamps_are_set_back_in_their_order,
+            push: sync_t3_what_is_later_stays_later_in_the_next_push_whatever_the_clock,
             push: sync_s4_a_replay_answers_the_same_adjusted,
             push: sync_t3_stamps_within_a_minute_stay,
             push: sync_s3_a_bad_change_stores_nothing_of_its_push,
@@ -94,12 +95,10 @@ macro_rules! contract {
             accounts: a_session_ends_when_it_expires,
             accounts: a_session_is_found_and_ended_by_its_id,
             accounts: a_session_can_be_prolonged_while_it_lasts,
-            accounts: sign_out_ends_one_session_or_all,
             accounts: a_new_password_ends_every_session,
-            accounts: a_profile_can_be_changed,
             accounts: a_session_needs_an_account,
             accounts: expired_things_are_forgotten,
-            accounts: settings_are_kept_and_the_first_wins,
+            accounts: a_setting_is_the_first_that_was_kept,
             concurrent: sync_s1_readers_see_every_row_once_while_many_write,
         );
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mana_core::Adjusted;
+use mana_core::{Adjusted, Micros};
 use mana_store::{Cursor, Pushed, StoreError};
 use serde_json::json;
 
@@ -87,6 +87,30 @@ pub async fn sync_t3_future_stamps_are_set_back_in_their_order(store: Arc<impl B
         page.changes[2].change.fields["title"].updated_at,
         Some(titles[2].at)
     );
+}
+
+/// Found by the simulation: a device whose clock is ahead keeps its last write, the log held the one before.
+pub async fn sync_t3_what_is_later_stays_later_in_the_next_push_whatever_the_clock(
+    store: Arc<impl Backend>,
+) {
+    let me = scope("me");
+    let ahead = after(86_400);
+    let title = |value: &str, at: Micros| set("t", "title", json!(value), at);
+    let first = vec![
+        title("z", ahead),
+        title("zz", ahead.plus(1)),
+        title("zzz", ahead.plus(2)),
+    ];
+    push(&*store, &me, "c", first, NOW).await;
+    // Through another instance, at the same moment, earlier, and much earlier.
+    let clocks = [NOW, NOW.plus(-1), after(-2)];
+    for (n, now) in clocks.into_iter().enumerate() {
+        let value = format!("{}", 9 - n);
+        let change = title(&value, ahead.plus(10 + n as i64));
+        push(&*store, &me, "c", vec![change], now).await;
+        let record = get_task(&*store, &me, "t").await.unwrap();
+        assert_eq!(record.data["title"], value.as_str());
+    }
 }
 
 pub async fn sync_s4_a_replay_answers_the_same_adjusted(store: Arc<impl Backend>) {
