@@ -104,9 +104,6 @@ pub trait Accounts: Send + Sync {
     /// Whether the server has been set up.
     async fn owner_exists(&self) -> Result<bool>;
 
-    /// How many accounts there are.
-    async fn count_users(&self) -> Result<u64>;
-
     /// Accounts by id, after this one.
     async fn users(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<User>>;
 
@@ -115,9 +112,6 @@ pub trait Accounts: Send + Sync {
 
     /// The account with this id.
     async fn user(&self, id: &UserId) -> Result<Option<User>>;
-
-    /// Takes over the name, time zone and locale of `user`.
-    async fn update_profile(&self, user: &User) -> Result<()>;
 
     /// Replaces the password hash and ends every session of the account.
     async fn set_password(&self, id: &UserId, password_hash: &str) -> Result<()>;
@@ -140,14 +134,8 @@ pub trait Accounts: Send + Sync {
     /// Lets a session last longer. False if it has ended.
     async fn extend_session(&self, token: &str, now: Micros, expires_at: Micros) -> Result<bool>;
 
-    /// Ends a session.
-    async fn delete_session(&self, token: &str) -> Result<()>;
-
     /// Ends the session with this id.
     async fn delete_session_by_id(&self, id: &str) -> Result<()>;
-
-    /// Ends every session of an account.
-    async fn delete_sessions(&self, id: &UserId) -> Result<u64>;
 
     /// Forgets sessions and secrets that have expired.
     async fn delete_expired(&self, now: Micros) -> Result<u64>;
@@ -162,18 +150,6 @@ pub trait Accounts: Send + Sync {
 
     /// Keeps the one setup secret; an earlier one is no good any more.
     async fn put_setup_secret(&self, secret: &str) -> Result<()>;
-
-    /// Whether the secret could be taken now.
-    async fn has_secret(&self, purpose: &str, secret: &str, now: Micros) -> Result<bool>;
-
-    /// Spends a secret. True once.
-    async fn take_secret(&self, purpose: &str, secret: &str, now: Micros) -> Result<bool>;
-
-    /// A setting of the server's own.
-    async fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>>;
-
-    /// Keeps a setting, in place of what was there.
-    async fn kv_put(&self, key: &str, value: &[u8]) -> Result<()>;
 
     /// Keeps a setting if there is none, and answers the one that is kept: how several processes agree on a key.
     async fn kv_init(&self, key: &str, value: &[u8]) -> Result<Vec<u8>>;

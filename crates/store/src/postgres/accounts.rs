@@ -136,13 +136,6 @@ impl Accounts for PostgresStore {
         owner_exists(&mut *self.db.pool.acquire().await?).await
     }
 
-    async fn count_users(&self) -> Result<u64> {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM users")
-            .fetch_one(&self.db.pool)
-            .await?;
-        Ok(count.unsigned_abs())
-    }
-
     async fn users(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<User>> {
         let rows: Vec<UserRow> =
             sqlx::query_as("SELECT * FROM users WHERE id > $1 ORDER BY id LIMIT $2")
@@ -167,22 +160,6 @@ impl Accounts for PostgresStore {
             .fetch_optional(&self.db.pool)
             .await?;
         Ok(row.map(User::from))
-    }
-
-    async fn update_profile(&self, user: &User) -> Result<()> {
-        let done =
-            sqlx::query("UPDATE users SET name = $1, timezone = $2, locale = $3 WHERE id = $4")
-                .bind(&user.name)
-                .bind(&user.timezone)
-                .bind(&user.locale)
-                .bind(user.id.as_str())
-                .execute(&self.db.pool)
-                .await?;
-        if done.rows_affected() == 0 {
-            Err(StoreError::NoSuchUser)
-        } else {
-            Ok(())
-        }
     }
 
     async fn set_password(&self, id: &UserId, password_hash: &str) -> Result<()> {
@@ -269,28 +246,12 @@ impl Accounts for PostgresStore {
         Ok(done.rows_affected() == 1)
     }
 
-    async fn delete_session(&self, token: &str) -> Result<()> {
-        sqlx::query("DELETE FROM sessions WHERE token_hash = $1")
-            .bind(hash(token))
-            .execute(&self.db.pool)
-            .await?;
-        Ok(())
-    }
-
     async fn delete_session_by_id(&self, id: &str) -> Result<()> {
         sqlx::query("DELETE FROM sessions WHERE id = $1")
             .bind(id)
             .execute(&self.db.pool)
             .await?;
         Ok(())
-    }
-
-    async fn delete_sessions(&self, id: &UserId) -> Result<u64> {
-        let done = sqlx::query("DELETE FROM sessions WHERE user_id = $1")
-            .bind(id.as_str())
-            .execute(&self.db.pool)
-            .await?;
-        Ok(done.rows_affected())
     }
 
     async fn delete_expired(&self, now: Micros) -> Result<u64> {
@@ -333,39 +294,6 @@ impl Accounts for PostgresStore {
             .await?;
         put_secret(&mut tx, SETUP, secret, None).await?;
         Ok(tx.commit().await?)
-    }
-
-    async fn has_secret(&self, purpose: &str, secret: &str, now: Micros) -> Result<bool> {
-        let found = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM secrets
-             WHERE purpose = $1 AND secret_hash = $2 AND (expires_at IS NULL OR expires_at > $3))",
-        )
-        .bind(purpose)
-        .bind(hash(secret))
-        .bind(now.0)
-        .fetch_one(&self.db.pool)
-        .await?;
-        Ok(found)
-    }
-
-    async fn take_secret(&self, purpose: &str, secret: &str, now: Micros) -> Result<bool> {
-        take_secret(&mut *self.db.pool.acquire().await?, purpose, secret, now).await
-    }
-
-    async fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(sqlx::query_scalar("SELECT value FROM kv WHERE key = $1")
-            .bind(key)
-            .fetch_optional(&self.db.pool)
-            .await?)
-    }
-
-    async fn kv_put(&self, key: &str, value: &[u8]) -> Result<()> {
-        sqlx::query("INSERT INTO kv (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
-            .bind(key)
-            .bind(value)
-            .execute(&self.db.pool)
-            .await?;
-        Ok(())
     }
 
     async fn kv_init(&self, key: &str, value: &[u8]) -> Result<Vec<u8>> {

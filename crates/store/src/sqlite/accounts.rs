@@ -140,13 +140,6 @@ impl Accounts for SqliteStore {
         owner_exists(&mut *self.readers.acquire().await?).await
     }
 
-    async fn count_users(&self) -> Result<u64> {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM users")
-            .fetch_one(&self.readers)
-            .await?;
-        Ok(count.unsigned_abs())
-    }
-
     async fn users(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<User>> {
         let rows: Vec<UserRow> =
             sqlx::query_as("SELECT * FROM users WHERE id > ? ORDER BY id LIMIT ?")
@@ -171,21 +164,6 @@ impl Accounts for SqliteStore {
             .fetch_optional(&self.readers)
             .await?;
         Ok(row.map(User::from))
-    }
-
-    async fn update_profile(&self, user: &User) -> Result<()> {
-        let done = sqlx::query("UPDATE users SET name = ?, timezone = ?, locale = ? WHERE id = ?")
-            .bind(&user.name)
-            .bind(&user.timezone)
-            .bind(&user.locale)
-            .bind(user.id.as_str())
-            .execute(&self.writer)
-            .await?;
-        if done.rows_affected() == 0 {
-            Err(StoreError::NoSuchUser)
-        } else {
-            Ok(())
-        }
     }
 
     async fn set_password(&self, id: &UserId, password_hash: &str) -> Result<()> {
@@ -272,28 +250,12 @@ impl Accounts for SqliteStore {
         Ok(done.rows_affected() == 1)
     }
 
-    async fn delete_session(&self, token: &str) -> Result<()> {
-        sqlx::query("DELETE FROM sessions WHERE token_hash = ?")
-            .bind(hash(token))
-            .execute(&self.writer)
-            .await?;
-        Ok(())
-    }
-
     async fn delete_session_by_id(&self, id: &str) -> Result<()> {
         sqlx::query("DELETE FROM sessions WHERE id = ?")
             .bind(id)
             .execute(&self.writer)
             .await?;
         Ok(())
-    }
-
-    async fn delete_sessions(&self, id: &UserId) -> Result<u64> {
-        let done = sqlx::query("DELETE FROM sessions WHERE user_id = ?")
-            .bind(id.as_str())
-            .execute(&self.writer)
-            .await?;
-        Ok(done.rows_affected())
     }
 
     async fn delete_expired(&self, now: Micros) -> Result<u64> {
@@ -336,39 +298,6 @@ impl Accounts for SqliteStore {
             .await?;
         put_secret(&mut tx, SETUP, secret, None).await?;
         Ok(tx.commit().await?)
-    }
-
-    async fn has_secret(&self, purpose: &str, secret: &str, now: Micros) -> Result<bool> {
-        let found = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM secrets
-             WHERE purpose = ? AND secret_hash = ? AND (expires_at IS NULL OR expires_at > ?))",
-        )
-        .bind(purpose)
-        .bind(hash(secret))
-        .bind(now.0)
-        .fetch_one(&self.readers)
-        .await?;
-        Ok(found)
-    }
-
-    async fn take_secret(&self, purpose: &str, secret: &str, now: Micros) -> Result<bool> {
-        take_secret(&mut *self.writer.acquire().await?, purpose, secret, now).await
-    }
-
-    async fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(sqlx::query_scalar("SELECT value FROM kv WHERE key = ?")
-            .bind(key)
-            .fetch_optional(&self.readers)
-            .await?)
-    }
-
-    async fn kv_put(&self, key: &str, value: &[u8]) -> Result<()> {
-        sqlx::query("INSERT OR REPLACE INTO kv (key, value) VALUES (?, ?)")
-            .bind(key)
-            .bind(value)
-            .execute(&self.writer)
-            .await?;
-        Ok(())
     }
 
     async fn kv_init(&self, key: &str, value: &[u8]) -> Result<Vec<u8>> {
