@@ -16,7 +16,11 @@ const TITLE_CHARS: usize = 200;
 
 /// The answer to a prompt: the messages' text, one after the other.
 pub fn answer(prompt: &str) -> String {
-    let Some((before, rest)) = prompt.split_once(mark::CONCEPT) else {
+    // At the beginning of a line, which a title can't reach, and before anything that is data.
+    let concept = prompt
+        .split_once(&format!("\n{}", mark::CONCEPT))
+        .filter(|(before, _)| !before.contains(&format!("\n{}", mark::DATA)));
+    let Some((before, rest)) = concept else {
         return plan(words(prompt).without_concept, Vec::new());
     };
     let words = words(prompt);
