@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::auth::{self, Auth, ServiceKey};
 use crate::config::{Config, Role};
 use crate::error::ApiError;
+use crate::limits::Limits;
 use crate::web::{self, WebApp};
 use crate::{http, routes};
 
@@ -34,6 +35,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     /// The files in `modules/` that are broken.
     pub rejected_modules: Vec<Rejected>,
+    /// How much one person may do at a time.
+    pub limits: Arc<Limits>,
     /// Push, pull and notices.
     pub sync: Arc<Sync>,
     /// The runner.
@@ -60,6 +63,8 @@ pub fn api(serves: impl Fn(Role) -> bool) -> OpenApiRouter<Arc<App>> {
     if serves(Role::Sync) {
         router = router
             .merge(routes::sync::router())
+            .merge(routes::snapshot::router())
+            .merge(routes::stream::router())
             .merge(routes::runs::router());
     }
     if serves(Role::Ai) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use mana_core::Micros;
 use mana_store::{Scope, UserId};
 
 use super::cookie;
@@ -17,6 +18,10 @@ use crate::error::ApiError;
 pub struct Caller {
     /// Who.
     pub user: UserId,
+    /// The session's id: the right ends with it.
+    pub session: String,
+    /// When the token, or the session of the cookie, ends.
+    pub until: Micros,
 }
 
 impl Caller {
@@ -34,6 +39,8 @@ impl FromRequestParts<Arc<App>> for Caller {
             let claims = app.auth.check_token(token).await?;
             return Ok(Caller {
                 user: claims.user(),
+                until: Micros(claims.exp.saturating_mul(1_000_000)),
+                session: claims.sid,
             });
         }
         let secret = cookie::read(&parts.headers).ok_or_else(ApiError::unauthorized)?;
@@ -45,6 +52,8 @@ impl FromRequestParts<Arc<App>> for Caller {
             .ok_or_else(ApiError::unauthorized)?;
         Ok(Caller {
             user: session.user_id,
+            session: session.id,
+            until: session.expires_at,
         })
     }
 }

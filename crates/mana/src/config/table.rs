@@ -97,6 +97,8 @@ pub const TABLE: &[Variable] = &[
     unset("MANA_JWT_ISSUER", "jwt_issuer", "own keys"),
     unset("MANA_JWT_AUDIENCE", "jwt_audience", "own keys"),
     plain("MANA_SIGNUP", "signup", "closed"),
+    plain("MANA_PUSHES_PER_MINUTE", "pushes_per_minute", "6000"),
+    plain("MANA_CONNECTIONS_PER_USER", "connections_per_user", "100"),
     unset("MANA_LLM_URL", "llm.url", "the built-in gateway"),
     secret("MANA_LLM_KEY", "llm.key", "none"),
     unset("MANA_LLM_MODEL", "llm.model", "mana/reasoning"),

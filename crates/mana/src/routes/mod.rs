@@ -5,5 +5,7 @@ pub mod internal;
 pub mod llm;
 pub mod runs;
 pub mod schema;
+pub mod snapshot;
+pub mod stream;
 pub mod sync;
 pub mod ws;

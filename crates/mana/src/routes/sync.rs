@@ -30,7 +30,9 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         (status = 200, description = "Stored", body = schema::PushAnswer),
         (status = 400, description = "A change is bad; details.index says which. Nothing was stored", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
+        (status = 410, description = "The cursor is older than the kept log: take a snapshot. The changes were stored", body = ErrorEnvelope),
         (status = 413, description = "Over 10 MB", body = ErrorEnvelope),
+        (status = 429, description = "Too many pushes; Retry-After says when to go on", body = ErrorEnvelope),
     ))]
 async fn push_all(
     State(app): State<Arc<App>>,
@@ -51,7 +53,9 @@ async fn push_all(
         (status = 200, description = "Stored", body = schema::PushAnswer),
         (status = 400, description = "A change is bad; details.index says which. Nothing was stored", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
+        (status = 410, description = "The cursor is older than the kept log: take a snapshot. The changes were stored", body = ErrorEnvelope),
         (status = 413, description = "Over 10 MB", body = ErrorEnvelope),
+        (status = 429, description = "Too many pushes; Retry-After says when to go on", body = ErrorEnvelope),
     ))]
 async fn push_app(
     State(app): State<Arc<App>>,
@@ -76,6 +80,7 @@ async fn push_app(
         (status = 200, description = "What was changed", body = schema::PushAnswer),
         (status = 400, description = "The cursor is none", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
+        (status = 410, description = "The cursor is older than the kept log: take a snapshot", body = ErrorEnvelope),
     ))]
 async fn pull(
     State(app): State<Arc<App>>,
@@ -103,6 +108,7 @@ async fn push(
     app_id: Option<String>,
     body: PushBody,
 ) -> ApiResult<Json<PushAnswer>> {
+    app.limits.push(&caller.user)?;
     let push = AcceptPush {
         client_id: client_id(headers).or(body.client_id).unwrap_or_default(),
         app: app_id,
@@ -117,7 +123,7 @@ async fn push(
     ))
 }
 
-fn client_id(headers: &HeaderMap) -> Option<String> {
+pub(super) fn client_id(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("x-client-id")?.to_str().ok()?;
     (!text.is_empty()).then(|| text.to_owned())
 }

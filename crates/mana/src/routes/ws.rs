@@ -12,7 +12,6 @@ use mana_store::UserId;
 use mana_sync::{Notice, Subscription};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use crate::app::App;
@@ -30,6 +29,7 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 const MESSAGE_LIMIT_BYTES: usize = 64 * 1024;
 
 const UNAUTHORIZED: u16 = 4401;
+const TOO_MANY: u16 = 4429;
 const GOING_AWAY: u16 = 1001;
 
 /// The routes. OpenAPI has no words for sockets.
@@ -59,6 +59,10 @@ fn open(app: Arc<App>, app_id: Option<String>, upgrade: WebSocketUpgrade) -> Res
             let (code, reason) = match converse(&app, app_id.as_deref(), &mut socket).await {
                 Ended::Gone => return,
                 Ended::Unauthorized(reason) => (UNAUTHORIZED, reason),
+                Ended::TooMany => (
+                    TOO_MANY,
+                    "Too many devices of this account are connected; close some of them.",
+                ),
                 Ended::Stopping => (GOING_AWAY, "The server stops; come back in a moment."),
             };
             let close = Message::Close(Some(CloseFrame {
@@ -72,6 +76,7 @@ fn open(app: Arc<App>, app_id: Option<String>, upgrade: WebSocketUpgrade) -> Res
 enum Ended {
     Gone,
     Unauthorized(&'static str),
+    TooMany,
     Stopping,
 }
 
@@ -123,6 +128,10 @@ async fn converse(app: &App, app_id: Option<&str>, socket: &mut WebSocket) -> En
             );
         }
     };
+    // Held for as long as the socket is open.
+    let Some(_place) = app.limits.connect(&peer.claims.user()) else {
+        return Ended::TooMany;
+    };
     if say(socket, json!({ "type": "auth-ok" })).await.is_err() {
         return Ended::Gone;
     }
@@ -132,7 +141,7 @@ async fn converse(app: &App, app_id: Option<&str>, socket: &mut WebSocket) -> En
         let sent = tokio::select! {
             () = app.shutdown.cancelled() => return Ended::Stopping,
             () = sleep_until(peer.ends) => return Ended::Unauthorized("The token has ended; connect with a new one."),
-            ended = ended_sessions.recv() => match still_signed_in(app, &peer, ended).await {
+            ended = ended_sessions.recv() => match app.auth.goes_on(&peer.claims.sid, ended).await {
                 true => Ok(()),
                 false => return Ended::Unauthorized("You signed out."),
             },
@@ -216,22 +225,6 @@ async fn answer(
         } }),
     };
     say(socket, reply).await.map_err(|_| Ended::Gone)
-}
-
-async fn still_signed_in(app: &App, peer: &Peer, ended: Result<String, RecvError>) -> bool {
-    match ended {
-        Ok(session) => session != peer.claims.sid,
-        // Too many ended at once to hear of each: ask.
-        Err(RecvError::Lagged(_)) => {
-            let session = app
-                .auth
-                .accounts
-                .session_by_id(&peer.claims.sid, clock::now())
-                .await;
-            matches!(session, Ok(Some(_)))
-        }
-        Err(RecvError::Closed) => false,
-    }
 }
 
 async fn tell(

@@ -4,6 +4,8 @@ mod accounts;
 mod failures;
 mod missions;
 mod process;
+mod snapshot;
+mod stream;
 mod support;
 mod sync;
 mod upstream;

@@ -1,0 +1,161 @@
+//! `/sync/snapshot`: merged records, for a device that is new or behind what the log keeps.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use mana_sync::{SnapshotAnswer, SnapshotParams};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::clock;
+use crate::error::{ApiPath, ApiQuery, ApiResult, ErrorEnvelope};
+
+/// The routes.
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(all))
+        .routes(routes!(one))
+}
+
+/// Merged records of all apps, a page at a time
+#[utoipa::path(get, path = "/sync/snapshot", tag = "sync", security(("bearer" = [])),
+    params(
+        ("after" = Option<String>, Query, description = "What the last page answered as `after`; missing: from the first record"),
+        ("limit" = Option<usize>, Query, description = "Records at most; 1,000 by default, and at most"),
+    ),
+    responses(
+        (status = 200, description = "A page; go on with `after` while `hasMore`, then pull from `syncedUntil`", body = schema::SnapshotAnswer),
+        (status = 400, description = "`after` is none", body = ErrorEnvelope),
+        (status = 401, description = "Not signed in", body = ErrorEnvelope),
+    ))]
+async fn all(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<SnapshotParams>,
+) -> ApiResult<Json<SnapshotAnswer>> {
+    page(&app, &caller, None, query).await
+}
+
+/// Merged records of one app, a page at a time
+#[utoipa::path(get, path = "/sync/{appId}/snapshot", tag = "sync", security(("bearer" = [])),
+    params(
+        ("appId" = String, Path, description = "The module's id"),
+        ("after" = Option<String>, Query, description = "What the last page answered as `after`; missing: from the first record"),
+        ("limit" = Option<usize>, Query, description = "Records at most; 1,000 by default, and at most"),
+    ),
+    responses(
+        (status = 200, description = "A page; go on with `after` while `hasMore`, then pull from `syncedUntil`", body = schema::SnapshotAnswer),
+        (status = 400, description = "`after` is none", body = ErrorEnvelope),
+        (status = 401, description = "Not signed in", body = ErrorEnvelope),
+    ))]
+async fn one(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiPath(app_id): ApiPath<String>,
+    ApiQuery(query): ApiQuery<SnapshotParams>,
+) -> ApiResult<Json<SnapshotAnswer>> {
+    page(&app, &caller, Some(app_id), query).await
+}
+
+async fn page(
+    app: &App,
+    caller: &Caller,
+    app_id: Option<String>,
+    query: SnapshotParams,
+) -> ApiResult<Json<SnapshotAnswer>> {
+    let scope = caller.scope();
+    Ok(Json(
+        app.sync
+            .snapshot(&scope, app_id, query, clock::now())
+            .await?,
+    ))
+}
+
+/// The shapes on the wire, for OpenAPI; the test holds them to the types of `mana-sync`.
+mod schema {
+    use std::collections::BTreeMap;
+
+    use mana_core::{Actor, Micros};
+    use serde::{Deserialize, Serialize};
+    use serde_json::{Map, Value};
+    use utoipa::ToSchema;
+
+    /// A page of a snapshot.
+    #[derive(Serialize, Deserialize, ToSchema)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    pub struct SnapshotAnswer {
+        /// Merged records by app, table and id, tombstones too.
+        pub records: Vec<SnapshotRecord>,
+        /// Where to go on; null after the last page.
+        #[schema(required = true)]
+        pub after: Option<String>,
+        /// There are more records; ask again with `after`.
+        pub has_more: bool,
+        /// The cursor that the first page was taken at: pull from it once the last page is in.
+        pub synced_until: String,
+        /// The server's clock.
+        pub server_time: Micros,
+    }
+
+    /// A merged record.
+    #[derive(Serialize, Deserialize, ToSchema)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    pub struct SnapshotRecord {
+        /// The module of the record.
+        pub app_id: String,
+        /// Its table.
+        pub table: String,
+        /// Its id.
+        pub id: String,
+        /// The values by field; `deletedAt` is one.
+        pub data: Map<String, Value>,
+        /// The time and author of each field.
+        pub meta: BTreeMap<String, SnapshotStamp>,
+    }
+
+    /// When and by whom a field got its value.
+    #[derive(Serialize, Deserialize, ToSchema)]
+    #[serde(deny_unknown_fields)]
+    pub struct SnapshotStamp {
+        /// When.
+        pub at: Micros,
+        /// By whom.
+        pub actor: Actor,
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use mana_core::{RecordState, TableSchema, apply};
+        use mana_store::Cursor;
+        use serde_json::json;
+
+        use super::*;
+
+        #[test]
+        fn schema_of_a_snapshot_is_that_of_the_wire() {
+            let change = json!({ "table": "tasks", "id": "t", "op": "insert", "at": "2026-01-01T00:00:00Z", "data": {"title": "x"} });
+            let change = mana_core::Change::parse(change).unwrap();
+            let mut state = RecordState::default();
+            apply(TableSchema::EMPTY, &mut state, &change);
+            let answer = mana_sync::SnapshotAnswer {
+                records: vec![mana_sync::SnapshotRecord {
+                    app_id: "todo".to_owned(),
+                    table: "tasks".to_owned(),
+                    id: "t".to_owned(),
+                    state,
+                }],
+                after: None,
+                has_more: false,
+                synced_until: Cursor(Micros(1)),
+                server_time: Micros(1),
+            };
+            let wire = serde_json::to_value(&answer).unwrap();
+            let read: SnapshotAnswer =
+                serde_json::from_value(wire.clone()).expect("no field is unknown, none is missing");
+            assert_eq!(serde_json::to_value(&read).unwrap(), wire);
+        }
+    }
+}
