@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use mana_core::manifest::Manifest;
 use mana_store::Role;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -141,7 +142,7 @@ async fn models(app: &App) -> Map<String, Value> {
 
 /// The modules: their tables, labels and tools
 #[utoipa::path(get, path = "/modules", tag = "app", security(("bearer" = [])), responses(
-    (status = 200, description = "The manifests, hidden ones too", body = Vec<Value>),
+    (status = 200, description = "The manifests, hidden ones too", body = Vec<Manifest>),
     (status = 401, description = "Not signed in", body = ErrorEnvelope),
 ))]
 async fn manifests(State(app): State<Arc<App>>, _caller: Caller) -> Response {

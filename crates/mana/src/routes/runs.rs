@@ -54,9 +54,9 @@ struct Runs {
 struct Run {
     /// Its iteration's id.
     id: String,
-    /// `missionId`, `slot`, `status` (ran, skipped, missed, failed), `reason`, `startedAt`, `finishedAt`, `attempts`.
+    /// The occurrence's record.
     #[serde(flatten)]
-    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
+    #[schema(value_type = mana_core::mission::AiRun)]
     data: Map<String, Value>,
 }
 

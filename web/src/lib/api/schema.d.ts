@@ -225,6 +225,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sync/snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Merged records of all apps, a page at a time */
+        get: operations["all"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sync/{appId}": {
         parameters: {
             query?: never;
@@ -259,21 +276,96 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sync/{appId}/snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Merged records of one app, a page at a time */
+        get: operations["one"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sync/{appId}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow an app's changes as server-sent events */
+        get: operations["follow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description A stamp that lay too far in the server's future. */
+        /** @description The author of a write. Fields that this version doesn't know are kept. */
+        Actor: {
+            /** @enum {string} */
+            kind: "user";
+        } | {
+            /** @description The iteration that planned it. */
+            iterationId: string;
+            /** @enum {string} */
+            kind: "ai";
+            /** @description The mission that planned this write. */
+            missionId: string;
+            /** @description Why the model wanted it, for a person to read. */
+            rationale: string;
+        } | {
+            /** @enum {string} */
+            kind: "system";
+            /** @description Which part of it. */
+            source: components["schemas"]["SystemSource"];
+        };
+        /** @description A stamp that the server set back. */
         Adjusted: {
-            /**
-             * Format: date-time
-             * @description What it was set back to.
-             */
-            at: string;
-            /** @description The change. */
+            /** @description The stamp that it has now. */
+            at: components["schemas"]["Timestamp"];
+            /** @description The change's id. */
             eventId: string;
-            /** @description JSON pointer of the stamp in it. */
+            /** @description Where in the normalised change, as a JSON pointer. */
             field: string;
+        };
+        /** @description The record of one occurrence, in `aiRuns`; its id is the iteration's. */
+        AiRun: {
+            /**
+             * Format: int32
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /** @description When that was known. */
+            finishedAt: components["schemas"]["Timestamp"];
+            /** @description The mission. */
+            missionId: string;
+            /** @description Why it did not run, or what failed. */
+            reason?: string;
+            /** @description The occurrence. */
+            slot: string;
+            /** @description When the (first) attempt began, or the occurrence was due. */
+            startedAt: components["schemas"]["Timestamp"];
+            /** @description What became of it. */
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Format: int64
+             * @description Tokens used, as the gateway counts them.
+             */
+            tokens?: number;
         };
         /** @description What a page may know before anyone signs in, and a little more for who has. */
         AppInfo: {
@@ -289,45 +381,158 @@ export interface components {
             signup: string;
             version: string;
         };
-        /** @description One change of one record. Fields that are not listed here are kept and passed on. */
-        Change: {
-            /** @description Who did it: `{kind: user | ai | system, …}`. */
-            actor?: {
-                [key: string]: unknown;
-            } | null;
-            /** @description The module's id. */
-            appId?: string | null;
+        /** @description How often a mission runs, on the wall clock of its time zone. */
+        Cadence: {
+            /** @enum {string} */
+            kind: "manual";
+        } | {
             /**
-             * Format: date-time
-             * @description The stamp of every field that has none of its own.
+             * Format: int32
+             * @description Minutes between two occurrences, at least 1.
              */
-            at?: string | null;
-            /** @description Of an insert: the values. */
+            everyMinutes: number;
+            /** @enum {string} */
+            kind: "interval";
+        } | {
+            /**
+             * Format: int32
+             * @description The hour, 0 to 23.
+             */
+            atHour: number;
+            /**
+             * Format: int32
+             * @description The minute, 0 to 59; 0 when left out.
+             */
+            atMinute?: number;
+            /** @enum {string} */
+            kind: "daily";
+        } | {
+            /**
+             * Format: int32
+             * @description The hour, 0 to 23.
+             */
+            atHour: number;
+            /**
+             * Format: int32
+             * @description The minute, 0 to 59; 0 when left out.
+             */
+            atMinute?: number;
+            /**
+             * Format: int32
+             * @description The day, Sunday is 0.
+             */
+            dayOfWeek: number;
+            /** @enum {string} */
+            kind: "weekly";
+        } | {
+            /** @description Five fields, or a nickname such as `@daily`. */
+            expression: string;
+            /** @enum {string} */
+            kind: "cron";
+        };
+        /** @description One change as it travels and as the log keeps it. Fields that aren't named here are kept and passed on. */
+        Change: {
+            /** @description Who writes. */
+            actor?: components["schemas"]["Actor"];
+            /** @description The module of the record. */
+            appId?: string;
+            /** @description The change's time, for every field that has none of its own. */
+            at?: components["schemas"]["Timestamp"];
+            /** @description An insert's values. */
             data?: {
                 [key: string]: unknown;
-            } | null;
-            /**
-             * Format: date-time
-             * @description Of a delete: when.
-             */
-            deletedAt?: string | null;
-            /** @description Unique per user; a replay of it is a no-op. */
-            eventId?: string | null;
-            /** @description Of an update: values with their stamps. Of an insert: the stamps. */
+            };
+            /** @description When a delete deletes: value and stamp in one. */
+            deletedAt?: components["schemas"]["Timestamp"];
+            /** @description The id that makes a repeated push harmless. */
+            eventId?: string;
+            /** @description An update's values and stamps, an insert's stamps. */
             fields?: {
                 [key: string]: components["schemas"]["FieldWrite"];
-            } | null;
-            /** @description The record. */
+            };
+            /** @description The record's id. */
             id: string;
-            /** @description What is done to it. */
+            /** @description What happens to it. */
             op: components["schemas"]["Op"];
             /**
              * Format: int64
              * @description The version of the data's shape.
              */
-            schemaVersion?: number | null;
-            /** @description The table. */
+            schemaVersion?: number;
+            /** @description The record's table. */
             table: string;
+        };
+        /** @description A proposal that waits here no longer. */
+        Closed: {
+            /** @description The proposal. */
+            id: string;
+            /** @description What became of its step. */
+            status: components["schemas"]["StepStatus"];
+        };
+        /** @description A condition on a field: comparisons, or the one value that it has. */
+        Condition: {
+            [key: string]: unknown;
+        } | unknown;
+        /** @description What a person decides. */
+        Decision: {
+            /** @description The parameters as the person changed them. */
+            editedParams?: {
+                [key: string]: unknown;
+            };
+            /** @enum {string} */
+            kind: "approve";
+        } | {
+            /** @enum {string} */
+            kind: "reject";
+            /** @description Why; the mission reads it before its next run. */
+            reason?: string;
+        };
+        /**
+         * @description The direction of an order.
+         * @enum {string}
+         */
+        Direction: "asc" | "desc";
+        /** @description What a tool does to its table. */
+        Effect: {
+            /** @description The record, as `$param`; a singleton needs none. */
+            id?: string;
+            /** @description How many at most. */
+            limit?: number;
+            /** @description Insert, update, delete or query. */
+            op: components["schemas"]["EffectOp"];
+            /** @description The values: a literal, `"$param"`, `"$now"` or `{"$append": "$param"}`. */
+            set?: {
+                [key: string]: unknown;
+            };
+            /** @description In which order. */
+            sort?: components["schemas"]["Sort"][];
+            /** @description The table, one of its own module. */
+            table: string;
+            /** @description Which records a query brings. */
+            where?: {
+                [key: string]: components["schemas"]["Condition"];
+            };
+        };
+        /**
+         * @description The kinds of effects.
+         * @enum {string}
+         */
+        EffectOp: "insert" | "update" | "delete" | "query";
+        /** @description What a page says while there is nothing on it: it teaches, and offers one way to begin. */
+        EmptyState: {
+            /** @description The words on the button. */
+            action: components["schemas"]["Label"];
+            /** @description What belongs here. */
+            body: components["schemas"]["Label"];
+            /** @description What is the case. */
+            title: components["schemas"]["Label"];
+        };
+        /** @description A value of an enum: `{"value": …, "label": …}`, or in a tool's parameter the bare text. */
+        EnumValue: string | {
+            /** @description What the form calls it. */
+            label: components["schemas"]["Label"];
+            /** @description The value that is kept. */
+            value: string;
         };
         /** @description The inside of the envelope. */
         ErrorBody: {
@@ -343,14 +548,47 @@ export interface components {
             /** @description The error. */
             error: components["schemas"]["ErrorBody"];
         };
-        /** @description A write of one field. */
-        FieldWrite: {
+        /** @description A field of a table or a parameter of a tool. */
+        Field: {
+            /** @description What the model has to know about it; parameters have one. */
+            description?: string;
+            /** @description What the form calls it; tables' fields have one. */
+            label?: components["schemas"]["Label"];
+            /** @description How a keyed list merges. */
+            list?: components["schemas"]["ListSpec"];
             /**
-             * Format: date-time
-             * @description When.
+             * Format: double
+             * @description The greatest number, the most characters of a text, the most tags.
              */
-            updatedAt?: string | null;
-            /** @description The value, of an update. */
+            max?: number;
+            /**
+             * Format: double
+             * @description The smallest number.
+             */
+            min?: number;
+            /** @description The module of that table, if it is another one. */
+            module?: string;
+            /** @description A form doesn't offer it. */
+            readOnly?: boolean;
+            /** @description It can't be left out or empty. */
+            required?: boolean;
+            /** @description The table that a ref points into. */
+            table?: string;
+            /** @description What values it takes. */
+            type: components["schemas"]["FieldType"];
+            /** @description The values of an enum. */
+            values?: components["schemas"]["EnumValue"][];
+        };
+        /**
+         * @description The types of values.
+         * @enum {string}
+         */
+        FieldType: "text" | "markdown" | "number" | "integer" | "boolean" | "date" | "datetime" | "time" | "enum" | "ref" | "tags" | "url" | "keyedList" | "json";
+        /** @description A field's value and stamp. An insert has its values in `data` and only the stamps here. */
+        FieldWrite: {
+            /** @description The stamp. */
+            updatedAt?: components["schemas"]["Timestamp"];
+            /** @description The value; an explicit null is one. */
             value?: unknown;
         };
         /** @description Whether the server is well. */
@@ -360,10 +598,123 @@ export interface components {
             tick: components["schemas"]["Tick"];
             version: string;
         };
+        /** @description What a step would do. A kind of a later version is kept, and not carried out. */
+        Intent: {
+            /** @enum {string} */
+            kind: "toolCall";
+            /** @description Its parameters. */
+            params: {
+                [key: string]: unknown;
+            };
+            /** @description The tool's name. */
+            toolName: string;
+        } | {
+            /** @description What is said. */
+            body: string;
+            /** @enum {string} */
+            kind: "note";
+        };
+        /** @description One run of a mission: its plan, or why there is none. */
+        Iteration: {
+            /** @description Why the run failed. */
+            error?: components["schemas"]["RunError"];
+            /** @description When the plan was complete. Records that its steps create carry it. */
+            finishedAt?: components["schemas"]["Timestamp"];
+            /** @description Derived from mission and slot. */
+            id: string;
+            /** @description The model that planned it; `builtin/outline` is no AI. */
+            model?: string;
+            /** @description Computed from the steps by the merge, never written. */
+            overallStatus?: components["schemas"]["OverallStatus"];
+            /** @description The steps, in their order. */
+            plan: components["schemas"]["Step"][];
+            /** @description The occurrence that it answers. */
+            slot: string;
+            /** @description `server`, or `browser` for a plan made in a tab. */
+            source: components["schemas"]["IterationSource"];
+            /** @description When the first attempt began; a retry keeps it. */
+            startedAt: components["schemas"]["Timestamp"];
+            /** @description What the model says of its plan. */
+            summary?: string;
+            /** @description Decides which of two versions of this iteration wins. */
+            updatedAt?: components["schemas"]["Timestamp"];
+            /** @description What the person says of the plan as a whole. */
+            userFeedback?: string;
+        };
+        /**
+         * @description Where a plan was made.
+         * @enum {string}
+         */
+        IterationSource: "server" | "browser";
+        /** @description A text by language; English is always there. */
+        Label: {
+            en: string;
+        } & {
+            [key: string]: string;
+        };
+        /** @description How the elements of a keyed list merge and are kept. */
+        ListSpec: {
+            /** @description Whether the elements carry a decision, whose `status` merges by rank. */
+            decision?: boolean;
+            /** @description How many elements stay: those last in order. The field of `orderBy` is immutable then. */
+            keep?: number;
+            /** @description Keyed lists in the elements. */
+            lists?: {
+                [key: string]: components["schemas"]["ListSpec"];
+            };
+            /** @description The field that the elements are ordered by, before their `id`. */
+            orderBy?: string;
+            /** @description Whether `overallStatus` is derived from the nested decisions. */
+            overall?: boolean;
+        };
+        /** @description How a list shows the records of a table. */
+        ListView: {
+            /** @description The boolean that a tick box shows. */
+            done?: string;
+            /** @description Fields in the second line. */
+            meta?: string[];
+            /** @description The order. */
+            sort?: components["schemas"]["Sort"][];
+            /** @description The field that names a record. */
+            title: string;
+        };
         /** @description What one signs in with. */
         LogIn: {
             email: string;
             password: string;
+        };
+        /** @description A module: its tables, its words and its tools. */
+        Manifest: {
+            /** @description What it is for, in a sentence. */
+            description: components["schemas"]["Label"];
+            /** @description What its page says while there is nothing on it. */
+            empty?: components["schemas"]["EmptyState"];
+            /** @description It has no page of its own. */
+            hidden?: boolean;
+            /** @description The name of its sign. */
+            icon?: string;
+            /** @description The module's id, which is the app of its records. */
+            id: string;
+            /** @description What it is called. */
+            name: components["schemas"]["Label"];
+            /**
+             * Format: int64
+             * @description Its place in the navigation, smaller first.
+             */
+            order?: number;
+            /** @description The path of its page; `/<id>` where nothing is said. */
+            route?: string;
+            /** @description Its tables, by name, in their order. */
+            tables: {
+                [key: string]: components["schemas"]["Table"];
+            };
+            /** @description What a mission can do with it. */
+            tools?: components["schemas"]["Tool"][];
+            /**
+             * Format: int32
+             * @description The manifest's own version, from 1.
+             */
+            version: number;
         };
         /** @description The account that is signed in. */
         Me: {
@@ -380,11 +731,177 @@ export interface components {
             /** @description The account's id. */
             userId: string;
         };
+        /** @description What a mission's record holds beside its iterations. A field may be null where nothing is to be said. */
+        MissionData: {
+            /** @description The agent that it is given to. */
+            agentId?: string | null;
+            /** @description How often it runs. */
+            cadence: components["schemas"]["Cadence"];
+            /**
+             * Format: int32
+             * @description How late an occurrence may still be made up for.
+             */
+            catchUpMinutes?: number | null;
+            /** @description What the person wrote, in Markdown. */
+            conceptMarkdown: string;
+            /**
+             * Format: int32
+             * @description Failed runs in a row. Written by the server.
+             */
+            failures?: number | null;
+            /** @description What it reads. */
+            inputs: components["schemas"]["MissionInput"][];
+            /** @description The model that it asks for. */
+            model?: string | null;
+            nextRunAt?: components["schemas"]["Timestamp"] | null;
+            /** @description What it is to achieve, in a sentence. */
+            objective: string;
+            overlap?: components["schemas"]["Overlap"] | null;
+            /** @description Why the server paused it. */
+            pausedReason?: string | null;
+            /** @description The slot that `nextRunAt` tries again. Written by the server. */
+            retrySlot?: string | null;
+            /** @description Whether it runs by itself. */
+            state: components["schemas"]["MissionState"];
+            /** @description Its own time zone; else the account's counts. */
+            timezone?: string | null;
+            /** @description What it is called. */
+            title: string;
+        };
+        /** @description A record, or with no id the table's prompt query, that a mission reads. */
+        MissionInput: {
+            /** @description One record, or all that the manifest's query brings. */
+            id?: string;
+            /** @description The module. */
+            module: string;
+            /** @description The table. */
+            table: string;
+        };
         /**
-         * @description What a change does.
+         * @description Where a mission stands.
+         * @enum {string}
+         */
+        MissionState: "active" | "paused" | "done" | "archived";
+        /**
+         * @description What a change does to its record.
          * @enum {string}
          */
         Op: "insert" | "update" | "delete";
+        /** @description One thing that happens to one record. A ghost card is drawn from it, a consent is bound to it. */
+        Operation: {
+            /** @description The module. */
+            app: string;
+            /** @description The record. */
+            id: string;
+            /** @description Fields that get the time of the write. */
+            now?: string[];
+            /** @description Insert, update or delete. */
+            op: components["schemas"]["Op"];
+            /** @description The values; a delete has none. */
+            set?: {
+                [key: string]: unknown;
+            };
+            /** @description The table. */
+            table: string;
+        };
+        /**
+         * @description What became of an iteration.
+         * @enum {string}
+         */
+        OverallStatus: "awaiting-review" | "approved" | "rejected" | "failed";
+        /**
+         * @description Whether a mission runs while an earlier plan waits for review.
+         * @enum {string}
+         */
+        Overlap: "skip" | "allow";
+        /**
+         * @description What a tool may do.
+         * @enum {string}
+         */
+        Policy: "auto" | "propose" | "deny";
+        /** @description A field that can't be used as it is, and why. */
+        Problem: {
+            /** @description A word for programs: `required`, `invalid`, `range`, `unknown`, `never`. */
+            code: string;
+            /** @description The field, with dots into objects: `cadence.atHour`. */
+            field: string;
+            /** @description A sentence for people: what is wrong and what to do. */
+            message: string;
+        };
+        /** @description What a mission reads of a table. */
+        PromptQuery: {
+            /** @description How many at most. */
+            limit: number;
+            /** @description In which order. */
+            sort?: components["schemas"]["Sort"][];
+            /** @description Which records. */
+            where?: {
+                [key: string]: components["schemas"]["Condition"];
+            };
+        };
+        /** @description A step of a server's plan that waits for a person on this device. */
+        Proposal: {
+            /** @description The app of the records that it touches. */
+            app: string;
+            /** @description When the iteration was complete. */
+            createdAt: components["schemas"]["Timestamp"];
+            /** @description Why it can't be staged, or why the last decision did not go through. */
+            error?: components["schemas"]["ProposalError"];
+            /** @description Derived from the step. */
+            id: string;
+            /**
+             * Format: int32
+             * @description The step's place in its plan.
+             */
+            index: number;
+            /** @description The iteration that planned it. */
+            iterationId: string;
+            /** @description The mission that wants it. */
+            missionId: string;
+            /** @description What the mission was called when it was staged. */
+            missionTitle: string;
+            /** @description The module whose tool it calls. */
+            module: string;
+            op: components["schemas"]["Op"] | null;
+            /** @description What approving will write. The card is drawn from this. */
+            operations: components["schemas"]["Operation"][];
+            /** @description What a consent is bound to. */
+            opsHash: string;
+            /** @description The tool's parameters. */
+            params: {
+                [key: string]: unknown;
+            };
+            /** @description Why, in the model's words. */
+            rationale: string;
+            /** @description What the touched fields held when it was staged, by `app/table/id` and field. */
+            seen: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["Seen"];
+                };
+            };
+            /** @description Where it stands. */
+            status: components["schemas"]["ProposalStatus"];
+            /** @description The step. */
+            stepId: string;
+            /** @description What it would do, in the model's words. */
+            summary: string;
+            /** @description The tool. */
+            tool: string;
+        };
+        /** @description Why something did not go through. */
+        ProposalError: {
+            /** @description A word for programs. */
+            code: string;
+            /** @description What belongs to it: the fields that are wrong, the three-way difference. */
+            details?: unknown;
+            /** @description What happened and what to do. */
+            message: string;
+        };
+        /**
+         * @description Where a proposal stands on this device.
+         * @enum {string}
+         */
+        ProposalStatus: "open" | "approved" | "rejected" | "closed" | "failed";
         /** @description What a push and a pull answer. */
         PushAnswer: {
             /** @description Stamps that were set back, to be taken over by the device. */
@@ -395,11 +912,8 @@ export interface components {
             hasMore: boolean;
             /** @description What other clients did, oldest first. */
             serverChanges: components["schemas"]["Change"][];
-            /**
-             * Format: date-time
-             * @description The server's clock.
-             */
-            serverTime: string;
+            /** @description The server's clock. */
+            serverTime: components["schemas"]["Timestamp"];
             /** @description The cursor to read on from. */
             syncedUntil: string;
         };
@@ -417,6 +931,26 @@ export interface components {
             /** @description The cursor of the last answer; empty or missing: from the beginning. */
             since?: string | null;
         };
+        /** @description Which record: module (app), table and id. */
+        RecordKey: {
+            /** @description The module's id, the `appId` of its changes. */
+            app: string;
+            /** @description The record's id. */
+            id: string;
+            /** @description The table in it. */
+            table: string;
+        };
+        /** @description The merged state of a record; its JSON `{data, meta}` is the same on the server and in the browser. */
+        RecordState: {
+            /** @description The values by field. `deletedAt` is a field like any other. */
+            data: {
+                [key: string]: unknown;
+            };
+            /** @description The stamp of each field. */
+            meta: {
+                [key: string]: components["schemas"]["Stamp"];
+            };
+        };
         /** @description A broken manifest. */
         RejectedModule: {
             /** @description The file's name in `modules/`. */
@@ -425,11 +959,9 @@ export interface components {
             reason: string;
         };
         /** @description One occurrence. */
-        Run: {
+        Run: components["schemas"]["AiRun"] & {
             /** @description Its iteration's id. */
             id: string;
-        } & {
-            [key: string]: unknown;
         };
         /** @description The run that was asked for. */
         RunAccepted: {
@@ -448,10 +980,30 @@ export interface components {
              */
             slot: string | null;
         };
+        /** @description Why a run failed, for the person whose mission it is. */
+        RunError: {
+            /** @description A word for programs: `timeout`, `truncated`, `unknown_tool` … */
+            code: string;
+            /** @description What happened, that nothing was changed, what to do. */
+            message: string;
+            /** @description Which steps were refused and why. */
+            steps?: string[];
+        };
+        /**
+         * @description What became of an occurrence.
+         * @enum {string}
+         */
+        RunStatus: "ran" | "skipped" | "missed" | "failed";
         /** @description The mission's runs. */
         Runs: {
             /** @description Newest first. */
             runs: components["schemas"]["Run"][];
+        };
+        /** @description What a field held. */
+        Seen: {
+            at: components["schemas"]["Timestamp"] | null;
+            /** @description Its value, null where it had none. */
+            value: unknown;
         };
         /** @description What one says of oneself to get an account. */
         SignUp: {
@@ -479,6 +1031,116 @@ export interface components {
             token: string;
             /** @description The account. */
             userId: string;
+        };
+        /** @description A page of a snapshot. */
+        SnapshotAnswer: {
+            /** @description Where to go on; null after the last page. */
+            after: string | null;
+            /** @description There are more records; ask again with `after`. */
+            hasMore: boolean;
+            /** @description Merged records by app, table and id, tombstones too. */
+            records: components["schemas"]["SnapshotRecord"][];
+            /** @description The server's clock. */
+            serverTime: components["schemas"]["Timestamp"];
+            /** @description The cursor that the first page was taken at: pull from it once the last page is in. */
+            syncedUntil: string;
+        };
+        /** @description A merged record. */
+        SnapshotRecord: {
+            /** @description The module of the record. */
+            appId: string;
+            /** @description The values by field; `deletedAt` is one. */
+            data: {
+                [key: string]: unknown;
+            };
+            /** @description Its id. */
+            id: string;
+            /** @description The time and author of each field. */
+            meta: {
+                [key: string]: components["schemas"]["SnapshotStamp"];
+            };
+            /** @description Its table. */
+            table: string;
+        };
+        /** @description When and by whom a field got its value. */
+        SnapshotStamp: {
+            /** @description By whom. */
+            actor: components["schemas"]["Actor"];
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+        };
+        /** @description One level of an order. */
+        Sort: {
+            /** @description The direction. Records without the value come last in both. */
+            dir?: components["schemas"]["Direction"];
+            /** @description The field, or `$updated` for the time of the last change. */
+            field: string;
+        };
+        /** @description When and by whom a field got its value. */
+        Stamp: {
+            /** @description By whom. */
+            actor: components["schemas"]["Actor"];
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+        };
+        /** @description One step of a plan. */
+        Step: {
+            /** @description When that was decided. */
+            decidedAt?: components["schemas"]["Timestamp"];
+            /** @description Who decided: a user's id, or `policy`. */
+            decidedBy?: string;
+            /** @description The parameters as the person changed them. */
+            editedParams?: {
+                [key: string]: unknown;
+            };
+            /** @description What the person said about it. */
+            feedback?: string;
+            /** @description Derived from iteration and index. */
+            id: string;
+            /**
+             * Format: int32
+             * @description Its place in the plan, from 0.
+             */
+            index: number;
+            /** @description What it would do, for programs. */
+            intent: components["schemas"]["Intent"];
+            /** @description The proposal that a device made of it. */
+            proposalId?: string;
+            /** @description Why. It stays with every record that the step creates. */
+            rationale: string;
+            /** @description What became of it. */
+            status: components["schemas"]["StepStatus"];
+            /** @description What it would do, in a line. */
+            summary: string;
+            /** @description Decides which of two versions of this step wins. */
+            updatedAt?: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description What became of a step. The merge knows which of two wins (SYNC).
+         * @enum {string}
+         */
+        StepStatus: "planned" | "staged" | "failed" | "expired" | "skipped" | "rejected" | "approved" | "undone";
+        /**
+         * @description The parts of Mana that write by themselves.
+         * @enum {string}
+         */
+        SystemSource: "projection" | "rule" | "migration" | "mission-runner";
+        /** @description A table of records. */
+        Table: {
+            /** @description The fields, by name, in the order of the form. */
+            fields: {
+                [key: string]: components["schemas"]["Field"];
+            };
+            /** @description How a list shows it. */
+            list: components["schemas"]["ListView"];
+            /** @description One record of it is called this. */
+            name: components["schemas"]["Label"];
+            /** @description Several are called this. */
+            plural: components["schemas"]["Label"];
+            /** @description What a mission gets that links the table and no record of it. */
+            prompt?: components["schemas"]["PromptQuery"];
+            /** @description It holds a single record, whose id is the module's. */
+            singleton?: boolean;
         };
         /** @description The runner's state. */
         Tick: {
@@ -511,16 +1173,35 @@ export interface components {
              * @description Iterations that were written.
              */
             plansWrittenBack: number;
-            /**
-             * Format: date-time
-             * @description When it looked.
-             */
-            scannedAt: string;
+            /** @description When it looked. */
+            scannedAt: components["schemas"]["Timestamp"];
             /**
              * Format: int64
              * @description Occurrences that were left out, with a record that says why.
              */
             skipped: number;
+        };
+        /**
+         * Format: date-time
+         * @description An instant: `YYYY-MM-DDTHH:MM:SS.ffffffZ`, always with six digits where Mana writes it; any RFC 3339 time where it reads one.
+         */
+        Timestamp: string;
+        /** @description Something that a mission can do. */
+        Tool: {
+            /** @description What it does and when to use it, in English, for the model. */
+            description: string;
+            /** @description What it does. */
+            effect: components["schemas"]["Effect"];
+            /** @description What a proposal of it is called. */
+            label: components["schemas"]["Label"];
+            /** @description Its name, unique among all modules: `create_task`. */
+            name: string;
+            /** @description Its parameters, by name, in their order. */
+            params?: {
+                [key: string]: components["schemas"]["Field"];
+            };
+            /** @description What it may do where the person hasn't said otherwise. */
+            policy: components["schemas"]["Policy"];
         };
     };
     responses: never;
@@ -911,7 +1592,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown[];
+                    "application/json": components["schemas"]["Manifest"][];
                 };
             };
             /** @description Not signed in */
@@ -968,8 +1649,69 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description The cursor is older than the kept log: take a snapshot. The changes were stored */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
             /** @description Over 10 MB */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many pushes; Retry-After says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    all: {
+        parameters: {
+            query?: {
+                /** @description What the last page answered as `after`; missing: from the first record */
+                after?: string;
+                /** @description Records at most; 1,000 by default, and at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page; go on with `after` while `hasMore`, then pull from `syncedUntil` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotAnswer"];
+                };
+            };
+            /** @description `after` is none */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1025,8 +1767,26 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description The cursor is older than the kept log: take a snapshot. The changes were stored */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
             /** @description Over 10 MB */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many pushes; Retry-After says when to go on */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1078,6 +1838,130 @@ export interface operations {
             };
             /** @description Not signed in */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The cursor is older than the kept log: take a snapshot */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    one: {
+        parameters: {
+            query?: {
+                /** @description What the last page answered as `after`; missing: from the first record */
+                after?: string;
+                /** @description Records at most; 1,000 by default, and at most */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The module's id */
+                appId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page; go on with `after` while `hasMore`, then pull from `syncedUntil` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotAnswer"];
+                };
+            };
+            /** @description `after` is none */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    follow: {
+        parameters: {
+            query?: {
+                /** @description Tables, with commas between them; missing: all */
+                collections?: string;
+                /** @description The cursor of the last answer; empty or missing: from the beginning */
+                since?: string;
+                /** @description Leaves out what this client pushes itself; X-Client-Id overrides it */
+                clientId?: string;
+            };
+            header?: {
+                /** @description The last event's id, to go on after it; overrides since */
+                "Last-Event-ID"?: string | null;
+            };
+            path: {
+                /** @description The module's id */
+                appId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `event: changes` with `{table, changes, syncedUntil, hasMore}`, and `event: heartbeat` every 30 s; each event's id is the cursor to resume from. `event: error` with an error envelope before a stream that can't go on ends */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The cursor is none */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The cursor is older than the kept log: take a snapshot */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many sockets and streams of this account are open */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

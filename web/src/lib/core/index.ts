@@ -6,19 +6,20 @@
 import { ManaError } from './errors';
 import type {
 	Actor,
+	Adjusted,
 	Cadence,
 	Change,
+	Closed,
 	Data,
+	Decision,
 	FieldError,
 	Manifest,
 	Op,
 	Proposal,
 	RecordKey,
 	RecordState,
-	StepStatus,
 	ToolInfo
 } from './types';
-import type { Adjusted } from '../sync/wire';
 import type { Core as WasmCore } from './wasm/mana_core_wasm.js';
 
 export * from './errors';
@@ -48,10 +49,6 @@ export interface PrepareInput extends RecordKey {
 	actor: Actor;
 	eventId: string;
 }
-/** What a person decides on a proposal. */
-export type Decision =
-	| { kind: 'approve'; editedParams?: Data }
-	| { kind: 'reject'; reason?: string };
 
 type Method =
 	| 'apply'
@@ -132,7 +129,7 @@ export class Core {
 		mission: RecordState;
 		have: string[];
 		records: KeyedState[];
-	}): { proposals: Proposal[]; closed: { id: string; status: StepStatus }[] } {
+	}): { proposals: Proposal[]; closed: Closed[] } {
 		return this.#call('stage', input);
 	}
 

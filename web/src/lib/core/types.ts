@@ -1,296 +1,70 @@
 /**
- * The shapes that the core speaks (crates/core), as TypeScript: the one place where they are kept by hand. Those that
- * go over HTTP come from spec/openapi.json.
+ * The shapes that the core speaks, by the names that the pages use. They are the core's own: crates/core describes
+ * them, `cargo xtask types` carries them here by spec/openapi.json. What is said here beside a name says why.
  */
 import type { components } from '../api/schema';
 
-/** The fields of a record. */
-export type Data = Record<string, unknown>;
+type Schemas = components['schemas'];
 
-/** A text by language; English is always there. */
-export interface L10n {
-	en: string;
-	de?: string;
-}
+/** The fields of a record; its table's manifest says which. */
+export type Data = RecordState['data'];
 
-/** Who made a change. Further fields (`principalId`, `displayName`) are kept. */
-export type Actor =
-	| { kind: 'user'; displayName?: string; principalId?: string }
-	| { kind: 'ai'; missionId: string; iterationId: string; rationale: string }
-	| { kind: 'system'; source: 'projection' | 'rule' | 'migration' | 'mission-runner' };
+export type L10n = Schemas['Label'];
+export type Actor = Schemas['Actor'];
+export type Stamp = Schemas['Stamp'];
+export type RecordState = Schemas['RecordState'];
+export type RecordKey = Schemas['RecordKey'];
+export type Op = Schemas['Op'];
+export type Adjusted = Schemas['Adjusted'];
 
-/** When a field was written, and by whom. */
-export interface Stamp {
-	at: string;
-	actor: Actor;
-}
-
-/** The merged state of a record, the same on every replica. */
-export interface RecordState {
-	data: Data;
-	meta: Record<string, Stamp>;
-}
-
-/** The name of a record. */
-export interface RecordKey {
-	app: string;
-	table: string;
-	id: string;
-}
-
-/** A record as the pages see it. */
+/** A record as the pages see it: it never leaves the app. */
 export interface Row extends RecordKey, RecordState {
 	deleted: boolean;
 }
 
-/** What a change does. */
-export type Op = components['schemas']['Op'];
+/** Older clients may leave out id and module; what is kept here and what a server answers has both. */
+export type Change = Schemas['Change'] & Required<Pick<Schemas['Change'], 'eventId' | 'appId'>>;
 
-/** A change as it goes over the wire; what it holds beyond this is the core's business. */
-export type Change = components['schemas']['Change'] & { eventId: string; appId: string };
+export type FieldType = Schemas['FieldType'];
+export type Field = Schemas['Field'];
+export type Sort = Schemas['Sort'];
+export type Table = Schemas['Table'];
+export type Policy = Schemas['Policy'];
+export type Tool = Schemas['Tool'];
+export type Manifest = Schemas['Manifest'];
 
-/** What a field may hold. */
-export type FieldType =
-	| 'text'
-	| 'markdown'
-	| 'number'
-	| 'integer'
-	| 'boolean'
-	| 'date'
-	| 'datetime'
-	| 'time'
-	| 'enum'
-	| 'ref'
-	| 'tags'
-	| 'url'
-	| 'keyedList'
-	| 'json';
-
-/** A field of a table, or a parameter of a tool. */
-export interface Field {
-	type: FieldType;
-	label?: L10n;
-	help?: L10n;
-	description?: string;
-	required?: boolean;
-	/** A form does not offer it. */
-	readOnly?: boolean;
-	max?: number;
-	min?: number;
-	/** An enum's values; a tool's parameter may name them without labels. */
-	values?: (string | { value: string; label: L10n })[];
-	table?: string;
-	module?: string;
-}
-
-/** One level of an order; `$updated` is the time of the last change. */
-export interface Sort {
-	field: string;
-	dir?: 'asc' | 'desc';
-}
-
-/** A table of a module. */
-export interface Table {
-	name: L10n;
-	plural: L10n;
-	fields: Record<string, Field>;
-	list: { title: string; meta?: string[]; sort?: Sort[]; done?: string };
-	/** It holds a single record, whose id is the module's. */
-	singleton?: boolean;
-	prompt?: { where?: Data; sort?: Sort[]; limit: number };
-}
-
-/** What the AI may do without asking. */
-export type Policy = 'auto' | 'propose' | 'deny';
-
-/** A tool of a module, as its manifest writes it. */
-export interface Tool {
-	name: string;
-	label: L10n;
-	description: string;
-	policy: Policy;
-	params?: Record<string, Field>;
-	effect: { op: Op | 'query'; table: string; id?: string; set?: Data; where?: Data; limit?: number };
-}
-
-/** A module: data, not a program. */
-export interface Manifest {
-	id: string;
-	version: number;
-	route?: string;
-	icon?: string;
-	order?: number;
-	hidden?: boolean;
-	name: L10n;
-	description: L10n;
-	empty?: { title: L10n; body: L10n; action: L10n };
-	tables: Record<string, Table>;
-	tools?: Tool[];
-}
-
-/** A tool as the core lists it. */
-export interface ToolInfo {
-	name: string;
+/** A tool as `Core.tools` lists it: the WebAssembly's own shape, which no route knows. */
+export interface ToolInfo extends Pick<Tool, 'name' | 'label' | 'policy'> {
 	module: string;
-	label: L10n;
-	policy: Policy;
-	effect: { op: Op | 'query'; table: string };
+	effect: Pick<Tool['effect'], 'op' | 'table'>;
+	/** JSON Schema. */
 	paramsSchema: unknown;
 }
 
-/** What is wrong with a field. */
-export interface FieldError {
-	field: string;
-	code: string;
-	message: string;
-}
+export type FieldError = Schemas['Problem'];
 
-/** One write that a proposal would do. */
-export interface Operation extends RecordKey {
-	op: Op;
-	set?: Data;
-	/** Fields that get the time of the write. */
-	now?: string[];
-}
+export type Operation = Schemas['Operation'];
+export type Proposal = Schemas['Proposal'];
+export type ProposalError = Schemas['ProposalError'];
+export type Decision = Schemas['Decision'];
+export type Closed = Schemas['Closed'];
 
-/** A step of a server's plan that waits for a person on this device. Local, never synced. */
-export interface Proposal {
-	id: string;
-	missionId: string;
-	missionTitle: string;
-	iterationId: string;
-	stepId: string;
-	index: number;
-	app: string;
-	module: string;
-	tool: string;
-	params: Data;
-	/** Null where the tool is unknown here. */
-	op: Op | null;
-	operations: Operation[];
-	opsHash: string;
-	/** What the touched fields held when the proposal was staged, by "app/table/id". */
-	seen: Record<string, Record<string, { value: unknown; at: string | null }>>;
-	summary: string;
-	rationale: string;
-	createdAt: string;
-	/** `failed`: it can't be carried out here, and a person can only reject it. */
-	status: 'open' | 'approved' | 'rejected' | 'closed' | 'failed';
-	/** Why it can't be carried out here (`failed`), or why the last decision did not go through (`open`). */
-	error?: ProposalError | null;
-}
+export type Cadence = Schemas['Cadence'];
+export type MissionState = Schemas['MissionState'];
+export type MissionInput = Schemas['MissionInput'];
+export type MissionData = Schemas['MissionData'];
+export type Intent = Schemas['Intent'];
+export type StepStatus = Schemas['StepStatus'];
+export type Step = Schemas['Step'];
+export type Iteration = Schemas['Iteration'];
 
-/** Why it did not go through: stale (details: `{field: {seen, now, proposed}}`), altered, invalid, gone, denied, … */
-export interface ProposalError {
-	code: string;
-	message: string;
-	details?: unknown;
-}
-
-/** When a mission runs by itself. */
-export type Cadence =
-	| { kind: 'manual' }
-	| { kind: 'interval'; everyMinutes: number }
-	| { kind: 'daily'; atHour: number; atMinute: number }
-	| { kind: 'weekly'; dayOfWeek: number; atHour: number; atMinute?: number }
-	| { kind: 'cron'; expression: string };
-
-/** Where a mission stands. */
-export type MissionState = 'active' | 'paused' | 'done' | 'archived';
-
-/** What became of a step, lowest rank first. */
-export type StepStatus =
-	| 'planned'
-	| 'staged'
-	| 'failed'
-	| 'expired'
-	| 'skipped'
-	| 'rejected'
-	| 'approved'
-	| 'undone';
-
-/** What a step wants to do. */
-export type Intent =
-	| { kind: 'toolCall'; toolName: string; params: Data }
-	| { kind: 'note'; body: string };
-
-/** A step of a plan. */
-export interface Step {
-	id: string;
-	index: number;
-	summary: string;
-	rationale: string;
-	intent: Intent;
-	proposalId?: string;
-	status: StepStatus;
-	decidedAt?: string;
-	decidedBy?: string;
-	feedback?: string;
-	editedParams?: Data;
-	updatedAt?: string;
-}
-
-/** One run of a mission. */
-export interface Iteration {
-	id: string;
-	slot: string;
-	startedAt: string;
-	finishedAt?: string;
-	updatedAt?: string;
-	source: 'browser' | 'server';
-	model?: string;
-	summary?: string;
-	userFeedback?: string;
-	error?: string | { code?: string; message: string };
-	overallStatus?: 'awaiting-review' | 'approved' | 'rejected' | 'failed';
-	plan: Step[];
-}
-
-/** A record, or a whole table (no `id`), that a mission reads. */
-export interface MissionInput {
-	module: string;
-	table: string;
-	id?: string;
-}
-
-/** What a person writes when making a mission. */
-export interface MissionData {
-	title: string;
-	conceptMarkdown: string;
-	objective: string;
-	inputs: MissionInput[];
-	cadence: Cadence;
-	timezone?: string;
-	state: MissionState;
-	nextRunAt?: string | null;
-	agentId?: string;
-	model?: string | null;
-	overlap?: 'skip' | 'allow';
-	catchUpMinutes?: number;
-	budget?: unknown;
-	/** Written by the server. */
-	retrySlot?: string | null;
-	failures?: number;
-	pausedReason?: string | null;
-}
-
-/** A mission with its runs, oldest first. */
+/** A mission with its runs, oldest first: the fields of one record, and its id. */
 export interface Mission extends MissionData {
 	id: string;
 	iterations: Iteration[];
+	/** Written by the app that made it; the core doesn't read it. */
 	createdAt?: string;
 }
 
-/** What became of one occurrence of a mission. */
-export interface AiRun {
-	id: string;
-	missionId: string;
-	slot: string;
-	status: 'ran' | 'skipped' | 'missed' | 'failed';
-	reason?: string;
-	startedAt: string;
-	finishedAt?: string;
-	attempts?: number;
-	tokens?: number;
-	cost?: number;
-}
+/** What became of one occurrence of a mission: the fields of its record, and its id. */
+export type AiRun = Schemas['Run'];

@@ -1,10 +1,10 @@
 import { ApiError } from '../api/http';
-import type { Change, RecordKey, RecordState, Row } from '../core/types';
+import type { Adjusted, Change, RecordKey, RecordState, Row } from '../core/types';
 import type { OutboxRow } from '../db/database';
 import type { Replica } from '../db/replica';
 import { storageError } from '../db/storage';
 import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from '../db/rows';
-import { SCHEMA_VERSION, type Adjusted, type PostSync, type SyncAnswer } from './wire';
+import { SCHEMA_VERSION, type PostSync, type SyncAnswer } from './wire';
 
 /** Changes in one push at most, and about how many characters of JSON. */
 const BATCH_CHANGES = 500;

@@ -9,9 +9,6 @@ export type SyncRequest = Omit<Schemas['PushBody'], 'changes'> & { clientId: str
 /** What POST /sync answers. */
 export type SyncAnswer = Omit<Schemas['PushAnswer'], 'serverChanges'> & { serverChanges: Change[] };
 
-/** A stamp that lay too far in the future and was set back. */
-export type Adjusted = Schemas['Adjusted'];
-
 /** The version of the data's shape that this app writes. */
 export const SCHEMA_VERSION = 1;
 

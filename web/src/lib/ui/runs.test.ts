@@ -10,7 +10,7 @@ const run = (id: string, startedAt: string): Iteration => ({ id, slot: `due:${id
 describe('the runs of a mission', () => {
 	it('are one line of time: a skip stands between the plans, a planned run only once', () => {
 		const mission = { id: 'm', title: 'M', iterations: [run('a', '2026-04-06T08:00:00Z'), run('b', '2026-04-08T08:00:00Z')] } as unknown as Mission;
-		const occurrence = (id: string, status: AiRun['status'], startedAt: string): AiRun => ({ id, missionId: 'm', slot: `due:${id}`, status, startedAt });
+		const occurrence = (id: string, status: AiRun['status'], startedAt: string): AiRun => ({ id, missionId: 'm', slot: `due:${id}`, status, startedAt, finishedAt: startedAt, attempts: 1 });
 		const line = timeline(mission, [occurrence('x', 'skipped', '2026-04-07T08:00:00Z'), occurrence('a', 'ran', '2026-04-06T08:00:00Z')]);
 		expect(line.map((one) => one.key)).toEqual(['b', 'x', 'a']);
 	});

@@ -30,7 +30,6 @@ export function tally(run: Iteration): string {
 
 /** The technical reason of a failed run. */
 export function errorOfRun(run: Iteration): { code: string; message: string } {
-	if (typeof run.error === 'string') return { code: '', message: run.error };
 	return { code: run.error?.code ?? '', message: run.error?.message ?? '' };
 }
 
