@@ -1,0 +1,152 @@
+//! Several servers on one database, and a database that goes away and comes back.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use mana_core::manifest::Registry;
+use mana_store::{PostgresStore, RunRequest, Store, StoreError, StoreNotice};
+use mana_test_postgres::Cluster;
+
+use super::*;
+use crate::contract::support::*;
+
+fn committed(user: &str, client: &str) -> StoreNotice {
+    StoreNotice::Committed {
+        user: scope(user).owner().clone(),
+        tables: Some(BTreeSet::from([("todo".into(), "tasks".into())])),
+        client: Some(client.into()),
+    }
+}
+
+#[tokio::test]
+async fn sync_s8_servers_hear_each_other_and_not_themselves() {
+    let (database, one) = database().await;
+    let two = store(&Cluster::shared().url(&database)).await;
+    let (mut to_one, mut to_two) = (one.notices().unwrap(), two.notices().unwrap());
+    let me = scope("me");
+    push(
+        &*one,
+        &me,
+        "phone",
+        vec![task("a", "x", NOW), task("b", "x", NOW)],
+        NOW,
+    )
+    .await;
+    push(
+        &*two,
+        &scope("you"),
+        "laptop",
+        vec![task("c", "x", NOW)],
+        NOW,
+    )
+    .await;
+    // A replay stores nothing and tells nobody.
+    push(&*one, &me, "phone", vec![task("a", "x", NOW)], NOW).await;
+    let request = RunRequest {
+        mission_id: "m".into(),
+        slot: "run:1".into(),
+        iteration_id: "i".into(),
+        not_before: NOW,
+        inputs: None,
+    };
+    one.enqueue_run(&me, request).await.unwrap();
+
+    assert_eq!(next(&mut to_two).await, committed("me", "phone"));
+    assert_eq!(next(&mut to_two).await, StoreNotice::Schedule);
+    assert_eq!(next(&mut to_one).await, committed("you", "laptop"));
+}
+
+#[tokio::test]
+async fn sync_s8_too_many_tables_to_name_are_told_without_names() {
+    let (database, one) = database().await;
+    let two = store(&Cluster::shared().url(&database)).await;
+    let mut to_two = two.notices().unwrap();
+    let changes = (0..200)
+        .map(|n| {
+            let table = format!("{n:0>200}");
+            change(serde_json::json!({"table": table, "id": "x", "op": "insert", "data": {}}))
+        })
+        .collect();
+    push(&*one, &scope("me"), "c", changes, NOW).await;
+    let told = StoreNotice::Committed {
+        user: scope("me").owner().clone(),
+        tables: None,
+        client: None,
+    };
+    assert_eq!(next(&mut to_two).await, told);
+}
+
+#[tokio::test]
+async fn many_servers_claim_each_run_once() {
+    let (database, one) = database().await;
+    for user in 0..30 {
+        push(
+            &*one,
+            &scope(&user.to_string()),
+            "c",
+            vec![hourly("m")],
+            NOW,
+        )
+        .await;
+    }
+    let mut workers = Vec::new();
+    for worker in 0..3 {
+        let store = store(&Cluster::shared().url(&database)).await;
+        workers.push(tokio::spawn(async move {
+            let mut mine = Vec::new();
+            loop {
+                let claims = store
+                    .claim_due(&worker.to_string(), after(7200), after(7300), 4)
+                    .await
+                    .unwrap();
+                if claims.is_empty() {
+                    return mine;
+                }
+                mine.extend(claims.into_iter().map(|claim| claim.user.0));
+            }
+        }));
+    }
+    let mut claimed = Vec::new();
+    for worker in workers {
+        claimed.extend(worker.await.unwrap());
+    }
+    let once: BTreeSet<&String> = claimed.iter().collect();
+    assert_eq!((claimed.len(), once.len()), (30, 30));
+}
+
+/// A cluster of its own, killed while two servers work on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_comes_back_is_used_again() {
+    let cluster = tokio::task::spawn_blocking(Cluster::durable).await.unwrap();
+    let url = cluster.url(&cluster.create());
+    let one = store(&url).await;
+    let impatient = PostgresOptions {
+        wait: Duration::from_millis(500),
+        ..PostgresOptions::default()
+    };
+    let two = PostgresStore::open(&url, Arc::new(Registry::builtin()), impatient)
+        .await
+        .unwrap();
+    let mut to_two = two.notices().unwrap();
+    let me = scope("me");
+    push(&*one, &me, "c", vec![task("before", "x", NOW)], NOW).await;
+    assert_eq!(next(&mut to_two).await, committed("me", "c"));
+
+    cluster.kill();
+    let refused = two
+        .push(&me, pushing("c", vec![task("t", "x", NOW)], NOW))
+        .await;
+    assert!(
+        matches!(refused, Err(StoreError::Busy | StoreError::Unavailable)),
+        "{refused:?}"
+    );
+    cluster.restart();
+
+    assert_eq!(next(&mut to_two).await, StoreNotice::Missed);
+    assert_eq!(
+        ids_of(&log(&*two, &me).await),
+        ["before"],
+        "what was acknowledged is there"
+    );
+    push(&*one, &me, "c", vec![task("after", "x", NOW)], NOW).await;
+    assert_eq!(next(&mut to_two).await, committed("me", "c"));
+}
