@@ -49,6 +49,16 @@ impl From<BatchError> for RunError {
 }
 
 impl RunError {
+    /// Why what was to be written can't be, however often it is tried.
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Change(reason) | Self::Sync(SyncError::InvalidChange { reason, .. }) => {
+                Some(reason)
+            }
+            _ => None,
+        }
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::Store(StoreError::LeaseLost)
@@ -223,40 +233,55 @@ impl Run<'_> {
         let planned_at = self.loaded.mission.next_run_at;
         self.loaded = now;
         let attempt = self.attempt(&thought).await?;
-        match thought.result {
+        let failure = match thought.result {
+            Err(failure) => failure,
             Ok(plan) => {
-                let iteration = attempt.planned(plan);
+                let verdict = Verdict::Planned(attempt.planned(plan));
                 let written = self
-                    .write_as(Verdict::Planned(iteration), Some(attempt), planned_at)
+                    .write_as(verdict, Some(attempt.clone()), planned_at)
                     .await;
-                Ok(written.unwrap_or_else(|error| unwritten(self.claim, &error, true)))
-            }
-            Err(failure) => {
-                let (after, _) = self.after_failure(planned_at, attempt.finished_at);
-                let message = words::failure(&failure.message, after, &self.loaded.zone);
-                let iteration = attempt.failed(&failure.code, message, &failure.refused);
-                tracing::info!(
-                    mission = self.claim.mission_id,
-                    code = failure.code,
-                    "run of mission {} failed: {}",
-                    self.claim.mission_id,
-                    failure.code
-                );
-                let outcome = self
-                    .write_as(Verdict::Failed(iteration), Some(attempt), planned_at)
-                    .await?;
-                Ok(match outcome {
-                    Outcome::Failed {
-                        code, mission_id, ..
-                    } => Outcome::Failed {
-                        code,
-                        mission_id,
-                        answered: failure.answered,
+                match written {
+                    Ok(outcome) => return Ok(outcome),
+                    Err(error) => match error.reason() {
+                        Some(reason) => Failure::unwritable(reason),
+                        None => return Ok(unwritten(self.claim, &error, true)),
                     },
-                    other => other,
-                })
+                }
             }
-        }
+        };
+        self.failed(attempt, failure, planned_at).await
+    }
+
+    /// Writes the iteration of a failure.
+    async fn failed(
+        &self,
+        attempt: Attempt,
+        failure: Failure,
+        planned_at: Option<Micros>,
+    ) -> Result<Outcome, RunError> {
+        let (after, _) = self.after_failure(planned_at, attempt.finished_at);
+        let message = words::failure(&failure.message, after, &self.loaded.zone);
+        let iteration = attempt.failed(&failure.code, message, &failure.refused);
+        tracing::info!(
+            mission = self.claim.mission_id,
+            code = failure.code,
+            "run of mission {} failed: {}",
+            self.claim.mission_id,
+            failure.code
+        );
+        let outcome = self
+            .write_as(Verdict::Failed(iteration), Some(attempt), planned_at)
+            .await?;
+        Ok(match outcome {
+            Outcome::Failed {
+                code, mission_id, ..
+            } => Outcome::Failed {
+                code,
+                mission_id,
+                answered: failure.answered,
+            },
+            other => other,
+        })
     }
 
     /// This attempt, counted on from those before it.

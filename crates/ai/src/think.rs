@@ -46,6 +46,16 @@ impl Failure {
         }
     }
 
+    /// The plan passed every check, and the log doesn't take it all the same.
+    pub fn unwritable(reason: &str) -> Self {
+        Self {
+            code: "unwritable".to_owned(),
+            message: words::unwritable(reason),
+            refused: Vec::new(),
+            answered: true,
+        }
+    }
+
     fn refused(refused: Vec<RefusedStep>) -> Self {
         let reasons: Vec<_> = refused.iter().map(RefusedStep::sentence).collect();
         let code = refused

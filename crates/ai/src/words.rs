@@ -79,6 +79,11 @@ pub(crate) fn interrupted(attempts: u32) -> String {
     format!("Mana was interrupted {attempts} times in the middle of this run.")
 }
 
+/// A plan that the log doesn't take.
+pub(crate) fn unwritable(reason: &str) -> String {
+    format!("The model’s plan can’t be kept: {reason}")
+}
+
 /// Every step of an answer was refused.
 pub(crate) fn all_refused(reasons: &[String]) -> String {
     match reasons {

@@ -134,6 +134,30 @@ async fn missions_e1_each_bad_answer_is_a_failed_iteration_with_its_reason_and_t
 }
 
 #[tokio::test]
+async fn missions_e1_a_plan_that_the_log_refuses_is_a_failure_with_its_reason() {
+    let world = World::new().await;
+    let id = world.daily_mission("Week").await;
+    let deep = (0..70).fold(json!("end"), |inner, _| json!([inner]));
+    let line = json!({"summary": "Log", "toolName": "log_line", "params": {"text": "x", "more": deep}, "rationale": "r"});
+    world.llm.will_say("Week", steps(json!([line])));
+    let report = world.tick().await;
+    assert_eq!(
+        (report.parse_failures, report.plans_written_back),
+        (1, 0),
+        "{report:?}"
+    );
+    let error = world.iterations(&id).await[0].error.clone();
+    let error = error.expect("an error");
+    assert_eq!(error.code, "unwritable");
+    assert!(error.message.contains("nested deeper"), "{}", error.message);
+    assert_eq!(
+        world.tick().await.due_mission_count,
+        0,
+        "nobody asks the model again at once"
+    );
+}
+
+#[tokio::test]
 async fn missions_e2_the_repair_round_repairs() {
     let world = World::new().await;
     let id = world.daily_mission("Week").await;

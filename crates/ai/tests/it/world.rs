@@ -155,11 +155,13 @@ pub struct World {
 const DIARY: &str = r#"{
   "id": "diary", "version": 1, "name": {"en": "Diary"}, "description": {"en": "What happened."},
   "tables": {"lines": {"name": {"en": "Line"}, "plural": {"en": "Lines"},
-    "fields": {"text": {"type": "text", "label": {"en": "Text"}, "required": true, "max": 200}},
+    "fields": {"text": {"type": "text", "label": {"en": "Text"}, "required": true, "max": 200},
+      "more": {"type": "json", "label": {"en": "More"}}},
     "list": {"title": "text"}}},
   "tools": [{"name": "log_line", "label": {"en": "Diary line"}, "description": "Write a line.", "policy": "auto",
-    "params": {"text": {"type": "text", "required": true, "max": 500, "description": "The line."}},
-    "effect": {"op": "insert", "table": "lines", "set": {"text": "$text"}}}]
+    "params": {"text": {"type": "text", "required": true, "max": 500, "description": "The line."},
+      "more": {"type": "json", "description": "Anything."}},
+    "effect": {"op": "insert", "table": "lines", "set": {"text": "$text", "more": "$more"}}}]
 }"#;
 
 impl World {
