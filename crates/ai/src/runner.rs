@@ -51,7 +51,6 @@ pub struct Runner {
     ticking: Mutex<()>,
     /// Held while claims are taken, so that one look at the schedule doesn't hide a claim from another.
     claiming: Mutex<()>,
-    woken: Notify,
     closing: CancellationToken,
 }
 
@@ -91,7 +90,6 @@ impl Runner {
             inner: Arc::new(inner),
             ticking: Mutex::new(()),
             claiming: Mutex::new(()),
-            woken: Notify::new(),
             closing: CancellationToken::new(),
         }
     }
@@ -99,11 +97,6 @@ impl Runner {
     /// Whether a tick or a run is under way.
     pub fn is_running(&self) -> bool {
         self.ticking.try_lock().is_err() || self.inner.places.available_permits() < self.places()
-    }
-
-    /// Looks at the schedule now.
-    pub fn wake(&self) {
-        self.woken.notify_one();
     }
 
     /// Runs everything that is due and answers when that has ended. During another tick it answers at
@@ -178,7 +171,6 @@ impl Runner {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = self.inner.sync.schedule_changed().notified() => {}
-                () = self.woken.notified() => {}
                 () = self.inner.freed.notified() => {}
                 () = sleep(wait) => {}
             }
