@@ -121,6 +121,18 @@ pub struct Write<'a> {
     pub at: Micros,
 }
 
+/// Whether a NUL character stands anywhere in it. No change may hold one (C2).
+pub fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
 impl Change {
     /// A change without content.
     pub fn new(table: impl Into<String>, id: impl Into<String>, op: Op) -> Change {

@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use mana_core::change::has_nul;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -150,17 +151,6 @@ fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T> 
             format!("The body is not the JSON of such a request: {error}"),
         )
     })
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(map) => map
-            .iter()
-            .any(|(key, value)| key.contains('\0') || has_nul(value)),
-        _ => false,
-    }
 }
 
 fn resolved(name: &str) -> HeaderMap {

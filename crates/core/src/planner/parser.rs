@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::answer;
 use super::prompt::MAX_STEPS;
 use crate::Map;
+use crate::change::has_nul;
 use crate::manifest::{EffectOp, FieldType, Registry, ToolRef};
 use crate::policy::{Overrides, Policy};
 use crate::record::RecordKey;
@@ -246,15 +247,4 @@ fn line(value: Option<&Value>) -> String {
         .chars()
         .take(MAX_TEXT)
         .collect()
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(fields) => fields
-            .iter()
-            .any(|(name, value)| name.contains('\0') || has_nul(value)),
-        _ => false,
-    }
 }
