@@ -22,7 +22,10 @@ export interface NewAccount {
 /** `in`: the local database is open and everything works, with or without the network. */
 export type SessionStatus = 'unknown' | 'in' | 'out';
 
-/** `expired`: the server ended the session; what is on this device is kept until the same person signs in again. */
+/**
+ * `expired`: the server ended the session; what is on this device is kept until the same person signs in again. Where
+ * that happens while someone works (`status` stays `in`) the page stays as it is, with all that is being typed.
+ */
 export const session: { user: Profile | null; status: SessionStatus; expired: boolean } = $state({
 	user: null,
 	status: 'unknown',
@@ -36,10 +39,12 @@ const LOGOUT_KEY = 'mana.logout-pending';
 
 let tokens: TokenHolder | null = null;
 let stopRunning = () => {};
+/** Where a session ended in the midst of work: how it continues when the same person signs in again. */
+let goOn: ((profile: Profile, answer: TokenAnswer) => void) | null = null;
 
 /** The way to the server for whoever is signed in. */
 export function currentTokens(): TokenHolder {
-	if (!tokens) throw new SessionEnded();
+	if (!tokens || session.expired) throw new SessionEnded();
 	return tokens;
 }
 
@@ -111,12 +116,15 @@ async function renew(): Promise<void> {
 async function welcome(answer: TokenAnswer): Promise<void> {
 	const profile = await request<Profile>('/auth/me', { token: answer.token });
 	localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
-	await enter(profile, answer);
+	if (goOn && session.user?.userId === profile.userId) goOn(profile, answer);
+	else await enter(profile, answer);
 	void updateModules();
 }
 
 /** Open the user's database and start what runs in the background. False where a start without network can't. */
 async function enter(profile: Profile, answer: TokenAnswer | null): Promise<boolean> {
+	// what one person was typing is nothing for the next
+	if (session.user && session.user.userId !== profile.userId) leave(false);
 	// Dexie and everything around it: a page that only shows the sign-in form does without
 	const { openReplica, startBackground } = await import('./app/background');
 	const holder = new TokenHolder(profile.userId, answer);
@@ -135,7 +143,7 @@ async function enter(profile: Profile, answer: TokenAnswer | null): Promise<bool
 	session.user = profile;
 	session.expired = false;
 	session.status = 'in';
-	stopRunning = startBackground(replica, holder, expire);
+	stopRunning = startBackground(replica, holder, () => pause(startBackground));
 	return true;
 }
 
@@ -150,7 +158,7 @@ async function greet(userId: string): Promise<void> {
 		session.user = profile;
 		await updateModules();
 	} catch (thrown) {
-		if (thrown instanceof SessionEnded && tokens === holder) expire();
+		if (thrown instanceof SessionEnded && tokens === holder) leave(true);
 	}
 }
 
@@ -165,21 +173,41 @@ async function updateModules(): Promise<void> {
 		if (JSON.stringify(manifests) === JSON.stringify(replica.manifests)) return;
 		await replica.replaceManifests(manifests);
 		showModules(manifests);
-	} catch (thrown) {
-		if (thrown instanceof SessionEnded && tokens === holder) expire();
-		// else the kept ones serve until the next start
+	} catch {
+		// the kept ones serve until the next start; that a session ended, the sync says as well
 	}
 }
 
-/** The server no longer knows this session. What is on the device stays. */
-function expire(): void {
-	leave(true);
+type StartBackground = typeof import('./app/background').startBackground;
+
+/** The server no longer knows this session, in the midst of work: nothing is sent, and the page stays. */
+function pause(startBackground: StartBackground): void {
+	const holder = tokens;
+	if (!holder || session.expired) return;
+	stopRunning();
+	session.expired = true;
+	const replica = currentReplica();
+	// signed in again in another tab: the cookie is this one's too
+	const stop = replica.bus.on('signedIn', () => void inTurn(() => (session.expired ? renew() : Promise.resolve())).catch(() => {}));
+	stopRunning = stop;
+	goOn = (profile, answer) => {
+		stop();
+		goOn = null;
+		const next = new TokenHolder(profile.userId, answer);
+		next.now = holder.now;
+		tokens = next;
+		session.user = profile;
+		session.expired = false;
+		stopRunning = startBackground(replica, next, () => pause(startBackground));
+		replica.bus.publish('signedIn', {});
+	};
 }
 
 /** Stop everything that belongs to a person. */
 function close(): void {
 	stopRunning();
 	stopRunning = () => {};
+	goOn = null;
 	tokens = null;
 	setReplica(null);
 	showModules([]);

@@ -144,6 +144,39 @@ describe('a session', () => {
 		await until(() => tasks.get(id)?.data.title === 'Not sent yet');
 	});
 
+	it('that ends in the midst of work leaves the page as it is, and goes on when the same person signs in again', async () => {
+		const ada = someUser();
+		await signIn(ada, 'secret');
+		const replica = currentReplica();
+		server.cookie = null;
+		const id = await createRecord('todo', 'tasks', { title: 'Typed meanwhile' });
+		await until(() => session.expired);
+		expect(session).toMatchObject({ status: 'in', user: { userId: ada } });
+		expect(tasks.get(id)?.data.title).toBe('Typed meanwhile');
+		await signIn(ada, 'secret');
+		expect(session).toMatchObject({ status: 'in', expired: false });
+		expect(currentReplica()).toBe(replica);
+		await until(async () => (await replica.db.outbox.count()) === 0);
+	});
+
+	it('that ended is not handed to another person with what was on screen', async () => {
+		await signIn(someUser(), 'secret');
+		server.cookie = null;
+		await createRecord('todo', 'tasks', { title: 'Private' });
+		await until(() => session.expired);
+		const bob = someUser();
+		let whileOpening = '';
+		vi.stubGlobal('fetch', (path: string, init: RequestInit) => {
+			if (path === '/modules') whileOpening ||= session.status;
+			return server.fetch(path, init);
+		});
+		await signIn(bob, 'secret');
+		expect(whileOpening).toBe('out');
+		expect(session).toMatchObject({ status: 'in', expired: false, user: { userId: bob } });
+		await until(() => tasks.ready);
+		expect(tasks.rows).toEqual([]);
+	});
+
 	it('signed out leaves nothing to the next person at the same browser', async () => {
 		await signIn(someUser(), 'secret');
 		await createRecord('todo', 'tasks', { title: 'Private' });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { OfflineError } from '../api/http';
+import { ApiError, OfflineError } from '../api/http';
 import { execute } from '../db/executor';
 import type { Replica } from '../db/replica';
 import { SyncEngine } from '../sync/engine';
@@ -102,5 +102,19 @@ describe('the foreground tick', () => {
 		online = true;
 		expect(await tick.look()).toHaveLength(1);
 		expect(asked).toHaveLength(1);
+	});
+
+	it('is not held up by a mission that the server refuses, and does not ask for it for ever', async () => {
+		const replica = await openTab(someUser());
+		const other = '0198c0de-0000-7000-8000-000000000002';
+		await arrive(replica, [missionInsert({ nextRunAt: soon(1_000) }), { ...missionInsert({ nextRunAt: soon(1_000) }), id: other }]);
+		const asked: string[] = [];
+		const tick = new MissionTick(replica, async (id) => {
+			asked.push(id);
+			if (id === MISSION) throw new ApiError(422, 'invalid', 'no');
+		});
+		expect(await tick.look()).toHaveLength(1);
+		expect(await tick.look()).toEqual([]);
+		expect(asked).toEqual([MISSION, other]);
 	});
 });

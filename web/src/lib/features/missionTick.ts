@@ -1,3 +1,4 @@
+import { ApiError } from '../api/http';
 import type { TokenHolder } from '../api/token';
 import type { Replica } from '../db/replica';
 import { isDeleted } from '../db/rows';
@@ -48,12 +49,19 @@ export class MissionTick {
 			const due = await this.#due();
 			if (due.length === 0) return [];
 			await flush(this.replica);
+			const asked: string[] = [];
 			for (const { missionId, slot, name } of due) {
 				const resolvedInputs = await resolveInputs(this.replica, missionId);
-				await this.ask(missionId, { slot, resolvedInputs });
+				try {
+					await this.ask(missionId, { slot, resolvedInputs });
+					asked.push(slot);
+				} catch (thrown) {
+					// what the server refuses for one mission must not keep the others waiting, nor be asked for ever
+					if (!(thrown instanceof ApiError) || thrown.status >= 500 || thrown.status === 429) throw thrown;
+				}
 				this.#asked.add(name);
 			}
-			return due.map(({ slot }) => slot);
+			return asked;
 		} catch {
 			return []; // without a network the server runs it by itself when it is due
 		} finally {

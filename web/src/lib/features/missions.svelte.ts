@@ -120,6 +120,7 @@ export async function runNow(
 	slot = `run:${uuid()}`
 ): Promise<RunAccepted> {
 	const replica = currentReplica();
+	if (session.expired) currentTokens(); // says so at once: nobody sends what waits
 	await flush(replica);
 	const { resolveInputs } = await import('./missionInputs');
 	const answer = await currentTokens().request<RunAccepted>(

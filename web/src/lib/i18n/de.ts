@@ -255,6 +255,7 @@ export const de: Messages = {
 	'form.newTitle': 'Neue Mission',
 	'form.editTitle': 'Mission bearbeiten',
 	'form.lead': 'Sag, worum sich gekümmert werden soll. Mana liest es bei jedem Lauf und schlägt vor; du entscheidest.',
+	'form.leave': 'Ohne Speichern verlassen? Was du hier geschrieben hast, ginge verloren.',
 	'form.title': 'Titel',
 	'form.titleHint': 'So unterschreibt sie, was sie schreibt.',
 	'form.objective': 'Absicht',
@@ -571,6 +572,10 @@ export const de: Messages = {
 	'crash.title': 'Diese Seite hielt an',
 	'crash.body': 'Nichts, was du geschrieben hast, ist verloren; es ist auf diesem Gerät. Lade die Seite neu oder mach anderswo weiter.',
 	'crash.reload': 'Neu laden',
+	'again.title': 'Neu anmelden',
+	'again.lead': 'Die Seite bleibt, wie sie ist, mit allem, was du gerade schreibst.',
+	'again.ended': 'Deine Anmeldung ist abgelaufen. Was du schreibst, bleibt auf diesem Gerät; zum Abgleichen melde dich neu an.',
+	'again.done': 'Neu angemeldet.',
 	'update.ready': 'Eine neuere Version ist bereit.',
 	'update.take': 'Laden'
 };

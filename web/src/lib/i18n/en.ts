@@ -253,6 +253,7 @@ export const en = {
 	'form.newTitle': 'New mission',
 	'form.editTitle': 'Edit mission',
 	'form.lead': 'Say what should be looked after. Mana reads it at each run, and proposes; you decide.',
+	'form.leave': 'Leave without saving? What you wrote here would be lost.',
 	'form.title': 'Title',
 	'form.titleHint': 'How it signs what it writes.',
 	'form.objective': 'Objective',
@@ -569,6 +570,10 @@ export const en = {
 	'crash.title': 'This page stopped',
 	'crash.body': 'Nothing you wrote is lost; it is on this device. Load the page again, or go on somewhere else.',
 	'crash.reload': 'Load again',
+	'again.title': 'Sign in again',
+	'again.lead': 'The page stays as it is, with everything that you are writing.',
+	'again.ended': 'Your session has ended. What you write stays on this device; sign in again to sync.',
+	'again.done': 'Signed in again.',
 	'update.ready': 'A newer version is ready.',
 	'update.take': 'Load it'
 };

@@ -58,6 +58,11 @@ export async function rejectOne(p: Proposal, reason?: string): Promise<boolean> 
 	return done;
 }
 
+/** Whether a yes can still be said: not to what can't be carried out, nor to what changed since. */
+export function decidable(p: Proposal): boolean {
+	return p.status !== 'failed' && p.op !== null && p.error?.code !== 'stale' && p.error?.code !== 'altered';
+}
+
 /** What a batch may approve: removals are decided one by one, and so is what was refused before. */
 export function batchable(list: readonly Proposal[]): Proposal[] {
 	return list.filter((p) => !p.error && p.operations.length > 0 && p.operations.every((op) => op.op !== 'delete'));

@@ -1,6 +1,16 @@
 import { tick } from 'svelte';
 
 /**
+ * The second press of a double click answers nothing: the card that it was meant for has left, and another one may have
+ * moved under the pointer.
+ */
+export function once(act: (e: MouseEvent) => unknown): (e: MouseEvent) => void {
+	return (e) => {
+		if (e.detail < 2) void act(e);
+	};
+}
+
+/**
  * Where the keyboard goes when the card under it is answered and leaves: to its neighbour, else to the page.
  * Call it before, and what it returns after.
  */

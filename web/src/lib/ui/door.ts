@@ -1,0 +1,22 @@
+import { errorText, t } from '$lib/i18n';
+
+/** What went wrong at the door, and what to do. */
+export function doorError(error: unknown): string {
+	switch ((error as { code?: string } | null)?.code) {
+		case 'offline':
+			return t('door.offline');
+		case 'wrong_credentials':
+			return t('door.wrong');
+		case 'rate_limited':
+			return t('door.tooMany');
+		case 'email_taken':
+			return t('door.taken');
+		case 'signup_closed':
+			return t('door.closed');
+		case 'invite_invalid':
+		case 'owner_exists':
+			return t('door.tokenBad');
+		default:
+			return errorText(error);
+	}
+}
