@@ -2,6 +2,7 @@
 
 use crate::{need, sh, web};
 use anyhow::Result;
+use std::path::PathBuf;
 
 /// `target/release/mana`, the web app inside.
 pub fn release() -> Result<()> {
@@ -10,12 +11,17 @@ pub fn release() -> Result<()> {
     sh::run(&mut sh::cargo(&["build", "--release", "--package", "mana"]))
 }
 
+/// Where [`release`] leaves it.
+pub fn binary() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| sh::root().join("target"), PathBuf::from)
+        .join("release/mana")
+}
+
 /// Builds everything and becomes the server, so that signals reach it.
 pub fn serve(args: &[String]) -> Result<()> {
     release()?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| sh::root().join("target"), Into::into);
-    let mut server = sh::command(&target.join("release/mana").to_string_lossy(), &["serve"]);
+    let mut server = sh::command(&binary().to_string_lossy(), &["serve"]);
     server.args(args);
     #[cfg(unix)]
     {

@@ -1,5 +1,6 @@
 //! `cargo xtask …`: everything a person does with this repository, in one place.
 
+mod bench;
 mod build;
 mod need;
 mod rules;
@@ -22,6 +23,9 @@ cargo xtask COMMAND
   e2e [ARGS]     the browser tests only; ARGS go to Playwright
   screenshots    pictures of every page into docs/screenshots
   bench start    start time, memory, sizes and time to paint
+  bench sync     ingest, the way to another device, a new device, idle sockets [--on postgres] [--rows N]
+  bench crash    kill -9 under load: nothing acknowledged is lost [--on postgres] [--times N]
+  bench leaks    attempts on another person's rows [--on postgres] [--attempts N]
 
 ARGS of serve go to `mana serve`.";
 
@@ -38,10 +42,7 @@ fn main() -> Result<()> {
         "types" => web::types(),
         "e2e" => test::browser(&rest),
         "screenshots" => test::screenshots(),
-        "bench" => match rest.first().map(String::as_str) {
-            Some("start") => test::bench_start(),
-            other => bail!("no bench named {other:?}; there is: start"),
-        },
+        "bench" => bench::run(&rest),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(())

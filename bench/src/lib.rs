@@ -1,0 +1,13 @@
+//! Load on the real binary: what it carries, what it survives, what it shows to nobody else.
+//!
+//! Everything runs on this machine alone, over loopback, for a bounded time, and leaves nothing behind.
+
+pub mod ceiling;
+pub mod client;
+pub mod crash;
+pub mod leaks;
+pub mod report;
+pub mod server;
+pub mod sync;
+
+pub use server::On;

@@ -1,0 +1,88 @@
+//! `cargo xtask bench sync | crash | leaks`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use mana_bench::{On, crash, leaks, sync};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask bench")]
+struct Cli {
+    /// The server's binary.
+    #[arg(long, env = "MANA_BIN", default_value = "target/release/mana")]
+    binary: PathBuf,
+    /// Where the server keeps its data.
+    #[arg(long, value_enum, default_value = "sqlite", global = true)]
+    on: On,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// How fast, how large, beside what the database does by itself
+    Sync {
+        /// How far the log grows: 10 thousand to a million rows
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(10_000..=1_000_000))]
+        rows: u64,
+        /// Idle sockets
+        #[arg(long, default_value_t = 10_000)]
+        sockets: u64,
+    },
+    /// kill -9 under load, again and again: is everything there that was acknowledged?
+    Crash {
+        /// Kills
+        #[arg(long, default_value_t = 100)]
+        times: u32,
+        /// Where and when
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Somebody tries to read and to write another person's rows
+    Leaks {
+        /// Tries
+        #[arg(long, default_value_t = 100_000)]
+        attempts: u64,
+        /// Which ones
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let (binary, on) = (cli.binary, cli.on);
+    runtime.block_on(async {
+        match cli.command {
+            Command::Sync { rows, sockets } => {
+                let (rows, sockets) = (usize::try_from(rows)?, usize::try_from(sockets)?);
+                let report = sync::run(&binary, on, rows, sockets).await?;
+                print!("{report}");
+                report.verdict()
+            }
+            Command::Crash { times, seed } => {
+                println!("{}", crash::run(&binary, on, times, seed).await?);
+                Ok(())
+            }
+            Command::Leaks { attempts, seed } => {
+                println!("{}", leaks::run(&binary, on, attempts, seed).await?);
+                Ok(())
+            }
+        }
+    })
+}

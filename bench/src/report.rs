@@ -1,0 +1,195 @@
+//! Figures, as the tables of `bench/README.md`.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+/// What a figure has to keep to.
+#[derive(Clone, Copy)]
+pub enum Bound {
+    /// No more than this.
+    AtMost(f64),
+    /// No less than this.
+    AtLeast(f64),
+    /// It is there to compare with.
+    None,
+}
+
+struct Row {
+    what: String,
+    measured: f64,
+    unit: &'static str,
+    bound: Bound,
+    beside: String,
+}
+
+impl Row {
+    fn holds(&self) -> bool {
+        match self.bound {
+            Bound::AtMost(most) => self.measured <= most,
+            Bound::AtLeast(least) => self.measured >= least,
+            Bound::None => true,
+        }
+    }
+}
+
+/// What was measured, and whether it is within its bounds.
+#[derive(Default)]
+pub struct Report {
+    rows: Vec<Row>,
+    growth: Vec<[String; 7]>,
+    notes: Vec<String>,
+}
+
+impl Report {
+    /// Adds a figure, and what was measured beside it in the same run.
+    pub fn add(
+        &mut self,
+        what: impl Into<String>,
+        measured: f64,
+        unit: &'static str,
+        bound: Bound,
+        beside: impl Into<String>,
+    ) {
+        let row = Row {
+            what: what.into(),
+            measured,
+            unit,
+            bound,
+            beside: beside.into(),
+        };
+        eprintln!("{}: {} {unit}", row.what, number(measured));
+        self.rows.push(row);
+    }
+
+    /// Adds a size that the log had grown to, and what was measured there.
+    pub fn grow(&mut self, cells: [String; 7]) {
+        eprintln!("{}", cells.join(" | "));
+        self.growth.push(cells);
+    }
+
+    /// Adds a remark below the tables.
+    pub fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    /// Fails where a bound was not kept.
+    pub fn verdict(&self) -> Result<()> {
+        let missed: Vec<&str> = (self.rows.iter())
+            .filter(|row| !row.holds())
+            .map(|row| row.what.as_str())
+            .collect();
+        if !missed.is_empty() {
+            bail!("past its bound: {}", missed.join("; "));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            out,
+            "| what | measured | bound | beside |\n|---|---|---|---|"
+        )?;
+        for row in &self.rows {
+            let bound = match row.bound {
+                Bound::AtMost(most) => format!("≤ {} {}", number(most), row.unit),
+                Bound::AtLeast(least) => format!("≥ {} {}", number(least), row.unit),
+                Bound::None => String::new(),
+            };
+            let missed = if row.holds() { "" } else { " **missed**" };
+            let measured = number(row.measured);
+            writeln!(
+                out,
+                "| {} | {measured} {}{missed} | {bound} | {} |",
+                row.what, row.unit, row.beside
+            )?;
+        }
+        if !self.growth.is_empty() {
+            writeln!(
+                out,
+                "\n| rows | ingest, changes/s | to another device p50 | p99 | new device | server memory | on disk |\n|---|---|---|---|---|---|---|"
+            )?;
+            for cells in &self.growth {
+                writeln!(out, "| {} |", cells.join(" | "))?;
+            }
+        }
+        for note in &self.notes {
+            writeln!(out, "\n{note}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A number as people write it.
+pub fn number(value: f64) -> String {
+    if value < 100.0 {
+        let text = format!("{value:.2}");
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The value that a share of the times lie below, in milliseconds.
+///
+/// # Panics
+/// Where nothing was measured.
+pub fn percentile(times: &mut [Duration], share: f64) -> f64 {
+    assert!(!times.is_empty(), "nothing was measured");
+    times.sort_unstable();
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss
+    )]
+    let at = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len());
+    times[at - 1].as_secs_f64() * 1000.0
+}
+
+/// How busy this machine is: others' work counts too.
+pub fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or("?").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_fails_past_a_bound_and_says_so() {
+        let mut report = Report::default();
+        report.add(
+            "ingest",
+            15_000.0,
+            "changes/s",
+            Bound::AtLeast(15_000.0),
+            "",
+        );
+        report.verdict().unwrap();
+        report.add("live", 5.1, "ms", Bound::AtMost(5.0), "commit 1 ms");
+        let error = report.verdict().unwrap_err().to_string();
+        assert_eq!(error, "past its bound: live");
+        let text = report.to_string();
+        assert!(text.contains("| ingest | 15,000 changes/s | ≥ 15,000 changes/s |  |"));
+        assert!(text.contains("| live | 5.1 ms **missed** | ≤ 5 ms | commit 1 ms |"));
+    }
+
+    #[test]
+    fn report_percentiles_are_values_that_were_measured() {
+        let mut times: Vec<_> = (1..=100).rev().map(Duration::from_millis).collect();
+        assert_eq!(number(percentile(&mut times, 0.5)), "50");
+        assert_eq!(number(percentile(&mut times, 0.99)), "99");
+        assert_eq!(number(percentile(&mut times[..1], 0.99)), "1");
+    }
+}

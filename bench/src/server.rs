@@ -1,0 +1,195 @@
+//! A real server of its own, and the database below it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use mana_test_postgres::Cluster;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::block_in_place;
+use tokio::time::timeout;
+
+/// Nothing here takes that long; what takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where a server keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum On {
+    /// One file.
+    Sqlite,
+    /// A private cluster, which keeps what it acknowledged.
+    Postgres,
+}
+
+/// A data directory, its database, and the settings of the servers that are started on them.
+pub struct Home {
+    binary: PathBuf,
+    dir: TempDir,
+    database: Option<(Arc<Cluster>, String)>,
+}
+
+impl Home {
+    /// Empty.
+    pub fn new(binary: &Path, on: On) -> Result<Home> {
+        let cluster = match on {
+            On::Sqlite => None,
+            On::Postgres => Some(Arc::new(block_in_place(Cluster::durable))),
+        };
+        Home::with(binary, cluster)
+    }
+
+    /// Another one, on the same cluster where there is one.
+    pub fn beside(&self) -> Result<Home> {
+        let cluster = self.cluster().cloned();
+        Home::with(&self.binary, cluster)
+    }
+
+    fn with(binary: &Path, cluster: Option<Arc<Cluster>>) -> Result<Home> {
+        let binary = fs::canonicalize(binary).with_context(|| {
+            format!(
+                "{} isn't there; run `cargo xtask build`, or set MANA_BIN",
+                binary.display()
+            )
+        })?;
+        let dir = TempDir::new()?;
+        fs::create_dir(dir.path().join("data"))?;
+        fs::write(
+            dir.path().join("data/mana.toml"),
+            "[llm]\nfind_ollama = false\n",
+        )?;
+        let database = cluster.map(|cluster| {
+            let name = block_in_place(|| cluster.create());
+            (cluster, name)
+        });
+        Ok(Home {
+            binary,
+            dir,
+            database,
+        })
+    }
+
+    /// The cluster, on Postgres.
+    pub fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.database.as_ref().map(|(cluster, _)| cluster)
+    }
+
+    /// The name of the database, on Postgres.
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_ref().map(|(_, name)| name.as_str())
+    }
+
+    /// The SQLite file.
+    pub fn file(&self) -> PathBuf {
+        self.dir.path().join("data/mana.db")
+    }
+
+    /// What the database takes on disk, in bytes.
+    pub fn size(&self) -> u64 {
+        match &self.database {
+            Some((cluster, name)) => {
+                let sql = format!("SELECT pg_database_size('{name}')");
+                block_in_place(|| cluster.sql("postgres", &sql))
+                    .parse()
+                    .unwrap_or(0)
+            }
+            None => ["mana.db", "mana.db-wal"]
+                .iter()
+                .filter_map(|name| fs::metadata(self.file().with_file_name(name)).ok())
+                .map(|file| file.len())
+                .sum(),
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Result<Command> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("log"))?;
+        let mut command = Command::new(&self.binary);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("MANA_DATA_DIR", self.dir.path().join("data"))
+            .env("MANA_LISTEN", "127.0.0.1:0")
+            .env("MANA_SIGNUP", "open")
+            .env("TICK_ENABLED", "false")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true);
+        if let Some((cluster, name)) = &self.database {
+            command.env("DATABASE_URL", cluster.url(name));
+        }
+        Ok(command)
+    }
+
+    /// Makes the schema, without a server.
+    pub async fn migrate(&self) -> Result<()> {
+        let status = self.command(&["migrate"])?.status().await?;
+        if !status.success() {
+            bail!("`mana migrate` failed ({status}):\n{}", self.log());
+        }
+        Ok(())
+    }
+
+    /// Starts a server and waits until it says that it is ready.
+    pub async fn start(&self) -> Result<Server> {
+        let began = Instant::now();
+        let mut process = self.command(&["serve"])?.spawn()?;
+        let stdout = process.stdout.take().context("it is piped")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let line = match timeout(PATIENCE, lines.next_line()).await {
+            Ok(Ok(Some(line))) => line,
+            _ => bail!("the server did not start:\n{}", self.log()),
+        };
+        let base = line
+            .strip_prefix("Mana is ready: ")
+            .with_context(|| format!("the first line is no address: {line}"))?
+            .to_owned();
+        Ok(Server {
+            base,
+            took: began.elapsed(),
+            process,
+            _lines: lines,
+        })
+    }
+
+    /// What the servers here have logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// A running server.
+pub struct Server {
+    /// Its address.
+    pub base: String,
+    /// From its start to its first line.
+    pub took: Duration,
+    process: Child,
+    _lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Server {
+    /// Resident memory now, in MiB.
+    pub fn memory(&self) -> Result<f64> {
+        let id = self.process.id().context("the server has ended")?;
+        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let kib: f64 = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+            .context("no VmRSS in its status")?;
+        Ok(kib / 1024.0)
+    }
+
+    /// `kill -9`, and it is gone.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.process.kill().await?)
+    }
+}

@@ -1,0 +1,30 @@
+//! `cargo xtask bench`: what is measured, by `bench/` on the real binary.
+
+use crate::{build, sh, test};
+use anyhow::{Result, bail};
+
+/// Runs one of the benches; those of `mana-bench` take its arguments.
+pub fn run(args: &[String]) -> Result<()> {
+    match args.first().map(String::as_str) {
+        Some("start") => test::bench_start(),
+        Some("sync" | "crash" | "leaks") => load(args),
+        other => bail!("no bench named {other:?}; there are: start, sync, crash, leaks"),
+    }
+}
+
+fn load(args: &[String]) -> Result<()> {
+    let mut bench = sh::cargo(&[
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "mana-bench",
+        "--",
+    ]);
+    // Somebody's own binary is measured as it is.
+    if std::env::var_os("MANA_BIN").is_none() {
+        build::release()?;
+        bench.env("MANA_BIN", build::binary());
+    }
+    sh::run(bench.args(args))
+}
