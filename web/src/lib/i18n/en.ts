@@ -220,7 +220,7 @@ export const en = {
 	'error.too_large': 'This is too large for the server.',
 	'error.gone': 'This is no longer on this device.',
 	'error.not_found': 'The server does not have this, or not yet.',
-	'error.storage_full': 'This device has no space left for the change. Free some space and try again; nothing was changed.',
+	'error.storage_full': 'This device has no space left for the change. Free some space and try again.',
 	'error.storage_unreadable': 'What is stored on this device cannot be read. Please reload the page.',
 	'error.decided': 'This is already decided. Nothing was changed.',
 	'error.failed': 'That did not work. Nothing was changed. {message}',

@@ -65,7 +65,12 @@ export function decidable(p: Proposal): boolean {
 
 /** What a batch may approve: removals are decided one by one, and so is what was refused before. */
 export function batchable(list: readonly Proposal[]): Proposal[] {
-	return list.filter((p) => !p.error && p.operations.length > 0 && p.operations.every((op) => op.op !== 'delete'));
+	return list.filter((p) => !p.error && p.operations.length > 0 && !removes(p));
+}
+
+/** Whether a record would go. */
+export function removes(p: Proposal): boolean {
+	return p.operations.some((op) => op.op === 'delete');
 }
 
 /** Several at once, in their order; answers how many went through. */
