@@ -17,6 +17,7 @@ mod random;
 mod routes;
 mod serve;
 mod storage;
+mod upkeep;
 mod web;
 
 use std::io::IsTerminal as _;
@@ -58,11 +59,20 @@ fn run(command: Command) -> Result<()> {
             let config = Config::load()?;
             runtime()?.block_on(serve::migrate(config))
         }
+        Command::Compact { before } => maintain(|config| upkeep::compact(config, before)),
+        Command::Reproject { check } => maintain(|config| upkeep::reproject(config, check)),
+        Command::Export { user, file } => maintain(|config| upkeep::export(config, user, file)),
+        Command::Import { file } => maintain(|config| upkeep::import(config, file)),
         Command::Openapi => {
             println!("{}", openapi::text());
             Ok(())
         }
     }
+}
+
+fn maintain<F: Future<Output = Result<()>>>(command: impl FnOnce(Config) -> F) -> Result<()> {
+    log_to_stderr();
+    runtime()?.block_on(command(Config::load()?))
 }
 
 /// A few threads: the work is waiting, and every thread costs memory.

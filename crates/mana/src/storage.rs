@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use mana_core::manifest::Registry;
-use mana_store::{Accounts, PostgresStore, SqliteStore, Store};
+use mana_store::{Accounts, Maintenance, PostgresStore, SqliteStore, Store};
 
 use crate::config::{Config, Database};
 
@@ -40,6 +40,44 @@ impl Storage {
         Storage {
             store: store.clone(),
             accounts: store,
+        }
+    }
+}
+
+/// The same store for whoever runs the server; a server on it may go on.
+pub struct Upkeep {
+    /// Compaction, proof, export and import.
+    pub maintenance: Arc<dyn Maintenance>,
+    /// Accounts.
+    pub accounts: Arc<dyn Accounts>,
+    /// To be closed at the end.
+    pub store: Arc<dyn Store>,
+}
+
+impl Upkeep {
+    /// Opens the database that is configured; makes it if it is missing.
+    pub async fn open(config: &Config, registry: Arc<Registry>) -> Result<Upkeep> {
+        let opened = match &config.storage.database {
+            Database::Sqlite(path) => SqliteStore::open_beside(path, registry)
+                .await
+                .map(Upkeep::of),
+            Database::Postgres { .. } => bail!(
+                "This command can't work on Postgres yet; unset DATABASE_URL to use it on SQLite"
+            ),
+        };
+        opened.with_context(|| {
+            format!(
+                "The database {} can't be opened",
+                config.storage.database.name()
+            )
+        })
+    }
+
+    fn of<S: Maintenance + Store + Accounts + 'static>(store: Arc<S>) -> Upkeep {
+        Upkeep {
+            maintenance: store.clone(),
+            accounts: store.clone(),
+            store,
         }
     }
 }

@@ -8,6 +8,7 @@ mod snapshot;
 mod stream;
 mod support;
 mod sync;
+mod upkeep;
 mod upstream;
 mod web;
 mod ws;

@@ -13,6 +13,7 @@ use mana_core::{Micros, RecordKey, RecordState, manifest::Registry};
 use serde_json::Value;
 use sqlx::{
     Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    migrate::Migrator,
     pool::PoolConnectionMetadata,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -53,6 +54,25 @@ impl SqliteStore {
     pub async fn open(path: impl AsRef<Path>, registry: Arc<Registry>) -> Result<Arc<Self>> {
         let path = path.as_ref();
         let lock = lock(path)?;
+        Self::connect(path, registry, Some(lock)).await
+    }
+
+    /// Opens the file for whoever runs the server, who need not stop it: every verb is a transaction, whichever
+    /// process asks. Without a server on it, like [`open`](Self::open); beside one, of the same version only.
+    pub async fn open_beside(path: impl AsRef<Path>, registry: Arc<Registry>) -> Result<Arc<Self>> {
+        let path = path.as_ref();
+        match lock(path) {
+            Ok(lock) => Self::connect(path, registry, Some(lock)).await,
+            Err(StoreError::InUse(_)) => Self::connect(path, registry, None).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn connect(
+        path: &Path,
+        registry: Arc<Registry>,
+        lock: Option<File>,
+    ) -> Result<Arc<Self>> {
         let options = options()
             .filename(path)
             .create_if_missing(true)
@@ -61,13 +81,17 @@ impl SqliteStore {
             .after_release(unless_stuck)
             .connect_with(options.clone())
             .await?;
-        migrate(&writer).await?;
+        if lock.is_some() {
+            migrate(&writer).await?;
+        } else if !is_migrated(&writer).await? {
+            return Err(StoreError::InUse(path.display().to_string()));
+        }
         let readers = pool(READERS).connect_with(options.read_only(true)).await?;
         Ok(Arc::new(Self {
             registry,
             writer,
             readers,
-            _lock: Some(lock),
+            _lock: lock,
         }))
     }
 
@@ -126,8 +150,18 @@ fn unless_stuck(
     })
 }
 
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
 async fn migrate(writer: &SqlitePool) -> Result<()> {
-    Ok(sqlx::migrate!("migrations/sqlite").run(writer).await?)
+    Ok(MIGRATIONS.run(writer).await?)
+}
+
+/// Whether the file has the schema of this version, no older and no newer one.
+async fn is_migrated(writer: &SqlitePool) -> Result<bool> {
+    let done: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+        .fetch_one(writer)
+        .await?;
+    Ok(done == MIGRATIONS.iter().map(|migration| migration.version).max())
 }
 
 fn lock(path: &Path) -> Result<File> {

@@ -1,0 +1,127 @@
+//! The lines of an export (spec/SYNC.md, R6).
+
+use mana_core::{Adjusted, Change, Micros};
+use mana_store::{Cursor, LogRow, LoggedChange, Role, User, UserId};
+use serde::{Deserialize, Serialize};
+
+/// The version of the file that this program writes, and the only one that it reads.
+pub const VERSION: u64 = 1;
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Head {
+    /// What this is: `export`.
+    pub mana: String,
+    /// [`VERSION`].
+    pub version: u64,
+    /// When it was made.
+    pub exported_at: Micros,
+    /// The version of the program that made it.
+    pub made_by: String,
+}
+
+/// Every further line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Line {
+    /// An account; the changes of its log follow.
+    User(Account),
+    /// A row of the log of the account above.
+    Change(Row),
+    /// The last line.
+    End(End),
+}
+
+/// An account.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    id: UserId,
+    email: String,
+    name: String,
+    password_hash: String,
+    timezone: String,
+    locale: String,
+    role: Role,
+    created_at: Micros,
+    /// How far its log was compacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    floor: Option<Cursor>,
+}
+
+/// A row of a log.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    created_at: Cursor,
+    client_id: String,
+    change: Change,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    adjusted: Vec<Adjusted>,
+}
+
+/// What the file holds.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// How many accounts.
+    pub users: u64,
+    /// How many rows.
+    pub changes: u64,
+}
+
+impl Account {
+    /// The line of an account.
+    pub fn new(user: User, floor: Cursor) -> Account {
+        Account {
+            id: user.id,
+            email: user.email,
+            name: user.name,
+            password_hash: user.password_hash,
+            timezone: user.timezone,
+            locale: user.locale,
+            role: user.role,
+            created_at: user.created_at,
+            floor: (floor > Cursor::BEGINNING).then_some(floor),
+        }
+    }
+
+    /// The account again, and how far its log was compacted.
+    pub fn into_parts(self) -> (User, Cursor) {
+        let user = User {
+            id: self.id,
+            email: self.email,
+            name: self.name,
+            password_hash: self.password_hash,
+            timezone: self.timezone,
+            locale: self.locale,
+            role: self.role,
+            created_at: self.created_at,
+        };
+        (user, self.floor.unwrap_or_default())
+    }
+}
+
+impl From<LogRow> for Row {
+    fn from(row: LogRow) -> Row {
+        Row {
+            created_at: row.logged.cursor,
+            client_id: row.logged.client_id,
+            change: row.logged.change,
+            adjusted: row.adjusted,
+        }
+    }
+}
+
+impl From<Row> for LogRow {
+    fn from(row: Row) -> LogRow {
+        LogRow {
+            logged: LoggedChange {
+                change: row.change,
+                client_id: row.client_id,
+                cursor: row.created_at,
+            },
+            adjusted: row.adjusted,
+        }
+    }
+}
