@@ -1,6 +1,13 @@
 //! What the log makes of a record, and which of its rows add nothing. Apart from any database.
 
-use mana_core::{Change, RecordState, TableSchema, apply};
+use std::collections::BTreeMap;
+
+use mana_core::{
+    Change, RecordKey, RecordState, TableSchema, apply,
+    mission::{self, ScheduleRow},
+};
+
+use crate::{Difference, Projected, Result, fold, row};
 
 /// Sorts the rows of one record, given newest first, into those that make it and those that add nothing (R1).
 ///
@@ -47,5 +54,79 @@ impl<'s> Sieve<'s> {
     /// The places that can go. None if what stays would not make the stored record: nothing may go then.
     pub fn superseded(self) -> Option<Vec<i64>> {
         (self.made == *self.stored).then_some(self.superseded)
+    }
+}
+
+/// The missions whose due times have to be put right; none: not due.
+pub(crate) type Schedule = Vec<(String, Option<ScheduleRow>)>;
+
+/// What has to be done about a record.
+pub(crate) enum Mend {
+    /// It is what the log makes.
+    Nothing,
+    /// It has to become this.
+    Write(RecordState),
+    /// No row of the log makes it.
+    Delete,
+}
+
+/// Compares the projections to what a replay of the log makes, record by record.
+pub(crate) struct Comparison {
+    projected: Projected,
+    scheduled: BTreeMap<String, (i64, String)>,
+    moved: Schedule,
+}
+
+impl Comparison {
+    /// `scheduled` has the due time and slot of each mission that has one now.
+    pub fn new(scheduled: BTreeMap<String, (i64, String)>) -> Self {
+        Self {
+            projected: Projected::default(),
+            scheduled,
+            moved: Vec::new(),
+        }
+    }
+
+    /// A record that the log makes, or that is stored, or both.
+    pub fn record(
+        &mut self,
+        key: &RecordKey,
+        made: Option<RecordState>,
+        stored: Option<&str>,
+    ) -> Result<Mend> {
+        self.projected.records += u64::from(made.is_some());
+        if fold::is_mission(key) {
+            let due = made
+                .as_ref()
+                .and_then(|state| mission::schedule_row(&key.id, state));
+            let now = self.scheduled.remove(&key.id);
+            if due.as_ref().map(|due| (due.next_run_at.0, due.slot())) != now {
+                self.projected.differs(Difference::Schedule(key.id.clone()));
+                self.moved.push((key.id.clone(), due));
+            }
+        }
+        let (difference, mend) = match (made, stored) {
+            (None, None) => return Ok(Mend::Nothing),
+            (None, Some(_)) => (Difference::Surplus(key.clone()), Mend::Delete),
+            (Some(state), None) => (Difference::Missing(key.clone()), Mend::Write(state)),
+            (Some(state), Some(stored)) => {
+                if row::json("a record", &state)? == stored {
+                    return Ok(Mend::Nothing);
+                }
+                (Difference::Changed(key.clone()), Mend::Write(state))
+            }
+        };
+        self.projected.differs(difference);
+        Ok(mend)
+    }
+
+    /// What differed, and the due times that have to be put right.
+    pub fn finish(mut self) -> (Projected, Schedule) {
+        for mission in self.scheduled.into_keys() {
+            self.projected
+                .differs(Difference::Schedule(mission.clone()));
+            self.moved.push((mission, None));
+        }
+        (self.projected, self.moved)
     }
 }

@@ -19,9 +19,11 @@ use crate::{
 mod accounts;
 mod lock;
 mod log;
+mod moving;
 mod notices;
 mod pending;
 mod push;
+mod retention;
 mod runs;
 mod schema;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use mana_core::{Adjusted, Change, RecordKey, RecordState};
+use mana_core::{Adjusted, RecordKey, RecordState};
 use std::sync::Arc;
 
 use super::{
@@ -17,6 +17,7 @@ use crate::{
     fold::{self, Folded, LogRow, Plan},
     row,
 };
+use sqlx::PgConnection;
 
 pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Pushed> {
     let user = scope.owner();
@@ -33,7 +34,12 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
     let mut log = db.write(user).await?;
     let tx = &mut log.tx;
     let sent = push.changes.len();
-    let stored = stored(tx, user, &push.changes).await?;
+    let events: Vec<&str> = push
+        .changes
+        .iter()
+        .filter_map(|change| change.event_id.as_deref())
+        .collect();
+    let stored = stored(tx, user, &events).await?;
     let now = push.received_at.max(log.head.0.plus(1));
     let plan = Plan::new(&db.registry, push.changes, stored, now)?;
     if let Some(fence) = &push.fence {
@@ -84,21 +90,17 @@ pub(super) async fn fold_plan(
     fold::fold(&db.registry, states, &plan.fresh, timezone.as_deref(), now)
 }
 
-/// What the log has of these changes already, with the stamps that were set back.
-async fn stored(
+/// What the log has of these changes already, by event id, with the stamps that were set back.
+pub(super) async fn stored(
     tx: &mut Tx,
     user: &UserId,
-    changes: &[Change],
+    events: &[&str],
 ) -> Result<HashMap<String, Vec<Adjusted>>> {
-    let ids: Vec<&str> = changes
-        .iter()
-        .filter_map(|change| change.event_id.as_deref())
-        .collect();
     let rows: Vec<(String, Option<String>)> = sqlx::query_as(
         "SELECT event_id, adjusted FROM sync_changes WHERE user_id = $1 AND event_id = ANY ($2)",
     )
     .bind(user.as_str())
-    .bind(&ids)
+    .bind(events)
     .fetch_all(&mut **tx)
     .await?;
     rows.into_iter()
@@ -195,7 +197,7 @@ pub(super) async fn project(
 }
 
 pub(super) async fn write_records(
-    tx: &mut Tx,
+    tx: &mut PgConnection,
     user: &UserId,
     cursor: Cursor,
     records: &[(RecordKey, RecordState)],
@@ -224,12 +226,16 @@ pub(super) async fn write_records(
     .bind(&tables)
     .bind(&ids)
     .bind(&states)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
 
-pub(super) async fn write_schedule(tx: &mut Tx, user: &UserId, folded: &Folded) -> Result<()> {
+pub(super) async fn write_schedule(
+    tx: &mut PgConnection,
+    user: &UserId,
+    folded: &Folded,
+) -> Result<()> {
     let gone: Vec<&str> = folded
         .schedule
         .iter()
@@ -245,7 +251,7 @@ pub(super) async fn write_schedule(tx: &mut Tx, user: &UserId, folded: &Folded) 
             sqlx::query(delete)
                 .bind(user.as_str())
                 .bind(&gone)
-                .execute(&mut **tx)
+                .execute(&mut *tx)
                 .await?;
         }
     }
@@ -268,7 +274,7 @@ pub(super) async fn write_schedule(tx: &mut Tx, user: &UserId, folded: &Folded) 
         .bind(&ids)
         .bind(&times)
         .bind(&slots)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     }
     Ok(())

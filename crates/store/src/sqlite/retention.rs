@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use futures_util::{TryStreamExt, stream::BoxStream};
-use mana_core::{Micros, RecordKey, RecordState, apply, mission};
+use mana_core::{Micros, RecordKey, RecordState, apply};
 use serde_json::json;
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{SqliteStore, log, moving, push};
 use crate::{
-    Compacted, Cursor, Difference, Imported, LogPage, LogRow, Maintenance, Projected, Result,
-    Scope, User, UserId,
+    Compacted, Cursor, Imported, LogPage, LogRow, Maintenance, Projected, Result, Scope, User,
+    UserId,
     fold::{self, Folded},
-    replay::Sieve,
-    row,
+    replay::{Comparison, Mend, Schedule, Sieve},
 };
 
 /// Records looked at in one go.
@@ -233,8 +232,6 @@ pub(super) async fn raise_floor(
     Ok(())
 }
 
-type Schedule = Vec<(String, Option<mission::ScheduleRow>)>;
-
 /// Replays a log and compares. Where there is a place to mend at, records that differ are put right; the missions
 /// whose due times differ are answered.
 async fn replay(
@@ -243,15 +240,13 @@ async fn replay(
     user: &UserId,
     mend: Option<Cursor>,
 ) -> Result<(Projected, Schedule)> {
-    let mut scheduled = schedule(tx, user).await?;
+    let mut comparison = Comparison::new(schedule(tx, user).await?);
     add_rows(tx, user, Cursor::BEGINNING).await?;
     // Records that no row makes are found too. No row of a log stands at 0.
     sqlx::query("INSERT INTO temp.by_record SELECT app_id, table_name, record_id, 0 FROM records WHERE user_id = ?")
         .bind(user.as_str())
         .execute(&mut *tx)
         .await?;
-    let mut projected = Projected::default();
-    let mut moved = Vec::new();
     let mut after = None;
     loop {
         let keys = next_keys(tx, after.as_ref()).await?;
@@ -263,36 +258,11 @@ async fn replay(
         let mut right = Vec::new();
         let mut surplus = Vec::new();
         for key in &keys {
-            let made = made.remove(key);
-            let text = made
-                .as_ref()
-                .map(|state| row::json("a record", state))
-                .transpose()?;
-            projected.records += u64::from(made.is_some());
-            if fold::is_mission(key) {
-                let due = made
-                    .as_ref()
-                    .and_then(|state| mission::schedule_row(&key.id, state));
-                let now = scheduled.remove(&key.id);
-                if due.as_ref().map(|due| (due.next_run_at.0, due.slot())) != now {
-                    projected.differs(Difference::Schedule(key.id.clone()));
-                    moved.push((key.id.clone(), due));
-                }
-            }
-            match (made, text, stored.remove(key)) {
-                (_, Some(text), Some(stored)) if text == stored => {}
-                (None, _, None) => {}
-                (Some(state), _, stored) => {
-                    projected.differs(match stored {
-                        None => Difference::Missing(key.clone()),
-                        Some(_) => Difference::Changed(key.clone()),
-                    });
-                    right.push((key.clone(), state));
-                }
-                (None, _, Some(_)) => {
-                    projected.differs(Difference::Surplus(key.clone()));
-                    surplus.push(key.clone());
-                }
+            let stored = stored.remove(key);
+            match comparison.record(key, made.remove(key), stored.as_deref())? {
+                Mend::Nothing => {}
+                Mend::Write(state) => right.push((key.clone(), state)),
+                Mend::Delete => surplus.push(key.clone()),
             }
         }
         if let Some(head) = mend {
@@ -301,11 +271,7 @@ async fn replay(
         }
         after = Some(last.clone());
     }
-    for mission in scheduled.into_keys() {
-        projected.differs(Difference::Schedule(mission.clone()));
-        moved.push((mission, None));
-    }
-    Ok((projected, moved))
+    Ok(comparison.finish())
 }
 
 /// What the log makes of the records from one key to another.
@@ -486,7 +452,7 @@ mod tests {
             let names: Vec<_> = projected
                 .differences
                 .iter()
-                .map(Difference::to_string)
+                .map(crate::Difference::to_string)
                 .collect();
             let expected = [
                 "schedule m",

@@ -1,0 +1,131 @@
+//! A log on its way out of this database, or into it.
+
+use std::{collections::HashSet, sync::Arc};
+
+use futures_util::{TryStreamExt, stream::BoxStream};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::{
+    Db, accounts,
+    lock::LogTx,
+    log::{self, COLUMNS},
+    push, retention,
+};
+use crate::{
+    Cursor, Imported, LogPage, LogRow, Result, User, UserId, fold,
+    row::{self, ChangeRow, PAGE_BYTES},
+};
+
+/// Rows stored at once.
+const CHUNK: usize = 500;
+
+pub(super) async fn export(
+    db: &Arc<Db>,
+    user: &UserId,
+    after: Cursor,
+    limit: usize,
+) -> Result<LogPage> {
+    let mut tx = db.read(user).await?;
+    let mut page = LogPage {
+        rows: Vec::new(),
+        has_more: false,
+        floor: retention::floor(&mut tx, user).await?,
+    };
+    let select = format!(
+        "SELECT {COLUMNS} FROM sync_changes WHERE user_id = $1 AND folded AND created_at > mana_at($2)
+         ORDER BY created_at LIMIT $3"
+    );
+    let more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let mut rows = sqlx::query(AssertSqlSafe(select))
+        .bind(user.as_str())
+        .bind(after.0.0)
+        .bind(more)
+        .fetch(&mut *tx);
+    let mut bytes = 0;
+    while let Some(stored) = rows.try_next().await? {
+        if page.rows.len() >= limit || bytes > PAGE_BYTES {
+            page.has_more = true;
+            break;
+        }
+        let row = log::change_row(&stored)?;
+        bytes += row.size();
+        let adjusted: Option<&str> = stored.try_get(13)?;
+        page.rows.push(LogRow {
+            adjusted: adjusted.map_or(Ok(Vec::new()), row::adjusted)?,
+            logged: row.into_logged()?,
+        });
+    }
+    drop(rows);
+    tx.commit().await?;
+    Ok(page)
+}
+
+pub(super) async fn import(
+    db: &Arc<Db>,
+    account: User,
+    floor: Cursor,
+    mut rows: BoxStream<'_, Result<LogRow>>,
+) -> Result<Imported> {
+    let user = account.id.clone();
+    let mut log = db.write(&user).await?;
+    let mut imported = accounts::import(&mut log.tx, account).await?;
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    while let Some(next) = rows.try_next().await? {
+        let row = ChangeRow::new(
+            &next.logged.change,
+            &next.logged.client_id,
+            next.logged.cursor.0,
+        )?;
+        bytes += row.size();
+        batch.push((next, row));
+        if batch.len() >= CHUNK || bytes > PAGE_BYTES {
+            let full = std::mem::take(&mut batch);
+            take(db, &mut log, &user, full, &mut imported).await?;
+            bytes = 0;
+        }
+    }
+    take(db, &mut log, &user, batch, &mut imported).await?;
+    if floor > Cursor::BEGINNING {
+        retention::raise_floor(&mut log.tx, &user, floor).await?;
+    }
+    log.tx.commit().await?;
+    Ok(imported)
+}
+
+/// Stores the rows that are not there yet, and moves the log's end.
+async fn take(
+    db: &Db,
+    log: &mut LogTx,
+    user: &UserId,
+    batch: Vec<(LogRow, ChangeRow)>,
+    imported: &mut Imported,
+) -> Result<()> {
+    let sent = batch.len();
+    let events: Vec<&str> = batch.iter().map(|(_, row)| row.event_id.as_str()).collect();
+    let stored = push::stored(&mut log.tx, user, &events).await?;
+    let (mut changes, mut rows) = (Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
+    let mut at = log.head.0;
+    for (next, mut row) in batch {
+        if stored.contains_key(&row.event_id) || !seen.insert(row.event_id.clone()) {
+            continue;
+        }
+        at = next.logged.cursor.0.max(at.plus(1));
+        row.created_at = at.0;
+        let adjusted = (!next.adjusted.is_empty())
+            .then(|| row::json("a change", &next.adjusted))
+            .transpose()?;
+        rows.push((row, adjusted));
+        changes.push(next.logged.change);
+    }
+    log.head = Cursor(at);
+    push::append(&mut log.tx, user, &rows).await?;
+    let keys = changes.iter().map(fold::key_of).collect();
+    let states = push::states(&mut log.tx, user, &keys).await?;
+    let folded = fold::replay(&db.registry, &states, &changes);
+    push::project(&mut log.tx, user, log.head, &folded).await?;
+    imported.stored += rows.len() as u64;
+    imported.present += (sent - rows.len()) as u64;
+    Ok(())
+}

@@ -1,0 +1,378 @@
+//! Dropping what is superseded, and proving the projections by a replay.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use futures_util::{TryStreamExt, stream::BoxStream};
+use mana_core::{Micros, RecordKey, RecordState, apply};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgRow};
+
+use super::{
+    Db, PostgresStore,
+    lock::{LogTx, Tx},
+    log::{self, COLUMNS},
+    moving, push,
+};
+use crate::{
+    Compacted, Cursor, Imported, LogPage, LogRow, Maintenance, Projected, Result, Scope, User,
+    UserId,
+    fold::{self, Folded},
+    replay::{Comparison, Mend, Schedule, Sieve},
+};
+
+/// Records looked at in one transaction.
+const BATCH: usize = 100;
+
+/// Rows fetched from a cursor at once.
+const FETCH: &str = "FETCH FORWARD 1000 FROM walk";
+
+/// A record and the places of its rows, oldest first.
+type Places = (RecordKey, Vec<i64>);
+
+#[async_trait]
+impl Maintenance for PostgresStore {
+    async fn compact(&self, scope: &Scope, before: Micros) -> Result<Compacted> {
+        let (db, user) = (&self.db, scope.owner());
+        db.read(user).await?.commit().await?;
+        let mut connection = db.pool.acquire().await?;
+        let seen = walk_places(&mut connection, user, before).await?;
+        let mut compacted = Compacted::default();
+        let mut waiting: Vec<Places> = Vec::new();
+        loop {
+            let rows = fetch(&mut connection).await?;
+            let done = rows.is_empty();
+            for row in &rows {
+                let (key, place) = (key_at(row, 0)?, row.try_get(3)?);
+                match waiting.last_mut() {
+                    Some((last, places)) if *last == key => places.push(place),
+                    _ => waiting.push((key, vec![place])),
+                }
+            }
+            // The last one may go on.
+            let whole = waiting.len() - usize::from(!done && !waiting.is_empty());
+            let mut ready = waiting.drain(..whole).collect::<Vec<_>>();
+            for batch in ready.chunks_mut(BATCH) {
+                compact_batch(self, user, before, seen, batch, &mut compacted).await?;
+            }
+            if done {
+                break;
+            }
+        }
+        sqlx::query("CLOSE walk").execute(&mut *connection).await?;
+        let mut tx = db.beside(user).await?;
+        compacted.floor = floor(&mut tx, user).await?;
+        tx.commit().await?;
+        Ok(compacted)
+    }
+
+    async fn check(&self, scope: &Scope) -> Result<Projected> {
+        let user = scope.owner();
+        // Folds what came by SQL.
+        self.db.read(user).await?.commit().await?;
+        let mut connection = self.db.pool.acquire().await?;
+        let mut tx = connection.begin().await?;
+        in_one_snapshot(&mut tx, user).await?;
+        let (projected, _) = replay(&self.db, &mut tx, user, None).await?;
+        tx.commit().await?;
+        Ok(projected)
+    }
+
+    async fn reproject(&self, scope: &Scope) -> Result<Projected> {
+        let user = scope.owner();
+        let mut log = self.db.write(user).await?;
+        let head = log.head;
+        let (projected, schedule) = replay(&self.db, &mut log.tx, user, Some(head)).await?;
+        let folded = Folded {
+            schedule,
+            ..Folded::default()
+        };
+        push::write_schedule(&mut log.tx, user, &folded).await?;
+        log.tx.commit().await?;
+        Ok(projected)
+    }
+
+    async fn export(&self, scope: &Scope, after: Cursor, limit: usize) -> Result<LogPage> {
+        moving::export(&self.db, scope.owner(), after, limit).await
+    }
+
+    async fn import(
+        &self,
+        account: User,
+        floor: Cursor,
+        rows: BoxStream<'_, Result<LogRow>>,
+    ) -> Result<Imported> {
+        moving::import(&self.db, account, floor, rows).await
+    }
+}
+
+async fn in_one_snapshot(tx: &mut PgConnection, user: &UserId) -> Result<()> {
+    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("SELECT set_config('app.current_user_id', $1, true)")
+        .bind(user.as_str())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn fetch(connection: &mut PgConnection) -> Result<Vec<PgRow>> {
+    Ok(sqlx::query(FETCH)
+        .persistent(false)
+        .fetch_all(connection)
+        .await?)
+}
+
+/// Opens a cursor on the places of every row whose record has several, sorted by record: Postgres keeps it on disk
+/// across transactions. An index would cost every push what only maintenance needs. Answers the log's end then.
+async fn walk_places(
+    connection: &mut PgConnection,
+    user: &UserId,
+    before: Micros,
+) -> Result<Cursor> {
+    sqlx::query("CLOSE ALL").execute(&mut *connection).await?;
+    let mut tx = connection.begin().await?;
+    in_one_snapshot(&mut tx, user).await?;
+    let head: Option<i64> = sqlx::query_scalar(
+        "SELECT mana_micros(max(created_at)) FROM sync_changes WHERE user_id = $1 AND folded",
+    )
+    .bind(user.as_str())
+    .fetch_one(&mut *tx)
+    .await?;
+    // A statement that declares a cursor takes no bound values.
+    let declare = format!(
+        "DECLARE walk NO SCROLL CURSOR WITH HOLD FOR
+         SELECT app_id, table_name, record_id, mana_micros(created_at) FROM sync_changes
+         WHERE user_id = mana_user() AND folded AND (app_id, table_name, record_id) IN (
+             SELECT app_id, table_name, record_id FROM sync_changes WHERE user_id = mana_user()
+             GROUP BY app_id, table_name, record_id HAVING count(*) > 1 AND min(created_at) < mana_at({}))
+         ORDER BY app_id, table_name, record_id, created_at",
+        before.0
+    );
+    sqlx::query(AssertSqlSafe(declare))
+        .persistent(false)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(head.map_or(Cursor::BEGINNING, |at| Cursor(Micros(at))))
+}
+
+async fn compact_batch(
+    store: &PostgresStore,
+    user: &UserId,
+    before: Micros,
+    seen: Cursor,
+    batch: &mut [Places],
+    compacted: &mut Compacted,
+) -> Result<()> {
+    let mut log = store.db.write(user).await?;
+    if log.head > seen {
+        // What others wrote since the walk began belongs to the records now.
+        add_newer(&mut log.tx, user, seen, batch).await?;
+    }
+    let mut going = Vec::new();
+    for (key, places) in batch {
+        match superseded(&store.db, &mut log, user, key, places, before).await? {
+            Some(places) => going.extend(places),
+            None => compacted.left.push(key.clone()),
+        }
+    }
+    if let Some(newest) = going.iter().max() {
+        let done = sqlx::query(
+            "DELETE FROM sync_changes WHERE user_id = $1 AND created_at = ANY (
+             ARRAY(SELECT mana_at(place) FROM unnest($2::bigint[]) AS place))",
+        )
+        .bind(user.as_str())
+        .bind(&going)
+        .execute(&mut *log.tx)
+        .await?;
+        compacted.dropped += done.rows_affected();
+        raise_floor(&mut log.tx, user, Cursor(Micros(*newest))).await?;
+    }
+    Ok(log.tx.commit().await?)
+}
+
+async fn add_newer(tx: &mut Tx, user: &UserId, seen: Cursor, batch: &mut [Places]) -> Result<()> {
+    let rows = sqlx::query(
+        "SELECT app_id, table_name, record_id, mana_micros(created_at) FROM sync_changes
+         WHERE user_id = $1 AND created_at > mana_at($2) ORDER BY created_at",
+    )
+    .bind(user.as_str())
+    .bind(seen.0.0)
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut newer: BTreeMap<RecordKey, Vec<i64>> = BTreeMap::new();
+    for row in &rows {
+        newer
+            .entry(key_at(row, 0)?)
+            .or_default()
+            .push(row.try_get(3)?);
+    }
+    for (key, places) in batch {
+        places.extend(newer.remove(key).unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// The places of a record's rows that can go. None if its rows don't make it.
+async fn superseded(
+    db: &Db,
+    log: &mut LogTx,
+    user: &UserId,
+    key: &RecordKey,
+    places: &[i64],
+    before: Micros,
+) -> Result<Option<Vec<i64>>> {
+    let head = log.head;
+    let stored = push::states(&mut log.tx, user, &BTreeSet::from([key.clone()])).await?;
+    let stored = stored.into_values().next().unwrap_or_default();
+    let mut sieve = Sieve::new(db.registry.schema(&key.app, &key.table), &stored);
+    let select = format!(
+        "SELECT {COLUMNS} FROM sync_changes WHERE user_id = $1 AND created_at = ANY (
+         ARRAY(SELECT mana_at(place) FROM unnest($2::bigint[]) AS place)) ORDER BY created_at DESC"
+    );
+    let mut rows = sqlx::query(AssertSqlSafe(select))
+        .bind(user.as_str())
+        .bind(places)
+        .fetch(&mut *log.tx);
+    while let Some(row) = rows.try_next().await? {
+        let set_back = row.try_get::<Option<&str>, _>(13)?.is_some();
+        let logged = log::change_row(&row)?.into_logged()?;
+        let place = logged.cursor;
+        if place.0 >= before || place == head || set_back {
+            sieve.keep(&logged.change);
+        } else {
+            sieve.weigh(&logged.change, place.0.0);
+        }
+    }
+    drop(rows);
+    Ok(sieve.superseded())
+}
+
+/// The place of the newest row that was ever dropped from this log.
+pub(super) async fn floor(tx: &mut Tx, user: &UserId) -> Result<Cursor> {
+    let floor: Option<i64> = sqlx::query_scalar("SELECT floor FROM log_floors WHERE user_id = $1")
+        .bind(user.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(floor.map_or(Cursor::BEGINNING, |at| Cursor(Micros(at))))
+}
+
+pub(super) async fn raise_floor(tx: &mut Tx, user: &UserId, floor: Cursor) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO log_floors AS kept (user_id, floor) VALUES ($1, $2)
+         ON CONFLICT (user_id) DO UPDATE SET floor = greatest(kept.floor, excluded.floor)",
+    )
+    .bind(user.as_str())
+    .bind(floor.0.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Replays a log and compares, by one cursor that gives each record's stored state and then its rows. Where there is
+/// a place to mend at, records that differ are put right; the missions whose due times differ are answered.
+async fn replay(
+    db: &Db,
+    tx: &mut PgConnection,
+    user: &UserId,
+    mend: Option<Cursor>,
+) -> Result<(Projected, Schedule)> {
+    let mut comparison = Comparison::new(schedule(tx, user).await?);
+    let declare = format!(
+        "DECLARE walk NO SCROLL CURSOR FOR
+         SELECT {COLUMNS}, NULL::text FROM sync_changes WHERE user_id = mana_user() AND folded
+         UNION ALL
+         SELECT 0, NULL, app_id, table_name, record_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, state
+         FROM records WHERE user_id = mana_user()
+         ORDER BY 3, 4, 5, 1"
+    );
+    sqlx::query(AssertSqlSafe(declare))
+        .persistent(false)
+        .execute(&mut *tx)
+        .await?;
+    let mut current: Option<(RecordKey, RecordState, Option<String>)> = None;
+    loop {
+        let rows = fetch(tx).await?;
+        let done = rows.is_empty();
+        let (mut right, mut surplus) = (Vec::new(), Vec::new());
+        let mut compare = |(key, made, stored): (RecordKey, RecordState, Option<String>)| {
+            // A change that writes nothing makes nothing (M8).
+            let made = (!made.meta.is_empty()).then_some(made);
+            match comparison.record(&key, made, stored.as_deref())? {
+                Mend::Nothing => {}
+                Mend::Write(state) => right.push((key, state)),
+                Mend::Delete => surplus.push(key),
+            }
+            Ok::<_, crate::StoreError>(())
+        };
+        for row in &rows {
+            let key = key_at(row, 2)?;
+            if current.as_ref().is_none_or(|(current, ..)| *current != key) {
+                let next = (key.clone(), RecordState::default(), None);
+                if let Some(whole) = current.replace(next) {
+                    compare(whole)?;
+                }
+            }
+            let Some((_, made, stored)) = &mut current else {
+                continue;
+            };
+            match row.try_get(14)? {
+                Some(state) => *stored = Some(state),
+                None => {
+                    let change = log::change_row(row)?.into_logged()?.change;
+                    apply(fold::schema_of(&db.registry, &change), made, &change);
+                }
+            }
+        }
+        if done && let Some(whole) = current.take() {
+            compare(whole)?;
+        }
+        if let Some(head) = mend {
+            push::write_records(tx, user, head, &right).await?;
+            delete_records(tx, user, &surplus).await?;
+        }
+        if done {
+            break;
+        }
+    }
+    sqlx::query("CLOSE walk").execute(tx).await?;
+    Ok(comparison.finish())
+}
+
+fn key_at(row: &PgRow, column: usize) -> Result<RecordKey> {
+    let text = |column| row.try_get::<String, usize>(column);
+    Ok(RecordKey::new(
+        text(column)?,
+        text(column + 1)?,
+        text(column + 2)?,
+    ))
+}
+
+async fn delete_records(tx: &mut PgConnection, user: &UserId, keys: &[RecordKey]) -> Result<()> {
+    for key in keys {
+        sqlx::query(
+            "DELETE FROM records WHERE user_id = $1 AND app_id = $2 AND table_name = $3 AND record_id = $4",
+        )
+        .bind(user.as_str())
+        .bind(&key.app)
+        .bind(&key.table)
+        .bind(&key.id)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn schedule(tx: &mut PgConnection, user: &UserId) -> Result<BTreeMap<String, (i64, String)>> {
+    let rows: Vec<(String, i64, String)> = sqlx::query_as(
+        "SELECT mission_id, next_run_at, slot FROM mission_schedule WHERE user_id = $1",
+    )
+    .bind(user.as_str())
+    .fetch_all(tx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, at, slot)| (id, (at, slot)))
+        .collect())
+}
