@@ -1,7 +1,7 @@
 //! Connections: a peer has a while to say what it wants, and no longer.
 //!
-//! `axum::serve` waits for a request's head for ever, so whoever opens connections and says nothing would
-//! use up the server's files.
+//! `axum::serve` waits for a request for ever, so whoever opens connections and says nothing would use up
+//! the server's files.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -17,9 +17,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Layer as _;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 /// For a request's head, from the connection's start or the end of the request before.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
+/// Between two pieces of a request's body.
+const PIECE_WITHIN: Duration = Duration::from_secs(60);
 /// After a connection that couldn't be taken, such as for want of files.
 const BREATH: Duration = Duration::from_secs(1);
 
@@ -43,6 +46,7 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToke
             }
         };
         let routes = Extension(ConnectInfo(peer)).layer(routes.clone());
+        let routes = RequestBodyTimeoutLayer::new(PIECE_WITHIN).layer(routes);
         let connection = http
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
             .with_upgrades();
@@ -75,7 +79,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let routes = Router::new().route(
             "/",
-            get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() }),
+            get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() })
+                .post(|body: String| async move { body }),
         );
         let stop = CancellationToken::new();
         tokio::spawn(serve(listener, routes, stop.clone()));
@@ -90,16 +95,18 @@ mod tests {
 
     /// The clock runs ahead while everybody waits.
     #[tokio::test(start_paused = true)]
-    async fn connections_of_peers_that_say_nothing_or_half_a_head_are_closed() {
+    async fn connections_of_peers_that_stop_halfway_are_closed() {
         let (address, _stop) = server().await;
-        let silent = TcpStream::connect(address).await.unwrap();
-        assert_eq!(all(silent).await, "");
-        let mut slow = TcpStream::connect(address).await.unwrap();
-        slow.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n")
-            .await
-            .unwrap();
-        let told = all(slow).await;
-        assert!(!told.contains("200"), "{told}");
+        for half in [
+            "",
+            "GET / HTTP/1.1\r\nHost: x\r\n",
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf",
+        ] {
+            let mut slow = TcpStream::connect(address).await.unwrap();
+            slow.write_all(half.as_bytes()).await.unwrap();
+            let told = all(slow).await;
+            assert!(!told.contains(" 200 "), "{told}");
+        }
     }
 
     #[tokio::test]
