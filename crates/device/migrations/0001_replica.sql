@@ -9,7 +9,9 @@ CREATE TABLE records (
 -- Never reuses a number: what one process has sent must not clear what another has queued since.
 CREATE TABLE outbox (
     seq    INTEGER PRIMARY KEY AUTOINCREMENT,
-    change TEXT NOT NULL
+    change TEXT NOT NULL,
+    -- The cursor when it was written.
+    since  TEXT NOT NULL
 );
 
 CREATE TABLE set_aside (

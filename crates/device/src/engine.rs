@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     storage::{Meta, SetAside, Waiting, Writes},
-    transport::{Answer, Push, Refusal, SCHEMA_VERSION, TransportError},
+    transport::{Answer, Page, Push, Refusal, SCHEMA_VERSION, TransportError},
 };
 
 /// Changes in one push at most.
@@ -29,12 +29,15 @@ const BATCH_BYTES: usize = 4_000_000;
 pub struct State {
     /// Changes in the next push at most: halved where the server says too large.
     pub batch: usize,
+    /// The server gives no snapshots: a new replica reads the whole log.
+    pub no_snapshots: bool,
 }
 
 impl Default for State {
     fn default() -> Self {
         State {
             batch: BATCH_CHANGES,
+            no_snapshots: false,
         }
     }
 }
@@ -69,6 +72,17 @@ pub enum Event<'a> {
         /// What the storage holds now, of the records that [`touched`] names.
         held: Held<'a>,
     },
+    /// A page of a snapshot came.
+    Paged {
+        /// Which.
+        page: &'a Page,
+        /// The local wall time to which the server's belongs.
+        heard_at: Micros,
+        /// What the storage holds now, of the records of the page.
+        held: Held<'a>,
+    },
+    /// No page came.
+    NoPage(TransportError),
     /// There was no answer.
     Failed {
         /// To what.
@@ -100,6 +114,8 @@ pub struct Held<'a> {
 pub enum Effect {
     /// Send this; then [`Event::Answered`] or [`Event::Failed`].
     Send(Push, Flight),
+    /// Fetch a snapshot from its first page; then [`Event::Paged`] for each, or [`Event::NoPage`].
+    Fetch,
     /// Commit this, in the transaction that was read in.
     Commit {
         /// What.
@@ -116,7 +132,25 @@ pub enum Effect {
 /// One step.
 pub fn step(state: State, event: Event<'_>) -> (State, Effect) {
     match event {
+        // New here, or behind what the log keeps (S7).
+        Event::Ready { meta, .. } if meta.cursor.is_empty() && !state.no_snapshots => {
+            (state, Effect::Fetch)
+        }
         Event::Ready { meta, outbox } => (state, send(meta, outbox)),
+        Event::Paged {
+            page,
+            heard_at,
+            held,
+        } => (state, joined(page, heard_at, held)),
+        Event::NoPage(TransportError::Refused(refusal)) if refusal.status == 404 => {
+            let no_snapshots = true;
+            let state = State {
+                no_snapshots,
+                ..state
+            };
+            (state, Effect::Again)
+        }
+        Event::NoPage(error) => (state, Effect::Stop(error)),
         Event::Answered {
             flight,
             answer,
@@ -125,6 +159,7 @@ pub fn step(state: State, event: Event<'_>) -> (State, Effect) {
         } => {
             let state = State {
                 batch: (state.batch * 2).min(BATCH_CHANGES),
+                ..state
             };
             (state, answered(flight, answer, heard_at, held))
         }
@@ -206,8 +241,21 @@ fn answered(flight: &Flight, answer: &Answer, heard_at: Micros, held: Held<'_>) 
             changed.insert(key);
         }
     }
-    let again = answer.has_more;
-    meta.cursor.clone_from(&answer.synced_until);
+    // What came between the writing of a change and now may have lost here to a stamp that was set back: then it is
+    // read again. In order, the first row is the oldest.
+    let set_back = |row: &&Waiting| {
+        let id = row.change.event_id.as_deref();
+        id.is_some_and(|id| adjusted.contains_key(id))
+    };
+    let reread = flight
+        .rows
+        .iter()
+        .filter(set_back)
+        .find(|row| row.since != flight.since || meta.cursor != flight.since)
+        .map(|row| &row.since);
+    let again = answer.has_more || reread.is_some();
+    meta.cursor
+        .clone_from(reread.unwrap_or(&answer.synced_until));
     meta.last_synced_at = Some(answer.server_time);
     meta.clock.observe(answer.server_time, heard_at);
     records.retain(|key, _| changed.contains(key));
@@ -215,9 +263,46 @@ fn answered(flight: &Flight, answer: &Answer, heard_at: Micros, held: Held<'_>) 
         meta: Some(meta),
         records: records.into_iter().collect(),
         unqueue: flight.rows.iter().map(|row| row.seq).collect(),
+        // What one server refused another may have taken.
+        unset_aside: flight
+            .rows
+            .iter()
+            .filter_map(|row| row.change.event_id.clone())
+            .collect(),
         ..Writes::default()
     };
     Effect::Commit { writes, again }
+}
+
+/// A snapshot's page joins what is here, so nothing that waits in the outbox is lost; with the last one the log goes
+/// on from where the first was taken.
+fn joined(page: &Page, heard_at: Micros, held: Held<'_>) -> Effect {
+    let Held {
+        registry,
+        mut meta,
+        mut records,
+    } = held;
+    for record in &page.records {
+        let schema = registry.schema(&record.app_id, &record.table);
+        merge::join(
+            schema,
+            records.entry(record.key()).or_default(),
+            &record.state,
+        );
+    }
+    meta.clock.observe(page.server_time, heard_at);
+    if page.after.is_none() && meta.cursor.is_empty() {
+        meta.cursor.clone_from(&page.synced_until);
+    }
+    let writes = Writes {
+        meta: Some(meta),
+        records: records.into_iter().collect(),
+        ..Writes::default()
+    };
+    Effect::Commit {
+        writes,
+        again: true,
+    }
 }
 
 /// What can be mended is mended and tried again; the rest is for time or a person.
@@ -250,10 +335,10 @@ fn failed(
             [only] => (state, set_aside(only, &refusal.message, queued, now)),
             rows => {
                 let batch = rows.len() / 2;
-                (State { batch }, Effect::Again)
+                (State { batch, ..state }, Effect::Again)
             }
         },
-        // The log no longer reaches back to the cursor: from the beginning. The outbox stays.
+        // The log no longer reaches back to the cursor: a snapshot (R3). The outbox stays.
         (410, _) if !flight.since.is_empty() => {
             let mut meta = meta.clone();
             if meta.cursor != flight.since {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::transport::{Answer, Push, Refusal, Transport, TransportError};
+use crate::transport::{Answer, Page, Push, Refusal, Transport, TransportError};
 
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -97,6 +97,11 @@ impl HttpTransport {
         })
     }
 
+    /// Who is signed in, with the newest token.
+    pub async fn session(&self) -> Session {
+        self.session.lock().await.clone()
+    }
+
     /// The modules' manifests, a JSON array.
     pub async fn manifests(&self) -> Result<String, TransportError> {
         let manifests: Vec<Value> = self.request(Method::GET, "/modules", None::<&()>).await?;
@@ -172,6 +177,12 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     async fn push(&self, push: &Push) -> Result<Answer, TransportError> {
         self.request(Method::POST, "/sync", Some(push)).await
+    }
+
+    async fn snapshot(&self, after: &str) -> Result<Page, TransportError> {
+        // The place is base64 for addresses: there is nothing in it to be escaped.
+        let path = format!("/sync/snapshot?after={after}");
+        self.request(Method::GET, &path, None::<&()>).await
     }
 }
 

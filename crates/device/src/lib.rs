@@ -6,6 +6,7 @@
 
 pub mod engine;
 mod env;
+mod follow;
 mod http;
 mod live;
 mod memory;
@@ -16,10 +17,11 @@ mod storage;
 mod transport;
 
 pub use env::Env;
+pub use follow::{Seen, follow};
 pub use http::{Credentials, HttpTransport, Session};
 pub use live::{Live, Notice};
 pub use memory::MemoryStorage;
 pub use replica::{DeviceError, Replica, Status, SyncError, Write};
 pub use sqlite::SqliteStorage;
 pub use storage::{Meta, SetAside, Storage, StorageError, Transaction, Waiting, Writes};
-pub use transport::{Answer, Push, Refusal, Transport, TransportError};
+pub use transport::{Answer, Page, PageRecord, Push, Refusal, Transport, TransportError};

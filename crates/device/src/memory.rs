@@ -25,7 +25,7 @@ struct Data {
     meta: Option<Meta>,
     manifests: Option<String>,
     records: Records,
-    outbox: BTreeMap<u64, Change>,
+    outbox: BTreeMap<u64, (Change, String)>,
     last_seq: u64,
     set_aside: BTreeMap<String, SetAside>,
     proposals: BTreeMap<String, Proposal>,
@@ -79,9 +79,10 @@ impl Transaction for Held {
             .outbox
             .iter()
             .take(limit)
-            .map(|(seq, change)| Waiting {
+            .map(|(seq, (change, since))| Waiting {
                 seq: *seq,
                 change: change.clone(),
+                since: since.clone(),
             });
         Ok(rows.collect())
     }
@@ -111,9 +112,9 @@ impl Transaction for Held {
         for seq in writes.unqueue {
             data.outbox.remove(&seq);
         }
-        for change in writes.queue {
+        for queued in writes.queue {
             data.last_seq += 1;
-            data.outbox.insert(data.last_seq, change);
+            data.outbox.insert(data.last_seq, queued);
         }
         for event_id in writes.unset_aside {
             data.set_aside.remove(&event_id);

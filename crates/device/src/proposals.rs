@@ -12,7 +12,7 @@ use mana_core::{
 };
 
 use crate::{
-    replica::{DeviceError, Replica, read_meta},
+    replica::{DeviceError, Replica, queue_of, read_meta},
     storage::{StorageError, Transaction, Writes},
 };
 
@@ -156,10 +156,11 @@ impl Replica {
         })
         .map_err(DeviceError::Decision)?;
         meta.clock.last = meta.clock.last.max(decided.last);
+        let cursor = meta.cursor.clone();
         let writes = Writes {
             meta: Some(meta),
             records: decided.records,
-            queue: decided.changes.clone(),
+            queue: queue_of(&decided.changes, &cursor),
             proposals: vec![decided.proposal],
             ..Writes::default()
         };

@@ -4,15 +4,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use mana_core::{
     Actor, Change, ChangeError, Map, Micros, Op, Prepare, RecordKey, RecordState,
-    manifest::Registry, merge, mission::Problem, prepare, staging::ProposalError,
+    manifest::Registry, mission::Problem, prepare, staging::ProposalError,
 };
 use tokio::sync::Notify;
 
 use crate::{
-    engine::{self, Effect, Event, Held, State, key_of},
+    engine::{self, Effect, Event, Held, State},
     env::Env,
     storage::{Meta, SetAside, Storage, StorageError, Transaction, Writes},
-    transport::{Transport, TransportError},
+    transport::{PageRecord, Transport, TransportError},
 };
 
 /// A write as a person wants it.
@@ -126,6 +126,24 @@ impl Replica {
         })
     }
 
+    /// Keeps other modules and goes on with them. False: they are these already, or can't be read.
+    pub async fn replace_manifests(&mut self, manifests: String) -> Result<bool, StorageError> {
+        let Ok(registry) = Registry::from_json(&manifests) else {
+            return Ok(false);
+        };
+        let mut tx = self.storage.begin().await?;
+        if tx.manifests().await?.as_ref() == Some(&manifests) {
+            return Ok(false);
+        }
+        let writes = Writes {
+            manifests: Some(manifests),
+            ..Writes::default()
+        };
+        tx.commit(writes).await?;
+        self.registry = Arc::new(registry);
+        Ok(true)
+    }
+
     /// The modules.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
@@ -172,10 +190,11 @@ impl Replica {
             queue.push(prepared.change);
             states.insert(key, prepared.state);
         }
+        let cursor = meta.cursor.clone();
         let writes = Writes {
             meta: Some(meta),
             records: states.into_iter().collect(),
-            queue: queue.clone(),
+            queue: queue_of(&queue, &cursor),
             ..Writes::default()
         };
         tx.commit(writes).await?;
@@ -240,8 +259,14 @@ impl Replica {
                 },
             );
             state = next;
-            let Effect::Send(push, flight) = effect else {
-                return Ok(());
+            let (push, flight) = match effect {
+                Effect::Send(push, flight) => (push, flight),
+                Effect::Fetch => {
+                    state = self.fetch(transport, state).await?;
+                    again = true;
+                    continue;
+                }
+                _ => return Ok(()),
             };
             let sent_at = (self.env.now)();
             let result = transport.push(&push).await;
@@ -286,7 +311,43 @@ impl Replica {
                 }
                 Effect::Again => again = true,
                 Effect::Stop(error) => return Err(error.into()),
-                Effect::Send(..) => {}
+                Effect::Send(..) | Effect::Fetch => {}
+            }
+        }
+    }
+
+    /// A snapshot, page by page, each joined and committed by itself: what breaks off begins anew.
+    async fn fetch(&self, transport: &dyn Transport, state: State) -> Result<State, SyncError> {
+        let mut after = String::new();
+        loop {
+            let sent_at = (self.env.now)();
+            let page = match transport.snapshot(&after).await {
+                Ok(page) => page,
+                Err(error) => match engine::step(state, Event::NoPage(error)) {
+                    (_, Effect::Stop(error)) => return Err(error.into()),
+                    (state, _) => return Ok(state),
+                },
+            };
+            let heard_at = Micros(sent_at.0.midpoint((self.env.now)().0));
+            let mut tx = self.storage.begin().await?;
+            let held = Held {
+                registry: &self.registry,
+                meta: read_meta(&mut tx).await?,
+                records: tx
+                    .states(&page.records.iter().map(PageRecord::key).collect())
+                    .await?,
+            };
+            let event = Event::Paged {
+                page: &page,
+                heard_at,
+                held,
+            };
+            if let (_, Effect::Commit { writes, .. }) = engine::step(state, event) {
+                tx.commit(writes).await?;
+            }
+            match page.after {
+                Some(place) => after = place,
+                None => return Ok(state),
             }
         }
     }
@@ -303,19 +364,9 @@ impl Replica {
         let Some(found) = all.into_iter().find(|one| one.event_id() == event_id) else {
             return Ok(false);
         };
-        // What was written here since may have been set back below this change's stamp: the server will hold it
-        // against that, so this replica does too.
-        let key = key_of(&found.change);
-        let mut states = tx.states(&BTreeSet::from([key.clone()])).await?;
-        let state = states.entry(key.clone()).or_default();
-        merge::apply(
-            self.registry.schema(&key.app, &key.table),
-            state,
-            &found.change,
-        );
         let writes = Writes {
-            records: states.into_iter().collect(),
-            queue: vec![found.change],
+            // Whatever became of it meanwhile, here and there: if its stamps are set back, a snapshot tells.
+            queue: vec![(found.change, String::new())],
             unset_aside: vec![event_id.to_owned()],
             ..Writes::default()
         };
@@ -323,15 +374,14 @@ impl Replica {
         self.changed.notify_one();
         Ok(true)
     }
+}
 
-    /// Never sends a change that was set aside; its record keeps it here.
-    pub async fn forget(&self, event_id: &str) -> Result<(), StorageError> {
-        let writes = Writes {
-            unset_aside: vec![event_id.to_owned()],
-            ..Writes::default()
-        };
-        self.storage.begin().await?.commit(writes).await
-    }
+/// Changes for the outbox, written at this cursor.
+pub(crate) fn queue_of(changes: &[Change], cursor: &str) -> Vec<(Change, String)> {
+    let queued = changes
+        .iter()
+        .map(|change| (change.clone(), cursor.to_owned()));
+    queued.collect()
 }
 
 /// A replica's storage has it since [`Replica::open`].

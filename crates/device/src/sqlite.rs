@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use mana_core::{
-    Change, RecordKey, RecordState,
+    RecordKey, RecordState,
     staging::{Proposal, Records},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -146,16 +146,17 @@ impl Transaction for Tx {
     }
 
     async fn outbox(&mut self, limit: usize) -> Result<Vec<Waiting>, StorageError> {
-        let rows: Vec<(i64, String)> =
-            sqlx::query_as("SELECT seq, change FROM outbox ORDER BY seq LIMIT ?")
+        let rows: Vec<(i64, String, String)> =
+            sqlx::query_as("SELECT seq, change, since FROM outbox ORDER BY seq LIMIT ?")
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
                 .fetch_all(&mut *self.0)
                 .await?;
         rows.into_iter()
-            .map(|(seq, change)| {
+            .map(|(seq, change, since)| {
                 Ok(Waiting {
                     seq: seq.unsigned_abs(),
                     change: read("a change", &change)?,
+                    since,
                 })
             })
             .collect()
@@ -221,11 +222,11 @@ impl Transaction for Tx {
         for changes in writes.queue.chunks(CHUNK) {
             let rows = changes
                 .iter()
-                .map(|change: &Change| text("a change", change))
+                .map(|(change, since)| Ok((text("a change", change)?, since)))
                 .collect::<Result<Vec<_>, StorageError>>()?;
-            let mut insert = QueryBuilder::new("INSERT INTO outbox (change) ");
-            insert.push_values(rows, |mut values, change| {
-                values.push_bind(change);
+            let mut insert = QueryBuilder::new("INSERT INTO outbox (change, since) ");
+            insert.push_values(rows, |mut values, (change, since)| {
+                values.push_bind(change).push_bind(since);
             });
             insert.build().execute(&mut *self.0).await?;
         }

@@ -30,6 +30,9 @@ pub struct Waiting {
     pub seq: u64,
     /// The change.
     pub change: Change,
+    /// The cursor when it was written; empty where that isn't known. What came after may have lost here to a stamp
+    /// that the server sets back.
+    pub since: String,
 }
 
 /// A change that the server refused.
@@ -60,8 +63,8 @@ pub struct Writes {
     pub manifests: Option<String>,
     /// Replaces records.
     pub records: Vec<(RecordKey, RecordState)>,
-    /// Appends to the outbox.
-    pub queue: Vec<Change>,
+    /// Appends to the outbox, each with the cursor of that time.
+    pub queue: Vec<(Change, String)>,
     /// Leaves the outbox.
     pub unqueue: Vec<u64>,
     /// Is set aside.

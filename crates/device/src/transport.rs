@@ -1,7 +1,7 @@
 //! The way to the server and back.
 
 use async_trait::async_trait;
-use mana_core::{Adjusted, Change, Micros};
+use mana_core::{Adjusted, Change, Micros, RecordKey, RecordState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,6 +39,42 @@ pub struct Answer {
     /// Stamps that were set back.
     #[serde(default)]
     pub adjusted: Vec<Adjusted>,
+}
+
+/// A page of a snapshot.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page {
+    /// Merged records, tombstones too.
+    pub records: Vec<PageRecord>,
+    /// Where to go on; none after the last page.
+    pub after: Option<String>,
+    /// The cursor to read the log on from, once the last page is in.
+    pub synced_until: String,
+    /// The server's clock.
+    pub server_time: Micros,
+}
+
+/// A merged record.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageRecord {
+    /// Its module.
+    pub app_id: String,
+    /// Its table.
+    pub table: String,
+    /// Its id.
+    pub id: String,
+    /// Values, and the time and author of each.
+    #[serde(flatten)]
+    pub state: RecordState,
+}
+
+impl PageRecord {
+    /// Which record.
+    pub fn key(&self) -> RecordKey {
+        RecordKey::new(&self.app_id, &self.table, &self.id)
+    }
 }
 
 fn readable<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Change>, D::Error> {
@@ -80,4 +116,7 @@ pub enum TransportError {
 pub trait Transport: Send + Sync {
     /// `POST /sync`.
     async fn push(&self, push: &Push) -> Result<Answer, TransportError>;
+
+    /// `GET /sync/snapshot`: a page after the one that said so, the first for an empty text.
+    async fn snapshot(&self, after: &str) -> Result<Page, TransportError>;
 }

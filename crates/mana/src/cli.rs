@@ -56,6 +56,8 @@ pub enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    #[command(flatten)]
+    Person(crate::commands::Command),
 }
 
 /// How long ago.

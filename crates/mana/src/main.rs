@@ -4,6 +4,7 @@ mod app;
 mod auth;
 mod cli;
 mod clock;
+mod commands;
 mod config;
 mod connections;
 mod data_dir;
@@ -58,6 +59,10 @@ fn run(command: Command) -> Result<()> {
             log_to_stderr();
             let config = Config::load()?;
             runtime()?.block_on(serve::migrate(config))
+        }
+        Command::Person(command) => {
+            let config = Config::load()?;
+            runtime()?.block_on(commands::run(command, &config.data_dir))
         }
         Command::Compact { before } => maintain(|config| upkeep::compact(config, before)),
         Command::Reproject { check } => maintain(|config| upkeep::reproject(config, check)),

@@ -74,6 +74,8 @@ pub enum Action {
     },
     /// From now on the servers refuse some changes, or no longer.
     Refuse { on: bool },
+    /// The log is compacted, up to a while ago.
+    Compact { ago_us: i64 },
     /// A person sends again what was refused.
     Retry { tab: u32 },
 }
@@ -99,13 +101,6 @@ pub fn generate(seed: u64) -> Vec<Action> {
             us: rng.around(200_000),
         });
     }
-    if rng.below(2) == 0 {
-        actions.push(Action::Write {
-            tab: rng.pick(),
-            what: MISSION,
-            value: rng.pick(),
-        });
-    }
     let length = 100 + rng.below(350);
     for _ in 0..length {
         let action = draw(&mut rng);
@@ -124,12 +119,12 @@ fn draw(rng: &mut Rng) -> Action {
             what: rng.pick(),
             value: rng.pick(),
         },
-        110..150 => Action::Decide {
+        110..165 => Action::Decide {
             tab: rng.pick(),
             proposal: rng.pick(),
             approve: rng.below(3) > 0,
         },
-        150..250 => Action::Sync {
+        165..250 => Action::Sync {
             tab: rng.pick(),
             server: rng.pick(),
         },
@@ -171,18 +166,24 @@ fn draw(rng: &mut Rng) -> Action {
             server: rng.pick(),
             us: rng.around(2_000_000),
         },
-        946..968 => Action::Tick {
+        946..972 => Action::Tick {
             server: rng.pick(),
             hangs: rng.below(4) == 0,
         },
-        968..974 => Action::Answer { server: rng.pick() },
-        974..979 => Action::Restart { server: rng.pick() },
-        979..987 => Action::Run {
+        972..978 => Action::Answer { server: rng.pick() },
+        978..982 => Action::Restart { server: rng.pick() },
+        982..989 => Action::Run {
             mission: rng.pick(),
             slot: rng.pick(),
             server: rng.pick(),
         },
-        987..993 => Action::Refuse {
+        989..991 => Action::Compact {
+            ago_us: match rng.below(2) {
+                0 => 0,
+                _ => rng.below(3_600_000_000) as i64,
+            },
+        },
+        991..995 => Action::Refuse {
             on: rng.below(2) == 0,
         },
         _ => Action::Retry { tab: rng.pick() },

@@ -3,11 +3,29 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use mana_device::{Answer, Push, Transport, TransportError};
+use mana_device::{Answer, Page, Push, Transport, TransportError};
 use tokio::sync::oneshot;
 
 /// What a device hears in the end.
-pub type Heard = Result<Answer, TransportError>;
+pub type Heard = Result<Said, TransportError>;
+
+/// What a device asks.
+#[derive(Debug, Clone)]
+pub enum Asked {
+    /// To take this and say what is new.
+    Push(Push),
+    /// For a page of a snapshot.
+    Snapshot(String),
+}
+
+/// What a server says.
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// To a push.
+    Answer(Answer),
+    /// To the wish for a snapshot.
+    Page(Page),
+}
 
 /// Something on its way.
 pub enum Packet {
@@ -18,7 +36,7 @@ pub enum Packet {
         /// To which server.
         server: usize,
         /// What.
-        push: Push,
+        asked: Asked,
         /// Where the device waits; none in a copy.
         reply: Option<oneshot::Sender<Heard>>,
     },
@@ -53,14 +71,13 @@ pub fn broken() -> Heard {
     Err(TransportError::Offline("the connection broke".to_owned()))
 }
 
-#[async_trait]
-impl Transport for Line {
-    async fn push(&self, push: &Push) -> Heard {
+impl Line {
+    async fn ask(&self, asked: Asked) -> Heard {
         let (reply, heard) = oneshot::channel();
         let packet = Packet::Request {
             device: self.device,
             server: self.server,
-            push: push.clone(),
+            asked,
             reply: Some(reply),
         };
         self.net
@@ -68,5 +85,22 @@ impl Transport for Line {
             .unwrap_or_else(PoisonError::into_inner)
             .push(packet);
         heard.await.unwrap_or_else(|_| broken())
+    }
+}
+
+#[async_trait]
+impl Transport for Line {
+    async fn push(&self, push: &Push) -> Result<Answer, TransportError> {
+        match self.ask(Asked::Push(push.clone())).await? {
+            Said::Answer(answer) => Ok(answer),
+            Said::Page(_) => unreachable!("a push is not answered with a page"),
+        }
+    }
+
+    async fn snapshot(&self, after: &str) -> Result<Page, TransportError> {
+        match self.ask(Asked::Snapshot(after.to_owned())).await? {
+            Said::Page(page) => Ok(page),
+            Said::Answer(_) => unreachable!("a page is what was asked for"),
+        }
     }
 }

@@ -10,16 +10,17 @@ use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, Runner, RunnerConfig};
 use mana_core::{Change, Micros, RecordKey, RecordState, ids, manifest::Registry};
 use mana_device::{Push, Refusal, TransportError};
 use mana_store::{
-    Accounts, ChangesQuery, LoggedChange, NewUser, RunRequest, Scope, SqliteStore, Store, UserId,
+    Accounts, ChangesQuery, LoggedChange, Maintenance as _, NewUser, RunRequest, Scope,
+    SqliteStore, Store, UserId,
 };
-use mana_sync::{AcceptPush, Hub, Origin, Sync, SyncError};
+use mana_sync::{AcceptPush, Hub, Origin, SnapshotParams, Sync, SyncError};
 use serde_json::{Value, json};
 use tokio::{
     runtime::Runtime,
     sync::{Notify, Semaphore},
 };
 
-use crate::net::Heard;
+use crate::net::{Asked, Heard, Said};
 
 /// Records with such ids are refused while the servers refuse.
 pub const POISON: &str = "poison";
@@ -177,8 +178,46 @@ impl Backend {
         self.instances[server].skew.store(us, Ordering::SeqCst);
     }
 
-    /// A push arrives, as its JSON.
-    pub fn push(&self, server: usize, push: &Push) -> Heard {
+    /// Something arrives, as its JSON.
+    pub fn ask(&self, server: usize, asked: &Asked) -> Heard {
+        match asked {
+            Asked::Push(push) => self.push(server, push),
+            Asked::Snapshot(after) => self.snapshot(server, after),
+        }
+    }
+
+    fn snapshot(&self, server: usize, after: &str) -> Heard {
+        let params = SnapshotParams {
+            after: after.to_owned(),
+            // Small pages, so that things happen between them.
+            limit: Some(5),
+        };
+        let sync = &self.instances[server].sync;
+        let scope = self.scope();
+        let page = self
+            .runtime
+            .block_on(sync.snapshot(&scope, None, params, self.now(server)));
+        match page {
+            Ok(page) => Ok(Said::Page(
+                serde_json::from_value(json!(page)).expect("a device reads what a server says"),
+            )),
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
+    /// Drops what is superseded from before a while ago. Answers the event ids that the log had.
+    pub fn compact(&self, ago_us: i64) -> Vec<String> {
+        let had = self.log().into_iter().filter_map(|row| row.change.event_id);
+        let had = had.collect();
+        let before = Micros(self.time.load(Ordering::SeqCst) - ago_us);
+        let compacted = self
+            .runtime
+            .block_on(self.store.compact(&self.scope(), before));
+        compacted.expect("the store compacts");
+        had
+    }
+
+    fn push(&self, server: usize, push: &Push) -> Heard {
         if self.refusing {
             let bad = push
                 .changes
@@ -205,8 +244,10 @@ impl Backend {
             .block_on(sync.accept(&self.scope(), accept, self.now(server)));
         match answer {
             Ok(answer) => {
-                Ok(serde_json::from_value(json!(answer))
-                    .expect("a device reads what a server says"))
+                let answer = serde_json::from_value(json!(answer));
+                Ok(Said::Answer(
+                    answer.expect("a device reads what a server says"),
+                ))
             }
             Err(error) => Err(refused(&error)),
         }

@@ -18,7 +18,7 @@ use crate::{
     action::{Action, Fate, MISSION, Way},
     check::{self, Failure, Kind},
     disk::Disk,
-    net::{Heard, Line, Net, Packet, broken},
+    net::{Asked, Heard, Line, Net, Packet, Said, broken},
     server::{Backend, POISON, lock},
 };
 
@@ -69,6 +69,7 @@ impl Figures {
 pub fn run(actions: &[Action]) -> (Result<Figures, Failure>, Vec<String>) {
     let mut world = World::new();
     let result = (|| {
+        world.begin_missions()?;
         for action in actions {
             world.figures.actions += 1;
             world.act(action);
@@ -77,7 +78,7 @@ pub fn run(actions: &[Action]) -> (Result<Figures, Failure>, Vec<String>) {
             }
         }
         world.settle()?;
-        check::check(&world)?;
+        check::check(&mut world)?;
         Ok(world.figures)
     })();
     (result, world.trace)
@@ -118,6 +119,8 @@ pub(crate) struct World {
     cuts: BTreeSet<(usize, usize, bool)>,
     /// Event ids of what devices acknowledged.
     pub acknowledged: Vec<String>,
+    /// Event ids that the log had when it was compacted.
+    pub once_logged: BTreeSet<String>,
     pub figures: Figures,
     failure: Option<Failure>,
     trace: Vec<String>,
@@ -143,6 +146,7 @@ impl World {
             tasks: Vec::new(),
             cuts: BTreeSet::new(),
             acknowledged: Vec::new(),
+            once_logged: BTreeSet::new(),
             figures: Figures::default(),
             failure: None,
             trace: Vec::new(),
@@ -247,6 +251,11 @@ impl World {
                 self.say(|| format!("a run of {mission} is asked for: {slot}"));
             }
             Action::Refuse { on } => self.backend.refusing = on,
+            Action::Compact { ago_us } => {
+                let had = self.backend.compact(ago_us);
+                self.once_logged.extend(had);
+                self.say(|| format!("the log is compacted before {ago_us} µs ago"));
+            }
             Action::Retry { tab } => self.retry(self.tab(tab)),
             Action::Go { .. } => {}
         }
@@ -382,14 +391,14 @@ impl World {
             Packet::Request {
                 device,
                 server,
-                push,
+                asked,
                 reply,
             } => {
                 let lost = fate == Fate::Lost || self.cuts.contains(&(device, server, true));
                 let copy = matches!(fate, Fate::Doubled | Fate::Late).then(|| Packet::Request {
                     device,
                     server,
-                    push: push.clone(),
+                    asked: asked.clone(),
                     reply: None,
                 });
                 if lost || fate == Fate::Late {
@@ -407,10 +416,10 @@ impl World {
                     ))),
                     _ => {
                         self.figures.pushes += 1;
-                        self.backend.push(server, &push)
+                        self.backend.ask(server, &asked)
                     }
                 };
-                self.say(|| pushed(device, server, &push, &heard));
+                self.say(|| asks(device, server, &asked, &heard));
                 let answer = Packet::Answer {
                     device,
                     server,
@@ -436,6 +445,16 @@ impl World {
                 let _ = reply.send(if lost { broken() } else { heard });
             }
         }
+    }
+
+    /// There are missions before anything goes wrong: otherwise few histories would have plans.
+    fn begin_missions(&mut self) -> Result<(), Failure> {
+        for mission in 0..2 {
+            self.write(0, MISSION, mission);
+        }
+        self.drain()?;
+        self.sync(0, 0);
+        self.drain()
     }
 
     /// Mends everything, and syncs until nothing moves any more.
@@ -503,26 +522,29 @@ fn wrote(written: Result<Vec<mana_core::Change>, DeviceError>) -> Done {
     )
 }
 
-fn pushed(device: usize, server: usize, push: &mana_device::Push, heard: &Heard) -> String {
-    let sent: Vec<&str> = push
-        .changes
-        .iter()
-        .filter_map(|change| change.event_id.as_deref())
-        .collect();
+fn asks(device: usize, server: usize, asked: &Asked, heard: &Heard) -> String {
+    let asked = match asked {
+        Asked::Push(push) => {
+            let sent: Vec<&str> = push
+                .changes
+                .iter()
+                .filter_map(|change| change.event_id.as_deref())
+                .collect();
+            format!("pushes [{}] since {:?}", sent.join(", "), push.since)
+        }
+        Asked::Snapshot(after) => format!("asks for a snapshot after {after:?}"),
+    };
     let said = match heard {
-        Ok(answer) => format!(
+        Ok(Said::Answer(answer)) => format!(
             "{} changes up to {}, {} stamps set back",
             answer.server_changes.len(),
             answer.synced_until,
             answer.adjusted.len()
         ),
+        Ok(Said::Page(page)) => format!("{} records at {}", page.records.len(), page.synced_until),
         Err(error) => error.to_string(),
     };
-    format!(
-        "device {device} pushes [{}] to server {server} since {:?} → {said}",
-        sent.join(", "),
-        push.since
-    )
+    format!("device {device} {asked} at server {server} → {said}")
 }
 
 fn mission_id(n: u32) -> String {

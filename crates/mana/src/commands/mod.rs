@@ -1,0 +1,110 @@
+//! What a person does from the command line, with a replica of their own that works offline.
+
+mod add;
+mod inbox;
+mod list;
+mod login;
+mod watch;
+mod workspace;
+
+use std::path::Path;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use self::workspace::Workspace;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Sign in to a server
+    Login {
+        /// The server's address
+        #[arg(value_name = "URL")]
+        url: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List records
+    List {
+        /// A module; all when left out
+        #[arg(value_name = "MODULE")]
+        module: Option<String>,
+        /// Those that are done, too
+        #[arg(long)]
+        all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a record
+    Add {
+        /// The module
+        #[arg(value_name = "MODULE")]
+        module: String,
+        /// Its title, and field=value
+        #[arg(value_name = "VALUE")]
+        values: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the AI proposes
+    Inbox {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Approve a proposal
+    Approve {
+        /// Its number in the inbox, or its id
+        #[arg(value_name = "PROPOSAL")]
+        which: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Reject a proposal
+    Reject {
+        /// Its number in the inbox, or its id
+        #[arg(value_name = "PROPOSAL")]
+        which: String,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stay connected and say what comes
+    Watch {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Does it.
+pub async fn run(command: Command, data_dir: &Path) -> Result<()> {
+    let open = || Workspace::open(data_dir);
+    match command {
+        Command::Login { url, json } => login::login(data_dir, &url, json).await,
+        Command::List { module, all, json } => {
+            list::list(open().await?, module.as_deref(), all, json).await
+        }
+        Command::Add {
+            module,
+            values,
+            json,
+        } => add::add(open().await?, &module, &values, json).await,
+        Command::Inbox { json } => inbox::show(open().await?, json).await,
+        Command::Approve { which, json } => inbox::approve(open().await?, &which, json).await,
+        Command::Reject {
+            which,
+            reason,
+            json,
+        } => inbox::reject(open().await?, &which, reason, json).await,
+        Command::Watch { json } => watch::watch(open().await?, json).await,
+    }
+}
