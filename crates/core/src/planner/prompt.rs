@@ -357,10 +357,8 @@ fn iteration_lines(iteration: &Iteration, zone: &TimeZone) -> String {
         .map(|at| zoned(at, zone).strftime("%A %Y-%m-%d %H:%M").to_string())
         .unwrap_or_else(|| "At an unknown time".to_owned());
     let mut text = match (&iteration.error, &iteration.summary) {
-        (Some(error), _) => format!(
-            "{when}: the run failed: {}\n",
-            one_line(&error.message, 300)
-        ),
+        // The reason may quote a model or its server.
+        (Some(error), _) => format!("{when}: the run failed: {}\n", quoted(&error.message)),
         (None, Some(summary)) => format!("{when}: {}\n", quoted(summary)),
         (None, None) => format!("{when}:\n"),
     };

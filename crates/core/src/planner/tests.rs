@@ -165,7 +165,7 @@ fn missions_p3_the_last_three_iterations_with_status_and_feedback() {
         "{text}"
     );
     assert!(
-        text.contains("the run failed: No answer.") && text.contains("\"Try harder\""),
+        text.contains("the run failed: \"No answer.\"") && text.contains("\"Try harder\""),
         "{text}"
     );
     assert!(
