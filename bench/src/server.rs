@@ -130,9 +130,9 @@ impl Home {
 
     /// Makes the schema, without a server.
     pub async fn migrate(&self) -> Result<()> {
-        let status = self.command(&["migrate"])?.status().await?;
-        if !status.success() {
-            bail!("`mana migrate` failed ({status}):\n{}", self.log());
+        let output = self.command(&["migrate"])?.output().await?;
+        if !output.status.success() {
+            bail!("`mana migrate` failed ({}):\n{}", output.status, self.log());
         }
         Ok(())
     }
