@@ -222,7 +222,7 @@ export const de: Messages = {
 	'error.too_large': 'Das ist für den Server zu groß.',
 	'error.gone': 'Das ist nicht mehr auf diesem Gerät.',
 	'error.not_found': 'Der Server hat das nicht, oder noch nicht.',
-	'error.storage_full': 'Auf diesem Gerät ist kein Platz mehr für die Änderung. Schaffe Platz und versuch es noch einmal; nichts wurde geändert.',
+	'error.storage_full': 'Auf diesem Gerät ist kein Platz mehr für die Änderung. Schaffe Platz und versuch es noch einmal.',
 	'error.storage_unreadable': 'Was auf diesem Gerät gespeichert ist, lässt sich nicht lesen. Bitte lade die Seite neu.',
 	'error.decided': 'Das ist schon entschieden. Nichts wurde geändert.',
 	'error.failed': 'Das ging nicht. Nichts wurde geändert. {message}',
@@ -576,6 +576,7 @@ export const de: Messages = {
 	'again.lead': 'Die Seite bleibt, wie sie ist, mit allem, was du gerade schreibst.',
 	'again.ended': 'Deine Anmeldung ist abgelaufen. Was du schreibst, bleibt auf diesem Gerät; zum Abgleichen melde dich neu an.',
 	'again.done': 'Neu angemeldet.',
+	'update.missing': 'Ein Teil der App konnte nicht geladen werden.',
 	'update.ready': 'Eine neuere Version ist bereit.',
 	'update.take': 'Laden'
 };

@@ -574,6 +574,7 @@ export const en = {
 	'again.lead': 'The page stays as it is, with everything that you are writing.',
 	'again.ended': 'Your session has ended. What you write stays on this device; sign in again to sync.',
 	'again.done': 'Signed in again.',
+	'update.missing': 'A part of the app could not be loaded.',
 	'update.ready': 'A newer version is ready.',
 	'update.take': 'Load it'
 };
