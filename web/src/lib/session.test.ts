@@ -33,6 +33,9 @@ class FakeAccounts {
 			return answer({ userId: this.cookie, email: this.cookie, name: '', timezone: 'UTC', locale: 'en', role: 'owner' });
 		}
 		if (path === '/modules') return answer(manifests);
+		if (path === '/sync/snapshot?after=') {
+			return answer({ records: [], after: null, hasMore: false, syncedUntil: '1', serverTime: new Date().toISOString() });
+		}
 		if (path === '/sync') {
 			return answer({ serverChanges: [], syncedUntil: '1', hasMore: false, serverTime: new Date().toISOString(), adjusted: [] });
 		}

@@ -24,8 +24,10 @@ export interface Meta {
 	/** The server's clock minus this device's, in ms. */
 	clockOffset: number;
 	clientId: string;
-	/** Up to where the server's log is known; '' is the beginning. */
+	/** Up to where the server's log is known; '' until a snapshot is in. */
 	cursor: string;
+	/** Where a snapshot that is not in yet goes on; '' is its first page. */
+	snapshotAfter: string;
 	lastSyncedAt: string;
 	manifests: Manifest[];
 }

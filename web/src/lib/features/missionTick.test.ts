@@ -12,7 +12,7 @@ const soon = (ms: number) => new Date(Date.now() + ms).toISOString();
 
 /** The syncing tab, as far as the tick needs it: an outbox that is sent on request. */
 function syncing(replica: Replica, server = new FakeServer()): FakeServer {
-	const engine = new SyncEngine(replica, server.post);
+	const engine = new SyncEngine(replica, server);
 	replica.bus.on('syncNow', () => {
 		engine.sync().then(
 			() => replica.bus.publish('synced', { ok: true }),

@@ -114,7 +114,7 @@ describe('a decision', () => {
 			setReplica(null);
 			devices.push(await openTab(`${user}-${name}`));
 		}
-		for (const replica of [...devices, ...devices]) await new SyncEngine(replica, server.post).sync();
+		for (const replica of [...devices, ...devices]) await new SyncEngine(replica, server).sync();
 		const records = await Promise.all(devices.map((replica) => replica.db.records.toArray()));
 		expect(records[0]).toEqual(records[1]);
 		expect(records[0]?.filter((row) => row.table === 'tasks')).toHaveLength(1);

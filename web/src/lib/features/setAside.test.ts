@@ -19,7 +19,7 @@ async function refusedChange() {
 	const replica = await openTab(someUser());
 	const server = new FakeServer();
 	server.pageSize = 1;
-	const engine = new SyncEngine(replica, server.post);
+	const engine = new SyncEngine(replica, server);
 	await update(replica, { title: 'Known', notes: 'Known' }, 'insert');
 	await engine.sync();
 	server.refuse = (change) => (change.fields?.title?.value === 'Refused' ? 'no' : null);
@@ -54,7 +54,7 @@ describe('dropping a change that was set aside', () => {
 		const server = new FakeServer();
 		server.refuse = () => 'no';
 		await update(here, { title: 'Only here' }, 'insert');
-		await new SyncEngine(here, server.post).sync();
+		await new SyncEngine(here, server).sync();
 		const seen: boolean[] = [];
 		there.onRows((rows) => seen.push(...rows.map((row) => row.deleted)));
 		const [row] = await here.db.setAside.toArray();

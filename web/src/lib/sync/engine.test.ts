@@ -21,7 +21,7 @@ function tasks(count: number, prefix = 't'): Write[] {
 
 async function device(userId = someUser(), server = new FakeServer()) {
 	const replica = await openTab(userId);
-	return { replica, server, engine: new SyncEngine(replica, server.post) };
+	return { replica, server, engine: new SyncEngine(replica, server) };
 }
 
 function write(replica: Replica, writes: Write[]) {
@@ -39,6 +39,26 @@ function fromElsewhere(id: string, title: string, at = '2026-01-01T00:00:00.0000
 		actor: user,
 		data: { title },
 		fields: { title: { updatedAt: at } }
+	};
+}
+
+const ai: Actor = { kind: 'ai', missionId: 'm', iterationId: 'i', rationale: 'because' };
+
+/** A second of the first day of the year. */
+function at(second: number): string {
+	return `2026-01-01T00:00:0${second}.000000Z`;
+}
+
+/** A merged record, as a snapshot has it. */
+function merged(id: string, fields: Record<string, [value: unknown, second: number, actor?: Actor]>) {
+	const of = <T>(pick: (field: [unknown, number, Actor?]) => T) =>
+		Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, pick(field)]));
+	return {
+		appId: 'todo',
+		table: 'tasks',
+		id,
+		data: of(([value]) => value),
+		meta: of(([, second, actor]) => ({ at: at(second), actor: actor ?? user }))
 	};
 }
 
@@ -94,7 +114,7 @@ describe('sync', () => {
 			}
 			return post(body);
 		};
-		const patient = new SyncEngine(replica, (body) => server.post(body));
+		const patient = new SyncEngine(replica, server);
 		void engine;
 		await write(replica, tasks(10));
 		await patient.sync();
@@ -104,16 +124,69 @@ describe('sync', () => {
 		expect(await replica.db.setAside.toArray()).toMatchObject([{ change: { id: 't4' } }]);
 	});
 
-	it('starts from the beginning on 410, and keeps the outbox', async () => {
+	it('S7 a new device begins with a snapshot, page after page, and then reads on', async () => {
+		const { replica, server, engine } = await device();
+		server.snapshots = [
+			{ records: [merged('a', { title: ['A', 1] }), merged('gone', { deletedAt: ['2026-01-01T00:00:00.000000Z', 2] })], syncedUntil: '2' },
+			{ records: [merged('b', { title: ['B', 1], notes: ['by the AI', 2, ai] })], syncedUntil: '2' }
+		];
+		for (const id of ['a', 'b', 'later']) server.add(fromElsewhere(id, id));
+		await engine.sync();
+		expect(server.asked).toEqual(['', '1']);
+		expect(server.requests.map((request) => request.since)).toEqual(['2']);
+		expect(await replica.db.records.count()).toBe(4);
+		const row = await replica.read({ app: 'todo', table: 'tasks', id: 'gone' });
+		expect(row).toMatchObject({ deleted: true, meta: { deletedAt: { at: at(2), actor: user } } });
+		await engine.sync();
+		expect(server.asked).toHaveLength(2);
+	});
+
+	it('R3 takes a snapshot on 410, keeps the outbox, and loses nothing that is newer here', async () => {
 		const { replica, server, engine } = await device();
 		server.add(fromElsewhere('a', 'a'));
 		await engine.sync();
-		await write(replica, tasks(1));
+		await write(replica, [{ app: 'todo', table: 'tasks', id: 'a', op: 'update', set: { title: 'Mine' } }]);
+		server.snapshots = [
+			{ records: [merged('a', { title: ['Theirs', 1], notes: ['from the AI', 2, ai], list: ['home', 3] })], syncedUntil: '1' }
+		];
 		server.failures.push(new ApiError(410, 'resync_required', 'The log starts later.'));
 		await engine.sync();
-		expect(server.requests.map((request) => request.since)).toEqual(['', '1', '']);
-		expect(server.log.map((row) => row.change.id)).toEqual(['a', 't0']);
+		expect(server.requests.map((request) => request.since)).toEqual(['0', '1', '1']);
+		expect(server.log.map((row) => row.change.id)).toEqual(['a', 'a']);
 		expect(await replica.db.outbox.count()).toBe(0);
+		const row = await replica.read({ app: 'todo', table: 'tasks', id: 'a' });
+		expect(row?.data).toEqual({ title: 'Mine', notes: 'from the AI', list: 'home' });
+		expect(row?.meta.notes).toEqual({ at: at(2), actor: ai });
+		expect(row?.meta.list).toEqual({ at: at(3), actor: user });
+	});
+
+	it('S7 goes on with a snapshot where it was torn off, and begins anew where the server cannot', async () => {
+		const { replica, server, engine } = await device();
+		server.snapshots = ['a', 'b', 'c'].map((id) => ({ records: [merged(id, { title: [id, 1] })], syncedUntil: '0' }));
+		const whole = server.snapshot;
+		server.snapshot = async (after) => {
+			if (after === '2') throw new ApiError(503, 'busy', 'Later.');
+			return whole(after);
+		};
+		await expect(engine.sync()).rejects.toThrow('Later.');
+		expect(await replica.db.records.count()).toBe(2);
+		server.snapshot = whole;
+		await engine.sync();
+		expect(server.asked).toEqual(['', '1', '2']);
+
+		await replica.db.writeMeta('cursor', '');
+		await replica.db.writeMeta('snapshotAfter', '9');
+		await engine.sync();
+		expect(server.asked.slice(3)).toEqual(['9', '', '1', '2']);
+		expect(await replica.db.records.count()).toBe(3);
+	});
+
+	it('R3 does not go round in circles where every cursor is refused', async () => {
+		const { server, engine } = await device();
+		const refused = () => new ApiError(410, 'resync_required', 'The log starts later.');
+		server.failures.push(refused(), refused(), refused());
+		await expect(engine.sync()).rejects.toThrow('The log starts later.');
+		expect(server.requests).toHaveLength(2);
 	});
 
 	it('S4 S6 repeats a push harmlessly after a crash between the server’s commit and the local one', async () => {
@@ -125,7 +198,7 @@ describe('sync', () => {
 		await expect(engine.sync()).rejects.toThrow('the tab was closed');
 		crash.mockRestore();
 		// nothing of the answer was kept: neither the cursor nor the clearing
-		expect(await replica.db.readMeta('cursor')).toBeUndefined();
+		expect(await replica.db.readMeta('cursor')).toBe('0');
 		expect(await replica.db.outbox.count()).toBe(2);
 		await engine.sync();
 		expect(server.log).toHaveLength(2);
@@ -136,12 +209,13 @@ describe('sync', () => {
 		const { replica, server } = await device();
 		const post = server.post;
 		let wrote = false;
-		const engine = new SyncEngine(replica, async (body) => {
+		server.post = async (body) => {
 			const answer = await post(body);
 			if (!wrote) await write(replica, tasks(1, 'late'));
 			wrote = true;
 			return answer;
-		});
+		};
+		const engine = new SyncEngine(replica, server);
 		await write(replica, tasks(1));
 		await engine.sync();
 		expect(server.log.map((row) => row.change.id)).toEqual(['t0', 'late0']);

@@ -4,7 +4,7 @@ import type { OutboxRow } from '../db/database';
 import type { Replica } from '../db/replica';
 import { storageError } from '../db/storage';
 import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from '../db/rows';
-import { SCHEMA_VERSION, type PostSync, type SyncAnswer } from './wire';
+import { SCHEMA_VERSION, type SnapshotPage, type SnapshotRecord, type SyncAnswer, type SyncServer } from './wire';
 
 /** Changes in one push at most, and about how many characters of JSON. */
 const BATCH_CHANGES = 500;
@@ -17,14 +17,17 @@ const BATCH_CHARS = 4_000_000;
  */
 export class SyncEngine {
 	#batchChanges = BATCH_CHANGES;
+	/** A snapshot was begun anew in this sync. A second time nothing would come of it. */
+	#renewed = false;
 
 	constructor(
 		readonly replica: Replica,
-		readonly post: PostSync
+		readonly server: SyncServer
 	) {}
 
 	/** Until nothing waits, here or there. */
 	async sync(): Promise<void> {
+		this.#renewed = false;
 		let more = true;
 		while (more) more = await this.#round();
 	}
@@ -32,12 +35,13 @@ export class SyncEngine {
 	/** One request. True where another is needed. */
 	async #round(): Promise<boolean> {
 		const { db, clientId } = this.replica;
-		const since = (await db.readMeta('cursor')) ?? '';
+		const since = await db.readMeta('cursor');
+		if (!since) return this.#readSnapshot();
 		const batch = await this.#nextBatch();
 		const sentAt = Date.now();
 		let answer: SyncAnswer;
 		try {
-			answer = await this.post({
+			answer = await this.server.post({
 				clientId,
 				since,
 				schemaVersion: SCHEMA_VERSION,
@@ -53,6 +57,64 @@ export class SyncEngine {
 			throw storageError(thrown);
 		});
 		return answer.hasMore || waiting > 0;
+	}
+
+	/** A page of a snapshot, by which a device begins that is new, or behind what the log keeps (S7, R3). */
+	async #readSnapshot(): Promise<true> {
+		const after = (await this.replica.db.readMeta('snapshotAfter')) ?? '';
+		const sentAt = Date.now();
+		let page: SnapshotPage;
+		try {
+			page = await this.server.snapshot(after);
+		} catch (thrown) {
+			if (!after || !(thrown instanceof ApiError) || thrown.status !== 400) throw thrown;
+			// The server does not know how to go on, such as after it was set up anew.
+			await this.#beginAnew(thrown);
+			return true;
+		}
+		await this.#join(page, (sentAt + Date.now()) / 2).catch((thrown: unknown) => {
+			throw storageError(thrown);
+		});
+		return true;
+	}
+
+	/** Merge a page into what is here, which may not be sent yet, and remember how to go on: together or not at all. */
+	async #join(page: SnapshotPage, localMs: number): Promise<void> {
+		const { db, core } = this.replica;
+		let rows: Row[] = [];
+		await db.transaction('rw', [db.records, db.meta], async () => {
+			const states = await this.#readStates(page.records.map(recordKey));
+			const changed: RecordRow[] = [];
+			const here: SnapshotRecord[] = [];
+			for (const record of page.records) {
+				const key = recordKey(record);
+				if (states.has(keyName(key))) here.push(record);
+				else changed.push({ ...key, data: record.data, meta: record.meta });
+			}
+			if (here.length > 0) {
+				const records = here.map(recordKey).map((key) => ({ ...key, state: states.get(keyName(key)) ?? null }));
+				const merged = core.apply(records, here.flatMap(asChanges));
+				for (const { state, ...key } of merged.records) changed.push({ ...key, ...state });
+				for (const { eventId, reason } of merged.refused) console.warn(`snapshot ${eventId} left out: ${reason}`);
+			}
+			await db.records.bulkPut(changed);
+			await db.writeMeta('snapshotAfter', page.after ?? '');
+			if (!page.hasMore) await db.writeMeta('cursor', page.syncedUntil);
+			await this.#observe(page.serverTime, localMs);
+			rows = changed.map(asRow);
+		});
+		this.replica.committed(rows);
+	}
+
+	/** From a snapshot's first page on. The outbox and what is here stay. */
+	async #beginAnew(reason: ApiError): Promise<void> {
+		if (this.#renewed) throw reason;
+		this.#renewed = true;
+		const { db } = this.replica;
+		await db.transaction('rw', [db.meta], async () => {
+			await db.writeMeta('cursor', '');
+			await db.writeMeta('snapshotAfter', '');
+		});
 	}
 
 	async #nextBatch(): Promise<OutboxRow[]> {
@@ -130,12 +192,8 @@ export class SyncEngine {
 			if (!only) throw thrown;
 			return this.#setAside(only, thrown.message);
 		}
-		if (thrown.status === 410) {
-			// The log no longer reaches back to the cursor: from the beginning. The outbox stays.
-			const { db } = this.replica;
-			if (!(await db.readMeta('cursor'))) throw thrown;
-			return db.writeMeta('cursor', '');
-		}
+		// The log no longer reaches back to the cursor.
+		if (thrown.status === 410) return this.#beginAnew(thrown);
 		throw thrown;
 	}
 
@@ -167,6 +225,31 @@ export class SyncEngine {
 
 function changeKey(change: Change): RecordKey {
 	return { app: change.appId, table: change.table, id: change.id };
+}
+
+function recordKey(record: SnapshotRecord): RecordKey {
+	return { app: record.appId, table: record.table, id: record.id };
+}
+
+/** A merged record as the writes that make it: one change for each author. */
+function asChanges(record: SnapshotRecord): Change[] {
+	const { appId, table, id } = record;
+	const byAuthor = new Map<string, Change>();
+	for (const [field, { at, actor }] of Object.entries(record.meta)) {
+		const author = JSON.stringify(actor);
+		const change = byAuthor.get(author) ?? {
+			eventId: `${appId}/${table}/${id}`,
+			appId,
+			table,
+			id,
+			op: 'update',
+			actor,
+			fields: {}
+		};
+		change.fields = { ...change.fields, [field]: { value: record.data[field], updatedAt: at } };
+		byAuthor.set(author, change);
+	}
+	return [...byAuthor.values()];
 }
 
 function groupByEvent(adjusted: Adjusted[]): Map<string, Adjusted[]> {

@@ -45,9 +45,13 @@ function tokens(userId: string): TokenHolder {
 /** The server behind `fetch`, as the app calls it. */
 function serve(server: FakeServer, replica: Replica, onSessionEnded = () => {}): () => void {
 	vi.stubGlobal('fetch', async (path: string, init: RequestInit) => {
-		if (path !== '/sync') return new Response('{}', { status: 401 });
+		const snapshot = path.match(/^\/sync\/snapshot\?after=(.*)$/);
+		if (path !== '/sync' && !snapshot) return new Response('{}', { status: 401 });
 		try {
-			return new Response(JSON.stringify(await server.post(JSON.parse(String(init.body)))));
+			const answer = snapshot
+				? await server.snapshot(decodeURIComponent(snapshot[1] ?? ''))
+				: await server.post(JSON.parse(String(init.body)));
+			return new Response(JSON.stringify(answer));
 		} catch (thrown) {
 			if (!(thrown instanceof ApiError)) throw thrown;
 			const { status, code, message, details } = thrown;
@@ -131,7 +135,7 @@ describe('waiting', () => {
 	it('keeps a Retry-After against requests, but not against a person', async () => {
 		const replica = await openTab(someUser());
 		const server = new FakeServer();
-		const loop = new SyncLoop(replica, new SyncEngine(replica, server.post), () => {});
+		const loop = new SyncLoop(replica, new SyncEngine(replica, server), () => {});
 		onTestFinished(() => loop.stop());
 		server.failures.push(new ApiError(503, 'busy', 'Too many at once.', undefined, 3_600_000));
 		loop.request();
@@ -145,7 +149,7 @@ describe('waiting', () => {
 	it('does not hammer a server that says wait', async () => {
 		const replica = await openTab(someUser());
 		const server = new FakeServer();
-		const loop = new SyncLoop(replica, new SyncEngine(replica, server.post), () => {});
+		const loop = new SyncLoop(replica, new SyncEngine(replica, server), () => {});
 		onTestFinished(() => loop.stop());
 		server.failures.push(new ApiError(429, 'slow_down', 'Slower, please.', undefined, 3_600_000));
 		const failed = new Promise((resolve) => replica.bus.on('synced', resolve));
@@ -160,9 +164,11 @@ describe('waiting', () => {
 	it('ends the session only on its end', async () => {
 		const replica = await openTab(someUser());
 		const ended = vi.fn();
-		const failing = new SyncEngine(replica, async () => {
+		const server = new FakeServer();
+		server.snapshot = async () => {
 			throw new SessionEnded();
-		});
+		};
+		const failing = new SyncEngine(replica, server);
 		const loop = new SyncLoop(replica, failing, ended);
 		onTestFinished(() => loop.stop());
 		loop.request();
@@ -174,7 +180,7 @@ describe('what is said', () => {
 	it('is no more than there is: a look without news and a retry stay silent', async () => {
 		const replica = await openTab(someUser());
 		const server = new FakeServer();
-		const loop = new SyncLoop(replica, new SyncEngine(replica, server.post), () => {});
+		const loop = new SyncLoop(replica, new SyncEngine(replica, server), () => {});
 		onTestFinished(() => loop.stop());
 		const said: string[] = [];
 		replica.bus.on('status', ({ state }) => said.push(state));

@@ -7,7 +7,7 @@ import { SyncEngine } from './engine';
 import { aborted, asOnly } from './locks';
 import { Socket } from './socket';
 import { syncStatus, type SharedStatus } from './status.svelte';
-import type { PostSync } from './wire';
+import type { SyncServer } from './wire';
 
 /** Sync at least this often, should every notice have been lost. */
 const SAFETY_MS = 60_000;
@@ -26,10 +26,13 @@ export function startSync({ replica, tokens, onSessionEnded }: SyncOptions): () 
 	const controller = new AbortController();
 	const { signal } = controller;
 	const stopFollowing = followStatus(replica);
-	const post: PostSync = (body) =>
-		tokens.request('/sync', { method: 'POST', body, timeoutMs: 60_000 });
+	const server: SyncServer = {
+		post: (body) => tokens.request('/sync', { method: 'POST', body, timeoutMs: 60_000 }),
+		snapshot: (after) =>
+			tokens.request(`/sync/snapshot?after=${encodeURIComponent(after)}`, { timeoutMs: 60_000 })
+	};
 	void asOnly(`mana-sync-${replica.userId}`, signal, async () => {
-		const loop = new SyncLoop(replica, new SyncEngine(replica, post), onSessionEnded);
+		const loop = new SyncLoop(replica, new SyncEngine(replica, server), onSessionEnded);
 		const socket = new Socket({
 			clientId: replica.clientId,
 			tokens,

@@ -1,9 +1,9 @@
 import { ApiError, OfflineError } from '../api/http';
 import type { Adjusted, Change } from '../core/types';
-import type { PostSync, SyncAnswer, SyncRequest } from '../sync/wire';
+import type { PostSync, SnapshotPage, SyncAnswer, SyncRequest, SyncServer } from '../sync/wire';
 
 /** What the engine sees of a server: a log with a cursor that repeats are no-ops in. No merge, no rules. */
-export class FakeServer {
+export class FakeServer implements SyncServer {
 	readonly log: { clientId: string; change: Change }[] = [];
 	readonly requests: SyncRequest[] = [];
 	pageSize = 1000;
@@ -14,6 +14,25 @@ export class FakeServer {
 	refuse: (change: Change) => string | null = () => null;
 	adjust: (change: Change) => Adjusted[] = () => [];
 	serverTime = () => new Date().toISOString();
+
+	/** The pages of a snapshot, and what was asked for. Without any, none of the log is in it. */
+	snapshots: Pick<SnapshotPage, 'records' | 'syncedUntil'>[] = [{ records: [], syncedUntil: '0' }];
+	readonly asked: string[] = [];
+
+	snapshot: SyncServer['snapshot'] = async (after) => {
+		this.asked.push(after);
+		if (!this.online) throw new OfflineError();
+		const index = Number(after || 0);
+		const page = this.snapshots[index];
+		if (!page) throw new ApiError(400, 'invalid_after', 'There is no such page.');
+		const hasMore = index + 1 < this.snapshots.length;
+		return structuredClone({
+			...page,
+			hasMore,
+			after: hasMore ? String(index + 1) : null,
+			serverTime: this.serverTime()
+		});
+	};
 
 	post: PostSync = async (body) => {
 		const { clientId, since, changes } = structuredClone(body);
