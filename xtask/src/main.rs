@@ -5,6 +5,7 @@ mod build;
 mod need;
 mod rules;
 mod sh;
+mod sim;
 mod test;
 mod wasm;
 mod web;
@@ -21,6 +22,7 @@ cargo xtask COMMAND
   wasm           generate the core for the browser (web/src/lib/core/wasm)
   types          write spec/openapi.json and web/src/lib/api/schema.d.ts from the server's code
   e2e [ARGS]     the browser tests only; ARGS go to Playwright
+  sim [ARGS]     many devices and servers in one thread: --seeds N, --from S
   screenshots    pictures of every page into docs/screenshots
   bench start    start time, memory, sizes and time to paint
   bench sync     ingest, the way to another device, a new device, idle sockets [--on postgres] [--rows N]
@@ -40,6 +42,7 @@ fn main() -> Result<()> {
         "web" => web::build(),
         "wasm" => wasm::generate(),
         "types" => web::types(),
+        "sim" => sim::run(&rest),
         "e2e" => test::browser(&rest),
         "screenshots" => test::screenshots(),
         "bench" => bench::run(&rest),

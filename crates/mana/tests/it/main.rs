@@ -1,8 +1,11 @@
 //! The real binary over real HTTP, on a port of its own, with a data directory of its own.
 
 mod accounts;
+mod bench;
+mod cli;
 mod failures;
 mod missions;
+mod postgres;
 mod process;
 mod snapshot;
 mod stream;

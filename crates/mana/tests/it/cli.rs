@@ -1,0 +1,243 @@
+//! The command line as a person uses it: the real binary, against the real server.
+
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+    time::timeout,
+};
+
+use crate::{
+    missions::{mission, push_due_mission},
+    support::{Home, PASSWORD, PATIENCE, Server},
+    upstream::{Upstream, plans, step},
+};
+
+/// Somebody's machine, which is not the server's.
+struct Machine(TempDir);
+
+impl Machine {
+    async fn signed_in(server: &Server) -> Machine {
+        let machine = Machine(TempDir::new().unwrap());
+        let (out, err) = machine.does(&["login", &server.base]).await;
+        assert!(
+            out.contains("Signed in at") && out.contains("owner@example.org"),
+            "{out}"
+        );
+        assert_eq!(err, "");
+        machine
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mana"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("MANA_DATA_DIR", self.0.path())
+            .env("MANA_EMAIL", "owner@example.org")
+            .env("MANA_PASSWORD", PASSWORD)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        timeout(PATIENCE, self.command(arguments).output())
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// What it prints, on standard output and on standard error.
+    async fn does(&self, arguments: &[&str]) -> (String, String) {
+        let output = self.run(arguments).await;
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+        (text(output.stdout), text(output.stderr))
+    }
+
+    /// Why it doesn't.
+    async fn refuses(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments).await;
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        text(output.stderr)
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+/// A home whose servers all listen at the same place.
+fn home() -> Home {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    Home::new(&[("MANA_LISTEN", &address)])
+}
+
+#[tokio::test]
+async fn cli_works_offline_and_sends_what_waits() {
+    let home = home();
+    let (server, owner) = Server::with_owner(&home).await;
+    let machine = Machine::signed_in(&server).await;
+    #[cfg(unix)]
+    for entry in std::fs::read_dir(machine.0.path().join("cli")).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(crate::support::mode(&path), 0o600, "{}", path.display());
+    }
+    server.stop().await;
+
+    let add = ["add", "todo", "title=Buy milk", "estimateMinutes=30"];
+    let (out, err) = machine.does(&add).await;
+    assert!(out.contains("Buy milk"), "{out}");
+    assert!(
+        err.contains("Offline") && err.contains("1 change waits to be sent"),
+        "{err}"
+    );
+    let (out, _) = machine.does(&["list", "todo"]).await;
+    assert!(out.contains("[ ] Buy milk"), "{out}");
+
+    let server = home.start().await;
+    let (out, err) = machine.does(&["list", "todo", "--json"]).await;
+    assert_eq!(err, "");
+    let records: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        records[0]["data"],
+        json!({ "title": "Buy milk", "estimateMinutes": 30 })
+    );
+    let log = owner.pull("todo", "tasks").await;
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert_eq!(log[0]["data"]["title"], "Buy milk");
+    assert_eq!(log[0]["actor"], json!({ "kind": "user" }));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn cli_names_every_field_that_does_not_fit() {
+    let home = home();
+    let (server, _) = Server::with_owner(&home).await;
+    let machine = Machine::signed_in(&server).await;
+    let err = machine
+        .refuses(&["add", "todo", "dueDate=tomorrow", "estimateMinutes=long"])
+        .await;
+    for field in ["title: ", "dueDate: ", "estimateMinutes: "] {
+        assert!(err.contains(field), "{err}");
+    }
+    let err = machine.refuses(&["add", "cooking", "title=Soup"]).await;
+    assert!(
+        err.contains("no module cooking") && err.contains("todo"),
+        "{err}"
+    );
+    let (out, err) = machine.does(&["list"]).await;
+    assert_eq!((out.trim(), err.as_str()), ("Nothing here yet.", ""));
+    let nobody = Machine(TempDir::new().unwrap());
+    let err = nobody.refuses(&["inbox"]).await;
+    assert!(err.contains("mana login URL"), "{err}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn cli_decides_proposals_with_the_reason_in_the_log() {
+    let model = Upstream::new().await;
+    let plan = json!([
+        step("Buy milk", "The fridge is empty."),
+        step("Buy a cow", "Milk runs out.")
+    ]);
+    model.answers("Weekly shopping", plans(plan)).await;
+    let home = model.home(&[]);
+    let (server, owner) = Server::with_owner(&home).await;
+    push_due_mission(&owner, "m1", "Weekly shopping").await;
+    server.tick(&home.service_key()).await;
+    let machine = Machine::signed_in(&server).await;
+
+    let (out, _) = machine.does(&["inbox"]).await;
+    for part in [
+        "1. ",
+        "Buy milk",
+        "The fridge is empty.",
+        "2. ",
+        "Weekly shopping",
+    ] {
+        assert!(out.contains(part), "{part} is in {out}");
+    }
+    let (out, err) = machine.does(&["approve", "1"]).await;
+    assert!(out.contains("Approved") && err.is_empty(), "{out}{err}");
+    let (out, _) = machine
+        .does(&["reject", "2", "--reason", "No garden."])
+        .await;
+    assert!(out.contains("Rejected"), "{out}");
+    let err = machine.refuses(&["approve", "1"]).await;
+    assert!(err.contains("already decided"), "{err}");
+
+    let iteration = mission(&owner, "m1").await.0.pop().unwrap();
+    let tasks = owner.pull("todo", "tasks").await;
+    assert_eq!(tasks.len(), 1, "{tasks:?}");
+    assert_eq!(tasks[0]["data"]["title"], "Buy milk");
+    let actor = json!({ "kind": "ai", "missionId": "m1", "iterationId": iteration["id"], "rationale": "The fridge is empty." });
+    assert_eq!(tasks[0]["actor"], actor);
+    let decided: Vec<Value> = owner
+        .pull("ai", "aiMissions")
+        .await
+        .iter()
+        .flat_map(|change| {
+            change["fields"]["iterations"]["value"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+        })
+        .filter_map(|iteration| iteration["plan"].as_array().cloned())
+        .flatten()
+        .filter(|step| step["decidedAt"].is_string())
+        .collect();
+    assert_eq!(decided.len(), 2, "{decided:?}");
+    assert_eq!(decided[0]["status"], "approved");
+    assert_eq!(
+        (&decided[1]["status"], &decided[1]["feedback"]),
+        (&json!("rejected"), &json!("No garden."))
+    );
+    let (out, _) = machine.does(&["inbox"]).await;
+    assert_eq!(out.trim(), "Nothing waits for you.");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn cli_watch_tells_what_comes() {
+    let model = Upstream::new().await;
+    let plan = json!([step("Buy milk", "The fridge is empty.")]);
+    model.answers("Weekly shopping", plans(plan)).await;
+    let home = model.home(&[]);
+    let (server, owner) = Server::with_owner(&home).await;
+    let machine = Machine::signed_in(&server).await;
+    let mut watch = machine.command(&["watch", "--json"]).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut next = async || -> Value {
+        let line = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
+        serde_json::from_str(&line.expect("it goes on")).unwrap()
+    };
+    let first = next().await;
+    assert_eq!(
+        (&first["event"], &first["inbox"]),
+        (&json!("synced"), &json!(0)),
+        "{first}"
+    );
+    push_due_mission(&owner, "m1", "Weekly shopping").await;
+    server.tick(&home.service_key()).await;
+    loop {
+        let event = next().await;
+        assert_ne!(event["event"], "waiting", "{event}");
+        if event["inbox"] == 1 {
+            assert_eq!(
+                event["new"][0]["rationale"], "The fridge is empty.",
+                "{event}"
+            );
+            break;
+        }
+    }
+    watch.kill().await.unwrap();
+    server.stop().await;
+}
