@@ -33,9 +33,29 @@ pub async fn run(
             "CREATE ROLE attacker LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE IN ROLE mana_app",
         )
     });
-    let rows = "SELECT count(*) FROM records WHERE state LIKE '%the-victims-own-words%'";
-    let there = block_in_place(|| cluster.sql(name, rows));
-    ensure!(there != "0", "the victim's rows are not there for anybody");
+    let user = &victim.person.user_id;
+    // What the doors put there by themselves in other cases.
+    let rest = format!(
+        "INSERT INTO run_inputs VALUES ('{user}', '{}', 'run:1', '{SECRET}');
+         INSERT INTO sync_refused (user_id, reason, change) VALUES ('{user}', '{SECRET}', '{{}}')",
+        victim.mission
+    );
+    block_in_place(|| cluster.sql(name, &rest));
+    let sums: Vec<String> = TABLES
+        .iter()
+        .map(|table| {
+            format!("SELECT count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} t WHERE user_id = '{user}'")
+        })
+        .collect();
+    // As the superuser, who sees everything.
+    let rows = || -> Vec<String> {
+        block_in_place(|| sums.iter().map(|sql| cluster.sql(name, sql)).collect())
+    };
+    let there = rows();
+    ensure!(
+        there.iter().all(|sum| !sum.starts_with('0')),
+        "the victim's rows are not there for anybody: {there:?}"
+    );
 
     let pool = PgPoolOptions::new()
         .max_connections(u32::try_from(AT_ONCE)?)
@@ -47,13 +67,13 @@ pub async fn run(
         })
         .connect(&cluster.url_as("attacker", name))
         .await?;
-    let victim = Arc::new(victim.clone());
+    let theirs = Arc::new(victim.clone());
     let attacker = Arc::new(attacker.user_id.clone());
     let mut rng = Rng::with_seed(seed);
     let mut trying = JoinSet::new();
     for n in 0..AT_ONCE {
         let share = attempts / AT_ONCE + u64::from(n < attempts % AT_ONCE);
-        let (pool, victim, attacker) = (pool.clone(), victim.clone(), attacker.clone());
+        let (pool, victim, attacker) = (pool.clone(), theirs.clone(), attacker.clone());
         let mut rng = rng.fork();
         trying.spawn(async move {
             for _ in 0..share {
@@ -66,10 +86,10 @@ pub async fn run(
         done?.with_context(|| format!("seed {seed}"))?;
     }
     pool.close().await;
-    let after = block_in_place(|| cluster.sql(name, rows));
+    let after = rows();
     ensure!(
         there == after,
-        "the victim had {there} records with its words, and has {after}"
+        "the victim's rows were {there:?} and are {after:?}"
     );
     Ok(())
 }
@@ -95,7 +115,11 @@ async fn attempt(pool: &PgPool, victim: &Victim, attacker: &str, rng: &mut Rng) 
         Ok(rows) => {
             for row in rows {
                 let text = text(&row);
-                let told = text.contains(SECRET) || text.contains(&victim.person.user_id);
+                // A row of the victim's, as text or as JSON, begins with whose it is.
+                let user = &victim.person.user_id;
+                let told = text.contains(SECRET)
+                    || text.starts_with(&format!("({user}"))
+                    || text.starts_with(&format!("{{\"user_id\":\"{user}"));
                 ensure!(!told, "{} answers {text}", context());
             }
         }
