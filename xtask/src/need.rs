@@ -45,6 +45,18 @@ pub fn c_compiler() -> Result<()> {
     apt(&["gcc", "libc6-dev"], "a C compiler (gcc or clang)")
 }
 
+/// PostgreSQL 14 or newer, whose programs the tests start by themselves (`crates/test-postgres`).
+pub fn postgres() -> Result<()> {
+    let installed = std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|dir| dir.count() > 0);
+    if installed || has("postgres") || std::env::var_os("MANA_POSTGRES_BIN").is_some() {
+        return Ok(());
+    }
+    apt(
+        &["postgresql"],
+        "PostgreSQL 14 or newer (or set MANA_POSTGRES_BIN to the folder of initdb)",
+    )
+}
+
 /// Chromium for the browser tests, with fonts for their pictures. Returns the program's path.
 pub fn chromium() -> Result<String> {
     const NAMES: [&str; 3] = [

@@ -7,6 +7,7 @@ use anyhow::Result;
 pub fn all() -> Result<()> {
     need::c_compiler()?;
     need::node()?;
+    need::postgres()?;
     need::chromium()?;
 
     sh::run(&mut sh::cargo(&["fmt", "--all", "--check"]))?;

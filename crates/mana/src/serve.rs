@@ -83,7 +83,7 @@ pub async fn serve(config: Config) -> Result<()> {
         .config
         .serves(Role::Ai)
         .then(|| tokio::spawn(runner.run_until(shutdown.clone())));
-    let relaying = tokio::spawn(app.sync.as_ref().clone().relay());
+    let relaying = tokio::spawn(relay(app.clone()));
     let clearing = tokio::spawn(clear_expired(app.clone()));
     // Heard before the first line is said: who reads it may send one at once.
     let signals = Signals::listen()?;
@@ -172,6 +172,13 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         std::net::Ipv6Addr::LOCALHOST.into()
     };
     SocketAddr::new(local, address.port())
+}
+
+/// Tells this server's devices what happens at the others.
+async fn relay(app: Arc<App>) {
+    if let Some(notices) = app.store.notices() {
+        tokio::join!(app.sync.as_ref().clone().relay(), app.auth.relay(notices));
+    }
 }
 
 async fn clear_expired(app: Arc<App>) {

@@ -18,6 +18,8 @@ pub enum StoreNotice {
     },
     /// A due time was set, moved or removed, or a run was asked for.
     Schedule,
+    /// Somebody signed out of this session.
+    SessionEnded(String),
     /// Notices may have been missed: anything could have happened.
     Missed,
 }

@@ -33,6 +33,7 @@ impl Sync {
             }
             StoreNotice::Committed { user, .. } => self.hub.publish(&user, Notice::Everything),
             StoreNotice::Schedule => self.schedule.notify_one(),
+            StoreNotice::SessionEnded(_) => {}
             StoreNotice::Missed => {
                 self.hub.publish_everything();
                 self.schedule.notify_one();

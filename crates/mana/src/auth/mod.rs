@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use mana_core::Micros;
-use mana_store::{Accounts, Session, User};
+use mana_store::{Accounts, Session, StoreNotice, User};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 pub use caller::{Caller, bearer};
@@ -38,7 +38,16 @@ pub struct Auth {
     limits: limits::SignInLimits,
     signup: Signup,
     secure_cookie: bool,
-    ended: broadcast::Sender<String>,
+    ended: broadcast::Sender<Ended>,
+}
+
+/// What is heard of sessions that end.
+#[derive(Debug, Clone)]
+pub enum Ended {
+    /// This one did.
+    Session(String),
+    /// Any may have.
+    Any,
 }
 
 impl Auth {
@@ -102,25 +111,39 @@ impl Auth {
         Ok(claims)
     }
 
-    /// The ids of sessions as they end, for open sockets.
-    pub fn ended_sessions(&self) -> broadcast::Receiver<String> {
+    /// Sessions as they end, for open sockets.
+    pub fn ended_sessions(&self) -> broadcast::Receiver<Ended> {
         self.ended.subscribe()
     }
 
     /// Whether a session goes on after what was heard of [`Auth::ended_sessions`].
-    pub async fn goes_on(&self, session: &str, ended: Result<String, RecvError>) -> bool {
+    pub async fn goes_on(&self, session: &str, ended: Result<Ended, RecvError>) -> bool {
         match ended {
-            Ok(ended) => ended != session,
+            Ok(Ended::Session(ended)) => ended != session,
             // Too many ended at once to hear of each: ask.
-            Err(RecvError::Lagged(_)) => self.is_session(session).await,
+            Ok(Ended::Any) | Err(RecvError::Lagged(_)) => self.is_session(session).await,
             Err(RecvError::Closed) => false,
         }
     }
 
-    /// Whether the session has not ended.
+    /// Whether the session has not ended. Where the database can't say, it goes on: whoever is connected stays.
     pub async fn is_session(&self, id: &str) -> bool {
         let session = self.accounts.session_by_id(id, clock::now()).await;
-        matches!(session, Ok(Some(_)))
+        !matches!(session, Ok(None))
+    }
+
+    /// Tells on which sessions end at other servers, until the store is closed.
+    pub async fn relay(&self, mut notices: broadcast::Receiver<StoreNotice>) {
+        loop {
+            let ended = match notices.recv().await {
+                Ok(StoreNotice::SessionEnded(id)) => Ended::Session(id),
+                Ok(StoreNotice::Missed) | Err(RecvError::Lagged(_)) => Ended::Any,
+                Ok(_) => continue,
+                Err(RecvError::Closed) => return,
+            };
+            // Nobody may be listening.
+            let _ = self.ended.send(ended);
+        }
     }
 
     async fn start_session(&self, user: &User) -> ApiResult<(Session, String)> {
@@ -136,7 +159,7 @@ impl Auth {
     async fn end_session(&self, id: &str) -> ApiResult<()> {
         self.accounts.delete_session_by_id(id).await?;
         // Nobody may be listening.
-        let _ = self.ended.send(id.to_owned());
+        let _ = self.ended.send(Ended::Session(id.to_owned()));
         Ok(())
     }
 }

@@ -107,7 +107,7 @@ struct Reader {
     app: Arc<App>,
     caller: Caller,
     follower: Follower,
-    ended_sessions: Receiver<String>,
+    ended_sessions: Receiver<crate::auth::Ended>,
     ends: Instant,
     heartbeat: Interval,
     _place: Place,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use mana_core::Micros;
 use sqlx::PgConnection;
 
-use super::PostgresStore;
+use super::{PostgresStore, notices::Message};
 use crate::{
     Accounts, Imported, NewUser, Result, Role, Session, StoreError, User, UserId,
     accounts::{INVITE, SETUP, SessionRow, UserRow, hash, new_user},
@@ -247,11 +247,14 @@ impl Accounts for PostgresStore {
     }
 
     async fn delete_session_by_id(&self, id: &str) -> Result<()> {
+        let mut tx = self.db.pool.begin().await?;
         sqlx::query("DELETE FROM sessions WHERE id = $1")
             .bind(id)
-            .execute(&self.db.pool)
+            .execute(&mut *tx)
             .await?;
-        Ok(())
+        // Its devices may be connected to another server.
+        Message::ended(id).send(&mut tx, &self.db.instance).await?;
+        Ok(tx.commit().await?)
     }
 
     async fn delete_expired(&self, now: Micros) -> Result<u64> {

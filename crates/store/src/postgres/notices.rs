@@ -41,6 +41,9 @@ pub(super) struct Message<'m> {
     /// A due time or a request changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     schedule: bool,
+    /// The session that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<Cow<'m, str>>,
     /// Whose log has rows that came by SQL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pending: Option<String>,
@@ -57,6 +60,14 @@ impl<'m> Message<'m> {
             user: Some(user.as_str().into()),
             tables: Some(Cow::Borrowed(tables)),
             client: client.map(Into::into),
+            ..Self::default()
+        }
+    }
+
+    /// Somebody signed out.
+    pub fn ended(session: &'m str) -> Self {
+        Self {
+            session: Some(session.into()),
             ..Self::default()
         }
     }
@@ -136,6 +147,10 @@ fn heard(db: &Db, folder: &Folder, message: Message<'_>) {
             tables: message.tables.map(Cow::into_owned),
             client: message.client.map(Cow::into_owned),
         });
+    }
+    if let Some(session) = message.session {
+        let ended = StoreNotice::SessionEnded(session.into_owned());
+        let _ = db.notices.send(ended);
     }
     if message.schedule {
         let _ = db.notices.send(StoreNotice::Schedule);

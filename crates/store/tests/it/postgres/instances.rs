@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use mana_core::manifest::Registry;
-use mana_store::{PostgresStore, RunRequest, Store, StoreError, StoreNotice};
+use mana_store::{Accounts, PostgresStore, RunRequest, Store, StoreError, StoreNotice};
 use mana_test_postgres::Cluster;
 
 use super::*;
@@ -49,9 +49,12 @@ async fn sync_s8_servers_hear_each_other_and_not_themselves() {
         inputs: None,
     };
     one.enqueue_run(&me, request).await.unwrap();
+    one.delete_session_by_id("a session").await.unwrap();
 
     assert_eq!(next(&mut to_two).await, committed("me", "phone"));
     assert_eq!(next(&mut to_two).await, StoreNotice::Schedule);
+    let ended = StoreNotice::SessionEnded("a session".into());
+    assert_eq!(next(&mut to_two).await, ended);
     assert_eq!(next(&mut to_one).await, committed("you", "laptop"));
 }
 
