@@ -3,7 +3,7 @@ import type { Iteration, RecordState } from '../core/types';
 import type { ManaDb } from '../db/database';
 import type { Replica } from '../db/replica';
 import { primaryKey, stateOf, type RecordRow } from '../db/rows';
-import { storageUnreadable } from '../db/storage';
+import { storageError, storageUnreadable } from '../db/storage';
 import { oneAtATime } from '../sync/locks';
 import { waits } from './proposals.svelte';
 
@@ -49,7 +49,7 @@ export function startServerIterationStaging(replica: Replica): () => void {
 			await stageMission(replica, row.id);
 			done.set(row.id, openWork(row));
 		} catch (thrown) {
-			if (!stopped) console.error(`mission ${row.id} could not be staged`, thrown);
+			if (!stopped) console.error(`mission ${row.id} could not be staged`, storageError(thrown));
 		}
 	}
 	return () => {
