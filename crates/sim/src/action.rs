@@ -31,7 +31,7 @@ pub enum Fate {
 /// One thing that happens. Numbers are taken modulo what there is; what can't happen doesn't.
 ///
 /// So any part of a history is a history, which is what makes it shrink.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the numbers are named after what they choose")]
 pub enum Action {
     /// A person writes in a tab.

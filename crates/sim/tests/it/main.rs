@@ -1,10 +1,12 @@
 //! A part of the seeds in every test run, the histories that once failed, and the simulation's own promises.
 
+mod regressions;
+
 use mana_sim::{generate, run, seed};
 
 #[test]
 fn sim_seeds_hold() {
-    for n in 0..150 {
+    for n in 0..100 {
         if let Err(failure) = seed(n) {
             panic!("seed {n}: {failure}\nsee `cargo xtask sim --from {n} --seeds 1`");
         }

@@ -1,0 +1,5 @@
+//! A replica over each storage, against the real sync over a database in memory.
+
+mod replica;
+mod storage;
+mod support;
