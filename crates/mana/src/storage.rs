@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use mana_core::manifest::Registry;
 use mana_store::{Accounts, Maintenance, PostgresStore, SqliteStore, Store};
 
@@ -61,9 +61,11 @@ impl Upkeep {
             Database::Sqlite(path) => SqliteStore::open_beside(path, registry)
                 .await
                 .map(Upkeep::of),
-            Database::Postgres { .. } => bail!(
-                "This command can't work on Postgres yet; unset DATABASE_URL to use it on SQLite"
-            ),
+            Database::Postgres { url, options } => {
+                PostgresStore::open(url.expose(), registry, options.clone())
+                    .await
+                    .map(Upkeep::of)
+            }
         };
         opened.with_context(|| {
             format!(

@@ -108,7 +108,7 @@ async fn account(upkeep: &Upkeep, user: User, out: &mut impl Write, end: &mut En
             return Ok(());
         };
         for row in page.rows {
-            put(out, &Line::Change(Row::from(row)))?;
+            put(out, &Line::Change(Box::new(Row::from(row))))?;
             end.changes += 1;
         }
         if !page.has_more {

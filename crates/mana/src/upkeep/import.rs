@@ -141,7 +141,7 @@ impl Lines {
     fn rows(&mut self) -> BoxStream<'_, Result<LogRow, StoreError>> {
         stream::unfold(self, |lines| async move {
             match lines.next() {
-                Ok(Line::Change(row)) => Some((Ok(LogRow::from(row)), lines)),
+                Ok(Line::Change(row)) => Some((Ok(LogRow::from(*row)), lines)),
                 Ok(other) => {
                     lines.put_back = Some(other);
                     None

@@ -28,7 +28,7 @@ pub enum Line {
     /// An account; the changes of its log follow.
     User(Account),
     /// A row of the log of the account above.
-    Change(Row),
+    Change(Box<Row>),
     /// The last line.
     End(End),
 }

@@ -42,6 +42,17 @@ impl Stream {
 
     /// The next event; none when the stream has ended.
     async fn next(&mut self) -> Option<Event> {
+        timeout(PATIENCE, self.read())
+            .await
+            .expect("something comes")
+    }
+
+    /// The next event, for which one may have to wait.
+    async fn beat(&mut self) -> Event {
+        self.read().await.expect("the stream goes on")
+    }
+
+    async fn read(&mut self) -> Option<Event> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| {
@@ -56,8 +67,7 @@ impl Stream {
                 self.text = rest.to_owned();
                 return Some(event);
             }
-            let chunk = timeout(PATIENCE, self.response.chunk()).await;
-            let chunk = chunk.expect("something comes").ok().flatten()?;
+            let chunk = self.response.chunk().await.ok().flatten()?;
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
@@ -207,6 +217,25 @@ async fn sync_s11_a_stream_ends_with_its_right_and_with_the_server() {
     server.signal("-TERM");
     assert_eq!(stays.next().await, None, "the server stops");
     assert_eq!(server.ended().await.code(), Some(0));
+}
+
+/// Takes the half minute that it is about.
+#[tokio::test]
+async fn sync_s11_a_quiet_stream_says_twice_a_minute_that_it_lives_and_where_it_is() {
+    let home = Home::new(&[]);
+    let (_server, owner) = Server::with_owner(&home).await;
+    let pushed = owner
+        .push("todo", "phone", json!([insert("tasks", "own")]))
+        .await;
+    let mut stream = Stream::of(&owner, "/sync/todo/stream?clientId=phone").await;
+    let beat = timeout(2 * PATIENCE, stream.beat()).await.unwrap();
+    assert_eq!(beat.name, "heartbeat");
+    assert_eq!(
+        beat.id.as_deref(),
+        pushed["syncedUntil"].as_str(),
+        "what was passed over is passed"
+    );
+    assert!(beat.data["serverTime"].is_string());
 }
 
 #[tokio::test]
