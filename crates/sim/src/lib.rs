@@ -11,6 +11,7 @@ mod action;
 mod check;
 mod disk;
 mod net;
+mod person;
 mod rng;
 mod server;
 mod shrink;

@@ -10,16 +10,17 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use mana_core::{Map, Micros, Op, RecordKey, ids, staging::Decision};
-use mana_device::{DeviceError, Env, Replica, StorageError, SyncError, TransportError, Write};
-use serde_json::{Value, json};
+use mana_core::{Micros, ids, staging::Decision};
+use mana_device::{DeviceError, Env, Replica, StorageError, SyncError, TransportError};
+use serde_json::Value;
 
 use crate::{
     action::{Action, Fate, MISSION, Way},
     check::{self, Failure, Kind},
     disk::Disk,
     net::{Asked, Heard, Line, Net, Packet, Said, broken},
-    server::{Backend, POISON, lock},
+    person::{mission_id, writes},
+    server::{Backend, lock},
 };
 
 /// How many tabs each device has. They share its disk.
@@ -545,87 +546,4 @@ fn asks(device: usize, server: usize, asked: &Asked, heard: &Heard) -> String {
         Err(error) => error.to_string(),
     };
     format!("device {device} {asked} at server {server} → {said}")
-}
-
-fn mission_id(n: u32) -> String {
-    ids::derive("mission", &(n % 2).to_string())
-}
-
-/// What a person may write.
-fn writes(what: u32, value: u32) -> Vec<Write> {
-    let task = |op, set: Value| write("todo", "tasks", &format!("t{}", value % 4), op, set);
-    let title = format!("Title {}", value % 1000);
-    let mission = mission_id(value);
-    match what % 14 {
-        0 | 1 => vec![task(
-            Op::Insert,
-            json!({"title": title, "estimateMinutes": value % 90 + 1, "done": false}),
-        )],
-        2..=4 => vec![task(Op::Update, json!({"title": title}))],
-        5 => vec![task(Op::Update, json!({"notes": title, "priority": "low"}))],
-        6 => vec![task(Op::Delete, json!({}))],
-        MISSION => vec![write(
-            "ai",
-            "aiMissions",
-            &mission,
-            Op::Insert,
-            json!({
-            "title": format!("Mission {}", value % 2), "objective": "Get on.", "state": "active",
-            "cadence": {"kind": "interval", "everyMinutes": 60}, "overlap": "allow"}),
-        )],
-        8 => {
-            let state = ["active", "paused", "active"][value as usize % 3];
-            vec![write(
-                "ai",
-                "aiMissions",
-                &mission,
-                Op::Update,
-                json!({"state": state}),
-            )]
-        }
-        9 => {
-            let every = [15, 60, 240][value as usize / 2 % 3];
-            vec![write(
-                "ai",
-                "aiMissions",
-                &mission,
-                Op::Update,
-                json!({"cadence": {"kind": "interval", "everyMinutes": every}}),
-            )]
-        }
-        10 => vec![task(Op::Update, json!({"deletedAt": null}))],
-        11 => {
-            let id = format!("{POISON}{}", value % 3);
-            vec![write(
-                "todo",
-                "tasks",
-                &id,
-                Op::Insert,
-                json!({"title": title}),
-            )]
-        }
-        12 => vec![write(
-            "context",
-            "documents",
-            "context",
-            Op::Update,
-            json!({"body": title}),
-        )],
-        _ => vec![
-            task(Op::Update, json!({"title": title, "done": value % 2 == 0})),
-            write("todo", "tasks", "t0", Op::Update, json!({"notes": title})),
-        ],
-    }
-}
-
-fn write(app: &str, table: &str, id: &str, op: Op, set: Value) -> Write {
-    let set: Map = match set {
-        Value::Object(set) => set,
-        _ => Map::new(),
-    };
-    Write {
-        key: RecordKey::new(app, table, id),
-        op,
-        set,
-    }
 }
