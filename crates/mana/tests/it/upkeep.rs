@@ -231,6 +231,53 @@ async fn sync_r6_an_export_of_a_running_server_is_imported_by_another() {
 }
 
 #[tokio::test]
+async fn sync_r6_from_sqlite_to_postgres_is_a_move_and_upkeep_goes_on_there() {
+    let home = Home::new(&[]);
+    let (server, owner) = Server::with_owner(&home).await;
+    let first = owner
+        .push("todo", "laptop", json!([title("t1", "Milk")]))
+        .await;
+    for text in ["Oat milk", "Soy milk"] {
+        owner
+            .push("todo", "laptop", json!([title("t1", text)]))
+            .await;
+    }
+    let (before, snapshot) = (
+        pull(&owner, "").await.1,
+        owner.get("/sync/snapshot").await.1,
+    );
+    server.stop().await;
+    let file = home.dir.path().join("all.jsonl");
+    done(&home, &["export", file.to_str().unwrap()]).await;
+
+    let cluster = mana_test_postgres::Cluster::shared();
+    let there = Home::new(&[("DATABASE_URL", &cluster.url(&cluster.create()))]);
+    done(&there, &["import", file.to_str().unwrap()]).await;
+    let server = there.start().await;
+    let moved = server.sign_in("owner@example.org", PASSWORD).await.unwrap();
+    let after = pull(&moved, "").await.1;
+    assert_eq!(after["serverChanges"], before["serverChanges"]);
+    assert_eq!(after["syncedUntil"], before["syncedUntil"]);
+    let (_, records) = moved.get("/sync/snapshot").await;
+    assert_eq!(records["records"], snapshot["records"]);
+    let since = first["syncedUntil"].as_str().unwrap();
+    let (_, rest) = pull(&moved, since).await;
+    assert_eq!(rest["serverChanges"].as_array().unwrap().len(), 2);
+
+    let compacted = done(&there, &["compact", "--before", "0d"]).await;
+    assert_eq!(compacted, "Dropped 2 overwritten rows from 1 logs.\n");
+    assert_error(
+        &pull(&moved, since).await,
+        StatusCode::GONE,
+        "resync_required",
+    );
+    let (_, records) = moved.get("/sync/snapshot").await;
+    assert_eq!(records["records"], snapshot["records"]);
+    done(&there, &["reproject", "--check"]).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn sync_r6_a_file_that_is_not_whole_or_not_known_is_refused() {
     let home = Home::new(&[("MANA_SIGNUP", "open")]);
     let (server, owner) = Server::with_owner(&home).await;
