@@ -83,6 +83,35 @@ async fn a_log_that_is_held_too_long_is_busy() {
     assert_eq!(ids_of(&log(&*store, &me).await), ["t"]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_merged_yet_is_not_handed_out() {
+    let (database, patient_one) = database().await;
+    let options = PostgresOptions {
+        wait: Duration::from_millis(200),
+        ..PostgresOptions::default()
+    };
+    let url = Cluster::shared().url(&database);
+    let store = PostgresStore::open(&url, Arc::new(Registry::builtin()), options)
+        .await
+        .unwrap();
+    let me = scope("me");
+    push(&*patient_one, &me, "c", vec![task("first", "x", NOW)], NOW).await;
+    // Committed, but the session keeps the log: nobody can fold the row.
+    let mut program = sql_of(&database, Some("me")).await;
+    let keep = "SELECT pg_advisory_lock(mana_log_key('me'))";
+    run(&mut program, keep).await.unwrap();
+    insert_task(&mut program, "me", "second").await.unwrap();
+
+    let page = log(&*store, &me).await;
+    assert_eq!((ids_of(&page), page.has_more), (vec!["first"], false));
+    assert_eq!(get_task(&*store, &me, "second").await, None);
+    run(&mut program, "SELECT pg_advisory_unlock_all()")
+        .await
+        .unwrap();
+    assert_eq!(ids_of(&log(&*patient_one, &me).await), ["first", "second"]);
+    assert!(get_task(&*patient_one, &me, "second").await.is_some());
+}
+
 const USERS: usize = 2;
 const PUSHERS: usize = 4;
 const PROGRAMS: usize = 4;
