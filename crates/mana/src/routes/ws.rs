@@ -27,6 +27,8 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// No message of a device is that large.
 const MESSAGE_LIMIT_BYTES: usize = 64 * 1024;
+/// What is read of a socket at once; messages are a token at most.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 const UNAUTHORIZED: u16 = 4401;
 const TOO_MANY: u16 = 4429;
@@ -53,6 +55,8 @@ async fn one(
 
 fn open(app: Arc<App>, app_id: Option<String>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
+        // The library's 128 KiB for each socket would be most of what an idle one costs.
+        .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(MESSAGE_LIMIT_BYTES)
         .max_frame_size(MESSAGE_LIMIT_BYTES)
         .on_upgrade(move |mut socket| async move {
