@@ -1,0 +1,161 @@
+//! What the configuration takes, and what it says of what it doesn't take.
+
+use super::*;
+
+fn config(env: &[(&str, &str)], file: &str) -> Result<Config, ConfigError> {
+    let env = |name: &str| {
+        env.iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| (*value).to_owned())
+    };
+    Config::parse(
+        PathBuf::from("/data"),
+        Source::new(&env, Path::new("/data/mana.toml"), file)?,
+    )
+}
+
+fn error(env: &[(&str, &str)], file: &str) -> String {
+    config(env, file)
+        .expect_err("this must be refused")
+        .to_string()
+}
+
+#[test]
+fn config_defaults_are_those_of_the_table() {
+    let config = config(&[], "").unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:3050");
+    assert_eq!(config.server.roles.len(), 5);
+    assert_eq!(config.storage.database.name(), "/data/mana.db");
+    assert_eq!(config.auth.signup, Signup::Closed);
+    assert_eq!(config.llm.timeout, Duration::from_secs(300));
+    assert_eq!(config.runner.tick_interval, Duration::from_secs(60));
+    assert!(config.runner.tick_enabled);
+}
+
+#[test]
+fn config_environment_wins_over_the_file_and_empty_is_unset() {
+    let file = "listen = '127.0.0.1:1'\nsignup = 'open'\ntick_interval_ms = 5";
+    let config = config(&[("MANA_LISTEN", "127.0.0.1:2"), ("MANA_SIGNUP", "")], file).unwrap();
+    assert_eq!(config.server.listen.port(), 2);
+    assert_eq!(config.auth.signup, Signup::Open);
+    assert_eq!(config.runner.tick_interval, Duration::from_millis(5));
+}
+
+#[test]
+fn config_a_role_alone_has_its_own_port() {
+    assert_eq!(
+        config(&[("MANA_ROLES", "ai")], "")
+            .unwrap()
+            .server
+            .listen
+            .port(),
+        3066
+    );
+    assert_eq!(
+        config(&[("MANA_ROLES", "llm")], "")
+            .unwrap()
+            .server
+            .listen
+            .port(),
+        3020
+    );
+    assert_eq!(
+        config(&[("MANA_ROLES", "sync, auth")], "")
+            .unwrap()
+            .server
+            .listen
+            .port(),
+        3050
+    );
+}
+
+#[test]
+fn config_bad_values_name_the_variable_and_what_to_do() {
+    for (name, value) in [
+        ("MANA_LISTEN", "nowhere"),
+        ("MANA_ROLES", "web,cook"),
+        ("MANA_SIGNUP", "maybe"),
+        ("MANA_PUBLIC_URL", "mana.example.org"),
+        ("MANA_PUBLIC_URL", "https://mana.example.org/app"),
+        ("MANA_SERVICE_KEY", "short"),
+        ("MANA_PUSHES_PER_MINUTE", "0"),
+        ("MANA_CONNECTIONS_PER_USER", "many"),
+        ("DATABASE_URL", "mysql://x"),
+        ("MANA_DB_POOL", "1"),
+        ("MANA_DB_IDLE_S", "long"),
+        ("TICK_INTERVAL_MS", "0"),
+        ("TICK_ENABLED", "perhaps"),
+        ("MANA_LLM_TIMEOUT_MS", "5s"),
+        ("MANA_LLM_URL", "localhost:1"),
+        ("MANA_JWKS_URL", "https://issuer.example"),
+    ] {
+        let message = error(&[(name, value)], "");
+        assert!(message.starts_with(name), "{message}");
+        let says_what_to_do = ["use ", "unset", "write it", "must "]
+            .iter()
+            .any(|advice| message.contains(advice));
+        assert!(says_what_to_do, "{message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}
+
+#[test]
+fn config_a_bad_file_names_its_line() {
+    assert!(error(&[], "listen = \nsignup = 'open'").contains("line 1"));
+    assert!(error(&[], "[llm]\nmodle = 'x'").contains("modle"));
+    let unknown = error(&[], "lissen = '127.0.0.1:1'");
+    assert!(
+        unknown.contains("lissen") && unknown.contains("listen"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn config_providers_come_from_their_variable_or_their_table() {
+    let file = "[llm]\nmodel = 'box/m'\ntimeout_ms = 7\n[llm.providers.box]\nbase_url = 'http://box/v1'\nkey = 'hunter2'";
+    let config = config(&[("OPENAI_API_KEY", "sk")], file).unwrap();
+    let names: Vec<_> = config
+        .llm
+        .providers
+        .iter()
+        .map(|provider| provider.name.as_str())
+        .collect();
+    assert_eq!(names, ["box", "openai"]);
+    assert_eq!(config.llm.timeout, Duration::from_millis(7));
+    let shown = config.show();
+    assert!(
+        shown.contains("MANA_LLM_MODEL = box/m   # /data/mana.toml"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("# provider box = http://box/v1, key (hidden)"),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn config_shows_effective_values_and_hides_secrets() {
+    let env = [
+        ("OPENAI_API_KEY", "sk-hunter2"),
+        ("MANA_SERVICE_KEY", "0123456789abcdef"),
+        ("MANA_LLM_MODEL", "m"),
+    ];
+    let shown = config(&env, "signup = 'open'").unwrap().show();
+    assert!(
+        shown.contains("OPENAI_API_KEY = (hidden)   # environment"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("MANA_SIGNUP = open   # /data/mana.toml"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("MANA_LISTEN = 127.0.0.1:3050   # default"),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains("hunter2") && !shown.contains("0123456789abcdef"),
+        "{shown}"
+    );
+}
