@@ -16,7 +16,8 @@ BEGIN
         BEGIN
             EXECUTE format('GRANT mana_app TO %I', current_user);
         EXCEPTION
-            WHEN insufficient_privilege THEN NULL;
+            -- Granted at the same moment by a server of another database, or not allowed.
+            WHEN unique_violation OR insufficient_privilege THEN NULL;
         END;
     END IF;
     GRANT USAGE ON SCHEMA public TO mana_app;

@@ -42,7 +42,12 @@ async fn up_to_date(connection: &mut PgConnection) -> Result<bool> {
         }))
 }
 
+/// One server at a time in a database, held until the connection ends: two that grant the same at once fail with
+/// `tuple concurrently updated`, and the migrator's own lock ends before the grants.
+const ONE_AT_A_TIME: &str = "SELECT pg_advisory_lock(hashtextextended('mana migrate', 0))";
+
 async fn migrate(connection: &mut PgConnection) -> Result<()> {
+    connection.execute(ONE_AT_A_TIME).await?;
     let done = match MIGRATIONS.run(&mut *connection).await {
         Ok(()) => Ok(connection
             .execute(include_str!("roles.sql"))

@@ -182,12 +182,14 @@ async fn a_role_that_may_not_migrate_is_told_and_one_that_need_not_serves() {
 }
 
 #[tokio::test]
-async fn two_servers_may_start_on_an_empty_database_at_once() {
+async fn servers_may_start_on_an_empty_database_at_once() {
     let database = Cluster::shared().create();
-    let (one, two) = tokio::join!(
-        open_as("mana_admin", &database),
-        open_as("mana_admin", &database)
-    );
+    let open = || open_as("mana_admin", &database);
+    let stores = tokio::join!(open(), open(), open(), open(), open(), open());
+    let (one, two, ..) = stores;
     filled(&one.unwrap(), &["me"]).await;
     assert_eq!(ids_of(&log(&*two.unwrap(), &scope("me")).await), ["t"]);
+    for another in [stores.2, stores.3, stores.4, stores.5] {
+        another.unwrap();
+    }
 }
