@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use mana_ai::Runner;
 use mana_core::manifest::{Registry, Rejected};
 use mana_llm::Gateway;
-use mana_store::Store;
+use mana_store::{Ledger, Store};
 use mana_sync::Sync;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,6 +31,8 @@ pub struct App {
     pub service_key: ServiceKey,
     /// The log and the records.
     pub store: Arc<dyn Store>,
+    /// What models cost, by whom.
+    pub ledger: Arc<dyn Ledger>,
     /// The modules.
     pub registry: Arc<Registry>,
     /// The files in `modules/` that are broken.

@@ -34,7 +34,11 @@ pub async fn serve(config: Config) -> Result<()> {
     let dir = DataDir::open(&config.data_dir)?;
     let (registry, rejected_modules) = modules::load(&dir.join("modules"));
     let registry = Arc::new(registry);
-    let Storage { store, accounts } = Storage::open(&config, registry.clone()).await?;
+    let Storage {
+        store,
+        accounts,
+        ledger,
+    } = Storage::open(&config, registry.clone()).await?;
     // Where this is the only process, whatever is claimed was claimed by one that is gone.
     let freed = if store.is_shared() {
         0
@@ -68,6 +72,7 @@ pub async fn serve(config: Config) -> Result<()> {
         auth,
         service_key: ServiceKey::open(config.server.service_key.clone(), &dir)?,
         store: store.clone(),
+        ledger,
         registry,
         rejected_modules,
         limits: Arc::new(Limits::new(&config.limits)),
@@ -187,6 +192,9 @@ async fn clear_expired(app: Arc<App>) {
         every.tick().await;
         if let Err(error) = app.auth.accounts.delete_expired(clock::now()).await {
             tracing::warn!("Ended sessions could not be cleared away: {error}");
+        }
+        if let Err(error) = app.ledger.settle_expired(clock::now()).await {
+            tracing::warn!("Calls to models that never ended could not be settled: {error}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use mana_core::manifest::Registry;
-use mana_store::{Accounts, Maintenance, PostgresStore, SqliteStore, Store};
+use mana_store::{Accounts, Ledger, Maintenance, PostgresStore, SqliteStore, Store};
 
 use crate::config::{Config, Database};
 
@@ -15,6 +15,8 @@ pub struct Storage {
     pub store: Arc<dyn Store>,
     /// Accounts and settings.
     pub accounts: Arc<dyn Accounts>,
+    /// What models cost.
+    pub ledger: Arc<dyn Ledger>,
 }
 
 impl Storage {
@@ -36,10 +38,11 @@ impl Storage {
         })
     }
 
-    fn of<S: Store + Accounts + 'static>(store: Arc<S>) -> Storage {
+    fn of<S: Store + Accounts + Ledger + 'static>(store: Arc<S>) -> Storage {
         Storage {
             store: store.clone(),
-            accounts: store,
+            accounts: store.clone(),
+            ledger: store,
         }
     }
 }

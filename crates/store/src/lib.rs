@@ -1,12 +1,13 @@
 //! Where Mana keeps what it is told: the log of changes, the records merged from it, the schedule of
-//! missions with its claims, and the accounts.
+//! missions with its claims, the accounts, and the ledger of what models cost.
 //!
-//! [`Store`] and [`Accounts`] are sets of verbs, each one transaction. A backend implements both, and
+//! [`Store`], [`Accounts`] and [`Ledger`] are sets of verbs, each one transaction. A backend implements all, and
 //! proves it with the contract suite in `tests/it/contract`.
 
 mod accounts;
 mod error;
 mod fold;
+mod ledger;
 mod maintenance;
 mod notice;
 mod postgres;
@@ -19,6 +20,10 @@ mod store;
 
 pub use accounts::{Accounts, NewUser, Role, Session, User};
 pub use error::{Result, StoreError};
+pub use ledger::{
+    CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, Tags, UsageBy,
+    UsageQuery, UsageSum,
+};
 pub use maintenance::{Compacted, Difference, Imported, LogPage, LogRow, Maintenance, Projected};
 pub use notice::StoreNotice;
 pub use postgres::{PostgresOptions, PostgresStore};

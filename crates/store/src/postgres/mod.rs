@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod accounts;
+mod ledger;
 mod lock;
 mod log;
 mod moving;

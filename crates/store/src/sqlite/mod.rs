@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod accounts;
+mod ledger;
 mod log;
 mod moving;
 mod push;

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod concurrent;
+pub mod ledger;
 pub mod log;
 pub mod merge;
 pub mod missions;
@@ -99,6 +100,20 @@ macro_rules! contract {
             accounts: a_session_needs_an_account,
             accounts: expired_things_are_forgotten,
             accounts: a_setting_is_the_first_that_was_kept,
+            ledger: calls_at_once_never_exceed_a_budget,
+            ledger: a_reservation_counts_in_all_its_accounts_or_in_none,
+            ledger: what_was_not_used_comes_back,
+            ledger: settling_twice_is_settling_once,
+            ledger: reserving_twice_under_one_id_is_reserving_once,
+            ledger: a_reservation_that_expires_counts_in_full,
+            ledger: money_is_limited_like_tokens,
+            ledger: a_new_window_begins_with_nothing_used,
+            ledger: a_call_counts_on_the_day_it_was_reserved,
+            ledger: a_call_that_took_more_than_it_reserved_counts_as_it_was,
+            ledger: an_account_without_a_limit_is_counted_all_the_same,
+            ledger: usage_is_summed_by_day_and_by_whatever_is_asked,
+            ledger: old_sums_are_forgotten,
+            ledger: calls_that_share_accounts_in_any_order_do_not_wait_in_a_circle,
             concurrent: sync_s1_readers_see_every_row_once_while_many_write,
         );
     };

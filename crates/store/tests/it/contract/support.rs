@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use mana_core::{Actor, Change, Defaults, Micros, RecordKey, RecordState, ids};
 use mana_store::{
-    Accounts, ChangesPage, ChangesQuery, Cursor, Maintenance, NewUser, Push, Pushed, Scope,
+    Accounts, ChangesPage, ChangesQuery, Cursor, Ledger, Maintenance, NewUser, Push, Pushed, Scope,
     SnapshotQuery, Store, UserId,
 };
 use serde_json::{Value, json};
 
 /// A backend, as the cases see it.
-pub trait Backend: Store + Accounts + 'static {}
-impl<T: Store + Accounts + 'static> Backend for T {}
+pub trait Backend: Store + Accounts + Ledger + 'static {}
+impl<T: Store + Accounts + Ledger + 'static> Backend for T {}
 
 /// A backend that its operator can look after.
 pub trait Upkept: Backend + Maintenance {}

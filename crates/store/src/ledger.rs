@@ -1,0 +1,338 @@
+//! What calls to models use: reserved before a call, settled after it, summed for whoever wants to know.
+//!
+//! An *account* is whatever has a budget, by name: `user:<id>`, `mission:<user>/<id>`, `agent:<user>/<id>`,
+//! `key:<id>`. A reservation counts in each of its accounts from the moment it is made, at its full amount; settling
+//! corrects that to what was used. So no moment exists at which more could be spent than a budget allows, and a call
+//! whose process died stays counted at what it reserved.
+//!
+//! Amounts are tokens and millionths of a US dollar. No content is kept.
+
+use async_trait::async_trait;
+use mana_core::Micros;
+use serde::{Deserialize, Serialize};
+
+use crate::{Result, UserId};
+
+/// The grain of time in the ledger, in microseconds: the day of every time zone begins with a quarter of an hour.
+const QUARTER: i64 = 15 * 60 * 1_000_000;
+
+/// How long sums are kept, in microseconds: 400 days, so that a year can be compared with the last.
+const KEPT: i64 = 400 * 24 * 60 * 60 * 1_000_000;
+
+/// What a call may use, to be set aside before it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Its own id, by which it is settled. Reserving twice under one id is reserving once.
+    pub id: String,
+    /// The accounts it counts in, each with its budget.
+    pub lines: Vec<Line>,
+    /// At most so many tokens, of prompt and answer together.
+    pub tokens: u64,
+    /// At most so much money, in millionths of a US dollar.
+    pub micros_usd: u64,
+    /// When the call is over for certain. A reservation that is open then is taken as used in full.
+    pub expires_at: Micros,
+    /// What the sums are made by.
+    pub tags: Tags,
+}
+
+/// One account of a reservation, and what it may use within a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The account's name, such as `user:<id>`.
+    pub account: String,
+    /// Where the window begins; taken back to the quarter of an hour. What was used from then on counts.
+    pub since: Micros,
+    /// At most so many tokens in the window; `None` for no limit.
+    pub tokens_limit: Option<u64>,
+    /// At most so much money in the window, in millionths of a US dollar; `None` for no limit.
+    pub micros_usd_limit: Option<u64>,
+}
+
+/// On whose behalf a call is made, and of whom.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Tags {
+    /// Who pays.
+    pub user: UserId,
+    /// The mission that is planned, if it is one.
+    pub mission: Option<String>,
+    /// The agent that plans it.
+    pub agent: Option<String>,
+    /// The virtual key that was shown.
+    pub key: Option<String>,
+    /// The model that was asked for.
+    pub model: String,
+}
+
+/// What became of a reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a call that is over its budget must not be made"]
+pub enum Reserved {
+    /// The amount is set aside; make the call, and settle it.
+    Ok,
+    /// It would be too much for one of the accounts. Nothing is set aside, in none of them.
+    Over(Over),
+}
+
+/// The budget that a reservation does not fit into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Over {
+    /// Whose budget.
+    pub account: String,
+    /// Where its window began.
+    pub since: Micros,
+    /// Of what there is not enough.
+    pub measure: Measure,
+    /// What the account may use in the window.
+    pub limit: u64,
+    /// What it has used or reserved in it.
+    pub used: u64,
+}
+
+/// What a budget counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Measure {
+    /// Tokens.
+    Tokens,
+    /// Millionths of a US dollar.
+    Money,
+}
+
+/// What a call has used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u64,
+    /// Tokens of the answer.
+    pub completion_tokens: u64,
+    /// Its price, in millionths of a US dollar.
+    pub micros_usd: u64,
+    /// The model that answered, as `provider/model`.
+    pub model: String,
+    /// How it ended.
+    pub status: CallStatus,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallStatus {
+    /// With an answer.
+    Ok,
+    /// Without one.
+    Failed,
+    /// The caller went away before the answer was complete.
+    Cancelled,
+}
+
+/// What the sums are made by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UsageBy {
+    /// By who pays.
+    User,
+    /// By mission.
+    Mission,
+    /// By agent.
+    Agent,
+    /// By virtual key.
+    Key,
+    /// By the model that answered.
+    Model,
+}
+
+/// Which sums to make.
+#[derive(Debug, Clone)]
+pub struct UsageQuery {
+    /// The server's time.
+    pub now: Micros,
+    /// Where periods begin and end, ascending: `n + 1` moments for `n` periods, such as the midnights of a time
+    /// zone. Taken back to the quarter of an hour.
+    pub bounds: Vec<Micros>,
+    /// One sum for each of these in a period.
+    pub by: UsageBy,
+    /// This person's calls alone.
+    pub user: Option<UserId>,
+}
+
+/// What was used in a period, of one user, mission, agent, key or model.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct UsageSum {
+    /// Which of the query's periods, from 0.
+    pub period: i64,
+    /// Whose: an id, or a model's name; empty for calls that have none. A mission or agent is `<user>/<id>`.
+    pub of: String,
+    /// How many calls ended.
+    pub calls: i64,
+    /// How many of them without an answer.
+    pub failed: i64,
+    /// How many of them because the caller went away.
+    pub cancelled: i64,
+    /// Tokens of the prompts.
+    pub prompt_tokens: i64,
+    /// Tokens of the answers, and of calls that never settled.
+    pub completion_tokens: i64,
+    /// Their price, in millionths of a US dollar.
+    pub micros_usd: i64,
+}
+
+/// The verbs around usage, each one transaction.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Sets the amount aside in every account, or in none: [`Reserved::Over`] names the first line that it does not
+    /// fit into. Atomic over all lines, whoever else reserves at the same time.
+    async fn reserve(&self, now: Micros, reservation: Reservation) -> Result<Reserved>;
+
+    /// Replaces what was set aside by what was used. False, and nothing happens, where the reservation is settled
+    /// or expired already.
+    async fn settle(&self, id: &str, actual: Settlement) -> Result<bool>;
+
+    /// Sums by period, in their order, and within one by what they are made by. Reservations that have expired by
+    /// `now` are settled first, at their full amount, as failed calls.
+    async fn usage(&self, query: UsageQuery) -> Result<Vec<UsageSum>>;
+
+    /// What an account has used or reserved since then: tokens, and millionths of a US dollar.
+    async fn used(&self, account: &str, since: Micros) -> Result<(u64, u64)>;
+
+    /// Settles what has expired, at its full amount, and forgets sums older than 400 days. Answers how many
+    /// reservations had expired.
+    async fn settle_expired(&self, now: Micros) -> Result<u64>;
+}
+
+/// The quarter of an hour that a moment lies in.
+pub(crate) fn quarter(at: Micros) -> i64 {
+    at.0.div_euclid(QUARTER) * QUARTER
+}
+
+/// Sums before this may be forgotten.
+pub(crate) fn forgotten(now: Micros) -> i64 {
+    now.0.saturating_sub(KEPT)
+}
+
+/// An amount as the tables hold it.
+pub(crate) fn amount(amount: u64) -> i64 {
+    // Half of what fits, so that sums of a few don't overflow.
+    i64::try_from(amount).unwrap_or(i64::MAX).min(i64::MAX / 2)
+}
+
+/// Of what there is not enough, given what the line's account has used.
+pub(crate) fn over(line: &Line, used: (i64, i64), reservation: &Reservation) -> Option<Over> {
+    let exceeds = |used: i64, wanted: u64, limit: Option<u64>, measure| {
+        let limit = limit?;
+        let used = u64::try_from(used).unwrap_or(0);
+        (used.saturating_add(wanted) > limit).then(|| Over {
+            account: line.account.clone(),
+            since: line.since,
+            measure,
+            limit,
+            used,
+        })
+    };
+    exceeds(
+        used.0,
+        reservation.tokens,
+        line.tokens_limit,
+        Measure::Tokens,
+    )
+    .or_else(|| {
+        exceeds(
+            used.1,
+            reservation.micros_usd,
+            line.micros_usd_limit,
+            Measure::Money,
+        )
+    })
+}
+
+/// The accounts of a reservation, each once, in the order in which they are locked.
+pub(crate) fn accounts(lines: &[Line]) -> Vec<&str> {
+    let mut accounts: Vec<&str> = lines.iter().map(|line| line.account.as_str()).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    accounts
+}
+
+/// A row of `ledger_reservations`.
+#[derive(sqlx::FromRow)]
+pub(crate) struct ReservationRow {
+    pub reserved_at: i64,
+    pub tokens: i64,
+    pub micros_usd: i64,
+    accounts: String,
+    tags: String,
+}
+
+impl ReservationRow {
+    pub fn accounts(&self) -> Result<Vec<String>> {
+        serde_json::from_str(&self.accounts).map_err(corrupt)
+    }
+
+    pub fn quarter(&self) -> i64 {
+        quarter(Micros(self.reserved_at))
+    }
+
+    /// What to add to the sums once it is known what was used.
+    pub fn entry(&self, actual: &Settlement) -> Result<Entry> {
+        let tags: Tags = serde_json::from_str(&self.tags).map_err(corrupt)?;
+        Ok(Entry {
+            quarter: self.quarter(),
+            tags: Tags {
+                model: actual.model.clone(),
+                ..tags
+            },
+            failed: (actual.status == CallStatus::Failed).into(),
+            cancelled: (actual.status == CallStatus::Cancelled).into(),
+            prompt_tokens: amount(actual.prompt_tokens),
+            completion_tokens: amount(actual.completion_tokens),
+            micros_usd: amount(actual.micros_usd),
+        })
+    }
+
+    /// What to add to the sums where that will never be known.
+    pub fn entry_in_full(&self) -> Result<Entry> {
+        let tags: Tags = serde_json::from_str(&self.tags).map_err(corrupt)?;
+        Ok(Entry {
+            quarter: self.quarter(),
+            tags,
+            failed: 1,
+            cancelled: 0,
+            prompt_tokens: 0,
+            completion_tokens: self.tokens,
+            micros_usd: self.micros_usd,
+        })
+    }
+}
+
+/// What one call adds to the sums.
+pub(crate) struct Entry {
+    pub quarter: i64,
+    pub tags: Tags,
+    pub failed: i64,
+    pub cancelled: i64,
+    pub prompt_tokens: i64,
+    pub completion_tokens: i64,
+    pub micros_usd: i64,
+}
+
+/// The same for what is stored as JSON.
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).expect("strings are JSON")
+}
+
+fn corrupt(source: serde_json::Error) -> crate::StoreError {
+    crate::StoreError::Corrupt {
+        what: "a reservation",
+        source,
+    }
+}
+
+/// What the sums are made by, as SQL.
+pub(crate) fn column(by: UsageBy) -> &'static str {
+    match by {
+        UsageBy::User => "user_id",
+        UsageBy::Mission => "CASE mission_id WHEN '' THEN '' ELSE user_id || '/' || mission_id END",
+        UsageBy::Agent => "CASE agent_id WHEN '' THEN '' ELSE user_id || '/' || agent_id END",
+        UsageBy::Key => "key_id",
+        UsageBy::Model => "model",
+    }
+}

@@ -1,0 +1,455 @@
+//! Usage: budgets that hold, and sums that add up.
+
+use std::sync::Arc;
+
+use mana_core::Micros;
+use mana_store::{
+    CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, Tags, UsageBy,
+    UsageQuery, UsageSum, UserId,
+};
+
+use super::support::*;
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+
+fn line(account: &str, tokens_limit: u64) -> Line {
+    Line {
+        account: account.to_owned(),
+        since: NOW,
+        tokens_limit: Some(tokens_limit),
+        micros_usd_limit: None,
+    }
+}
+
+/// A reservation of so many tokens, each for a millionth of a dollar, by user `me` for an hour.
+fn reservation(id: &str, tokens: u64, lines: Vec<Line>) -> Reservation {
+    Reservation {
+        id: id.to_owned(),
+        lines,
+        tokens,
+        micros_usd: tokens,
+        expires_at: after(HOUR),
+        tags: Tags {
+            user: UserId("me".to_owned()),
+            mission: None,
+            agent: None,
+            key: None,
+            model: "asked".to_owned(),
+        },
+    }
+}
+
+fn used(prompt: u64, completion: u64) -> Settlement {
+    Settlement {
+        prompt_tokens: prompt,
+        completion_tokens: completion,
+        micros_usd: prompt + completion,
+        model: "box/answered".to_owned(),
+        status: CallStatus::Ok,
+    }
+}
+
+async fn reserve(store: &impl Ledger, now: Micros, reservation: Reservation) -> Reserved {
+    let reserved = store.reserve(now, reservation).await;
+    reserved.expect("the ledger answers")
+}
+
+async fn settle(store: &impl Ledger, id: &str, actual: Settlement) -> bool {
+    store.settle(id, actual).await.expect("the ledger answers")
+}
+
+async fn tokens(store: &impl Ledger, account: &str) -> u64 {
+    let used = store.used(account, NOW).await;
+    used.expect("the ledger answers").0
+}
+
+/// The sums of the first days, by this.
+async fn sums(store: &impl Ledger, now: Micros, days: i64, by: UsageBy) -> Vec<UsageSum> {
+    let query = UsageQuery {
+        now,
+        bounds: (0..=days).map(|day| after(day * DAY)).collect(),
+        by,
+        user: None,
+    };
+    store.usage(query).await.expect("the ledger answers")
+}
+
+/// 256 callers reserve 1 % of a budget each: 100 may call, the others may not, and nothing is left over.
+pub async fn calls_at_once_never_exceed_a_budget(store: Arc<impl Backend>) {
+    let calls: Vec<_> = (0..256)
+        .map(|n| {
+            let store = share(&store);
+            tokio::spawn(async move {
+                let lines = vec![
+                    line("user:me", 100_000),
+                    line(&format!("mission:me/{n}"), 100_000),
+                ];
+                reserve(&*store, NOW, reservation(&n.to_string(), 1000, lines)).await
+            })
+        })
+        .collect();
+    let mut made = 0;
+    for call in calls {
+        match call.await.unwrap() {
+            Reserved::Ok => made += 1,
+            Reserved::Over(over) => assert_eq!(
+                (&*over.account, over.measure, over.limit, over.used),
+                ("user:me", Measure::Tokens, 100_000, 100_000)
+            ),
+        }
+    }
+    assert_eq!((made, tokens(&*store, "user:me").await), (100, 100_000));
+}
+
+pub async fn a_reservation_counts_in_all_its_accounts_or_in_none(store: Arc<impl Backend>) {
+    let store = &*store;
+    let both = || vec![line("user:me", 100), line("key:k", 50)];
+    assert_eq!(
+        reserve(store, NOW, reservation("1", 40, both())).await,
+        Reserved::Ok
+    );
+    let over = Over {
+        account: "key:k".to_owned(),
+        since: NOW,
+        measure: Measure::Tokens,
+        limit: 50,
+        used: 40,
+    };
+    assert_eq!(
+        reserve(store, NOW, reservation("2", 11, both())).await,
+        Reserved::Over(over)
+    );
+    assert_eq!(
+        (tokens(store, "user:me").await, tokens(store, "key:k").await),
+        (40, 40)
+    );
+    assert!(
+        !settle(store, "2", used(1, 1)).await,
+        "there is no such reservation"
+    );
+    assert_eq!(
+        reserve(store, NOW, reservation("3", 10, both())).await,
+        Reserved::Ok
+    );
+}
+
+pub async fn what_was_not_used_comes_back(store: Arc<impl Backend>) {
+    let store = &*store;
+    let lines = || vec![line("user:me", 100)];
+    assert_eq!(
+        reserve(store, NOW, reservation("1", 100, lines())).await,
+        Reserved::Ok
+    );
+    assert_ne!(
+        reserve(store, NOW, reservation("2", 70, lines())).await,
+        Reserved::Ok
+    );
+    assert!(settle(store, "1", used(20, 10)).await);
+    assert_eq!(tokens(store, "user:me").await, 30);
+    assert_eq!(
+        reserve(store, NOW, reservation("2", 70, lines())).await,
+        Reserved::Ok
+    );
+}
+
+pub async fn settling_twice_is_settling_once(store: Arc<impl Backend>) {
+    let store = &*store;
+    let lines = vec![line("user:me", 100)];
+    assert_eq!(
+        reserve(store, NOW, reservation("1", 100, lines)).await,
+        Reserved::Ok
+    );
+    assert!(settle(store, "1", used(20, 10)).await);
+    assert!(!settle(store, "1", used(0, 0)).await);
+    assert_eq!(tokens(store, "user:me").await, 30);
+    assert_eq!(sums(store, NOW, 1, UsageBy::User).await[0].calls, 1);
+}
+
+pub async fn reserving_twice_under_one_id_is_reserving_once(store: Arc<impl Backend>) {
+    let store = &*store;
+    let lines = || vec![line("user:me", 100)];
+    for _ in 0..2 {
+        assert_eq!(
+            reserve(store, NOW, reservation("1", 60, lines())).await,
+            Reserved::Ok
+        );
+    }
+    assert_eq!(tokens(store, "user:me").await, 60);
+}
+
+pub async fn a_reservation_that_expires_counts_in_full(store: Arc<impl Backend>) {
+    let store = &*store;
+    let lines = || vec![line("user:me", 100)];
+    assert_eq!(
+        reserve(store, NOW, reservation("1", 80, lines())).await,
+        Reserved::Ok
+    );
+    assert_eq!(sums(store, after(HOUR - 1), 1, UsageBy::Model).await, []);
+    assert_eq!(store.settle_expired(after(HOUR)).await.unwrap(), 1);
+    assert_eq!(store.settle_expired(after(HOUR)).await.unwrap(), 0);
+    assert!(!settle(store, "1", used(1, 1)).await, "it is too late");
+    assert_eq!(tokens(store, "user:me").await, 80);
+    assert_ne!(
+        reserve(store, after(HOUR), reservation("2", 21, lines())).await,
+        Reserved::Ok
+    );
+    let whole = UsageSum {
+        period: 0,
+        of: "asked".to_owned(),
+        calls: 1,
+        failed: 1,
+        cancelled: 0,
+        prompt_tokens: 0,
+        completion_tokens: 80,
+        micros_usd: 80,
+    };
+    assert_eq!(sums(store, after(HOUR), 1, UsageBy::Model).await, [whole]);
+    // Whoever asks for sums need not have been preceded by somebody who tidies up.
+    assert_eq!(
+        reserve(store, NOW, reservation("3", 1, lines())).await,
+        Reserved::Ok
+    );
+    assert_eq!(
+        sums(store, after(HOUR), 1, UsageBy::Model).await[0].calls,
+        2
+    );
+}
+
+pub async fn money_is_limited_like_tokens(store: Arc<impl Backend>) {
+    let store = &*store;
+    let lines = || {
+        vec![Line {
+            micros_usd_limit: Some(500),
+            ..line("user:me", 1000)
+        }]
+    };
+    assert_eq!(
+        reserve(store, NOW, reservation("1", 500, lines())).await,
+        Reserved::Ok
+    );
+    let Reserved::Over(over) = reserve(store, NOW, reservation("2", 1, lines())).await else {
+        panic!("there is no money left");
+    };
+    assert_eq!(
+        (over.measure, over.limit, over.used),
+        (Measure::Money, 500, 500)
+    );
+}
+
+pub async fn a_new_window_begins_with_nothing_used(store: Arc<impl Backend>) {
+    let store = &*store;
+    let since = |since: Micros| {
+        vec![Line {
+            since,
+            ..line("user:me", 100)
+        }]
+    };
+    assert_eq!(
+        reserve(store, NOW, reservation("1", 100, since(NOW))).await,
+        Reserved::Ok
+    );
+    let tomorrow = after(DAY);
+    assert_ne!(
+        reserve(store, tomorrow, reservation("2", 1, since(NOW))).await,
+        Reserved::Ok
+    );
+    assert_eq!(
+        reserve(store, tomorrow, reservation("2", 100, since(tomorrow))).await,
+        Reserved::Ok
+    );
+    // Somebody who moves to another time zone has used no less for that: 5 h 45 min is Nepal.
+    let nepal = since(after(DAY - 5 * HOUR - 45 * 60));
+    assert_ne!(
+        reserve(store, tomorrow, reservation("3", 1, nepal)).await,
+        Reserved::Ok
+    );
+}
+
+pub async fn a_call_counts_on_the_day_it_was_reserved(store: Arc<impl Backend>) {
+    let store = &*store;
+    let before_midnight = after(DAY - 1);
+    let mut call = reservation("1", 100, vec![line("user:me", 100)]);
+    call.expires_at = after(DAY + HOUR);
+    assert_eq!(reserve(store, before_midnight, call).await, Reserved::Ok);
+    assert!(settle(store, "1", used(30, 30)).await);
+    let of_days: Vec<_> = sums(store, after(DAY + 60), 2, UsageBy::User)
+        .await
+        .into_iter()
+        .map(|sum| (sum.period, sum.of, sum.prompt_tokens))
+        .collect();
+    assert_eq!(of_days, [(0, "me".to_owned(), 30)]);
+    assert_eq!(store.used("user:me", after(DAY)).await.unwrap(), (0, 0));
+    assert_eq!(store.used("user:me", NOW).await.unwrap(), (60, 60));
+}
+
+pub async fn a_call_that_took_more_than_it_reserved_counts_as_it_was(store: Arc<impl Backend>) {
+    let store = &*store;
+    let lines = || vec![line("user:me", 100)];
+    assert_eq!(
+        reserve(store, NOW, reservation("1", 90, lines())).await,
+        Reserved::Ok
+    );
+    assert!(settle(store, "1", used(100, 100)).await);
+    let Reserved::Over(over) = reserve(store, NOW, reservation("2", 0, lines())).await else {
+        panic!("nothing is left");
+    };
+    assert_eq!((over.limit, over.used), (100, 200));
+}
+
+pub async fn an_account_without_a_limit_is_counted_all_the_same(store: Arc<impl Backend>) {
+    let store = &*store;
+    let unlimited = Line {
+        tokens_limit: None,
+        ..line("user:me", 0)
+    };
+    assert_eq!(
+        reserve(store, NOW, reservation("1", 1_000_000, vec![unlimited])).await,
+        Reserved::Ok
+    );
+    assert_eq!(tokens(store, "user:me").await, 1_000_000);
+    // A limit that comes later knows of it.
+    let late = vec![line("user:me", 1_000_001)];
+    assert_ne!(
+        reserve(store, NOW, reservation("2", 2, late)).await,
+        Reserved::Ok
+    );
+}
+
+pub async fn usage_is_summed_by_day_and_by_whatever_is_asked(store: Arc<impl Backend>) {
+    let store = &*store;
+    let calls = [
+        ("1", "me", Some("m"), 0, CallStatus::Ok),
+        ("2", "me", Some("m"), 0, CallStatus::Failed),
+        ("3", "me", None, DAY, CallStatus::Cancelled),
+        ("4", "you", Some("m"), DAY, CallStatus::Ok),
+    ];
+    for (id, user, mission, at, status) in calls {
+        let mut call = reservation(id, 100, vec![line(&format!("user:{user}"), 1000)]);
+        call.expires_at = after(at + HOUR);
+        call.tags = Tags {
+            user: UserId(user.to_owned()),
+            mission: mission.map(str::to_owned),
+            agent: mission.map(|_| "default".to_owned()),
+            key: mission.is_none().then(|| "k".to_owned()),
+            model: "asked".to_owned(),
+        };
+        assert_eq!(reserve(store, after(at), call).await, Reserved::Ok);
+        let actual = Settlement {
+            status,
+            ..used(10, 1)
+        };
+        assert!(settle(store, id, actual).await);
+    }
+    let now = after(DAY + HOUR);
+    let by = async |by| {
+        let sums = sums(store, now, 2, by).await;
+        sums.into_iter()
+            .map(|sum| {
+                assert_eq!(
+                    (sum.prompt_tokens, sum.completion_tokens),
+                    (10 * sum.calls, sum.calls)
+                );
+                assert_eq!(sum.micros_usd, 11 * sum.calls);
+                (sum.period, sum.of, sum.calls, sum.failed, sum.cancelled)
+            })
+            .collect::<Vec<_>>()
+    };
+    let row = |period, of: &str, calls, failed, cancelled| {
+        (period, of.to_owned(), calls, failed, cancelled)
+    };
+    assert_eq!(
+        by(UsageBy::User).await,
+        [
+            row(0, "me", 2, 1, 0),
+            row(1, "me", 1, 0, 1),
+            row(1, "you", 1, 0, 0)
+        ]
+    );
+    assert_eq!(
+        by(UsageBy::Mission).await,
+        [
+            row(0, "me/m", 2, 1, 0),
+            row(1, "", 1, 0, 1),
+            row(1, "you/m", 1, 0, 0)
+        ]
+    );
+    assert_eq!(
+        by(UsageBy::Agent).await,
+        [
+            row(0, "me/default", 2, 1, 0),
+            row(1, "", 1, 0, 1),
+            row(1, "you/default", 1, 0, 0)
+        ]
+    );
+    assert_eq!(
+        by(UsageBy::Key).await,
+        [
+            row(0, "", 2, 1, 0),
+            row(1, "", 1, 0, 0),
+            row(1, "k", 1, 0, 1)
+        ]
+    );
+    assert_eq!(
+        by(UsageBy::Model).await,
+        [
+            row(0, "box/answered", 2, 1, 0),
+            row(1, "box/answered", 2, 0, 1)
+        ]
+    );
+    let mine = UsageQuery {
+        now,
+        bounds: vec![NOW, after(2 * DAY)],
+        by: UsageBy::User,
+        user: Some(UserId("me".to_owned())),
+    };
+    let mine = store.usage(mine).await.unwrap();
+    assert_eq!((mine.len(), &*mine[0].of, mine[0].calls), (1, "me", 3));
+}
+
+pub async fn old_sums_are_forgotten(store: Arc<impl Backend>) {
+    let store = &*store;
+    let lines = vec![line("user:me", 100)];
+    assert_eq!(
+        reserve(store, NOW, reservation("1", 10, lines)).await,
+        Reserved::Ok
+    );
+    assert!(settle(store, "1", used(1, 1)).await);
+    store.settle_expired(after(400 * DAY)).await.unwrap();
+    assert_eq!(sums(store, NOW, 1, UsageBy::User).await.len(), 1);
+    store.settle_expired(after(400 * DAY + 1)).await.unwrap();
+    assert_eq!(sums(store, NOW, 1, UsageBy::User).await, []);
+    assert_eq!(tokens(store, "user:me").await, 0);
+}
+
+/// Each call names three of five accounts in an order of its own, and is settled while others reserve.
+pub async fn calls_that_share_accounts_in_any_order_do_not_wait_in_a_circle(
+    store: Arc<impl Backend>,
+) {
+    let calls: Vec<_> = (0..64)
+        .map(|n| {
+            let store = share(&store);
+            tokio::spawn(async move {
+                let mut rng = Rng(n);
+                let mut accounts = ["a", "b", "c", "d", "e"];
+                rng.shuffle(&mut accounts);
+                let lines = accounts[..3]
+                    .iter()
+                    .map(|name| line(name, 1_000_000))
+                    .collect();
+                let mut call = reservation(&n.to_string(), 100, lines);
+                call.tags.mission = Some(rng.below(3).to_string());
+                assert_eq!(reserve(&*store, NOW, call).await, Reserved::Ok);
+                assert!(settle(&*store, &n.to_string(), used(1, 2)).await);
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+    let mut all = 0;
+    for account in ["a", "b", "c", "d", "e"] {
+        all += tokens(&*store, account).await;
+    }
+    assert_eq!(all, 64 * 3 * 3);
+}
