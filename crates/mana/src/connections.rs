@@ -45,6 +45,11 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToke
                 continue;
             }
         };
+        // What is small and late is what people wait for: a notice, a token of an answer.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!("A connection was gone before it began: {error}");
+            continue;
+        }
         let routes = Extension(ConnectInfo(peer)).layer(routes.clone());
         let routes = RequestBodyTimeoutLayer::new(PIECE_WITHIN).layer(routes);
         let connection = http

@@ -33,6 +33,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::cli::{Cli, Command};
 use crate::config::Config;
 
+/// What the system's own allocator takes for many small JSON values is a third of a push's time, and what it keeps
+/// after a hundred password hashes is 200 MiB.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli.command.unwrap_or(Command::Serve)) {

@@ -29,6 +29,10 @@ pub struct Pushed {
     pub tables: BTreeSet<(String, String)>,
     /// Stamps that were set back, those of changes that had been stored before included.
     pub adjusted: Vec<Adjusted>,
+    /// The log's end before the push. Who had read up to there misses nothing but the push itself.
+    pub before: Cursor,
+    /// The server added changes of its own to the push's.
+    pub added: bool,
     /// The log's end after the push.
     pub cursor: Cursor,
     /// A due time was set, moved or removed.

@@ -2,7 +2,7 @@
 
 use mana_core::mission::{self, Mission};
 use mana_core::{Actor, Change, Defaults, Micros, RecordKey, SystemSource, manifest::Registry};
-use mana_store::{ChangesQuery, Cursor, Fence, Push, Pushed, Scope};
+use mana_store::{ChangesPage, ChangesQuery, Cursor, Fence, Push, Pushed, Scope};
 use serde_json::Value;
 
 use crate::{Notice, PAGE, PushAnswer, Sync, SyncError};
@@ -68,17 +68,27 @@ impl Sync {
             self.only_own_iterations(scope, &changes).await?;
         }
 
-        let pushed = self
-            .commit(
-                scope,
-                Push {
-                    client_id: push.client_id.clone(),
-                    changes,
-                    received_at: now,
-                    fence: push.fence,
-                },
-            )
-            .await?;
+        let mut adjusted = Vec::new();
+        if !changes.is_empty() || push.fence.is_some() {
+            let pushed = self
+                .commit(
+                    scope,
+                    Push {
+                        client_id: push.client_id.clone(),
+                        changes,
+                        received_at: now,
+                        fence: push.fence,
+                    },
+                )
+                .await?;
+            if let Some(page) = nothing_else(&pushed, since) {
+                return Ok(PushAnswer {
+                    adjusted: pushed.adjusted,
+                    ..PushAnswer::new(page, now)
+                });
+            }
+            adjusted = pushed.adjusted;
+        }
         let query = ChangesQuery {
             app: push.app,
             tables: Vec::new(),
@@ -88,7 +98,7 @@ impl Sync {
         };
         let page = self.store.changes(scope, query).await?;
         Ok(PushAnswer {
-            adjusted: pushed.adjusted,
+            adjusted,
             ..PushAnswer::new(page, now)
         })
     }
@@ -139,6 +149,16 @@ impl Sync {
             self.schedule.notify_one();
         }
     }
+}
+
+/// The answer to who had read all that was there before their push, to which the server added nothing: most pushes
+/// come from the only device that is being used, and need no reading.
+fn nothing_else(pushed: &Pushed, since: Cursor) -> Option<ChangesPage> {
+    (since >= pushed.before && !pushed.added).then(|| ChangesPage {
+        changes: Vec::new(),
+        cursor: pushed.cursor.max(since),
+        has_more: false,
+    })
 }
 
 /// The iterations in a change that say they are the server's.

@@ -20,8 +20,10 @@ pub(super) type Tx = Transaction<'static, Postgres>;
 /// A transaction that holds its log's lock until it ends.
 pub(super) struct LogTx {
     pub tx: Tx,
-    /// The log's end. Everything up to it is in the projections.
+    /// The log's end.
     pub head: Cursor,
+    /// Rows up to there may have come by SQL and are not in the projections yet.
+    pub pending: bool,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -61,7 +63,15 @@ impl Db {
         if user.0.is_empty() || user.0.contains('\0') {
             return Err(StoreError::NoSuchUser);
         }
-        Ok(self.pool.begin().await?)
+        // A connection that was just in use is handed out unasked, and may be gone: nothing is lost with a BEGIN, so
+        // the next one is tried, until none of the old ones is left.
+        let mut old = self.pool.size();
+        loop {
+            match self.pool.begin().await.map_err(StoreError::from) {
+                Err(StoreError::Unavailable) if old > 0 => old -= 1,
+                begun => return begun,
+            }
+        }
     }
 
     /// To read a log and its projections. Rows that came by SQL are folded first; where the log's lock is held for
@@ -122,10 +132,17 @@ impl Db {
             tx = self.wait_for(user, until).await?;
         }
         // A statement of its own: it sees what was committed before the lock was free.
-        let head = head(&mut tx, user).await?;
+        let (head, pending): (Option<i64>, bool) = sqlx::query_as(
+            "SELECT (SELECT mana_micros(max(created_at)) FROM sync_changes WHERE user_id = $1),
+                    EXISTS (SELECT FROM pending_folds WHERE user_id = $1)",
+        )
+        .bind(user.as_str())
+        .fetch_one(&mut *tx)
+        .await?;
         Ok(LogTx {
             tx,
-            head,
+            head: cursor(head),
+            pending,
             _turn: turn,
         })
     }
@@ -155,16 +172,6 @@ impl Db {
 pub(super) async fn folded_head(tx: &mut Tx, user: &UserId) -> Result<Cursor> {
     let last: Option<i64> = sqlx::query_scalar(
         "SELECT mana_micros(max(created_at)) FROM sync_changes WHERE user_id = $1 AND folded",
-    )
-    .bind(user.as_str())
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(cursor(last))
-}
-
-async fn head(tx: &mut Tx, user: &UserId) -> Result<Cursor> {
-    let last: Option<i64> = sqlx::query_scalar(
-        "SELECT mana_micros(max(created_at)) FROM sync_changes WHERE user_id = $1",
     )
     .bind(user.as_str())
     .fetch_one(&mut **tx)

@@ -18,6 +18,9 @@ use crate::{
 pub(super) const COLUMNS: &str = "mana_micros(created_at), event_id, app_id, table_name, record_id, op, data::text, \
     field_timestamps::text, actor::text, client_id, schema_version, mana_micros(at), extra, adjusted";
 
+/// How many columns those are.
+const END: usize = 14;
+
 pub(super) async fn changes(
     db: &Arc<Db>,
     scope: &Scope,
@@ -25,60 +28,59 @@ pub(super) async fn changes(
 ) -> Result<ChangesPage> {
     let user = scope.owner();
     let mut tx = db.read(user).await?;
-    // How far the page scans. Rows up to there are final: stamps are given under the log's lock, and grow; those
-    // that are not folded yet come after all that are.
-    let (end, more, floor): (Option<i64>, bool, Option<i64>) = sqlx::query_as(
+    // How far the page scans, and what of it is wanted. Rows up to there are final: stamps are given under the log's
+    // lock, and grow; those that are not folded yet come after all that are.
+    let select = format!(
         "WITH page AS (SELECT max(created_at) AS last FROM (
              SELECT created_at FROM sync_changes WHERE user_id = $1 AND folded AND created_at > mana_at($2)
              ORDER BY created_at LIMIT $3) AS scanned)
-         SELECT mana_micros(last),
-                EXISTS (SELECT FROM sync_changes WHERE user_id = $1 AND folded AND created_at > last),
+         SELECT {COLUMNS}, mana_micros(page.last),
+                EXISTS (SELECT FROM sync_changes WHERE user_id = $1 AND folded AND created_at > page.last),
                 (SELECT floor FROM log_floors WHERE user_id = $1)
-         FROM page",
-    )
-    .bind(user.as_str())
-    .bind(query.since.0.0)
-    .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
-    .fetch_one(&mut *tx)
-    .await?;
-    if query.since > Cursor::BEGINNING && floor.is_some_and(|floor| query.since.0.0 < floor) {
-        return Err(StoreError::ResyncRequired);
-    }
+         FROM page LEFT JOIN sync_changes ON user_id = $1 AND folded
+         AND created_at > mana_at($2) AND created_at <= page.last
+         AND ($4::text IS NULL OR app_id = $4) AND (cardinality($5::text[]) = 0 OR table_name = ANY ($5))
+         AND ($6::text IS NULL OR client_id <> $6) ORDER BY created_at"
+    );
+    let mut rows = sqlx::query(AssertSqlSafe(select))
+        .bind(user.as_str())
+        .bind(query.since.0.0)
+        .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
+        .bind(&query.app)
+        .bind(&query.tables)
+        .bind(&query.not_from)
+        .fetch(&mut *tx);
     let mut page = ChangesPage {
         changes: Vec::new(),
-        cursor: end.map_or(query.since, |end| Cursor(Micros(end))),
-        has_more: more,
+        cursor: query.since,
+        has_more: false,
     };
-    if end.is_some() {
-        let select = format!(
-            "SELECT {COLUMNS} FROM sync_changes
-             WHERE user_id = $1 AND folded AND created_at > mana_at($2) AND created_at <= mana_at($3)
-             AND ($4::text IS NULL OR app_id = $4) AND (cardinality($5::text[]) = 0 OR table_name = ANY ($5))
-             AND ($6::text IS NULL OR client_id <> $6) ORDER BY created_at"
-        );
-        let mut rows = sqlx::query(AssertSqlSafe(select))
-            .bind(user.as_str())
-            .bind(query.since.0.0)
-            .bind(end)
-            .bind(&query.app)
-            .bind(&query.tables)
-            .bind(&query.not_from)
-            .fetch(&mut *tx);
-        let mut bytes = 0;
-        while let Some(row) = rows.try_next().await? {
-            if bytes > PAGE_BYTES {
-                page.cursor =
-                    (page.changes.last()).map_or(query.since, |last: &LoggedChange| last.cursor);
-                page.has_more = true;
-                break;
-            }
-            let row = change_row(&row)?;
-            bytes += row.size();
-            page.changes.push(row.into_logged()?);
+    let mut bytes = 0;
+    while let Some(row) = rows.try_next().await? {
+        let floor: Option<i64> = row.try_get(END + 2)?;
+        if query.since > Cursor::BEGINNING && floor.is_some_and(|floor| query.since.0.0 < floor) {
+            return Err(StoreError::ResyncRequired);
         }
-        drop(rows);
+        if bytes > PAGE_BYTES {
+            page.cursor =
+                (page.changes.last()).map_or(query.since, |last: &LoggedChange| last.cursor);
+            page.has_more = true;
+            break;
+        }
+        let end: Option<i64> = row.try_get(END)?;
+        page.cursor = end.map_or(query.since, |end| Cursor(Micros(end)));
+        page.has_more = row.try_get(END + 1)?;
+        // The page's one row where nothing of it is wanted.
+        if row.try_get::<Option<i64>, _>(0)?.is_none() {
+            break;
+        }
+        let row = change_row(&row)?;
+        bytes += row.size();
+        page.changes.push(row.into_logged()?);
     }
-    tx.commit().await?;
+    drop(rows);
+    // Nothing was written: it is rolled back when the connection is taken back, and nobody waits for that.
+    drop(tx);
     Ok(page)
 }
 

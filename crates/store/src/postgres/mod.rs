@@ -1,12 +1,13 @@
 //! The backend for many processes: one Postgres, row-level security, a log's lock, notices between servers.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{pin::Pin, str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use mana_core::{Micros, RecordKey, RecordState, manifest::Registry};
 use serde_json::Value;
 use sqlx::{
-    Executor, PgPool,
+    Connection, Executor, PgConnection, PgPool,
+    pool::PoolConnectionMetadata,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{sync::broadcast, task::JoinHandle};
@@ -85,6 +86,8 @@ impl PostgresStore {
                 .min_connections(0)
                 .idle_timeout(idle)
                 .acquire_timeout(options.wait)
+                .test_before_acquire(false)
+                .before_acquire(unless_gone)
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
                         connection.execute(session).await?;
@@ -108,6 +111,22 @@ impl PostgresStore {
         let listening = tokio::spawn(notices::hear(db.clone(), own, listener));
         Ok(Arc::new(Self { db, listening }))
     }
+}
+
+/// A connection that was just in use is there still; asking it each time would cost every transaction a round trip.
+const ASKED_AFTER: Duration = Duration::from_secs(1);
+
+/// Doesn't hand out a connection that the database has closed while nobody used it.
+fn unless_gone(
+    connection: &mut PgConnection,
+    used: PoolConnectionMetadata,
+) -> Pin<Box<dyn Future<Output = Result<bool, sqlx::Error>> + Send + '_>> {
+    Box::pin(async move {
+        if used.idle_for > ASKED_AFTER {
+            connection.ping().await?;
+        }
+        Ok(true)
+    })
 }
 
 impl Drop for PostgresStore {

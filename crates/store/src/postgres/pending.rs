@@ -43,13 +43,13 @@ pub(super) async fn users(db: &Db) -> Result<Vec<UserId>> {
 
 /// Folds what waits, within the transaction that holds the log's lock.
 pub(super) async fn fold_in(db: &Db, log: &mut LogTx, user: &UserId) -> Result<()> {
-    let pending = sqlx::query("DELETE FROM pending_folds WHERE user_id = $1")
+    if !std::mem::take(&mut log.pending) {
+        return Ok(());
+    }
+    sqlx::query("DELETE FROM pending_folds WHERE user_id = $1")
         .bind(user.as_str())
         .execute(&mut *log.tx)
         .await?;
-    if pending.rows_affected() == 0 {
-        return Ok(());
-    }
     let mut done = Done::default();
     let mut alone = 0;
     loop {

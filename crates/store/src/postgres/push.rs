@@ -26,6 +26,7 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
         let cursor = lock::folded_head(&mut tx, user).await?;
         tx.commit().await?;
         return Ok(Pushed {
+            before: cursor,
             cursor,
             ..Pushed::default()
         });
@@ -52,6 +53,7 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
     }
     let mut pushed = Pushed {
         adjusted: plan.adjusted(),
+        before: log.head,
         cursor: log.head,
         ..Pushed::default()
     };
@@ -63,6 +65,7 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
         project(tx, user, end, &folded).await?;
         pushed.cursor = end;
         pushed.tables = plan.tables();
+        pushed.added = !folded.follow_ups.is_empty();
         pushed.schedule_changed = !folded.schedule.is_empty();
         Message::committed(user, &pushed.tables, Some(&push.client_id))
             .schedule(pushed.schedule_changed)
@@ -96,8 +99,12 @@ pub(super) async fn stored(
     user: &UserId,
     events: &[&str],
 ) -> Result<HashMap<String, Vec<Adjusted>>> {
+    // One look into the index for each, whatever the planner believes of a log that has just grown: `= ANY` and a
+    // join both end in reading all of it.
     let rows: Vec<(String, Option<String>)> = sqlx::query_as(
-        "SELECT event_id, adjusted FROM sync_changes WHERE user_id = $1 AND event_id = ANY ($2)",
+        "SELECT c.event_id, c.adjusted
+         FROM unnest($2::text[]) AS k (id) CROSS JOIN LATERAL (
+             SELECT event_id, adjusted FROM sync_changes WHERE user_id = $1 AND event_id = k.id LIMIT 1) AS c",
     )
     .bind(user.as_str())
     .bind(events)
@@ -125,9 +132,10 @@ pub(super) async fn states(
         ids.push(&key.id);
     }
     let rows: Vec<(String, String, String, String)> = sqlx::query_as(
-        "SELECT r.app_id, r.table_name, r.record_id, r.state
-         FROM unnest($2::text[], $3::text[], $4::text[]) AS k (app, tbl, id)
-         JOIN records r ON r.user_id = $1 AND r.app_id = k.app AND r.table_name = k.tbl AND r.record_id = k.id",
+        "SELECT k.app, k.tbl, k.id, r.state
+         FROM unnest($2::text[], $3::text[], $4::text[]) AS k (app, tbl, id) CROSS JOIN LATERAL (
+             SELECT state FROM records
+             WHERE user_id = $1 AND app_id = k.app AND table_name = k.tbl AND record_id = k.id LIMIT 1) AS r",
     )
     .bind(user.as_str())
     .bind(&apps)

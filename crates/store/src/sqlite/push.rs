@@ -21,6 +21,7 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
     if push.changes.is_empty() && push.fence.is_none() {
         let cursor = log::head(&mut *store.readers.acquire().await?, user).await?;
         return Ok(Pushed {
+            before: cursor,
             cursor,
             ..Pushed::default()
         });
@@ -46,6 +47,7 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
     }
     let mut pushed = Pushed {
         adjusted: plan.adjusted(),
+        before: cursor,
         ..Pushed::default()
     };
     if !plan.fresh.is_empty() {
@@ -75,6 +77,7 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
         write_records(&mut tx, user, cursor, &folded.records).await?;
         write_schedule(&mut tx, user, &folded).await?;
         pushed.tables = plan.tables();
+        pushed.added = !folded.follow_ups.is_empty();
         pushed.schedule_changed = !folded.schedule.is_empty();
     }
     tx.commit().await?;

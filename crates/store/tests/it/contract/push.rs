@@ -17,6 +17,7 @@ pub async fn sync_s2_an_empty_push_answers_the_end_of_the_log(store: Arc<impl Ba
     assert_eq!(
         end,
         Pushed {
+            before: Cursor(NOW),
             cursor: Cursor(NOW),
             ..Pushed::default()
         }
