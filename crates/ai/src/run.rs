@@ -309,6 +309,8 @@ impl Run<'_> {
                 .saturating_add(self.claim.attempts),
             model: thought.model.clone(),
             tokens: thought.tokens,
+            cost: None,
+            agent: None,
         })
     }
 
@@ -483,11 +485,15 @@ impl Run<'_> {
             mission_id: self.claim.mission_id.clone(),
             slot: slot.to_owned(),
             status,
+            code: None,
             reason: Some(reason),
+            details: None,
             started_at: at,
             finished_at: now,
             attempts: 0,
             tokens: None,
+            cost: None,
+            model: None,
             extra: Map::new(),
         };
         with_code(run, code)
@@ -547,6 +553,6 @@ impl Run<'_> {
 }
 
 fn with_code(mut run: AiRun, code: &str) -> AiRun {
-    run.extra.insert("code".to_owned(), json!(code));
+    run.code = Some(code.to_owned());
     run
 }

@@ -1,8 +1,10 @@
 //! Missions: when they run next, and what their form says.
 
+use std::collections::BTreeMap;
+
 use mana_core::{
     Map, Micros,
-    mission::{Cadence, Problem, cadence, cadence::Zone, check_mission},
+    mission::{Cadence, Mission, Problem, Terms, cadence, cadence::Zone, check_mission},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +26,16 @@ impl Core {
             let zone = BrowserZone::named(&input.timezone).map_err(fault)?;
             let at = cadence::next_after(&cadence, &zone, input.after);
             Ok(json!({ "at": at }))
+        })
+    }
+
+    /// `{mission, agents, settings}`, the data of the mission, of agents by their id and of the settings → the
+    /// mission's terms: its agent, whose `policy` is the `overrides` of the other calls, its model and its bounds.
+    pub fn terms(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: TermsInput| {
+            let mission = Mission::parse("", &input.mission);
+            let agent = |id: &str| input.agents.get(id);
+            Ok(Terms::of(&mission, agent, input.settings.as_ref()))
         })
     }
 
@@ -52,6 +64,14 @@ struct NextRun {
     cadence: Option<Value>,
     timezone: String,
     after: Micros,
+}
+
+#[derive(Debug, Deserialize)]
+struct TermsInput {
+    mission: Map,
+    #[serde(default)]
+    agents: BTreeMap<String, Map>,
+    settings: Option<Map>,
 }
 
 #[wasm_bindgen(inline_js = r#"

@@ -80,6 +80,26 @@ impl Actor {
         }
     }
 
+    /// The AI, under the name that its agent has at this moment. An empty name is left out.
+    pub fn agent(
+        mission_id: impl Into<String>,
+        iteration_id: impl Into<String>,
+        rationale: impl Into<String>,
+        principal_id: Option<&str>,
+        display_name: Option<&str>,
+    ) -> Actor {
+        let named = [("principalId", principal_id), ("displayName", display_name)];
+        let extra = named
+            .into_iter()
+            .filter_map(|(field, value)| Some((field.to_owned(), value?.into())));
+        Actor::Ai {
+            mission_id: mission_id.into(),
+            iteration_id: iteration_id.into(),
+            rationale: rationale.into(),
+            extra: extra.collect(),
+        }
+    }
+
     /// A part of Mana.
     pub fn system(source: SystemSource) -> Actor {
         Actor::System {

@@ -21,6 +21,9 @@ use crate::{
     mission::AiRun,
     mission::Iteration,
     mission::Problem,
+    mission::Terms,
+    mission::schema::AgentData,
+    mission::schema::SettingsData,
     mission::schema::MissionData,
     Proposal,
     RecordKey,
@@ -32,8 +35,9 @@ struct Wire;
 pub fn components() -> Components {
     let mut components = Wire::openapi().components.unwrap_or_default();
     for (name, schema) in &mut components.schemas {
-        // A mission's record says null for nothing; everything else leaves out what there is not.
-        let absent = if name == "MissionData" {
+        // These records say null for nothing; everything else leaves out what there is not.
+        let records = ["MissionData", "AgentData", "SettingsData"];
+        let absent = if records.contains(&name.as_str()) {
             Absent::Null
         } else {
             Absent::LeftOut

@@ -28,9 +28,11 @@ pub enum Policy {
 
 /// What a person set instead of the manifests' policies. The closest one counts: tool, module, default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Overrides {
     /// For every tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Policy>,
     /// For the tools of a module, by its id.
     pub modules: BTreeMap<String, Policy>,

@@ -221,11 +221,15 @@ mod tests {
             mission_id: "m1".to_owned(),
             slot: "due:1".to_owned(),
             status: RunStatus::Skipped,
-            reason: Some("overlap".to_owned()),
+            code: Some("overlap".to_owned()),
+            reason: Some("The run before was still going on.".to_owned()),
+            details: Some(serde_json::Map::new()),
             started_at: Micros(1),
             finished_at: Micros(2),
             attempts: 1,
             tokens: Some(3),
+            cost: Some(0.5),
+            model: Some("m".to_owned()),
             extra: serde_json::Map::new(),
         };
         shapes().assert("AiRun", &serde_json::to_value(run).unwrap());

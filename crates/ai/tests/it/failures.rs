@@ -129,7 +129,7 @@ async fn missions_e1_each_bad_answer_is_a_failed_iteration_with_its_reason_and_t
             Some(error.message.as_str()),
             "{code}"
         );
-        assert_eq!(runs[0].extra["code"], **code, "{code}");
+        assert_eq!(runs[0].code.as_deref(), Some(**code), "{code}");
     }
 }
 
@@ -285,8 +285,8 @@ async fn missions_e5_a_retry_that_works_replaces_the_failure_and_keeps_its_begin
         (1, RunStatus::Ran, 2)
     );
     assert_eq!(
-        (runs[0].reason.as_deref(), runs[0].extra.get("code")),
-        (None, Some(&serde_json::Value::Null))
+        (runs[0].reason.as_deref(), runs[0].code.as_deref()),
+        (None, None)
     );
 }
 

@@ -28,7 +28,7 @@ async fn missions_t3_while_a_plan_waits_for_review_the_occurrence_is_skipped_and
     );
     let skipped = world.runs(&id).await.pop().expect("a record");
     assert_eq!(
-        (skipped.status, skipped.extra["code"].as_str()),
+        (skipped.status, skipped.code.as_deref()),
         (Skipped, Some("waiting-for-review"))
     );
     assert!(skipped.reason.expect("a reason").contains("One proposal"));
@@ -160,7 +160,7 @@ async fn missions_t8_occurrences_during_a_long_run_are_skipped_with_a_record() {
         statuses,
         [(due, Ran), (minute(1), Skipped), (minute(2), Skipped)]
     );
-    assert_eq!(world.runs(&id).await[1].extra["code"], "overlap");
+    assert_eq!(world.runs(&id).await[1].code.as_deref(), Some("overlap"));
     assert_eq!(world.mission_now(&id).await.next_run_at, Some(minute(3)));
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::status::StepStatus;
-use crate::{Map, time::Micros};
+use crate::{Map, actor::Actor, time::Micros};
 
 /// One run of a mission: its plan, or why there is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,12 @@ pub struct Iteration {
     /// The model that planned it; `builtin/outline` is no AI.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The agent that planned it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal_id: Option<String>,
+    /// What the agent was called then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
     /// Fields of a later version.
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]
@@ -185,6 +191,12 @@ impl Iteration {
         serde_json::to_value(self).unwrap_or(Value::Null)
     }
 
+    /// The author of what a step of this iteration does: the AI, under the name of the agent that planned it.
+    pub fn actor(&self, mission_id: &str, rationale: &str) -> Actor {
+        let (id, name) = (self.principal_id.as_deref(), self.display_name.as_deref());
+        Actor::agent(mission_id, &self.id, rationale, id, name)
+    }
+
     /// How many steps wait for a decision.
     pub fn open_steps(&self) -> usize {
         if self.error.is_some() {
@@ -223,9 +235,17 @@ pub struct AiRun {
     pub slot: String,
     /// What became of it.
     pub status: RunStatus,
-    /// Why it did not run, or what failed.
+    /// Why it did not run, or what failed, as a word for programs: `waiting-for-review`, `over-budget`, `timeout` …
+    /// `spec/MISSIONS.md` lists them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Why it did not run, or what failed, in English.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The figures and times in `reason`, by name, for whoever says it in another language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<std::collections::BTreeMap<String, Value>>))]
+    pub details: Option<Map>,
     /// When the (first) attempt began, or the occurrence was due.
     pub started_at: Micros,
     /// When that was known.
@@ -237,6 +257,12 @@ pub struct AiRun {
     /// Tokens used, as the gateway counts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
+    /// What they cost, in US dollars; none where the model has no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// The model that answered, or was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Fields of a later version.
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]

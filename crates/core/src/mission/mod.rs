@@ -1,6 +1,8 @@
 //! Missions: what a person wants done again and again, when it is due, and
 //! what became of each time. Rules: `spec/MISSIONS.md`.
 
+pub mod agent;
+pub mod budget;
 pub mod cadence;
 mod check;
 pub mod followup;
@@ -11,6 +13,8 @@ pub mod schema;
 pub mod slot;
 mod status;
 
+pub use agent::{Agent, Settings, Terms};
+pub use budget::Budget;
 pub use cadence::Cadence;
 pub use check::check_mission;
 pub use followup::{ScheduleRow, follow_up, schedule_row};
@@ -29,6 +33,10 @@ pub const APP: &str = "ai";
 pub const MISSIONS: &str = "aiMissions";
 /// The table of run records.
 pub const RUNS: &str = "aiRuns";
+/// The table of agents.
+pub const AGENTS: &str = "aiAgents";
+/// The table of what a person sets for all their missions.
+pub const SETTINGS: &str = "aiSettings";
 
 /// Whether a mission runs by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +99,8 @@ pub struct Mission {
     pub overlap_allowed: bool,
     /// How late an occurrence may still be made up for.
     pub catch_up_minutes: Option<u32>,
+    /// What it may spend.
+    pub budget: Budget,
     /// What it did, oldest first.
     pub iterations: Vec<Iteration>,
     /// It is in the bin.
@@ -141,10 +151,11 @@ impl Mission {
             retry_slot: text(data, "retrySlot", &mut problems),
             failures: count(data, "failures", &mut problems).unwrap_or(0),
             paused_reason: text(data, "pausedReason", &mut problems),
-            agent_id: text(data, "agentId", &mut problems),
+            agent_id: text(data, "agentId", &mut problems).filter(|id| !id.trim().is_empty()),
             model: text(data, "model", &mut problems).filter(|name| !name.trim().is_empty()),
             overlap_allowed: text(data, "overlap", &mut problems).as_deref() == Some("allow"),
             catch_up_minutes: count(data, "catchUpMinutes", &mut problems),
+            budget: Budget::parse(data.get("budget"), &mut problems),
             iterations,
             deleted: present(data, "deletedAt").is_some(),
             problems,

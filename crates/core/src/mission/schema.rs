@@ -7,7 +7,46 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::time::Micros;
+use super::Budget;
+use crate::{policy::Overrides, time::Micros};
+
+/// What an agent's record holds. A field may be null where nothing is to be said.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentData {
+    /// What it is called.
+    pub name: String,
+    /// One or two characters, drawn as its mark.
+    pub avatar: Option<String>,
+    /// What it is for, in a line.
+    pub role: Option<String>,
+    /// How it works, in Markdown.
+    pub system_prompt: Option<String>,
+    /// What it keeps in mind, in Markdown.
+    pub memory: Option<String>,
+    /// What it may do, where that differs from the modules' own policy.
+    pub policy: Option<Overrides>,
+    /// The model that it asks.
+    pub model: Option<String>,
+    /// What all its missions may spend together.
+    pub budget: Option<Budget>,
+    /// How many of its missions may run at a time.
+    pub concurrency: Option<u32>,
+}
+
+/// What the record of a person's settings for missions holds; its id is `settings`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingsData {
+    /// What all missions may spend together.
+    pub budget: Option<Budget>,
+    /// Prompts and answers are kept for a look behind the scenes.
+    pub debug: Option<bool>,
+    /// The most steps that a run may propose, 1 to 20; else 5.
+    pub max_steps: Option<u32>,
+    /// The most proposals of one mission that may wait, 1 to 200; else 25.
+    pub max_open_proposals: Option<u32>,
+}
 
 /// What a mission's record holds beside its iterations. A field may be null where nothing is to be said.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -29,7 +68,7 @@ pub struct MissionData {
     pub state: MissionState,
     /// When it is due next. Server and device write it.
     pub next_run_at: Option<Micros>,
-    /// The agent that it is given to.
+    /// The agent that it is given to; else the default one.
     pub agent_id: Option<String>,
     /// The model that it asks for.
     pub model: Option<String>,
@@ -37,6 +76,8 @@ pub struct MissionData {
     pub overlap: Option<Overlap>,
     /// How late an occurrence may still be made up for.
     pub catch_up_minutes: Option<u32>,
+    /// What it may spend.
+    pub budget: Option<Budget>,
     /// The slot that `nextRunAt` tries again. Written by the server.
     pub retry_slot: Option<String>,
     /// Failed runs in a row. Written by the server.
@@ -176,7 +217,7 @@ mod tests {
     use serde_json::{from_value, json, to_value};
 
     use super::*;
-    use crate::{Map, mission, mission::check_mission};
+    use crate::{Map, mission, mission::check_mission, policy::Policy};
 
     fn mission(cadence: Cadence) -> MissionData {
         MissionData {
@@ -196,6 +237,10 @@ mod tests {
             model: Some("m1".to_owned()),
             overlap: Some(Overlap::Allow),
             catch_up_minutes: Some(7),
+            budget: Some(Budget {
+                tokens_per_day: Some(8),
+                ..Budget::default()
+            }),
             retry_slot: Some("due:1".to_owned()),
             failures: Some(2),
             paused_reason: Some("paused".to_owned()),
@@ -235,10 +280,53 @@ mod tests {
             assert_eq!(read.model.as_deref(), Some("m1"));
             assert!(read.overlap_allowed);
             assert_eq!(read.catch_up_minutes, Some(7));
+            assert_eq!(read.budget.tokens_per_day, Some(8));
             assert_eq!(read.retry_slot.as_deref(), Some("due:1"));
             assert_eq!(read.failures, 2);
             assert_eq!(read.paused_reason.as_deref(), Some("paused"));
         }
+    }
+
+    #[test]
+    fn schema_of_an_agent_and_of_settings_is_what_the_parser_reads() {
+        let budget = Budget {
+            tokens_per_day: Some(1),
+            money_per_day: Some(0.5),
+            tokens_per_run: Some(2),
+        };
+        let policy = Overrides {
+            default: Some(Policy::Deny),
+            modules: [("todo".to_owned(), Policy::Auto)].into(),
+            tools: [("create_task".to_owned(), Policy::Propose)].into(),
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let agent = AgentData {
+            name: "Flora".to_owned(),
+            avatar: text("F"),
+            role: text("Gardens"),
+            system_prompt: text("Think in seasons."),
+            memory: text("Clay soil."),
+            policy: Some(policy.clone()),
+            model: text("m1"),
+            budget: Some(budget.clone()),
+            concurrency: Some(2),
+        };
+        let wire: Map = from_value(to_value(agent).unwrap()).unwrap();
+        let mut all = wire.clone();
+        let read = mission::Agent::parse("a1", &wire);
+        assert_eq!((&read.policy, &read.budget), (&policy, &budget));
+        all.insert("id".to_owned(), json!("a1"));
+        assert_eq!(to_value(read).unwrap(), Value::Object(all));
+
+        let settings = SettingsData {
+            budget: Some(budget),
+            debug: Some(true),
+            max_steps: Some(3),
+            max_open_proposals: Some(4),
+        };
+        let wire: Map = from_value(to_value(settings).unwrap()).unwrap();
+        let read = mission::Settings::parse(&wire);
+        assert_eq!(to_value(read).unwrap(), Value::Object(wire));
     }
 
     #[test]

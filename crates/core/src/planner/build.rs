@@ -1,8 +1,6 @@
 //! From a plan, or a failure, to the records that tell of it. Rules MISSIONS
 //! I1–I6.
 
-use serde_json::json;
-
 use super::parser::{Plan, RefusedStep};
 use crate::Map;
 use crate::ids;
@@ -26,6 +24,10 @@ pub struct Attempt {
     pub model: Option<String>,
     /// Tokens used.
     pub tokens: Option<u64>,
+    /// What they cost, in US dollars.
+    pub cost: Option<f64>,
+    /// The agent that planned, and what it is called now.
+    pub agent: Option<(String, String)>,
 }
 
 impl Attempt {
@@ -92,20 +94,20 @@ impl Attempt {
 
     /// The record of this occurrence.
     pub fn run(&self, status: RunStatus, reason: Option<String>) -> AiRun {
-        let mut extra = Map::new();
-        if let Some(model) = &self.model {
-            extra.insert("model".to_owned(), json!(model));
-        }
         AiRun {
             mission_id: self.mission_id.clone(),
             slot: self.slot.clone(),
             status,
+            code: None,
             reason,
+            details: None,
             started_at: self.started_at,
             finished_at: self.finished_at,
             attempts: self.attempts,
             tokens: self.tokens,
-            extra,
+            cost: self.cost,
+            model: self.model.clone(),
+            extra: Map::new(),
         }
     }
 
@@ -118,6 +120,8 @@ impl Attempt {
             updated_at: Some(self.finished_at),
             source: "server".to_owned(),
             model: self.model.clone(),
+            principal_id: self.agent.as_ref().map(|(id, _)| id.clone()),
+            display_name: self.agent.as_ref().map(|(_, name)| name.clone()),
             ..Iteration::default()
         }
     }

@@ -527,6 +527,8 @@ fn attempt() -> Attempt {
         attempts: 1,
         model: Some("ollama/qwen".into()),
         tokens: Some(700),
+        cost: Some(0.01),
+        agent: Some(("gardener".into(), "Flora".into())),
     }
 }
 

@@ -287,11 +287,9 @@ fn normal(params: &Map) -> Value {
 }
 
 fn actor(proposal: &Proposal, place: &Place) -> Actor {
-    Actor::ai(
-        &proposal.mission_id,
-        &proposal.iteration_id,
-        &place.step.rationale,
-    )
+    place
+        .iteration
+        .actor(&proposal.mission_id, &place.step.rationale)
 }
 
 /// Refuses where a field that the proposal touches was written since it was shown, with what was seen,
