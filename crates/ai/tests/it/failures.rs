@@ -129,7 +129,7 @@ async fn missions_e1_each_bad_answer_is_a_failed_iteration_with_its_reason_and_t
             Some(error.message.as_str()),
             "{code}"
         );
-        assert_eq!(runs[0].code.as_deref(), Some(**code), "{code}");
+        assert_eq!(runs[0].code.as_deref(), Some(*code), "{code}");
     }
 }
 

@@ -342,6 +342,56 @@ export interface components {
             /** @description Where in the normalised change, as a JSON pointer. */
             field: string;
         };
+        /** @description Who plans a mission: a manner of working and what it may do. A mission belongs to one. */
+        Agent: {
+            /** @description One or two characters, drawn as its mark; empty where its name's first letter will do. */
+            avatar: string;
+            /** @description What all its missions may spend together. */
+            budget: components["schemas"]["Budget"];
+            /**
+             * Format: int32
+             * @description How many of its missions may run at a time.
+             */
+            concurrency?: number;
+            /** @description The record's id. */
+            id: string;
+            /** @description What it keeps in mind, in Markdown. */
+            memory: string;
+            /** @description The model that it asks. */
+            model?: string;
+            /** @description What it is called. */
+            name: string;
+            /** @description What it may do, where that differs from the modules' own policy. */
+            policy: components["schemas"]["Overrides"];
+            /** @description What could not be read. */
+            problems?: components["schemas"]["Problem"][];
+            /** @description What it is for, in a line. */
+            role: string;
+            /** @description How it works, in Markdown, from the person to the model. */
+            systemPrompt: string;
+        };
+        /** @description What an agent's record holds. A field may be null where nothing is to be said. */
+        AgentData: {
+            /** @description One or two characters, drawn as its mark. */
+            avatar?: string | null;
+            budget?: components["schemas"]["Budget"] | null;
+            /**
+             * Format: int32
+             * @description How many of its missions may run at a time.
+             */
+            concurrency?: number | null;
+            /** @description What it keeps in mind, in Markdown. */
+            memory?: string | null;
+            /** @description The model that it asks. */
+            model?: string | null;
+            /** @description What it is called. */
+            name: string;
+            policy?: components["schemas"]["Overrides"] | null;
+            /** @description What it is for, in a line. */
+            role?: string | null;
+            /** @description How it works, in Markdown. */
+            systemPrompt?: string | null;
+        };
         /** @description The record of one occurrence, in `aiRuns`; its id is the iteration's. */
         AiRun: {
             /**
@@ -349,11 +399,27 @@ export interface components {
              * @description How often it was tried.
              */
             attempts: number;
+            /**
+             * @description Why it did not run, or what failed, as a word for programs: `waiting-for-review`, `over-budget`, `timeout` …
+             *     `spec/MISSIONS.md` lists them.
+             */
+            code?: string;
+            /**
+             * Format: double
+             * @description What they cost, in US dollars; none where the model has no price.
+             */
+            cost?: number;
+            /** @description The figures and times in `reason`, by name, for whoever says it in another language. */
+            details?: {
+                [key: string]: unknown;
+            };
             /** @description When that was known. */
             finishedAt: components["schemas"]["Timestamp"];
             /** @description The mission. */
             missionId: string;
-            /** @description Why it did not run, or what failed. */
+            /** @description The model that answered, or was asked. */
+            model?: string;
+            /** @description Why it did not run, or what failed, in English. */
             reason?: string;
             /** @description The occurrence. */
             slot: string;
@@ -380,6 +446,24 @@ export interface components {
             /** @description `open`, `invite` or `closed`. */
             signup: string;
             version: string;
+        };
+        /** @description What a mission, an agent or a person may spend; what isn't set is unlimited. */
+        Budget: {
+            /**
+             * Format: double
+             * @description US dollars in a day of the account's time zone.
+             */
+            moneyPerDay?: number;
+            /**
+             * Format: int64
+             * @description Tokens of prompts and answers in a day of the account's time zone.
+             */
+            tokensPerDay?: number;
+            /**
+             * Format: int64
+             * @description Tokens of prompts and answers in one run, all its rounds together.
+             */
+            tokensPerRun?: number;
         };
         /** @description How often a mission runs, on the wall clock of its time zone. */
         Cadence: {
@@ -616,6 +700,8 @@ export interface components {
         };
         /** @description One run of a mission: its plan, or why there is none. */
         Iteration: {
+            /** @description What the agent was called then. */
+            displayName?: string;
             /** @description Why the run failed. */
             error?: components["schemas"]["RunError"];
             /** @description When the plan was complete. Records that its steps create carry it. */
@@ -628,6 +714,8 @@ export interface components {
             overallStatus?: components["schemas"]["OverallStatus"];
             /** @description The steps, in their order. */
             plan: components["schemas"]["Step"][];
+            /** @description The agent that planned it. */
+            principalId?: string;
             /** @description The occurrence that it answers. */
             slot: string;
             /** @description `server`, or `browser` for a plan made in a tab. */
@@ -733,8 +821,9 @@ export interface components {
         };
         /** @description What a mission's record holds beside its iterations. A field may be null where nothing is to be said. */
         MissionData: {
-            /** @description The agent that it is given to. */
+            /** @description The agent that it is given to; else the default one. */
             agentId?: string | null;
+            budget?: components["schemas"]["Budget"] | null;
             /** @description How often it runs. */
             cadence: components["schemas"]["Cadence"];
             /**
@@ -814,6 +903,19 @@ export interface components {
          * @enum {string}
          */
         Overlap: "skip" | "allow";
+        /** @description What a person set instead of the manifests' policies. The closest one counts: tool, module, default. */
+        Overrides: {
+            /** @description For every tool. */
+            default?: components["schemas"]["Policy"];
+            /** @description For the tools of a module, by its id. */
+            modules?: {
+                [key: string]: components["schemas"]["Policy"];
+            };
+            /** @description For a tool, by its name. */
+            tools?: {
+                [key: string]: components["schemas"]["Policy"];
+            };
+        };
         /**
          * @description What a tool may do.
          * @enum {string}
@@ -1005,6 +1107,41 @@ export interface components {
             /** @description Its value, null where it had none. */
             value: unknown;
         };
+        /** @description What a person sets for all their missions. */
+        Settings: {
+            /** @description What all missions may spend together. */
+            budget: components["schemas"]["Budget"];
+            /** @description Prompts and answers are kept for a look behind the scenes. */
+            debug: boolean;
+            /**
+             * Format: int32
+             * @description The most proposals of one mission that may wait.
+             */
+            maxOpenProposals: number;
+            /**
+             * Format: int32
+             * @description The most steps that a run may propose.
+             */
+            maxSteps: number;
+            /** @description What could not be read. */
+            problems?: components["schemas"]["Problem"][];
+        };
+        /** @description What the record of a person's settings for missions holds; its id is `settings`. */
+        SettingsData: {
+            budget?: components["schemas"]["Budget"] | null;
+            /** @description Prompts and answers are kept for a look behind the scenes. */
+            debug?: boolean | null;
+            /**
+             * Format: int32
+             * @description The most proposals of one mission that may wait, 1 to 200; else 25.
+             */
+            maxOpenProposals?: number | null;
+            /**
+             * Format: int32
+             * @description The most steps that a run may propose, 1 to 20; else 5.
+             */
+            maxSteps?: number | null;
+        };
         /** @description What one says of oneself to get an account. */
         SignUp: {
             /** @description The address to sign in with. */
@@ -1141,6 +1278,19 @@ export interface components {
             prompt?: components["schemas"]["PromptQuery"];
             /** @description It holds a single record, whose id is the module's. */
             singleton?: boolean;
+        };
+        /** @description What a mission runs under: who plans it, what that agent may do, whom it asks, and within which bounds. */
+        Terms: {
+            /** @description The mission's agent; its policy is the one that counts. */
+            agent: components["schemas"]["Agent"];
+            /** @description The agent that the mission names is gone, and the default one stands in. */
+            agentGone: boolean;
+            /** @description What the mission itself may spend. The agent's and the person's budgets count beside it. */
+            budget: components["schemas"]["Budget"];
+            /** @description The model to ask; none where the server's own choice counts. */
+            model?: string;
+            /** @description The person's settings. */
+            settings: components["schemas"]["Settings"];
         };
         /** @description The runner's state. */
         Tick: {
