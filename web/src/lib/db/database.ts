@@ -7,6 +7,8 @@ export interface OutboxRow {
 	seq: number;
 	eventId: string;
 	change: Change;
+	/** Where the cursor stood when the change was written (T4); rows of an older version don't say. */
+	since?: string;
 }
 
 /** A change that the server refused, with its reason. */
@@ -15,6 +17,8 @@ export interface SetAsideRow {
 	change: Change;
 	reason: string;
 	at: string;
+	/** As in the outbox. */
+	since?: string;
 }
 
 /** Single values, by key. */

@@ -40,8 +40,9 @@ export async function execute(replica: Replica, command: Command): Promise<Row[]
 					? await write(replica, command.actor, command.writes, last)
 					: await decide(replica, command.proposalId, command.decision, last);
 			await db.records.bulkPut(outcome.records);
+			const since = (await db.readMeta('cursor')) ?? '';
 			await db.outbox.bulkAdd(
-				outcome.changes.map((change) => ({ eventId: change.eventId, change }))
+				outcome.changes.map((change) => ({ eventId: change.eventId, change, since }))
 			);
 			if (outcome.proposal) await db.proposals.put(outcome.proposal);
 			await db.writeMeta('clock', outcome.last);

@@ -41,7 +41,7 @@ export async function retrySetAside(eventId: string): Promise<void> {
 	await db.transaction('rw', [db.outbox, db.setAside], async () => {
 		const row = await db.setAside.get(eventId);
 		if (!row) return;
-		await db.outbox.add({ eventId: row.eventId, change: row.change });
+		await db.outbox.add({ eventId: row.eventId, change: row.change, since: row.since });
 		await db.setAside.delete(eventId);
 	});
 	bus.publish('setAside', {});

@@ -248,6 +248,74 @@ describe('sync', () => {
 		expect(row?.data.title).toBe('Task 0');
 	});
 
+	describe('T4 reads again what a stamp that was set back may have beaten', () => {
+		/**
+		 * A device an hour ahead writes `mine` while a push is under way whose answer brings `theirs`; the server then sets
+		 * the stamp of `mine` back, before `theirs`.
+		 */
+		async function beaten() {
+			const { replica, server, engine } = await device();
+			server.serverTime = () => '2026-04-08T10:00:00.000000Z';
+			replica.clockOffset = Date.parse('2026-04-08T11:00:00Z') - Date.now();
+			await write(replica, tasks(1, 'first'));
+			server.add(fromElsewhere('x', 'theirs', '2026-04-08T09:59:00.000000Z'));
+			const post = server.post;
+			server.post = async (body) => {
+				const answer = await post(body);
+				server.post = post;
+				replica.clockOffset = Date.parse('2026-04-08T11:00:00Z') - Date.now();
+				await write(replica, [{ app: 'todo', table: 'tasks', id: 'x', op: 'update', set: { title: 'mine' } }]);
+				return answer;
+			};
+			server.adjust = (change) =>
+				change.id === 'x' ? [{ eventId: change.eventId, field: '/fields/title/updatedAt', at: at(1) }] : [];
+			const title = async () => (await replica.read({ app: 'todo', table: 'tasks', id: 'x' }))?.data.title;
+			return { replica, server, engine, title };
+		}
+
+		it('from where the cursor stood when the change was written', async () => {
+			const { server, engine, title } = await beaten();
+			await engine.sync();
+			expect(await title()).toBe('theirs');
+			expect(server.requests.map((request) => request.since)).toEqual(['0', '2', '0']);
+		});
+
+		it('from a snapshot where that is not known', async () => {
+			const { replica, server, engine, title } = await beaten();
+			const merge = server.post;
+			server.post = async (body) => {
+				const answer = await merge(body);
+				// As an older version of the app left its outbox.
+				await replica.db.outbox.toCollection().modify((row) => delete row.since);
+				return answer;
+			};
+			const again = new SyncEngine(replica, server);
+			void engine;
+			await again.sync();
+			expect(await title()).toBe('theirs');
+			expect(server.asked).toEqual(['', '']);
+		});
+
+		it('and not where nothing came in between', async () => {
+			const { replica, server, engine } = await device();
+			await engine.sync();
+			await write(replica, tasks(1));
+			server.adjust = (change) => [{ eventId: change.eventId, field: '/at', at: at(1) }];
+			await engine.sync();
+			expect(server.requests.map((request) => request.since)).toEqual(['0', '0']);
+		});
+	});
+
+	it('T4 a change that one server refused and another took is no longer set aside', async () => {
+		const { replica, server, engine } = await device();
+		await write(replica, tasks(1));
+		const [row] = await replica.db.outbox.toArray();
+		await replica.db.setAside.put({ eventId: row!.eventId, change: row!.change, reason: 'Not here.', at: at(1) });
+		await engine.sync();
+		expect(server.log).toHaveLength(1);
+		expect(await replica.db.setAside.count()).toBe(0);
+	});
+
 	it('T6 follows the server’s clock', async () => {
 		const { replica, server, engine } = await device();
 		server.serverTime = () => new Date(Date.now() + 7_200_000).toISOString();

@@ -53,10 +53,9 @@ export class SyncEngine {
 		}
 		this.#batchChanges = Math.min(BATCH_CHANGES, this.#batchChanges * 2);
 		const heardAt = (sentAt + Date.now()) / 2;
-		const waiting = await this.#takeOver(batch, answer, heardAt).catch((thrown: unknown) => {
+		return this.#takeOver(batch, since, answer, heardAt).catch((thrown: unknown) => {
 			throw storageError(thrown);
 		});
-		return answer.hasMore || waiting > 0;
 	}
 
 	/** A page of a snapshot, by which a device begins that is new, or behind what the log keeps (S7, R3). */
@@ -124,12 +123,16 @@ export class SyncEngine {
 		return end === -1 ? rows : rows.slice(0, Math.max(1, end));
 	}
 
-	/** Merge the answer, clear the batch and move the cursor: together or not at all. Answers what still waits. */
-	async #takeOver(batch: OutboxRow[], answer: SyncAnswer, localMs: number): Promise<number> {
-		const { db, core } = this.replica;
+	/**
+	 * Merge the answer, clear the batch and move the cursor: together or not at all. True where there is more to send
+	 * or to read.
+	 */
+	async #takeOver(batch: OutboxRow[], since: string, answer: SyncAnswer, localMs: number): Promise<boolean> {
+		const { db, core, bus } = this.replica;
 		let rows: Row[] = [];
-		let waiting = 0;
-		await db.transaction('rw', [db.records, db.outbox, db.meta], async () => {
+		let more = answer.hasMore;
+		let taken = 0;
+		await db.transaction('rw', [db.records, db.outbox, db.setAside, db.meta], async () => {
 			const adjusted = groupByEvent(answer.adjusted);
 			const setBack = batch.filter((row) => adjusted.has(row.eventId));
 			const keys = [...setBack.map((row) => row.change), ...answer.serverChanges].map(changeKey);
@@ -154,14 +157,22 @@ export class SyncEngine {
 			}
 			await db.records.bulkPut([...changed.values()]);
 			await db.outbox.bulkDelete(batch.map((row) => row.seq));
-			await db.writeMeta('cursor', answer.syncedUntil);
+			// What one server refused another may have taken.
+			taken = await db.setAside.where('eventId').anyOf(batch.map((row) => row.eventId)).delete();
+			// What came between the writing of a change and now may have lost here to a stamp that was set back: then it
+			// is read again, from a snapshot on if nobody knows from where. In order, the first row is the oldest.
+			const moved = (await db.readMeta('cursor')) !== since;
+			const reread = setBack.find((row) => moved || row.since !== since);
+			await db.writeMeta('cursor', reread ? (reread.since ?? '') : answer.syncedUntil);
+			if (reread && !reread.since) await db.writeMeta('snapshotAfter', '');
 			await db.writeMeta('lastSyncedAt', new Date().toISOString());
 			await this.#observe(answer.serverTime, localMs);
-			waiting = await db.outbox.count();
+			more ||= reread !== undefined || (await db.outbox.count()) > 0;
 			rows = [...changed.values()].map(asRow);
 		});
 		this.replica.committed(rows);
-		return waiting;
+		if (taken > 0) bus.publish('setAside', {});
+		return more;
 	}
 
 	/** Follow the server's clock. */
@@ -205,7 +216,8 @@ export class SyncEngine {
 				eventId: row.eventId,
 				change: row.change,
 				reason,
-				at: new Date().toISOString()
+				at: new Date().toISOString(),
+				since: row.since
 			});
 			await db.outbox.delete(row.seq);
 		});
