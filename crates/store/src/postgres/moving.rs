@@ -1,6 +1,9 @@
 //! A log on its way out of this database, or into it.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use futures_util::{TryStreamExt, stream::BoxStream};
 use sqlx::{AssertSqlSafe, Row};
@@ -9,6 +12,7 @@ use super::{
     Db, accounts,
     lock::LogTx,
     log::{self, COLUMNS},
+    notices::Message,
     push, retention,
 };
 use crate::{
@@ -69,6 +73,7 @@ pub(super) async fn import(
     let user = account.id.clone();
     let mut log = db.write(&user).await?;
     let mut imported = accounts::import(&mut log.tx, account).await?;
+    let mut news = News::default();
     let mut batch = Vec::new();
     let mut bytes = 0;
     while let Some(next) = rows.try_next().await? {
@@ -81,16 +86,30 @@ pub(super) async fn import(
         batch.push((next, row));
         if batch.len() >= CHUNK || bytes > PAGE_BYTES {
             let full = std::mem::take(&mut batch);
-            take(db, &mut log, &user, full, &mut imported).await?;
+            take(db, &mut log, &user, full, &mut imported, &mut news).await?;
             bytes = 0;
         }
     }
-    take(db, &mut log, &user, batch, &mut imported).await?;
+    take(db, &mut log, &user, batch, &mut imported, &mut news).await?;
     if floor > Cursor::BEGINNING {
         retention::raise_floor(&mut log.tx, &user, floor).await?;
     }
+    if !news.tables.is_empty() {
+        // Servers on this database have devices that wait for it.
+        Message::committed(&user, &news.tables, None)
+            .schedule(news.schedule)
+            .send(&mut log.tx, &db.instance)
+            .await?;
+    }
     log.tx.commit().await?;
     Ok(imported)
+}
+
+/// What servers are told of an import.
+#[derive(Default)]
+struct News {
+    tables: BTreeSet<(String, String)>,
+    schedule: bool,
 }
 
 /// Stores the rows that are not there yet, and moves the log's end.
@@ -100,6 +119,7 @@ async fn take(
     user: &UserId,
     batch: Vec<(LogRow, ChangeRow)>,
     imported: &mut Imported,
+    news: &mut News,
 ) -> Result<()> {
     let sent = batch.len();
     let events: Vec<&str> = batch.iter().map(|(_, row)| row.event_id.as_str()).collect();
@@ -125,6 +145,9 @@ async fn take(
     let states = push::states(&mut log.tx, user, &keys).await?;
     let folded = fold::replay(&db.registry, &states, &changes);
     push::project(&mut log.tx, user, log.head, &folded).await?;
+    let tables = changes.iter().map(fold::key_of);
+    news.tables.extend(tables.map(|key| (key.app, key.table)));
+    news.schedule |= !folded.schedule.is_empty();
     imported.stored += rows.len() as u64;
     imported.present += (sent - rows.len()) as u64;
     Ok(())

@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use futures_util::{StreamExt, stream};
 use mana_core::manifest::Registry;
-use mana_store::{Accounts, PostgresStore, RunRequest, Store, StoreError, StoreNotice};
+use mana_store::{
+    Accounts, Cursor, Maintenance, PostgresStore, RunRequest, Scope, SqliteStore, Store,
+    StoreError, StoreNotice,
+};
 use mana_test_postgres::Cluster;
 
 use super::*;
@@ -56,6 +60,47 @@ async fn sync_s8_servers_hear_each_other_and_not_themselves() {
     let ended = StoreNotice::SessionEnded("a session".into());
     assert_eq!(next(&mut to_two).await, ended);
     assert_eq!(next(&mut to_one).await, committed("you", "laptop"));
+}
+
+#[tokio::test]
+async fn sync_s8_r6_an_import_beside_servers_is_told_to_them() {
+    let (database, one) = database().await;
+    let beside = store(&Cluster::shared().url(&database)).await;
+    let mut heard = one.notices().unwrap();
+    let elsewhere = SqliteStore::memory(Arc::new(Registry::builtin()))
+        .await
+        .unwrap();
+    let user = elsewhere
+        .create_user(new_user("a@x.org"), NOW)
+        .await
+        .unwrap();
+    let me = Scope::own(&user.id);
+    let changes = vec![task("a", "x", NOW), hourly("m")];
+    push(&*elsewhere, &me, "c", changes, NOW).await;
+    let rows = elsewhere
+        .export(&me, Cursor::BEGINNING, 100)
+        .await
+        .unwrap()
+        .rows;
+    for _ in 0..2 {
+        let rows = stream::iter(rows.clone()).map(Ok).boxed();
+        beside
+            .import(user.clone(), Cursor::BEGINNING, rows)
+            .await
+            .unwrap();
+    }
+    push(&*beside, &me, "later", vec![task("b", "x", NOW)], NOW).await;
+
+    let tables = [("ai", "aiMissions"), ("todo", "tasks")];
+    let told = StoreNotice::Committed {
+        user: user.id.clone(),
+        tables: Some(tables.map(|(app, table)| (app.into(), table.into())).into()),
+        client: None,
+    };
+    assert_eq!(next(&mut heard).await, told);
+    assert_eq!(next(&mut heard).await, StoreNotice::Schedule);
+    // What was there already is no news.
+    assert_eq!(next(&mut heard).await, committed(user.id.as_str(), "later"));
 }
 
 #[tokio::test]
