@@ -89,6 +89,15 @@ pub struct Session {
     pub expires_at: Micros,
 }
 
+/// An invitation that nobody has used yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// Names it to whoever made it, in hexadecimal digits; the secret can't be told from it.
+    pub id: String,
+    /// Until when it is good.
+    pub expires_at: Micros,
+}
+
 /// The verbs around accounts, each one transaction. Tokens and secrets are stored as SHA-256 only.
 #[async_trait]
 pub trait Accounts: Send + Sync {
@@ -100,6 +109,9 @@ pub trait Accounts: Send + Sync {
 
     /// Spends an invitation and makes a member, in one transaction: a failure leaves the secret good.
     async fn create_invited(&self, user: NewUser, invite: &str, now: Micros) -> Result<User>;
+
+    /// Makes an account that comes from elsewhere, unless there is one with its id. True if it was made.
+    async fn admit(&self, user: User) -> Result<bool>;
 
     /// Whether the server has been set up.
     async fn owner_exists(&self) -> Result<bool>;
@@ -140,13 +152,14 @@ pub trait Accounts: Send + Sync {
     /// Forgets sessions and secrets that have expired.
     async fn delete_expired(&self, now: Micros) -> Result<u64>;
 
-    /// Keeps a single-use secret for a purpose, such as `invite`.
-    async fn put_secret(
-        &self,
-        purpose: &str,
-        secret: &str,
-        expires_at: Option<Micros>,
-    ) -> Result<()>;
+    /// Keeps a secret that makes one member.
+    async fn put_invitation(&self, secret: &str, expires_at: Micros) -> Result<Invitation>;
+
+    /// The invitations that are good still; first the one that ends first.
+    async fn invitations(&self, now: Micros) -> Result<Vec<Invitation>>;
+
+    /// Takes an invitation back. False if there is none with this id, such as after it was used.
+    async fn delete_invitation(&self, id: &str) -> Result<bool>;
 
     /// Keeps the one setup secret; an earlier one is no good any more.
     async fn put_setup_secret(&self, secret: &str) -> Result<()>;
@@ -217,6 +230,17 @@ impl From<SessionRow> for Session {
 /// What is kept of a token or secret.
 pub(crate) fn hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret).to_vec()
+}
+
+impl Invitation {
+    /// The invitation of a stored secret.
+    pub(crate) fn of(secret_hash: &[u8], expires_at: Micros) -> Invitation {
+        let digits = secret_hash.iter().map(|byte| format!("{byte:02x}"));
+        Invitation {
+            id: digits.collect(),
+            expires_at,
+        }
+    }
 }
 
 /// One way of writing an address.

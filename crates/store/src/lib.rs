@@ -18,7 +18,7 @@ mod scope;
 mod sqlite;
 mod store;
 
-pub use accounts::{Accounts, NewUser, Role, Session, User};
+pub use accounts::{Accounts, Invitation, NewUser, Role, Session, User};
 pub use error::{Result, StoreError};
 pub use ledger::{
     CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, Tags, UsageBy,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use mana_core::Micros;
-use mana_store::{Scope, UserId};
+use mana_store::{Role, Scope, UserId};
 
 use super::cookie;
 use crate::app::App;
@@ -18,7 +18,7 @@ use crate::error::ApiError;
 pub struct Caller {
     /// Who.
     pub user: UserId,
-    /// The session's id: the right ends with it.
+    /// The session's id: the right ends with it. Empty for another issuer's token.
     pub session: String,
     /// When the token, or the session of the cookie, ends.
     pub until: Micros,
@@ -55,6 +55,26 @@ impl FromRequestParts<Arc<App>> for Caller {
             session: session.id,
             until: session.expires_at,
         })
+    }
+}
+
+/// The server's owner is signed in; anybody else gets 403.
+#[derive(Debug, Clone)]
+pub struct Owner;
+
+impl FromRequestParts<Arc<App>> for Owner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Owner, ApiError> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        match app.auth.accounts.user(&caller.user).await? {
+            Some(user) if user.role == Role::Owner => Ok(Owner),
+            _ => Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "owner_only",
+                "Only the owner of this server may do this; ask them.",
+            )),
+        }
     }
 }
 

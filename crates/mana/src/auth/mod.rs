@@ -2,6 +2,8 @@
 
 mod caller;
 mod cookie;
+mod invitations;
+mod issuer;
 mod limits;
 mod password;
 mod routes;
@@ -15,7 +17,7 @@ use mana_core::Micros;
 use mana_store::{Accounts, Session, StoreNotice, User};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-pub use caller::{Caller, bearer};
+pub use caller::{Caller, Owner, bearer};
 pub use routes::router;
 pub use service::ServiceKey;
 pub use token::{Claims, TokenKeys};
@@ -34,6 +36,7 @@ pub struct Auth {
     /// Where accounts and sessions are kept.
     pub accounts: Arc<dyn Accounts>,
     tokens: TokenKeys,
+    issuer: Option<issuer::Issuer>,
     passwords: password::Passwords,
     limits: limits::SignInLimits,
     signup: Signup,
@@ -72,6 +75,7 @@ impl Auth {
                     dir.join("token.key").display()
                 )
             })?,
+            issuer: config.auth.issuer.clone().map(issuer::Issuer::new),
             passwords: password::Passwords::default(),
             limits: limits::SignInLimits::default(),
             signup: config.auth.signup,
@@ -94,12 +98,11 @@ impl Auth {
         Ok(Some(token))
     }
 
-    /// The claims of a good bearer token whose session goes on.
+    /// The claims of a good bearer token: one of ours whose session goes on, or one of the issuer that is configured.
     pub async fn check_token(&self, token: &str) -> ApiResult<Claims> {
-        let claims = self
-            .tokens
-            .verify(token)
-            .ok_or_else(ApiError::unauthorized)?;
+        let Some(claims) = self.tokens.verify(token) else {
+            return self.check_foreign(token).await;
+        };
         let session = self
             .accounts
             .session_by_id(&claims.sid, clock::now())
@@ -107,6 +110,19 @@ impl Auth {
             .ok_or_else(ApiError::unauthorized)?;
         if session.user_id.0 != claims.sub {
             return Err(ApiError::unauthorized());
+        }
+        Ok(claims)
+    }
+
+    /// The first of an account's tokens makes the account.
+    async fn check_foreign(&self, token: &str) -> ApiResult<Claims> {
+        let issuer = self.issuer.as_ref().ok_or_else(ApiError::unauthorized)?;
+        let (claims, account) = issuer.check(token).await?;
+        if self.accounts.user(&account.id).await?.is_none() {
+            let id = account.id.clone();
+            if self.accounts.admit(account).await? {
+                tracing::info!(user_id = %id, "Account {id} was made by a token of another issuer");
+            }
         }
         Ok(claims)
     }
@@ -128,6 +144,10 @@ impl Auth {
 
     /// Whether the session has not ended. Where the database can't say, it goes on: whoever is connected stays.
     pub async fn is_session(&self, id: &str) -> bool {
+        // Another issuer's token ends by itself alone.
+        if id.is_empty() {
+            return true;
+        }
         let session = self.accounts.session_by_id(id, clock::now()).await;
         !matches!(session, Ok(None))
     }

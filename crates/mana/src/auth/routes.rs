@@ -72,7 +72,7 @@ pub struct SignedIn {
 pub struct Me {
     /// The account's id.
     pub user_id: String,
-    /// The address.
+    /// The address; empty for an account of another issuer.
     pub email: String,
     /// How to address the person; may be empty.
     pub name: String,
@@ -93,6 +93,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(log_out))
         .routes(routes!(me))
         .routes(routes!(jwks))
+        .merge(super::invitations::router())
 }
 
 /// Make an account
@@ -149,6 +150,8 @@ async fn log_in(
     auth.limits.account(&email)?;
     let user = auth.accounts.user_by_email(&email).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
+    // An account of another issuer has no password.
+    let hash = hash.filter(|hash| !hash.is_empty());
     let fits = form.password.len() <= PASSWORD_MAX_BYTES
         && auth.passwords.verify(form.password, hash).await?;
     match user {
@@ -217,9 +220,14 @@ async fn me(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<Me>> 
         .user(&caller.user)
         .await?
         .ok_or_else(ApiError::unauthorized)?;
+    let email = if user.password_hash.is_empty() {
+        String::new()
+    } else {
+        user.email
+    };
     Ok(Json(Me {
         user_id: user.id.0,
-        email: user.email,
+        email,
         name: user.name,
         timezone: user.timezone,
         locale: user.locale,
@@ -289,18 +297,14 @@ fn new_user(form: &SignUp) -> ApiResult<(NewUser, String)> {
         ));
     }
     let timezone = text_or(form.timezone.as_deref(), "UTC");
-    if jiff::tz::TimeZone::get(&timezone).is_err() {
+    if !known_timezone(&timezone) {
         return Err(field_error(
             "timezone",
             "This time zone is unknown; use an IANA name such as Europe/Berlin.",
         ));
     }
     let locale = text_or(form.locale.as_deref(), "en");
-    if locale.len() > 35
-        || !locale
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-')
-    {
+    if !known_locale(&locale) {
         return Err(field_error(
             "locale",
             "This language is unknown; use a tag such as en or de.",
@@ -323,6 +327,17 @@ fn new_user(form: &SignUp) -> ApiResult<(NewUser, String)> {
         },
         form.password.clone(),
     ))
+}
+
+/// Whether it is an IANA name.
+pub fn known_timezone(name: &str) -> bool {
+    jiff::tz::TimeZone::get(name).is_ok()
+}
+
+/// Whether it looks like a BCP 47 tag.
+pub fn known_locale(tag: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    !tag.is_empty() && tag.len() <= 35 && tag.chars().all(plain)
 }
 
 fn field_error(field: &str, message: &str) -> ApiError {

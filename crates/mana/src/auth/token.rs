@@ -27,7 +27,7 @@ pub const TOKEN_LIFETIME_S: i64 = 15 * 60;
 pub struct Claims {
     /// The user's id.
     pub sub: String,
-    /// The session's id: when the session ends, the token does.
+    /// The session's id: when the session ends, the token does. Empty for another issuer's, which has none here.
     pub sid: String,
     /// When it was made, in seconds.
     pub iat: i64,

@@ -88,6 +88,19 @@ impl Database {
 pub struct AuthConfig {
     /// Who may sign up.
     pub signup: Signup,
+    /// Another issuer whose tokens are good here, beside our own.
+    pub issuer: Option<IssuerConfig>,
+}
+
+/// Another issuer of tokens. It can speak for every account: `sub` is the account's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerConfig {
+    /// Where its JSON Web Key Set is.
+    pub jwks_url: String,
+    /// What its tokens say as `iss`.
+    pub issuer: String,
+    /// What its tokens for this server have in `aud`.
+    pub audience: String,
 }
 
 /// How much one person may do at a time.
@@ -198,7 +211,7 @@ impl Config {
 
     fn parse(data_dir: PathBuf, source: Source) -> Result<Config, ConfigError> {
         let roles = roles(&source)?;
-        let config = Config {
+        Ok(Config {
             server: ServerConfig {
                 listen: listen(&source, &roles)?,
                 roles,
@@ -210,6 +223,7 @@ impl Config {
             },
             auth: AuthConfig {
                 signup: signup(&source)?,
+                issuer: issuer(&source)?,
             },
             limits: LimitsConfig {
                 pushes_per_minute: count(&source, "MANA_PUSHES_PER_MINUTE")?,
@@ -222,9 +236,7 @@ impl Config {
             llm: source.llm()?,
             data_dir,
             source,
-        };
-        refuse_what_is_not_built(&config.source)?;
-        Ok(config)
+        })
     }
 
     /// Whether this process serves a role.
@@ -428,6 +440,36 @@ fn signup(source: &Source) -> Result<Signup, ConfigError> {
         })
 }
 
+/// All three or none: a part of them would check tokens by half.
+fn issuer(source: &Source) -> Result<Option<IssuerConfig>, ConfigError> {
+    let names = ["MANA_JWKS_URL", "MANA_JWT_ISSUER", "MANA_JWT_AUDIENCE"];
+    let set = names.map(|name| source.get(name));
+    if set.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let [Some(jwks_url), Some(issuer), Some(audience)] = set else {
+        let missing = names.into_iter().find(|name| source.get(name).is_none());
+        return Err(ConfigError::new(
+            missing.unwrap_or(names[0]),
+            "is missing; another issuer's tokens are accepted with MANA_JWKS_URL, MANA_JWT_ISSUER and MANA_JWT_AUDIENCE: use all three, or none",
+        ));
+    };
+    let is_url = jwks_url.parse().is_ok_and(|uri: axum::http::Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some()
+    });
+    if !is_url {
+        return Err(ConfigError::new(
+            names[0],
+            "is no address; use the whole address of the issuer's JSON Web Key Set, such as https://issuer.example.org/.well-known/jwks.json",
+        ));
+    }
+    Ok(Some(IssuerConfig {
+        jwks_url,
+        issuer,
+        audience,
+    }))
+}
+
 fn count(source: &Source, name: &'static str) -> Result<NonZeroU32, ConfigError> {
     let text = source.effective(name);
     text.parse().map_err(|_| {
@@ -460,19 +502,6 @@ fn boolean(source: &Source, name: &'static str) -> Result<bool, ConfigError> {
             format!("'{text}' is neither true nor false; use one of them"),
         )),
     }
-}
-
-/// What is fixed in the table and comes later is refused, not ignored: a person who sets it counts on it.
-fn refuse_what_is_not_built(source: &Source) -> Result<(), ConfigError> {
-    for name in ["MANA_JWKS_URL", "MANA_JWT_ISSUER", "MANA_JWT_AUDIENCE"] {
-        if source.get(name).is_some() {
-            return Err(ConfigError::new(
-                name,
-                "asks for another issuer's tokens, which this version can't check yet; unset it and Mana signs its own",
-            ));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

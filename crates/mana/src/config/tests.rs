@@ -87,7 +87,6 @@ fn config_bad_values_name_the_variable_and_what_to_do() {
         ("TICK_ENABLED", "perhaps"),
         ("MANA_LLM_TIMEOUT_MS", "5s"),
         ("MANA_LLM_URL", "localhost:1"),
-        ("MANA_JWKS_URL", "https://issuer.example"),
     ] {
         let message = error(&[(name, value)], "");
         assert!(message.starts_with(name), "{message}");
@@ -97,6 +96,30 @@ fn config_bad_values_name_the_variable_and_what_to_do() {
         assert!(says_what_to_do, "{message}");
         assert!(!message.contains("hunter2"), "{message}");
     }
+}
+
+#[test]
+fn config_another_issuer_is_whole_or_not_there() {
+    let whole = [
+        ("MANA_JWKS_URL", "https://issuer.example/jwks"),
+        ("MANA_JWT_ISSUER", "https://issuer.example"),
+        ("MANA_JWT_AUDIENCE", "mana"),
+    ];
+    let issuer = config(&whole, "").unwrap().auth.issuer.unwrap();
+    assert_eq!(issuer.jwks_url, "https://issuer.example/jwks");
+    assert_eq!(issuer.issuer, "https://issuer.example");
+    assert_eq!(issuer.audience, "mana");
+    assert_eq!(config(&[], "").unwrap().auth.issuer, None);
+    for missing in 0..3 {
+        let (name, _) = whole[missing];
+        let rest: Vec<_> = (0..3).filter(|n| *n != missing).map(|n| whole[n]).collect();
+        let message = error(&rest, "");
+        assert!(message.starts_with(name), "{message}");
+        assert!(message.contains("use all three, or none"), "{message}");
+    }
+    let mut unfit = whole;
+    unfit[0].1 = "issuer.example/jwks";
+    assert!(error(&unfit, "").starts_with("MANA_JWKS_URL"));
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod accounts;
 mod bench;
 mod cli;
 mod failures;
+mod invitations;
+mod issuer;
 mod missions;
 mod postgres;
 mod process;

@@ -110,11 +110,7 @@ impl Home {
         let (header, claims) = head.split_once('.').unwrap();
         let mut claims: Value =
             serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
-        let now_s = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
-        claims["exp"] = json!(i64::try_from(now_s).unwrap() + seconds);
+        claims["exp"] = json!(now_s() + seconds);
         let head = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
         let key = std::fs::read(self.data().join("token.key")).unwrap();
         let key = ring::signature::Ed25519KeyPair::from_pkcs8(&key).unwrap();
@@ -268,6 +264,12 @@ fn http() -> Client {
     // Another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::new()
+}
+
+/// Seconds since the epoch.
+pub fn now_s() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    i64::try_from(now.unwrap().as_secs()).unwrap()
 }
 
 pub const PASSWORD: &str = "correct horse battery";

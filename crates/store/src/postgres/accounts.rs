@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::{PostgresStore, notices::Message};
 use crate::{
-    Accounts, Imported, NewUser, Result, Role, Session, StoreError, User, UserId,
+    Accounts, Imported, Invitation, NewUser, Result, Role, Session, StoreError, User, UserId,
     accounts::{INVITE, SETUP, SessionRow, UserRow, hash, new_user},
 };
 
@@ -130,6 +130,36 @@ impl Accounts for PostgresStore {
         let user = insert_user(&mut tx, user, Role::Member, now).await?;
         tx.commit().await?;
         Ok(user)
+    }
+
+    async fn admit(&self, user: User) -> Result<bool> {
+        let mut tx = self.db.pool.begin().await?;
+        let made = sqlx::query(
+            "INSERT INTO users (id, email, name, password_hash, timezone, locale, role, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+        )
+        .bind(&user.id.0)
+        .bind(&user.email)
+        .bind(&user.name)
+        .bind(&user.password_hash)
+        .bind(&user.timezone)
+        .bind(&user.locale)
+        .bind(user.role.as_str())
+        .bind(user.created_at.0)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected()
+            == 1;
+        let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE id = $1)")
+            .bind(user.id.as_str())
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        if there {
+            Ok(made)
+        } else {
+            Err(StoreError::EmailTaken)
+        }
     }
 
     async fn owner_exists(&self) -> Result<bool> {
@@ -271,19 +301,36 @@ impl Accounts for PostgresStore {
         Ok(sessions.rows_affected() + secrets.rows_affected())
     }
 
-    async fn put_secret(
-        &self,
-        purpose: &str,
-        secret: &str,
-        expires_at: Option<Micros>,
-    ) -> Result<()> {
-        put_secret(
-            &mut *self.db.pool.acquire().await?,
-            purpose,
-            secret,
-            expires_at,
+    async fn put_invitation(&self, secret: &str, expires_at: Micros) -> Result<Invitation> {
+        let mut connection = self.db.pool.acquire().await?;
+        put_secret(&mut connection, INVITE, secret, Some(expires_at)).await?;
+        Ok(Invitation::of(&hash(secret), expires_at))
+    }
+
+    async fn invitations(&self, now: Micros) -> Result<Vec<Invitation>> {
+        let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(
+            "SELECT secret_hash, expires_at FROM secrets WHERE purpose = $1 AND expires_at > $2
+             ORDER BY expires_at, secret_hash",
         )
-        .await
+        .bind(INVITE)
+        .bind(now.0)
+        .fetch_all(&self.db.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(hash, expires_at)| Invitation::of(&hash, Micros(expires_at)))
+            .collect())
+    }
+
+    async fn delete_invitation(&self, id: &str) -> Result<bool> {
+        let done = sqlx::query(
+            "DELETE FROM secrets WHERE purpose = $1 AND encode(secret_hash, 'hex') = $2",
+        )
+        .bind(INVITE)
+        .bind(id)
+        .execute(&self.db.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
     }
 
     async fn put_setup_secret(&self, secret: &str) -> Result<()> {

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::SqliteStore;
 use crate::{
-    Accounts, Imported, NewUser, Result, Role, Session, StoreError, User, UserId,
+    Accounts, Imported, Invitation, NewUser, Result, Role, Session, StoreError, User, UserId,
     accounts::{INVITE, SETUP, SessionRow, UserRow, hash, new_user},
 };
 
@@ -134,6 +134,36 @@ impl Accounts for SqliteStore {
         let user = insert_user(&mut tx, user, Role::Member, now).await?;
         tx.commit().await?;
         Ok(user)
+    }
+
+    async fn admit(&self, user: User) -> Result<bool> {
+        let mut tx = self.write().await?;
+        let made = sqlx::query(
+            "INSERT INTO users (id, email, name, password_hash, timezone, locale, role, created_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(&user.id.0)
+        .bind(&user.email)
+        .bind(&user.name)
+        .bind(&user.password_hash)
+        .bind(&user.timezone)
+        .bind(&user.locale)
+        .bind(user.role.as_str())
+        .bind(user.created_at.0)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected()
+            == 1;
+        let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE id = ?)")
+            .bind(user.id.as_str())
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        if there {
+            Ok(made)
+        } else {
+            Err(StoreError::EmailTaken)
+        }
     }
 
     async fn owner_exists(&self) -> Result<bool> {
@@ -272,19 +302,35 @@ impl Accounts for SqliteStore {
         Ok(sessions.rows_affected() + secrets.rows_affected())
     }
 
-    async fn put_secret(
-        &self,
-        purpose: &str,
-        secret: &str,
-        expires_at: Option<Micros>,
-    ) -> Result<()> {
-        put_secret(
-            &mut *self.writer.acquire().await?,
-            purpose,
-            secret,
-            expires_at,
+    async fn put_invitation(&self, secret: &str, expires_at: Micros) -> Result<Invitation> {
+        let mut connection = self.writer.acquire().await?;
+        put_secret(&mut connection, INVITE, secret, Some(expires_at)).await?;
+        Ok(Invitation::of(&hash(secret), expires_at))
+    }
+
+    async fn invitations(&self, now: Micros) -> Result<Vec<Invitation>> {
+        let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(
+            "SELECT secret_hash, expires_at FROM secrets WHERE purpose = ? AND expires_at > ?
+             ORDER BY expires_at, secret_hash",
         )
-        .await
+        .bind(INVITE)
+        .bind(now.0)
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(hash, expires_at)| Invitation::of(&hash, Micros(expires_at)))
+            .collect())
+    }
+
+    async fn delete_invitation(&self, id: &str) -> Result<bool> {
+        let done =
+            sqlx::query("DELETE FROM secrets WHERE purpose = ? AND lower(hex(secret_hash)) = ?")
+                .bind(INVITE)
+                .bind(id)
+                .execute(&self.writer)
+                .await?;
+        Ok(done.rows_affected() == 1)
     }
 
     async fn put_setup_secret(&self, secret: &str) -> Result<()> {

@@ -143,7 +143,7 @@ async fn the_file_holds_no_token_and_no_secret() {
         .unwrap();
     store.put_setup_secret("a-setup-token").await.unwrap();
     store
-        .put_secret("invite", "an-invite-token", None)
+        .put_invitation("an-invite-token", after(60))
         .await
         .unwrap();
     store.close().await;

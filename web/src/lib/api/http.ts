@@ -24,7 +24,7 @@ export class OfflineError extends ManaError {
 }
 
 export interface RequestOptions {
-	method?: 'GET' | 'POST';
+	method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
 	body?: unknown;
 	token?: string;
 	timeoutMs?: number;

@@ -55,6 +55,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The invitations that nobody has used yet; for the owner */
+        get: operations["list_invitations"];
+        put?: never;
+        /** Make a link that lets one person in; for the owner */
+        post: operations["make_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/invitations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take an invitation back; for the owner */
+        delete: operations["withdraw_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/jwks": {
         parameters: {
             query?: never;
@@ -698,6 +733,14 @@ export interface components {
             /** @enum {string} */
             kind: "note";
         };
+        /** @description What is wanted of an invitation. */
+        Invite: {
+            /**
+             * Format: int64
+             * @description For how many days it is good: 1 to 90, 7 if missing.
+             */
+            days?: number | null;
+        };
         /** @description One run of a mission: its plan, or why there is none. */
         Iteration: {
             /** @description What the agent was called then. */
@@ -806,7 +849,7 @@ export interface components {
         };
         /** @description The account that is signed in. */
         Me: {
-            /** @description The address. */
+            /** @description The address; empty for an account of another issuer. */
             email: string;
             /** @description BCP 47 tag. */
             locale: string;
@@ -871,11 +914,25 @@ export interface components {
          * @enum {string}
          */
         MissionState: "active" | "paused" | "done" | "archived";
+        /** @description An invitation as it is shown the one time it is made. */
+        NewInvitation: {
+            /** Format: date-time */
+            expiresAt: string;
+            id: string;
+            /** @description To be handed to whoever is invited. It can't be shown again. */
+            link: string;
+        };
         /**
          * @description What a change does to its record.
          * @enum {string}
          */
         Op: "insert" | "update" | "delete";
+        /** @description An invitation that nobody has used yet. */
+        OpenInvitation: {
+            /** Format: date-time */
+            expiresAt: string;
+            id: string;
+        };
         /** @description One thing that happens to one record. A ghost card is drawn from it, a consent is bound to it. */
         Operation: {
             /** @description The module. */
@@ -1473,6 +1530,115 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AppInfo"];
+                };
+            };
+        };
+    };
+    list_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description First the one that ends first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenInvitation"][];
+                };
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    make_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Invite"] | null;
+            };
+        };
+        responses: {
+            /** @description The link; it is shown this once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewInvitation"];
+                };
+            };
+            /** @description Not so many days */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not the owner, or sign-up is closed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    withdraw_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its link lets nobody in any more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There is none, such as after it was used */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
         };

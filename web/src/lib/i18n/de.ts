@@ -568,6 +568,27 @@ export const de: Messages = {
 	'door.shortPassword': 'Bitte nimm mindestens 10 Zeichen.',
 	'door.badEmail': 'Bitte schreib eine E-Mail-Adresse.',
 
+	// Einladungen
+	'settings.people': 'Menschen',
+	'invite.lead': 'Ein Link lässt einen Menschen ein eigenes Konto anlegen. Von deinen Daten sieht er nichts.',
+	'invite.closed': 'Dieser Server nimmt keine neuen Konten an. Um einzuladen, setze MANA_SIGNUP=invite in der Konfiguration des Servers und starte ihn neu.',
+	'invite.days': 'Gültig für',
+	'invite.daysN': { one: '1 Tag', other: '{count} Tage' },
+	'invite.make': 'Link anlegen',
+	'invite.link': 'Einladungslink',
+	'invite.copy': 'Kopieren',
+	'invite.copied': 'Kopiert',
+	'invite.once': 'Er wird nur dieses eine Mal gezeigt, gilt für ein Konto und bis {when}.',
+	'invite.open': 'Noch nicht benutzt',
+	'invite.until': 'Gültig bis {when}',
+	'invite.justMade': 'der von oben',
+	'invite.withdraw': 'Zurücknehmen',
+	'invite.withdrawn': 'Zurückgenommen. Der Link lässt niemanden mehr herein.',
+	'door.joinTitle': 'Du bist eingeladen',
+	'door.joinLead': 'Lege auf {host} dein eigenes Konto an. Der Link, über den du kommst, gilt einmal.',
+	'door.joinNoToken': 'Diese Seite braucht den ganzen Link, den man dir geschickt hat. Öffne ihn noch einmal oder bitte um einen neuen.',
+	'door.inviteBad': 'Diese Einladung wurde schon benutzt oder ist abgelaufen. Bitte den Menschen, der sie geschickt hat, um eine neue.',
+
 	// Fehler der Seite selbst
 	'crash.title': 'Diese Seite hielt an',
 	'crash.body': 'Nichts, was du geschrieben hast, ist verloren; es ist auf diesem Gerät. Lade die Seite neu oder mach anderswo weiter.',

@@ -566,6 +566,27 @@ export const en = {
 	'door.shortPassword': 'Please use at least 10 characters.',
 	'door.badEmail': 'Please write an e-mail address.',
 
+	// Invitations
+	'settings.people': 'People',
+	'invite.lead': 'A link lets one person make an account of their own. They see nothing of yours.',
+	'invite.closed': 'This server takes no new accounts. To invite people, set MANA_SIGNUP=invite in the server’s configuration and restart it.',
+	'invite.days': 'Good for',
+	'invite.daysN': { one: '1 day', other: '{count} days' },
+	'invite.make': 'Make a link',
+	'invite.link': 'Invitation link',
+	'invite.copy': 'Copy',
+	'invite.copied': 'Copied',
+	'invite.once': 'It is shown this once, makes one account, and is good until {when}.',
+	'invite.open': 'Not used yet',
+	'invite.until': 'Good until {when}',
+	'invite.justMade': 'the one above',
+	'invite.withdraw': 'Take back',
+	'invite.withdrawn': 'Taken back. The link lets nobody in any more.',
+	'door.joinTitle': 'You are invited',
+	'door.joinLead': 'Make your own account on {host}. The link you came by works once.',
+	'door.joinNoToken': 'This page needs the whole link that you were sent. Open it again, or ask for a new one.',
+	'door.inviteBad': 'This invitation has been used or has ended. Ask whoever sent it for a new one.',
+
 	// Errors of the page itself
 	'crash.title': 'This page stopped',
 	'crash.body': 'Nothing you wrote is lost; it is on this device. Load the page again, or go on somewhere else.',

@@ -1,7 +1,7 @@
 import { errorText, t } from '$lib/i18n';
 
-/** What went wrong at the door, and what to do. */
-export function doorError(error: unknown): string {
+/** What went wrong at the door, and what to do; `invited`: who comes by an invitation. */
+export function doorError(error: unknown, invited = false): string {
 	switch ((error as { code?: string } | null)?.code) {
 		case 'offline':
 			return t('door.offline');
@@ -15,7 +15,7 @@ export function doorError(error: unknown): string {
 			return t('door.closed');
 		case 'invite_invalid':
 		case 'owner_exists':
-			return t('door.tokenBad');
+			return t(invited ? 'door.inviteBad' : 'door.tokenBad');
 		default:
 			return errorText(error);
 	}

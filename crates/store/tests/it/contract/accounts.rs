@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mana_store::{Role, StoreError, UserId};
+use mana_store::{Role, StoreError, User, UserId};
 
 use super::support::*;
 
@@ -66,7 +66,7 @@ pub async fn a_failed_sign_up_leaves_the_secret_good(store: Arc<impl Backend>) {
         .await
         .unwrap();
     store.put_setup_secret("setup").await.unwrap();
-    store.put_secret("invite", "come", None).await.unwrap();
+    store.put_invitation("come", after(60)).await.unwrap();
     let taken = store
         .create_owner(new_user("ada@example.org"), "setup", NOW)
         .await;
@@ -121,14 +121,8 @@ pub async fn a_new_setup_secret_replaces_the_old(store: Arc<impl Backend>) {
 }
 
 pub async fn an_invitation_is_good_once_and_until_it_expires(store: Arc<impl Backend>) {
-    store
-        .put_secret("invite", "a", Some(after(60)))
-        .await
-        .unwrap();
-    store
-        .put_secret("invite", "b", Some(after(60)))
-        .await
-        .unwrap();
+    store.put_invitation("a", after(60)).await.unwrap();
+    store.put_invitation("b", after(60)).await.unwrap();
     assert_eq!(
         store
             .create_invited(new_user("a@x.org"), "a", after(59))
@@ -260,6 +254,58 @@ pub async fn a_session_needs_an_account(store: Arc<impl Backend>) {
     assert_eq!(store.session("token", NOW).await.unwrap(), None);
 }
 
+pub async fn an_invitation_is_listed_until_it_is_used_or_taken_back(store: Arc<impl Backend>) {
+    let late = store.put_invitation("late", after(90)).await.unwrap();
+    let soon = store.put_invitation("soon", after(60)).await.unwrap();
+    let used = store.put_invitation("used", after(60)).await.unwrap();
+    store.put_setup_secret("setup").await.unwrap();
+    store
+        .create_invited(new_user("a@x.org"), "used", NOW)
+        .await
+        .unwrap();
+    let listed = store.invitations(NOW).await.unwrap();
+    assert_eq!(listed, [soon.clone(), late.clone()]);
+    assert_eq!(store.invitations(after(60)).await.unwrap(), [late.clone()]);
+    assert_eq!(store.invitations(after(90)).await.unwrap(), []);
+
+    assert!(store.delete_invitation(&soon.id).await.unwrap());
+    for gone in [&soon.id, &used.id, "", "late"] {
+        assert!(!store.delete_invitation(gone).await.unwrap(), "{gone}");
+    }
+    let taken_back = store.create_invited(new_user("b@x.org"), "soon", NOW).await;
+    assert!(matches!(taken_back, Err(StoreError::SecretInvalid)));
+    assert_eq!(store.invitations(NOW).await.unwrap(), [late]);
+}
+
+pub async fn an_account_from_elsewhere_is_made_once(store: Arc<impl Backend>) {
+    let ada = User {
+        id: UserId("issuer|ada".to_owned()),
+        email: "issuer|ada".to_owned(),
+        name: "Ada".to_owned(),
+        password_hash: String::new(),
+        timezone: "Europe/Berlin".to_owned(),
+        locale: "de".to_owned(),
+        role: Role::Member,
+        created_at: NOW,
+    };
+    let tries = (0..4).map(|_| {
+        let (store, ada) = (share(&store), ada.clone());
+        tokio::spawn(async move { store.admit(ada).await.unwrap() })
+    });
+    let mut made = 0;
+    for one in tries.collect::<Vec<_>>() {
+        made += usize::from(one.await.unwrap());
+    }
+    assert_eq!(made, 1);
+    assert_eq!(store.user(&ada.id).await.unwrap(), Some(ada.clone()));
+    let same_address = User {
+        id: UserId("issuer|eve".to_owned()),
+        ..ada
+    };
+    let refused = store.admit(same_address).await;
+    assert!(matches!(refused, Err(StoreError::EmailTaken)));
+}
+
 pub async fn expired_things_are_forgotten(store: Arc<impl Backend>) {
     let ada = store
         .create_user(new_user("ada@example.org"), NOW)
@@ -273,11 +319,8 @@ pub async fn expired_things_are_forgotten(store: Arc<impl Backend>) {
         .create_session(&ada.id, "long", NOW, after(600))
         .await
         .unwrap();
-    store
-        .put_secret("invite", "short", Some(after(60)))
-        .await
-        .unwrap();
-    store.put_secret("invite", "for ever", None).await.unwrap();
+    store.put_invitation("short", after(60)).await.unwrap();
+    store.put_invitation("longer", after(600)).await.unwrap();
     assert_eq!(store.delete_expired(after(60)).await.unwrap(), 2);
     assert!(store.session("long", after(60)).await.unwrap().is_some());
     let gone = store
@@ -285,7 +328,7 @@ pub async fn expired_things_are_forgotten(store: Arc<impl Backend>) {
         .await;
     assert!(matches!(gone, Err(StoreError::SecretInvalid)));
     store
-        .create_invited(new_user("b@x.org"), "for ever", after(60))
+        .create_invited(new_user("b@x.org"), "longer", after(60))
         .await
         .unwrap();
 }

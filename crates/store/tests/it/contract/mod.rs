@@ -92,6 +92,8 @@ macro_rules! contract {
             accounts: a_failed_sign_up_leaves_the_secret_good,
             accounts: two_owners_at_once_make_one,
             accounts: a_new_setup_secret_replaces_the_old,
+            accounts: an_invitation_is_listed_until_it_is_used_or_taken_back,
+            accounts: an_account_from_elsewhere_is_made_once,
             accounts: an_invitation_is_good_once_and_until_it_expires,
             accounts: a_session_ends_when_it_expires,
             accounts: a_session_is_found_and_ended_by_its_id,
