@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
 const BINARY = process.env.MANA_BIN ?? resolve(import.meta.dirname, '../../target/debug/mana');
 
@@ -93,6 +94,12 @@ export class Server {
 		});
 		if (!answer.ok) throw new Error(`tick: ${answer.status} ${await answer.text()}`);
 		return answer.json() as Promise<Record<string, unknown>>;
+	}
+
+	/** Another command on the same data directory, beside the running server. Answers what it printed. */
+	async run(...args: string[]): Promise<string> {
+		const env = { PATH: process.env.PATH, MANA_DATA_DIR: this.dataDir, ...this.env };
+		return (await promisify(execFile)(BINARY, args, { env })).stdout;
 	}
 
 	async dispose(): Promise<void> {

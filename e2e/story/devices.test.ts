@@ -1,0 +1,174 @@
+import { expect, test, type Page } from '@playwright/test';
+import { Api, becomeOwner, signIn, synced } from '../support/person';
+import { Server } from '../support/server';
+
+let server: Server;
+
+test.beforeEach(async () => {
+	server = await Server.start({ MANA_SIGNUP: 'invite' });
+});
+
+test.afterEach(async () => {
+	await server.dispose();
+});
+
+const done = (page: Page, title: string) => page.getByRole('checkbox', { name: `Done: ${title}` });
+
+async function typeTask(page: Page, title: string): Promise<void> {
+	const field = page.getByRole('textbox', { name: 'New task' });
+	if (!(await field.isVisible())) await page.getByRole('button', { name: 'Add task' }).first().click();
+	await field.fill(title);
+	await field.press('Enter');
+}
+
+async function addTask(page: Page, title: string): Promise<void> {
+	await typeTask(page, title);
+	await expect(done(page, title)).toBeVisible();
+}
+
+async function titles(): Promise<string[]> {
+	const api = await Api.signIn(server);
+	return (await api.changes('todo', 'tasks')).filter((change) => change.op === 'insert').map((change) => change.data.title);
+}
+
+test('a full disk is said where one looks, loses nothing that is typed, and is over when there is space', async ({ browser }) => {
+	const { context, page } = await becomeOwner(browser, server);
+	await page.goto(`${server.url}/todo`);
+	await synced(page);
+	await addTask(page, 'Before');
+	const devtools = await context.newCDPSession(page);
+	// What the browser measured before the disk was full it believes for a while: a page that is opened anew asks again.
+	await devtools.send('Storage.overrideQuotaForOrigin', { origin: server.url, quotaSize: 1 });
+	await page.reload();
+	await expect(done(page, 'Before')).toBeVisible();
+
+	await typeTask(page, 'A thought with nowhere to go');
+	const full = page.getByRole('alert').filter({ hasText: 'no space left' });
+	await expect(full.first()).toBeVisible();
+	const field = page.getByRole('textbox', { name: 'New task' });
+	await expect(field).toHaveValue('A thought with nowhere to go');
+	await expect(done(page, 'A thought with nowhere to go')).toHaveCount(0);
+	await expect(done(page, 'Before')).toBeVisible();
+
+	// A change of what is there says so as well, and shows what is true.
+	await page.getByRole('link', { name: 'Settings' }).first().click();
+	await expect(page.getByRole('region', { name: 'Storage on this device' })).toContainText('no space left');
+	await page.goBack();
+
+	await devtools.send('Storage.overrideQuotaForOrigin', { origin: server.url });
+	await typeTask(page, 'A thought with nowhere to go');
+	await expect(done(page, 'A thought with nowhere to go')).toBeVisible();
+	await expect(full).toHaveCount(0);
+	await synced(page);
+	await expect.poll(titles).toEqual(['Before', 'A thought with nowhere to go']);
+});
+
+test('a device that was away for longer than the log is kept takes a snapshot and keeps what it wrote', async ({ browser }) => {
+	const here = await becomeOwner(browser, server);
+	await here.page.goto(`${server.url}/todo`);
+	await synced(here.page);
+	await addTask(here.page, 'Renew the permit');
+	await synced(here.page);
+	const away = await signIn(browser, server);
+	await away.page.goto(`${server.url}/todo`);
+	await expect(done(away.page, 'Renew the permit')).toBeVisible();
+	await synced(away.page);
+	await away.context.setOffline(true);
+	await addTask(away.page, 'Written on the train');
+
+	// Meanwhile much is overwritten, and the log forgets it.
+	for (const checked of [true, false, true]) {
+		await done(here.page, 'Renew the permit').setChecked(checked);
+		await synced(here.page);
+	}
+	await addTask(here.page, 'Written at home');
+	await synced(here.page);
+	const api = await Api.signIn(server);
+	const before = (await api.changes('todo', 'tasks')).length;
+	expect(await server.run('compact', '--before', '0d')).toMatch(/Dropped [1-9]/);
+	expect((await api.changes('todo', 'tasks')).length).toBeLessThan(before);
+
+	const asked: string[] = [];
+	away.page.on('response', (response) => {
+		const { pathname } = new URL(response.url());
+		if (pathname.startsWith('/sync')) asked.push(`${pathname} ${response.status()}`);
+	});
+	await away.context.setOffline(false);
+	await expect(done(away.page, 'Written at home')).toBeVisible();
+	await expect(done(away.page, 'Renew the permit')).toBeChecked();
+	await expect(done(away.page, 'Written on the train')).toBeVisible();
+	await synced(away.page);
+	expect(asked).toContain('/sync 410');
+	expect(asked.indexOf('/sync/snapshot 200')).toBeGreaterThan(asked.indexOf('/sync 410'));
+	await expect(done(here.page, 'Written on the train')).toBeVisible();
+	expect((await titles()).sort()).toEqual(['Renew the permit', 'Written at home', 'Written on the train']);
+});
+
+test('a server that is killed in the midst of a push has each change once, whether it had committed or not', async ({ browser }) => {
+	const { page } = await becomeOwner(browser, server);
+	await page.goto(`${server.url}/todo`);
+	await synced(page);
+	const push = (url: URL) => url.pathname === '/sync';
+	const wanted: string[] = [];
+	for (const committed of [true, false]) {
+		const title = committed ? 'Its answer was lost' : 'It never arrived';
+		wanted.push(title);
+		let killed = () => {};
+		const dead = new Promise<void>((resolve) => (killed = resolve));
+		await page.route(push, async (route) => {
+			const carries = route.request().postData()?.includes(title);
+			if (!carries) return route.continue();
+			if (committed) await route.fetch();
+			await server.kill();
+			await route.abort();
+			killed();
+		});
+		await addTask(page, title);
+		await dead;
+		await page.unrouteAll({ behavior: 'wait' });
+		await server.up();
+		await page.evaluate(() => dispatchEvent(new Event('online')));
+		await synced(page);
+		expect(await titles()).toEqual(wanted);
+	}
+	await expect(page.getByRole('checkbox', { name: /^Done: It/ })).toHaveCount(2);
+});
+
+test('the owner invites someone by a link that works once', async ({ browser }) => {
+	const { page } = await becomeOwner(browser, server);
+	await page.goto(`${server.url}/settings`);
+	const people = page.getByRole('region', { name: 'People' });
+	await people.getByRole('button', { name: '1 day' }).click();
+	await people.getByRole('button', { name: 'Make a link' }).click();
+	const link = await people.getByLabel('Invitation link').inputValue();
+	await expect(people.getByText(/^Good until/)).toHaveCount(1);
+
+	const guest = await (await browser.newContext()).newPage();
+	await guest.goto(link);
+	await expect(guest.getByRole('heading', { level: 1, name: 'You are invited' })).toBeVisible();
+	expect(new URL(guest.url()).hash).toBe('');
+	await guest.getByLabel('Name').fill('Ola');
+	await guest.getByLabel('E-mail').fill('ola@example.org');
+	await guest.getByLabel('Password').fill('another quiet morning');
+	await guest.getByRole('button', { name: 'Create account' }).click();
+	await expect(guest).toHaveURL(`${server.url}/`);
+	await guest.goto(`${server.url}/settings`);
+	await expect(guest.getByText('Member')).toBeVisible();
+	await expect(guest.getByRole('region', { name: 'People' })).toHaveCount(0);
+
+	const late = await (await browser.newContext()).newPage();
+	await late.goto(link);
+	await late.getByLabel('E-mail').fill('late@example.org');
+	await late.getByLabel('Password').fill('another quiet morning');
+	await late.getByRole('button', { name: 'Create account' }).click();
+	await expect(late.getByRole('alert')).toContainText('has been used or has ended');
+	await expect(late.getByLabel('E-mail')).toHaveValue('late@example.org');
+
+	// A second one is taken back before anybody uses it.
+	await page.reload();
+	await expect(people.getByText(/^Good until/)).toHaveCount(0);
+	await people.getByRole('button', { name: 'Make a link' }).click();
+	await people.getByRole('button', { name: 'Take back' }).click();
+	await expect(people.getByText(/^Good until/)).toHaveCount(0);
+	await expect(people.getByLabel('Invitation link')).toHaveCount(0);
+});
