@@ -4,13 +4,13 @@
 //! the restart each reader goes on from its cursor: what was acknowledged must come, and nothing may come twice. What
 //! was not acknowledged is pushed again as it was, as a device does, and must then be there once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use mana_core::manifest::Registry;
 use mana_device::{Env, MemoryStorage, Replica};
@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::sleep;
 
-use crate::client::{Person, escape, http, new_id, now, push};
+use crate::client::{Person, http, new_id, now, push};
+use crate::reader::Reader;
 use crate::server::{Home, On, Server};
 
 const PEOPLE: usize = 4;
@@ -44,15 +45,6 @@ struct Writer {
     titles: BTreeMap<String, String>,
     acknowledged: Vec<String>,
     pending: Option<Batch>,
-}
-
-/// A device that reads a person's log.
-struct Reader {
-    of: usize,
-    http: Client,
-    rng: Rng,
-    since: String,
-    seen: BTreeSet<String>,
 }
 
 /// Kills so many times and says what was found; fails at the first loss.
@@ -85,7 +77,8 @@ pub async fn run(binary: &Path, on: On, times: u32, seed: u64) -> Result<String>
             }
             let mut reading = JoinSet::new();
             for reader in readers {
-                reading.spawn(reader.follow(place.clone(), stop.clone()));
+                let token = people[reader.of].token.clone();
+                reading.spawn(reader.follow(server.base.clone(), token, stop.clone()));
             }
             sleep(Duration::from_micros(rng.u64(1_000..250_000))).await;
             // Both, or one of the two.
@@ -174,7 +167,9 @@ async fn check(
     }
     // What was acknowledged before the kill is there before anybody pushes again.
     for reader in readers.iter_mut() {
-        reader.read_on(server, &people[reader.of]).await?;
+        reader
+            .read_on(&server.base, &people[reader.of].token)
+            .await?;
         for writer in writers.iter().filter(|writer| writer.of == reader.of) {
             let lost = writer
                 .acknowledged
@@ -202,7 +197,9 @@ async fn check(
         }
     }
     for reader in readers.iter_mut() {
-        reader.read_on(server, &people[reader.of]).await?;
+        reader
+            .read_on(&server.base, &people[reader.of].token)
+            .await?;
         let own = writers.iter().filter(|writer| writer.of == reader.of);
         let acknowledged: usize = own.map(|writer| writer.acknowledged.len()).sum();
         ensure!(
@@ -332,80 +329,6 @@ impl Writer {
 
 fn new_prefix(rng: &mut Rng) -> String {
     format!("{:08x}", rng.u32(..))
-}
-
-impl Reader {
-    fn new(of: usize, rng: Rng) -> Result<Reader> {
-        Ok(Reader {
-            of,
-            http: http()?,
-            rng,
-            since: String::new(),
-            seen: BTreeSet::new(),
-        })
-    }
-
-    /// Reads beside the writers, until the server is gone.
-    async fn follow(mut self, place: Place, stop: Arc<AtomicBool>) -> Result<Reader> {
-        let (base, people) = &*place;
-        while !stop.load(Ordering::Relaxed) {
-            match self.page(base, &people[self.of].token).await? {
-                Some(_) => {}
-                None => break,
-            }
-        }
-        Ok(self)
-    }
-
-    async fn read_on(&mut self, server: &Server, person: &Person) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match self.page(&server.base, &person.token).await? {
-                Some(true) => {}
-                Some(false) => return Ok(()),
-                None if Instant::now() < until => sleep(Duration::from_millis(50)).await,
-                None => bail!("the server doesn't answer a reader"),
-            }
-        }
-    }
-
-    /// A page from the cursor: whether there is more, or nothing where the server doesn't answer.
-    async fn page(&mut self, base: &str, token: &str) -> Result<Option<bool>> {
-        let limit = self.rng.u32(1..=500);
-        let request = self
-            .http
-            .get(format!(
-                "{base}/sync/todo/pull?collection=tasks&since={}&limit={limit}",
-                escape(&self.since)
-            ))
-            .bearer_auth(token);
-        let Ok(response) = request.send().await else {
-            return Ok(None);
-        };
-        if response.status().is_server_error() {
-            return Ok(None);
-        }
-        let status = response.status();
-        let Ok(answer) = response.json::<Value>().await else {
-            return Ok(None);
-        };
-        ensure!(
-            status.is_success(),
-            "a reader is refused: {status} {answer}"
-        );
-        for change in answer["serverChanges"].as_array().context("changes")? {
-            let event = change["eventId"].as_str().context("an event id")?;
-            ensure!(
-                self.seen.insert(event.to_owned()),
-                "the change {event} was read twice"
-            );
-        }
-        self.since = answer["syncedUntil"]
-            .as_str()
-            .context("a cursor")?
-            .to_owned();
-        Ok(answer["hasMore"].as_bool())
-    }
 }
 
 fn tail(log: &str) -> String {

@@ -6,6 +6,8 @@ pub mod ceiling;
 pub mod client;
 pub mod crash;
 pub mod leaks;
+pub mod order;
+mod reader;
 pub mod report;
 pub mod server;
 pub mod sync;

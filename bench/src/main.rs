@@ -1,11 +1,11 @@
-//! `cargo xtask bench sync | crash | leaks`.
+//! `cargo xtask bench sync | crash | leaks | order`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use mana_bench::{On, crash, leaks, sync};
+use mana_bench::{On, crash, leaks, order, sync};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
@@ -37,6 +37,15 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         times: u32,
         /// Where and when
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Writers by HTTP and by SQL, held and given up, on Postgres: has every reader every row?
+    Order {
+        /// Changes
+        #[arg(long, default_value_t = 100_000)]
+        changes: u64,
+        /// Which ones
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -77,6 +86,11 @@ fn run(cli: Cli) -> Result<()> {
             }
             Command::Crash { times, seed } => {
                 println!("{}", crash::run(&binary, on, times, seed).await?);
+                Ok(())
+            }
+            Command::Order { changes, seed } => {
+                let changes = usize::try_from(changes)?;
+                println!("{}", order::run(&binary, changes, seed).await?);
                 Ok(())
             }
             Command::Leaks { attempts, seed } => {

@@ -73,6 +73,15 @@ impl Home {
         })
     }
 
+    /// Another server's home, on the same database where there is Postgres.
+    pub fn another(&self) -> Result<Home> {
+        let home = Home::with(&self.binary, None)?;
+        Ok(Home {
+            database: self.database.clone(),
+            ..home
+        })
+    }
+
     /// The cluster, on Postgres.
     pub fn cluster(&self) -> Option<&Arc<Cluster>> {
         self.database.as_ref().map(|(cluster, _)| cluster)
@@ -133,6 +142,16 @@ impl Home {
         let output = self.command(&["migrate"])?.output().await?;
         if !output.status.success() {
             bail!("`mana migrate` failed ({}):\n{}", output.status, self.log());
+        }
+        Ok(())
+    }
+
+    /// Proves that the records are what a replay of the log gives.
+    pub async fn check(&self) -> Result<()> {
+        let output = self.command(&["reproject", "--check"])?.output().await?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stdout);
+            bail!("`mana reproject --check` failed:\n{said}\n{}", self.log());
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ cargo xtask COMMAND
   bench start    start time, memory, sizes and time to paint
   bench sync     ingest, the way to another device, a new device, idle sockets [--on postgres] [--rows N]
   bench crash    kill -9 under load: nothing acknowledged is lost [--on postgres] [--times N]
+  bench order    writers by HTTP and SQL, held and given up: every reader has every row [--changes N]
   bench leaks    attempts on another person's rows [--on postgres] [--attempts N]
 
 ARGS of serve go to `mana serve`.";

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use crate::client::{Person, http, new_tasks, push};
 use crate::server::Server;
 
-const BATCH: usize = 100;
+/// Changes in a push, where many are to be taken in.
+pub const BATCH: usize = 100;
 
 /// A device that only writes, with a log, an account and a connection of its own.
 #[derive(Clone)]
@@ -50,15 +51,20 @@ impl Writer {
 }
 
 /// Changes a second that all writers together get acknowledged, from the first push to the last answer.
-pub async fn run(server: &Server, writers: &mut [Writer], changes: usize) -> Result<f64> {
-    let share = changes / writers.len() / BATCH * BATCH;
+pub async fn run(
+    server: &Server,
+    writers: &mut [Writer],
+    changes: usize,
+    batch: usize,
+) -> Result<f64> {
+    let share = changes / writers.len() / batch * batch;
     let base = server.base.clone();
     let began = Instant::now();
     let mut pushing = JoinSet::new();
     for (at, writer) in writers.iter().enumerate() {
         let (mut writer, base) = (writer.clone(), base.clone());
         pushing.spawn(async move {
-            writer.write(&base, share, BATCH).await?;
+            writer.write(&base, share, batch).await?;
             anyhow::Ok((at, writer))
         });
     }

@@ -36,10 +36,14 @@ impl Device {
 }
 
 /// How long each of so many writes takes, a hundred a second, from the moment when its turn is to the moment when
-/// the other replica has merged it. A write that has to wait for the one before it waits on its own account.
-pub async fn run(server: &Server, person: &Person, writes: usize) -> Result<Vec<Duration>> {
+/// the other replica, at the other of the two servers, has merged it. A write that has to wait for the one before it waits on its own account.
+pub async fn run(
+    [server, other]: [&Server; 2],
+    person: &Person,
+    writes: usize,
+) -> Result<Vec<Duration>> {
     let from = Device::new(server, person).await?;
-    let to = Device::new(server, person).await?;
+    let to = Device::new(other, person).await?;
     let mut live = Live::open(&to.http, &to.replica.client_id().await?).await?;
     let keys: Vec<RecordKey> = (0..writes)
         .map(|_| RecordKey::new("todo", "tasks", new_id()))

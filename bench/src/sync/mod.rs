@@ -75,9 +75,9 @@ async fn grow(
         for writer in writers.iter_mut() {
             writer.person.refresh(server, &writer.http).await?;
         }
-        let rate = ingest::run(server, writers, size - there).await?;
+        let rate = ingest::run(server, writers, size - there, ingest::BATCH).await?;
         there = size;
-        let mut live = live::run(server, &person, WRITES_AT_SIZE).await?;
+        let mut live = live::run([server; 2], &person, WRITES_AT_SIZE).await?;
         let ready = replica::in_memory(server, &person).await?;
         let ms = |value: f64| format!("{} ms", number(value));
         #[allow(clippy::cast_precision_loss)]
@@ -97,7 +97,7 @@ async fn grow(
         ]);
     }
 
-    let rate = ingest::run(server, writers, 40_000).await?;
+    let rate = ingest::run(server, writers, 40_000, ingest::BATCH).await?;
     let again = ceiling.rows_per_second(CLIENTS, 40_000).await?;
     let best = alone.max(together).max(again);
     let beside = format!(
@@ -121,8 +121,17 @@ async fn grow(
         format!("{} rows/s", number(best)),
     );
 
+    let single = ingest::run(server, writers, 2_000, 1).await?;
+    report.add(
+        "pushes of one change, eight clients",
+        single,
+        "pushes/s",
+        Bound::None,
+        "what people do by hand",
+    );
+
     let mut commits = ceiling.commits(300).await?;
-    let mut live = live::run(server, &person, WRITES).await?;
+    let mut live = live::run([server; 2], &person, WRITES).await?;
     let commit = percentile(&mut commits, 0.5);
     let half = percentile(&mut live, 0.5);
     report.add(
@@ -146,6 +155,20 @@ async fn grow(
             number(percentile(&mut commits, 0.99))
         ),
     );
+    if home.cluster().is_some() {
+        let another = home.another()?;
+        let other = another.start().await?;
+        let mut across = live::run([server, &other], &person, WRITES).await?;
+        let half = percentile(&mut across, 0.5);
+        report.add(
+            "… of another instance on the same database, p99",
+            percentile(&mut across, 0.99),
+            "ms",
+            Bound::AtMost(50.0),
+            format!("p50: {} ms", number(half)),
+        );
+        other.kill().await?;
+    }
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::{
     engine::{self, Effect, Event, Held, State},
     env::Env,
     storage::{Meta, SetAside, Storage, StorageError, Transaction, Writes},
-    transport::{PageRecord, Transport, TransportError},
+    transport::{Page, PageRecord, Transport, TransportError},
 };
 
 /// A write as a person wants it.
@@ -316,40 +316,61 @@ impl Replica {
         }
     }
 
-    /// A snapshot, page by page, each joined and committed by itself: what breaks off begins anew.
+    /// A snapshot, page by page, each joined and committed by itself: what breaks off begins anew. The next page is on
+    /// its way while one is joined.
     async fn fetch(&self, transport: &dyn Transport, state: State) -> Result<State, SyncError> {
-        let mut after = String::new();
-        loop {
-            let sent_at = (self.env.now)();
-            let page = match transport.snapshot(&after).await {
+        let mut next = Some(self.page(transport, String::new()).await);
+        while let Some((page, heard_at)) = next.take() {
+            let page = match page {
                 Ok(page) => page,
                 Err(error) => match engine::step(state, Event::NoPage(error)) {
                     (_, Effect::Stop(error)) => return Err(error.into()),
                     (state, _) => return Ok(state),
                 },
             };
-            let heard_at = Micros(sent_at.0.midpoint((self.env.now)().0));
-            let mut tx = self.storage.begin().await?;
-            let held = Held {
-                registry: &self.registry,
-                meta: read_meta(&mut tx).await?,
-                records: tx
-                    .states(&page.records.iter().map(PageRecord::key).collect())
-                    .await?,
+            let on_its_way = async {
+                match page.after.clone() {
+                    Some(after) => Some(self.page(transport, after).await),
+                    None => None,
+                }
             };
-            let event = Event::Paged {
-                page: &page,
-                heard_at,
-                held,
-            };
-            if let (_, Effect::Commit { writes, .. }) = engine::step(state, event) {
-                tx.commit(writes).await?;
-            }
-            match page.after {
-                Some(place) => after = place,
-                None => return Ok(state),
-            }
+            let joining = self.join(state, &page, heard_at);
+            let (fetched, joined) = tokio::join!(on_its_way, joining);
+            joined?;
+            next = fetched;
         }
+        Ok(state)
+    }
+
+    /// A page of a snapshot, and the local wall time to which the server's belongs.
+    async fn page(
+        &self,
+        transport: &dyn Transport,
+        after: String,
+    ) -> (Result<Page, TransportError>, Micros) {
+        let sent_at = (self.env.now)();
+        let page = transport.snapshot(&after).await;
+        (page, Micros(sent_at.0.midpoint((self.env.now)().0)))
+    }
+
+    async fn join(&self, state: State, page: &Page, heard_at: Micros) -> Result<(), SyncError> {
+        let mut tx = self.storage.begin().await?;
+        let held = Held {
+            registry: &self.registry,
+            meta: read_meta(&mut tx).await?,
+            records: tx
+                .states(&page.records.iter().map(PageRecord::key).collect())
+                .await?,
+        };
+        let event = Event::Paged {
+            page,
+            heard_at,
+            held,
+        };
+        if let (_, Effect::Commit { writes, .. }) = engine::step(state, event) {
+            tx.commit(writes).await?;
+        }
+        Ok(())
     }
 
     /// What the server refused, with its reasons.

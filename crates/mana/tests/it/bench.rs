@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mana_bench::{On, crash, leaks};
+use mana_bench::{On, crash, leaks, order};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mana");
 
@@ -34,4 +34,10 @@ async fn bench_leaks_shows_nothing_of_another_person_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bench_leaks_shows_nothing_of_another_person_on_postgres() {
     leaks(On::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_order_every_reader_has_every_row() {
+    let found = order::run(Path::new(BINARY), 3_000, 1).await;
+    assert!(found.unwrap().contains("have every row once"));
 }
