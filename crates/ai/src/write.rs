@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mana_core::manifest::Registry;
 use mana_core::mission::{self, AiRun, Intent, Iteration, StepStatus};
 use mana_core::policy::{self, Call, Overrides, Policy};
+use mana_core::undo::replaced;
 use mana_core::{
     Actor, Change, Map, Micros, Op, Prepare, RecordKey, RecordState, SystemSource, ids, prepare,
 };
@@ -112,7 +113,7 @@ impl<'a> Batch<'a> {
                 Some(key) => self.state(&key).await?,
                 None => None,
             };
-            let actor = Actor::ai(mission_id, &iteration_id, &step.rationale);
+            let actor = Actor::ai(mission_id, &iteration_id, &step.rationale).of_step(&step.id);
             let done = tool
                 .operations(params, &step.id, target.as_ref())
                 .map_err(|problem| problem.message);
@@ -129,6 +130,8 @@ impl<'a> Batch<'a> {
             match allowed {
                 Ok(operations) => {
                     for operation in operations {
+                        let before = replaced(&operation, target.as_ref());
+                        step.replaced.push(before);
                         let at = (operation.op == Op::Insert)
                             .then_some(iteration.finished_at)
                             .flatten();

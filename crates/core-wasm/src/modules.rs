@@ -1,12 +1,15 @@
 //! Modules, tools, policy, proposals.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use mana_core::{
-    Actor, Change, Clock, Map, Micros, RecordState,
+    Actor, Change, Clock, Map, Micros, RecordKey, RecordState,
     manifest::{EffectOp, Label, Operation},
     policy::{self, Call, Consent, Overrides, Policy},
-    staging::{self, Closed, Decide, Decision, Proposal, Records, Staging},
+    staging::{
+        self, Closed, Decide, Decision, Proposal, ProposalError, ProposalStatus, Records, Staging,
+    },
+    undo::{self, Undo},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -54,7 +57,7 @@ impl Core {
         })
     }
 
-    /// `{missionId, mission: state, have: [proposalId], overrides?}` → `{records: [{app, table, id}]}`:
+    /// `{missionId, mission: state, have: {proposalId: status}, overrides?}` → `{records: [{app, table, id}]}`:
     /// the records that `stage` wants to see.
     pub fn touched(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: Stage| {
@@ -63,9 +66,9 @@ impl Core {
         })
     }
 
-    /// `{missionId, mission: state, have: [proposalId], records: [{app, table, id, state|null}],
-    /// overrides?}` → `{proposals, closed: [{id, status}]}`: proposals for the open steps that are not
-    /// in `have`, and those in `have` whose step was decided elsewhere.
+    /// `{missionId, mission: state, have: {proposalId: status}, records: [{app, table, id, state|null}],
+    /// overrides?}` → `{proposals, closed: [{id, status, step}]}`: proposals for the open steps that are not
+    /// in `have`, and those in `have` that stand otherwise since.
     pub fn stage(&self, input: &str) -> Result<String, JsError> {
         call(input, |mut input: Stage| {
             let records = present(std::mem::take(&mut input.records));
@@ -77,10 +80,10 @@ impl Core {
         })
     }
 
-    /// `{proposal, decision: {kind: "approve", editedParams?}|{kind: "reject", reason?}, mission: state,
-    /// records, now, last|null, eventIds, by?, overrides?}` → `{changes, records, proposal, last}`.
-    /// Throws `decided`, `gone`, `altered`, `stale` (details: `{field: {seen, now, proposed}}`),
-    /// `invalid` (details: `{errors}`), `denied` or `unknownTool`; nothing has happened then.
+    /// `{proposal, decision: {kind: "approve", editedParams?, over?}|{kind: "reject", reason?}|{kind: "expire"},
+    /// mission: state, records, now, last|null, eventIds, by, device, overrides?}` → `{changes, records, proposal,
+    /// last}`. Throws `decided`, `expired`, `waits`, `gone`, `altered`, `stale` (details: `{field: {seen, now,
+    /// proposed, at}}`), `invalid` (details: `{errors}`), `denied` or `unknownTool`; nothing has happened then.
     pub fn decide(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: DecideInput| {
             let mut clock = Clock {
@@ -95,25 +98,65 @@ impl Core {
                 mission: &input.mission,
                 records: &present(input.records),
                 tick: clock.tick(input.now),
-                by: input.by.as_deref().unwrap_or("user"),
+                by: &input.by,
+                device: &input.device,
                 event_ids: &input.event_ids,
             });
-            let decided = decided.map_err(|error| Fault {
-                code: error.code,
-                message: error.message,
-                details: error.details.unwrap_or(Value::Null),
-            })?;
-            let records = decided.records.into_iter();
+            let decided = decided.map_err(fault)?;
             Ok(DecideOutput {
                 changes: decided.changes,
-                records: records
-                    .map(|(key, state)| Keyed {
-                        key,
-                        state: Some(state),
-                    })
-                    .collect(),
-                proposal: decided.proposal,
+                records: keyed(decided.records),
+                proposal: Some(decided.proposal),
                 last: decided.last,
+            })
+        })
+    }
+
+    /// `{missionId, mission: state, extent: {kind: "step", stepId}|{kind: "iteration", iterationId}|{kind:
+    /// "mission"}}` → `{records: [{app, table, id}]}`: the records that `undo` wants to see.
+    #[wasm_bindgen(js_name = "undoTouched")]
+    pub fn undo_touched(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: UndoInput| {
+            Ok(json!({ "records": self.undoing(&input).touched() }))
+        })
+    }
+
+    /// `{missionId, mission, extent, records}` → `{operations: [{stepId, operation, now}], kept: [{stepId, reason,
+    /// record?, field?, at?, actor?}], hash}`: what undoing would do, exactly.
+    #[wasm_bindgen(js_name = "undoPreview")]
+    pub fn undo_preview(&self, input: &str) -> Result<String, JsError> {
+        call(input, |mut input: UndoInput| {
+            let records = present(std::mem::take(&mut input.records));
+            self.undoing(&input).preview(&records).map_err(fault)
+        })
+    }
+
+    /// `{missionId, mission, extent, records, hash, now, last|null, eventId, by, device}` → `{changes, records,
+    /// last}`. Throws `altered` where it would not be what the preview with this hash showed, `nothing` where
+    /// nothing is left to undo; nothing has happened then.
+    pub fn undo(&self, input: &str) -> Result<String, JsError> {
+        call(input, |mut input: UndoInput| {
+            let records = present(std::mem::take(&mut input.records));
+            let mut clock = Clock {
+                last: input.last.unwrap_or_default(),
+                offset: 0,
+            };
+            let by = undo::By {
+                user: &input.by,
+                device: &input.device,
+                tick: clock.tick(input.now),
+                seed: &input.event_id,
+                hash: &input.hash,
+            };
+            let undone = self
+                .undoing(&input)
+                .carry_out(&records, by)
+                .map_err(fault)?;
+            Ok(DecideOutput {
+                changes: undone.changes,
+                records: keyed(undone.records),
+                proposal: None,
+                last: undone.last,
             })
         })
     }
@@ -142,6 +185,15 @@ impl Core {
 }
 
 impl Core {
+    fn undoing<'a>(&'a self, input: &'a UndoInput) -> Undo<'a> {
+        Undo {
+            registry: &self.registry,
+            mission_id: &input.mission_id,
+            mission: &input.mission,
+            extent: &input.extent,
+        }
+    }
+
     fn staging<'a>(&'a self, input: &'a Stage) -> Staging<'a> {
         Staging {
             registry: &self.registry,
@@ -151,6 +203,22 @@ impl Core {
             have: &input.have,
         }
     }
+}
+
+fn fault(error: ProposalError) -> Fault {
+    Fault {
+        code: error.code,
+        message: error.message,
+        details: error.details.unwrap_or(Value::Null),
+    }
+}
+
+fn keyed(records: Vec<(RecordKey, RecordState)>) -> Vec<Keyed> {
+    let keyed = records.into_iter().map(|(key, state)| Keyed {
+        key,
+        state: Some(state),
+    });
+    keyed.collect()
 }
 
 /// The records that exist.
@@ -198,7 +266,7 @@ struct EffectInfo<'a> {
 struct Stage {
     mission_id: String,
     mission: RecordState,
-    have: BTreeSet<String>,
+    have: BTreeMap<String, ProposalStatus>,
     #[serde(default)]
     records: Vec<Keyed>,
     #[serde(default)]
@@ -221,7 +289,8 @@ struct DecideInput {
     now: Micros,
     last: Option<Micros>,
     event_ids: Vec<String>,
-    by: Option<String>,
+    by: String,
+    device: String,
     #[serde(default)]
     overrides: Overrides,
 }
@@ -230,8 +299,30 @@ struct DecideInput {
 struct DecideOutput {
     changes: Vec<Change>,
     records: Vec<Keyed>,
-    proposal: Proposal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposal: Option<Proposal>,
     last: Micros,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UndoInput {
+    mission_id: String,
+    mission: RecordState,
+    extent: undo::Extent,
+    #[serde(default)]
+    records: Vec<Keyed>,
+    #[serde(default)]
+    now: Micros,
+    last: Option<Micros>,
+    #[serde(default)]
+    event_id: String,
+    #[serde(default)]
+    by: String,
+    #[serde(default)]
+    device: String,
+    #[serde(default)]
+    hash: String,
 }
 
 #[derive(Debug, Deserialize)]

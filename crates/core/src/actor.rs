@@ -100,6 +100,14 @@ impl Actor {
         }
     }
 
+    /// The same author at work on one step: what it writes is known as the step's, for as long as it stands.
+    pub fn of_step(mut self, step_id: &str) -> Actor {
+        if let Actor::Ai { extra, .. } = &mut self {
+            extra.insert("stepId".to_owned(), step_id.into());
+        }
+        self
+    }
+
     /// A part of Mana.
     pub fn system(source: SystemSource) -> Actor {
         Actor::System {

@@ -17,6 +17,7 @@ pub mod policy;
 pub mod record;
 pub mod staging;
 pub mod time;
+pub mod undo;
 
 pub use actor::{Actor, SystemSource};
 pub use change::{Adjusted, Change, ChangeError, Defaults, FieldWrite, Op};

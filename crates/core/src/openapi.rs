@@ -9,6 +9,7 @@ use utoipa::openapi::{Components, RefOr, Schema};
 use crate::{
     Adjusted, Change, RecordKey, RecordState, manifest, mission,
     staging::{Closed, Decision, Proposal},
+    undo::{Extent, Preview},
 };
 
 #[derive(OpenApi)]
@@ -17,6 +18,7 @@ use crate::{
     Change,
     Closed,
     Decision,
+    Extent,
     manifest::Manifest,
     mission::AiRun,
     mission::Iteration,
@@ -25,6 +27,7 @@ use crate::{
     mission::schema::AgentData,
     mission::schema::SettingsData,
     mission::schema::MissionData,
+    Preview,
     Proposal,
     RecordKey,
     RecordState,

@@ -4,8 +4,10 @@
 //! that it makes, so devices that stage or approve the same step converge. What was decided travels on
 //! the step, in the mission's record.
 
+mod deadline;
 mod decide;
 mod stage;
+mod step;
 
 use std::collections::BTreeMap;
 
@@ -21,8 +23,11 @@ use crate::{
     record::{RecordKey, RecordState},
     time::Micros,
 };
+pub use deadline::{LIFETIME_DAYS, deadline, open_steps};
 pub use decide::{Decide, DecideError, Decided, Decision, decide};
+pub(crate) use stage::list;
 pub use stage::{Closed, Staging};
+pub(crate) use step::{Verdict, write_steps};
 
 /// The records that a call looks at, as this replica holds them.
 pub type Records = BTreeMap<RecordKey, RecordState>;
@@ -68,6 +73,10 @@ pub struct Proposal {
     pub rationale: String,
     /// When the iteration was complete.
     pub created_at: Micros,
+    /// When it is too late for it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub deadline: Micros,
     /// Where it stands.
     pub status: ProposalStatus,
     /// Why it can't be staged, or why the last decision did not go through.
@@ -99,6 +108,10 @@ pub enum ProposalStatus {
     Rejected,
     /// It was decided elsewhere, or its mission is gone.
     Closed,
+    /// It was rejected here and approved on another device: the approval counts.
+    Overruled,
+    /// Its time passed before anybody decided.
+    Expired,
     /// It can't be carried out here; a person can still reject it.
     Failed,
 }
@@ -117,7 +130,7 @@ pub struct ProposalError {
 }
 
 impl ProposalError {
-    fn new(code: &str, message: impl Into<String>) -> ProposalError {
+    pub(crate) fn new(code: &str, message: impl Into<String>) -> ProposalError {
         ProposalError {
             code: code.to_owned(),
             message: message.into(),

@@ -2,7 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::{Timestamp, civil, tz::Offset};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Microseconds since the Unix epoch.
@@ -12,6 +11,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = Timestamp, value_type = String, format = DateTime, description = "An instant: `YYYY-MM-DDTHH:MM:SS.ffffffZ`, always with six digits where Mana writes it; any RFC 3339 time where it reads one."))]
 pub struct Micros(pub i64);
+
+/// The calendar's ends, as jiff has them: a day within the years -9999 and 9999, whatever the time zone.
+const CALENDAR: std::ops::RangeInclusive<i64> = -377_705_023_201_000_000..=253_402_207_200_999_999;
+
+/// Microseconds of a day.
+pub(crate) const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// A text that is no RFC 3339 time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,20 +96,40 @@ fn read(text: &str) -> Option<Micros> {
         }
         _ => return None,
     };
-    let local = civil::DateTime::new(
-        year,
-        two(b, 5)?,
-        two(b, 8)?,
-        two(b, 11)?,
-        two(b, 14)?,
-        second,
-        0,
-    )
-    .ok()?;
-    let utc = Offset::UTC.to_timestamp(local).ok()?;
-    Some(Micros(
-        (utc.as_second() - offset_seconds) * 1_000_000 + micros,
-    ))
+    let (month, day) = (two(b, 5)?, two(b, 8)?);
+    let (hour, minute) = (two(b, 11)?, two(b, 14)?);
+    let date = (i64::from(year), i64::from(month), i64::from(day));
+    let days = days_from_civil(date);
+    // A day that the month doesn't have is another day of the next one.
+    if civil_from_days(days) != date || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let seconds = (i64::from(hour) * 60 + i64::from(minute)) * 60 + i64::from(second);
+    let local = days * DAY + seconds * 1_000_000;
+    let within = CALENDAR.contains(&local);
+    within.then(|| Micros(local - offset_seconds * 1_000_000 + micros))
+}
+
+/// Days since 1970-01-01 of a date (year, month, day) of the proleptic Gregorian calendar: years that begin in
+/// March, in eras of 400, after Howard Hinnant's <https://howardhinnant.github.io/date_algorithms.html>.
+pub(crate) fn days_from_civil((year, month, day): (i64, i64, i64)) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// The date (year, month, day) of a number of days since 1970-01-01.
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march + 2) / 5 + 1;
+    let month = if march < 10 { march + 3 } else { march - 9 };
+    let year = era * 400 + year + i64::from(month <= 2);
+    (year, month, day)
 }
 
 impl FromStr for Micros {
@@ -117,17 +142,12 @@ impl FromStr for Micros {
 
 impl fmt::Display for Micros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Outside of the calendar's range there is nothing sensible to print but its end.
-        let end = if self.0 < 0 {
-            Timestamp::MIN
-        } else {
-            Timestamp::MAX
-        };
-        let utc = Offset::UTC.to_datetime(Timestamp::from_microsecond(self.0).unwrap_or(end));
-        // By hand, because jiff's printer brings everything that it can print into the browser.
-        let (year, month, day) = (utc.year(), utc.month(), utc.day());
-        let (hour, minute, second) = (utc.hour(), utc.minute(), utc.second());
-        let micros = utc.subsec_nanosecond() / 1000;
+        // Outside of the calendar there is nothing sensible to print but its end.
+        let at = self.0.clamp(*CALENDAR.start(), *CALENDAR.end());
+        let (year, month, day) = civil_from_days(at.div_euclid(DAY));
+        let time = at.rem_euclid(DAY);
+        let (micros, seconds) = (time % 1_000_000, time / 1_000_000);
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
         write!(
             f,
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
@@ -151,5 +171,48 @@ impl<'de> Deserialize<'de> for Micros {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Micros, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
         Micros::parse(&text).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{Timestamp, civil, tz::Offset};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_calendar_ends_where_jiffs_does() {
+        let end = |at: Timestamp| at.as_microsecond();
+        assert_eq!(*CALENDAR.start(), end(Timestamp::MIN));
+        assert_eq!(*CALENDAR.end(), end(Timestamp::MAX));
+    }
+
+    proptest! {
+        #[test]
+        fn a_time_is_written_and_read_as_jiff_does(at in *CALENDAR.start()..=*CALENDAR.end()) {
+            let theirs = Offset::UTC.to_datetime(Timestamp::from_microsecond(at).unwrap());
+            let text = Micros(at).to_string();
+            // Before the year 0 jiff writes six digits of it.
+            if theirs.year() >= 0 {
+                prop_assert_eq!(&text, &format!("{theirs:.6}Z"));
+                prop_assert_eq!(Micros::parse(&text), Ok(Micros(at)));
+            }
+        }
+
+        #[test]
+        fn a_day_is_the_day_that_jiff_says(days in -4_371_586..2_932_896_i64) {
+            let date = civil::date(1970, 1, 1).saturating_add(jiff::Span::new().days(days));
+            let ours = (date.year().into(), date.month().into(), date.day().into());
+            prop_assert_eq!(civil_from_days(days), ours);
+            prop_assert_eq!(days_from_civil(ours), days);
+        }
+
+        #[test]
+        fn a_date_that_is_none_is_refused(month in 0..20_u8, day in 0..40_u8) {
+            let there = civil::Date::new(2026, month as i8, day as i8).is_ok();
+            let text = format!("2026-{month:02}-{day:02}T08:00:00Z");
+            prop_assert_eq!(Micros::parse(&text).is_ok(), there);
+        }
     }
 }

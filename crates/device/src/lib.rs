@@ -15,6 +15,7 @@ mod replica;
 mod sqlite;
 mod storage;
 mod transport;
+mod undo;
 
 pub use env::Env;
 pub use follow::{Seen, follow};

@@ -82,10 +82,9 @@ impl Replica {
         known: Vec<Proposal>,
         renew: Option<&str>,
     ) -> Result<Vec<Proposal>, StorageError> {
-        let have = known
-            .iter()
-            .map(|proposal| proposal.id.clone())
-            .filter(|id| Some(id.as_str()) != renew)
+        let have = (known.iter())
+            .filter(|proposal| Some(proposal.id.as_str()) != renew)
+            .map(|proposal| (proposal.id.clone(), proposal.status))
             .collect();
         let overrides = Overrides::default();
         let staging = Staging {
@@ -97,15 +96,30 @@ impl Replica {
         };
         let records = tx.states(&staging.touched()).await?;
         let mut proposals = staging.stage(&records);
-        let closed: BTreeSet<String> = staging.closed().into_iter().map(|one| one.id).collect();
-        let waits = [ProposalStatus::Open, ProposalStatus::Failed];
+        let closed = staging.closed();
         for mut proposal in known {
-            if closed.contains(&proposal.id) && waits.contains(&proposal.status) {
-                proposal.status = ProposalStatus::Closed;
+            if let Some(closed) = closed.iter().find(|closed| closed.id == proposal.id) {
+                proposal.status = closed.status;
                 proposals.push(proposal);
             }
         }
         Ok(proposals)
+    }
+
+    /// Lets those expire that wait here and whose time has passed; answers how many.
+    pub async fn expire(&self) -> Result<usize, StorageError> {
+        let now = (self.env.now)();
+        let late = self.inbox().await?.into_iter();
+        let mut expired = 0;
+        for proposal in late.filter(|proposal| proposal.deadline <= now) {
+            match self.decide(&proposal.id, &Decision::Expire).await {
+                Ok(_) => expired += 1,
+                Err(DeviceError::Storage(error)) => return Err(error),
+                // Decided meanwhile, or the server's clock is behind this one: the next time.
+                Err(_) => {}
+            }
+        }
+        Ok(expired)
     }
 
     /// What waits for a decision, oldest first.
@@ -152,6 +166,7 @@ impl Replica {
             records: &records,
             tick: meta.clock.tick((self.env.now)()),
             by: &self.user,
+            device: &meta.client_id.clone(),
             event_ids: &event_ids,
         })
         .map_err(DeviceError::Decision)?;
@@ -179,7 +194,7 @@ async fn find(tx: &mut Box<dyn Transaction>, id: &str) -> Result<Proposal, Devic
     found.ok_or_else(|| gone("This proposal is not here. Nothing was changed; look at the inbox."))
 }
 
-fn gone(message: &str) -> DeviceError {
+pub(crate) fn gone(message: &str) -> DeviceError {
     DeviceError::Decision(ProposalError {
         code: "gone".to_owned(),
         message: message.to_owned(),

@@ -237,7 +237,10 @@ impl Replica {
         let rounds = self.rounds(transport).await;
         // Whatever came before an error is here to stay.
         self.stage().await?;
-        rounds
+        match self.expire().await? {
+            0 => rounds,
+            _ => rounds.and(self.rounds(transport).await),
+        }
     }
 
     async fn rounds(&self, transport: &dyn Transport) -> Result<(), SyncError> {

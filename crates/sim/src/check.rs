@@ -8,7 +8,7 @@ use std::{
 
 use mana_core::{
     Actor, RecordKey, RecordState, apply, canonical, ids,
-    mission::{APP, Intent, MISSIONS, Mission, RUNS, StepStatus},
+    mission::{APP, Intent, MISSIONS, Mission, RUNS, Step, StepStatus},
     policy::Overrides,
     staging::{ProposalStatus, Records, Staging},
 };
@@ -209,7 +209,7 @@ fn missions(world: &World, records: &Records) -> Result<(u64, u64), Failure> {
                     return fail(Kind::Mission, message);
                 }
                 if let Some(record) = record {
-                    attributed(record, &key.id, &iteration.id, &step.rationale)?;
+                    attributed(record, &key.id, &iteration.id, step)?;
                     made.insert(id);
                 }
             }
@@ -219,7 +219,7 @@ fn missions(world: &World, records: &Records) -> Result<(u64, u64), Failure> {
             overrides: &overrides,
             mission_id: &key.id,
             mission: state,
-            have: &BTreeSet::new(),
+            have: &BTreeMap::new(),
         };
         waiting.extend(
             staging
@@ -259,9 +259,10 @@ fn missions(world: &World, records: &Records) -> Result<(u64, u64), Failure> {
     Ok((slots.len() as u64, decided))
 }
 
-fn attributed(record: &RecordState, mission: &str, iteration: &str, why: &str) -> Checked {
+fn attributed(record: &RecordState, mission: &str, iteration: &str, step: &Step) -> Checked {
     let actor = record.meta.get("title").map(|stamp| &stamp.actor);
-    if actor == Some(&Actor::ai(mission, iteration, why)) {
+    let ai = Actor::ai(mission, iteration, &step.rationale).of_step(&step.id);
+    if actor == Some(&ai) {
         return Ok(());
     }
     fail(

@@ -314,6 +314,7 @@ impl World {
             let decision = match approve {
                 true => Decision::Approve {
                     edited_params: None,
+                    over: None,
                 },
                 false => Decision::Reject {
                     reason: Some("No.".to_owned()),

@@ -174,7 +174,12 @@ async fn missions_i5_automatic_steps_are_carried_out_in_the_same_push_as_the_ai(
     assert_eq!(record.data["text"], "It happened.");
     assert_eq!(
         record.meta["text"].actor,
-        Actor::ai(&id, &iteration.id, "For the record.")
+        Actor::ai(&id, &iteration.id, "For the record.").of_step(&logged.id)
+    );
+    assert_eq!(
+        json!(logged.replaced),
+        json!([{ "app": "diary", "table": "lines", "id": mana_core::ids::created_record_id(&logged.id, 0) }]),
+        "any device can take it back"
     );
     assert_eq!(Some(record.meta["text"].at), iteration.finished_at);
 }

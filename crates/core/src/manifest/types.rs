@@ -111,6 +111,10 @@ pub struct Table {
     pub fields: IndexMap<String, Field>,
     /// How a list shows it.
     pub list: ListView,
+    /// The datetime field that a proposal is about: once the time that it would put there has passed, it is too
+    /// late for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
     /// What a mission gets that links the table and no record of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<PromptQuery>,

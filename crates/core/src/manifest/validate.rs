@@ -141,6 +141,14 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
         }
         validate_field(faults, &path, field);
     }
+    if let Some(deadline) = &table.deadline {
+        let kind = table.fields.get(deadline).map(|field| field.kind);
+        faults.check(
+            kind == Some(FieldType::Datetime),
+            format!("{path}/deadline"),
+            "a deadline is one of the table's datetime fields. Name one.",
+        );
+    }
     let list = format!("{path}/list");
     let shown = std::iter::once(("title".to_owned(), &table.list.title))
         .chain(

@@ -8,12 +8,13 @@ use super::{ListSpec, by_canonical, canonical, normalise, overall_status};
 use crate::{Map, time::Micros};
 
 /// The fields that a decision consists of; they are taken over together.
-const DECISION: [&str; 5] = [
+const DECISION: [&str; 6] = [
     "status",
     "decidedAt",
     "decidedBy",
     "feedback",
     "editedParams",
+    "replaced",
 ];
 
 /// Up to how many elements a write is merged one by one.

@@ -2,15 +2,18 @@
 //!
 //! Everything is a function of its arguments. Rules MISSIONS C1–C9.
 
+use std::cmp::Ordering;
+
 use croner::Cron;
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
+use croner::time::{CivilDate, CivilDateTime, CivilTime, CronDateTime, Resolution, Weekday};
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime, Time, Weekday};
-use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde_json::Value;
 
 use super::problem::Problem;
-use crate::time::Micros;
+use crate::time::{DAY, Micros, civil_from_days, days_from_civil};
 
 /// The longest interval that a mission may have: a year of minutes.
 pub const MAX_INTERVAL_MINUTES: u32 = 366 * 24 * 60;
@@ -27,15 +30,15 @@ pub enum Cadence {
     },
     /// Every day at a time of the wall clock.
     Daily {
-        /// The time of day.
-        at: Time,
+        /// The time of day, in microseconds.
+        at: i64,
     },
     /// Once a week at a time of the wall clock.
     Weekly {
-        /// The day of the week.
-        day: Weekday,
-        /// The time of day.
-        at: Time,
+        /// The day of the week, 0 for Sunday.
+        day: i64,
+        /// The time of day, in microseconds.
+        at: i64,
     },
     /// A cron expression of five fields, or a nickname such as `@daily`.
     Cron {
@@ -69,7 +72,7 @@ impl Cadence {
             "weekly" => {
                 let day = number(value, "dayOfWeek", None, 0, 6)?;
                 Ok(Cadence::Weekly {
-                    day: Weekday::from_sunday_zero_offset(day as i8).unwrap_or(Weekday::Sunday),
+                    day: i64::from(day),
                     at: time_of_day(value)?,
                 })
             }
@@ -121,25 +124,62 @@ pub fn next_after(cadence: &Cadence, zone: &impl Zone, after: Micros) -> Option<
         Cadence::Interval { every_minutes } => {
             Some(Micros(after.0.saturating_add(minutes(*every_minutes))))
         }
-        Cadence::Daily { at } => earliest(zone, after, |from| {
-            let today = from.date().to_datetime(*at);
-            if today > from {
-                Some(today)
-            } else {
-                Some(from.date().tomorrow().ok()?.to_datetime(*at))
-            }
-        }),
+        Cadence::Daily { at } => earliest(zone, after, |from| Some(from.next(*at, DAY))),
         Cadence::Weekly { day, at } => earliest(zone, after, |from| {
-            let today = from.date().to_datetime(*at);
-            if from.date().weekday() == *day && today > from {
-                return Some(today);
-            }
-            let next: Date = from.date().nth_weekday(1, *day).ok()?;
-            Some(next.to_datetime(*at))
+            // The epoch was a Thursday.
+            let since = (*day - 4) * DAY + *at;
+            Some(from.next(since, 7 * DAY))
         }),
         Cadence::Cron { expression } => earliest(zone, after, |from| {
             expression.find_next_occurrence(&from, false).ok()
         }),
+    }
+}
+
+/// A time of the wall clock: microseconds since it showed 1970-01-01 00:00.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Wall(i64);
+
+impl Wall {
+    /// The first time strictly after this one of those that come every `period` from `first`.
+    fn next(self, first: i64, period: i64) -> Wall {
+        Wall(self.0 + period - (self.0 - first).rem_euclid(period))
+    }
+
+    fn days(self) -> i64 {
+        self.0.div_euclid(DAY)
+    }
+}
+
+impl CronDateTime for Wall {
+    fn to_civil(&self) -> CivilDateTime {
+        let (year, month, day) = civil_from_days(self.days());
+        let seconds = (self.0.rem_euclid(DAY) / 1_000_000) as u32;
+        CivilDateTime::new(
+            CivilDate::from_parts_unchecked(year as i32, month as u32, day as u32),
+            CivilTime::from_parts_unchecked(seconds / 3600, seconds / 60 % 60, seconds % 60),
+        )
+    }
+
+    fn civil_weekday(&self) -> Weekday {
+        Weekday::from_days_from_sunday((self.days() + 4).rem_euclid(7) as u32)
+    }
+
+    fn resolve_civil(&self, civil: CivilDateTime) -> Result<Resolution<Self>, CronError> {
+        let part = i64::from;
+        let days = days_from_civil((part(civil.year()), civil.month().into(), civil.day().into()));
+        let seconds = (civil.hour() * 60 + civil.minute()) * 60 + civil.second();
+        Ok(Resolution::Single(Wall(
+            days * DAY + i64::from(seconds) * 1_000_000,
+        )))
+    }
+
+    fn checked_add_seconds(&self, seconds: i64) -> Option<Self> {
+        Some(Wall(self.0.checked_add(seconds.checked_mul(1_000_000)?)?))
+    }
+
+    fn cmp_instant(&self, other: &Self) -> Ordering {
+        self.cmp(other)
     }
 }
 
@@ -228,23 +268,20 @@ pub fn occurrences_between(
 fn earliest(
     zone: &impl Zone,
     after: Micros,
-    mut next: impl FnMut(DateTime) -> Option<DateTime>,
+    mut next: impl FnMut(Wall) -> Option<Wall>,
 ) -> Option<Micros> {
     // The offset before a jump reaches back to the times that it shifts.
     let offset = zone
         .offset(after)
         .min(zone.offset(after.plus(-25 * 60 * minutes(1))));
-    let instant = Timestamp::from_microsecond(after.plus(offset).0).ok()?;
-    let mut wall = Offset::UTC.to_datetime(instant);
+    let mut wall = Wall(after.plus(offset).0);
     let mut best: Option<Micros> = None;
     loop {
-        wall = match next(wall) {
+        wall = match next(wall).filter(|wall| *wall < END) {
             Some(wall) => wall,
             None => return best,
         };
-        let Some((at, shifted)) = resolve(zone, wall) else {
-            return best;
-        };
+        let (at, shifted) = resolve(zone, wall);
         if at > after {
             best = Some(best.map_or(at, |best| best.min(at)));
             if !shifted {
@@ -258,20 +295,22 @@ fn earliest(
 ///
 /// No zone changes its offset twice within two days, so those of a day before and a day after are all
 /// that come into question.
-fn resolve(zone: &impl Zone, wall: DateTime) -> Option<(Micros, bool)> {
-    let utc = Micros(Offset::UTC.to_timestamp(wall).ok()?.as_microsecond());
-    let day = 24 * 60 * minutes(1);
-    let (before, after) = (zone.offset(utc.plus(-day)), zone.offset(utc.plus(day)));
+fn resolve(zone: &impl Zone, wall: Wall) -> (Micros, bool) {
+    let utc = Micros(wall.0);
+    let (before, after) = (zone.offset(utc.plus(-DAY)), zone.offset(utc.plus(DAY)));
     let happens = |offset: i64| zone.offset(utc.plus(-offset)) == offset;
     let happening = [before, after]
         .into_iter()
         .filter(|offset| happens(*offset));
     // The greater offset is the earlier instant.
     match happening.max() {
-        Some(offset) => Some((utc.plus(-offset), false)),
-        None => Some((utc.plus(-before), true)),
+        Some(offset) => (utc.plus(-offset), false),
+        None => (utc.plus(-before), true),
     }
 }
+
+/// Where the calendar ends, 9999-12-30 on the wall clock.
+const END: Wall = Wall(253_402_128_000_000_000);
 
 fn minutes(n: u32) -> i64 {
     i64::from(n) * 60_000_000
@@ -306,10 +345,10 @@ fn number(
     }
 }
 
-fn time_of_day(cadence: &Value) -> Result<Time, Problem> {
+fn time_of_day(cadence: &Value) -> Result<i64, Problem> {
     let hour = number(cadence, "atHour", None, 0, 23)?;
     let minute = number(cadence, "atMinute", Some(0), 0, 59)?;
-    Ok(Time::constant(hour as i8, minute as i8, 0, 0))
+    Ok(minutes(hour * 60 + minute))
 }
 
 fn cron(cadence: &Value) -> Result<Cadence, Problem> {
@@ -339,7 +378,7 @@ fn cron(cadence: &Value) -> Result<Cadence, Problem> {
         };
         Problem::new(FIELD, "invalid", format!("The cron expression “{text}” can't be read: {reason}."))
     })?;
-    let somewhen = jiff::civil::date(2024, 1, 1).at(0, 0, 0, 0);
+    let somewhen = Wall(days_from_civil((2024, 1, 1)) * DAY);
     if expression.find_next_occurrence(&somewhen, true).is_err() {
         return Err(Problem::new(
             FIELD,
@@ -467,8 +506,7 @@ mod tests {
             "Pacific/Apia",
             "Asia/Kathmandu",
         ];
-        let time =
-            || (0..24_i8, 0..60_i8).prop_map(|(hour, minute)| Time::constant(hour, minute, 0, 0));
+        let time = || (0..24_u32 * 60).prop_map(minutes);
         let cron = prop::sample::select(vec![
             "*/20 1-3 * * *",
             "0 0 1 * *",
@@ -477,10 +515,7 @@ mod tests {
         ]);
         let cadence = prop_oneof![
             time().prop_map(|at| Cadence::Daily { at }),
-            (0..7_i8, time()).prop_map(|(day, at)| Cadence::Weekly {
-                day: Weekday::from_sunday_zero_offset(day).expect("a weekday"),
-                at
-            }),
+            (0..7_i64, time()).prop_map(|(day, at)| Cadence::Weekly { day, at }),
             cron.prop_map(|text| Cadence::parse(Some(
                 &json!({"kind": "cron", "expression": text})
             ))

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::status::StepStatus;
-use crate::{Map, actor::Actor, time::Micros};
+use crate::{Map, actor::Actor, time::Micros, undo::Replaced};
 
 /// One run of a mission: its plan, or why there is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -110,7 +110,7 @@ pub struct Step {
     /// When that was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<Micros>,
-    /// Who decided: a user's id, or `policy`.
+    /// Who decided: a user's id, `policy` or `deadline`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
     /// What the person said about it.
@@ -120,9 +120,48 @@ pub struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<std::collections::BTreeMap<String, Value>>))]
     pub edited_params: Option<Map>,
+    /// What carrying it out replaced: enough for any device to take it back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<Replaced>,
+    /// Every decision on it, oldest first: those that others outrank, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<StepDecision>,
     /// Decides which of two versions of this step wins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Micros>,
+    /// Fields of a later version.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]
+    pub extra: Map,
+}
+
+/// One decision on a step. The step's own `status` says which of them counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct StepDecision {
+    /// Derived from step, device and status: a device decides a step one way once.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub id: String,
+    /// What was decided.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub status: StepStatus,
+    /// When.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Micros>,
+    /// Who decided: a user's id, `policy` or `deadline`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    /// At which device: its client id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// What the person said about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<String>,
+    /// The parameters as the person changed them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<std::collections::BTreeMap<String, Value>>))]
+    pub edited_params: Option<Map>,
     /// Fields of a later version.
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]

@@ -18,7 +18,7 @@ pub use budget::Budget;
 pub use cadence::Cadence;
 pub use check::check_mission;
 pub use followup::{ScheduleRow, follow_up, schedule_row};
-pub use iteration::{AiRun, Intent, Iteration, RunError, RunStatus, Step};
+pub use iteration::{AiRun, Intent, Iteration, RunError, RunStatus, Step, StepDecision};
 pub use problem::Problem;
 pub use status::StepStatus;
 

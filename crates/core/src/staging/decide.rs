@@ -1,14 +1,15 @@
 //! A person's decision on a proposal, and what it writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
     Op, Operation, Overrides, Proposal, ProposalError, ProposalStatus, RecordKey, RecordState,
-    Records, StepStatus, look, ops_hash, seen_key,
-    stage::{created_at, existing, invalid, list},
+    Records, StepStatus, Verdict, deadline, list, look, ops_hash, seen_key,
+    stage::{created_at, existing, invalid},
+    write_steps,
 };
 use crate::{
     Map,
@@ -21,6 +22,7 @@ use crate::{
     policy::{Call, Consent, authorise},
     record::{Prepare, prepare},
     time::Micros,
+    undo::{Replaced, replaced},
 };
 
 /// What a person decides.
@@ -39,6 +41,10 @@ pub enum Decision {
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
         edited_params: Option<Map>,
+        /// For a stale proposal: on top of what is there now, whose stamps these are, by field, as the refusal
+        /// named them (`at`). A consent to exactly that.
+        #[serde(default)]
+        over: Option<BTreeMap<String, Option<Micros>>>,
     },
     /// No.
     Reject {
@@ -46,7 +52,12 @@ pub enum Decision {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// It is too late for it. A device says so by itself, once the deadline has passed.
+    Expire,
 }
+
+/// Who decided where nobody did in time.
+const DEADLINE: &str = "deadline";
 
 /// A decision with everything that it is checked against.
 #[derive(Debug, Clone)]
@@ -67,6 +78,8 @@ pub struct Decide<'a> {
     pub tick: Micros,
     /// Who decides: a user's id, or `user`.
     pub by: &'a str,
+    /// At which device: its client id.
+    pub device: &'a str,
     /// An id for each change: one more than there are operations.
     pub event_ids: &'a [String],
 }
@@ -84,16 +97,16 @@ pub struct Decided {
     pub last: Micros,
 }
 
-/// Why a decision is refused: `decided`, `gone`, `altered`, `stale`, `invalid`, `denied`. Nothing was
-/// changed then.
+/// Why a decision is refused: `decided`, `expired`, `waits`, `gone`, `altered`, `stale`, `invalid`, `denied`.
+/// Nothing was changed then.
 pub type DecideError = ProposalError;
 
 /// Carries out a decision.
 pub fn decide(input: &Decide<'_>) -> Result<Decided, DecideError> {
-    let rejected = matches!(input.decision, Decision::Reject { .. });
+    let approved = matches!(input.decision, Decision::Approve { .. });
     match input.proposal.status {
         ProposalStatus::Open => {}
-        ProposalStatus::Failed if rejected => {}
+        ProposalStatus::Failed if !approved => {}
         ProposalStatus::Failed => {
             let error = input.proposal.error.clone();
             return Err(error.unwrap_or_else(|| {
@@ -118,27 +131,65 @@ pub fn decide(input: &Decide<'_>) -> Result<Decided, DecideError> {
                 "The plan that this belongs to is no longer kept. Nothing was changed; reject it to clear it away.",
             ));
         }
-        (Decision::Approve { edited_params }, Some(place)) => {
-            let approved = Approved::check(input, &place, edited_params.as_ref())?;
+        (
+            Decision::Approve {
+                edited_params,
+                over,
+            },
+            Some(place),
+        ) => {
+            if input.tick >= place.deadline(input) {
+                return Err(ProposalError::new(
+                    "expired",
+                    "It is too late for this: its time has passed. Nothing was changed.",
+                ));
+            }
+            let edited = edited_params.as_ref();
+            let approved = Approved::check(input, &place, edited, over.as_ref())?;
             proposal.status = ProposalStatus::Approved;
             for operation in &approved.operations {
                 writer.operation(operation, &place, &approved)?;
             }
-            writer.step(&place, StepStatus::Approved, None, edited_params.as_ref())?;
-            if edited_params.is_some() {
-                proposal.params = approved.params;
-                proposal.ops_hash = ops_hash(&approved.operations);
-                proposal.operations = approved.operations;
-            }
+            let verdict = Verdict {
+                status: StepStatus::Approved,
+                edited,
+                ..writer.verdict()
+            };
+            let replaced = std::mem::take(&mut writer.replaced);
+            writer.step(&Verdict {
+                replaced: &replaced,
+                ..verdict
+            })?;
+            proposal.params = approved.params;
+            proposal.ops_hash = ops_hash(&approved.operations);
+            proposal.operations = approved.operations;
         }
         (Decision::Reject { reason }, place) => {
             proposal.status = ProposalStatus::Rejected;
+            if place.is_some() {
+                let reason = reason.as_deref().map(str::trim);
+                writer.step(&Verdict {
+                    status: StepStatus::Rejected,
+                    feedback: reason.filter(|reason| !reason.is_empty()),
+                    ..writer.verdict()
+                })?;
+            }
+        }
+        (Decision::Expire, place) => {
+            proposal.status = ProposalStatus::Expired;
             if let Some(place) = place {
-                let reason = reason
-                    .as_deref()
-                    .map(str::trim)
-                    .filter(|reason| !reason.is_empty());
-                writer.step(&place, StepStatus::Rejected, reason, None)?;
+                let deadline = place.deadline(input);
+                if input.tick < deadline {
+                    return Err(ProposalError::new("waits", "There is still time for this."));
+                }
+                // Whoever notices first says the same.
+                writer.step(&Verdict {
+                    status: StepStatus::Expired,
+                    by: DEADLINE,
+                    device: DEADLINE,
+                    at: Some(deadline),
+                    ..writer.verdict()
+                })?;
             }
         }
     }
@@ -167,9 +218,6 @@ fn altered() -> ProposalError {
 struct Place {
     iteration: Iteration,
     step: Step,
-    /// The step as the record holds it, fields of later versions too.
-    raw_step: Map,
-    raw_iteration: Map,
 }
 
 impl Place {
@@ -177,19 +225,19 @@ impl Place {
         let named = |object: &&Map, id: &str| object.get("id").and_then(Value::as_str) == Some(id);
         let raw =
             list(&mission.data, "iterations").find(|one| named(one, &proposal.iteration_id))?;
-        let raw_step = list(raw, "plan").find(|one| named(one, &proposal.step_id))?;
         let iteration = Iteration::parse(&Value::Object(raw.clone())).ok()?;
         let step = iteration
             .plan
             .iter()
             .find(|step| step.id == proposal.step_id)?
             .clone();
-        Some(Place {
-            iteration,
-            step,
-            raw_step: raw_step.clone(),
-            raw_iteration: raw.clone(),
-        })
+        Some(Place { iteration, step })
+    }
+
+    fn deadline(&self, input: &Decide<'_>) -> Micros {
+        let proposal = input.proposal;
+        let tool = input.registry.tool(&proposal.tool);
+        deadline(tool, &proposal.params, &self.iteration)
     }
 }
 
@@ -208,6 +256,7 @@ impl Approved {
         input: &Decide<'_>,
         place: &Place,
         edited: Option<&Map>,
+        over: Option<&Over>,
     ) -> Result<Approved, ProposalError> {
         let Decide {
             registry,
@@ -241,11 +290,13 @@ impl Approved {
         consent(&proposal.operations)?;
         let tool = registry.tool(&proposal.tool).ok_or_else(altered)?;
         let target = existing(tool, &proposal.params, records)?;
-        stale(proposal, records)?;
-        let planned = derive(tool, &proposal.params, place, target)?;
-        if planned != proposal.operations {
+        let planned = derive(tool, &proposal.params, place, target);
+        let moved = stale(proposal, records, planned.as_deref().ok(), over)?;
+        let planned = planned?;
+        if !same_but(&planned, &proposal.operations, &moved) {
             return Err(altered());
         }
+        consent(&planned)?;
         let Some(edited) = edited else {
             return Ok(Approved {
                 params: proposal.params.clone(),
@@ -290,35 +341,52 @@ fn actor(proposal: &Proposal, place: &Place) -> Actor {
     place
         .iteration
         .actor(&proposal.mission_id, &place.step.rationale)
+        .of_step(&place.step.id)
 }
 
+/// The stamps that a person was shown, by field.
+type Over = BTreeMap<String, Option<Micros>>;
+
 /// Refuses where a field that the proposal touches was written since it was shown, with what was seen,
-/// what is there now and what is proposed.
-fn stale(proposal: &Proposal, records: &Records) -> Result<(), ProposalError> {
-    let mut fields = BTreeMap::new();
-    for operation in &proposal.operations {
+/// what is there now, since when (`at`), and what is proposed. Answers the fields that were written since and
+/// that the person was shown anew.
+fn stale(
+    proposal: &Proposal,
+    records: &Records,
+    planned: Option<&[Operation]>,
+    over: Option<&Over>,
+) -> Result<BTreeSet<String>, ProposalError> {
+    let (mut fields, mut shown) = (BTreeMap::new(), BTreeSet::new());
+    for operation in planned.unwrap_or(&proposal.operations) {
         let key = operation.key();
         let now = look(operation, records.get(&key));
         let empty = BTreeMap::new();
         let seen = proposal.seen.get(&seen_key(&key)).unwrap_or(&empty);
         for field in now.keys().chain(seen.keys()) {
             let (was, is) = (seen.get(field), now.get(field));
-            if was.and_then(|was| was.at) != is.and_then(|is| is.at) {
-                let proposed = match operation.op {
-                    Op::Delete => &Value::Null,
-                    _ => operation.set.get(field).unwrap_or(&Value::Null),
-                };
-                let difference = json!({
-                    "seen": was.map(|was| &was.value),
-                    "now": is.map(|is| &is.value),
-                    "proposed": proposed,
-                });
-                fields.insert(field.clone(), difference);
+            let at = is.and_then(|is| is.at);
+            if was.and_then(|was| was.at) == at {
+                continue;
             }
+            if over.and_then(|over| over.get(field)) == Some(&at) {
+                shown.insert(field.clone());
+                continue;
+            }
+            let proposed = match operation.op {
+                Op::Delete => &Value::Null,
+                _ => operation.set.get(field).unwrap_or(&Value::Null),
+            };
+            let difference = json!({
+                "seen": was.map(|was| &was.value),
+                "now": is.map(|is| &is.value),
+                "proposed": proposed,
+                "at": at,
+            });
+            fields.insert(field.clone(), difference);
         }
     }
     if fields.is_empty() {
-        return Ok(());
+        return Ok(shown);
     }
     let mut error = ProposalError::new(
         "stale",
@@ -328,12 +396,25 @@ fn stale(proposal: &Proposal, records: &Records) -> Result<(), ProposalError> {
     Err(error)
 }
 
+/// Whether the operations are those of the proposal, but for the values of the fields that moved.
+fn same_but(planned: &[Operation], shown: &[Operation], moved: &BTreeSet<String>) -> bool {
+    let rest = |operations: &[Operation]| -> Vec<Operation> {
+        let mut operations = operations.to_vec();
+        for operation in &mut operations {
+            operation.set.retain(|field, _| !moved.contains(field));
+        }
+        operations
+    };
+    rest(planned) == rest(shown)
+}
+
 /// Collects what a decision writes.
 struct Writer<'a> {
     input: &'a Decide<'a>,
     event_ids: std::slice::Iter<'a, String>,
     changes: Vec<Change>,
     records: Vec<(RecordKey, RecordState)>,
+    replaced: Vec<Replaced>,
     last: Micros,
 }
 
@@ -344,7 +425,18 @@ impl<'a> Writer<'a> {
             event_ids: input.event_ids.iter(),
             changes: Vec::new(),
             records: Vec::new(),
+            replaced: Vec::new(),
             last: input.tick,
+        }
+    }
+
+    /// What every decision of this person at this device has.
+    fn verdict(&self) -> Verdict<'a> {
+        Verdict {
+            by: self.input.by,
+            device: self.input.device,
+            proposal: Some(&self.input.proposal.id),
+            ..Verdict::default()
         }
     }
 
@@ -371,6 +463,7 @@ impl<'a> Writer<'a> {
         let key = operation.key();
         let state = self.input.records.get(&key);
         let schema = self.input.registry.schema(&key.app, &key.table);
+        self.replaced.push(replaced(operation, state));
         let write = Prepare {
             key: &key,
             op: operation.op,
@@ -401,55 +494,22 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// The decision on the step, as the person: the whole step, in an iteration that carries nothing else.
-    fn step(
-        &mut self,
-        place: &Place,
-        status: StepStatus,
-        feedback: Option<&str>,
-        edited: Option<&Map>,
-    ) -> Result<(), ProposalError> {
+    /// The decision on the step, as the person.
+    fn step(&mut self, verdict: &Verdict<'_>) -> Result<(), ProposalError> {
         let input = self.input;
-        let replaced = input.mission.meta.get("iterations").map(|stamp| stamp.at);
-        let replaced = [replaced, place.step.updated_at, place.step.decided_at]
-            .into_iter()
-            .flatten();
-        let at = replaced.map(|at| at.plus(1)).fold(input.tick, Micros::max);
-        let mut step = place.raw_step.clone();
-        step.retain(|field, _| !matches!(field.as_str(), "feedback" | "editedParams"));
-        step.insert("status".into(), json!(status));
-        step.insert("decidedAt".into(), at.to_string().into());
-        step.insert("decidedBy".into(), input.by.into());
-        step.insert("proposalId".into(), input.proposal.id.as_str().into());
-        step.insert("updatedAt".into(), at.to_string().into());
-        if let Some(feedback) = feedback {
-            step.insert("feedback".into(), feedback.into());
-        }
-        if let Some(edited) = edited {
-            step.insert("editedParams".into(), Value::Object(edited.clone()));
-        }
-        let mut iteration = Map::new();
-        for field in ["id", "startedAt"] {
-            if let Some(value) = place.raw_iteration.get(field) {
-                iteration.insert(field.into(), value.clone());
-            }
-        }
-        iteration.insert("plan".into(), json!([step]));
         let key = RecordKey::new(APP, MISSIONS, &input.proposal.mission_id);
-        let mut set = Map::new();
-        set.insert("iterations".into(), json!([iteration]));
-        let write = Prepare {
-            key: &key,
-            op: Op::Update,
-            set,
-            state: Some(input.mission),
-            tick: input.tick,
-            at: Some(at),
-            actor: Actor::user(),
-            event_id: self.event_id()?,
-        };
-        let prepared = prepare(input.registry.schema(APP, MISSIONS), write).map_err(refused)?;
-        self.last = self.last.max(at);
+        let event_id = self.event_id()?;
+        let which = |step: &str| step == input.proposal.step_id;
+        let prepared = write_steps(
+            input.registry,
+            &key,
+            input.mission,
+            which,
+            verdict,
+            input.tick,
+            event_id,
+        )?;
+        self.note(&prepared.change);
         self.changes.push(prepared.change);
         self.records.push((key, prepared.state));
         Ok(())

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Op, Overrides, Proposal, ProposalError, ProposalStatus, RecordKey, RecordState, Records,
-    StepStatus, look, ops_hash, seen_key,
+    StepStatus, deadline, look, ops_hash, seen_key,
 };
 use crate::{
     Map, ids,
@@ -28,18 +28,20 @@ pub struct Staging<'a> {
     pub mission_id: &'a str,
     /// The mission's record.
     pub mission: &'a RecordState,
-    /// The proposals that this replica has, whatever became of them.
-    pub have: &'a BTreeSet<String>,
+    /// The proposals that this replica has, and what became of them here.
+    pub have: &'a BTreeMap<String, ProposalStatus>,
 }
 
-/// A proposal that waits here no longer.
+/// A proposal that stands otherwise than this replica has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Closed {
     /// The proposal.
     pub id: String,
+    /// Where it stands now: `closed`, `expired` or `overruled`.
+    pub status: ProposalStatus,
     /// What became of its step.
-    pub status: StepStatus,
+    pub step: StepStatus,
 }
 
 /// A step that this replica has yet to stage.
@@ -75,21 +77,33 @@ impl Staging<'_> {
             .collect()
     }
 
-    /// Those of the proposals that this replica has whose step doesn't wait any more: decided on another
-    /// device, or the mission was deleted.
+    /// Those of the proposals that this replica has and that stand otherwise since: they wait here and were
+    /// decided on another device, or it was too late, or the mission was deleted; or they were rejected here
+    /// and approved on another device, which counts for more.
     pub fn closed(&self) -> Vec<Closed> {
         let deleted = self.mission.is_deleted();
         let steps =
             list(&self.mission.data, "iterations").flat_map(|iteration| list(iteration, "plan"));
         let closed = steps.filter_map(|step| {
             let id = ids::proposal_id(step.get("id")?.as_str()?);
-            let status = status(step);
-            let status = if status.is_open() && deleted {
-                StepStatus::Expired
-            } else {
-                status
+            let here = *self.have.get(&id)?;
+            let step = match status(step) {
+                status if status.is_open() && deleted => StepStatus::Expired,
+                status => status,
             };
-            (!status.is_open() && self.have.contains(&id)).then_some(Closed { id, status })
+            let status = match (here, step) {
+                (ProposalStatus::Open | ProposalStatus::Failed, step) if step.is_open() => None,
+                (ProposalStatus::Open | ProposalStatus::Failed, StepStatus::Expired) => {
+                    Some(ProposalStatus::Expired)
+                }
+                (ProposalStatus::Open | ProposalStatus::Failed, _) => Some(ProposalStatus::Closed),
+                (
+                    ProposalStatus::Rejected | ProposalStatus::Expired,
+                    StepStatus::Approved | StepStatus::Undone,
+                ) => Some(ProposalStatus::Overruled),
+                _ => None,
+            }?;
+            Some(Closed { id, status, step })
         });
         closed.collect()
     }
@@ -130,7 +144,8 @@ impl Staging<'_> {
             else {
                 return None;
             };
-            let waits = step.status.is_open() && !self.have.contains(&ids::proposal_id(&step.id));
+            let waits =
+                step.status.is_open() && !self.have.contains_key(&ids::proposal_id(&step.id));
             (waits && self.is_asked(tool)).then_some(Candidate {
                 iteration,
                 step,
@@ -181,6 +196,7 @@ impl Staging<'_> {
             summary: step.summary.clone(),
             rationale: step.rationale.clone(),
             created_at: created_at(iteration),
+            deadline: deadline(known, params, iteration),
             status: ProposalStatus::Open,
             error: None,
         };
@@ -288,7 +304,7 @@ fn status(step: &Map) -> StepStatus {
 }
 
 /// The objects in a list of an object.
-pub(super) fn list<'a>(object: &'a Map, name: &str) -> impl Iterator<Item = &'a Map> {
+pub(crate) fn list<'a>(object: &'a Map, name: &str) -> impl Iterator<Item = &'a Map> {
     object
         .get(name)
         .and_then(Value::as_array)

@@ -39,6 +39,7 @@ pub(super) async fn show(mut workspace: Workspace, as_json: bool) -> Result<()> 
 pub(super) async fn approve(workspace: Workspace, which: &str, as_json: bool) -> Result<()> {
     let decision = Decision::Approve {
         edited_params: None,
+        over: None,
     };
     decide(workspace, which, &decision, as_json).await
 }

@@ -4,6 +4,7 @@ mod add;
 mod inbox;
 mod list;
 mod login;
+mod undo;
 mod watch;
 mod workspace;
 
@@ -77,6 +78,24 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Undo what a mission did: list it, show what would happen, do it
+    Undo {
+        /// Its number in the list, or the step's id; the list when left out
+        #[arg(value_name = "STEP")]
+        which: Option<String>,
+        /// The whole run that the step belongs to
+        #[arg(long, conflicts_with = "mission")]
+        run: bool,
+        /// Everything that its mission did
+        #[arg(long)]
+        mission: bool,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Stay connected and say what comes
     Watch {
         /// Print JSON
@@ -105,6 +124,23 @@ pub async fn run(command: Command, data_dir: &Path) -> Result<()> {
             reason,
             json,
         } => inbox::reject(open().await?, &which, reason, json).await,
+        Command::Undo {
+            which: None, json, ..
+        } => undo::list(open().await?, json).await,
+        Command::Undo {
+            which: Some(which),
+            run,
+            mission,
+            yes,
+            json,
+        } => {
+            let reach = match (run, mission) {
+                (true, _) => undo::Reach::Run,
+                (_, true) => undo::Reach::Mission,
+                _ => undo::Reach::Step,
+            };
+            undo::undo(open().await?, &which, reach, yes, json).await
+        }
         Command::Watch { json } => watch::watch(open().await?, json).await,
     }
 }

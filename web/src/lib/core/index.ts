@@ -12,13 +12,15 @@ import type {
 	Closed,
 	Data,
 	Decision,
+	Extent,
 	FieldError,
 	Manifest,
 	Op,
 	Proposal,
 	RecordKey,
 	RecordState,
-	ToolInfo
+	ToolInfo,
+	UndoPreview
 } from './types';
 import type { Core as WasmCore } from './wasm/mana_core_wasm.js';
 
@@ -39,6 +41,8 @@ export interface Refused {
 	eventId?: string;
 	reason: string;
 }
+/** The proposals that a replica has, by id, and what became of them there. */
+export type Have = Record<string, Proposal['status']>;
 /** A local write. */
 export interface PrepareInput extends RecordKey {
 	op: Op;
@@ -58,6 +62,9 @@ type Method =
 	| 'stage'
 	| 'touched'
 	| 'decide'
+	| 'undoTouched'
+	| 'undoPreview'
+	| 'undo'
 	| 'nextRun'
 	| 'checkMission'
 	| 'authorise'
@@ -119,22 +126,22 @@ export class Core {
 	}
 
 	/** The records that staging a mission needs to look at. */
-	touched(missionId: string, mission: RecordState, have: string[]): RecordKey[] {
+	touched(missionId: string, mission: RecordState, have: Have): RecordKey[] {
 		return this.#call<{ records: RecordKey[] }>('touched', { missionId, mission, have }).records;
 	}
 
-	/** Proposals for a mission's open steps that are not in `have`, and those in `have` that were decided elsewhere. */
+	/** Proposals for a mission's open steps that are not in `have`, and those in `have` that stand otherwise since. */
 	stage(input: {
 		missionId: string;
 		mission: RecordState;
-		have: string[];
+		have: Have;
 		records: KeyedState[];
 	}): { proposals: Proposal[]; closed: Closed[] } {
 		return this.#call('stage', input);
 	}
 
 	/**
-	 * Carry out a decision. Throws with code decided, gone, altered, stale (details: `{field: {seen, now, proposed}}`),
+	 * Carry out a decision. Throws with code decided, expired, waits, gone, altered, stale (details: `Difference`),
 	 * invalid (details: `{errors}`), denied or unknownTool, and then nothing happened.
 	 */
 	decide(input: {
@@ -147,8 +154,39 @@ export class Core {
 		eventIds: string[];
 		/** Who decides: the user's id. */
 		by: string;
+		/** At which device: its client id. */
+		device: string;
 	}): { changes: Change[]; records: Merged[]; proposal: Proposal; last: string } {
 		return this.#call('decide', input);
+	}
+
+	/** The records that an undo needs to look at. */
+	undoTouched(input: { missionId: string; mission: RecordState; extent: Extent }): RecordKey[] {
+		return this.#call<{ records: RecordKey[] }>('undoTouched', input).records;
+	}
+
+	/** What an undo would do, exactly, and what it would keep. */
+	undoPreview(input: { missionId: string; mission: RecordState; extent: Extent; records: KeyedState[] }): UndoPreview {
+		return this.#call('undoPreview', input);
+	}
+
+	/**
+	 * Carry out what the preview with this hash showed. Throws with code altered where it would be something else by
+	 * now, nothing where there is nothing left, and then nothing happened.
+	 */
+	undo(input: {
+		missionId: string;
+		mission: RecordState;
+		extent: Extent;
+		records: KeyedState[];
+		hash: string;
+		now: string;
+		last: string | null;
+		eventId: string;
+		by: string;
+		device: string;
+	}): { changes: Change[]; records: Merged[]; last: string } {
+		return this.#call('undo', input);
 	}
 
 	/** When a cadence comes next, strictly after `after`; null: never by itself. */

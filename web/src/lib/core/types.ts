@@ -49,6 +49,15 @@ export type ProposalError = Schemas['ProposalError'];
 export type Decision = Schemas['Decision'];
 export type Closed = Schemas['Closed'];
 
+/** Of a stale proposal, by field: what it saw, what is there now and since when, what it wants. */
+export type Difference = Record<string, { seen: unknown; now: unknown; proposed: unknown; at: string | null }>;
+
+/** How much is taken back: a step, an iteration, a mission. */
+export type Extent = Schemas['Extent'];
+export type UndoPreview = Schemas['Preview'];
+export type Kept = Schemas['Kept'];
+export type StepDecision = Schemas['StepDecision'];
+
 export type Cadence = Schemas['Cadence'];
 export type MissionState = Schemas['MissionState'];
 export type MissionInput = Schemas['MissionInput'];

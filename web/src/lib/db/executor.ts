@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid';
 import { ManaError, ValidationError } from '../core/errors';
 import type { Core, Decision } from '../core';
-import type { Actor, Change, Data, Op, Proposal, RecordKey, Row } from '../core/types';
+import type { Actor, Change, Data, Extent, Op, Proposal, RecordKey, RecordState, Row, UndoPreview } from '../core/types';
 import type { Replica } from './replica';
 import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from './rows';
 import { storageError, storageWorks } from './storage';
@@ -15,7 +15,9 @@ export interface Write extends RecordKey {
 /** What can be asked of the write path. */
 export type Command =
 	| { kind: 'write'; actor: Actor; writes: Write[] }
-	| { kind: 'decide'; proposalId: string; decision: Decision };
+	| { kind: 'decide'; proposalId: string; decision: Decision }
+	/** What the preview with this hash showed. */
+	| { kind: 'undo'; missionId: string; extent: Extent; hash: string };
 
 /** What a command leaves behind, all of it or nothing. */
 interface Outcome {
@@ -26,8 +28,8 @@ interface Outcome {
 }
 
 /**
- * The one way to write: whether a person's form, an approval or a rejection. It asks the core for leave, stamps the
- * changes, and commits records, outbox and proposal together; then the screen and the other tabs hear of it.
+ * The one way to write: whether a person's form, an approval, a rejection or an undo. It asks the core for leave,
+ * stamps the changes, and commits records, outbox and proposal together; then the screen and the other tabs hear of it.
  */
 export async function execute(replica: Replica, command: Command): Promise<Row[]> {
 	const { db } = replica;
@@ -35,10 +37,7 @@ export async function execute(replica: Replica, command: Command): Promise<Row[]
 	try {
 		await db.transaction('rw', [db.records, db.outbox, db.proposals, db.meta], async () => {
 			const last = (await db.readMeta('clock')) ?? null;
-			const outcome =
-				command.kind === 'write'
-					? await write(replica, command.actor, command.writes, last)
-					: await decide(replica, command.proposalId, command.decision, last);
+			const outcome = await carryOut(replica, command, last);
 			await db.records.bulkPut(outcome.records);
 			const since = (await db.readMeta('cursor')) ?? '';
 			await db.outbox.bulkAdd(
@@ -55,6 +54,17 @@ export async function execute(replica: Replica, command: Command): Promise<Row[]
 	replica.committed(rows);
 	replica.bus.publish('outbox', {});
 	return rows;
+}
+
+function carryOut(replica: Replica, command: Command, last: string | null): Promise<Outcome> {
+	switch (command.kind) {
+		case 'write':
+			return write(replica, command.actor, command.writes, last);
+		case 'decide':
+			return decide(replica, command.proposalId, command.decision, last);
+		case 'undo':
+			return undo(replica, command.missionId, command.extent, command.hash, last);
+	}
 }
 
 async function write(
@@ -98,20 +108,19 @@ async function decide(
 	const { core, db } = replica;
 	const proposal = await db.proposals.get(proposalId);
 	if (!proposal) throw new ManaError('gone', 'This proposal is no longer on this device.');
-	const missionKey = { app: 'ai', table: 'aiMissions', id: proposal.missionId };
-	const mission = await db.records.get(primaryKey(missionKey));
-	if (!mission) throw new ManaError('gone', 'The mission of this proposal is no longer on this device.');
+	const mission = await readMission(replica, proposal.missionId);
 	const touched = [...proposal.operations, ...Object.keys(proposal.seen).map(parseKey)];
 	const states = await readStates(replica, touched);
 	const decided = core.decide({
 		proposal,
 		decision,
-		mission: { data: mission.data, meta: mission.meta },
+		mission,
 		records: uniqueKeys(touched).map((key) => ({ ...key, state: stateOf(states.get(keyName(key))) })),
 		now: replica.now(),
 		last,
 		eventIds: Array.from({ length: proposal.operations.length + 1 }, () => uuid()),
-		by: replica.userId
+		by: replica.userId,
+		device: replica.clientId
 	});
 	return {
 		changes: decided.changes,
@@ -119,6 +128,50 @@ async function decide(
 		proposal: decided.proposal,
 		last: decided.last
 	};
+}
+
+/** What an undo would do, read from this device. */
+export function previewUndo(replica: Replica, missionId: string, extent: Extent): Promise<UndoPreview> {
+	return replica.db.transaction('r', replica.db.records, async () => {
+		const input = await undoing(replica, missionId, extent);
+		return replica.core.undoPreview(input);
+	});
+}
+
+async function undo(
+	replica: Replica,
+	missionId: string,
+	extent: Extent,
+	hash: string,
+	last: string | null
+): Promise<Outcome> {
+	const undone = replica.core.undo({
+		...(await undoing(replica, missionId, extent)),
+		hash,
+		now: replica.now(),
+		last,
+		eventId: uuid(),
+		by: replica.userId,
+		device: replica.clientId
+	});
+	return {
+		changes: undone.changes,
+		records: undone.records.map(({ app, table, id, state }) => ({ app, table, id, ...state })),
+		last: undone.last
+	};
+}
+
+async function undoing(replica: Replica, missionId: string, extent: Extent) {
+	const input = { missionId, mission: await readMission(replica, missionId), extent };
+	const keys = replica.core.undoTouched(input);
+	const states = await readStates(replica, keys);
+	return { ...input, records: keys.map((key) => ({ ...key, state: stateOf(states.get(keyName(key))) })) };
+}
+
+async function readMission(replica: Replica, id: string): Promise<RecordState> {
+	const row = await replica.db.records.get(primaryKey({ app: 'ai', table: 'aiMissions', id }));
+	if (!row) throw new ManaError('gone', 'The mission that this belongs to is no longer on this device.');
+	return { data: row.data, meta: row.meta };
 }
 
 /** What does not fit its table never reaches the log. */

@@ -1,8 +1,8 @@
 import { asManaError } from '../core/errors';
-import type { Data, Proposal } from '../core/types';
+import type { Data, Difference, Extent, Proposal, UndoPreview } from '../core/types';
 import type { Decision } from '../core';
 import { currentReplica, onReplica } from '../db/current';
-import { execute } from '../db/executor';
+import { execute, previewUndo } from '../db/executor';
 import type { Replica } from '../db/replica';
 import { keyName } from '../db/rows';
 import { storageUnreadable } from '../db/storage';
@@ -25,6 +25,10 @@ export const proposals = {
 	get count(): number {
 		return open.length;
 	},
+	/** What a person has to hear of although nothing is to be decided: overruled on another device, or expired. */
+	get told(): Proposal[] {
+		return all.filter(({ status }) => status === 'overruled' || status === 'expired').sort(byArrival).reverse();
+	},
 	/** One, decided ones too. */
 	get(id: string): Proposal | undefined {
 		return all.find((proposal) => proposal.id === id);
@@ -42,9 +46,33 @@ export function forRecord(app: string, table: string, id: string): Proposal[] {
 	return open.filter((proposal) => proposal.operations.some((operation) => keyName(operation) === name));
 }
 
-/** Approve; false where it was refused: the reason is then in `proposal.error`, and it stays open. */
-export function approve(id: string, editedParams?: Data): Promise<boolean> {
-	return decide(id, editedParams ? { kind: 'approve', editedParams } : { kind: 'approve' });
+/**
+ * Approve; false where it was refused: the reason is then in `proposal.error`, and it stays open. `over`: on top of
+ * what a stale proposal's difference showed to be there now.
+ */
+export function approve(id: string, editedParams?: Data, over?: Difference): Promise<boolean> {
+	const stamps = over && Object.fromEntries(Object.entries(over).map(([field, { at }]) => [field, at]));
+	return decide(id, { kind: 'approve', ...(editedParams && { editedParams }), ...(stamps && { over: stamps }) });
+}
+
+/** The difference that a stale proposal was refused with. */
+export function difference(proposal: Proposal): Difference | undefined {
+	return proposal.error?.code === 'stale' ? (proposal.error.details as Difference) : undefined;
+}
+
+/** What was told was read. */
+export async function dismiss(id: string): Promise<void> {
+	await currentReplica().db.proposals.update(id, { status: 'closed' });
+}
+
+/** What undoing would do, exactly, and what it would keep. */
+export function undoPreview(missionId: string, extent: Extent): Promise<UndoPreview> {
+	return previewUndo(currentReplica(), missionId, extent);
+}
+
+/** Undo what the preview with this hash showed. Throws where it would be something else by now. */
+export async function undo(missionId: string, extent: Extent, hash: string): Promise<void> {
+	await execute(currentReplica(), { kind: 'undo', missionId, extent, hash });
 }
 
 /** Reject; false where it was refused. */

@@ -1,11 +1,15 @@
 import { liveQuery } from 'dexie';
 import type { Iteration, RecordState } from '../core/types';
 import type { ManaDb } from '../db/database';
+import { execute } from '../db/executor';
 import type { Replica } from '../db/replica';
 import { primaryKey, stateOf, type RecordRow } from '../db/rows';
 import { storageError, storageUnreadable } from '../db/storage';
 import { oneAtATime } from '../sync/locks';
 import { waits } from './proposals.svelte';
+
+/** How often this device looks whether something has expired. */
+const EXPIRY_MS = 60_000;
 
 /**
  * Turn arriving plans into proposals on this device, and close those that were decided elsewhere. A proposal's id is
@@ -38,6 +42,7 @@ export function startServerIterationStaging(replica: Replica): () => void {
 					await stageOne(row);
 					if (stopped) return;
 				}
+				if (changed.length) await expireLate(replica);
 			}
 		} finally {
 			running = false;
@@ -52,10 +57,24 @@ export function startServerIterationStaging(replica: Replica): () => void {
 			if (!stopped) console.error(`mission ${row.id} could not be staged`, storageError(thrown));
 		}
 	}
+	const clock = setInterval(() => void expireLate(replica), EXPIRY_MS);
 	return () => {
 		stopped = true;
+		clearInterval(clock);
 		subscription.unsubscribe();
 	};
+}
+
+/** Let those expire whose time has passed. The core decides on it; here stands only when it is asked. */
+export async function expireLate(replica: Replica): Promise<void> {
+	try {
+		const now = replica.now();
+		const late = await replica.db.proposals.filter((one) => waits(one) && one.deadline <= now).primaryKeys();
+		for (const proposalId of late) await execute(replica, { kind: 'decide', proposalId, decision: { kind: 'expire' } });
+	} catch (thrown) {
+		// decided in another tab meanwhile, or the database is closing; the next minute asks again
+		console.debug('expiry', thrown);
+	}
 }
 
 /**
@@ -71,7 +90,7 @@ export async function stageMission(replica: Replica, missionId: string, again?: 
 			const mission: RecordState = { data: row.data, meta: row.meta };
 			if (again) await db.proposals.where('id').equals(again).and(waits).delete();
 			const known = await db.proposals.where('missionId').equals(missionId).toArray();
-			const have = known.map((proposal) => proposal.id);
+			const have = Object.fromEntries(known.map(({ id, status }) => [id, status]));
 			const keys = core.touched(missionId, mission, have);
 			const records = await db.records.bulkGet(keys.map(primaryKey));
 			const { proposals, closed } = core.stage({
@@ -81,9 +100,7 @@ export async function stageMission(replica: Replica, missionId: string, again?: 
 				records: keys.map((key, index) => ({ ...key, state: stateOf(records[index]) }))
 			});
 			await db.proposals.bulkAdd(proposals);
-			for (const { id } of closed) {
-				await db.proposals.where('id').equals(id).and(waits).modify({ status: 'closed' });
-			}
+			for (const { id, status } of closed) await db.proposals.update(id, { status });
 			await prune(db, missionId, mission);
 		});
 	});

@@ -1,7 +1,7 @@
 /** Deciding, from wherever a card stands: what is under way, what was just settled, what a screen reader hears. */
 import { approve, reject } from '$lib/features/proposals.svelte';
 import { t } from '$lib/i18n';
-import type { Data, Proposal } from '$lib/core/types';
+import type { Data, Difference, Proposal } from '$lib/core/types';
 import { announce } from './live.svelte';
 import { proposalTitle } from './proposal';
 
@@ -9,6 +9,8 @@ import { proposalTitle } from './proposal';
 export interface Settled {
 	id: string;
 	missionId: string;
+	iterationId: string;
+	stepId: string;
 	title: string;
 	how: 'approved' | 'rejected';
 }
@@ -35,7 +37,7 @@ async function decide(p: Proposal, how: Settled['how'], act: () => Promise<boole
 	const title = proposalTitle(p);
 	try {
 		const done = await act();
-		if (done) state.settled = [{ id: p.id, missionId: p.missionId, title, how }, ...state.settled].slice(0, 20);
+		if (done) state.settled = [{ id: p.id, missionId: p.missionId, iterationId: p.iterationId, stepId: p.stepId, title, how }, ...state.settled].slice(0, 20);
 		return done;
 	} finally {
 		delete state.busy[p.id];
@@ -43,9 +45,9 @@ async function decide(p: Proposal, how: Settled['how'], act: () => Promise<boole
 }
 
 /** Turn pencil into ink; false if it was refused, the card then says why. */
-export async function approveOne(p: Proposal, edited?: Data): Promise<boolean> {
+export async function approveOne(p: Proposal, edited?: Data, over?: Difference): Promise<boolean> {
 	const title = proposalTitle(p);
-	const done = await decide(p, 'approved', () => approve(p.id, edited));
+	const done = await decide(p, 'approved', () => approve(p.id, edited, over));
 	announce(done ? t('prop.approved', { title }) : t('prop.failed'));
 	return done;
 }
@@ -60,7 +62,7 @@ export async function rejectOne(p: Proposal, reason?: string): Promise<boolean> 
 
 /** Whether a yes can still be said: not to what can't be carried out, nor to what changed since. */
 export function decidable(p: Proposal): boolean {
-	return p.status !== 'failed' && p.op !== null && p.error?.code !== 'stale' && p.error?.code !== 'altered';
+	return p.status !== 'failed' && p.op !== null && !['stale', 'altered', 'expired'].includes(p.error?.code ?? '');
 }
 
 /** What a batch may approve: removals are decided one by one, and so is what was refused before. */

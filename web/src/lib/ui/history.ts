@@ -1,6 +1,6 @@
 /** What happened, as single events: runs, occurrences without a run, decisions. The workbench draws them. */
 import type { MessageKey } from '$lib/i18n';
-import type { AiRun, Iteration, Mission, Step } from '$lib/core/types';
+import type { AiRun, Iteration, Mission, Step, StepDecision } from '$lib/core/types';
 import { dayOf } from './format';
 import { errorOfRun, isOpen, plainFailure, reasonText } from './runs';
 
@@ -20,6 +20,8 @@ export interface HistoryEvent {
 	title?: string;
 	/** Where it is settled in detail. */
 	href: string;
+	/** What can be taken back from here. */
+	undo?: { iterationId: string; stepId?: string };
 }
 
 function runEvent(mission: Mission, run: Iteration): HistoryEvent {
@@ -47,13 +49,36 @@ function skipEvent(mission: string, run: AiRun): HistoryEvent {
 	};
 }
 
-function decisionEvent(mission: Mission, step: Step): HistoryEvent | null {
-	if (!step.decidedAt || !['approved', 'rejected', 'undone'].includes(step.status)) return null;
-	const base = { key: `step-${step.id}`, at: step.decidedAt, kind: 'change' as const, byAi: step.decidedBy === 'policy', missionId: mission.id, mission: mission.title, title: step.summary, href: `/companion/missions/${mission.id}` };
+/** Decisions on a step that others outrank: rejected on one device, approved on another. */
+export function overruled(step: Step): StepDecision[] {
+	if (step.status !== 'approved' && step.status !== 'undone') return [];
+	return (step.decisions ?? []).filter((one) => one.status === 'rejected');
+}
+
+function overruledEvents(mission: Mission, step: Step): HistoryEvent[] {
+	return overruled(step).map((one) => ({
+		key: `over-${one.id}`,
+		at: one.decidedAt ?? step.decidedAt ?? '',
+		kind: 'change',
+		icon: 'x',
+		byAi: false,
+		text: 'bench.overruled',
+		params: {},
+		missionId: mission.id,
+		mission: mission.title,
+		title: step.summary,
+		href: `/companion/missions/${mission.id}`
+	}));
+}
+
+function decisionEvent(mission: Mission, run: Iteration, step: Step): HistoryEvent | null {
+	if (!step.decidedAt || !['approved', 'rejected', 'undone', 'expired'].includes(step.status)) return null;
+	const base = { key: `step-${step.id}`, at: step.decidedAt, kind: 'change' as const, byAi: step.decidedBy === 'policy', missionId: mission.id, mission: mission.title, title: step.summary, href: `/companion/missions/${mission.id}`, ...(step.status === 'approved' && step.replaced?.length ? { undo: { iterationId: run.id, stepId: step.id } } : {}) };
+	if (step.status === 'expired') return { ...base, kind: 'trouble', icon: 'skip', text: 'bench.expired', params: {} };
 	if (step.status === 'rejected')
 		return { ...base, icon: 'x', text: step.feedback ? 'bench.rejectedWhy' : 'bench.rejected', params: { reason: reasonText(step.feedback) } };
-	if (step.decidedBy === 'policy') return { ...base, icon: 'check', text: 'bench.policy', params: {} };
 	if (step.status === 'undone') return { ...base, icon: 'undo', text: 'bench.undone', params: {} };
+	if (step.decidedBy === 'policy') return { ...base, icon: 'check', text: 'bench.policy', params: {} };
 	return { ...base, icon: 'check', text: step.editedParams ? 'bench.approvedEdited' : 'bench.approved', params: {} };
 }
 
@@ -64,7 +89,7 @@ function gather(events: HistoryEvent[]): HistoryEvent[] {
 		const last = out.at(-1);
 		if (event.text === 'bench.approved' && last?.missionId === event.missionId && ['bench.approved', 'bench.approvedN'].includes(last.text) && last.at.slice(0, 16) === event.at.slice(0, 16)) {
 			const count = Number(last.params.count ?? 1) + 1;
-			out[out.length - 1] = { ...last, text: 'bench.approvedN', params: { count } };
+			out[out.length - 1] = { ...last, text: 'bench.approvedN', params: { count }, ...(last.undo && event.undo && last.undo.iterationId === event.undo.iterationId ? { undo: { iterationId: last.undo.iterationId } } : { undo: undefined }) };
 		} else out.push(event);
 	}
 	return out;
@@ -78,8 +103,9 @@ export function history(missions: readonly Mission[], runs: (missionId: string) 
 		for (const run of mission.iterations) {
 			events.push(runEvent(mission, run));
 			for (const step of run.plan) {
-				const event = decisionEvent(mission, step);
+				const event = decisionEvent(mission, run, step);
 				if (event) events.push(event);
+				events.push(...overruledEvents(mission, step));
 			}
 		}
 		for (const run of runs(mission.id)) if (!known.has(run.id) && run.status !== 'ran') events.push(skipEvent(mission.title, run));

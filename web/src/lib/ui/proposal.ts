@@ -2,7 +2,7 @@
 import { missions } from '$lib/features/missions.svelte';
 import { t } from '$lib/i18n';
 import { label, moduleOf } from '$lib/modules.svelte';
-import type { Data, Op, Operation, Proposal, Row } from '$lib/core/types';
+import type { Data, Difference, Op, Operation, Proposal, Row } from '$lib/core/types';
 import { fieldLabel, metaParts, moduleName, recordAt, tableOf, thing, titleOf, valueText } from './fields';
 
 /** One field before and after. */
@@ -116,22 +116,22 @@ export function moreOperations(p: Proposal): number {
 	return p.operations.slice(1).filter((op) => op.op !== 'update').length;
 }
 
-/** For a stale proposal: what was seen, what is there now, what is proposed. */
-export function threeWay(p: Proposal): { label: string; seen: string; now: string; proposed: string; moved: boolean }[] {
+/** For a stale proposal: what was seen, what is there now, what is proposed; of the fields that moved as the refusal says. */
+export function threeWay(p: Proposal, moved: Difference): { label: string; seen: string; now: string; proposed: string; moved: boolean }[] {
 	return p.operations.flatMap((op) => {
 		const fields = tableOf(op.app, op.table)?.fields ?? {};
 		const seen = p.seen[`${op.app}/${op.table}/${op.id}`] ?? {};
 		const row = recordAt(op.app, op.table, op.id);
-		const names = op.op === 'delete' ? Object.keys(seen) : Object.keys(op.set ?? {});
+		const names = op.op === 'delete' ? [...new Set([...Object.keys(seen), ...Object.keys(moved)])] : Object.keys(op.set ?? {});
 		const shown = (name: string, value: unknown) => valueText(op.app, name, fields[name], value) || t('word.none');
 		return names
 			.filter((name) => name !== 'deletedAt')
 			.map((name) => ({
 				label: fieldLabel(op.app, op.table, name, true),
 				seen: shown(name, seen[name]?.value),
-				now: row ? shown(name, row.data[name]) : t('word.removed'),
-				proposed: op.op === 'delete' ? t('prop.removeShort') : shown(name, op.set?.[name]),
-				moved: JSON.stringify(seen[name]?.value ?? null) !== JSON.stringify(row?.data[name] ?? null)
+				now: row ? shown(name, moved[name] ? moved[name].now : row.data[name]) : t('word.removed'),
+				proposed: op.op === 'delete' ? t('prop.removeShort') : shown(name, moved[name] ? moved[name].proposed : op.set?.[name]),
+				moved: name in moved
 			}));
 	});
 }

@@ -42,7 +42,7 @@ fn modules_s6_approving_an_insert_makes_the_record_as_old_as_its_iteration() {
     );
     for stamp in task.meta.values() {
         assert_eq!(stamp.at, time(FINISHED));
-        assert_eq!(stamp.actor, Actor::ai(MISSION, iteration(), "Reason 0"));
+        assert_eq!(stamp.actor, author(0));
     }
     let step = device.step(0);
     assert_eq!(
@@ -85,10 +85,7 @@ fn modules_s6_approving_an_update_is_later_than_what_it_replaces() {
     let task = device.task("t1").expect("the task");
     assert_eq!(task.data["dueDate"], "2026-04-10");
     assert_eq!(task.meta["dueDate"].at, time("2026-04-08T07:30:00.000001Z"));
-    assert_eq!(
-        task.meta["dueDate"].actor,
-        Actor::ai(MISSION, iteration(), "Reason 0")
-    );
+    assert_eq!(task.meta["dueDate"].actor, author(0));
     assert_eq!(task.meta["title"].actor, Actor::user());
     assert_eq!(decided.last, time("2026-04-08T07:30:00.000001Z"));
 }
@@ -119,10 +116,7 @@ fn modules_s6_a_removal_is_a_tombstone() {
     let task = device.task("t2").expect("the task");
     assert!(task.is_deleted());
     assert_eq!(task.data["title"], "Order coffee");
-    assert_eq!(
-        task.meta["deletedAt"].actor,
-        Actor::ai(MISSION, iteration(), "Reason 0")
-    );
+    assert_eq!(task.meta["deletedAt"].actor, author(0));
 }
 
 #[test]
@@ -295,7 +289,8 @@ fn modules_s5_a_touched_field_that_changed_is_shown_three_ways() {
         "2026-04-08T06:40:00Z",
     );
     let error = refused(&mut device, &proposal, "stale");
-    let difference = json!({ "dueDate": { "seen": "2026-04-08", "now": "2026-04-09", "proposed": "2026-04-10" } });
+    let difference = json!({ "dueDate": { "seen": "2026-04-08", "now": "2026-04-09",
+        "proposed": "2026-04-10", "at": "2026-04-08T06:40:00.000000Z" } });
     assert_eq!(error.details, Some(difference));
     // Staged again, it is bound to what is there now.
     let renewed = device.one();
@@ -318,7 +313,8 @@ fn modules_s5_a_removal_minds_every_field() {
         "2026-04-08T06:30:00Z",
     );
     let error = refused(&mut device, &proposal, "stale");
-    let difference = json!({ "notes": { "seen": null, "now": "The good one", "proposed": null } });
+    let difference = json!({ "notes": { "seen": null, "now": "The good one",
+        "proposed": null, "at": "2026-04-08T06:30:00.000000Z" } });
     assert_eq!(error.details, Some(difference));
 }
 
@@ -374,6 +370,7 @@ fn modules_s5_too_few_event_ids_write_nothing() {
     let proposal = device.one();
     let decision = Decision::Approve {
         edited_params: None,
+        over: None,
     };
     let error = decide(&Decide {
         registry: &device.registry,
@@ -384,6 +381,7 @@ fn modules_s5_too_few_event_ids_write_nothing() {
         records: &device.records,
         tick: time(SEVEN),
         by: "user",
+        device: "here",
         event_ids: &["only one".to_owned()],
     });
     assert_eq!(error.expect_err("too few").code, "invalid");

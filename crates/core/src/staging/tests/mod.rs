@@ -1,10 +1,12 @@
-//! Part S of `spec/MODULES.md`, each test named after the rule that it holds.
+//! Parts S and U of `spec/MODULES.md`, each test named after the rule that it holds.
 
+mod deadlines;
 mod deciding;
 mod staging;
+mod undoing;
 mod vectors;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
@@ -35,6 +37,12 @@ fn iteration() -> String {
 /// The id of the proposal of a step.
 fn proposal(index: usize) -> String {
     ids::proposal_id(&ids::step_id(&iteration(), index))
+}
+
+/// The author of what a step writes.
+fn author(index: usize) -> Actor {
+    Actor::ai(MISSION, iteration(), format!("Reason {index}"))
+        .of_step(&ids::step_id(&iteration(), index))
 }
 
 /// A step as the runner writes it.
@@ -152,7 +160,7 @@ impl Device {
         self.records.get(&RecordKey::new("todo", "tasks", id))
     }
 
-    fn staging<'a>(&'a self, have: &'a BTreeSet<String>) -> Staging<'a> {
+    fn staging<'a>(&'a self, have: &'a BTreeMap<String, ProposalStatus>) -> Staging<'a> {
         Staging {
             registry: &self.registry,
             overrides: &self.overrides,
@@ -163,7 +171,9 @@ impl Device {
     }
 
     fn stage(&self, have: &[String]) -> Vec<Proposal> {
-        let have = have.iter().cloned().collect();
+        let have = (have.iter().cloned())
+            .map(|id| (id, ProposalStatus::Open))
+            .collect();
         let staging = self.staging(&have);
         let touched = staging.touched();
         // What staging didn't ask for it can't see.
@@ -200,6 +210,7 @@ impl Device {
             records: &self.records,
             tick: time(now),
             by: "user",
+            device: "here",
             event_ids: &ids,
         })?;
         let before = self.clone();
@@ -218,6 +229,7 @@ impl Device {
             proposal,
             Decision::Approve {
                 edited_params: None,
+                over: None,
             },
             now,
         )
@@ -233,6 +245,7 @@ impl Device {
             proposal,
             Decision::Approve {
                 edited_params: Some(object(params)),
+                over: None,
             },
             now,
         )

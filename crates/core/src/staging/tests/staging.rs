@@ -191,7 +191,7 @@ fn modules_s3_a_proposal_holds_what_it_touches() {
     for proposal in &staged {
         assert_eq!(proposal.ops_hash, ops_hash(&proposal.operations));
     }
-    let touched = device.staging(&BTreeSet::new()).touched();
+    let touched = device.staging(&BTreeMap::new()).touched();
     let touched: Vec<_> = touched.iter().map(seen_key).collect();
     assert_eq!(touched, ["todo/tasks/t1", "todo/tasks/t2"]);
 }
@@ -207,7 +207,8 @@ fn modules_s4_it_closes_when_it_was_decided_elsewhere() {
     };
     let mut here = Device::new(plan("server", steps()));
     let mut there = here.clone();
-    let have: BTreeSet<String> = [proposal(0), proposal(1), "unrelated".to_owned()].into();
+    let waiting = [proposal(0), proposal(1), "unrelated".to_owned()];
+    let have = waiting.map(|id| (id, ProposalStatus::Open)).into();
     assert_eq!(here.staging(&have).closed(), []);
     let staged = there.stage(&[]);
     let approved = there.approve(&staged[0], "2026-04-08T07:00:00Z").unwrap();
@@ -218,7 +219,8 @@ fn modules_s4_it_closes_when_it_was_decided_elsewhere() {
     here.receive(&rejected.changes);
     let closed = Closed {
         id: proposal(0),
-        status: StepStatus::Approved,
+        status: ProposalStatus::Closed,
+        step: StepStatus::Approved,
     };
     assert_eq!(here.staging(&have).closed(), std::slice::from_ref(&closed));
     assert_eq!(here.stage(&[proposal(0)]).len(), 1);
@@ -233,7 +235,32 @@ fn modules_s4_it_closes_when_it_was_decided_elsewhere() {
     );
     let expired = Closed {
         id: proposal(1),
-        status: StepStatus::Expired,
+        status: ProposalStatus::Expired,
+        step: StepStatus::Expired,
     };
     assert_eq!(here.staging(&have).closed(), [closed, expired]);
+}
+
+#[test]
+fn modules_s4_a_rejection_that_an_approval_elsewhere_outranks_is_named() {
+    let mut here = Device::new(plan(
+        "server",
+        vec![step(0, "create_task", json!({ "title": "One" }))],
+    ));
+    let mut there = here.clone();
+    let staged = here.one();
+    let approved = there.approve(&staged, "2026-04-08T07:00:00Z").unwrap();
+    here.reject(&staged, Some("Not now"), "2026-04-08T08:00:00Z")
+        .unwrap();
+    let have = [(proposal(0), ProposalStatus::Rejected)].into();
+    assert_eq!(here.staging(&have).closed(), []);
+    here.receive(&approved.changes);
+    let overruled = Closed {
+        id: proposal(0),
+        status: ProposalStatus::Overruled,
+        step: StepStatus::Approved,
+    };
+    assert_eq!(here.staging(&have).closed(), [overruled]);
+    let have = [(proposal(0), ProposalStatus::Overruled)].into();
+    assert_eq!(here.staging(&have).closed(), [], "it is said once");
 }

@@ -40,6 +40,7 @@ pub(super) fn run(method: &str, input: &Value) -> Value {
             records: &records(input),
             tick: part(input, "now"),
             by: "user",
+            device: "device",
             event_ids: &part::<Vec<String>>(input, "eventIds"),
         });
         return match decided {

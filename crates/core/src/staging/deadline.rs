@@ -1,0 +1,46 @@
+//! When it is too late for a proposal.
+
+use super::stage::created_at;
+use crate::{
+    Map,
+    manifest::{Registry, ToolRef},
+    mission::{Intent, Iteration, Mission},
+    time::{DAY, Micros},
+};
+
+/// How long a proposal waits at most, in days after its iteration was complete.
+pub const LIFETIME_DAYS: i64 = 30;
+
+/// When a call of an iteration has expired: [`LIFETIME_DAYS`] after the plan, or once the time that it would
+/// put into its table's `deadline` field has passed.
+pub fn deadline(tool: Option<ToolRef<'_>>, params: &Map, iteration: &Iteration) -> Micros {
+    let latest = created_at(iteration).plus(LIFETIME_DAYS * DAY);
+    let moment = tool.and_then(|tool| {
+        let field = tool.table.deadline.as_ref()?;
+        let source = tool.tool.effect.set.get(field)?.as_str()?;
+        let value = match source.strip_prefix('$') {
+            Some(param) => params.get(param)?.as_str()?,
+            None => source,
+        };
+        Micros::parse(value).ok()
+    });
+    moment.map_or(latest, |moment| moment.min(latest))
+}
+
+/// How many steps of a mission wait for a decision at a time: those that are open and not too late.
+pub fn open_steps(registry: &Registry, mission: &Mission, now: Micros) -> usize {
+    let sound = mission
+        .iterations
+        .iter()
+        .filter(|iteration| iteration.error.is_none());
+    let waiting = sound.flat_map(|iteration| {
+        let open = iteration.plan.iter().filter(|step| step.status.is_open());
+        open.filter(move |step| match &step.intent {
+            Intent::ToolCall { tool_name, params } => {
+                now < deadline(registry.tool(tool_name), params, iteration)
+            }
+            _ => true,
+        })
+    });
+    waiting.count()
+}

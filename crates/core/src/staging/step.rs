@@ -1,0 +1,122 @@
+//! What is written on a mission's steps when something was decided about them.
+
+use serde_json::{Value, json};
+
+use super::{ProposalError, RecordKey, RecordState, list};
+use crate::{
+    Map,
+    actor::Actor,
+    change::Op,
+    ids,
+    manifest::Registry,
+    mission::StepStatus,
+    record::{Prepare, Prepared, prepare},
+    time::Micros,
+    undo::Replaced,
+};
+
+/// What was decided.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Verdict<'a> {
+    pub status: StepStatus,
+    /// Who decided.
+    pub by: &'a str,
+    /// At which device.
+    pub device: &'a str,
+    /// When, where that isn't the time of the write.
+    pub at: Option<Micros>,
+    pub feedback: Option<&'a str>,
+    pub edited: Option<&'a Map>,
+    /// What carrying it out replaced.
+    pub replaced: &'a [Replaced],
+    pub proposal: Option<&'a str>,
+}
+
+/// The fields of an earlier decision that a new one doesn't take along. An undo keeps them: they say what it
+/// took back.
+const RETAKEN: [&str; 3] = ["feedback", "editedParams", "replaced"];
+
+/// Writes a verdict on the steps that `which` names by id: each step whole, in iterations that carry nothing else.
+pub(crate) fn write_steps(
+    registry: &Registry,
+    key: &RecordKey,
+    mission: &RecordState,
+    which: impl Fn(&str) -> bool,
+    verdict: &Verdict<'_>,
+    tick: Micros,
+    event_id: String,
+) -> Result<Prepared, ProposalError> {
+    let is_meant = |step: &&Map| step.get("id").and_then(Value::as_str).is_some_and(&which);
+    let all = || list(&mission.data, "iterations").flat_map(|one| list(one, "plan"));
+    let stamps = all().filter(is_meant).flat_map(|step| {
+        let stamp = |field| Micros::parse(step.get(field)?.as_str()?).ok();
+        [stamp("updatedAt"), stamp("decidedAt")]
+    });
+    let replaced = mission.meta.get("iterations").map(|stamp| stamp.at);
+    let at = (stamps.flatten().chain(replaced))
+        .map(|at| at.plus(1))
+        .fold(tick, Micros::max);
+    let mut iterations = Vec::new();
+    for raw in list(&mission.data, "iterations") {
+        let steps: Vec<_> = list(raw, "plan")
+            .filter(is_meant)
+            .map(|step| decided(step, verdict, at))
+            .collect();
+        if steps.is_empty() {
+            continue;
+        }
+        let mut iteration = Map::new();
+        for field in ["id", "startedAt"] {
+            if let Some(value) = raw.get(field) {
+                iteration.insert(field.into(), value.clone());
+            }
+        }
+        iteration.insert("plan".into(), json!(steps));
+        iterations.push(iteration);
+    }
+    let write = Prepare {
+        key,
+        op: Op::Update,
+        set: Map::from_iter([("iterations".to_owned(), json!(iterations))]),
+        state: Some(mission),
+        tick,
+        at: Some(at),
+        actor: Actor::user(),
+        event_id,
+    };
+    prepare(registry.schema(&key.app, &key.table), write)
+        .map_err(|error| ProposalError::new("invalid", error.reason))
+}
+
+fn decided(raw: &Map, verdict: &Verdict<'_>, written: Micros) -> Map {
+    let at = verdict.at.unwrap_or(written);
+    let mut decision = Map::new();
+    decision.insert("status".into(), json!(verdict.status));
+    decision.insert("decidedAt".into(), at.to_string().into());
+    decision.insert("decidedBy".into(), verdict.by.into());
+    if let Some(feedback) = verdict.feedback {
+        decision.insert("feedback".into(), feedback.into());
+    }
+    if let Some(edited) = verdict.edited {
+        decision.insert("editedParams".into(), Value::Object(edited.clone()));
+    }
+    let mut step = raw.clone();
+    if verdict.status != StepStatus::Undone {
+        step.retain(|field, _| !RETAKEN.contains(&field.as_str()));
+    }
+    step.extend(decision.clone());
+    if !verdict.replaced.is_empty() {
+        step.insert("replaced".into(), json!(verdict.replaced));
+    }
+    if let Some(proposal) = verdict.proposal {
+        step.insert("proposalId".into(), proposal.into());
+    }
+    step.insert("updatedAt".into(), written.to_string().into());
+    let step_id = raw.get("id").and_then(Value::as_str).unwrap_or_default();
+    let status = json!(verdict.status);
+    let name = format!("{}/{}", verdict.device, status.as_str().unwrap_or_default());
+    decision.insert("id".into(), ids::derive(step_id, &name).into());
+    decision.insert("clientId".into(), verdict.device.into());
+    step.insert("decisions".into(), json!([decision]));
+    step
+}

@@ -1,0 +1,532 @@
+//! Taking back what the AI did: a step, an iteration or a mission at a time, keeping what changed since.
+//!
+//! What a step replaced travels with it ([`Replaced`]), so any device can take it back. Which values are still
+//! the step's stands in the records themselves: each field names its author. Part U of `spec/MODULES.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    Map,
+    actor::Actor,
+    change::{Change, Op},
+    manifest::{Operation, Registry, ops_hash},
+    mission::{APP, Iteration, MISSIONS, Step, StepStatus},
+    record::{Prepare, RecordKey, RecordState, prepare},
+    staging::{ProposalError, Records, Verdict, list, write_steps},
+    time::Micros,
+};
+
+/// What a step replaced in one record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Replaced {
+    /// The record's module.
+    pub app: String,
+    /// Its table.
+    pub table: String,
+    /// Its id.
+    pub id: String,
+    /// What its fields held; none where the step made the record.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Before>,
+}
+
+/// What a field held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Before {
+    /// Its value, null where it had none.
+    #[serde(default)]
+    pub value: Value,
+    /// The step that it came from, where it came from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// It had never been written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
+}
+
+/// What an operation is about to replace in the record as it is.
+pub fn replaced(operation: &Operation, state: Option<&RecordState>) -> Replaced {
+    let written: Vec<&str> = match operation.op {
+        Op::Delete => vec!["deletedAt"],
+        // A record that is there already is changed, not made.
+        Op::Insert if state.is_none() => Vec::new(),
+        _ => (operation.set.keys().chain(&operation.now))
+            .map(String::as_str)
+            .collect(),
+    };
+    let before = |field: &str| {
+        let value = state.and_then(|state| state.data.get(field));
+        let owner = owner(state, field);
+        Before {
+            value: value.cloned().unwrap_or(Value::Null),
+            step: match owner {
+                Owner::Step(step) => Some(step.to_owned()),
+                Owner::Nobody | Owner::Other => None,
+            },
+            absent: matches!(owner, Owner::Nobody),
+        }
+    };
+    Replaced {
+        app: operation.app.clone(),
+        table: operation.table.clone(),
+        id: operation.id.clone(),
+        fields: (written.into_iter())
+            .map(|field| (field.to_owned(), before(field)))
+            .collect(),
+    }
+}
+
+/// How much is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Extent {
+    /// One step.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
+    Step {
+        /// The step.
+        step_id: String,
+    },
+    /// Every step of an iteration.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
+    Iteration {
+        /// The iteration.
+        iteration_id: String,
+    },
+    /// Every step of every iteration that the mission keeps.
+    Mission,
+}
+
+/// What undoing would do, exactly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Preview {
+    /// What is written, in this order.
+    pub operations: Vec<Reversal>,
+    /// What stays as it is, and why.
+    pub kept: Vec<Kept>,
+    /// What a person's yes is bound to: the hash of the operations, [`ops_hash`].
+    pub hash: String,
+}
+
+/// One operation that takes something back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Reversal {
+    /// The step that it takes back.
+    pub step_id: String,
+    /// What is written.
+    pub operation: Operation,
+    /// What the fields hold before it.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
+    pub now: Map,
+}
+
+/// Something that a step did and that stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    /// The step.
+    pub step_id: String,
+    /// Why it stays.
+    pub reason: KeptReason,
+    /// The record, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordKey>,
+    /// The field that was written since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// When it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Micros>,
+    /// By whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+}
+
+/// Why something stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum KeptReason {
+    /// The field was written since.
+    Changed,
+    /// The record that the step made was edited since.
+    Edited,
+    /// The record was removed since.
+    Removed,
+    /// The record isn't on this device.
+    Missing,
+    /// The step says nothing of what it replaced.
+    Unknown,
+}
+
+/// What is to be taken back, of which mission.
+#[derive(Debug, Clone, Copy)]
+pub struct Undo<'a> {
+    /// The modules of this replica.
+    pub registry: &'a Registry,
+    /// The mission's id.
+    pub mission_id: &'a str,
+    /// The mission's record.
+    pub mission: &'a RecordState,
+    /// How much.
+    pub extent: &'a Extent,
+}
+
+/// Who takes it back, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// A user's id.
+    pub user: &'a str,
+    /// The device: its client id.
+    pub device: &'a str,
+    /// The clock's time, `max(now, last + 1)`.
+    pub tick: Micros,
+    /// What the ids of the changes derive from: a fresh id.
+    pub seed: &'a str,
+    /// The hash of the preview that the person saw.
+    pub hash: &'a str,
+}
+
+/// What undoing wrote, all of it or nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Undone {
+    /// The changes to log and push.
+    pub changes: Vec<Change>,
+    /// The records after it.
+    pub records: Vec<(RecordKey, RecordState)>,
+    /// What stays.
+    pub kept: Vec<Kept>,
+    /// The last stamp that was given.
+    pub last: Micros,
+}
+
+/// A step that was carried out, and where it stands.
+struct Done {
+    iteration_id: String,
+    step: Step,
+}
+
+impl Undo<'_> {
+    /// The records that undoing looks at.
+    pub fn touched(&self) -> BTreeSet<RecordKey> {
+        let done = self.done();
+        let replaced = done.iter().flat_map(|done| &done.step.replaced);
+        replaced.map(key).collect()
+    }
+
+    /// What undoing would do. `records` are those that [`Undo::touched`] names.
+    pub fn preview(&self, records: &Records) -> Result<Preview, ProposalError> {
+        let mut work = self.work(records, Micros::EPOCH, "");
+        work.all(self.done())?;
+        Ok(work.preview())
+    }
+
+    /// Takes it back, as the person. Refused as `altered` where that would not be what the preview showed,
+    /// and as `nothing` where there is nothing to take back.
+    pub fn carry_out(&self, records: &Records, by: By<'_>) -> Result<Undone, ProposalError> {
+        let mut work = self.work(records, by.tick, by.seed);
+        work.all(self.done())?;
+        let preview = work.preview();
+        if preview.hash != by.hash {
+            let message =
+                "Something changed since this was shown. Nothing was undone; look at it again.";
+            return Err(ProposalError::new("altered", message));
+        }
+        if preview.operations.is_empty() {
+            let message = "There is nothing left here that could be undone. Nothing was changed.";
+            return Err(ProposalError::new("nothing", message));
+        }
+        let steps: BTreeSet<&str> = (preview.operations.iter())
+            .map(|reversal| reversal.step_id.as_str())
+            .collect();
+        let verdict = Verdict {
+            status: StepStatus::Undone,
+            by: by.user,
+            device: by.device,
+            ..Verdict::default()
+        };
+        let mission_key = RecordKey::new(APP, MISSIONS, self.mission_id);
+        let prepared = write_steps(
+            self.registry,
+            &mission_key,
+            self.mission,
+            |step| steps.contains(step),
+            &verdict,
+            by.tick,
+            work.event_id(),
+        )?;
+        let touched = work.touched;
+        let mut written: Vec<_> = (work.records.into_iter())
+            .filter(|(key, _)| touched.contains(key))
+            .collect();
+        let mut changes = work.changes;
+        changes.push(prepared.change);
+        written.push((mission_key, prepared.state));
+        let last = changes.iter().filter_map(|change| change.at);
+        Ok(Undone {
+            last: last.fold(by.tick, Micros::max),
+            changes,
+            records: written,
+            kept: preview.kept,
+        })
+    }
+
+    fn work<'a>(&'a self, records: &Records, tick: Micros, seed: &'a str) -> Work<'a> {
+        Work {
+            undo: self,
+            tick,
+            seed,
+            records: records.clone(),
+            touched: BTreeSet::new(),
+            operations: Vec::new(),
+            kept: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// The steps that were carried out, the last one first: so a value goes back the way it came.
+    fn done(&self) -> Vec<Done> {
+        let iterations = list(&self.mission.data, "iterations")
+            .filter_map(|raw| Iteration::parse(&Value::Object(raw.clone())).ok());
+        let mut done: Vec<Done> = (iterations)
+            .filter(|iteration| match self.extent {
+                Extent::Iteration { iteration_id } => iteration.id == *iteration_id,
+                _ => true,
+            })
+            .flat_map(|iteration| {
+                let Iteration { id, plan, .. } = iteration;
+                plan.into_iter().map(move |step| Done {
+                    iteration_id: id.clone(),
+                    step,
+                })
+            })
+            .filter(|done| match self.extent {
+                Extent::Step { step_id } => done.step.id == *step_id,
+                // What is undone already is asked about only by itself.
+                _ => done.step.status == StepStatus::Approved,
+            })
+            .filter(|done| matches!(done.step.status, StepStatus::Approved | StepStatus::Undone))
+            .collect();
+        done.reverse();
+        done.sort_by_key(|done| std::cmp::Reverse(done.step.decided_at));
+        done
+    }
+}
+
+/// Steps taken back one after the other, each on the records that the one before left.
+struct Work<'a> {
+    undo: &'a Undo<'a>,
+    tick: Micros,
+    seed: &'a str,
+    records: Records,
+    touched: BTreeSet<RecordKey>,
+    operations: Vec<Reversal>,
+    kept: Vec<Kept>,
+    changes: Vec<Change>,
+}
+
+impl Work<'_> {
+    fn all(&mut self, steps: Vec<Done>) -> Result<(), ProposalError> {
+        for done in &steps {
+            if done.step.replaced.is_empty() {
+                self.kept.push(Kept::of(done, KeptReason::Unknown));
+            }
+            for replaced in done.step.replaced.iter().rev() {
+                self.one(done, replaced)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn preview(&self) -> Preview {
+        let operations: Vec<_> = (self.operations.iter())
+            .map(|reversal| reversal.operation.clone())
+            .collect();
+        Preview {
+            operations: self.operations.clone(),
+            kept: self.kept.clone(),
+            hash: ops_hash(&operations),
+        }
+    }
+
+    fn event_id(&self) -> String {
+        crate::ids::derive(self.seed, &self.changes.len().to_string())
+    }
+
+    fn one(&mut self, done: &Done, replaced: &Replaced) -> Result<(), ProposalError> {
+        let key = key(replaced);
+        let kept = |reason| Kept {
+            record: Some(key.clone()),
+            ..Kept::of(done, reason)
+        };
+        let Some(state) = self.records.get(&key) else {
+            self.kept.push(kept(KeptReason::Missing));
+            return Ok(());
+        };
+        let removal = replaced.fields.contains_key("deletedAt");
+        if state.is_deleted() && !removal {
+            self.kept
+                .push(with_stamp(kept(KeptReason::Removed), state, "deletedAt"));
+            return Ok(());
+        }
+        if replaced.fields.is_empty() {
+            let edited = (state.meta.keys()).find(|field| match owner(Some(state), field) {
+                Owner::Step(step) => step != done.step.id,
+                Owner::Nobody => false,
+                Owner::Other => true,
+            });
+            if let Some(field) = edited {
+                self.kept
+                    .push(with_stamp(kept(KeptReason::Edited), state, field));
+                return Ok(());
+            }
+            return self.write(done, &key, Op::Delete, Map::new(), Map::new());
+        }
+        let (mut set, mut owners) = (Map::new(), Map::new());
+        for (field, before) in &replaced.fields {
+            if matches!(owner(Some(state), field), Owner::Step(step) if step == done.step.id) {
+                set.insert(field.clone(), before.value.clone());
+                if before.step.is_some() || before.absent {
+                    owners.insert(field.clone(), json!(before.step));
+                }
+            } else if state.data.get(field).unwrap_or(&Value::Null) != &before.value {
+                let kept = with_stamp(kept(KeptReason::Changed), state, field);
+                self.kept.push(kept);
+            }
+        }
+        if set.is_empty() {
+            return Ok(());
+        }
+        self.write(done, &key, Op::Update, set, owners)
+    }
+
+    /// A record's write, as the person, marked as what it is.
+    fn write(
+        &mut self,
+        done: &Done,
+        key: &RecordKey,
+        op: Op,
+        set: Map,
+        owners: Map,
+    ) -> Result<(), ProposalError> {
+        let state = self.records.get(key);
+        let now = (set.keys())
+            .map(|field| {
+                let value = state.and_then(|state| state.data.get(field));
+                (field.clone(), value.cloned().unwrap_or(Value::Null))
+            })
+            .collect();
+        let mut mark = Map::new();
+        mark.insert("missionId".into(), self.undo.mission_id.into());
+        mark.insert("iterationId".into(), done.iteration_id.as_str().into());
+        mark.insert("stepId".into(), done.step.id.as_str().into());
+        if !owners.is_empty() {
+            mark.insert("owners".into(), owners.into());
+        }
+        let write = Prepare {
+            key,
+            op,
+            set: set.clone(),
+            state,
+            tick: self.tick,
+            at: None,
+            actor: Actor::User {
+                extra: Map::from_iter([(MARK.to_owned(), mark.into())]),
+            },
+            event_id: self.event_id(),
+        };
+        let prepared = prepare(self.undo.registry.schema(&key.app, &key.table), write)
+            .map_err(|error| ProposalError::new("invalid", error.reason))?;
+        self.operations.push(Reversal {
+            step_id: done.step.id.clone(),
+            operation: Operation {
+                op,
+                app: key.app.clone(),
+                table: key.table.clone(),
+                id: key.id.clone(),
+                set,
+                now: Vec::new(),
+            },
+            now,
+        });
+        self.changes.push(prepared.change);
+        self.touched.insert(key.clone());
+        self.records.insert(key.clone(), prepared.state);
+        Ok(())
+    }
+}
+
+impl Kept {
+    fn of(done: &Done, reason: KeptReason) -> Kept {
+        Kept {
+            step_id: done.step.id.clone(),
+            reason,
+            record: None,
+            field: None,
+            at: None,
+            actor: None,
+        }
+    }
+}
+
+fn with_stamp(kept: Kept, state: &RecordState, field: &str) -> Kept {
+    let stamp = state.meta.get(field);
+    Kept {
+        field: Some(field.to_owned()),
+        at: stamp.map(|stamp| stamp.at),
+        actor: stamp.map(|stamp| stamp.actor.clone()),
+        ..kept
+    }
+}
+
+fn key(replaced: &Replaced) -> RecordKey {
+    RecordKey::new(&replaced.app, &replaced.table, &replaced.id)
+}
+
+/// The mark of an undo in the person's actor: which step was taken back, and in `owners` whose the values are
+/// that came back: a step's, nobody's (null), or not named, a person's.
+const MARK: &str = "undo";
+
+/// Whose a field's value is.
+enum Owner<'a> {
+    /// A step's, written by it or put back by an undo of what came after it.
+    Step(&'a str),
+    /// Nobody's: never written, or put back to what was there before any step.
+    Nobody,
+    /// Somebody else's: a person, a rule, a mission of another time.
+    Other,
+}
+
+fn owner<'s>(state: Option<&'s RecordState>, field: &str) -> Owner<'s> {
+    let Some(stamp) = state.and_then(|state| state.meta.get(field)) else {
+        return Owner::Nobody;
+    };
+    match &stamp.actor {
+        Actor::Ai { extra, .. } => match extra.get("stepId").and_then(Value::as_str) {
+            Some(step) => Owner::Step(step),
+            None => Owner::Other,
+        },
+        Actor::User { extra } => match extra.get(MARK) {
+            None => Owner::Other,
+            Some(mark) => match mark.get("owners").and_then(|owners| owners.get(field)) {
+                Some(Value::String(step)) => Owner::Step(step),
+                Some(_) => Owner::Nobody,
+                None => Owner::Other,
+            },
+        },
+        Actor::System { .. } => Owner::Other,
+    }
+}
