@@ -44,6 +44,7 @@ pub enum Decision {
         /// For a stale proposal: on top of what is there now, whose stamps these are, by field, as the refusal
         /// named them (`at`). A consent to exactly that.
         #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
         over: Option<BTreeMap<String, Option<Micros>>>,
     },
     /// No.

@@ -93,7 +93,9 @@ impl Staging<'_> {
             };
             let status = match (here, step) {
                 (ProposalStatus::Open | ProposalStatus::Failed, step) if step.is_open() => None,
-                (ProposalStatus::Open | ProposalStatus::Failed, StepStatus::Expired) => {
+                (ProposalStatus::Open | ProposalStatus::Failed, StepStatus::Expired)
+                    if !deleted =>
+                {
                     Some(ProposalStatus::Expired)
                 }
                 (ProposalStatus::Open | ProposalStatus::Failed, _) => Some(ProposalStatus::Closed),

@@ -76,6 +76,7 @@ async fn decide(
     let (status, said) = match decision {
         Decision::Approve { .. } => (ProposalStatus::Approved, "Approved"),
         Decision::Reject { .. } => (ProposalStatus::Rejected, "Rejected"),
+        Decision::Expire => (ProposalStatus::Expired, "Expired"),
     };
     if as_json {
         println!("{}", json!({ "id": proposal.id, "status": status }));

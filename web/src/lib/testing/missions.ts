@@ -2,8 +2,10 @@ import type { Change, Data, Iteration, Step } from '../core/types';
 
 export const MISSION = '0198c0de-0000-7000-8000-000000000001';
 export const ITERATION = '0198c0de-0000-7000-8000-0000000000a1';
-const AT = '2026-04-08T06:00:00.000000Z';
-const FINISHED = '2026-04-08T06:00:20.000000Z';
+// Just now: what waits for too long expires.
+const ago = (ms: number) => new Date(Date.now() - ms).toISOString().replace('Z', '000Z');
+const AT = ago(60_000);
+const FINISHED = ago(40_000);
 let events = 0;
 
 /** A step that wants to create a task. */

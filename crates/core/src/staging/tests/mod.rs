@@ -5,6 +5,7 @@ mod deciding;
 mod staging;
 mod undoing;
 mod vectors;
+mod walking;
 
 use std::collections::BTreeMap;
 

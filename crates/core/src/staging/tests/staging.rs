@@ -235,7 +235,7 @@ fn modules_s4_it_closes_when_it_was_decided_elsewhere() {
     );
     let expired = Closed {
         id: proposal(1),
-        status: ProposalStatus::Expired,
+        status: ProposalStatus::Closed,
         step: StepStatus::Expired,
     };
     assert_eq!(here.staging(&have).closed(), [closed, expired]);
