@@ -3,6 +3,7 @@
 use mana_core::mission::{AiRun, Iteration, MissionState, RunStatus, slot};
 use mana_core::planner::build::Attempt;
 use mana_core::policy::Overrides;
+use mana_core::staging;
 use mana_core::{Map, Micros, RecordKey, ids, mission};
 use mana_store::{Claim, Scope, StoreError, User};
 use mana_sync::{AcceptPush, Notice, Origin, RunPhase, SyncError};
@@ -180,7 +181,7 @@ impl Run<'_> {
             );
             return self.write(verdict, None).await;
         }
-        let waiting = mission.waiting();
+        let waiting = staging::open_steps(&self.inner.registry, mission, self.began);
         if waiting > 0 && self.occurrence.due.is_some() && !mission.overlap_allowed {
             let verdict = Verdict::Skipped(
                 RunStatus::Skipped,

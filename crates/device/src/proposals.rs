@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::{
     Change, RecordKey, RecordState,
-    mission::{APP, MISSIONS},
+    mission::{AGENTS, APP, MISSIONS, Mission, Terms},
     policy::Overrides,
     staging::{
         Decide, Decision, Proposal, ProposalError, ProposalStatus, Records, Staging, decide,
@@ -86,7 +86,7 @@ impl Replica {
             .filter(|proposal| Some(proposal.id.as_str()) != renew)
             .map(|proposal| (proposal.id.clone(), proposal.status))
             .collect();
-        let overrides = Overrides::default();
+        let overrides = overrides(tx, mission).await?;
         let staging = Staging {
             registry: &self.registry,
             overrides: &overrides,
@@ -153,13 +153,14 @@ impl Replica {
         let mission = records.remove(&mission_key).ok_or_else(|| {
             gone("The mission of this proposal is no longer here. Nothing was changed.")
         })?;
+        let overrides = overrides(&mut tx, &mission).await?;
         let mut meta = read_meta(&mut tx).await?;
         let event_ids: Vec<String> = (0..=proposal.operations.len())
             .map(|_| (self.env.new_id)())
             .collect();
         let decided = decide(&Decide {
             registry: &self.registry,
-            overrides: &Overrides::default(),
+            overrides: &overrides,
             proposal: &proposal,
             decision,
             mission: &mission,
@@ -183,6 +184,20 @@ impl Replica {
         self.changed.notify_one();
         Ok(decided.changes)
     }
+}
+
+/// The policy of a mission's agent, as this replica knows it.
+async fn overrides(
+    tx: &mut Box<dyn Transaction>,
+    mission: &RecordState,
+) -> Result<Overrides, StorageError> {
+    let agents = tx.table(APP, AGENTS).await?;
+    let agent = |id: &str| {
+        let found = agents.iter().find(|(agent, _)| agent == id);
+        found.map(|(_, state)| &state.data)
+    };
+    let mission = Mission::parse("", &mission.data);
+    Ok(Terms::of(&mission, agent, None).agent.policy)
 }
 
 async fn find(tx: &mut Box<dyn Transaction>, id: &str) -> Result<Proposal, DeviceError> {

@@ -482,6 +482,15 @@ export interface components {
             signup: string;
             version: string;
         };
+        /** @description What a field held. */
+        Before: {
+            /** @description It had never been written. */
+            absent?: boolean;
+            /** @description The step that it came from, where it came from one. */
+            step?: string;
+            /** @description Its value, null where it had none. */
+            value?: unknown;
+        };
         /** @description What a mission, an agent or a person may spend; what isn't set is unlimited. */
         Budget: {
             /**
@@ -581,12 +590,14 @@ export interface components {
             /** @description The record's table. */
             table: string;
         };
-        /** @description A proposal that waits here no longer. */
+        /** @description A proposal that stands otherwise than this replica has it. */
         Closed: {
             /** @description The proposal. */
             id: string;
+            /** @description Where it stands now: `closed`, `expired` or `overruled`. */
+            status: components["schemas"]["ProposalStatus"];
             /** @description What became of its step. */
-            status: components["schemas"]["StepStatus"];
+            step: components["schemas"]["StepStatus"];
         };
         /** @description A condition on a field: comparisons, or the one value that it has. */
         Condition: {
@@ -600,11 +611,21 @@ export interface components {
             };
             /** @enum {string} */
             kind: "approve";
+            /**
+             * @description For a stale proposal: on top of what is there now, whose stamps these are, by field, as the refusal
+             *     named them (`at`). A consent to exactly that.
+             */
+            over?: {
+                [key: string]: unknown;
+            };
         } | {
             /** @enum {string} */
             kind: "reject";
             /** @description Why; the mission reads it before its next run. */
             reason?: string;
+        } | {
+            /** @enum {string} */
+            kind: "expire";
         };
         /**
          * @description The direction of an order.
@@ -666,6 +687,21 @@ export interface components {
         ErrorEnvelope: {
             /** @description The error. */
             error: components["schemas"]["ErrorBody"];
+        };
+        /** @description How much is taken back. */
+        Extent: {
+            /** @enum {string} */
+            kind: "step";
+            /** @description The step. */
+            stepId: string;
+        } | {
+            /** @description The iteration. */
+            iterationId: string;
+            /** @enum {string} */
+            kind: "iteration";
+        } | {
+            /** @enum {string} */
+            kind: "mission";
         };
         /** @description A field of a table or a parameter of a tool. */
         Field: {
@@ -777,6 +813,26 @@ export interface components {
          * @enum {string}
          */
         IterationSource: "server" | "browser";
+        /** @description Something that a step did and that stays. */
+        Kept: {
+            /** @description By whom. */
+            actor?: components["schemas"]["Actor"];
+            /** @description When it was. */
+            at?: components["schemas"]["Timestamp"];
+            /** @description The field that was written since. */
+            field?: string;
+            /** @description Why it stays. */
+            reason: components["schemas"]["KeptReason"];
+            /** @description The record, where there is one. */
+            record?: components["schemas"]["RecordKey"];
+            /** @description The step. */
+            stepId: string;
+        };
+        /**
+         * @description Why something stays.
+         * @enum {string}
+         */
+        KeptReason: "changed" | "edited" | "removed" | "missing" | "unknown";
         /** @description A text by language; English is always there. */
         Label: {
             en: string;
@@ -978,6 +1034,15 @@ export interface components {
          * @enum {string}
          */
         Policy: "auto" | "propose" | "deny";
+        /** @description What undoing would do, exactly. */
+        Preview: {
+            /** @description What a person's yes is bound to: the hash of the operations, [`ops_hash`]. */
+            hash: string;
+            /** @description What stays as it is, and why. */
+            kept: components["schemas"]["Kept"][];
+            /** @description What is written, in this order. */
+            operations: components["schemas"]["Reversal"][];
+        };
         /** @description A field that can't be used as it is, and why. */
         Problem: {
             /** @description A word for programs: `required`, `invalid`, `range`, `unknown`, `never`. */
@@ -1004,6 +1069,8 @@ export interface components {
             app: string;
             /** @description When the iteration was complete. */
             createdAt: components["schemas"]["Timestamp"];
+            /** @description When it is too late for it. */
+            deadline: components["schemas"]["Timestamp"];
             /** @description Why it can't be staged, or why the last decision did not go through. */
             error?: components["schemas"]["ProposalError"];
             /** @description Derived from the step. */
@@ -1060,7 +1127,7 @@ export interface components {
          * @description Where a proposal stands on this device.
          * @enum {string}
          */
-        ProposalStatus: "open" | "approved" | "rejected" | "closed" | "failed";
+        ProposalStatus: "open" | "approved" | "rejected" | "closed" | "overruled" | "expired" | "failed";
         /** @description What a push and a pull answer. */
         PushAnswer: {
             /** @description Stamps that were set back, to be taken over by the device. */
@@ -1116,6 +1183,30 @@ export interface components {
             file: string;
             /** @description Which line is wrong, and what to do. */
             reason: string;
+        };
+        /** @description What a step replaced in one record. */
+        Replaced: {
+            /** @description The record's module. */
+            app: string;
+            /** @description What its fields held; none where the step made the record. */
+            fields?: {
+                [key: string]: components["schemas"]["Before"];
+            };
+            /** @description Its id. */
+            id: string;
+            /** @description Its table. */
+            table: string;
+        };
+        /** @description One operation that takes something back. */
+        Reversal: {
+            /** @description What the fields hold before it. */
+            now: {
+                [key: string]: unknown;
+            };
+            /** @description What is written. */
+            operation: components["schemas"]["Operation"];
+            /** @description The step that it takes back. */
+            stepId: string;
         };
         /** @description One occurrence. */
         Run: components["schemas"]["AiRun"] & {
@@ -1281,8 +1372,10 @@ export interface components {
         Step: {
             /** @description When that was decided. */
             decidedAt?: components["schemas"]["Timestamp"];
-            /** @description Who decided: a user's id, or `policy`. */
+            /** @description Who decided: a user's id, `policy` or `deadline`. */
             decidedBy?: string;
+            /** @description Every decision on it, oldest first: those that others outrank, too. */
+            decisions?: components["schemas"]["StepDecision"][];
             /** @description The parameters as the person changed them. */
             editedParams?: {
                 [key: string]: unknown;
@@ -1302,12 +1395,33 @@ export interface components {
             proposalId?: string;
             /** @description Why. It stays with every record that the step creates. */
             rationale: string;
+            /** @description What carrying it out replaced: enough for any device to take it back. */
+            replaced?: components["schemas"]["Replaced"][];
             /** @description What became of it. */
             status: components["schemas"]["StepStatus"];
             /** @description What it would do, in a line. */
             summary: string;
             /** @description Decides which of two versions of this step wins. */
             updatedAt?: components["schemas"]["Timestamp"];
+        };
+        /** @description One decision on a step. The step's own `status` says which of them counts. */
+        StepDecision: {
+            /** @description At which device: its client id. */
+            clientId?: string;
+            /** @description When. */
+            decidedAt?: components["schemas"]["Timestamp"];
+            /** @description Who decided: a user's id, `policy` or `deadline`. */
+            decidedBy?: string;
+            /** @description The parameters as the person changed them. */
+            editedParams?: {
+                [key: string]: unknown;
+            };
+            /** @description What the person said about it. */
+            feedback?: string;
+            /** @description Derived from step, device and status: a device decides a step one way once. */
+            id: string;
+            /** @description What was decided. */
+            status: components["schemas"]["StepStatus"];
         };
         /**
          * @description What became of a step. The merge knows which of two wins (SYNC).
@@ -1321,6 +1435,11 @@ export interface components {
         SystemSource: "projection" | "rule" | "migration" | "mission-runner";
         /** @description A table of records. */
         Table: {
+            /**
+             * @description The datetime field that a proposal is about: once the time that it would put there has passed, it is too
+             *     late for it.
+             */
+            deadline?: string;
             /** @description The fields, by name, in the order of the form. */
             fields: {
                 [key: string]: components["schemas"]["Field"];

@@ -62,6 +62,7 @@ type Method =
 	| 'stage'
 	| 'touched'
 	| 'decide'
+	| 'terms'
 	| 'undoTouched'
 	| 'undoPreview'
 	| 'undo'
@@ -125,9 +126,14 @@ export class Core {
 		return this.#call('tools', {});
 	}
 
+	/** What a mission's agent may do, where that differs from the modules' own policy: the `overrides` of other calls. */
+	overrides(mission: Data, agents: Record<string, Data>): unknown {
+		return this.#call<{ agent: { policy?: unknown } }>('terms', { mission, agents, settings: null }).agent.policy ?? {};
+	}
+
 	/** The records that staging a mission needs to look at. */
-	touched(missionId: string, mission: RecordState, have: Have): RecordKey[] {
-		return this.#call<{ records: RecordKey[] }>('touched', { missionId, mission, have }).records;
+	touched(input: { missionId: string; mission: RecordState; have: Have; overrides: unknown }): RecordKey[] {
+		return this.#call<{ records: RecordKey[] }>('touched', input).records;
 	}
 
 	/** Proposals for a mission's open steps that are not in `have`, and those in `have` that stand otherwise since. */
@@ -136,6 +142,7 @@ export class Core {
 		mission: RecordState;
 		have: Have;
 		records: KeyedState[];
+		overrides: unknown;
 	}): { proposals: Proposal[]; closed: Closed[] } {
 		return this.#call('stage', input);
 	}
@@ -156,6 +163,7 @@ export class Core {
 		by: string;
 		/** At which device: its client id. */
 		device: string;
+		overrides: unknown;
 	}): { changes: Change[]; records: Merged[]; proposal: Proposal; last: string } {
 		return this.#call('decide', input);
 	}

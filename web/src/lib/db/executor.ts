@@ -120,7 +120,8 @@ async function decide(
 		last,
 		eventIds: Array.from({ length: proposal.operations.length + 1 }, () => uuid()),
 		by: replica.userId,
-		device: replica.clientId
+		device: replica.clientId,
+		overrides: await readOverrides(replica, mission.data)
 	});
 	return {
 		changes: decided.changes,
@@ -166,6 +167,12 @@ async function undoing(replica: Replica, missionId: string, extent: Extent) {
 	const keys = replica.core.undoTouched(input);
 	const states = await readStates(replica, keys);
 	return { ...input, records: keys.map((key) => ({ ...key, state: stateOf(states.get(keyName(key))) })) };
+}
+
+/** The policy of a mission's agent, as this device knows it. */
+export async function readOverrides(replica: Replica, mission: Data): Promise<unknown> {
+	const agents = await replica.db.records.where('[app+table]').equals(['ai', 'aiAgents']).toArray();
+	return replica.core.overrides(mission, Object.fromEntries(agents.map(({ id, data }) => [id, data])));
 }
 
 async function readMission(replica: Replica, id: string): Promise<RecordState> {

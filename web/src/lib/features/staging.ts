@@ -1,7 +1,7 @@
 import { liveQuery } from 'dexie';
 import type { Iteration, RecordState } from '../core/types';
 import type { ManaDb } from '../db/database';
-import { execute } from '../db/executor';
+import { execute, readOverrides } from '../db/executor';
 import type { Replica } from '../db/replica';
 import { primaryKey, stateOf, type RecordRow } from '../db/rows';
 import { storageError, storageUnreadable } from '../db/storage';
@@ -91,12 +91,14 @@ export async function stageMission(replica: Replica, missionId: string, again?: 
 			if (again) await db.proposals.where('id').equals(again).and(waits).delete();
 			const known = await db.proposals.where('missionId').equals(missionId).toArray();
 			const have = Object.fromEntries(known.map(({ id, status }) => [id, status]));
-			const keys = core.touched(missionId, mission, have);
+			const overrides = await readOverrides(replica, mission.data);
+			const keys = core.touched({ missionId, mission, have, overrides });
 			const records = await db.records.bulkGet(keys.map(primaryKey));
 			const { proposals, closed } = core.stage({
 				missionId,
 				mission,
 				have,
+				overrides,
 				records: keys.map((key, index) => ({ ...key, state: stateOf(records[index]) }))
 			});
 			await db.proposals.bulkAdd(proposals);

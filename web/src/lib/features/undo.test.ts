@@ -74,6 +74,18 @@ describe('an undo', () => {
 	});
 });
 
+describe('the policy of the mission’s agent', () => {
+	it('counts when a proposal is approved, also one that was staged before', async () => {
+		const replica = await withPlan(someUser(), taskStep(0));
+		const id = proposals.open[0]!.id;
+		const deny = { name: 'Mana', policy: { tools: { create_task: 'deny' } } };
+		await execute(replica, { kind: 'write', actor: { kind: 'user' }, writes: [{ app: 'ai', table: 'aiAgents', id: 'default', op: 'insert', set: deny }] });
+		expect(await approve(id)).toBe(false);
+		await until(() => proposals.get(id)?.error?.code === 'denied');
+		expect(await replica.db.records.where('[app+table]').equals(['todo', 'tasks']).count()).toBe(0);
+	});
+});
+
 describe('a stale proposal', () => {
 	it('is approved on top of what was shown to be there, and of nothing else', async () => {
 		const userId = someUser();
