@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod need;
 mod rules;
+mod sdk;
 mod sh;
 mod sim;
 mod test;
@@ -22,6 +23,7 @@ cargo xtask COMMAND
   wasm           generate the core for the browser (web/src/lib/core/wasm)
   types          write spec/openapi.json and web/src/lib/api/schema.d.ts from the server's code
   e2e [ARGS]     the browser tests only; ARGS go to Playwright
+  sdk            OpenAI's clients for Node and Python, and npm `ai`, against the gateway
   sim [ARGS]     many devices and servers in one thread: --seeds N, --from S
   screenshots    pictures of every page into docs/screenshots
   bench start    start time, memory, sizes and time to paint
@@ -45,6 +47,7 @@ fn main() -> Result<()> {
         "types" => web::types(),
         "sim" => sim::run(&rest),
         "e2e" => test::browser(&rest),
+        "sdk" => sdk::test(),
         "screenshots" => test::screenshots(),
         "bench" => bench::run(&rest),
         "" | "help" | "--help" | "-h" => {

@@ -37,6 +37,21 @@ pub fn node() -> Result<()> {
     Ok(())
 }
 
+/// Python 3 with venv and pip, for the tests of Python's client.
+pub fn python() -> Result<()> {
+    let ready = Command::new("python3")
+        .args(["-c", "import ensurepip, venv"])
+        .output()
+        .is_ok_and(|out| out.status.success());
+    if ready {
+        return Ok(());
+    }
+    apt(
+        &["python3", "python3-venv"],
+        "Python 3 with venv and ensurepip",
+    )
+}
+
 /// A C compiler, for SQLite.
 pub fn c_compiler() -> Result<()> {
     if has("cc") || has("gcc") || has("clang") {

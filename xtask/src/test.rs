@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must be true, in the order of what fails fastest.
 
-use crate::{build, need, rules, sh, wasm, web};
+use crate::{build, need, rules, sdk, sh, wasm, web};
 use anyhow::Result;
 
 /// All checks and tests.
@@ -9,6 +9,7 @@ pub fn all() -> Result<()> {
     need::node()?;
     need::postgres()?;
     need::chromium()?;
+    need::python()?;
 
     sh::run(&mut sh::cargo(&["fmt", "--all", "--check"]))?;
     rules::dependencies()?;
@@ -29,6 +30,7 @@ pub fn all() -> Result<()> {
     ]))?;
     sh::run(&mut sh::cargo(&["test", "--workspace"]))?;
     web::check_types()?;
+    sdk::test()?;
     playwright(&["test", "--project=story"], &[])
 }
 

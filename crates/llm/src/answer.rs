@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::gateway::{Gateway, closed};
 use crate::providers::{EventStream, StreamEvent};
-use crate::route::Target;
+use crate::route::{Routes, Target};
 
 /// Pieces of a stream that may wait for a slow reader.
 const PIECES_AHEAD: usize = 32;
@@ -49,6 +49,7 @@ impl Gateway {
     /// can't hold the provider's place for ever.
     pub(crate) fn pump(
         &self,
+        routes: &Routes,
         target: Target,
         place: OwnedSemaphorePermit,
         first: Option<StreamEvent>,
@@ -56,8 +57,8 @@ impl Gateway {
     ) -> ChatStream {
         let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
         let mut closing = self.closing.subscribe();
-        let scrub = self.scrub.clone();
-        let patience = self.idle;
+        let scrub = routes.scrub.clone();
+        let patience = routes.idle;
         let resolved = target.name();
         tokio::spawn(async move {
             let _place = place;

@@ -91,7 +91,7 @@ pub(crate) const KNOWN: &[Known] = &[
     },
 ];
 
-/// Its models are listed with a header of its own.
+/// It speaks a protocol of its own.
 pub(crate) const ANTHROPIC: &str = "anthropic";
 /// The provider on the same machine, served one call at a time.
 pub(crate) const OLLAMA: &str = "ollama";
@@ -101,6 +101,90 @@ pub(crate) const DEFAULT: &str = "default";
 pub(crate) const BUILTIN: &str = "builtin";
 /// The prefix of aliases.
 pub(crate) const ALIAS: &str = "mana";
+
+/// What the models can do whose names begin like this.
+pub(crate) struct KnownModel {
+    pub start: &'static str,
+    pub tools: bool,
+    pub json_schema: bool,
+    pub vision: bool,
+    pub context_tokens: Option<u64>,
+}
+
+const fn model(
+    start: &'static str,
+    [tools, json_schema, vision]: [bool; 3],
+    context_tokens: u64,
+) -> KnownModel {
+    KnownModel {
+        start,
+        tools,
+        json_schema,
+        vision,
+        context_tokens: if context_tokens == 0 {
+            None
+        } else {
+            Some(context_tokens)
+        },
+    }
+}
+
+/// The first that fits counts. `[tools, JSON schema, vision]`, and tokens of
+/// context (0: it depends on how it is run).
+pub(crate) const FACTS: &[KnownModel] = &[
+    model("gpt-5", [true, true, true], 400_000),
+    model("gpt-4.1", [true, true, true], 1_047_576),
+    model("gpt-4o", [true, true, true], 128_000),
+    model("gpt-oss", [true, true, false], 131_072),
+    model("gpt-3.5", [true, false, false], 16_385),
+    model("o3", [true, true, true], 200_000),
+    model("o4", [true, true, true], 200_000),
+    model("claude-", [true, true, true], 200_000),
+    model("gemini-", [true, true, true], 1_048_576),
+    model("pixtral", [true, true, true], 128_000),
+    model("mistral-", [true, true, false], 128_000),
+    model("magistral", [true, true, false], 128_000),
+    model("ministral", [true, true, false], 128_000),
+    model("codestral", [true, true, false], 256_000),
+    model("llama-3.3", [true, false, false], 131_072),
+    model("llama3.1", [true, false, false], 0),
+    model("llama3.2-vision", [false, false, true], 0),
+    model("llama3.2", [true, false, false], 0),
+    model("llama3.3", [true, false, false], 0),
+    model("llama4", [true, false, true], 0),
+    model("qwen2.5vl", [false, false, true], 0),
+    model("qwen2.5", [true, false, false], 0),
+    model("qwen3-vl", [true, false, true], 0),
+    model("qwen3", [true, false, false], 0),
+    model("mistral", [true, false, false], 0),
+    model("gemma3", [false, false, true], 0),
+    model("llava", [false, false, true], 0),
+    model("phi4-mini", [true, false, false], 0),
+    model("deepseek-r1", [false, false, false], 0),
+];
+
+/// List prices in US dollars per million tokens of the request and of the
+/// answer, by the start of the model's name; the first that fits counts. They
+/// are a start, as of early 2026: the owner's own table counts before them.
+pub(crate) const PRICES: &[(&str, f64, f64)] = &[
+    ("gpt-5-nano", 0.05, 0.4),
+    ("gpt-5-mini", 0.25, 2.0),
+    ("gpt-5", 1.25, 10.0),
+    ("gpt-4.1-nano", 0.1, 0.4),
+    ("gpt-4.1-mini", 0.4, 1.6),
+    ("gpt-4.1", 2.0, 8.0),
+    ("gpt-4o-mini", 0.15, 0.6),
+    ("gpt-4o", 2.5, 10.0),
+    ("claude-haiku-4-5", 1.0, 5.0),
+    ("claude-sonnet", 3.0, 15.0),
+    ("claude-opus-4-5", 5.0, 25.0),
+    ("claude-opus", 15.0, 75.0),
+    ("gemini-2.5-flash-lite", 0.1, 0.4),
+    ("gemini-2.5-flash", 0.3, 2.5),
+    ("gemini-2.5-pro", 1.25, 10.0),
+    ("text-embedding-3-small", 0.02, 0.0),
+    ("text-embedding-3-large", 0.13, 0.0),
+];
 
 /// An alias for a purpose.
 pub(crate) struct Purpose {

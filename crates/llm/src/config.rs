@@ -7,10 +7,11 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::Url;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::catalog::{ALIAS, BUILTIN, DEFAULT, KNOWN, OLLAMA};
+use crate::catalog::{ALIAS, ANTHROPIC, BUILTIN, DEFAULT, KNOWN, OLLAMA};
+use crate::models::ModelSettings;
 use crate::secret::Secret;
 
 /// What the gateway needs to know.
@@ -32,14 +33,44 @@ pub struct LlmConfig {
     pub queue: Duration,
     /// The largest answer that is read.
     pub max_answer_bytes: usize,
+    /// How often a whole chain is asked again where its failures may pass.
+    pub retries: u32,
+    /// What the owner says of models, by `provider/model`.
+    pub models: BTreeMap<String, ModelSettings>,
+    /// Answers that are kept for the same question again; `None` keeps none.
+    pub cache: Option<CacheSettings>,
+}
+
+/// The protocol that a provider speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    /// OpenAI's chat completions, as nearly everybody does.
+    #[default]
+    OpenAi,
+    /// Anthropic's Messages.
+    Anthropic,
+}
+
+/// `[llm.cache]`: answers kept in this process for the same caller's same
+/// question, where nothing about it is left to chance (`temperature` 0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheSettings {
+    /// All of them together at most, in MB.
+    pub megabytes: usize,
+    /// How long one is good.
+    pub seconds: u64,
 }
 
 /// One provider.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct ProviderConfig {
     /// Its name in `provider/model`.
     pub name: String,
-    /// Its OpenAI-compatible address, `/v1` included.
+    /// The protocol that it speaks.
+    pub api: Api,
+    /// Its address, `/v1` included.
     pub base_url: Url,
     /// Its key, if it wants one.
     pub key: Option<Secret>,
@@ -55,6 +86,7 @@ impl fmt::Debug for ProviderConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProviderConfig")
             .field("name", &self.name)
+            .field("api", &self.api)
             .field("base_url", &self.base_url.as_str())
             .field("key", &self.key)
             .field("timeout", &self.timeout)
@@ -74,6 +106,12 @@ pub struct LlmSettings {
     pub timeout_ms: Option<u64>,
     /// Whether Ollama is looked for on this machine; yes unless it says no.
     pub find_ollama: Option<bool>,
+    /// How often a whole chain is asked again where its failures may pass; 2 unless it says another number.
+    pub retries: Option<u32>,
+    /// `[llm.models."openai/gpt-5"]`: prices, and what a model can do.
+    pub models: BTreeMap<String, ModelSettings>,
+    /// `[llm.cache]`; nothing is kept without it.
+    pub cache: Option<CacheSettings>,
     /// `"mana/reasoning" = ["openai/…", "ollama/…"]`.
     pub aliases: BTreeMap<String, Vec<String>>,
     /// `[llm.providers.NAME]`.
@@ -84,7 +122,9 @@ pub struct LlmSettings {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderSettings {
-    /// Its OpenAI-compatible address; may be left out for a known provider.
+    /// The protocol that it speaks: `openai`, or `anthropic`.
+    pub api: Option<Api>,
+    /// Its address; may be left out for a known provider.
     pub base_url: Option<String>,
     /// Its key.
     pub key: Option<Secret>,
@@ -112,9 +152,10 @@ const IDLE: Duration = Duration::from_secs(120);
 const QUEUE: Duration = Duration::from_secs(1800);
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 const CONCURRENCY: usize = 64;
+const RETRIES: u32 = 2;
 
 impl Default for LlmConfig {
-    /// No providers at all, and none looked for.
+    /// No providers at all, none looked for, and each asked once.
     fn default() -> Self {
         Self {
             providers: Vec::new(),
@@ -125,6 +166,9 @@ impl Default for LlmConfig {
             idle: IDLE,
             queue: QUEUE,
             max_answer_bytes: MAX_ANSWER_BYTES,
+            retries: 0,
+            models: BTreeMap::new(),
+            cache: None,
         }
     }
 }
@@ -135,6 +179,11 @@ impl ProviderConfig {
     pub fn new(name: &str, base_url: &str, setting: &str) -> Result<Self, ConfigError> {
         Ok(Self {
             name: name.to_owned(),
+            api: if name == ANTHROPIC {
+                Api::Anthropic
+            } else {
+                Api::OpenAi
+            },
             base_url: base_url_of(base_url, setting)?,
             key: None,
             timeout: None,
@@ -234,10 +283,25 @@ impl LlmConfig {
                 ));
             }
         }
+        for (name, model) in &settings.models {
+            let wrong = [model.input, model.output]
+                .into_iter()
+                .flatten()
+                .any(|price| !price.is_finite() || price < 0.0);
+            if !name.contains('/') || wrong || model.input.is_some() != model.output.is_some() {
+                return Err(error(
+                    &format!("llm.models.{name:?}"),
+                    "a model is named provider/model, and its price has both halves, input and output, in US dollars per million tokens",
+                ));
+            }
+        }
         Ok(Self {
             providers,
             probe,
             aliases: settings.aliases,
+            retries: settings.retries.unwrap_or(RETRIES).min(10),
+            models: settings.models,
+            cache: settings.cache,
             model,
             timeout: timeout(env("MANA_LLM_TIMEOUT_MS"), settings.timeout_ms)?,
             ..Self::default()
@@ -260,6 +324,7 @@ fn provider(
     let mut provider = ProviderConfig::new(name, base, setting)?;
     provider.key = key.or(table.key);
     provider.models = table.models;
+    provider.api = table.api.unwrap_or(provider.api);
     provider.timeout = table.timeout_ms.map(Duration::from_millis);
     if let Some(concurrency) = table.concurrency {
         if concurrency == 0 {

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::secret::Scrubber;
@@ -38,10 +39,37 @@ pub enum ErrorKind {
         /// The field at fault.
         param: Option<&'static str>,
     },
+    /// The provider failed too often or asked to be left alone, and was not asked.
+    Paused {
+        /// When it is asked again.
+        retry_after: Duration,
+    },
     /// No provider has this model.
     UnknownModel,
+    /// The caller may not use this model.
+    Forbidden,
+    /// It would be more than the caller's budget holds.
+    OverBudget,
+    /// The caller makes more calls than it may.
+    TooManyCalls {
+        /// When it may again.
+        retry_after: Duration,
+    },
     /// The caller showed no valid bearer.
     Unauthorized,
+}
+
+/// One entry of a chain that did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// Who was asked, as `provider/model`.
+    pub model: String,
+    /// The failure's stable name.
+    pub code: &'static str,
+    /// What went wrong, in plain words.
+    pub message: String,
+    /// How long it took to fail, in milliseconds.
+    pub duration_ms: u64,
 }
 
 /// A failed call. Its text is fit for a person: it says what went wrong and,
@@ -56,8 +84,8 @@ pub struct GatewayError {
     pub provider: Option<String>,
     /// What the upstream's own error said of itself (`type`, `code`, `param`).
     pub upstream: Option<Box<Value>>,
-    /// What the earlier entries of a chain failed with.
-    pub attempts: Vec<String>,
+    /// Who was asked and failed, this last failure included; empty where nobody was asked.
+    pub attempts: Vec<Attempt>,
 }
 
 impl fmt::Display for GatewayError {
@@ -112,16 +140,34 @@ impl GatewayError {
             ErrorKind::Connect
             | ErrorKind::Timeout
             | ErrorKind::RateLimited { .. }
+            | ErrorKind::Paused { .. }
+            | ErrorKind::BadJson
             | ErrorKind::CutOff => true,
             ErrorKind::Http(status) => status >= 500,
             _ => false,
         }
     }
 
-    /// How long the provider asks to wait.
+    /// Whether the same entry may do better in a moment. Who took too long once
+    /// is not waited for twice, and who answers nonsense answers it again.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self.kind {
+            ErrorKind::Connect
+            | ErrorKind::RateLimited { .. }
+            | ErrorKind::Paused { .. }
+            | ErrorKind::CutOff => true,
+            ErrorKind::Http(status) => status >= 500,
+            _ => false,
+        }
+    }
+
+    /// How long the provider, or the gateway, asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
             ErrorKind::RateLimited { retry_after } => retry_after,
+            ErrorKind::Paused { retry_after } | ErrorKind::TooManyCalls { retry_after } => {
+                Some(retry_after)
+            }
             _ => None,
         }
     }
@@ -139,7 +185,11 @@ impl GatewayError {
             ErrorKind::CutOff => "answer_cut_off",
             ErrorKind::Cancelled => "cancelled",
             ErrorKind::InvalidRequest { .. } => "invalid_request",
+            ErrorKind::Paused { .. } => "provider_paused",
             ErrorKind::UnknownModel => "model_not_found",
+            ErrorKind::Forbidden => "model_not_allowed",
+            ErrorKind::OverBudget => "insufficient_quota",
+            ErrorKind::TooManyCalls { .. } => "rate_limit_exceeded",
             ErrorKind::Unauthorized => "unauthorized",
         }
     }
@@ -154,11 +204,14 @@ impl GatewayError {
                 400..=599 => status,
                 _ => 502,
             },
-            ErrorKind::RateLimited { .. } => 429,
+            ErrorKind::RateLimited { .. }
+            | ErrorKind::OverBudget
+            | ErrorKind::TooManyCalls { .. } => 429,
+            ErrorKind::Forbidden => 403,
             ErrorKind::Connect | ErrorKind::TooLarge | ErrorKind::BadJson | ErrorKind::CutOff => {
                 502
             }
-            ErrorKind::Cancelled => 503,
+            ErrorKind::Cancelled | ErrorKind::Paused { .. } => 503,
             ErrorKind::InvalidRequest { .. } => 400,
             ErrorKind::UnknownModel => 404,
             ErrorKind::Unauthorized => 401,
@@ -177,7 +230,7 @@ impl GatewayError {
         };
         let param = match self.kind {
             ErrorKind::InvalidRequest { param } => param.into(),
-            ErrorKind::UnknownModel => "model".into(),
+            ErrorKind::UnknownModel | ErrorKind::Forbidden => "model".into(),
             _ => Value::Null,
         };
         let mut details = json!({ "kind": self.code() });
@@ -185,7 +238,7 @@ impl GatewayError {
             details["provider"] = provider.as_str().into();
         }
         if !self.attempts.is_empty() {
-            details["attempts"] = self.attempts.as_slice().into();
+            details["attempts"] = json!(self.attempts);
         }
         json!({ "error": {
             "message": self.message,
@@ -197,6 +250,9 @@ impl GatewayError {
     }
 
     fn openai_type(&self) -> &'static str {
+        if self.kind == ErrorKind::OverBudget {
+            return "insufficient_quota";
+        }
         match self.status() {
             401 => "authentication_error",
             429 => "rate_limit_error",

@@ -1,9 +1,7 @@
 //! The gateway: one address for every model. It finds the models of a name,
 //! waits for a place, sets the limits and gives the first answer of the chain.
 
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -13,14 +11,17 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::answer::ChatStream;
+use crate::cache::Cache;
 use crate::catalog::{ALIAS, BUILTIN};
 use crate::clients::Clients;
-use crate::config::{LlmConfig, ProviderConfig};
+use crate::config::{Api, LlmConfig, ProviderConfig};
 use crate::error::{ErrorKind, GatewayError, Result};
+use crate::models::{Capabilities, Price};
+use crate::providers::anthropic::Anthropic;
 use crate::providers::openai::OpenAi;
 use crate::providers::outline::Outline;
 use crate::providers::{Limits, Provider, StreamEvent};
-use crate::route::Target;
+use crate::route::{Routes, Target};
 use crate::secret::Scrubber;
 use crate::slot::{Condition, Slot};
 use crate::upstream::Upstream;
@@ -88,122 +89,107 @@ pub struct ProviderHealth {
     pub reason: Option<String>,
 }
 
+/// How many calls of a provider ended in one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// The provider's name.
+    pub provider: String,
+    /// `ok`, or the failure's stable name.
+    pub outcome: &'static str,
+    /// How many.
+    pub calls: u64,
+}
+
 /// One address for every model.
 pub struct Gateway {
-    pub(crate) slots: Vec<Arc<Slot>>,
-    pub(crate) aliases: BTreeMap<String, Vec<String>>,
-    pub(crate) model: Option<String>,
-    pub(crate) idle: Duration,
-    max_answer_bytes: usize,
-    pub(crate) scrub: Arc<Scrubber>,
+    routes: RwLock<Arc<Routes>>,
+    clients: Arc<Clients>,
+    pub(crate) cache: Cache,
     pub(crate) closing: watch::Sender<bool>,
 }
 
 impl Gateway {
-    /// A gateway to these providers. Inside a tokio runtime it starts to look
-    /// for Ollama at once, in the background.
+    /// A gateway to these providers. Inside a tokio runtime it looks for Ollama
+    /// at once, and after providers in trouble from time to time.
     pub fn from_config(config: LlmConfig) -> Arc<Self> {
-        let all = || config.providers.iter().chain(&config.probe);
-        let scrub = Arc::new(Scrubber::new(
-            all().filter_map(|provider| provider.key.as_ref()),
-        ));
         let clients = Arc::new(Clients::default());
-        let slots = all()
-            .map(|settings| {
-                let upstream = Upstream::new(settings, clients.clone(), scrub.clone());
-                let present = config
-                    .providers
-                    .iter()
-                    .any(|provider| provider.name == settings.name);
-                (
-                    Box::new(OpenAi::new(settings, upstream)) as Box<dyn Provider>,
-                    settings.clone(),
-                    present,
-                )
-            })
-            .collect();
-        let gateway = Arc::new(Self::with_providers(slots, &config, scrub));
-        if config.probe.is_some()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            let looking = gateway.clone();
-            runtime.spawn(async move { looking.look_around().await });
+        let routes = build(&config, &clients, None);
+        let gateway = Arc::new(Self::of(routes, clients, &config));
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(look_around(Arc::downgrade(&gateway)));
         }
         gateway
     }
 
-    fn with_providers(
-        providers: Vec<(Box<dyn Provider>, ProviderConfig, bool)>,
-        config: &LlmConfig,
-        scrub: Arc<Scrubber>,
-    ) -> Self {
-        let builtin = ProviderConfig::new(BUILTIN, "http://builtin.invalid", BUILTIN)
-            .expect("the address is a constant");
-        let builtin = (Box::new(Outline) as Box<dyn Provider>, builtin, true);
-        let slots = providers
-            .into_iter()
-            .chain([builtin])
-            .map(|(provider, settings, present)| {
-                Arc::new(Slot::new(
-                    provider,
-                    &settings,
-                    config,
-                    scrub.clone(),
-                    present,
-                ))
-            })
-            .collect();
+    /// Takes on another configuration. Calls under way go on as they began; a
+    /// provider that stays the same keeps its places and what is known of it.
+    pub fn reload(&self, config: &LlmConfig) {
+        let routes = build(config, &self.clients, Some(&self.routes()));
+        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
+        self.cache.configure(config.cache);
+    }
+
+    fn of(routes: Routes, clients: Arc<Clients>, config: &LlmConfig) -> Self {
         Self {
-            slots,
-            aliases: config.aliases.clone(),
-            model: config.model.clone(),
-            idle: config.idle,
-            max_answer_bytes: config.max_answer_bytes,
-            scrub,
+            routes: RwLock::new(Arc::new(routes)),
+            clients,
+            cache: Cache::new(config.cache),
             closing: watch::Sender::new(false),
         }
     }
 
-    async fn look_around(&self) {
-        for slot in self.providers().filter(|slot| !slot.is_present()) {
-            if slot.is_here().await {
-                tracing::info!(
-                    provider = slot.name(),
-                    "found {} on this machine",
-                    slot.name()
-                );
-            }
-        }
+    pub(crate) fn routes(&self) -> Arc<Routes> {
+        self.routes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Answers in one piece.
     pub async fn chat(&self, call: impl Into<Call> + Send) -> Result<ChatCompletion> {
         let call = call.into();
-        let chain = self.chain_for(&call.request).await?;
-        self.first_answer(chain, |target| {
-            let mut request = call.request.clone();
+        let routes = self.routes();
+        let chain = chain_for(&routes, &call.request).await?;
+        let deadline = Instant::now() + call.timeout.unwrap_or(routes.timeout);
+        let retries = if call.request.retry {
+            routes.retries
+        } else {
+            0
+        };
+        let ask = |target: Target| {
+            let (routes, call) = (&routes, &call);
             async move {
                 let _place = target.slot.place().await?;
-                let limits = self.limits(&target, call.timeout, call.max_bytes);
+                let limits = limits(routes, &target, call.timeout, call.max_bytes);
+                let mut request = call.request.clone();
                 request.model.clone_from(&target.model);
                 let mut answer = target.slot.provider.chat(request, limits).await?;
                 answer.resolved = target.name();
                 Ok(answer)
             }
-        })
-        .await
+        };
+        self.first_answer(&routes, chain, deadline, retries, ask)
+            .await
     }
 
     /// Answers piece by piece. The chain is followed until the first piece; from
     /// then on the answer is one model's. Dropping the stream cancels the call.
     pub async fn chat_stream(&self, call: impl Into<Call> + Send) -> Result<ChatStream> {
         let call = call.into();
-        let chain = self.chain_for(&call.request).await?;
-        self.first_answer(chain, |target| {
-            let mut request = call.request.clone();
+        let routes = self.routes();
+        let chain = chain_for(&routes, &call.request).await?;
+        let deadline = Instant::now() + call.timeout.unwrap_or(routes.timeout);
+        let retries = if call.request.retry {
+            routes.retries
+        } else {
+            0
+        };
+        let ask = |target: Target| {
+            let (routes, call) = (&routes, &call);
             async move {
                 let place = target.slot.place().await?;
-                let limits = self.limits(&target, call.timeout, call.max_bytes);
+                let limits = limits(routes, &target, call.timeout, call.max_bytes);
+                let mut request = call.request.clone();
                 request.model.clone_from(&target.model);
                 let mut events = target.slot.provider.chat_stream(request, limits).await?;
                 let first = loop {
@@ -212,36 +198,41 @@ impl Gateway {
                         first => break first,
                     }
                 };
-                Ok(self.pump(target, place, first, events))
+                Ok(self.pump(routes, target, place, first, events))
             }
-        })
-        .await
+        };
+        self.first_answer(&routes, chain, deadline, retries, ask)
+            .await
     }
 
     /// Embeds.
     pub async fn embeddings(&self, request: EmbeddingsRequest) -> Result<EmbeddingsResponse> {
-        let chain = self.chain(&request.model).await?;
-        let chain = capable(chain, "embed", |target| {
-            target.slot.provider.capabilities().embeddings
+        let routes = self.routes();
+        let chain = capable(routes.chain(&request.model).await?, |target| {
+            (routes.facts(target).embeddings == Some(false)).then_some("embed")
         })?;
-        self.first_answer(chain, |target| {
-            let mut request = request.clone();
+        let deadline = Instant::now() + routes.timeout;
+        let retries = routes.retries;
+        let ask = |target: Target| {
+            let (routes, mut request) = (&routes, request.clone());
             async move {
                 let _place = target.slot.place().await?;
-                let limits = self.limits(&target, None, None);
+                let limits = limits(routes, &target, None, None);
                 request.model.clone_from(&target.model);
                 let mut answer = target.slot.provider.embeddings(request, limits).await?;
                 answer.resolved = target.name();
                 Ok(answer)
             }
-        })
-        .await
+        };
+        self.first_answer(&routes, chain, deadline, retries, ask)
+            .await
     }
 
     /// Every model that can be asked for now, as `provider/model`, the aliases,
     /// and always `builtin/outline`. A provider that is down is left out.
     pub async fn models(&self) -> ModelList {
-        let listed = join_all(self.slots.iter().map(|slot| async move {
+        let routes = self.routes();
+        let listed = join_all(routes.slots.iter().map(|slot| async move {
             let models = slot.models().await.unwrap_or_default();
             let named = |model: &Model| Model {
                 id: format!("{}/{}", slot.name(), model.id),
@@ -250,7 +241,7 @@ impl Gateway {
             models.iter().map(named).collect::<Vec<_>>()
         }))
         .await;
-        let aliases = self
+        let aliases = routes
             .alias_names()
             .into_iter()
             .map(|alias| Model::named(alias, ALIAS));
@@ -259,11 +250,12 @@ impl Gateway {
 
     /// What every alias stands for now.
     pub async fn aliases(&self) -> Vec<Alias> {
-        join_all(self.alias_names().into_iter().map(|name| async move {
-            let resolved = self.resolve(name).await;
+        let routes = &self.routes();
+        join_all(routes.alias_names().into_iter().map(|name| async move {
+            let resolved = first_of(routes, name).await;
             Alias {
                 id: name.to_owned(),
-                chain: self.aliases.get(name).cloned().unwrap_or_default(),
+                chain: routes.aliases.get(name).cloned().unwrap_or_default(),
                 reason: resolved.as_ref().err().map(|error| error.message.clone()),
                 resolved: resolved.ok(),
             }
@@ -273,16 +265,58 @@ impl Gateway {
 
     /// `provider/model` that a call under this name would go to first.
     pub async fn resolve(&self, name: &str) -> Result<String> {
-        let chain = self
-            .chain(name)
-            .await
-            .map_err(|error| error.scrubbed(&self.scrub))?;
-        Ok(chain[0].name())
+        first_of(&self.routes(), name).await
+    }
+
+    /// `provider/model` of everything that may answer a call under this name, in
+    /// the order in which they are asked.
+    pub async fn resolve_all(&self, name: &str) -> Result<Vec<String>> {
+        let routes = self.routes();
+        let chain = routes.chain(name).await;
+        let chain = chain.map_err(|error| error.scrubbed(&routes.scrub))?;
+        Ok(chain.iter().map(Target::name).collect())
+    }
+
+    /// What the model can do that a call under this name would go to first, as
+    /// far as it is known; what isn't known can't be relied on.
+    pub async fn capabilities(&self, name: &str) -> Result<Capabilities> {
+        let routes = self.routes();
+        let chain = routes.chain(name).await;
+        let chain = chain.map_err(|error| error.scrubbed(&routes.scrub))?;
+        Ok(routes.facts(&chain[0]).capabilities())
+    }
+
+    /// What a model costs, by `provider/model` (an alias is [`resolve`](Self::resolve)d
+    /// first); `None` where nobody knows. One on this machine costs nothing.
+    pub fn price(&self, model: &str) -> Option<Price> {
+        self.routes().price(model)
+    }
+
+    /// How long a call can go on at most, the wait for a place not counted.
+    pub(crate) fn longest_call(&self) -> Duration {
+        let routes = self.routes();
+        let calls = routes.slots.iter().map(|slot| slot.timeout());
+        routes.timeout.max(calls.max().unwrap_or_default())
+    }
+
+    /// How calls ended since the start, by provider; for metrics.
+    pub fn counts(&self) -> Vec<Count> {
+        let routes = self.routes();
+        let counts = routes.slots.iter().flat_map(|slot| {
+            let of = |(outcome, calls)| Count {
+                provider: slot.name().to_owned(),
+                outcome,
+                calls,
+            };
+            slot.counts().into_iter().map(of)
+        });
+        counts.collect()
     }
 
     /// How the providers did last; asks nobody.
     pub fn health(&self) -> Health {
-        let providers = self.providers().map(|slot| {
+        let routes = self.routes();
+        let providers = routes.providers().map(|slot| {
             let (state, reason) = match slot.condition() {
                 _ if !slot.is_present() => ("absent", None),
                 Condition::Unknown => ("unknown", None),
@@ -303,91 +337,144 @@ impl Gateway {
         }
     }
 
+    /// The providers as they are configured now, in the order in which they are
+    /// asked; one that is only looked for is among them.
+    pub fn providers(&self) -> Vec<ProviderConfig> {
+        let routes = self.routes();
+        routes
+            .providers()
+            .map(|slot| slot.config().clone())
+            .collect()
+    }
+
     /// Ends every call with [`ErrorKind::Cancelled`], and every later one.
     pub fn close(&self) {
         self.closing.send_replace(true);
     }
+}
 
-    async fn chain_for(&self, request: &ChatRequest) -> Result<Vec<Target>> {
-        if request.messages.is_empty() {
-            return Err(GatewayError::invalid(
-                Some("messages"),
-                "`messages` is empty; send at least one message",
-            ));
+/// The routes of a configuration, with what stays the same of those before.
+fn build(config: &LlmConfig, clients: &Arc<Clients>, before: Option<&Routes>) -> Routes {
+    let all = || config.providers.iter().chain(&config.probe);
+    let keys = all().filter_map(|provider| provider.key.as_ref());
+    let scrub = Arc::new(Scrubber::new(keys));
+    let slot = |settings: &ProviderConfig| {
+        let kept = before.and_then(|before| {
+            let same = |slot: &&Arc<Slot>| slot.is_as(settings, config);
+            before.slots.iter().find(same)
+        });
+        if let Some(kept) = kept {
+            return kept.clone();
         }
-        let chain = self
-            .chain(&request.model)
-            .await
-            .map_err(|error| error.scrubbed(&self.scrub))?;
-        let images = request.has_images();
-        capable(chain, "look at pictures", |target| {
-            !images || target.slot.provider.capabilities().vision
-        })
-    }
+        let upstream = Upstream::new(settings, clients.clone(), scrub.clone());
+        let provider: Box<dyn Provider> = match settings.api {
+            Api::OpenAi => Box::new(OpenAi::new(settings, upstream)),
+            Api::Anthropic => Box::new(Anthropic::new(upstream)),
+        };
+        let present = config.providers.contains(settings);
+        Arc::new(Slot::new(
+            provider,
+            settings,
+            config,
+            scrub.clone(),
+            present,
+        ))
+    };
+    let slots = all().map(slot).chain([builtin(config)]).collect();
+    Routes::new(slots, config, scrub)
+}
 
-    fn limits(
-        &self,
-        target: &Target,
-        timeout: Option<Duration>,
-        max_bytes: Option<usize>,
-    ) -> Limits {
-        let timeout = timeout.unwrap_or(target.slot.timeout());
-        Limits {
-            deadline: Instant::now() + timeout,
-            timeout,
-            idle: self.idle,
-            max_bytes: max_bytes.unwrap_or(self.max_answer_bytes),
-        }
-    }
+fn builtin(config: &LlmConfig) -> Arc<Slot> {
+    let settings = ProviderConfig::new(BUILTIN, "http://builtin.invalid", BUILTIN)
+        .expect("the address is a constant");
+    let outline = Box::new(Outline);
+    Arc::new(Slot::new(outline, &settings, config, Arc::default(), true))
+}
 
-    /// Asks one entry of the chain after the other, as long as they fail for
-    /// reasons of their own.
-    async fn first_answer<T, F>(&self, chain: Vec<Target>, ask: impl Fn(Target) -> F) -> Result<T>
-    where
-        F: Future<Output = Result<T>>,
-    {
-        let mut attempts = Vec::new();
-        let last = chain.len() - 1;
-        for (index, target) in chain.into_iter().enumerate() {
-            let slot = target.slot.clone();
-            let model = target.name();
-            let answer = self.unless_closing(ask(target)).await;
-            slot.note(answer.as_ref().err());
-            let mut error = match answer {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error.scrubbed(&self.scrub),
-            };
-            tracing::warn!(code = error.code(), %model, "call to {model} failed: {error}");
-            if index == last || !error.falls_back() {
-                error.attempts = attempts;
-                return Err(error);
+/// How often providers in trouble are looked after.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Looks for a provider that nobody configured, then after those in trouble, for
+/// as long as there is the gateway. A list of models costs nothing.
+async fn look_around(gateway: Weak<Gateway>) {
+    let mut first = true;
+    loop {
+        let Some(routes) = gateway.upgrade().map(|gateway| gateway.routes()) else {
+            return;
+        };
+        for slot in routes.providers() {
+            let absent = !slot.is_present();
+            if (absent && !first) || (!absent && !slot.is_troubled()) {
+                continue;
             }
-            attempts.push(format!("{model}: {error}"));
+            let answered = slot.models().await.is_ok();
+            if absent && answered {
+                let name = slot.name();
+                tracing::info!(provider = name, "found {name} on this machine");
+            }
         }
-        unreachable!("a chain is never empty, and its last entry returns")
-    }
-
-    async fn unless_closing<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let mut closing = self.closing.subscribe();
-        tokio::select! {
-            biased;
-            _ = closing.wait_for(|closing| *closing) => Err(closed()),
-            done = work => done,
-        }
+        drop(routes);
+        first = false;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// The entries that can do what is asked.
-fn capable(chain: Vec<Target>, what: &str, can: impl Fn(&Target) -> bool) -> Result<Vec<Target>> {
-    let first = chain[0].name();
-    let chain: Vec<Target> = chain.into_iter().filter(can).collect();
+pub(crate) fn refuse_empty(request: &ChatRequest) -> Result<()> {
+    if request.messages.is_empty() {
+        return Err(GatewayError::invalid(
+            Some("messages"),
+            "`messages` is empty; send at least one message",
+        ));
+    }
+    Ok(())
+}
+
+async fn chain_for(routes: &Routes, request: &ChatRequest) -> Result<Vec<Target>> {
+    refuse_empty(request)?;
+    let chain = routes.chain(&request.model).await;
+    let chain = chain.map_err(|error| error.scrubbed(&routes.scrub))?;
+    capable(chain, |target| routes.facts(target).lacks(request))
+}
+
+/// The entries that can do what is asked, given what one can't.
+fn capable(
+    chain: Vec<Target>,
+    lacks: impl Fn(&Target) -> Option<&'static str>,
+) -> Result<Vec<Target>> {
+    let first = chain[0].clone();
+    let chain: Vec<Target> = chain
+        .into_iter()
+        .filter(|target| lacks(target).is_none())
+        .collect();
     if chain.is_empty() {
+        let (name, what) = (first.name(), lacks(&first).unwrap_or("do that"));
         return Err(GatewayError::invalid(
             Some("model"),
-            format!("{first} can't {what}; name a model that can"),
+            format!("{name} can't {what}; name a model that can"),
         ));
     }
     Ok(chain)
+}
+
+async fn first_of(routes: &Routes, name: &str) -> Result<String> {
+    let chain = routes.chain(name).await;
+    let chain = chain.map_err(|error| error.scrubbed(&routes.scrub))?;
+    Ok(chain[0].name())
+}
+
+fn limits(
+    routes: &Routes,
+    target: &Target,
+    timeout: Option<Duration>,
+    max_bytes: Option<usize>,
+) -> Limits {
+    let timeout = timeout.unwrap_or(target.slot.timeout());
+    Limits {
+        deadline: Instant::now() + timeout,
+        timeout,
+        idle: routes.idle,
+        max_bytes: max_bytes.unwrap_or(routes.max_answer_bytes),
+    }
 }
 
 pub(crate) fn closed() -> GatewayError {
@@ -406,17 +493,16 @@ mod tests {
     use crate::wire::Message;
 
     fn gateway(dummies: Vec<Dummy>, config: &LlmConfig) -> Arc<Gateway> {
-        let providers = dummies.into_iter().map(|dummy| {
+        let slots = dummies.into_iter().map(|dummy| {
             let mut settings =
                 ProviderConfig::new(dummy.name, "http://dummy.invalid", "test").unwrap();
             settings.concurrency = 1;
-            (Box::new(dummy) as Box<dyn Provider>, settings, true)
+            let slot = Slot::new(Box::new(dummy), &settings, config, Arc::default(), true);
+            Arc::new(slot)
         });
-        Arc::new(Gateway::with_providers(
-            providers.collect(),
-            config,
-            Arc::default(),
-        ))
+        let slots = slots.chain([builtin(config)]).collect();
+        let routes = Routes::new(slots, config, Arc::default());
+        Arc::new(Gateway::of(routes, Arc::default(), config))
     }
 
     fn chained(chain: &[&str]) -> LlmConfig {
@@ -440,7 +526,11 @@ mod tests {
         let dummies = vec![Dummy::new("a", Err(down())), Dummy::new("b", Err(down()))];
         let gateway = gateway(dummies, &chained(&["a/m", "gone/m", "b/n"]));
         let error = gateway.chat(ask("mana/structured")).await.unwrap_err();
-        assert_eq!(error.attempts, ["a/m: nobody there"]);
+        let tried: Vec<_> = (error.attempts.iter())
+            .map(|attempt| (attempt.model.as_str(), attempt.code))
+            .collect();
+        let unreachable = "provider_unreachable";
+        assert_eq!(tried, [("a/m", unreachable), ("b/n", unreachable)]);
         let states: Vec<_> = gateway
             .health()
             .providers
@@ -484,7 +574,7 @@ mod tests {
             let gateway = gateway.clone();
             async move { gateway.chat(ask("slow/m")).await }
         });
-        while gateway.slots[0].free_places() > 0 {
+        while gateway.routes().slots[0].free_places() > 0 {
             tokio::task::yield_now().await;
         }
         let error = gateway.chat(ask("slow/m")).await.unwrap_err();
@@ -507,7 +597,7 @@ mod tests {
                 tokio::spawn(async move { gateway.chat(ask("slow/m")).await })
             })
             .collect();
-        while gateway.slots[0].free_places() > 0 {
+        while gateway.routes().slots[0].free_places() > 0 {
             tokio::task::yield_now().await;
         }
         gateway.close();

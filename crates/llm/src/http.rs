@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use mana_core::change::has_nul;
@@ -21,9 +21,11 @@ use serde_json::{Value, json};
 
 use crate::answer::ChatStream;
 use crate::error::{ErrorKind, GatewayError, Result};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, refuse_empty};
+use crate::metered::Meter;
+pub use crate::metered::{Ask, Ending, Ticket, Used};
 use crate::providers::StreamEvent;
-use crate::wire::{ChatRequest, ModelList};
+use crate::wire::{ChatRequest, EmbeddingsRequest, ModelList};
 
 /// Which model answered, as `provider/model`.
 pub const RESOLVED: HeaderName = HeaderName::from_static("x-mana-llm-resolved");
@@ -31,24 +33,70 @@ pub const RESOLVED: HeaderName = HeaderName::from_static("x-mana-llm-resolved");
 /// Room for a few pictures.
 const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
+/// Says that the answer was kept from the last time: `hit`.
+pub const CACHE: HeaderName = HeaderName::from_static("x-mana-llm-cache");
+
 /// Who may ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// A signed-in person, by user id.
     User(String),
-    /// Mana itself, by the service key.
+    /// A program with a virtual key.
+    Key {
+        /// The key's id, which is no secret.
+        id: String,
+        /// The user who pays.
+        user: String,
+    },
+    /// Mana itself, by the service key. It meters itself.
     Service,
 }
 
-/// Decides who a bearer belongs to; nobody else is let in.
+impl Caller {
+    /// A name that no other caller has.
+    fn name(&self) -> String {
+        match self {
+            Self::User(id) => format!("user:{id}"),
+            Self::Key { id, .. } => format!("key:{id}"),
+            Self::Service => "service".to_owned(),
+        }
+    }
+}
+
+/// Decides who a bearer belongs to, what they may ask, and keeps their account.
+/// Nobody else is let in.
 #[async_trait]
 pub trait Auth: Send + Sync {
     /// The caller whose bearer this is, if it is anybody's.
     async fn caller(&self, bearer: &str) -> Option<Caller>;
+
+    /// Whether a caller is told of a model or an alias.
+    fn may_see(&self, _caller: &Caller, _model: &str) -> bool {
+        true
+    }
+
+    /// Sets aside what a call may take, or says why it may not be made. Asked
+    /// for everybody but the service; `None` where nobody keeps an account.
+    async fn reserve(&self, _caller: &Caller, _ask: Ask) -> Result<Option<Ticket>> {
+        Ok(None)
+    }
+
+    /// Replaces what was set aside by what was used.
+    async fn settle(&self, _ticket: Ticket, _used: Used) {}
+}
+
+#[derive(Clone)]
+struct Shared {
+    gateway: Arc<Gateway>,
+    auth: Arc<dyn Auth>,
 }
 
 /// The routes under `/v1`.
 pub fn router(gateway: Arc<Gateway>, auth: Arc<dyn Auth>) -> Router {
+    let shared = Shared {
+        gateway,
+        auth: auth.clone(),
+    };
     Router::new()
         .route("/v1/chat/completions", post(chat))
         .route("/v1/embeddings", post(embeddings))
@@ -58,21 +106,22 @@ pub fn router(gateway: Arc<Gateway>, auth: Arc<dyn Auth>) -> Router {
         .route("/v1/health", get(health))
         .route_layer(from_fn_with_state(auth, let_in))
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
-        .with_state(gateway)
+        .with_state(shared)
 }
 
-async fn let_in(State(auth): State<Arc<dyn Auth>>, request: Request, next: Next) -> Response {
+async fn let_in(State(auth): State<Arc<dyn Auth>>, mut request: Request, next: Next) -> Response {
     let caller = match bearer(request.headers()) {
         Some(bearer) => auth.caller(bearer).await,
         None => None,
     };
-    if caller.is_none() {
+    let Some(caller) = caller else {
         return GatewayError::new(
             ErrorKind::Unauthorized,
-            "No valid bearer; send `Authorization: Bearer …` with your token or the service key",
+            "No valid bearer; send `Authorization: Bearer …` with your token, a virtual key or the service key",
         )
         .into_response();
-    }
+    };
+    request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
@@ -83,32 +132,74 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 async fn chat(
-    State(gateway): State<Arc<Gateway>>,
+    State(Shared { gateway, auth }): State<Shared>,
+    Extension(caller): Extension<Caller>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response> {
-    let request: ChatRequest = parse(body)?;
-    if request.stream == Some(true) {
-        return Ok(streamed(gateway.chat_stream(request).await?));
+    let mut request: ChatRequest = parse(body)?;
+    refuse_empty(&request)?;
+    let question = gateway.cache.key(&caller.name(), &request);
+    if let Some(kept) = question.as_deref().and_then(|key| gateway.cache.get(key)) {
+        let mut headers = resolved(&kept.resolved);
+        headers.insert(CACHE, HeaderValue::from_static("hit"));
+        return Ok((headers, Json(&*kept)).into_response());
     }
-    let answer = gateway.chat(request).await?;
-    Ok((resolved(&answer.resolved), Json(answer)).into_response())
+    let mut meter = Meter::open(&gateway, auth, &caller, || Ask::of_chat(&request)).await?;
+    request.bound = meter.bound();
+    request.retry = true;
+    if request.stream == Some(true) {
+        let wants_usage = request.wants_usage();
+        return match gateway.chat_stream(request).await {
+            Ok(answer) => Ok(streamed(answer, meter, wants_usage)),
+            Err(error) => Err(meter.failed(error)),
+        };
+    }
+    match gateway.chat(request).await {
+        Ok(answer) => {
+            meter.answered(&answer.resolved, answer.usage.as_ref(), answer.text().len());
+            let response = (resolved(&answer.resolved), Json(&answer)).into_response();
+            if let Some(question) = question {
+                gateway.cache.put(question, answer);
+            }
+            Ok(response)
+        }
+        Err(error) => Err(meter.failed(error)),
+    }
 }
 
 async fn embeddings(
-    State(gateway): State<Arc<Gateway>>,
+    State(Shared { gateway, auth }): State<Shared>,
+    Extension(caller): Extension<Caller>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response> {
-    let answer = gateway.embeddings(parse(body)?).await?;
-    Ok((resolved(&answer.resolved), Json(answer)).into_response())
+    let request: EmbeddingsRequest = parse(body)?;
+    let mut meter = Meter::open(&gateway, auth, &caller, || Ask::of_embeddings(&request)).await?;
+    match gateway.embeddings(request).await {
+        Ok(answer) => {
+            meter.answered(&answer.resolved, answer.usage.as_ref(), 0);
+            Ok((resolved(&answer.resolved), Json(answer)).into_response())
+        }
+        Err(error) => Err(meter.failed(error)),
+    }
 }
 
-async fn models(State(gateway): State<Arc<Gateway>>) -> Json<ModelList> {
-    Json(gateway.models().await)
+async fn models(
+    State(Shared { gateway, auth }): State<Shared>,
+    Extension(caller): Extension<Caller>,
+) -> Json<ModelList> {
+    let mut list = gateway.models().await;
+    list.data.retain(|model| auth.may_see(&caller, &model.id));
+    Json(list)
 }
 
-async fn model(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> Result<Response> {
+async fn model(
+    State(Shared { gateway, auth }): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response> {
     let listed = gateway.models().await.data;
-    match listed.into_iter().find(|model| model.id == id) {
+    let found = listed.into_iter().find(|model| model.id == id);
+    match found.filter(|model| auth.may_see(&caller, &model.id)) {
         Some(model) => Ok(Json(model).into_response()),
         None => Err(GatewayError::new(
             ErrorKind::UnknownModel,
@@ -117,11 +208,16 @@ async fn model(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> R
     }
 }
 
-async fn aliases(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
-    Json(json!({ "object": "list", "data": gateway.aliases().await }))
+async fn aliases(
+    State(Shared { gateway, auth }): State<Shared>,
+    Extension(caller): Extension<Caller>,
+) -> Json<Value> {
+    let mut aliases = gateway.aliases().await;
+    aliases.retain(|alias| auth.may_see(&caller, &alias.id));
+    Json(json!({ "object": "list", "data": aliases }))
 }
 
-async fn health(State(gateway): State<Arc<Gateway>>) -> Response {
+async fn health(State(Shared { gateway, .. }): State<Shared>) -> Response {
     Json(gateway.health()).into_response()
 }
 
@@ -163,22 +259,39 @@ fn resolved(name: &str) -> HeaderMap {
 
 /// Frames every piece as it comes. An answer that fails midway ends with an
 /// error event and without `[DONE]`, so that nobody takes it for complete.
-fn streamed(answer: ChatStream) -> Response {
+fn streamed(answer: ChatStream, meter: Meter, wants_usage: bool) -> Response {
     let mut headers = resolved(&answer.resolved);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    let pieces = stream::unfold(Some(answer), |answer| async move {
-        let mut answer = answer?;
-        let (piece, rest) = match answer.next().await {
-            Some(Ok(StreamEvent::Data(data))) => (frame(&data), Some(answer)),
-            Some(Ok(StreamEvent::KeepAlive)) => (Bytes::from_static(b":\n\n"), Some(answer)),
-            Some(Err(error)) => (frame(error.body().to_string().as_bytes()), None),
-            None => (frame(b"[DONE]"), None),
+    let pieces = stream::unfold(Some((answer, meter)), move |state| async move {
+        let (mut answer, mut meter) = state?;
+        let frame = loop {
+            match answer.next().await {
+                Some(Ok(StreamEvent::Data(data))) => {
+                    meter.piece(&answer.resolved, &data);
+                    break frame(&data);
+                }
+                Some(Ok(StreamEvent::Usage { usage, chunk })) => {
+                    meter.usage(&answer.resolved, &usage);
+                    if let Some(chunk) = chunk.filter(|_| wants_usage) {
+                        break frame(&chunk);
+                    }
+                }
+                Some(Ok(StreamEvent::KeepAlive)) => break Bytes::from_static(b":\n\n"),
+                Some(Err(error)) => {
+                    let error = meter.broke_off(error);
+                    return Some((frame(error.body().to_string().as_bytes()), None));
+                }
+                None => {
+                    meter.complete();
+                    return Some((frame(b"[DONE]"), None));
+                }
+            }
         };
-        Some((Ok::<_, Infallible>(piece), rest))
+        Some((frame, Some((answer, meter))))
     });
-    (headers, Body::from_stream(pieces)).into_response()
+    (headers, Body::from_stream(pieces.map(Ok::<_, Infallible>))).into_response()
 }
 
 /// One event. Data of several lines stays one event.
@@ -203,6 +316,12 @@ impl IntoResponse for GatewayError {
             if let Ok(value) = HeaderValue::try_from(seconds.to_string()) {
                 response.headers_mut().insert(RETRY_AFTER, value);
             }
+        }
+        if matches!(self.kind, ErrorKind::OverBudget | ErrorKind::Forbidden) {
+            // OpenAI's clients try a 429 again by themselves, which helps nobody here.
+            response
+                .headers_mut()
+                .insert("x-should-retry", HeaderValue::from_static("false"));
         }
         response
     }

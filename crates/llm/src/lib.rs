@@ -10,12 +10,18 @@
 //! from two models, or let a key out.
 
 mod answer;
+mod breaker;
+mod cache;
 mod catalog;
+mod chain;
 mod clients;
 mod config;
 mod error;
+mod events;
 mod gateway;
 pub mod http;
+mod metered;
+mod models;
 pub mod providers;
 mod route;
 mod secret;
@@ -25,9 +31,12 @@ mod upstream;
 pub mod wire;
 
 pub use answer::ChatStream;
-pub use config::{ConfigError, LlmConfig, LlmSettings, ProviderConfig, ProviderSettings};
-pub use error::{ErrorKind, GatewayError, Result};
-pub use gateway::{Alias, Call, Gateway, Health, ProviderHealth};
+pub use config::{
+    Api, CacheSettings, ConfigError, LlmConfig, LlmSettings, ProviderConfig, ProviderSettings,
+};
+pub use error::{Attempt, ErrorKind, GatewayError, Result};
+pub use gateway::{Alias, Call, Count, Gateway, Health, ProviderHealth};
+pub use models::{Capabilities, ModelSettings, Price};
 pub use providers::StreamEvent;
 pub use secret::{Scrubber, Secret};
-pub use wire::{ChatCompletion, ChatRequest, Message};
+pub use wire::{ChatCompletion, ChatRequest, Message, Usage};

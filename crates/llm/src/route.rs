@@ -1,11 +1,15 @@
 //! From a name to the models that may answer under it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::catalog::{ALIAS, BUILTIN, DEFAULT, PURPOSES};
+use crate::config::LlmConfig;
 use crate::error::{ErrorKind, GatewayError, Result};
-use crate::gateway::Gateway;
+use crate::models::{Facts, ModelSettings, Price, price_by_name};
 use crate::providers::outline;
+use crate::secret::Scrubber;
 use crate::slot::Slot;
 
 /// The alias of a call that names no model.
@@ -25,7 +29,57 @@ impl Target {
     }
 }
 
-impl Gateway {
+/// Where calls may go, as one configuration says. A call keeps the one that it
+/// began with.
+pub(crate) struct Routes {
+    pub slots: Vec<Arc<Slot>>,
+    pub aliases: BTreeMap<String, Vec<String>>,
+    pub model: Option<String>,
+    pub models: BTreeMap<String, ModelSettings>,
+    pub timeout: Duration,
+    pub idle: Duration,
+    pub max_answer_bytes: usize,
+    pub retries: u32,
+    pub scrub: Arc<Scrubber>,
+}
+
+impl Routes {
+    /// These slots, by this configuration.
+    pub fn new(slots: Vec<Arc<Slot>>, config: &LlmConfig, scrub: Arc<Scrubber>) -> Self {
+        Self {
+            slots,
+            aliases: config.aliases.clone(),
+            model: config.model.clone(),
+            models: config.models.clone(),
+            timeout: config.timeout,
+            idle: config.idle,
+            max_answer_bytes: config.max_answer_bytes,
+            retries: config.retries,
+            scrub,
+        }
+    }
+
+    /// What is known of a model.
+    pub fn facts(&self, target: &Target) -> Facts {
+        let told = self.models.get(&target.name()).map(Facts::told);
+        told.unwrap_or_default()
+            .or(target.slot.facts(&target.model))
+    }
+
+    /// What a model costs, if anybody knows. One on this machine costs nothing,
+    /// unless the owner says so.
+    pub fn price(&self, name: &str) -> Option<Price> {
+        if let Some(price) = self.models.get(name).and_then(ModelSettings::price) {
+            return Some(price);
+        }
+        let (provider, model) = name.split_once('/')?;
+        let slot = self.slots.iter().find(|slot| slot.name() == provider)?;
+        if slot.is_free() {
+            return Some(Price::default());
+        }
+        price_by_name(model)
+    }
+
     /// Every alias that can be asked for.
     pub(crate) fn alias_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = PURPOSES.iter().map(|purpose| purpose.alias).collect();

@@ -1,6 +1,7 @@
 //! A provider's place in the gateway: how many calls it takes at once, which
 //! models it has, and how it did last.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,9 +9,12 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
+use crate::breaker::{Breaker, Outcome};
 use crate::catalog;
+use crate::clients::is_loopback;
 use crate::config::{LlmConfig, ProviderConfig};
 use crate::error::{ErrorKind, GatewayError, Result};
+use crate::models::{Facts, by_name};
 use crate::providers::{Limits, Provider};
 use crate::secret::Scrubber;
 use crate::upstream::human;
@@ -36,17 +40,35 @@ pub(crate) enum Condition {
 
 pub(crate) struct Slot {
     pub provider: Box<dyn Provider>,
-    /// Models that the owner named, best first.
-    named: Vec<String>,
-    timeout: Duration,
-    queue: Duration,
-    max_answer_bytes: usize,
+    config: ProviderConfig,
+    limits: SlotLimits,
     places: Arc<Semaphore>,
     /// `false` until a provider that nobody configured has answered once.
     present: AtomicBool,
     listing: tokio::sync::Mutex<Option<Listing>>,
     condition: Mutex<Condition>,
+    breaker: Breaker,
+    /// Calls that have ended, by `ok` or the failure's name.
+    calls: Mutex<BTreeMap<&'static str, u64>>,
     scrub: Arc<Scrubber>,
+}
+
+/// What of the gateway's configuration a slot goes by.
+#[derive(Clone, Copy, PartialEq)]
+struct SlotLimits {
+    timeout: Duration,
+    queue: Duration,
+    max_answer_bytes: usize,
+}
+
+impl SlotLimits {
+    fn of(config: &ProviderConfig, gateway: &LlmConfig) -> Self {
+        Self {
+            timeout: config.timeout.unwrap_or(gateway.timeout),
+            queue: gateway.queue,
+            max_answer_bytes: gateway.max_answer_bytes,
+        }
+    }
 }
 
 struct Listing {
@@ -64,16 +86,26 @@ impl Slot {
     ) -> Self {
         Self {
             provider,
-            named: config.models.clone(),
-            timeout: config.timeout.unwrap_or(gateway.timeout),
-            queue: gateway.queue,
-            max_answer_bytes: gateway.max_answer_bytes,
+            config: config.clone(),
+            limits: SlotLimits::of(config, gateway),
             places: Arc::new(Semaphore::new(config.concurrency)),
             present: AtomicBool::new(present),
             listing: tokio::sync::Mutex::new(None),
             condition: Mutex::new(Condition::Unknown),
+            breaker: Breaker::default(),
+            calls: Mutex::default(),
             scrub,
         }
+    }
+
+    /// As it was configured.
+    pub fn config(&self) -> &ProviderConfig {
+        &self.config
+    }
+
+    /// Whether it is what this configuration would make anew.
+    pub fn is_as(&self, config: &ProviderConfig, gateway: &LlmConfig) -> bool {
+        self.config == *config && self.limits == SlotLimits::of(config, gateway)
     }
 
     pub fn name(&self) -> &str {
@@ -82,12 +114,12 @@ impl Slot {
 
     /// For one whole call.
     pub fn timeout(&self) -> Duration {
-        self.timeout
+        self.limits.timeout
     }
 
     /// Whether the owner named this model as one of its own.
     pub fn has_named(&self, model: &str) -> bool {
-        self.named.iter().any(|named| named == model)
+        self.config.models.iter().any(|named| named == model)
     }
 
     /// Whether the provider counts: it is configured, or was found once.
@@ -109,14 +141,14 @@ impl Slot {
     /// A place in the provider's line. Callers wait without holding up anybody
     /// who asks another provider.
     pub async fn place(&self) -> Result<OwnedSemaphorePermit> {
-        match timeout(self.queue, self.places.clone().acquire_owned()).await {
+        match timeout(self.limits.queue, self.places.clone().acquire_owned()).await {
             Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
             Err(_) => Err(GatewayError::new(
                 ErrorKind::Timeout,
                 format!(
                     "{} was busy with other calls for {}; try again later",
                     catalog::label(self.name()),
-                    human(self.queue)
+                    human(self.limits.queue)
                 ),
             )
             .from_provider(self.name())),
@@ -130,9 +162,10 @@ impl Slot {
 
     /// The provider's models: what the owner named, else what it lists.
     pub async fn models(&self) -> Result<Arc<[Model]>> {
-        if !self.named.is_empty() {
+        if !self.config.models.is_empty() {
             return Ok(self
-                .named
+                .config
+                .models
                 .iter()
                 .map(|id| Model::named(id, self.name()))
                 .collect());
@@ -152,7 +185,7 @@ impl Slot {
             deadline: Instant::now() + timeout,
             timeout,
             idle: timeout,
-            max_bytes: self.max_answer_bytes,
+            max_bytes: self.limits.max_answer_bytes,
         };
         let models: Result<Arc<[Model]>> = self.provider.models(limits).await.map(Arc::from);
         let models = models.map_err(|error| error.scrubbed(&self.scrub));
@@ -166,6 +199,7 @@ impl Slot {
         };
         if models.is_ok() {
             self.present.store(true, Ordering::Relaxed);
+            self.breaker.half_open(Instant::now());
         }
         self.note(models.as_ref().err());
         *listing = Some(Listing {
@@ -177,7 +211,7 @@ impl Slot {
 
     /// The model to take where nobody chose one.
     pub async fn pick(&self, hints: &[&str]) -> Result<String> {
-        if let Some(first) = self.named.first() {
+        if let Some(first) = self.config.models.first() {
             return Ok(first.clone());
         }
         let (name, label) = (self.name(), catalog::label(self.name()));
@@ -202,6 +236,74 @@ impl Slot {
             )
             .from_provider(name)
         })
+    }
+
+    /// Whether its answers cost nothing: it runs on this machine.
+    pub fn is_free(&self) -> bool {
+        [catalog::BUILTIN, catalog::OLLAMA].contains(&self.name())
+            || is_loopback(&self.config.base_url)
+    }
+
+    /// What is known of a model: from the provider's list, where it was read
+    /// lately, else from what it and the model are called.
+    pub fn facts(&self, model: &str) -> Facts {
+        let listed = self.listing.try_lock().ok().and_then(|listing| {
+            let models = listing.as_ref()?.models.as_ref().ok()?;
+            let listed = models.iter().find(|listed| listed.id == model)?;
+            Some(Facts::listed(listed))
+        });
+        listed
+            .unwrap_or_default()
+            .or(self.provider.facts())
+            .or(by_name(model))
+    }
+
+    /// Whether the provider may be asked now.
+    pub fn admit(&self) -> Result<()> {
+        self.breaker.admit(Instant::now()).map_err(|wait| {
+            GatewayError::new(
+                ErrorKind::Paused { retry_after: wait },
+                format!(
+                    "{} failed too often or asked to be left alone; it is asked again in {}",
+                    catalog::label(self.name()),
+                    human(Duration::from_secs(wait.as_secs() + 1))
+                ),
+            )
+            .from_provider(self.name())
+        })
+    }
+
+    /// Whether something keeps it from being asked, or did the last time.
+    pub fn is_troubled(&self) -> bool {
+        !self.breaker.is_closed(Instant::now()) || matches!(self.condition(), Condition::Down(_))
+    }
+
+    /// Keeps how a call went.
+    pub fn note_call(&self, failure: Option<&GatewayError>) {
+        let outcome = match failure {
+            None => Some(Outcome::Good),
+            Some(error) => match error.kind {
+                ErrorKind::RateLimited { retry_after } => retry_after.map(Outcome::Pause),
+                // Waiting for a place says nothing of the provider.
+                _ if error.falls_back() && error.provider.is_some() => Some(Outcome::Bad),
+                _ => None,
+            },
+        };
+        if let Some(outcome) = outcome {
+            self.breaker.note(outcome, Instant::now());
+        }
+        let code = failure.map_or("ok", GatewayError::code);
+        *self.calls().entry(code).or_default() += 1;
+        self.note(failure);
+    }
+
+    /// Calls that have ended, by `ok` or the failure's name.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.calls().clone()
+    }
+
+    fn calls(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps how a call went, as far as that says something of the provider.

@@ -13,10 +13,13 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::catalog;
 use crate::clients::{CONNECT, Clients};
-use crate::config::ProviderConfig;
+use crate::config::{Api, ProviderConfig};
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::providers::Limits;
 use crate::secret::{Scrubber, Secret};
+
+/// The version of Anthropic's protocol; it has had one since 2023.
+const ANTHROPIC_VERSION: &str = "2023-06-01";
 
 /// Of an error's body no more than this is read, of its text no more is told.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
@@ -26,7 +29,8 @@ const REASON_CHARS: usize = 500;
 pub(crate) struct Upstream {
     name: String,
     base: Url,
-    bearer: Option<Secret>,
+    key: Option<Secret>,
+    api: Api,
     clients: Arc<Clients>,
     scrub: Arc<Scrubber>,
 }
@@ -36,7 +40,8 @@ impl Upstream {
         Self {
             name: config.name.clone(),
             base: config.base_url.clone(),
-            bearer: config.key.clone(),
+            key: config.key.clone(),
+            api: config.api,
             clients,
             scrub,
         }
@@ -57,20 +62,15 @@ impl Upstream {
         self.read(response, limits).await
     }
 
-    /// Reads a page; `headers` take the place of the bearer.
-    pub async fn get(
-        &self,
-        url: Url,
-        headers: Option<HeaderMap>,
-        limits: &Limits,
-    ) -> Result<Bytes> {
-        let response = self.send(Method::GET, url, None, headers, limits).await?;
+    /// Reads a page.
+    pub async fn get(&self, url: Url, limits: &Limits) -> Result<Bytes> {
+        let response = self.send(Method::GET, url, None, limits).await?;
         self.read(response, limits).await
     }
 
     /// Posts JSON and gives the answer as soon as its head is there and good.
     pub async fn open(&self, path: &str, body: Vec<u8>, limits: &Limits) -> Result<Response> {
-        self.send(Method::POST, self.url(path), Some(body), None, limits)
+        self.send(Method::POST, self.url(path), Some(body), limits)
             .await
     }
 
@@ -89,7 +89,6 @@ impl Upstream {
         method: Method,
         url: Url,
         body: Option<Vec<u8>>,
-        headers: Option<HeaderMap>,
         limits: &Limits,
     ) -> Result<Response> {
         let client = self
@@ -97,11 +96,19 @@ impl Upstream {
             .get(&url)
             .map_err(|error| self.transport(&error, limits))?;
         let mut request = client.request(method, url);
-        match (headers, &self.bearer) {
-            (Some(headers), _) => request = request.headers(headers),
-            (None, Some(key)) => request = request.header(AUTHORIZATION, self.bearer(key)?),
-            (None, None) => {}
+        if self.api == Api::Anthropic {
+            request = request.header("anthropic-version", ANTHROPIC_VERSION);
         }
+        request = match (&self.key, self.api) {
+            (Some(key), Api::OpenAi) => {
+                let bearer = format!("Bearer {}", key.expose());
+                request.header(AUTHORIZATION, self.secret(bearer)?)
+            }
+            (Some(key), Api::Anthropic) => {
+                request.header("x-api-key", self.secret(key.expose().to_owned())?)
+            }
+            (None, _) => request,
+        };
         if let Some(body) = body {
             request = request
                 .header(CONTENT_TYPE, "application/json")
@@ -118,17 +125,16 @@ impl Upstream {
         Err(self.refused(response, limits).await)
     }
 
-    fn bearer(&self, key: &Secret) -> Result<HeaderValue> {
-        let mut value =
-            HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|_| {
-                self.error(
-                    ErrorKind::Http(401),
-                    format!(
-                        "The key of {} holds characters that a key can't have; copy it again",
-                        self.label()
-                    ),
-                )
-            })?;
+    fn secret(&self, text: String) -> Result<HeaderValue> {
+        let mut value = HeaderValue::try_from(text).map_err(|_| {
+            self.error(
+                ErrorKind::Http(401),
+                format!(
+                    "The key of {} holds characters that a key can't have; copy it again",
+                    self.label()
+                ),
+            )
+        })?;
         value.set_sensitive(true);
         Ok(value)
     }

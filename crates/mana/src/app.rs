@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::auth::{self, Auth, ServiceKey};
 use crate::config::{Config, Role};
 use crate::error::ApiError;
+use crate::gateway::Settings;
 use crate::limits::Limits;
 use crate::web::{self, WebApp};
 use crate::{http, routes};
@@ -45,6 +46,8 @@ pub struct App {
     pub runner: Arc<Runner>,
     /// The models.
     pub gateway: Arc<Gateway>,
+    /// What the owner sets about them, and the virtual keys.
+    pub llm: Settings,
     /// The web app.
     pub web: WebApp,
     /// Ends when the server does; open sockets close then.
@@ -52,8 +55,8 @@ pub struct App {
 }
 
 /// First parts of a path that belong to programs: what is unknown below them is an error, not a page.
-const API: [&str; 10] = [
-    "ai", "app", "auth", "health", "internal", "metrics", "modules", "sync", "v1", "ws",
+const API: [&str; 11] = [
+    "ai", "app", "auth", "health", "internal", "llm", "metrics", "modules", "sync", "v1", "ws",
 ];
 
 /// The documented routes of the roles that are served.
@@ -71,6 +74,9 @@ pub fn api(serves: impl Fn(Role) -> bool) -> OpenApiRouter<Arc<App>> {
     }
     if serves(Role::Ai) {
         router = router.merge(routes::internal::router());
+    }
+    if serves(Role::Llm) {
+        router = router.merge(routes::models::router());
     }
     router
 }

@@ -9,6 +9,7 @@ mod config;
 mod connections;
 mod data_dir;
 mod error;
+mod gateway;
 mod http;
 mod limits;
 mod llm;

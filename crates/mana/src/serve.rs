@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mana_ai::{Runner, RunnerConfig};
-use mana_llm::Gateway;
 use mana_sync::{Hub, Sync};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -16,6 +15,7 @@ use crate::app::{self, App};
 use crate::auth::{Auth, ServiceKey};
 use crate::config::{Config, Role};
 use crate::data_dir::DataDir;
+use crate::gateway::Settings;
 use crate::limits::Limits;
 use crate::llm::GatewayLlm;
 use crate::storage::Storage;
@@ -28,6 +28,8 @@ const RUNS_END_WITHIN: Duration = Duration::from_secs(5);
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 /// How often ended sessions and unused links are cleared away.
 const CLEAR_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How long an instance may go by settings that another one has changed.
+const REREAD_EVERY: Duration = Duration::from_secs(30);
 
 /// Serves until the process is told to stop.
 pub async fn serve(config: Config) -> Result<()> {
@@ -58,7 +60,7 @@ pub async fn serve(config: Config) -> Result<()> {
     let setup = auth.new_setup_token().await?;
     let shutdown = CancellationToken::new();
     let sync = Sync::new(store.clone(), registry.clone(), Hub::new());
-    let gateway = Gateway::from_config(config.llm.clone());
+    let (llm, gateway) = Settings::open(&config, &dir, accounts.clone(), ledger.clone()).await?;
     let runner = Arc::new(Runner::new(
         store.clone(),
         sync.clone(),
@@ -79,6 +81,7 @@ pub async fn serve(config: Config) -> Result<()> {
         sync: Arc::new(sync),
         runner: runner.clone(),
         gateway: gateway.clone(),
+        llm,
         web: WebApp::load(),
         shutdown: shutdown.clone(),
         config,
@@ -90,6 +93,7 @@ pub async fn serve(config: Config) -> Result<()> {
         .then(|| tokio::spawn(runner.run_until(shutdown.clone())));
     let relaying = tokio::spawn(relay(app.clone()));
     let clearing = tokio::spawn(clear_expired(app.clone()));
+    let rereading = tokio::spawn(reread_settings(app.clone()));
     // Heard before the first line is said: who reads it may send one at once.
     let signals = Signals::listen()?;
     tracing::info!("Mana listens on {address}");
@@ -102,6 +106,7 @@ pub async fn serve(config: Config) -> Result<()> {
     shutdown.cancelled().await;
     tracing::info!("Mana stops");
     clearing.abort();
+    rereading.abort();
     relaying.abort();
     let ended = timeout(STOP_WITHIN, async {
         if let Some(planning) = planning {
@@ -186,6 +191,18 @@ async fn relay(app: Arc<App>) {
     }
 }
 
+/// Takes over the settings of models: at the signal from `mana.toml`, and what another instance saved after a while.
+async fn reread_settings(app: Arc<App>) {
+    let mut hangups = Hangups::listen();
+    let mut every = tokio::time::interval(REREAD_EVERY);
+    loop {
+        tokio::select! {
+            () = hangups.next() => app.llm.reload_file().await,
+            _ = every.tick(), if app.store.is_shared() => app.llm.refresh().await,
+        }
+    }
+}
+
 async fn clear_expired(app: Arc<App>) {
     let mut every = tokio::time::interval(CLEAR_EVERY);
     loop {
@@ -205,6 +222,32 @@ async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) {
     shutdown.cancel();
     signals.next().await;
     std::process::exit(130);
+}
+
+/// The signal that asks the process to read its configuration again.
+struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+
+impl Hangups {
+    #[cfg(unix)]
+    fn listen() -> Hangups {
+        use tokio::signal::unix::{SignalKind, signal};
+        Hangups(signal(SignalKind::hangup()).ok())
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> Hangups {
+        Hangups()
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.0
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
 }
 
 /// The signals that ask the process to end.

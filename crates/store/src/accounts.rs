@@ -166,6 +166,12 @@ pub trait Accounts: Send + Sync {
 
     /// Keeps a setting if there is none, and answers the one that is kept: how several processes agree on a key.
     async fn kv_init(&self, key: &str, value: &[u8]) -> Result<Vec<u8>>;
+
+    /// Keeps a setting in the place of an earlier one.
+    async fn kv_put(&self, key: &str, value: &[u8]) -> Result<()>;
+
+    /// The setting that is kept.
+    async fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>>;
 }
 
 /// The purpose of the one secret that makes the owner.

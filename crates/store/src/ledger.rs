@@ -10,6 +10,7 @@
 use async_trait::async_trait;
 use mana_core::Micros;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Result, UserId};
 
@@ -176,6 +177,19 @@ pub struct UsageSum {
     pub micros_usd: i64,
 }
 
+/// What a program shows instead of a provider's key: an account of its own in the ledger, `key:<id>`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VirtualKey {
+    /// Its id, which is no secret.
+    pub id: String,
+    /// Who pays. The key ends with the account.
+    pub user: UserId,
+    /// What it may do, as whoever made it wrote it.
+    pub settings: Value,
+    /// When it was made.
+    pub created_at: Micros,
+}
+
 /// The verbs around usage, each one transaction.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -193,6 +207,18 @@ pub trait Ledger: Send + Sync {
 
     /// What an account has used or reserved since then: tokens, and millionths of a US dollar.
     async fn used(&self, account: &str, since: Micros) -> Result<(u64, u64)>;
+
+    /// Keeps a virtual key: of its secret the SHA-256 only.
+    async fn create_key(&self, key: VirtualKey, secret: &str) -> Result<()>;
+
+    /// Replaces what a key may do. False if there is no such key.
+    async fn update_key(&self, id: &str, settings: Value) -> Result<bool>;
+
+    /// Forgets a key. False if there is no such key.
+    async fn delete_key(&self, id: &str) -> Result<bool>;
+
+    /// All keys, each with the SHA-256 of its secret.
+    async fn keys(&self) -> Result<Vec<(Vec<u8>, VirtualKey)>>;
 
     /// Settles what has expired, at its full amount, and forgets sums older than 400 days. Answers how many
     /// reservations had expired.
@@ -250,6 +276,33 @@ pub(crate) fn accounts(lines: &[Line]) -> Vec<&str> {
     accounts.sort_unstable();
     accounts.dedup();
     accounts
+}
+
+/// A row of `virtual_keys`.
+#[derive(sqlx::FromRow)]
+pub(crate) struct KeyRow {
+    secret_hash: Vec<u8>,
+    id: String,
+    user_id: String,
+    settings: String,
+    created_at: i64,
+}
+
+impl KeyRow {
+    pub fn key(self) -> Result<(Vec<u8>, VirtualKey)> {
+        let settings =
+            serde_json::from_str(&self.settings).map_err(|source| crate::StoreError::Corrupt {
+                what: "a virtual key",
+                source,
+            })?;
+        let key = VirtualKey {
+            id: self.id,
+            user: UserId(self.user_id),
+            settings,
+            created_at: Micros(self.created_at),
+        };
+        Ok((self.secret_hash, key))
+    }
 }
 
 /// A row of `ledger_reservations`.
@@ -314,9 +367,9 @@ pub(crate) struct Entry {
     pub micros_usd: i64,
 }
 
-/// The same for what is stored as JSON.
+/// What the tables hold as JSON.
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).expect("strings are JSON")
+    serde_json::to_string(value).expect("what the ledger keeps as JSON is JSON")
 }
 
 fn corrupt(source: serde_json::Error) -> crate::StoreError {

@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 
-use super::{Capabilities, EventStream, Limits, Provider, StreamEvent};
+use super::{EventStream, Limits, Provider, StreamEvent};
 use crate::error::Result;
+use crate::models::Facts;
 use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model};
 
 pub(crate) struct Dummy {
@@ -32,10 +33,13 @@ impl Provider for Dummy {
         self.name
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            vision: false,
-            embeddings: false,
+    fn facts(&self) -> Facts {
+        Facts {
+            tools: Some(false),
+            json_schema: Some(false),
+            vision: Some(false),
+            embeddings: Some(false),
+            context_tokens: None,
         }
     }
 

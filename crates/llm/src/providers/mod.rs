@@ -1,6 +1,7 @@
 //! What a provider can be asked. One module a provider; the gateway knows the
 //! trait alone.
 
+pub(crate) mod anthropic;
 #[cfg(test)]
 pub(crate) mod dummy;
 pub(crate) mod openai;
@@ -15,7 +16,10 @@ use futures_util::Stream;
 use tokio::time::Instant;
 
 use crate::error::Result;
-use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model};
+use crate::models::Facts;
+use crate::wire::{
+    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, Usage,
+};
 
 /// What one call may take.
 #[derive(Clone, Copy, Debug)]
@@ -30,20 +34,18 @@ pub struct Limits {
     pub max_bytes: usize,
 }
 
-/// What a provider can do at all. A model of it may still refuse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capabilities {
-    /// It looks at pictures.
-    pub vision: bool,
-    /// It embeds.
-    pub embeddings: bool,
-}
-
 /// A piece of a streamed answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamEvent {
     /// One chunk: the JSON of a `chat.completion.chunk`, as the upstream sent it.
     Data(Bytes),
+    /// What the answer took so far; the last one counts.
+    Usage {
+        /// The tokens.
+        usage: Usage,
+        /// The chunk that says nothing else, for a caller who asked for it.
+        chunk: Option<Bytes>,
+    },
     /// The upstream shows that it is still there.
     KeepAlive,
 }
@@ -59,8 +61,8 @@ pub trait Provider: Send + Sync {
     /// Its name in `provider/model`.
     fn name(&self) -> &str;
 
-    /// What it can do.
-    fn capabilities(&self) -> Capabilities;
+    /// What is true of all its models, whatever they are called.
+    fn facts(&self) -> Facts;
 
     /// Answers in one piece.
     async fn chat(&self, request: ChatRequest, limits: Limits) -> Result<ChatCompletion>;

@@ -1,38 +1,43 @@
 //! Any upstream that speaks OpenAI's protocol: OpenAI, Ollama, vLLM, llama.cpp,
-//! Groq, OpenRouter, another gateway.
+//! Groq, OpenRouter, another gateway. What Mana doesn't know passes through.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
-use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Value;
-use tokio::time::Instant;
+use serde_json::{Value, json};
 
-use super::{Capabilities, EventStream, Limits, Provider, StreamEvent};
-use crate::catalog::{ANTHROPIC, OLLAMA};
+use super::{EventStream, Limits, Provider, StreamEvent};
+use crate::catalog::OLLAMA;
 use crate::config::ProviderConfig;
 use crate::error::{ErrorKind, Result};
-use crate::secret::Secret;
-use crate::sse::{Decoder, Frame};
+use crate::events::{Events, is_event_stream};
+use crate::models::Facts;
+use crate::sse::Frame;
 use crate::upstream::Upstream;
-use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model};
+use crate::wire::{
+    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, Usage,
+};
 
 /// An OpenAI-compatible provider.
 pub(crate) struct OpenAi {
     upstream: Arc<Upstream>,
-    key: Option<Secret>,
+    /// OpenAI itself calls the bound of an answer by a newer name than others know.
+    is_openai: bool,
+    /// Mistral refuses fields that it doesn't know, and tells the usage unasked.
+    asks_for_usage: bool,
 }
 
 impl OpenAi {
     pub fn new(config: &ProviderConfig, upstream: Upstream) -> Self {
+        let host = config.base_url.host_str().unwrap_or_default();
         Self {
             upstream: upstream.into(),
-            key: config.key.clone(),
+            is_openai: host.ends_with("openai.com"),
+            asks_for_usage: !host.ends_with("mistral.ai"),
         }
     }
 
@@ -53,16 +58,15 @@ impl OpenAi {
         self.parse(body, "a chat completion")
     }
 
-    /// Anthropic answers chats in OpenAI's protocol, but lists its models only
-    /// to its own headers.
-    fn listing_headers(&self) -> Option<HeaderMap> {
-        let key = self.key.as_ref().filter(|_| self.name() == ANTHROPIC)?;
-        let mut value = HeaderValue::try_from(key.expose()).ok()?;
-        value.set_sensitive(true);
-        let mut headers = HeaderMap::new();
-        headers.insert("x-api-key", value);
-        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-        Some(headers)
+    /// Bounds an answer that the caller left unbounded.
+    fn bound(&self, request: &mut ChatRequest) {
+        if let Some(bound) = request.bound.filter(|_| request.max_tokens().is_none()) {
+            let field = match self.is_openai {
+                true => "max_completion_tokens",
+                false => "max_tokens",
+            };
+            request.extra.insert(field.to_owned(), bound.into());
+        }
     }
 }
 
@@ -72,45 +76,55 @@ impl Provider for OpenAi {
         self.upstream.name()
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            vision: true,
-            embeddings: true,
+    fn facts(&self) -> Facts {
+        Facts {
+            // Ollama holds any model to a schema; elsewhere it depends on the model.
+            json_schema: (self.name() == OLLAMA).then_some(true),
+            ..Facts::default()
         }
     }
 
     async fn chat(&self, mut request: ChatRequest, limits: Limits) -> Result<ChatCompletion> {
         request.stream = None;
+        self.bound(&mut request);
         request.extra.remove("stream_options");
         let body = self
             .upstream
-            .post("chat/completions", json(&request), &limits)
+            .post("chat/completions", bytes(&request), &limits)
             .await?;
         self.completion(&body)
     }
 
     async fn chat_stream(&self, mut request: ChatRequest, limits: Limits) -> Result<EventStream> {
         request.stream = Some(true);
+        self.bound(&mut request);
+        if self.asks_for_usage {
+            let options = request.extra.entry("stream_options").or_insert(json!({}));
+            if let Some(options) = options.as_object_mut() {
+                options.insert("include_usage".to_owned(), true.into());
+            }
+        }
         let response = self
             .upstream
-            .open("chat/completions", json(&request), &limits)
+            .open("chat/completions", bytes(&request), &limits)
             .await?;
         if !is_event_stream(&response) {
             // A server that does not stream answers in one piece.
             let body = self.upstream.read(response, &limits).await?;
-            let chunk = self.completion(&body)?.into_chunk();
-            let event = StreamEvent::Data(Bytes::from(json(&chunk)));
-            return Ok(Box::pin(stream::iter([Ok(event)])));
+            let answer = self.completion(&body)?;
+            let usage = answer
+                .usage
+                .clone()
+                .map(|usage| StreamEvent::Usage { usage, chunk: None });
+            let data = StreamEvent::Data(Bytes::from(bytes(&answer.into_chunk())));
+            let events = [Some(data), usage].into_iter().flatten().map(Ok);
+            return Ok(Box::pin(stream::iter(events.collect::<Vec<_>>())));
         }
         let reading = Reading {
-            upstream: self.upstream.clone(),
-            response,
-            decoder: Decoder::new(limits.max_bytes),
-            limits,
-            begun: false,
+            events: Events::new(self.upstream.clone(), response, limits),
             finished: false,
-            wire_ended: false,
             over: false,
+            usage: None,
         };
         Ok(Box::pin(stream::unfold(
             reading,
@@ -132,7 +146,7 @@ impl Provider for OpenAi {
     ) -> Result<EmbeddingsResponse> {
         let body = self
             .upstream
-            .post("embeddings", json(&request), &limits)
+            .post("embeddings", bytes(&request), &limits)
             .await?;
         self.parse(&body, "embeddings")
     }
@@ -140,7 +154,7 @@ impl Provider for OpenAi {
     async fn models(&self, limits: Limits) -> Result<Vec<Model>> {
         let listed = self
             .upstream
-            .get(self.upstream.url("models"), self.listing_headers(), &limits)
+            .get(self.upstream.url("models"), &limits)
             .await;
         let body = match listed {
             Err(error) if self.name() == OLLAMA && error.kind == ErrorKind::Http(404) => {
@@ -152,7 +166,7 @@ impl Provider for OpenAi {
                     .trim_end_matches("v1")
                     .to_owned();
                 url.set_path(&format!("{path}api/tags"));
-                self.upstream.get(url, None, &limits).await?
+                self.upstream.get(url, &limits).await?
             }
             listed => listed?,
         };
@@ -182,35 +196,18 @@ fn model(item: &Value) -> Option<Model> {
     Some(Model::named(id, ""))
 }
 
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
+fn bytes(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("wire types are made of strings and JSON values")
-}
-
-fn is_event_stream(response: &Response) -> bool {
-    response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| {
-            value
-                .trim_start()
-                .to_ascii_lowercase()
-                .starts_with("text/event-stream")
-        })
 }
 
 /// A stream that is being read.
 struct Reading {
-    upstream: Arc<Upstream>,
-    response: Response,
-    decoder: Decoder,
-    limits: Limits,
-    /// The first chunk is there; before it, a slow model has until the deadline.
-    begun: bool,
+    events: Events,
     /// A choice said why it stopped, so that a missing `[DONE]` is forgiven.
     finished: bool,
-    wire_ended: bool,
     over: bool,
+    /// What the last chunk said besides its piece of the answer.
+    usage: Option<Usage>,
 }
 
 /// What the gateway reads of a chunk; the bytes go on as they are.
@@ -220,6 +217,8 @@ struct Peek {
     error: Option<Value>,
     #[serde(default)]
     choices: Option<Vec<PeekChoice>>,
+    #[serde(default)]
+    usage: Option<Usage>,
 }
 
 #[derive(Deserialize)]
@@ -231,61 +230,47 @@ struct PeekChoice {
 impl Reading {
     /// The next event; `None` once the answer is complete.
     async fn next(&mut self) -> Result<Option<StreamEvent>> {
-        loop {
-            let frame = self
-                .decoder
-                .next()
-                .map_err(|_| self.upstream.too_large(&self.limits))?;
-            match frame {
-                Some(Frame::Comment) => return Ok(Some(StreamEvent::KeepAlive)),
-                Some(Frame::Data(data)) if data.trim_ascii() == b"[DONE]" => return Ok(None),
-                Some(Frame::Data(data)) => return self.event(data).map(Some),
-                None if self.wire_ended && self.finished => return Ok(None),
-                None if self.wire_ended => {
-                    return Err(self.upstream.error(
-                        ErrorKind::CutOff,
-                        format!("{} ended its answer in the middle", self.upstream.label()),
-                    ));
-                }
-                None => self.fill().await?,
-            }
+        if let Some(usage) = self.usage.take() {
+            return Ok(Some(StreamEvent::Usage { usage, chunk: None }));
         }
-    }
-
-    async fn fill(&mut self) -> Result<()> {
-        let until = match self.begun {
-            true => self.limits.deadline.min(Instant::now() + self.limits.idle),
-            false => self.limits.deadline,
-        };
-        match self
-            .upstream
-            .chunk(&mut self.response, until, &self.limits)
-            .await?
-        {
-            Some(chunk) => self.decoder.push(&chunk),
+        match self.events.next().await? {
+            Some(Frame::Comment) => Ok(Some(StreamEvent::KeepAlive)),
+            Some(Frame::Data(data)) if data.trim_ascii() == b"[DONE]" => Ok(None),
+            Some(Frame::Data(data)) => self.event(data).map(Some),
+            None if self.finished => Ok(None),
             None => {
-                self.decoder.end();
-                self.wire_ended = true;
+                let upstream = &self.events.upstream;
+                Err(upstream.error(
+                    ErrorKind::CutOff,
+                    format!("{} ended its answer in the middle", upstream.label()),
+                ))
             }
         }
-        Ok(())
     }
 
     fn event(&mut self, data: Bytes) -> Result<StreamEvent> {
-        self.begun = true;
-        let data = self.upstream.clean(data.into());
-        let peek: Peek = serde_json::from_slice(&data).map_err(|_| {
-            self.upstream
-                .bad_json("a piece of a chat completion", &data)
-        })?;
+        let upstream = &self.events.upstream;
+        let peek: Peek = serde_json::from_slice(&data)
+            .map_err(|_| upstream.bad_json("a piece of a chat completion", &data))?;
         if let Some(error) = &peek.error {
-            return Err(self.upstream.reported(error));
+            return Err(upstream.reported(error));
         }
         self.finished |= peek
             .choices
             .iter()
             .flatten()
             .any(|choice| choice.finish_reason.is_some());
-        Ok(StreamEvent::Data(data))
+        match peek.usage {
+            Some(usage) if peek.choices.iter().flatten().next().is_none() => {
+                Ok(StreamEvent::Usage {
+                    usage,
+                    chunk: Some(data),
+                })
+            }
+            usage => {
+                self.usage = usage;
+                Ok(StreamEvent::Data(data))
+            }
+        }
     }
 }

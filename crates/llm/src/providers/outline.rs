@@ -8,9 +8,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use mana_core::planner::outline;
 
-use super::{Capabilities, EventStream, Limits, Provider, StreamEvent};
+use super::{EventStream, Limits, Provider, StreamEvent};
 use crate::catalog::BUILTIN;
 use crate::error::{GatewayError, Result};
+use crate::models::Facts;
 use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model};
 
 /// Its one model.
@@ -48,10 +49,13 @@ impl Provider for Outline {
         BUILTIN
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            vision: false,
-            embeddings: false,
+    fn facts(&self) -> Facts {
+        Facts {
+            tools: Some(false),
+            json_schema: Some(false),
+            vision: Some(false),
+            embeddings: Some(false),
+            context_tokens: None,
         }
     }
 

@@ -16,6 +16,14 @@ pub struct ChatRequest {
     /// Whether the answer is wanted piece by piece.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
+    /// The longest answer in tokens, where the gateway bounds one that the
+    /// caller left unbounded; each provider has its own name for it.
+    #[serde(skip)]
+    pub bound: Option<u64>,
+    /// Whether the chain is asked again where its failures may pass. Who comes
+    /// back by itself, as the runner does, leaves it off.
+    #[serde(skip)]
+    pub retry: bool,
     /// Everything else: tools, temperature, response_format, …
     #[serde(flatten)]
     pub extra: Extra,
@@ -29,6 +37,33 @@ impl ChatRequest {
             messages,
             ..Self::default()
         }
+    }
+
+    /// Whether the model is given tools.
+    pub fn has_tools(&self) -> bool {
+        let tools = self.extra.get("tools").and_then(Value::as_array);
+        tools.is_some_and(|tools| !tools.is_empty())
+    }
+
+    /// Whether the answer has to keep to a JSON schema.
+    pub fn wants_schema(&self) -> bool {
+        self.extra
+            .get("response_format")
+            .is_some_and(|format| format["type"] == "json_schema")
+    }
+
+    /// The longest answer in tokens that the caller allows.
+    pub fn max_tokens(&self) -> Option<u64> {
+        ["max_completion_tokens", "max_tokens"]
+            .iter()
+            .find_map(|field| self.extra.get(*field)?.as_u64())
+    }
+
+    /// Whether a stream shall say in its last chunk what it took.
+    pub fn wants_usage(&self) -> bool {
+        self.extra
+            .get("stream_options")
+            .is_some_and(|options| options["include_usage"] == true)
     }
 
     /// Whether a message carries a picture.
@@ -214,7 +249,7 @@ pub struct Choice {
 }
 
 /// Tokens used.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens of the request.
     #[serde(default)]

@@ -1,7 +1,10 @@
 //! The gateway against real HTTP upstreams.
 
+mod anthropic;
 mod failures;
+mod fallback;
 mod http;
+mod metering;
 mod raw;
 mod routing;
 mod stream;

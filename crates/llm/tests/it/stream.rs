@@ -21,6 +21,9 @@ async fn read(gateway: &Gateway) -> (Vec<String>, Option<GatewayError>) {
     while let Some(event) = soon(stream.next()).await {
         match event {
             Ok(StreamEvent::Data(data)) => pieces.push(String::from_utf8(data.to_vec()).unwrap()),
+            Ok(StreamEvent::Usage { chunk, .. }) => {
+                pieces.extend(chunk.map(|chunk| String::from_utf8(chunk.to_vec()).unwrap()))
+            }
             Ok(StreamEvent::KeepAlive) => pieces.push(":".to_owned()),
             Err(error) => return (pieces, Some(error)),
         }
@@ -31,6 +34,8 @@ async fn read(gateway: &Gateway) -> (Vec<String>, Option<GatewayError>) {
 async fn ask_for_stream(base: &str) -> reqwest::Response {
     let mut request = hello("up/m");
     request.stream = Some(true);
+    let options = json!({"include_usage": true});
+    request.extra.insert("stream_options".to_owned(), options);
     post(
         format!("{base}/v1/chat/completions"),
         &serde_json::to_value(request).unwrap(),

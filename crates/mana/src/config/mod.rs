@@ -13,7 +13,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mana_llm::LlmConfig;
+use mana_llm::{LlmConfig, LlmSettings};
 use mana_store::PostgresOptions;
 pub use source::ConfigError;
 use source::Source;
@@ -237,6 +237,11 @@ impl Config {
             data_dir,
             source,
         })
+    }
+
+    /// The providers of models, with what the owner has saved over what `mana.toml` says.
+    pub fn llm_under(&self, over: LlmSettings) -> Result<LlmConfig, ConfigError> {
+        self.source.llm_under(over)
     }
 
     /// Whether this process serves a role.

@@ -91,6 +91,15 @@ impl Source {
 
     /// The gateway's part: the environment over the file's `[llm]` table.
     pub fn llm(&self) -> Result<LlmConfig, ConfigError> {
+        self.llm_under(LlmSettings::default())
+    }
+
+    /// The same, with other settings over the file's, entry by entry.
+    pub fn llm_under(&self, over: LlmSettings) -> Result<LlmConfig, ConfigError> {
+        let mut settings = self.llm.clone();
+        settings.providers.extend(over.providers);
+        settings.aliases.extend(over.aliases);
+        settings.models.extend(over.models);
         let lookup = |name: &str| {
             let (value, origin) = self.find(name)?;
             // The gateway reads these two from the file itself, where they mean something else beside a URL.
@@ -98,7 +107,7 @@ impl Source {
                 && origin != Origin::Environment;
             (!own).then_some(value)
         };
-        LlmConfig::load(self.llm.clone(), lookup)
+        LlmConfig::load(settings, lookup)
             .map_err(|error| ConfigError::new(&error.setting, error.problem))
     }
 

@@ -4,6 +4,7 @@ mod accounts;
 mod bench;
 mod cli;
 mod failures;
+mod gateway;
 mod invitations;
 mod issuer;
 mod missions;

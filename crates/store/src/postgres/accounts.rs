@@ -360,4 +360,24 @@ impl Accounts for PostgresStore {
         tx.commit().await?;
         Ok(kept)
     }
+
+    async fn kv_put(&self, key: &str, value: &[u8]) -> Result<()> {
+        let mut tx = self.db.pool.begin().await?;
+        sqlx::query(
+            "INSERT INTO kv (key, value) VALUES ($1, $2)
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        )
+        .bind(key)
+        .bind(value)
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(sqlx::query_scalar("SELECT value FROM kv WHERE key = $1")
+            .bind(key)
+            .fetch_optional(&self.db.pool)
+            .await?)
+    }
 }

@@ -6,12 +6,17 @@
 
 use async_trait::async_trait;
 use mana_core::Micros;
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::PostgresStore;
 use crate::{
-    Ledger, Reservation, Reserved, Result, Settlement, UsageQuery, UsageSum,
-    ledger::{Entry, ReservationRow, accounts, amount, column, forgotten, json, over, quarter},
+    Ledger, Reservation, Reserved, Result, Settlement, StoreError, UsageQuery, UsageSum,
+    VirtualKey,
+    accounts::hash,
+    ledger::{
+        Entry, KeyRow, ReservationRow, accounts, amount, column, forgotten, json, over, quarter,
+    },
 };
 
 async fn used(tx: &mut PgConnection, account: &str, since: Micros) -> Result<(i64, i64)> {
@@ -189,6 +194,49 @@ impl Ledger for PostgresStore {
             tokens.try_into().unwrap_or(0),
             micros_usd.try_into().unwrap_or(0),
         ))
+    }
+
+    async fn create_key(&self, key: VirtualKey, secret: &str) -> Result<()> {
+        let made = sqlx::query(
+            "INSERT INTO virtual_keys (secret_hash, id, user_id, settings, created_at)
+             SELECT $1, $2, id, $3, $4 FROM users WHERE id = $5",
+        )
+        .bind(hash(secret))
+        .bind(&key.id)
+        .bind(json(&key.settings))
+        .bind(key.created_at.0)
+        .bind(key.user.as_str())
+        .execute(&self.db.pool)
+        .await?;
+        if made.rows_affected() == 0 {
+            return Err(StoreError::NoSuchUser);
+        }
+        Ok(())
+    }
+
+    async fn update_key(&self, id: &str, settings: Value) -> Result<bool> {
+        let done = sqlx::query("UPDATE virtual_keys SET settings = $1 WHERE id = $2")
+            .bind(json(&settings))
+            .bind(id)
+            .execute(&self.db.pool)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn delete_key(&self, id: &str) -> Result<bool> {
+        let done = sqlx::query("DELETE FROM virtual_keys WHERE id = $1")
+            .bind(id)
+            .execute(&self.db.pool)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn keys(&self) -> Result<Vec<(Vec<u8>, VirtualKey)>> {
+        let rows: Vec<KeyRow> =
+            sqlx::query_as("SELECT * FROM virtual_keys ORDER BY created_at, id")
+                .fetch_all(&self.db.pool)
+                .await?;
+        rows.into_iter().map(KeyRow::key).collect()
     }
 
     async fn settle_expired(&self, now: Micros) -> Result<u64> {

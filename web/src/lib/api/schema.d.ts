@@ -226,6 +226,141 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/llm/aliases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Save the chains of aliases */
+        put: operations["put_aliases"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/llm/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The virtual keys */
+        get: operations["keys"];
+        put?: never;
+        /**
+         * Make a virtual key
+         * @description Its secret is shown in this answer and never again.
+         */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/llm/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change what a virtual key may do */
+        put: operations["put_key"];
+        post?: never;
+        /** Take a virtual key away */
+        delete: operations["delete_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/llm/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Models, with what they cost and can do */
+        get: operations["models"];
+        /**
+         * Save prices and abilities of models
+         * @description By `provider/model`. What is not named stays as Mana knows it.
+         */
+        put: operations["put_models"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/llm/providers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Save a provider
+         * @description It takes the place of one of that name in `mana.toml`; the environment counts before both. It is in use at once.
+         */
+        put: operations["put_provider"];
+        post?: never;
+        /** Forget a saved provider */
+        delete: operations["delete_provider"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/llm/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where models come from */
+        get: operations["settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/llm/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was used, day by day
+         * @description The owner sees everybody's, others see their own. Days are of the caller's time zone.
+         */
+        get: operations["usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/modules": {
         parameters: {
             query?: never;
@@ -482,15 +617,6 @@ export interface components {
             signup: string;
             version: string;
         };
-        /** @description What a field held. */
-        Before: {
-            /** @description It had never been written. */
-            absent?: boolean;
-            /** @description The step that it came from, where it came from one. */
-            step?: string;
-            /** @description Its value, null where it had none. */
-            value?: unknown;
-        };
         /** @description What a mission, an agent or a person may spend; what isn't set is unlimited. */
         Budget: {
             /**
@@ -590,14 +716,12 @@ export interface components {
             /** @description The record's table. */
             table: string;
         };
-        /** @description A proposal that stands otherwise than this replica has it. */
+        /** @description A proposal that waits here no longer. */
         Closed: {
             /** @description The proposal. */
             id: string;
-            /** @description Where it stands now: `closed`, `expired` or `overruled`. */
-            status: components["schemas"]["ProposalStatus"];
             /** @description What became of its step. */
-            step: components["schemas"]["StepStatus"];
+            status: components["schemas"]["StepStatus"];
         };
         /** @description A condition on a field: comparisons, or the one value that it has. */
         Condition: {
@@ -611,21 +735,11 @@ export interface components {
             };
             /** @enum {string} */
             kind: "approve";
-            /**
-             * @description For a stale proposal: on top of what is there now, whose stamps these are, by field, as the refusal
-             *     named them (`at`). A consent to exactly that.
-             */
-            over?: {
-                [key: string]: unknown;
-            };
         } | {
             /** @enum {string} */
             kind: "reject";
             /** @description Why; the mission reads it before its next run. */
             reason?: string;
-        } | {
-            /** @enum {string} */
-            kind: "expire";
         };
         /**
          * @description The direction of an order.
@@ -687,21 +801,6 @@ export interface components {
         ErrorEnvelope: {
             /** @description The error. */
             error: components["schemas"]["ErrorBody"];
-        };
-        /** @description How much is taken back. */
-        Extent: {
-            /** @enum {string} */
-            kind: "step";
-            /** @description The step. */
-            stepId: string;
-        } | {
-            /** @description The iteration. */
-            iterationId: string;
-            /** @enum {string} */
-            kind: "iteration";
-        } | {
-            /** @enum {string} */
-            kind: "mission";
         };
         /** @description A field of a table or a parameter of a tool. */
         Field: {
@@ -813,26 +912,71 @@ export interface components {
          * @enum {string}
          */
         IterationSource: "server" | "browser";
-        /** @description Something that a step did and that stays. */
-        Kept: {
-            /** @description By whom. */
-            actor?: components["schemas"]["Actor"];
-            /** @description When it was. */
-            at?: components["schemas"]["Timestamp"];
-            /** @description The field that was written since. */
-            field?: string;
-            /** @description Why it stays. */
-            reason: components["schemas"]["KeptReason"];
-            /** @description The record, where there is one. */
-            record?: components["schemas"]["RecordKey"];
-            /** @description The step. */
-            stepId: string;
+        /** @description What a key may do. Whatever is left out is not limited. */
+        KeySettings: {
+            /** @default null */
+            expiresAt: components["schemas"]["Timestamp"] | null;
+            /**
+             * @description Models that it may ask for: names, aliases, or all of a provider's, as `openai/*`. Empty for every one.
+             * @default []
+             */
+            models: string[];
+            /**
+             * Format: double
+             * @description US dollars in a window. A model whose price isn't known can't be asked then.
+             * @default null
+             */
+            money: number | null;
+            /**
+             * @description What the key is for.
+             * @default
+             */
+            name: string;
+            /**
+             * Format: int32
+             * @description Calls a minute.
+             * @default null
+             */
+            requestsPerMinute: number | null;
+            /**
+             * Format: int64
+             * @description Tokens of requests and answers in a window.
+             * @default null
+             */
+            tokens: number | null;
+            /**
+             * @description How long a window is: `day` or `month`, of the time zone of the account that pays.
+             * @default day
+             */
+            window: components["schemas"]["Window"];
         };
-        /**
-         * @description Why something stays.
-         * @enum {string}
-         */
-        KeptReason: "changed" | "edited" | "removed" | "missing" | "unknown";
+        /** @description A virtual key, without its secret. */
+        KeyView: components["schemas"]["KeySettings"] & {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            createdAt: string;
+            /** @description Its id. */
+            id: string;
+            /**
+             * Format: double
+             * @description US dollars used or reserved in the current window.
+             */
+            usedMoney: number;
+            /**
+             * Format: int64
+             * @description Tokens used or reserved in the current window.
+             */
+            usedTokens: number;
+            /** @description The user who pays. */
+            userId: string;
+        };
+        /** @description The virtual keys. */
+        KeyViews: {
+            /** @description Oldest first. */
+            keys: components["schemas"]["KeyView"][];
+        };
         /** @description A text by language; English is always there. */
         Label: {
             en: string;
@@ -864,6 +1008,21 @@ export interface components {
             sort?: components["schemas"]["Sort"][];
             /** @description The field that names a record. */
             title: string;
+        };
+        /** @description Where models come from, for the owner. */
+        LlmSettingsView: {
+            /** @description The chains that the owner has saved, by alias. */
+            aliases: {
+                [key: string]: string[];
+            };
+            /** @description What the owner has saved of models, by `provider/model`: prices and abilities. */
+            models: {
+                [key: string]: components["schemas"]["ModelFacts"];
+            };
+            /** @description Why the settings in use are not the last ones: what is wrong, and what to do. */
+            problem?: string | null;
+            /** @description In the order in which an alias looks for one. */
+            providers: components["schemas"]["ProviderView"][];
         };
         /** @description What one signs in with. */
         LogIn: {
@@ -970,6 +1129,73 @@ export interface components {
          * @enum {string}
          */
         MissionState: "active" | "paused" | "done" | "archived";
+        /** @description What the owner says of a model. What is left out stays as Mana knows it. */
+        ModelFacts: {
+            /**
+             * Format: int64
+             * @description Tokens that a request and its answer may have together.
+             * @default null
+             */
+            contextTokens: number | null;
+            /**
+             * Format: double
+             * @description US dollars per million tokens of the request; only together with `output`.
+             * @default null
+             */
+            input: number | null;
+            /**
+             * @description It keeps to a JSON schema.
+             * @default null
+             */
+            jsonSchema: boolean | null;
+            /**
+             * Format: double
+             * @description US dollars per million tokens of the answer.
+             * @default null
+             */
+            output: number | null;
+            /**
+             * @description It calls tools.
+             * @default null
+             */
+            tools: boolean | null;
+            /**
+             * @description It looks at pictures.
+             * @default null
+             */
+            vision: boolean | null;
+        };
+        /** @description A model that can be asked. */
+        ModelView: {
+            /**
+             * Format: int64
+             * @description Tokens that a request and its answer may have together, if known.
+             */
+            contextTokens?: number | null;
+            /** @description `provider/model`. */
+            id: string;
+            /**
+             * Format: double
+             * @description US dollars per million tokens of the request, if known.
+             */
+            input?: number | null;
+            /** @description It is known to keep to a JSON schema. */
+            jsonSchema: boolean;
+            /**
+             * Format: double
+             * @description US dollars per million tokens of the answer, if known.
+             */
+            output?: number | null;
+            /** @description It is known to call tools. */
+            tools: boolean;
+            /** @description It is known to look at pictures. */
+            vision: boolean;
+        };
+        /** @description The models. */
+        ModelViews: {
+            /** @description Those of every provider that is up. */
+            models: components["schemas"]["ModelView"][];
+        };
         /** @description An invitation as it is shown the one time it is made. */
         NewInvitation: {
             /** Format: date-time */
@@ -977,6 +1203,13 @@ export interface components {
             id: string;
             /** @description To be handed to whoever is invited. It can't be shown again. */
             link: string;
+        };
+        /** @description A new virtual key. */
+        NewKey: {
+            /** @description The key. */
+            key: components["schemas"]["KeyView"];
+            /** @description What a program sends as its bearer. It is shown this once. */
+            secret: string;
         };
         /**
          * @description What a change does to its record.
@@ -1034,15 +1267,6 @@ export interface components {
          * @enum {string}
          */
         Policy: "auto" | "propose" | "deny";
-        /** @description What undoing would do, exactly. */
-        Preview: {
-            /** @description What a person's yes is bound to: the hash of the operations, [`ops_hash`]. */
-            hash: string;
-            /** @description What stays as it is, and why. */
-            kept: components["schemas"]["Kept"][];
-            /** @description What is written, in this order. */
-            operations: components["schemas"]["Reversal"][];
-        };
         /** @description A field that can't be used as it is, and why. */
         Problem: {
             /** @description A word for programs: `required`, `invalid`, `range`, `unknown`, `never`. */
@@ -1069,8 +1293,6 @@ export interface components {
             app: string;
             /** @description When the iteration was complete. */
             createdAt: components["schemas"]["Timestamp"];
-            /** @description When it is too late for it. */
-            deadline: components["schemas"]["Timestamp"];
             /** @description Why it can't be staged, or why the last decision did not go through. */
             error?: components["schemas"]["ProposalError"];
             /** @description Derived from the step. */
@@ -1127,7 +1349,67 @@ export interface components {
          * @description Where a proposal stands on this device.
          * @enum {string}
          */
-        ProposalStatus: "open" | "approved" | "rejected" | "closed" | "overruled" | "expired" | "failed";
+        ProposalStatus: "open" | "approved" | "rejected" | "closed" | "failed";
+        /** @description A provider to be saved. */
+        ProviderBody: {
+            /**
+             * @description `openai` or `anthropic`; the name decides where it is left out.
+             * @default null
+             */
+            api: string | null;
+            /**
+             * @description Its address, `/v1` included; may be left out for a known provider.
+             * @default null
+             */
+            baseUrl: string | null;
+            /**
+             * @description Calls at the same time at most.
+             * @default null
+             */
+            concurrency: number | null;
+            /**
+             * @description Its key. Left out: the one that is saved stays. `null`: it has none.
+             * @default null
+             */
+            key: string | null;
+            /**
+             * @description The models to use, best first; empty for all.
+             * @default []
+             */
+            models: string[];
+            /**
+             * Format: int64
+             * @description For one whole call, in milliseconds.
+             * @default null
+             */
+            timeoutMs: number | null;
+        };
+        /** @description A provider, without its key. */
+        ProviderView: {
+            /** @description `openai` or `anthropic`: the protocol. */
+            api: string;
+            /** @description Its address. */
+            baseUrl: string;
+            /** @description Calls at the same time at most. */
+            concurrency: number;
+            /** @description Whether it has a key; a key is never shown. */
+            hasKey: boolean;
+            /** @description The models that are used, best first; empty for all. */
+            models: string[];
+            /** @description Its name in `provider/model`. */
+            name: string;
+            /** @description Why it is down. */
+            reason?: string | null;
+            /** @description `settings`: it was saved here, and can be changed here. `server`: it is in `mana.toml` or the environment. */
+            source: string;
+            /** @description `up`, `down`, `unknown` (not asked yet) or `absent` (looked for, not found). */
+            state: string;
+            /**
+             * Format: int64
+             * @description For one whole call, where it differs from the gateway's.
+             */
+            timeoutMs?: number | null;
+        };
         /** @description What a push and a pull answer. */
         PushAnswer: {
             /** @description Stamps that were set back, to be taken over by the device. */
@@ -1183,30 +1465,6 @@ export interface components {
             file: string;
             /** @description Which line is wrong, and what to do. */
             reason: string;
-        };
-        /** @description What a step replaced in one record. */
-        Replaced: {
-            /** @description The record's module. */
-            app: string;
-            /** @description What its fields held; none where the step made the record. */
-            fields?: {
-                [key: string]: components["schemas"]["Before"];
-            };
-            /** @description Its id. */
-            id: string;
-            /** @description Its table. */
-            table: string;
-        };
-        /** @description One operation that takes something back. */
-        Reversal: {
-            /** @description What the fields hold before it. */
-            now: {
-                [key: string]: unknown;
-            };
-            /** @description What is written. */
-            operation: components["schemas"]["Operation"];
-            /** @description The step that it takes back. */
-            stepId: string;
         };
         /** @description One occurrence. */
         Run: components["schemas"]["AiRun"] & {
@@ -1372,10 +1630,8 @@ export interface components {
         Step: {
             /** @description When that was decided. */
             decidedAt?: components["schemas"]["Timestamp"];
-            /** @description Who decided: a user's id, `policy` or `deadline`. */
+            /** @description Who decided: a user's id, or `policy`. */
             decidedBy?: string;
-            /** @description Every decision on it, oldest first: those that others outrank, too. */
-            decisions?: components["schemas"]["StepDecision"][];
             /** @description The parameters as the person changed them. */
             editedParams?: {
                 [key: string]: unknown;
@@ -1395,8 +1651,6 @@ export interface components {
             proposalId?: string;
             /** @description Why. It stays with every record that the step creates. */
             rationale: string;
-            /** @description What carrying it out replaced: enough for any device to take it back. */
-            replaced?: components["schemas"]["Replaced"][];
             /** @description What became of it. */
             status: components["schemas"]["StepStatus"];
             /** @description What it would do, in a line. */
@@ -1404,30 +1658,48 @@ export interface components {
             /** @description Decides which of two versions of this step wins. */
             updatedAt?: components["schemas"]["Timestamp"];
         };
-        /** @description One decision on a step. The step's own `status` says which of them counts. */
-        StepDecision: {
-            /** @description At which device: its client id. */
-            clientId?: string;
-            /** @description When. */
-            decidedAt?: components["schemas"]["Timestamp"];
-            /** @description Who decided: a user's id, `policy` or `deadline`. */
-            decidedBy?: string;
-            /** @description The parameters as the person changed them. */
-            editedParams?: {
-                [key: string]: unknown;
-            };
-            /** @description What the person said about it. */
-            feedback?: string;
-            /** @description Derived from step, device and status: a device decides a step one way once. */
-            id: string;
-            /** @description What was decided. */
-            status: components["schemas"]["StepStatus"];
-        };
         /**
          * @description What became of a step. The merge knows which of two wins (SYNC).
          * @enum {string}
          */
         StepStatus: "planned" | "staged" | "failed" | "expired" | "skipped" | "rejected" | "approved" | "undone";
+        /** @description What was used on a day. */
+        Sum: {
+            /**
+             * Format: int64
+             * @description How many calls ended.
+             */
+            calls: number;
+            /**
+             * Format: int64
+             * @description How many of them because the caller went away.
+             */
+            cancelled: number;
+            /**
+             * Format: int64
+             * @description Tokens of the answers.
+             */
+            completionTokens: number;
+            /** @description `YYYY-MM-DD`. */
+            day: string;
+            /**
+             * Format: int64
+             * @description How many of them without an answer.
+             */
+            failed: number;
+            /**
+             * Format: double
+             * @description US dollars.
+             */
+            money: number;
+            /** @description Whose: a user's, key's or model's id; a mission or agent is `<user>/<id>`; empty for calls that have none. */
+            of: string;
+            /**
+             * Format: int64
+             * @description Tokens of the requests.
+             */
+            promptTokens: number;
+        };
         /**
          * @description The parts of Mana that write by themselves.
          * @enum {string}
@@ -1435,11 +1707,6 @@ export interface components {
         SystemSource: "projection" | "rule" | "migration" | "mission-runner";
         /** @description A table of records. */
         Table: {
-            /**
-             * @description The datetime field that a proposal is about: once the time that it would put there has passed, it is too
-             *     late for it.
-             */
-            deadline?: string;
             /** @description The fields, by name, in the order of the form. */
             fields: {
                 [key: string]: components["schemas"]["Field"];
@@ -1529,6 +1796,18 @@ export interface components {
             /** @description What it may do where the person hasn't said otherwise. */
             policy: components["schemas"]["Policy"];
         };
+        /** @description What models cost. */
+        Usage: {
+            /** @description The days, first to last, `YYYY-MM-DD`. */
+            days: string[];
+            /** @description By day and by what was asked for; what isn't there was not used. */
+            sums: components["schemas"]["Sum"][];
+        };
+        /**
+         * @description How long a budget lasts.
+         * @enum {string}
+         */
+        Window: "day" | "month";
     };
     responses: never;
     parameters: never;
@@ -2002,6 +2281,447 @@ export interface operations {
                 };
             };
             /** @description The key is wrong or missing */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    put_aliases: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description The settings now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmSettingsView"];
+                };
+            };
+            /** @description They can't be right; nothing changed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys, without their secrets */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyViews"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeySettings"];
+            };
+        };
+        responses: {
+            /** @description The key with its secret */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description It can't be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    put_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeySettings"];
+            };
+        };
+        responses: {
+            /** @description The key now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyView"];
+                };
+            };
+            /** @description It can't be right; nothing changed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description No such key */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    delete_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whoever has it is let in no more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description No such key */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelViews"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    put_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: components["schemas"]["ModelFacts"];
+                };
+            };
+        };
+        responses: {
+            /** @description The settings now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmSettingsView"];
+                };
+            };
+            /** @description They can't be right; nothing changed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    put_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name in `provider/model` */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderBody"];
+            };
+        };
+        responses: {
+            /** @description The settings now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmSettingsView"];
+                };
+            };
+            /** @description It can't be right; nothing changed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    delete_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name in `provider/model` */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmSettingsView"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description No provider of this name is saved */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Providers, aliases, prices */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmSettingsView"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `user`, `mission`, `agent`, `key` or `model`. */
+                by: string;
+                /** @description The first day, `YYYY-MM-DD`, in the account's time zone; 30 days up to `to` where it is left out. */
+                from: string | null;
+                /** @description The last day, `YYYY-MM-DD`; today where it is left out. */
+                to: string | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sums */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description No such days */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
             401: {
                 headers: {
                     [name: string]: unknown;

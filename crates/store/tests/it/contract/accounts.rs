@@ -338,3 +338,11 @@ pub async fn a_setting_is_the_first_that_was_kept(store: Arc<impl Backend>) {
     assert_eq!(store.kv_init("key", &[0, 255]).await.unwrap(), [0, 255]);
     assert_eq!(store.kv_init("key", b"second").await.unwrap(), [0, 255]);
 }
+
+pub async fn a_setting_can_be_replaced(store: Arc<impl Backend>) {
+    assert_eq!(store.kv_get("k").await.unwrap(), None);
+    for value in [&b"one"[..], b"two"] {
+        store.kv_put("k", value).await.unwrap();
+        assert_eq!(store.kv_get("k").await.unwrap().as_deref(), Some(value));
+    }
+}

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use mana_core::Micros;
 use mana_store::{
-    CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, Tags, UsageBy,
-    UsageQuery, UsageSum, UserId,
+    CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, StoreError, Tags,
+    UsageBy, UsageQuery, UsageSum, UserId, VirtualKey,
 };
+
+use serde_json::json;
 
 use super::support::*;
 
@@ -405,6 +407,42 @@ pub async fn usage_is_summed_by_day_and_by_whatever_is_asked(store: Arc<impl Bac
     };
     let mine = store.usage(mine).await.unwrap();
     assert_eq!((mine.len(), &*mine[0].of, mine[0].calls), (1, "me", 3));
+}
+
+pub async fn a_virtual_key_is_kept_by_its_hash_and_goes_when_it_is_told(store: Arc<impl Backend>) {
+    let store = &*store;
+    let ada = store
+        .create_user(new_user("ada@example.org"), NOW)
+        .await
+        .unwrap();
+    let key = VirtualKey {
+        id: "k".to_owned(),
+        user: ada.id,
+        settings: json!({"name": "a program"}),
+        created_at: NOW,
+    };
+    store.create_key(key.clone(), "hush").await.unwrap();
+    let stored = store.keys().await.unwrap();
+    assert_eq!(stored.len(), 1);
+    assert_eq!(stored[0].1, key);
+    assert_eq!(stored[0].0.len(), 32, "a SHA-256, not the secret");
+    assert!(
+        store
+            .update_key("k", json!({"name": "another"}))
+            .await
+            .unwrap()
+    );
+    assert_eq!(store.keys().await.unwrap()[0].1.settings["name"], "another");
+    assert!(store.delete_key("k").await.unwrap());
+    assert!(!store.delete_key("k").await.unwrap());
+    assert!(!store.update_key("k", json!({})).await.unwrap());
+    assert!(store.keys().await.unwrap().is_empty());
+    let orphan = VirtualKey {
+        user: UserId("nobody".to_owned()),
+        ..key
+    };
+    let made = store.create_key(orphan, "other").await;
+    assert!(matches!(made, Err(StoreError::NoSuchUser)), "{made:?}");
 }
 
 pub async fn old_sums_are_forgotten(store: Arc<impl Backend>) {

@@ -1,0 +1,146 @@
+//! What is answered, in OpenAI's words.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::ANSWER;
+use crate::wire::{ChatCompletion, Choice, Content, Extra, Message, Usage};
+
+/// A message as a chat completion; `None` where it is none.
+pub(super) fn completion(message: &Value, schema: bool) -> Option<ChatCompletion> {
+    let blocks = message["content"].as_array()?;
+    let mut text = String::new();
+    let mut reasoning = String::new();
+    let (mut calls, mut thoughts) = (Vec::new(), Vec::new());
+    let mut answered = false;
+    for block in blocks {
+        match block["type"].as_str()? {
+            "text" => text.push_str(block["text"].as_str()?),
+            "thinking" => {
+                reasoning.push_str(block["thinking"].as_str().unwrap_or_default());
+                thoughts.push(block.clone());
+            }
+            "redacted_thinking" => thoughts.push(block.clone()),
+            "tool_use" if schema && block["name"] == ANSWER => {
+                answered = true;
+                text = block["input"].to_string();
+            }
+            "tool_use" => calls.push(json!({"id": block["id"], "type": "function",
+                "function": {"name": block["name"], "arguments": block["input"].to_string()}})),
+            // Calls of Anthropic's own tools and what they gave: the text speaks of it.
+            _ => {}
+        }
+    }
+    let mut extra = Extra::new();
+    if !reasoning.is_empty() {
+        extra.insert("reasoning_content".to_owned(), reasoning.into());
+    }
+    if !thoughts.is_empty() {
+        extra.insert("thinking_blocks".to_owned(), thoughts.into());
+    }
+    let called = !calls.is_empty();
+    if called {
+        extra.insert("tool_calls".to_owned(), calls.into());
+    }
+    let content = match text.is_empty() && called {
+        true => Content::Other(Value::Null),
+        false => Content::Text(text),
+    };
+    let reason = finish_reason(message["stop_reason"].as_str(), answered && !called);
+    Some(ChatCompletion {
+        id: message["id"].as_str().unwrap_or_default().to_owned(),
+        object: "chat.completion".to_owned(),
+        created: now_s().into(),
+        model: message["model"].as_str().unwrap_or_default().to_owned(),
+        choices: vec![Choice {
+            index: 0,
+            message: Message {
+                role: "assistant".to_owned(),
+                content: Some(content),
+                extra,
+            },
+            finish_reason: reason.map(str::to_owned),
+            extra: Extra::new(),
+        }],
+        usage: Some(usage(&message["usage"])),
+        extra: Extra::new(),
+        resolved: String::new(),
+    })
+}
+
+/// Why it stopped. An answer that had to come as a tool's input is no call.
+pub(super) fn finish_reason(reason: Option<&str>, answered: bool) -> Option<&'static str> {
+    Some(match reason? {
+        "tool_use" if answered => "stop",
+        "tool_use" => "tool_calls",
+        "max_tokens" | "model_context_window_exceeded" => "length",
+        "refusal" => "content_filter",
+        _ => "stop",
+    })
+}
+
+/// Anthropic counts what it read from its cache apart from the rest.
+pub(super) fn usage(said: &Value) -> Usage {
+    let count = |field: &str| said[field].as_u64().unwrap_or(0);
+    let cached = count("cache_read_input_tokens");
+    let prompt_tokens = count("input_tokens") + count("cache_creation_input_tokens") + cached;
+    let completion_tokens = count("output_tokens");
+    let mut extra = Extra::new();
+    if cached > 0 {
+        extra.insert(
+            "prompt_tokens_details".to_owned(),
+            json!({"cached_tokens": cached}),
+        );
+    }
+    Usage {
+        prompt_tokens,
+        completion_tokens,
+        total_tokens: prompt_tokens + completion_tokens,
+        extra,
+    }
+}
+
+pub(super) fn now_s() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_becomes_a_completion() {
+        let message = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x",
+            "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "text", "text": "Let me "}, {"type": "text", "text": "look."},
+                {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}}],
+            "stop_reason": "tool_use",
+            "usage": {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 7}});
+        let mut answer = serde_json::to_value(completion(&message, false).unwrap()).unwrap();
+        answer["created"] = 0.into();
+        let expected = json!({"id": "msg_1", "object": "chat.completion", "created": 0, "model": "claude-x",
+            "choices": [{"index": 0, "finish_reason": "tool_calls", "message": {
+                "role": "assistant", "content": "Let me look.", "reasoning_content": "hm",
+                "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "s"}],
+                "tool_calls": [{"id": "t1", "type": "function",
+                    "function": {"name": "f", "arguments": "{\"a\":1}"}}]}}],
+            "usage": {"prompt_tokens": 15, "completion_tokens": 7, "total_tokens": 22,
+                "prompt_tokens_details": {"cached_tokens": 5}}});
+        assert_eq!(answer, expected);
+    }
+
+    #[test]
+    fn an_answer_by_schema_is_its_text() {
+        let message = json!({"content": [{"type": "tool_use", "id": "t", "name": ANSWER, "input": {"a": 1}}],
+            "stop_reason": "tool_use"});
+        let answer = completion(&message, true).unwrap();
+        assert_eq!(answer.text(), r#"{"a":1}"#);
+        assert_eq!(answer.choices[0].finish_reason.as_deref(), Some("stop"));
+        assert!(completion(&json!({"hello": 1}), false).is_none());
+    }
+}

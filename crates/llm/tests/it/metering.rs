@@ -1,0 +1,221 @@
+//! What a call over HTTP is charged: set aside before, settled after, however it ends.
+
+use std::sync::Arc;
+
+use mana_llm::http::{Ask, Auth, Caller, Ending, Ticket, Used, router};
+use mana_llm::{ErrorKind, GatewayError};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use wiremock::matchers::{body_partial_json, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::raw::{STOP, chunk};
+use crate::*;
+
+struct Books {
+    asked: UnboundedSender<Ask>,
+    settled: UnboundedSender<Used>,
+    bounds: bool,
+    full: bool,
+}
+
+#[async_trait]
+impl Auth for Books {
+    async fn caller(&self, bearer: &str) -> Option<Caller> {
+        (bearer == "good").then(|| Caller::Key {
+            id: "k".to_owned(),
+            user: "ada".to_owned(),
+        })
+    }
+
+    fn may_see(&self, _: &Caller, model: &str) -> bool {
+        model == "up/m"
+    }
+
+    async fn reserve(&self, _: &Caller, ask: Ask) -> Result<Option<Ticket>, GatewayError> {
+        if self.full {
+            return Err(GatewayError::new(
+                ErrorKind::OverBudget,
+                "The budget is used up",
+            ));
+        }
+        let completion_tokens = ask.completion_tokens.unwrap_or(100);
+        self.asked.send(ask).unwrap();
+        Ok(Some(Ticket {
+            id: "t".to_owned(),
+            completion_tokens,
+            bounds: self.bounds,
+        }))
+    }
+
+    async fn settle(&self, ticket: Ticket, used: Used) {
+        assert_eq!(ticket.id, "t");
+        self.settled.send(used).unwrap();
+    }
+}
+
+struct World {
+    base: String,
+    asked: UnboundedReceiver<Ask>,
+    settled: UnboundedReceiver<Used>,
+}
+
+async fn world(upstream: &str, bounds: bool, full: bool) -> World {
+    let ((ask, asked), (settle, settled)) = (unbounded_channel(), unbounded_channel());
+    let books = Books {
+        asked: ask,
+        settled: settle,
+        bounds,
+        full,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = router(gateway_to(upstream), Arc::new(books));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    World {
+        base: format!("http://{address}"),
+        asked,
+        settled,
+    }
+}
+
+impl World {
+    async fn ask(&self, extra: Value) -> reqwest::Response {
+        let mut body = json!({"model": "up/m", "messages": [{"role": "user", "content": "Hello"}]});
+        let fields = extra.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(fields);
+        post(format!("{}/v1/chat/completions", self.base), &body).await
+    }
+
+    async fn used(&mut self) -> Used {
+        soon(self.settled.recv()).await.unwrap()
+    }
+}
+
+fn used(prompt_tokens: u64, completion_tokens: u64, ending: Ending) -> Used {
+    Used {
+        model: "up/m".to_owned(),
+        prompt_tokens,
+        completion_tokens,
+        ending,
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_charged_what_the_provider_says() {
+    let upstream = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .and(body_partial_json(json!({"max_tokens": 7})))
+        .respond_with(ResponseTemplate::new(200).set_body_json(completion("Hi")))
+        .mount(&upstream)
+        .await;
+    let mut world = world(&upstream.uri(), true, false).await;
+    assert_eq!(world.ask(json!({"max_tokens": 7})).await.status(), 200);
+    let ask = world.asked.recv().await.unwrap();
+    assert_eq!(
+        (ask.model.as_str(), ask.completion_tokens),
+        ("up/m", Some(7))
+    );
+    assert_eq!(ask.chain, ["up/m"]);
+    assert_eq!(world.used().await, used(1, 2, Ending::Answered));
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_bounded_is_bounded_where_there_is_a_budget() {
+    let upstream = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .and(body_partial_json(json!({"max_tokens": 100})))
+        .respond_with(ResponseTemplate::new(200).set_body_json(completion("Hi")))
+        .mount(&upstream)
+        .await;
+    let bound = world(&upstream.uri(), true, false).await;
+    assert_eq!(bound.ask(json!({})).await.status(), 200);
+    let free = world(&upstream.uri(), false, false).await;
+    assert_eq!(free.ask(json!({})).await.status(), 404, "it is not bounded");
+}
+
+#[tokio::test]
+async fn over_budget_nobody_is_asked_and_no_client_tries_again() {
+    let world = world(&raw::nobody(), true, true).await;
+    let response = world.ask(json!({})).await;
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["x-should-retry"], "false");
+    let error = body(response).await;
+    assert_eq!(error["error"]["code"], "insufficient_quota");
+    assert_eq!(error["error"]["type"], "insufficient_quota");
+}
+
+#[tokio::test]
+async fn a_call_that_fails_is_charged_nothing() {
+    let mut world = world(&raw::nobody(), false, false).await;
+    assert_eq!(world.ask(json!({})).await.status(), 502);
+    assert_eq!(world.used().await, used(0, 0, Ending::Failed));
+}
+
+#[tokio::test]
+async fn a_streams_usage_is_asked_for_and_told_to_whoever_wants_it() {
+    const USAGE: &str = r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":6}}"#;
+    let upstream = raw::serve(|mut caller| async move {
+        caller.begin_events().await;
+        for piece in [&chunk("Hi"), STOP, USAGE, "[DONE]"] {
+            caller.event(piece).await;
+        }
+    })
+    .await;
+    let mut world = world(&upstream, false, false).await;
+    for (options, told) in [(json!({}), false), (json!({"include_usage": true}), true)] {
+        let asked = json!({"stream": true, "stream_options": options});
+        let text = soon(world.ask(asked).await.text()).await.unwrap();
+        assert_eq!(text.contains(USAGE), told, "{text}");
+        assert!(text.ends_with("data: [DONE]\n\n"));
+        assert_eq!(world.used().await, used(5, 6, Ending::Answered));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_on_is_charged_for_what_came() {
+    let (gone, mut hung_up) = unbounded_channel();
+    let upstream = raw::serve(move |mut caller| {
+        let gone = gone.clone();
+        async move {
+            caller.begin_events().await;
+            for _ in 0..3 {
+                caller.event(&chunk("twelve bytes")).await;
+            }
+            caller.hung_up().await;
+            gone.send(()).unwrap();
+        }
+    })
+    .await;
+    let mut world = world(&upstream, false, false).await;
+    let mut response = world.ask(json!({"stream": true})).await;
+    let mut read = String::new();
+    while read.matches("twelve").count() < 3 {
+        read += std::str::from_utf8(&soon(response.chunk()).await.unwrap().unwrap()).unwrap();
+    }
+    drop(response);
+    soon(hung_up.recv()).await.expect("the upstream is told");
+    let charged = world.used().await;
+    assert_eq!(charged.ending, Ending::Cancelled);
+    assert_eq!(charged.completion_tokens, 12, "36 bytes of text");
+    assert!((1..50).contains(&charged.prompt_tokens), "{charged:?}");
+}
+
+#[tokio::test]
+async fn a_caller_is_told_of_its_models_alone() {
+    let upstream = MockServer::start().await;
+    Mock::given(path("/v1/models"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(listing(&["m", "secret"])))
+        .mount(&upstream)
+        .await;
+    let world = world(&upstream.uri(), false, false).await;
+    let (_, list) = get(format!("{}/v1/models", world.base)).await;
+    let ids: Vec<_> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| &model["id"])
+        .collect();
+    assert_eq!(ids, ["up/m"]);
+    let (status, _) = get(format!("{}/v1/models/up/secret", world.base)).await;
+    assert_eq!(status, 404);
+}

@@ -1,0 +1,259 @@
+//! What the owner sets about models, over what `mana.toml` and the environment say; and the way in at `/v1`.
+
+pub mod keys;
+mod meter;
+mod vault;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use mana_llm::{Api, Gateway, LlmConfig, LlmSettings, ModelSettings, ProviderSettings};
+use mana_store::{Accounts, Ledger};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::config::{Config, ConfigError};
+use crate::data_dir::DataDir;
+use crate::error::{ApiError, ApiResult};
+
+use keys::Keys;
+pub use meter::{Door, window_start};
+use vault::Vault;
+
+/// Where the settings are kept.
+const SAVED: &str = "llm.settings";
+
+/// What the owner has saved.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Saved {
+    /// Providers by name; each takes the place of one of that name in `mana.toml`.
+    pub providers: BTreeMap<String, SavedProvider>,
+    /// Chains by alias.
+    pub aliases: BTreeMap<String, Vec<String>>,
+    /// Prices and abilities, by `provider/model`.
+    pub models: BTreeMap<String, ModelFacts>,
+}
+
+/// A provider as it is stored.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SavedProvider {
+    /// The protocol, where it isn't what the name says.
+    pub api: Option<Api>,
+    /// The address; may be missing for a known provider.
+    pub base_url: Option<String>,
+    /// The key, sealed.
+    pub sealed_key: Option<String>,
+    /// The models to use, best first; empty for all.
+    pub models: Vec<String>,
+    /// For one whole call, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Calls at the same time at most.
+    pub concurrency: Option<usize>,
+}
+
+/// What the owner says of a model. What is left out stays as Mana knows it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ModelFacts {
+    /// US dollars per million tokens of the request; only together with `output`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<f64>,
+    /// US dollars per million tokens of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<f64>,
+    /// It calls tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<bool>,
+    /// It keeps to a JSON schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub json_schema: Option<bool>,
+    /// It looks at pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vision: Option<bool>,
+    /// Tokens that a request and its answer may have together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<u64>,
+}
+
+impl From<ModelFacts> for ModelSettings {
+    fn from(facts: ModelFacts) -> ModelSettings {
+        ModelSettings {
+            input: facts.input,
+            output: facts.output,
+            tools: facts.tools,
+            json_schema: facts.json_schema,
+            vision: facts.vision,
+            context_tokens: facts.context_tokens,
+        }
+    }
+}
+
+/// The gateway's settings, and who may come in.
+pub struct Settings {
+    /// The virtual keys.
+    pub keys: Keys,
+    gateway: Arc<Gateway>,
+    accounts: Arc<dyn Accounts>,
+    ledger: Arc<dyn Ledger>,
+    vault: Vault,
+    /// The file and the environment, as they were read last and were good.
+    config: Mutex<Config>,
+    /// What is wrong with what was saved or with the file, where an earlier one is still in use.
+    problem: Mutex<Option<String>>,
+    /// One change at a time.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Settings {
+    /// Reads what was saved, and makes the gateway. What was saved and can't be used is left out, and said.
+    pub async fn open(
+        config: &Config,
+        dir: &DataDir,
+        accounts: Arc<dyn Accounts>,
+        ledger: Arc<dyn Ledger>,
+    ) -> Result<(Settings, Arc<Gateway>)> {
+        let vault = Vault::open(dir)?;
+        let saved = read(&*accounts).await?;
+        let (first, problem) = match effective(config, &saved, &vault) {
+            Ok(llm) => (llm, None),
+            Err(error) => (config.llm.clone(), Some(error.to_string())),
+        };
+        if let Some(problem) = &problem {
+            tracing::error!("The saved settings of models can't be used: {problem}");
+        }
+        let gateway = Gateway::from_config(first);
+        let settings = Settings {
+            keys: Keys::default(),
+            gateway: gateway.clone(),
+            accounts,
+            ledger,
+            vault,
+            config: Mutex::new(config.clone()),
+            problem: Mutex::new(problem),
+            turn: tokio::sync::Mutex::new(()),
+        };
+        settings.read_keys().await?;
+        Ok((settings, gateway))
+    }
+
+    /// What the owner has saved.
+    pub async fn saved(&self) -> ApiResult<Saved> {
+        read(&*self.accounts).await.map_err(ApiError::internal)
+    }
+
+    /// What is wrong, where an earlier configuration is still in use.
+    pub fn problem(&self) -> Option<String> {
+        lock(&self.problem).clone()
+    }
+
+    /// Changes what is saved. What can't be used is refused with its reason, and nothing changes.
+    pub async fn change(
+        &self,
+        change: impl FnOnce(&mut Saved, &Vault) -> ApiResult<()> + Send,
+    ) -> ApiResult<()> {
+        let _turn = self.turn.lock().await;
+        let mut saved = self.saved().await?;
+        change(&mut saved, &self.vault)?;
+        let config = lock(&self.config).clone();
+        let llm = effective(&config, &saved, &self.vault)
+            .map_err(|error| ApiError::invalid(format!("{error}.")))?;
+        let text = serde_json::to_vec(&saved).map_err(ApiError::internal)?;
+        self.accounts.kv_put(SAVED, &text).await?;
+        self.gateway.reload(&llm);
+        *lock(&self.problem) = None;
+        Ok(())
+    }
+
+    /// Seals a provider's key.
+    pub fn seal(vault: &Vault, provider: &str, key: &str) -> ApiResult<String> {
+        vault.seal(provider, key).map_err(ApiError::internal)
+    }
+
+    /// Reads `mana.toml` again. Where it is broken, the last good one stays, and why is said.
+    pub async fn reload_file(&self) {
+        match Config::load() {
+            Ok(config) => {
+                *lock(&self.config) = config;
+                self.refresh().await;
+                tracing::info!("Read the configuration of models again");
+            }
+            Err(error) => {
+                tracing::error!(
+                    "The configuration was not read again, the last good one stays: {error}"
+                );
+                *lock(&self.problem) = Some(error.to_string());
+            }
+        }
+    }
+
+    /// Takes over what was saved, here or by another instance.
+    pub async fn refresh(&self) {
+        let _turn = self.turn.lock().await;
+        if let Err(error) = self.read_keys().await {
+            tracing::warn!("The virtual keys could not be read: {error:#}");
+        }
+        let config = lock(&self.config).clone();
+        let read = read(&*self.accounts).await;
+        match read.and_then(|saved| Ok(effective(&config, &saved, &self.vault)?)) {
+            Ok(llm) => {
+                self.gateway.reload(&llm);
+                *lock(&self.problem) = None;
+            }
+            Err(error) => {
+                tracing::error!(
+                    "The settings of models can't be used, the last good ones stay: {error:#}"
+                );
+                *lock(&self.problem) = Some(format!("{error:#}"));
+            }
+        }
+    }
+
+    /// Reads the virtual keys.
+    pub async fn read_keys(&self) -> Result<()> {
+        let read = self.keys.read(&*self.ledger).await;
+        read.context("The virtual keys can't be read")
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn read(accounts: &dyn Accounts) -> Result<Saved> {
+    match accounts.kv_get(SAVED).await? {
+        Some(bytes) => serde_json::from_slice(&bytes)
+            .context("The saved settings of models are broken; save them again"),
+        None => Ok(Saved::default()),
+    }
+}
+
+/// What was saved over what the file says, and the environment over both.
+fn effective(config: &Config, saved: &Saved, vault: &Vault) -> Result<LlmConfig, ConfigError> {
+    let mut over = LlmSettings::default();
+    for (name, provider) in &saved.providers {
+        let key = match &provider.sealed_key {
+            Some(sealed) => Some(vault.unseal(name, sealed).map_err(|error| {
+                ConfigError::new(&format!("provider {name}"), error.to_string())
+            })?),
+            None => None,
+        };
+        let settings = ProviderSettings {
+            api: provider.api,
+            base_url: provider.base_url.clone(),
+            key: key.map(mana_llm::Secret::new),
+            models: provider.models.clone(),
+            timeout_ms: provider.timeout_ms,
+            concurrency: provider.concurrency,
+        };
+        over.providers.insert(name.clone(), settings);
+    }
+    over.aliases.clone_from(&saved.aliases);
+    let models = saved.models.iter();
+    over.models = models
+        .map(|(name, facts)| (name.clone(), (*facts).into()))
+        .collect();
+    config.llm_under(over)
+}

@@ -1,0 +1,119 @@
+// The clients that other programs use, unchanged, against a running Mana: npm `openai`, npm `ai` with its
+// OpenAI-compatible provider, Python `openai`. MANA_BIN is the server, MANA_PYTHON a Python that has `openai`.
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { generateText, stepCountIs, streamText, tool } from "ai";
+import OpenAI from "openai";
+import { z } from "zod";
+
+import { upstream } from "./upstream.mjs";
+
+const dir = mkdtempSync(join(tmpdir(), "mana-sdk-"));
+const words = "Hello there, friend.";
+const weather = { type: "function", function: { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } } };
+let model, mana, url, key, openai;
+
+before(async () => {
+  model = await upstream();
+  writeFileSync(join(dir, "mana.toml"), "[llm]\nfind_ollama = false\n");
+  mana = spawn(process.env.MANA_BIN, ["serve"], {
+    env: { MANA_DATA_DIR: dir, MANA_LISTEN: "127.0.0.1:0", MANA_ROLES: "llm", TICK_ENABLED: "false", MANA_LLM_URL: model.url, MANA_LLM_MODEL: "m" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  for await (const line of createInterface({ input: mana.stdout })) {
+    url = line.match(/^Mana is ready: (.*)$/)?.[1] + "/v1";
+    break;
+  }
+  key = readFileSync(join(dir, "service.key"), "utf8").trim();
+  openai = new OpenAI({ baseURL: url, apiKey: key });
+});
+
+after(async () => {
+  const ended = new Promise((done) => mana.once("exit", done));
+  mana.kill("SIGTERM");
+  await ended;
+  model.close();
+  rmSync(dir, { recursive: true });
+});
+
+const ask = (content) => ({ model: "mana/reasoning", messages: [{ role: "user", content }] });
+
+test("openai: an answer, with the one who gave it", async () => {
+  const { data, response } = await openai.chat.completions.create(ask("Hi")).withResponse();
+  assert.equal(data.choices[0].message.content, words);
+  assert.equal(data.usage.total_tokens, 10);
+  assert.equal(response.headers.get("x-mana-llm-resolved"), "default/m");
+});
+
+test("openai: a stream, with its usage in the last chunk", async () => {
+  const stream = await openai.chat.completions.create({ ...ask("Hi"), stream: true, stream_options: { include_usage: true } });
+  let text = "", last;
+  for await (const chunk of stream) {
+    text += chunk.choices[0]?.delta?.content ?? "";
+    last = chunk;
+  }
+  assert.equal(text, words);
+  assert.equal(last.usage.completion_tokens, 3);
+});
+
+test("openai: tools, streamed and run", async () => {
+  const runner = openai.chat.completions.runTools({
+    ...ask("Weather?"),
+    stream: true,
+    tools: [{ ...weather, function: { ...weather.function, function: ({ city }) => `sunny in ${city}`, parse: JSON.parse } }],
+  });
+  assert.equal(await runner.finalContent(), "It is sunny.");
+  assert.equal((await runner.finalFunctionToolCallResult()), "sunny in Bern");
+});
+
+test("openai: an answer by a schema, embeddings, models", async () => {
+  const format = { type: "json_schema", json_schema: { name: "city", strict: true, schema: { type: "object" } } };
+  const parsed = await openai.chat.completions.parse({ ...ask("City?"), response_format: format });
+  assert.equal(JSON.parse(parsed.choices[0].message.content).city, "Bern");
+  const embedded = await openai.embeddings.create({ model: "default/m", input: "x", encoding_format: "float" });
+  assert.deepEqual(embedded.data[0].embedding, [0.5, -0.5]);
+  const names = (await openai.models.list()).data.map((listed) => listed.id);
+  assert.ok(names.includes("mana/reasoning") && names.includes("builtin/outline"), names.join());
+});
+
+test("openai: an error keeps the upstream's reason, and a wrong key is named", async () => {
+  await assert.rejects(openai.chat.completions.create(ask("too long")), (error) => {
+    assert.ok(error instanceof OpenAI.BadRequestError);
+    assert.equal(error.code, "context_length_exceeded");
+    assert.match(error.message, /too many tokens/);
+    return true;
+  });
+  const stranger = new OpenAI({ baseURL: url, apiKey: "nobody" });
+  await assert.rejects(stranger.models.list(), OpenAI.AuthenticationError);
+});
+
+test("ai: text, a stream and a tool through the OpenAI-compatible provider", async () => {
+  const provider = createOpenAICompatible({ name: "mana", baseURL: url, apiKey: key, includeUsage: true });
+  const chat = provider("mana/reasoning");
+  assert.equal((await generateText({ model: chat, prompt: "Hi" })).text, words);
+  const streamed = streamText({ model: chat, prompt: "Hi" });
+  let text = "";
+  for await (const piece of streamed.textStream) text += piece;
+  assert.equal(text, words);
+  assert.equal((await streamed.usage).outputTokens, 3);
+  const cities = [];
+  const tools = { weather: tool({ inputSchema: z.object({ city: z.string() }), execute: async ({ city }) => void cities.push(city) ?? "sunny" }) };
+  const done = await generateText({ model: chat, prompt: "Weather?", tools, stopWhen: stepCountIs(3) });
+  assert.equal(done.text, "It is sunny.");
+  assert.deepEqual(cities, ["Bern"]);
+});
+
+test("Python's openai: an answer, a stream, tools, embeddings, errors", async () => {
+  const run = promisify(execFile);
+  const env = { ...process.env, OPENAI_BASE_URL: url, OPENAI_API_KEY: key };
+  const { stdout } = await run(process.env.MANA_PYTHON, ["gateway_test.py"], { env });
+  assert.equal(stdout.trim(), "ok");
+});
