@@ -15,9 +15,11 @@ import type {
 	FieldError,
 	Manifest,
 	Op,
+	Overrides,
 	Proposal,
 	RecordKey,
 	RecordState,
+	Terms,
 	ToolInfo
 } from './types';
 import type { Core as WasmCore } from './wasm/mana_core_wasm.js';
@@ -55,6 +57,7 @@ type Method =
 	| 'prepare'
 	| 'check'
 	| 'tools'
+	| 'terms'
 	| 'stage'
 	| 'touched'
 	| 'decide'
@@ -113,14 +116,19 @@ export class Core {
 		return this.#call<{ errors: FieldError[] }>('check', { app, table, data, partial }).errors;
 	}
 
-	/** All tools of all modules. */
-	tools(): ToolInfo[] {
-		return this.#call('tools', {});
+	/** All tools of all modules; `policy` is what counts under these overrides. */
+	tools(overrides?: Overrides): ToolInfo[] {
+		return this.#call('tools', { overrides });
+	}
+
+	/** What a mission runs under: its agent, the model and the bounds. `agents` by id, as their records are. */
+	terms(input: { mission: Data; agents: Record<string, Data>; settings?: Data }): Terms {
+		return this.#call('terms', input);
 	}
 
 	/** The records that staging a mission needs to look at. */
-	touched(missionId: string, mission: RecordState, have: string[]): RecordKey[] {
-		return this.#call<{ records: RecordKey[] }>('touched', { missionId, mission, have }).records;
+	touched(missionId: string, mission: RecordState, have: string[], overrides?: Overrides): RecordKey[] {
+		return this.#call<{ records: RecordKey[] }>('touched', { missionId, mission, have, overrides }).records;
 	}
 
 	/** Proposals for a mission's open steps that are not in `have`, and those in `have` that were decided elsewhere. */
@@ -129,6 +137,8 @@ export class Core {
 		mission: RecordState;
 		have: string[];
 		records: KeyedState[];
+		/** What the mission's agent may do. */
+		overrides?: Overrides;
 	}): { proposals: Proposal[]; closed: Closed[] } {
 		return this.#call('stage', input);
 	}
@@ -147,6 +157,8 @@ export class Core {
 		eventIds: string[];
 		/** Who decides: the user's id. */
 		by: string;
+		/** What the mission's agent may do. */
+		overrides?: Overrides;
 	}): { changes: Change[]; records: Merged[]; proposal: Proposal; last: string } {
 		return this.#call('decide', input);
 	}

@@ -5,6 +5,7 @@ import type { Actor, Change, Data, Op, Proposal, RecordKey, Row } from '../core/
 import type { Replica } from './replica';
 import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from './rows';
 import { storageError, storageWorks } from './storage';
+import { overridesOf } from './terms';
 
 /** A record's write, as a form or a button wants it. */
 export interface Write extends RecordKey {
@@ -111,7 +112,8 @@ async function decide(
 		now: replica.now(),
 		last,
 		eventIds: Array.from({ length: proposal.operations.length + 1 }, () => uuid()),
-		by: replica.userId
+		by: replica.userId,
+		overrides: await overridesOf(db, core, mission.data)
 	});
 	return {
 		changes: decided.changes,

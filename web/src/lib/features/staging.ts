@@ -4,6 +4,7 @@ import type { ManaDb } from '../db/database';
 import type { Replica } from '../db/replica';
 import { primaryKey, stateOf, type RecordRow } from '../db/rows';
 import { storageError, storageUnreadable } from '../db/storage';
+import { overridesOf } from '../db/terms';
 import { oneAtATime } from '../sync/locks';
 import { waits } from './proposals.svelte';
 
@@ -72,12 +73,14 @@ export async function stageMission(replica: Replica, missionId: string, again?: 
 			if (again) await db.proposals.where('id').equals(again).and(waits).delete();
 			const known = await db.proposals.where('missionId').equals(missionId).toArray();
 			const have = known.map((proposal) => proposal.id);
-			const keys = core.touched(missionId, mission, have);
+			const overrides = await overridesOf(db, core, row.data);
+			const keys = core.touched(missionId, mission, have, overrides);
 			const records = await db.records.bulkGet(keys.map(primaryKey));
 			const { proposals, closed } = core.stage({
 				missionId,
 				mission,
 				have,
+				overrides,
 				records: keys.map((key, index) => ({ ...key, state: stateOf(records[index]) }))
 			});
 			await db.proposals.bulkAdd(proposals);
