@@ -60,6 +60,9 @@ test('pages', async ({ browser }) => {
 		['/companion/missions/new', 'mission-new', 'Title'],
 		[`/companion/missions/${weekly}`, 'mission', 'Four meetings today'],
 		['/companion/inbox', 'inbox', 'Book the large room'],
+		['/companion/agents', 'agents', 'Mana'],
+		['/companion/agents/new', 'agent-new', 'Name'],
+		['/companion/policy', 'policy', 'Asks first'],
 		['/companion/workbench', 'workbench', 'Weekly plan'],
 		['/settings', 'settings', LENA.email],
 		['/more', 'more', 'Settings']

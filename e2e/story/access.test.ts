@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { expect, test } from '@playwright/test';
 import { furnish } from '../support/household';
+import { pages } from '../support/pages';
 import { Api, becomeOwner, synced } from '../support/person';
 import { Server } from '../support/server';
 import { Upstream } from '../support/upstream';
@@ -19,7 +20,7 @@ test('every page, light and dark, wide and narrow, passes axe', async ({ browser
 	const { weekly } = await furnish(await Api.signIn(server), server, upstream);
 	const axe = await readFile(AXE, 'utf8');
 	const found: string[] = [];
-	const paths = ['/', '/todo', '/calendar', '/notes', '/goals', '/places', '/context', '/companion/missions', '/companion/missions/new', `/companion/missions/${weekly}`, '/companion/inbox', '/companion/workbench', '/settings'];
+	const paths = pages(weekly);
 	for (const path of paths) {
 		await page.goto(server.url + path);
 		await expect(page.getByRole('heading', { level: 1 })).toBeVisible();

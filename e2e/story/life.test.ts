@@ -1,6 +1,7 @@
 import { expect, test } from '@playwright/test';
 import { becomeOwner, LENA, signIn, synced, writeMission, Api } from '../support/person';
 import { furnish } from '../support/household';
+import { pages } from '../support/pages';
 import { Server } from '../support/server';
 import { plan, Upstream } from '../support/upstream';
 
@@ -128,7 +129,7 @@ test('in German no page is wider than the screen, and none falls back to English
 	await page.getByRole('radio', { name: 'Deutsch' }).or(page.getByRole('button', { name: 'Deutsch' })).or(page.getByText('Deutsch', { exact: true })).first().click();
 	await expect(page.getByRole('heading', { level: 1, name: 'Einstellungen' })).toBeVisible();
 	const wide: string[] = [];
-	for (const path of ['/', '/todo', '/calendar', '/notes', '/goals', '/places', '/context', '/companion/missions', '/companion/missions/new', `/companion/missions/${weekly}`, '/companion/inbox', '/companion/workbench', '/settings']) {
+	for (const path of pages(weekly)) {
 		await page.setViewportSize({ width: 1440, height: 900 });
 		await page.goto(server.url + path);
 		await expect(page.getByRole('heading', { level: 1 })).toBeVisible();

@@ -16,9 +16,11 @@ import type {
 	FieldError,
 	Manifest,
 	Op,
+	Overrides,
 	Proposal,
 	RecordKey,
 	RecordState,
+	Terms,
 	ToolInfo,
 	UndoPreview
 } from './types';
@@ -59,6 +61,7 @@ type Method =
 	| 'prepare'
 	| 'check'
 	| 'tools'
+	| 'terms'
 	| 'stage'
 	| 'touched'
 	| 'decide'
@@ -121,18 +124,18 @@ export class Core {
 		return this.#call<{ errors: FieldError[] }>('check', { app, table, data, partial }).errors;
 	}
 
-	/** All tools of all modules. */
-	tools(): ToolInfo[] {
-		return this.#call('tools', {});
+	/** All tools of all modules; `policy` is what counts under these overrides. */
+	tools(overrides?: Overrides): ToolInfo[] {
+		return this.#call('tools', { overrides });
 	}
 
-	/** What a mission's agent may do, where that differs from the modules' own policy: the `overrides` of other calls. */
-	overrides(mission: Data, agents: Record<string, Data>): unknown {
-		return this.#call<{ agent: { policy?: unknown } }>('terms', { mission, agents, settings: null }).agent.policy ?? {};
+	/** What a mission runs under: its agent, the model and the bounds. `agents` by id, as their records are. */
+	terms(input: { mission: Data; agents: Record<string, Data>; settings?: Data }): Terms {
+		return this.#call('terms', input);
 	}
 
 	/** The records that staging a mission needs to look at. */
-	touched(input: { missionId: string; mission: RecordState; have: Have; overrides: unknown }): RecordKey[] {
+	touched(input: { missionId: string; mission: RecordState; have: Have; overrides?: Overrides }): RecordKey[] {
 		return this.#call<{ records: RecordKey[] }>('touched', input).records;
 	}
 
@@ -142,7 +145,8 @@ export class Core {
 		mission: RecordState;
 		have: Have;
 		records: KeyedState[];
-		overrides: unknown;
+		/** What the mission's agent may do. */
+		overrides?: Overrides;
 	}): { proposals: Proposal[]; closed: Closed[] } {
 		return this.#call('stage', input);
 	}
@@ -163,7 +167,8 @@ export class Core {
 		by: string;
 		/** At which device: its client id. */
 		device: string;
-		overrides: unknown;
+		/** What the mission's agent may do. */
+		overrides?: Overrides;
 	}): { changes: Change[]; records: Merged[]; proposal: Proposal; last: string } {
 		return this.#call('decide', input);
 	}

@@ -30,6 +30,8 @@ export type Field = Schemas['Field'];
 export type Sort = Schemas['Sort'];
 export type Table = Schemas['Table'];
 export type Policy = Schemas['Policy'];
+export type Overrides = Schemas['Overrides'];
+export type Terms = Schemas['Terms'];
 export type Tool = Schemas['Tool'];
 export type Manifest = Schemas['Manifest'];
 

@@ -5,6 +5,7 @@ import type { Actor, Change, Data, Extent, Op, Proposal, RecordKey, RecordState,
 import type { Replica } from './replica';
 import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from './rows';
 import { storageError, storageWorks } from './storage';
+import { overridesOf } from './terms';
 
 /** A record's write, as a form or a button wants it. */
 export interface Write extends RecordKey {
@@ -121,7 +122,7 @@ async function decide(
 		eventIds: Array.from({ length: proposal.operations.length + 1 }, () => uuid()),
 		by: replica.userId,
 		device: replica.clientId,
-		overrides: await readOverrides(replica, mission.data)
+		overrides: await overridesOf(db, core, mission.data)
 	});
 	return {
 		changes: decided.changes,
@@ -167,12 +168,6 @@ async function undoing(replica: Replica, missionId: string, extent: Extent) {
 	const keys = replica.core.undoTouched(input);
 	const states = await readStates(replica, keys);
 	return { ...input, records: keys.map((key) => ({ ...key, state: stateOf(states.get(keyName(key))) })) };
-}
-
-/** The policy of a mission's agent, as this device knows it. */
-export async function readOverrides(replica: Replica, mission: Data): Promise<unknown> {
-	const agents = await replica.db.records.where('[app+table]').equals(['ai', 'aiAgents']).toArray();
-	return replica.core.overrides(mission, Object.fromEntries(agents.map(({ id, data }) => [id, data])));
 }
 
 async function readMission(replica: Replica, id: string): Promise<RecordState> {

@@ -46,8 +46,16 @@ export interface RunningRun {
 	missionId: string;
 	iterationId: string;
 	slot: string;
+	/** `queued`, `reading`, `thinking`, `writing`. */
 	phase: string;
+	/** Since when somebody is at it; missing while it waits. */
+	startedAt?: string | null;
+	/** A person has asked for its end. */
+	cancelling?: boolean;
 }
+
+/** After these a run is over. */
+const OVER = ['finished', 'failed', 'cancelled'];
 
 const underWay = $state<Record<string, RunningRun>>({});
 
@@ -132,6 +140,31 @@ export async function runNow(
 	return answer;
 }
 
+/** Take a run back that waits, or end the one that is under way; the record of its occurrence says so. */
+export async function cancelRun({ missionId, slot }: RunningRun): Promise<void> {
+	const path = `/ai/missions/${encodeURIComponent(missionId)}/runs/${encodeURIComponent(slot)}/cancel`;
+	await currentTokens().request(path, { method: 'POST' });
+	const run = underWay[missionId];
+	if (run?.slot === slot) underWay[missionId] = { ...run, cancelling: true };
+}
+
+/** Learn of a run that began before this device listened. Without network nothing is known, and nothing changes. */
+export async function lookForRuns(missionId: string): Promise<void> {
+	try {
+		const path = `/ai/missions/${encodeURIComponent(missionId)}/runs`;
+		const { running = [] } = await currentTokens().request<{ running?: Omit<RunningRun, 'missionId'>[] }>(path);
+		const [first] = running;
+		if (first) underWay[missionId] ??= { missionId, ...first };
+	} catch {
+		// the socket tells of the next one
+	}
+}
+
+/** What went to the model in a run and what came back; throws with code not_found where it isn't kept. */
+export function debugOf(missionId: string, iterationId: string): Promise<{ record: unknown }> {
+	return currentTokens().request(`/ai/missions/${encodeURIComponent(missionId)}/runs/${encodeURIComponent(iterationId)}/debug`);
+}
+
 /** What became of each occurrence, newest first. */
 export function runs(missionId: string): AiRun[] {
 	return runRows.rows
@@ -182,8 +215,9 @@ function asMission(row: Row): Mission {
 onReplica((replica) => {
 	if (!replica) return;
 	const stopBus = replica.bus.on('run', (run) => {
-		if (run.phase === 'finished' || run.phase === 'failed') delete underWay[run.missionId];
-		else underWay[run.missionId] = run;
+		const known = underWay[run.missionId];
+		if (OVER.includes(run.phase)) delete underWay[run.missionId];
+		else underWay[run.missionId] = { ...run, cancelling: known?.slot === run.slot && known.cancelling };
 	});
 	// the iteration, or the record of the occurrence, is the end of a run even where a notice was lost
 	const stopRows = replica.onRows((rows) => {

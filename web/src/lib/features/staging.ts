@@ -1,10 +1,11 @@
 import { liveQuery } from 'dexie';
 import type { Iteration, RecordState } from '../core/types';
 import type { ManaDb } from '../db/database';
-import { execute, readOverrides } from '../db/executor';
+import { execute } from '../db/executor';
 import type { Replica } from '../db/replica';
 import { primaryKey, stateOf, type RecordRow } from '../db/rows';
 import { storageError, storageUnreadable } from '../db/storage';
+import { overridesOf } from '../db/terms';
 import { oneAtATime } from '../sync/locks';
 import { waits } from './proposals.svelte';
 
@@ -91,7 +92,7 @@ export async function stageMission(replica: Replica, missionId: string, again?: 
 			if (again) await db.proposals.where('id').equals(again).and(waits).delete();
 			const known = await db.proposals.where('missionId').equals(missionId).toArray();
 			const have = Object.fromEntries(known.map(({ id, status }) => [id, status]));
-			const overrides = await readOverrides(replica, mission.data);
+			const overrides = await overridesOf(db, core, row.data);
 			const keys = core.touched({ missionId, mission, have, overrides });
 			const records = await db.records.bulkGet(keys.map(primaryKey));
 			const { proposals, closed } = core.stage({
