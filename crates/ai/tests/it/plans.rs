@@ -174,7 +174,13 @@ async fn missions_i5_automatic_steps_are_carried_out_in_the_same_push_as_the_ai(
     assert_eq!(record.data["text"], "It happened.");
     assert_eq!(
         record.meta["text"].actor,
-        Actor::ai(&id, &iteration.id, "For the record.")
+        Actor::agent(
+            &id,
+            &iteration.id,
+            "For the record.",
+            Some("default"),
+            Some("Mana")
+        )
     );
     assert_eq!(Some(record.meta["text"].at), iteration.finished_at);
 }
