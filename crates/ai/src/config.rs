@@ -19,8 +19,8 @@ pub struct RunnerConfig {
     pub llm_timeout: Duration,
     /// The largest answer that is read.
     pub max_answer_bytes: usize,
-    /// Characters of concept, context and inputs in a prompt.
-    pub prompt_chars: usize,
+    /// Tokens of concept, context, inputs and the agent’s words in a prompt, by estimate.
+    pub prompt_tokens: usize,
     /// How long runs under way may go on when the server stops.
     pub stop_grace: Duration,
     /// This process, among those that claim.
@@ -37,7 +37,7 @@ impl Default for RunnerConfig {
             model: "mana/reasoning".to_owned(),
             llm_timeout: Duration::from_secs(300),
             max_answer_bytes: 1 << 20,
-            prompt_chars: 32_000,
+            prompt_tokens: 8_000,
             stop_grace: Duration::from_secs(8),
             worker: "mana".to_owned(),
         }

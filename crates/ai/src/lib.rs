@@ -13,14 +13,17 @@ mod config;
 mod llm;
 mod load;
 mod occurrence;
+mod places;
 mod report;
+mod rounds;
 mod run;
 mod runner;
+mod spend;
 mod think;
 mod words;
 mod write;
 
 pub use config::RunnerConfig;
-pub use llm::{ChatAnswer, ChatRequest, Llm, LlmError};
+pub use llm::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};
 pub use report::TickReport;
 pub use runner::{Clock, Runner};

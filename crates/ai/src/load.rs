@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use mana_core::manifest::{FieldType, QueryContext, Registry};
-use mana_core::mission::{self, Input, Intent, Mission};
+use mana_core::mission::{self, Input, Intent, Mission, Terms, agent, cadence};
 use mana_core::planner::resolve::{self, Resolver};
 use mana_core::planner::{InputText, Pending};
 use mana_core::{Map, Micros, RecordKey, RecordState, Stamp};
@@ -15,12 +15,17 @@ use serde_json::Value;
 /// Waiting proposals that are looked at, the newest missions' first.
 const MOST_PENDING: usize = 100;
 
-/// A mission with its record.
+/// A mission with its record, and what it runs under.
 pub(crate) struct Loaded {
     pub mission: Mission,
     pub state: RecordState,
+    /// The mission's time zone, by name and by rules.
     pub zone_name: String,
     pub zone: TimeZone,
+    /// The account's, whose days the budgets count.
+    pub account_zone: TimeZone,
+    /// The mission's agent, and the person's settings.
+    pub terms: Terms,
 }
 
 /// The mission as it is now; none if it is gone.
@@ -41,12 +46,35 @@ pub(crate) async fn mission(
     let mission = Mission::parse(id, &state.data);
     let zone_name = mission.zone_name(Some(account_zone)).to_owned();
     let zone = mission.zone(Some(account_zone));
+    let terms = terms(store, scope, &mission).await?;
     Ok(Some(Loaded {
         mission,
         state,
         zone_name,
         zone,
+        account_zone: cadence::time_zone(account_zone).unwrap_or(TimeZone::UTC),
+        terms,
     }))
+}
+
+/// What a mission runs under, as its person has set it now.
+async fn terms(store: &dyn Store, scope: &Scope, mission: &Mission) -> Result<Terms> {
+    let wanted = mission.agent_id.as_deref().unwrap_or(agent::DEFAULT);
+    let mut agents = BTreeMap::new();
+    for id in BTreeSet::from([wanted, agent::DEFAULT]) {
+        let key = RecordKey::new(mission::APP, mission::AGENTS, id);
+        if let Some(state) = store.record(scope, &key).await? {
+            agents.insert(id, state);
+        }
+    }
+    let key = RecordKey::new(mission::APP, mission::SETTINGS, agent::SETTINGS_ID);
+    let settings = store.record(scope, &key).await?;
+    let settings = settings.filter(|state| !state.is_deleted());
+    Ok(Terms::of(
+        mission,
+        |id| agents.get(id).map(|state| &state.data),
+        settings.as_ref().map(|state| &state.data),
+    ))
 }
 
 /// What the prompt tells of the person's data.
@@ -124,7 +152,7 @@ fn words(
 }
 
 /// Records by module and table.
-type Tables = BTreeMap<(String, String), Vec<(String, RecordState)>>;
+pub(crate) type Tables = BTreeMap<(String, String), Vec<(String, RecordState)>>;
 
 async fn stored_rows(store: &dyn Store, scope: &Scope, inputs: &[Input]) -> Result<Tables> {
     let mut tables = Tables::new();
@@ -182,7 +210,7 @@ fn given_rows(given: &[Value]) -> Tables {
 }
 
 /// The titles of the records that these refer to.
-async fn titles(
+pub(crate) async fn titles(
     store: &dyn Store,
     registry: &Registry,
     scope: &Scope,

@@ -2,7 +2,6 @@
 
 use mana_core::mission::{AiRun, Iteration, MissionState, RunStatus, slot};
 use mana_core::planner::build::Attempt;
-use mana_core::policy::Overrides;
 use mana_core::staging;
 use mana_core::{Map, Micros, RecordKey, ids, mission};
 use mana_store::{Claim, Scope, StoreError, User};
@@ -14,7 +13,7 @@ use crate::occurrence::Occurrence;
 use crate::report::Outcome;
 use crate::runner::Inner;
 use crate::think::{Failure, Thought, think};
-use crate::words::{self, After};
+use crate::words::{self, After, Reason};
 use crate::write::{Batch, BatchError};
 
 /// Failures in a row after which a mission is paused.
@@ -89,7 +88,7 @@ enum Verdict {
     Planned(Iteration),
     Failed(Iteration),
     /// No iteration: a record alone says why.
-    Skipped(RunStatus, &'static str, String),
+    Skipped(RunStatus, Reason),
     /// The slot is planned already: only the schedule moves on.
     Settled,
 }
@@ -173,21 +172,17 @@ impl Run<'_> {
             };
         }
         if self.occurrence.too_late {
-            let verdict = Verdict::Skipped(
-                RunStatus::Missed,
-                "missed",
-                "Mana was not running at this time, and it is too late to make up for it."
-                    .to_owned(),
-            );
+            let verdict = Verdict::Skipped(RunStatus::Missed, words::too_late());
             return self.write(verdict, None).await;
         }
         let waiting = staging::open_steps(&self.inner.registry, mission, self.began);
         if waiting > 0 && self.occurrence.due.is_some() && !mission.overlap_allowed {
-            let verdict = Verdict::Skipped(
-                RunStatus::Skipped,
-                "waiting-for-review",
-                words::waiting(waiting),
-            );
+            let verdict = Verdict::Skipped(RunStatus::Skipped, words::waiting(waiting));
+            return self.write(verdict, None).await;
+        }
+        let most = self.loaded.terms.settings.max_open_proposals;
+        if waiting >= most as usize {
+            let verdict = Verdict::Skipped(RunStatus::Skipped, words::too_many_open(waiting, most));
             return self.write(verdict, None).await;
         }
 
@@ -196,12 +191,8 @@ impl Run<'_> {
             Some(interrupted) if interrupted >= MOST_INTERRUPTED => Thought {
                 model: None,
                 tokens: None,
-                result: Err(Failure {
-                    code: "interrupted".to_owned(),
-                    message: words::interrupted(interrupted),
-                    refused: Vec::new(),
-                    answered: false,
-                }),
+                cost: None,
+                result: Err(Failure::of(words::interrupted(interrupted))),
             },
             _ => {
                 let locale = &self.user.locale;
@@ -235,6 +226,10 @@ impl Run<'_> {
         self.loaded = now;
         let attempt = self.attempt(&thought).await?;
         let failure = match thought.result {
+            Err(failure) if failure.is_over_budget() => {
+                let verdict = Verdict::Skipped(RunStatus::Skipped, failure.reason());
+                return self.write_as(verdict, Some(attempt), planned_at).await;
+            }
             Err(failure) => failure,
             Ok(plan) => {
                 let verdict = Verdict::Planned(attempt.planned(plan));
@@ -262,7 +257,10 @@ impl Run<'_> {
     ) -> Result<Outcome, RunError> {
         let (after, _) = self.after_failure(planned_at, attempt.finished_at);
         let message = words::failure(&failure.message, after, &self.loaded.zone);
-        let iteration = attempt.failed(&failure.code, message, &failure.refused);
+        let mut iteration = attempt.failed(&failure.code, message, &failure.refused);
+        if let Some(error) = &mut iteration.error {
+            error.details = Some(words::after(failure.details.clone(), after));
+        }
         tracing::info!(
             mission = self.claim.mission_id,
             code = failure.code,
@@ -294,6 +292,7 @@ impl Run<'_> {
             .as_ref()
             .and_then(|state| state.data.get("attempts")?.as_u64())
             .unwrap_or(0);
+        let agent = &self.loaded.terms.agent;
         let before = self.loaded.mission.iteration(&id);
         let after_it = before
             .and_then(|iteration| iteration.updated_at)
@@ -310,8 +309,8 @@ impl Run<'_> {
                 .saturating_add(self.claim.attempts),
             model: thought.model.clone(),
             tokens: thought.tokens,
-            cost: None,
-            agent: None,
+            cost: thought.cost,
+            agent: Some((agent.id.clone(), agent.name.clone())),
         })
     }
 
@@ -355,7 +354,7 @@ impl Run<'_> {
                     .automatic_steps(
                         &mut iteration,
                         &self.claim.mission_id,
-                        &Overrides::default(),
+                        self.loaded.terms.overrides(),
                     )
                     .await?;
                 set.insert("iterations".into(), json!([iteration.to_value()]));
@@ -376,15 +375,13 @@ impl Run<'_> {
                     set.insert("pausedReason".into(), json!(reason));
                 }
                 if let Some(attempt) = &attempt {
-                    batch
-                        .run(
-                            &with_code(
-                                attempt.run(RunStatus::Failed, Some(error.message)),
-                                &error.code,
-                            ),
-                            true,
-                        )
-                        .await?;
+                    let reason = Reason {
+                        code: error.code.clone(),
+                        text: error.message,
+                        details: error.details,
+                    };
+                    let record = attempt.run(RunStatus::Failed, None);
+                    batch.run(&reason.on(record), true).await?;
                 }
                 Outcome::Failed {
                     code: error.code,
@@ -392,14 +389,15 @@ impl Run<'_> {
                     answered: false,
                 }
             }
-            Verdict::Skipped(status, code, reason) => {
-                let at = self.occurrence.due.unwrap_or(now);
-                batch
-                    .run(
-                        &self.record(&self.occurrence.slot, status, code, reason, at, now),
-                        true,
-                    )
-                    .await?;
+            Verdict::Skipped(status, reason) => {
+                let record = match &attempt {
+                    Some(attempt) => reason.on(attempt.run(status, None)),
+                    None => {
+                        let at = self.occurrence.due.unwrap_or(now);
+                        self.record(&self.occurrence.slot, status, reason, at, now)
+                    }
+                };
+                batch.run(&record, true).await?;
                 Outcome::Skipped
             }
             Verdict::Settled => Outcome::Nothing,
@@ -444,14 +442,7 @@ impl Run<'_> {
                 true => words::and_earlier(&missed, self.claim.due_at, &self.loaded.zone),
                 false => missed.clone(),
             };
-            let record = self.record(
-                &slot::due(*at),
-                RunStatus::Missed,
-                "missed",
-                reason,
-                *at,
-                now,
-            );
+            let record = self.record(&slot::due(*at), RunStatus::Missed, reason, *at, now);
             batch.run(&record, false).await?;
         }
         if moves {
@@ -459,14 +450,8 @@ impl Run<'_> {
                 .occurrence
                 .overlapped(&self.loaded.mission, &self.loaded.zone, now)
             {
-                let record = self.record(
-                    &slot::due(at),
-                    RunStatus::Skipped,
-                    "overlap",
-                    words::overlapped(),
-                    at,
-                    now,
-                );
+                let reason = words::overlapped();
+                let record = self.record(&slot::due(at), RunStatus::Skipped, reason, at, now);
                 batch.run(&record, false).await?;
             }
         }
@@ -477,17 +462,16 @@ impl Run<'_> {
         &self,
         slot: &str,
         status: RunStatus,
-        code: &str,
-        reason: String,
+        reason: Reason,
         at: Micros,
         now: Micros,
     ) -> AiRun {
-        let run = AiRun {
+        reason.on(AiRun {
             mission_id: self.claim.mission_id.clone(),
             slot: slot.to_owned(),
             status,
             code: None,
-            reason: Some(reason),
+            reason: None,
             details: None,
             started_at: at,
             finished_at: now,
@@ -496,8 +480,7 @@ impl Run<'_> {
             cost: None,
             model: None,
             extra: Map::new(),
-        };
-        with_code(run, code)
+        })
     }
 
     /// What happens after a failure now, and what is written for it.
@@ -551,9 +534,4 @@ impl Run<'_> {
         };
         self.inner.sync.hub().publish(&self.claim.user, notice);
     }
-}
-
-fn with_code(mut run: AiRun, code: &str) -> AiRun {
-    run.code = Some(code.to_owned());
-    run
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mana_core::Micros;
 use mana_core::manifest::Registry;
-use mana_store::{Accounts, Claim, Store};
+use mana_store::{Accounts, Claim, Ledger, Store};
 use mana_sync::Sync;
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::RunnerConfig;
 use crate::llm::Llm;
+use crate::places::AgentPlaces;
 use crate::report::{Outcome, TickReport};
 use crate::run;
 
@@ -36,6 +37,9 @@ pub(crate) struct Inner {
     pub llm: Arc<dyn Llm>,
     pub registry: Arc<Registry>,
     pub accounts: Arc<dyn Accounts>,
+    pub ledger: Arc<dyn Ledger>,
+    /// Runs of agents that limit themselves.
+    pub agents: AgentPlaces,
     pub config: RunnerConfig,
     pub clock: Clock,
     places: Arc<Semaphore>,
@@ -64,12 +68,14 @@ enum Take {
 impl Runner {
     /// A runner over these parts. Nothing runs before [`run_until`](Self::run_until) or
     /// [`tick`](Self::tick).
+    #[expect(clippy::too_many_arguments, reason = "each part once, by its type")]
     pub fn new(
         store: Arc<dyn Store>,
         sync: Sync,
         llm: Arc<dyn Llm>,
         registry: Arc<Registry>,
         accounts: Arc<dyn Accounts>,
+        ledger: Arc<dyn Ledger>,
         config: RunnerConfig,
         clock: Clock,
     ) -> Self {
@@ -80,6 +86,8 @@ impl Runner {
             llm,
             registry,
             accounts,
+            ledger,
+            agents: AgentPlaces::default(),
             config,
             clock,
             places,

@@ -1,8 +1,15 @@
 //! What a person reads about a run: what happened, that nothing was changed, what comes next.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use mana_core::Micros;
+use mana_core::mission::AiRun;
+use mana_core::{Map, Micros};
+use mana_store::{Measure, Over};
+use serde_json::{Value, json};
+
+use crate::spend::{Whose, dollars};
 
 /// What happens after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,40 +50,105 @@ pub(crate) fn paused(failures: u32, what: &str) -> String {
     )
 }
 
-/// An occurrence that was skipped because proposals wait.
-pub(crate) fn waiting(proposals: usize) -> String {
-    match proposals {
-        1 => "One proposal of this mission still waits for your decision, so nothing was planned on top of it.".to_owned(),
-        n => format!("{n} proposals of this mission still wait for your decision, so nothing was planned on top of them."),
+/// Why an occurrence did not run, or failed: for programs, for the person, and the figures for other languages.
+#[derive(Debug, Clone)]
+pub(crate) struct Reason {
+    pub code: String,
+    pub text: String,
+    pub details: Option<Map>,
+}
+
+impl Reason {
+    fn new(code: &str, text: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            text: text.into(),
+            details: None,
+        }
+    }
+
+    fn with(mut self, name: &str, figure: impl Into<Value>) -> Self {
+        self.details
+            .get_or_insert_default()
+            .insert(name.to_owned(), figure.into());
+        self
+    }
+
+    /// The record with this reason on it.
+    pub fn on(self, run: AiRun) -> AiRun {
+        AiRun {
+            code: Some(self.code),
+            reason: Some(self.text),
+            details: self.details,
+            ..run
+        }
     }
 }
 
+/// The figures of a failure, with what comes after it.
+pub(crate) fn after(details: Option<Map>, after: After) -> Map {
+    let mut details = details.unwrap_or_default();
+    let (next, more) = match after {
+        After::Retry(at) => ("retry", Some(("at", json!(at)))),
+        After::Next(at) => ("next", Some(("at", json!(at)))),
+        After::Paused(failures) => ("paused", Some(("failures", json!(failures)))),
+        After::Asked => ("asked", None),
+        After::Nothing => ("nothing", None),
+    };
+    details.insert("next".to_owned(), json!(next));
+    details.extend(more.map(|(name, figure)| (name.to_owned(), figure)));
+    details
+}
+
+/// An occurrence that was skipped because proposals wait.
+pub(crate) fn waiting(proposals: usize) -> Reason {
+    let text = match proposals {
+        1 => "One proposal of this mission still waits for your decision, so nothing was planned on top of it.".to_owned(),
+        n => format!("{n} proposals of this mission still wait for your decision, so nothing was planned on top of them."),
+    };
+    Reason::new("waiting-for-review", text).with("proposals", proposals)
+}
+
+/// An occurrence that can't be made up for any more.
+pub(crate) fn too_late() -> Reason {
+    let text = "Mana was not running at this time, and it is too late to make up for it.";
+    Reason::new("too-late", text)
+}
+
 /// An occurrence that passed while nothing ran.
-pub(crate) fn missed(made_up: bool) -> String {
+pub(crate) fn missed(made_up: bool) -> Reason {
     let then = if made_up {
         " One run made up for all that were missed."
     } else {
         ""
     };
-    format!("Mana was not running at this time.{then}")
+    let text = format!("Mana was not running at this time.{then}");
+    Reason::new("missed", text).with("madeUp", made_up)
 }
 
 /// The oldest record of many, which speaks for those before it.
-pub(crate) fn and_earlier(reason: &str, since: Micros, zone: &TimeZone) -> String {
-    format!(
-        "{reason} The same goes for every one before it since {}.",
+pub(crate) fn and_earlier(reason: &Reason, since: Micros, zone: &TimeZone) -> Reason {
+    let text = format!(
+        "{} The same goes for every one before it since {}.",
+        reason.text,
         moment(since, zone)
-    )
+    );
+    Reason {
+        text,
+        ..reason.clone()
+    }
+    .with("since", json!(since))
 }
 
 /// An occurrence that passed while the run before was going on.
-pub(crate) fn overlapped() -> String {
-    "The run before was still going on at this time.".to_owned()
+pub(crate) fn overlapped() -> Reason {
+    Reason::new("overlap", "The run before was still going on at this time.")
 }
 
 /// An occurrence whose attempts all ended in the middle.
-pub(crate) fn interrupted(attempts: u32) -> String {
-    format!("Mana was interrupted {attempts} times in the middle of this run.")
+pub(crate) fn interrupted(attempts: u32) -> Reason {
+    let text = format!("Mana was interrupted {attempts} times in the middle of this run.");
+    Reason::new("interrupted", text).with("attempts", attempts)
 }
 
 /// A plan that the log doesn't take.
@@ -93,6 +165,72 @@ pub(crate) fn all_refused(reasons: &[String]) -> String {
             reasons.len(),
             reasons.join(" ")
         ),
+    }
+}
+
+/// A model that says nothing for longer than anything may take.
+pub(crate) fn no_answer(patience: Duration) -> String {
+    let minutes = patience.as_secs().div_ceil(60);
+    format!("The model gave no answer within {minutes} minutes.")
+}
+
+/// An answer as it goes back to the model, which takes no empty one.
+pub(crate) fn nothing(text: &str) -> &str {
+    if text.trim().is_empty() {
+        "(nothing)"
+    } else {
+        text
+    }
+}
+
+/// To the model, when nothing more is read for it.
+pub(crate) fn read_enough() -> &'static str {
+    "You have read enough. Propose what you have, then hand in your plan."
+}
+
+/// A model that calls and calls, or talks, and never hands in.
+pub(crate) fn never_handed_in() -> String {
+    "The model neither proposed a step nor handed in a plan.".to_owned()
+}
+
+/// An occurrence that was skipped because a mission has more proposals waiting than it may.
+pub(crate) fn too_many_open(waiting: usize, most: u32) -> Reason {
+    let text = format!(
+        "{waiting} proposals of this mission wait for your decision, and {most} may. Decide on some, or allow more \
+         in the settings for missions."
+    );
+    Reason::new("too-many-open", text)
+        .with("proposals", waiting)
+        .with("most", most)
+}
+
+/// A budget that one more call would go over, in one run.
+pub(crate) fn over_run(whose: Whose, limit: u64, used: u64, wanted: u64) -> String {
+    format!(
+        "The {} allows {limit} tokens a run. {used} are used, and the next call may take {wanted}.",
+        budget_of(whose)
+    )
+}
+
+/// A budget that one more call would go over, on this day.
+pub(crate) fn over_day(whose: Whose, over: &Over, until: &str) -> String {
+    let amount = |amount: u64| match over.measure {
+        Measure::Tokens => format!("{amount} tokens"),
+        Measure::Money => format!("{:.2} US dollars", dollars(amount)),
+    };
+    format!(
+        "The {} allows {} a day. {} are used or set aside, and the next call doesn’t fit. The new day begins at {until}.",
+        budget_of(whose),
+        amount(over.limit),
+        amount(over.used),
+    )
+}
+
+fn budget_of(whose: Whose) -> &'static str {
+    match whose {
+        Whose::Mission => "mission’s budget",
+        Whose::Agent => "agent’s budget",
+        Whose::Person => "budget of all your missions",
     }
 }
 

@@ -98,7 +98,11 @@ impl<'a> Batch<'a> {
         mission_id: &str,
         overrides: &Overrides,
     ) -> Result<(), BatchError> {
-        let iteration_id = iteration.id.clone();
+        let id = iteration.id.clone();
+        let who = (
+            iteration.principal_id.clone(),
+            iteration.display_name.clone(),
+        );
         for step in &mut iteration.plan {
             let Intent::ToolCall { tool_name, params } = &step.intent else {
                 continue;
@@ -113,7 +117,14 @@ impl<'a> Batch<'a> {
                 Some(key) => self.state(&key).await?,
                 None => None,
             };
-            let actor = Actor::ai(mission_id, &iteration_id, &step.rationale).of_step(&step.id);
+            let actor = Actor::agent(
+                mission_id,
+                &id,
+                &step.rationale,
+                who.0.as_deref(),
+                who.1.as_deref(),
+            )
+            .of_step(&step.id);
             let done = tool
                 .operations(params, &step.id, target.as_ref())
                 .map_err(|problem| problem.message);

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError};
+use mana_core::planner::calls::ToolCall;
 use mana_core::planner::{Message, Role};
-use mana_llm::{Call, Gateway};
+use mana_llm::{Call, ChatCompletion, ErrorKind, Gateway, GatewayError};
+use serde_json::{Value, json};
 
 /// The gateway as the runner sees it.
 pub struct GatewayLlm(Arc<Gateway>);
@@ -20,21 +22,40 @@ impl GatewayLlm {
 #[async_trait]
 impl Llm for GatewayLlm {
     async fn chat(&self, request: ChatRequest) -> Result<ChatAnswer, LlmError> {
-        let messages = request.messages.into_iter().map(wire).collect();
+        let (timeout, max_bytes) = (request.timeout, request.max_bytes);
         let call = Call {
-            request: mana_llm::ChatRequest::new(request.model, messages),
-            timeout: Some(request.timeout),
-            max_bytes: Some(request.max_bytes),
+            request: asked(request),
+            timeout: Some(timeout),
+            max_bytes: Some(max_bytes),
         };
         match self.0.chat(call).await {
-            Ok(answer) => Ok(ChatAnswer {
-                text: answer.text(),
-                model: answer.resolved,
-                tokens: answer.usage.map(|usage| usage.total_tokens),
+            Ok(answer) => Ok(answered(answer)),
+            Err(error) => Err(LlmError {
+                refused: is_refused(&error),
+                ..LlmError::new(error.code(), error.message)
             }),
-            Err(error) => Err(LlmError::new(error.code(), error.message)),
         }
     }
+}
+
+/// A request in OpenAI's shape.
+fn asked(request: ChatRequest) -> mana_llm::ChatRequest {
+    let messages = request.messages.into_iter().map(wire).collect();
+    let mut asked = mana_llm::ChatRequest::new(request.model, messages);
+    if !request.functions.is_empty() {
+        let tools = request.functions.iter();
+        let tools = tools.map(|function| json!({ "type": "function", "function": function }));
+        asked.extra.insert("tools".to_owned(), tools.collect());
+    }
+    if let Some(schema) = request.schema {
+        // Not strict: OpenAI's strict form has no optional parameters. Servers of local models bind to any schema.
+        let format = json!({
+            "type": "json_schema",
+            "json_schema": { "name": "plan", "strict": false, "schema": schema },
+        });
+        asked.extra.insert("response_format".to_owned(), format);
+    }
+    asked
 }
 
 fn wire(message: Message) -> mana_llm::Message {
@@ -42,6 +63,68 @@ fn wire(message: Message) -> mana_llm::Message {
         Role::System => "system",
         Role::User => "user",
         Role::Assistant => "assistant",
+        Role::Tool => "tool",
     };
-    mana_llm::Message::text(role, message.content)
+    let mut wired = mana_llm::Message::text(role, message.content);
+    if let Some(id) = message.call_id {
+        wired
+            .extra
+            .insert("tool_call_id".to_owned(), Value::from(id));
+    }
+    if !message.calls.is_empty() {
+        let calls = message.calls.into_iter().map(|call| {
+            json!({
+                "id": call.id,
+                "type": "function",
+                "function": { "name": call.name, "arguments": call.arguments },
+            })
+        });
+        wired.extra.insert("tool_calls".to_owned(), calls.collect());
+    }
+    wired
+}
+
+fn answered(answer: ChatCompletion) -> ChatAnswer {
+    let calls = answer
+        .choices
+        .first()
+        .and_then(|choice| choice.message.extra.get("tool_calls")?.as_array())
+        .map(|calls| calls.iter().enumerate().map(call).collect())
+        .unwrap_or_default();
+    ChatAnswer {
+        text: answer.text(),
+        calls,
+        model: answer.resolved,
+        tokens: answer.usage.as_ref().map(|usage| usage.total_tokens),
+        prompt_tokens: answer.usage.as_ref().map(|usage| usage.prompt_tokens),
+    }
+}
+
+/// A call as the model made it. Some servers give it no id, or its arguments as JSON instead of text.
+fn call((index, call): (usize, &Value)) -> ToolCall {
+    let text = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        None | Some(Value::Null) => String::new(),
+        Some(other) => other.to_string(),
+    };
+    let id = text(call.get("id"));
+    let function = call.get("function");
+    let part = |name: &str| text(function.and_then(|function| function.get(name)));
+    ToolCall {
+        id: if id.is_empty() {
+            format!("call_{index}")
+        } else {
+            id
+        },
+        name: part("name"),
+        arguments: part("arguments"),
+    }
+}
+
+/// The server of the model says that the request is one that it can't serve.
+fn is_refused(error: &GatewayError) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::Http(400 | 404 | 405 | 415 | 422 | 501) | ErrorKind::InvalidRequest { .. }
+    )
 }

@@ -67,6 +67,7 @@ pub async fn serve(config: Config) -> Result<()> {
         Arc::new(GatewayLlm::new(gateway.clone())),
         registry.clone(),
         accounts,
+        ledger.clone(),
         runner_config(&config),
         Arc::new(clock::now),
     ));

@@ -81,7 +81,7 @@ impl Llm for Model {
         Ok(ChatAnswer {
             text,
             model: "sim/model".to_owned(),
-            tokens: None,
+            ..ChatAnswer::default()
         })
     }
 }
@@ -147,6 +147,7 @@ impl Backend {
             sync.clone(),
             llm.clone(),
             self.registry.clone(),
+            self.store.clone(),
             self.store.clone(),
             config,
             Arc::new(move || Micros(time.load(Ordering::SeqCst) + off.load(Ordering::SeqCst))),

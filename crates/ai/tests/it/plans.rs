@@ -174,7 +174,14 @@ async fn missions_i5_automatic_steps_are_carried_out_in_the_same_push_as_the_ai(
     assert_eq!(record.data["text"], "It happened.");
     assert_eq!(
         record.meta["text"].actor,
-        Actor::ai(&id, &iteration.id, "For the record.").of_step(&logged.id)
+        Actor::agent(
+            &id,
+            &iteration.id,
+            "For the record.",
+            Some("default"),
+            Some("Mana")
+        )
+        .of_step(&logged.id)
     );
     assert_eq!(
         json!(logged.replaced),

@@ -32,6 +32,7 @@ fn real_runner(world: &World, config: RunnerConfig) -> Arc<Runner> {
         world.llm.clone(),
         world.registry.clone(),
         world.store.clone(),
+        world.store.clone(),
         config,
         Arc::new(real_now),
     ))

@@ -1,14 +1,17 @@
 //! A server in small: store, sync, a clock that stands still, and a model that says what it is told to.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, Runner, RunnerConfig, TickReport};
+use mana_ai::{
+    ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts, Runner, RunnerConfig, TickReport,
+};
 use mana_core::manifest::Registry;
 use mana_core::mission::{AiRun, Iteration, Mission, RunStatus};
+use mana_core::planner::calls::ToolCall;
 use mana_core::{Map, Micros, RecordKey, RecordState};
 use mana_store::{
     Accounts, ChangesPage, ChangesQuery, Claim, NewUser, Push, Pushed, RunRequest, Scope,
@@ -47,9 +50,16 @@ pub fn say(text: &str) -> Said {
     Ok(text.to_owned())
 }
 
+/// An answer that is made from the request.
+type Obey = Box<dyn Fn(&ChatRequest) -> ChatAnswer + Send>;
+
 /// A model that answers by the mission's title, in the order that it is told to.
 pub struct TestLlm {
-    answers: Mutex<HashMap<String, VecDeque<Said>>>,
+    answers: Mutex<HashMap<String, VecDeque<Result<ChatAnswer, LlmError>>>>,
+    obeys: Mutex<Option<Obey>>,
+    facts: Mutex<ModelFacts>,
+    /// Tokens that a call takes.
+    takes: AtomicU64,
     pub requests: Mutex<Vec<ChatRequest>>,
     asked: Semaphore,
     gate: Semaphore,
@@ -59,6 +69,9 @@ impl TestLlm {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             answers: Mutex::default(),
+            obeys: Mutex::default(),
+            facts: Mutex::default(),
+            takes: AtomicU64::new(100),
             requests: Mutex::default(),
             asked: Semaphore::new(0),
             gate: Semaphore::new(Semaphore::MAX_PERMITS >> 1),
@@ -66,12 +79,52 @@ impl TestLlm {
     }
 
     pub fn will_say(&self, title: &str, said: Said) {
+        self.will_answer(title, said.map(|text| self.answer(text, Vec::new())));
+    }
+
+    /// Tool calls, by name and arguments.
+    pub fn will_call(&self, title: &str, calls: &[(&str, Value)]) {
+        let call = |(place, (name, arguments)): (usize, &(&str, Value))| ToolCall {
+            id: format!("call-{place}"),
+            name: (*name).to_owned(),
+            arguments: arguments.to_string(),
+        };
+        let calls = calls.iter().enumerate().map(call).collect();
+        self.will_answer(title, Ok(self.answer(String::new(), calls)));
+    }
+
+    /// From now on it answers by what it is asked.
+    pub fn obeys(&self, obey: impl Fn(&ChatRequest) -> ChatAnswer + Send + 'static) {
+        *self.obeys.lock().expect("unpoisoned") = Some(Box::new(obey));
+    }
+
+    /// What is known of it.
+    pub fn is(&self, facts: ModelFacts) {
+        *self.facts.lock().expect("unpoisoned") = facts;
+    }
+
+    /// How many tokens a call takes from now on.
+    pub fn takes(&self, tokens: u64) {
+        self.takes.store(tokens, Ordering::SeqCst);
+    }
+
+    fn answer(&self, text: String, calls: Vec<ToolCall>) -> ChatAnswer {
+        ChatAnswer {
+            text,
+            calls,
+            model: "test/model".to_owned(),
+            tokens: Some(self.takes.load(Ordering::SeqCst)),
+            prompt_tokens: None,
+        }
+    }
+
+    fn will_answer(&self, title: &str, answer: Result<ChatAnswer, LlmError>) {
         self.answers
             .lock()
             .expect("unpoisoned")
             .entry(title.to_owned())
             .or_default()
-            .push_back(said);
+            .push_back(answer);
     }
 
     /// From now on every call waits.
@@ -116,7 +169,14 @@ impl Llm for TestLlm {
             .iter()
             .map(|message| message.content.as_str())
             .collect();
+        let obeyed = {
+            let obeys = self.obeys.lock().expect("unpoisoned");
+            obeys.as_ref().map(|obey| obey(&request))
+        };
         self.requests.lock().expect("unpoisoned").push(request);
+        if let Some(obeyed) = obeyed {
+            return Ok(obeyed);
+        }
         self.asked.add_permits(1);
         let _open = self.gate.acquire().await.expect("the gate stays");
         let title = text
@@ -130,12 +190,11 @@ impl Llm for TestLlm {
             .expect("unpoisoned")
             .get_mut(&title)
             .and_then(VecDeque::pop_front);
-        let text = said.unwrap_or_else(|| task("Default"))?;
-        Ok(ChatAnswer {
-            text,
-            model: "test/model".to_owned(),
-            tokens: Some(100),
-        })
+        said.unwrap_or_else(|| task("Default").map(|text| self.answer(text, Vec::new())))
+    }
+
+    async fn facts(&self, _: &str) -> ModelFacts {
+        *self.facts.lock().expect("unpoisoned")
     }
 }
 
@@ -199,6 +258,7 @@ impl World {
             llm.clone(),
             registry.clone(),
             store.clone(),
+            store.clone(),
             config.clone(),
             Arc::new(move || Micros(world_clock.load(Ordering::SeqCst))),
         ));
@@ -228,6 +288,7 @@ impl World {
             sync,
             self.llm.clone(),
             self.registry.clone(),
+            self.store.clone(),
             self.store.clone(),
             RunnerConfig {
                 worker: "another".into(),
@@ -262,6 +323,8 @@ impl World {
             "op": op, "at": now, "actor": {"kind": "user"}});
         if op == "insert" {
             change["data"] = data;
+        } else if op == "delete" {
+            change["deletedAt"] = json!(now);
         } else {
             let fields = data.as_object().expect("fields").iter();
             change["fields"] = fields
@@ -306,6 +369,50 @@ impl World {
             .extend(more.as_object().expect("an object").clone());
         self.write("ai", "aiMissions", &id, "insert", data).await;
         id
+    }
+
+    /// Somebody else on the same server writes a record.
+    pub async fn stranger_writes(&self, app: &str, table: &str, id: &str, data: Value) {
+        let stranger = NewUser {
+            email: "b@example.org".into(),
+            name: "B".into(),
+            password_hash: "x".into(),
+            timezone: "UTC".into(),
+            locale: "en".into(),
+        };
+        let stranger = self.store.create_user(stranger, self.now()).await;
+        let scope = Scope::own(&stranger.expect("an account").id);
+        let change = json!({"appId": app, "table": table, "id": id, "op": "insert", "data": data,
+            "at": self.now(), "actor": {"kind": "user"}});
+        let push = AcceptPush {
+            client_id: "stranger".into(),
+            app: None,
+            changes: vec![change],
+            since: self.now().to_string(),
+            schema_version: None,
+            fence: None,
+            origin: Origin::Device,
+        };
+        let accepted = self.sync.accept(&scope, push, self.now()).await;
+        accepted.expect("a good push");
+    }
+
+    /// The person approves every open step.
+    pub async fn decide_all(&self, id: &str) {
+        for iteration in self.iterations(id).await {
+            let open = iteration.plan.iter().filter(|step| step.status.is_open());
+            let plan: Vec<Value> = open
+                .map(|step| {
+                    let mut step = json!(step);
+                    step["status"] = json!("approved");
+                    step["decidedAt"] = json!(self.now());
+                    step
+                })
+                .collect();
+            let element =
+                json!({"id": iteration.id, "startedAt": iteration.started_at, "plan": plan});
+            self.update(id, json!({"iterations": [element]})).await;
+        }
     }
 
     pub async fn update(&self, id: &str, set: Value) {

@@ -75,6 +75,10 @@ pub struct RunError {
     /// Which steps were refused and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
+    /// The figures and times in `message`, by name, for whoever says it in another language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<std::collections::BTreeMap<String, Value>>))]
+    pub details: Option<Map>,
     /// Fields of a later version.
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]

@@ -84,6 +84,7 @@ impl Attempt {
             code: code.to_owned(),
             message,
             steps: refused.iter().map(RefusedStep::sentence).collect(),
+            details: None,
             extra: Map::new(),
         };
         Iteration {

@@ -3,13 +3,19 @@
 
 mod answer;
 pub mod build;
+pub mod calls;
+pub mod fit;
 pub mod outline;
 pub mod parser;
 pub mod prompt;
 pub mod resolve;
 
-pub use parser::{Checks, Plan, PlannedStep, RefusedStep, Unusable, parse};
-pub use prompt::{InputText, Message, Pending, PromptParts, PromptTool, Role, prompt, repair};
+pub use parser::{
+    Checks, How, Plan, PlannedStep, RefusedStep, Settled, Unusable, check_steps, parse,
+};
+pub use prompt::{
+    InputText, Manner, Message, Pending, PromptParts, PromptTool, Role, prompt, repair,
+};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::answer;
-use super::prompt::MAX_STEPS;
+use super::prompt::Pending;
 use crate::Map;
 use crate::change::has_nul;
 use crate::manifest::{EffectOp, FieldType, Registry, ToolRef};
@@ -22,6 +22,8 @@ pub struct Checks<'a> {
     pub overrides: &'a Overrides,
     /// Whether a record is there, and not deleted.
     pub exists: &'a dyn Fn(&RecordKey) -> bool,
+    /// The most steps that a plan may have.
+    pub max_steps: usize,
 }
 
 /// A plan: the steps that can be proposed, and those that can't.
@@ -55,7 +57,7 @@ pub struct PlannedStep {
 pub struct RefusedStep {
     /// Its place in the model's answer, from 0.
     pub index: usize,
-    /// A word for programs: `unknown_tool`, `bad_params`, `no_rationale` …
+    /// A word for programs: `unknown_tool`, `bad_params`, `no_rationale`, `repeat`, `limit` …
     pub code: &'static str,
     /// What it was to do, if it said so.
     pub summary: String,
@@ -93,6 +95,104 @@ impl Unusable {
     }
 }
 
+/// A call that was settled a moment ago, and is not to be proposed again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// The tool.
+    pub tool_name: String,
+    /// Its parameters.
+    pub params: Map,
+    /// How.
+    pub how: How,
+}
+
+/// How a call was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It waits for a decision.
+    Waits,
+    /// The person refused it.
+    Refused,
+    /// The person approved it, and took it back.
+    Undone,
+}
+
+impl From<&Pending> for Settled {
+    fn from(pending: &Pending) -> Settled {
+        Settled {
+            tool_name: pending.tool_name.clone(),
+            params: pending.params.clone(),
+            how: How::Waits,
+        }
+    }
+}
+
+impl Plan {
+    /// The same without the steps that repeat what is settled or each other, and without those for which there is no
+    /// room among the waiting proposals. They are no faults of the plan: each stays in it as a note.
+    ///
+    /// `room` is how many steps may still wait for the person; `waits` says whether a tool's steps do.
+    pub fn tidied(self, settled: &[Settled], room: usize, waits: impl Fn(&str) -> bool) -> Plan {
+        let mut tidy = Plan {
+            summary: self.summary,
+            steps: Vec::new(),
+            refused: self.refused,
+        };
+        let mut waiting = 0;
+        for step in self.steps {
+            let call = essence(&step.tool_name, &step.params);
+            let same = |other: &Settled| essence(&other.tool_name, &other.params) == call;
+            let twice = |other: &PlannedStep| essence(&other.tool_name, &other.params) == call;
+            let how = settled.iter().find(|other| same(other)).map(|one| one.how);
+            let asks = waits(&step.tool_name);
+            let (code, reason) = match how {
+                Some(How::Waits) => ("repeat", "the same proposal waits for a decision already."),
+                Some(How::Refused) => ("repeat", "you refused the same proposal a moment ago."),
+                Some(How::Undone) => ("repeat", "you took the same change back a moment ago."),
+                None if tidy.steps.iter().any(twice) => ("repeat", "it is in this plan already."),
+                None if asks && waiting >= room => {
+                    ("limit", "too many proposals of this mission wait already.")
+                }
+                None => {
+                    waiting += usize::from(asks);
+                    tidy.steps.push(step);
+                    continue;
+                }
+            };
+            tidy.refused.push(RefusedStep {
+                index: step.index,
+                code,
+                summary: step.summary.chars().take(80).collect(),
+                reason: reason.to_owned(),
+            });
+        }
+        tidy.refused.sort_by_key(|step| step.index);
+        tidy
+    }
+}
+
+/// What two calls have in common that come to the same: the tool, and the parameters without case and spaces.
+fn essence(tool: &str, params: &Map) -> (String, Value) {
+    fn fold(value: &Value) -> Value {
+        match value {
+            Value::String(text) => {
+                let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
+                Value::from(words.join(" "))
+            }
+            Value::Array(items) => items.iter().map(fold).collect(),
+            Value::Object(fields) => Value::Object(
+                fields
+                    .iter()
+                    .filter(|(_, value)| !value.is_null())
+                    .map(|(name, value)| (name.clone(), fold(value)))
+                    .collect(),
+            ),
+            other => crate::merge::normalise(other),
+        }
+    }
+    (tool.to_owned(), fold(&Value::Object(params.clone())))
+}
+
 /// Reads a model's answer.
 pub fn parse(text: &str, checks: &Checks<'_>) -> Result<Plan, Unusable> {
     let value = answer::json(text)?;
@@ -111,23 +211,36 @@ pub fn parse(text: &str, checks: &Checks<'_>) -> Result<Plan, Unusable> {
             ));
         }
     };
-    if steps.len() > MAX_STEPS {
+    if steps.len() > checks.max_steps {
         return Err(Unusable::new(
             "too_many_steps",
             format!(
-                "The model’s plan has {} steps; at most {MAX_STEPS} are allowed.",
-                steps.len()
+                "The model’s plan has {} steps; at most {} are allowed.",
+                steps.len(),
+                checks.max_steps
             ),
         ));
     }
-    let mut parsed = Plan {
+    Ok(Plan {
         summary: line(plan.get("summary")),
-        ..Plan::default()
-    };
+        ..check_steps(steps, checks)
+    })
+}
+
+/// A plan of these steps, each as a plan's answer has it, without a summary.
+pub fn check_steps(steps: &[Value], checks: &Checks<'_>) -> Plan {
+    let mut checked = Plan::default();
     for (index, value) in steps.iter().enumerate() {
-        match step(index, value, checks) {
-            Ok(step) => parsed.steps.push(step),
-            Err((code, reason)) => parsed.refused.push(RefusedStep {
+        let result = match index < checks.max_steps {
+            true => step(index, value, checks),
+            false => Err((
+                "limit",
+                format!("a plan has at most {} steps.", checks.max_steps),
+            )),
+        };
+        match result {
+            Ok(step) => checked.steps.push(step),
+            Err((code, reason)) => checked.refused.push(RefusedStep {
                 index,
                 code,
                 summary: line(value.get("summary")).chars().take(80).collect(),
@@ -135,7 +248,12 @@ pub fn parse(text: &str, checks: &Checks<'_>) -> Result<Plan, Unusable> {
             }),
         }
     }
-    Ok(parsed)
+    checked
+}
+
+/// The summary of a plan, as it is kept.
+pub fn summary(text: &str) -> String {
+    line(Some(&Value::from(text)))
 }
 
 type Reason = (&'static str, String);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::Map;
 use crate::manifest::{QueryContext, Registry};
-use crate::mission::{Input, Intent, Mission, StepStatus, cadence::time_zone};
+use crate::mission::{Agent, Input, Intent, Mission, StepStatus, cadence::time_zone};
 use crate::planner::build::Attempt;
 use crate::planner::resolve::Resolver;
 use crate::policy::{Overrides, Policy};
@@ -45,7 +45,11 @@ struct Setting {
     inputs: Vec<InputText>,
     pending: Vec<Pending>,
     locale: &'static str,
-    budget_chars: usize,
+    budget_tokens: usize,
+    context_tokens: Option<usize>,
+    agent: Agent,
+    manner: Manner,
+    max_steps: usize,
 }
 
 impl Setting {
@@ -57,7 +61,11 @@ impl Setting {
             inputs: Vec::new(),
             pending: Vec::new(),
             locale: "en",
-            budget_chars: 20_000,
+            budget_tokens: 5_000,
+            context_tokens: None,
+            agent: Agent::builtin(),
+            manner: Manner::Fenced,
+            max_steps: 5,
         }
     }
 
@@ -74,7 +82,11 @@ impl Setting {
             inputs: &self.inputs,
             notes: &[],
             pending: &self.pending,
-            budget_chars: self.budget_chars,
+            budget_tokens: self.budget_tokens,
+            context_tokens: self.context_tokens,
+            agent: &self.agent,
+            manner: self.manner,
+            max_steps: self.max_steps,
         });
         messages
             .iter()
@@ -102,6 +114,7 @@ fn check<'a>(
         registry,
         overrides,
         exists: known,
+        max_steps: 5,
     }
 }
 
@@ -236,7 +249,11 @@ fn missions_p6_another_run_has_another_fence() {
             inputs: &[],
             notes: &[],
             pending: &[],
-            budget_chars: 1_000,
+            budget_tokens: 250,
+            context_tokens: None,
+            agent: &setting.agent,
+            manner: Manner::Fenced,
+            max_steps: 5,
         });
         let text = messages[1].content.clone();
         text.split("<<<CONCEPT-").nth(1).expect("a concept")[..16].to_owned()
@@ -252,7 +269,7 @@ fn missions_p7_the_budget_cuts_the_longest_text_first_and_says_so() {
         input("long", &"a".repeat(5_000)),
         input("short", "kept whole"),
     ];
-    setting.budget_chars = 1_000;
+    setting.budget_tokens = 250;
     let text = setting.text();
     assert!(
         text.contains("short concept") && text.contains("kept whole"),
@@ -281,6 +298,106 @@ fn missions_p7_the_budget_cuts_the_longest_text_first_and_says_so() {
 
     setting.inputs.clear();
     assert!(!setting.text().contains("cut here"));
+}
+
+#[test]
+fn missions_p7_a_small_model_gets_a_small_prompt() {
+    let mut setting = Setting::new(mission(json!({})));
+    setting.inputs = vec![input("long", &"word ".repeat(20_000))];
+    setting.budget_tokens = 1_000_000;
+    let whole = fit::tokens(&setting.text());
+    assert!(whole > 25_000, "{whole}");
+    setting.context_tokens = Some(16_000);
+    let cut = fit::tokens(&setting.text());
+    assert!((8_000..16_000).contains(&cut), "{cut}");
+    assert!(setting.text().contains("[cut here: "));
+}
+
+#[test]
+fn missions_p5_what_nobody_sees_in_a_text_does_not_reach_the_model() {
+    let mut setting = Setting::new(mission(json!({"title": "Plan\u{202e} it"})));
+    let hidden: String = "obey"
+        .chars()
+        .filter_map(|c| char::from_u32(0xE0000 + c as u32))
+        .collect();
+    setting.inputs.push(input(
+        "n1",
+        &format!("Mi\u{200b}lk{hidden}\u{7} 👩\u{200d}🌾\tand bread"),
+    ));
+    let text = setting.text();
+    assert!(text.contains("Milk 👩\u{200d}🌾\tand bread\n"), "{text}");
+    assert!(text.contains("Title: Plan it\n"), "{text}");
+}
+
+#[test]
+fn missions_g6_the_agent_speaks_in_the_prompt_and_its_memory_is_data() {
+    let mut setting = Setting::new(mission(json!({})));
+    setting.agent.name = "Flora".into();
+    setting.agent.role = "Gardener".into();
+    setting.agent.system_prompt = "Think in seasons.".into();
+    setting.agent.memory = "Clay soil.".into();
+    let text = setting.text();
+    assert!(text.starts_with("You are Flora (Gardener). "), "{text}");
+    assert!(
+        text.contains("# How the person wants you to work\nThink in seasons.\n"),
+        "{text}"
+    );
+    let memory = text
+        .split("# What you keep in mind from earlier\n")
+        .nth(1)
+        .expect("the memory");
+    assert!(memory.starts_with("<<<DATA-"), "{memory}");
+}
+
+#[test]
+fn missions_l2_repeats_and_what_has_no_room_become_notes() {
+    let planned = |index: usize, title: &str| PlannedStep {
+        index,
+        summary: title.into(),
+        tool_name: "create_task".into(),
+        params: object(json!({"title": title, "dueDate": null})),
+        rationale: "r".into(),
+    };
+    let settled = |title: &str, how| Settled {
+        tool_name: "create_task".into(),
+        params: object(json!({"title": title})),
+        how,
+    };
+    let plan = Plan {
+        summary: "S".into(),
+        steps: ["Milk", "Bread", "Eggs", "Tea", "Salt"]
+            .into_iter()
+            .enumerate()
+            .map(|(index, title)| planned(index, title))
+            .collect(),
+        refused: Vec::new(),
+    };
+    let known = [
+        settled(" MILK", How::Waits),
+        settled("bread", How::Refused),
+        settled("eggs!", How::Refused),
+        settled("tea", How::Undone),
+    ];
+    let left = |room: usize, waits: bool| {
+        let tidy = plan.clone().tidied(&known, room, |_| waits);
+        let kept: Vec<_> = tidy.steps.iter().map(|step| step.index).collect();
+        let notes: Vec<_> = tidy
+            .refused
+            .iter()
+            .map(|step| (step.index, step.code))
+            .collect();
+        (kept, notes)
+    };
+    let repeats = [(0, "repeat"), (1, "repeat"), (3, "repeat")];
+    assert_eq!(left(9, true), (vec![2, 4], repeats.to_vec()));
+    assert_eq!(
+        left(0, false),
+        (vec![2, 4], repeats.to_vec()),
+        "what needs no decision always fits"
+    );
+    let mut full = repeats.to_vec();
+    full.push((4, "limit"));
+    assert_eq!(left(1, true), (vec![2], full));
 }
 
 #[test]

@@ -1492,6 +1492,10 @@ export interface components {
         RunError: {
             /** @description A word for programs: `timeout`, `truncated`, `unknown_tool` … */
             code: string;
+            /** @description The figures and times in `message`, by name, for whoever says it in another language. */
+            details?: {
+                [key: string]: unknown;
+            };
             /** @description What happened, that nothing was changed, what to do. */
             message: string;
             /** @description Which steps were refused and why. */

@@ -1,0 +1,265 @@
+//! What a run may spend: set aside before each call, corrected after it. Rules MISSIONS B3–B6.
+
+use std::time::Duration;
+
+use mana_core::mission::{Budget, budget};
+use mana_core::planner::fit;
+use mana_core::{Map, Micros, ids};
+use mana_store::{
+    CallStatus, Claim, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, Tags,
+};
+use serde_json::json;
+
+use crate::llm::{ChatAnswer, ChatRequest, LlmError, ModelFacts};
+use crate::load::Loaded;
+use crate::think::Failure;
+use crate::words;
+
+/// Tokens that are set aside for an answer.
+const ANSWER_TOKENS: u64 = 2_000;
+
+/// The calls of a run, as its budgets see them.
+pub(crate) struct Purse<'a> {
+    ledger: &'a dyn Ledger,
+    claim: &'a Claim,
+    loaded: &'a Loaded,
+    facts: ModelFacts,
+    /// Calls so far.
+    calls: usize,
+    /// Tokens so far, counted by the models or estimated.
+    used: u64,
+    /// What they cost, in millionths of a US dollar, as far as there is a price.
+    micros_usd: Option<u64>,
+}
+
+/// Whose budget does not reach.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Mission,
+    Agent,
+    Person,
+}
+
+impl Whose {
+    fn word(self) -> &'static str {
+        match self {
+            Whose::Mission => "mission",
+            Whose::Agent => "agent",
+            Whose::Person => "person",
+        }
+    }
+}
+
+/// Something set aside for a call.
+pub(crate) struct Held {
+    id: String,
+    prompt: u64,
+}
+
+impl<'a> Purse<'a> {
+    pub fn new(
+        ledger: &'a dyn Ledger,
+        claim: &'a Claim,
+        loaded: &'a Loaded,
+        facts: ModelFacts,
+    ) -> Self {
+        Self {
+            ledger,
+            claim,
+            loaded,
+            facts,
+            calls: 0,
+            used: 0,
+            micros_usd: None,
+        }
+    }
+
+    /// Tokens so far, none before the first call.
+    pub fn tokens(&self) -> Option<u64> {
+        (self.calls > 0).then_some(self.used)
+    }
+
+    /// What they cost, in US dollars.
+    pub fn cost(&self) -> Option<f64> {
+        self.micros_usd.map(|micros| micros as f64 / 1_000_000.0)
+    }
+
+    /// The budgets that hold, each with its account in the ledger.
+    fn budgets(&self) -> [(Whose, String, &Budget); 3] {
+        let terms = &self.loaded.terms;
+        let (user, mission) = (&self.claim.user, &self.claim.mission_id);
+        [
+            (
+                Whose::Mission,
+                format!("mission:{user}/{mission}"),
+                &terms.budget,
+            ),
+            (
+                Whose::Agent,
+                format!("agent:{user}/{}", terms.agent.id),
+                &terms.agent.budget,
+            ),
+            (
+                Whose::Person,
+                format!("user:{user}"),
+                &terms.settings.budget,
+            ),
+        ]
+    }
+
+    /// Sets aside what a call may take, or says whose budget does not reach.
+    pub async fn reserve(
+        &mut self,
+        request: &ChatRequest,
+        now: Micros,
+        longest: Duration,
+    ) -> mana_store::Result<Result<Held, Failure>> {
+        let prompt = prompt_tokens(request);
+        let tokens = prompt + ANSWER_TOKENS;
+        for (whose, _, budget) in self.budgets() {
+            if let Some(limit) = budget.tokens_per_run
+                && self.used + tokens > limit
+            {
+                return Ok(Err(self.over_run(whose, limit, tokens)));
+            }
+        }
+        let (start, next) = budget::day(now, &self.loaded.account_zone);
+        let lines = self.budgets().map(|(_, account, budget)| Line {
+            account,
+            since: start,
+            tokens_limit: budget.tokens_per_day,
+            micros_usd_limit: budget.micros_usd_per_day(),
+        });
+        // An attempt's calls have ids of their own: those of one that was interrupted stay as they were set aside.
+        let call = format!("{}:{}", self.claim.token, self.calls);
+        let slot = ids::iteration_id(&self.claim.mission_id, &self.claim.slot);
+        let id = ids::derive(&format!("{}/{slot}", self.claim.user), &call);
+        self.calls += 1;
+        let reservation = Reservation {
+            id: id.clone(),
+            lines: lines.into(),
+            tokens,
+            micros_usd: self.facts.micros_usd(prompt, ANSWER_TOKENS).unwrap_or(0),
+            expires_at: now.plus(i64::try_from(longest.as_micros()).unwrap_or(i64::MAX / 2)),
+            tags: Tags {
+                user: self.claim.user.clone(),
+                mission: Some(self.claim.mission_id.clone()),
+                agent: Some(self.loaded.terms.agent.id.clone()),
+                key: None,
+                model: request.model.clone(),
+            },
+        };
+        Ok(match self.ledger.reserve(now, reservation).await? {
+            Reserved::Ok => Ok(Held { id, prompt }),
+            Reserved::Over(over) => {
+                self.calls -= 1;
+                Err(self.over_day(&over, next))
+            }
+        })
+    }
+
+    /// Corrects what was set aside to what was used. `facts` are those of the model that answered.
+    pub async fn settle(
+        &mut self,
+        held: Held,
+        answer: &Result<ChatAnswer, LlmError>,
+        facts: ModelFacts,
+    ) -> mana_store::Result<()> {
+        let (prompt, completion, model, status) = match answer {
+            Ok(answer) => {
+                let all = answer.tokens.unwrap_or(u64::MAX);
+                let prompt = answer.prompt_tokens.unwrap_or(held.prompt).min(all);
+                let completion = match answer.tokens {
+                    Some(all) => all - prompt,
+                    None => answer_tokens(answer),
+                };
+                (prompt, completion, answer.model.clone(), CallStatus::Ok)
+            }
+            // One that was cut off has read the prompt; one that was refused has not.
+            Err(error) => {
+                let read = matches!(
+                    error.code.as_str(),
+                    "timeout" | "provider_timeout" | "answer_cut_off" | "answer_too_large"
+                );
+                let prompt = if read { held.prompt } else { 0 };
+                (prompt, 0, String::new(), CallStatus::Failed)
+            }
+        };
+        self.used += prompt + completion;
+        let micros = facts.micros_usd(prompt, completion);
+        if let Some(micros) = micros {
+            self.micros_usd = Some(self.micros_usd.unwrap_or(0) + micros);
+        }
+        let actual = Settlement {
+            prompt_tokens: prompt,
+            completion_tokens: completion,
+            micros_usd: micros.unwrap_or(0),
+            model,
+            status,
+        };
+        self.ledger.settle(&held.id, actual).await?;
+        Ok(())
+    }
+
+    fn over_run(&self, whose: Whose, limit: u64, wanted: u64) -> Failure {
+        let details = json!({"of": whose.word(), "measure": "tokens", "per": "run",
+            "limit": limit, "used": self.used, "wanted": wanted});
+        let message = words::over_run(whose, limit, self.used, wanted);
+        Failure::over_budget(message, object(details))
+    }
+
+    fn over_day(&self, over: &Over, next: Micros) -> Failure {
+        let whose = self
+            .budgets()
+            .into_iter()
+            .find(|(_, account, _)| *account == over.account)
+            .map_or(Whose::Person, |(whose, _, _)| whose);
+        let (measure, limit, used) = match over.measure {
+            Measure::Tokens => ("tokens", json!(over.limit), json!(over.used)),
+            Measure::Money => (
+                "money",
+                json!(dollars(over.limit)),
+                json!(dollars(over.used)),
+            ),
+        };
+        let details = json!({"of": whose.word(), "measure": measure, "per": "day",
+            "limit": limit, "used": used, "until": next});
+        let until = words::moment(next, &self.loaded.account_zone);
+        let message = words::over_day(whose, over, &until);
+        Failure::over_budget(message, object(details))
+    }
+}
+
+pub(crate) fn dollars(micros: u64) -> f64 {
+    micros as f64 / 1_000_000.0
+}
+
+fn prompt_tokens(request: &ChatRequest) -> u64 {
+    let said: usize = request
+        .messages
+        .iter()
+        .map(|message| {
+            let calls = message.calls.iter();
+            let calls: usize = calls.map(|call| fit::tokens(&call.arguments)).sum();
+            fit::tokens(&message.content) + calls
+        })
+        .sum();
+    let given = [json!(request.functions), json!(request.schema)];
+    let given: usize = given.iter().map(|one| fit::tokens(&one.to_string())).sum();
+    (said + given) as u64
+}
+
+fn answer_tokens(answer: &ChatAnswer) -> u64 {
+    let calls = answer.calls.iter();
+    let calls: usize = calls
+        .map(|call| fit::tokens(&call.name) + fit::tokens(&call.arguments))
+        .sum();
+    (fit::tokens(&answer.text) + calls) as u64
+}
+
+fn object(value: serde_json::Value) -> Map {
+    match value {
+        serde_json::Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
