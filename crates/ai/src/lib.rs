@@ -12,11 +12,14 @@
 mod config;
 mod llm;
 mod load;
+mod meters;
 mod occurrence;
+mod places;
 mod report;
 mod run;
 mod runner;
 mod think;
+mod watch;
 mod words;
 mod write;
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use mana_core::manifest::{FieldType, QueryContext, Registry};
-use mana_core::mission::{self, Input, Intent, Mission};
+use mana_core::mission::agent::{DEFAULT as DEFAULT_AGENT, SETTINGS_ID};
+use mana_core::mission::{self, AGENTS, Agent, Input, Intent, Mission, SETTINGS, Settings, slot};
 use mana_core::planner::resolve::{self, Resolver};
 use mana_core::planner::{InputText, Pending};
 use mana_core::{Map, Micros, RecordKey, RecordState, Stamp};
@@ -49,6 +50,28 @@ pub(crate) async fn mission(
     }))
 }
 
+/// Whether the person wants to see what goes to models.
+pub(crate) async fn wants_debug(store: &dyn Store, scope: &Scope) -> Result<bool> {
+    let key = RecordKey::new(mission::APP, SETTINGS, SETTINGS_ID);
+    let settings = store.record(scope, &key).await?;
+    let settings = settings.filter(|state| !state.is_deleted());
+    Ok(settings.is_some_and(|state| Settings::parse(&state.data).debug))
+}
+
+/// How many missions of a mission's agent may run at a time, and the agent's id; none if any number may.
+pub(crate) async fn agent_places(
+    store: &dyn Store,
+    scope: &Scope,
+    mission: &Mission,
+) -> Result<Option<(String, usize)>> {
+    let id = mission.agent_id.as_deref().unwrap_or(DEFAULT_AGENT);
+    let key = RecordKey::new(mission::APP, AGENTS, id);
+    let agent = store.record(scope, &key).await?;
+    let agent = agent.filter(|state| !state.is_deleted());
+    let most = agent.and_then(|state| Agent::parse(id, &state.data).concurrency);
+    Ok(most.map(|most| (id.to_owned(), most as usize)))
+}
+
 /// What the prompt tells of the person's data.
 #[derive(Default)]
 pub(crate) struct Reading {
@@ -84,6 +107,11 @@ pub(crate) async fn reading(
     let context = store
         .record(scope, &RecordKey::new("context", "documents", "context"))
         .await?;
+    if let Some(due) = slot::time(&claim.slot).filter(|_| slot::is_backfill(&claim.slot)) {
+        reading
+            .notes
+            .push(crate::words::backfill(due, &loaded.zone));
+    }
     reading.context = resolve::context_document(context.as_ref()).map(str::to_owned);
     reading.pending = pending(store, scope).await?;
     Ok(reading)

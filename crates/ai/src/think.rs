@@ -27,6 +27,7 @@ pub(crate) struct Thought {
 }
 
 /// Why there is no plan.
+#[derive(Clone)]
 pub(crate) struct Failure {
     pub code: String,
     /// What happened, for the person.

@@ -74,6 +74,19 @@ pub(crate) fn overlapped() -> String {
     "The run before was still going on at this time.".to_owned()
 }
 
+/// A run that its person didn't want any more.
+pub(crate) fn cancelled() -> String {
+    "You cancelled this run. Nothing was changed.".to_owned()
+}
+
+/// What a run for a time that is past is told in its prompt.
+pub(crate) fn backfill(due: Micros, zone: &TimeZone) -> String {
+    format!(
+        "This run makes up for the one of {}: plan as it would have been planned then, as far as that still makes sense.",
+        moment(due, zone)
+    )
+}
+
 /// An occurrence whose attempts all ended in the middle.
 pub(crate) fn interrupted(attempts: u32) -> String {
     format!("Mana was interrupted {attempts} times in the middle of this run.")

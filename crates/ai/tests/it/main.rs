@@ -3,6 +3,7 @@
 
 mod asked;
 mod failures;
+mod fair;
 mod once;
 mod plans;
 mod schedule;

@@ -20,7 +20,7 @@ export interface BusEvents {
 	/** A session that had ended goes on: someone signed in again. */
 	signedIn: Record<never, never>;
 	/** A run on the server began or ended. */
-	run: { missionId: string; iterationId: string; slot: string; phase: string };
+	run: { missionId: string; iterationId: string; slot: string; phase: string; startedAt?: string };
 }
 
 type Name = keyof BusEvents;

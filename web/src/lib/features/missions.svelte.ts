@@ -182,7 +182,7 @@ function asMission(row: Row): Mission {
 onReplica((replica) => {
 	if (!replica) return;
 	const stopBus = replica.bus.on('run', (run) => {
-		if (run.phase === 'finished' || run.phase === 'failed') delete underWay[run.missionId];
+		if (['finished', 'failed', 'cancelled'].includes(run.phase)) delete underWay[run.missionId];
 		else underWay[run.missionId] = run;
 	});
 	// the iteration, or the record of the occurrence, is the end of a run even where a notice was lost

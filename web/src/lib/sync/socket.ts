@@ -7,7 +7,7 @@ export type SocketMessage =
 	| { type: 'auth-ok' }
 	| { type: 'pong' }
 	| { type: 'sync-available'; appId?: string; tables?: string[] }
-	| { type: 'run'; missionId: string; iterationId: string; slot: string; phase: string };
+	| { type: 'run'; missionId: string; iterationId: string; slot: string; phase: string; startedAt?: string };
 
 export interface SocketOptions {
 	clientId: string;
