@@ -6,10 +6,15 @@ pub mod ceiling;
 pub mod client;
 pub mod crash;
 pub mod leaks;
+pub mod missions;
+pub mod night;
 pub mod order;
+pub mod plot;
 mod reader;
 pub mod report;
+pub mod runner;
 pub mod server;
 pub mod sync;
+pub mod upstream;
 
 pub use server::On;

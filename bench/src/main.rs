@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use mana_bench::{On, crash, leaks, order, sync};
+use mana_bench::{On, crash, leaks, night, order, runner, sync};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
@@ -46,6 +47,36 @@ enum Command {
         #[arg(long, default_value_t = 100_000)]
         changes: u64,
         /// Which ones
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// What missions cost the server: nothing due, a hundred due, ten thousand due
+    Runner {
+        /// Missions in the schedule of the large one
+        #[arg(long, default_value_t = 200_000)]
+        missions: u64,
+        /// Rows in the log of the large one
+        #[arg(long, default_value_t = 2_000_000)]
+        rows: u64,
+        /// Due at once
+        #[arg(long, default_value_t = 10_000)]
+        due: u64,
+        /// Where the plot goes
+        #[arg(long)]
+        plot: Option<PathBuf>,
+    },
+    /// Three servers on one Postgres, kill -9 and wrong clocks: does every mission run once?
+    Night {
+        /// Missions, due at random moments
+        #[arg(long, default_value_t = 2_000)]
+        missions: u64,
+        /// For how long they are due
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
+        /// Kills
+        #[arg(long, default_value_t = 200)]
+        kills: u32,
+        /// Who, where and when
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -91,6 +122,39 @@ fn run(cli: Cli) -> Result<()> {
             Command::Order { changes, seed } => {
                 let changes = usize::try_from(changes)?;
                 println!("{}", order::run(&binary, changes, seed).await?);
+                Ok(())
+            }
+            Command::Runner {
+                missions,
+                rows,
+                due,
+                plot,
+            } => {
+                let size = runner::Size {
+                    missions,
+                    rows,
+                    due: usize::try_from(due)?,
+                };
+                let report = runner::run(&binary, on, size, plot.as_deref()).await?;
+                print!("{report}");
+                report.verdict()
+            }
+            Command::Night {
+                missions,
+                seconds,
+                kills,
+                seed,
+            } => {
+                let night = night::Night {
+                    missions: usize::try_from(missions)?,
+                    seconds,
+                    kills,
+                    lease: Duration::from_secs(60),
+                    failures: 2,
+                    most_delay: Some(Duration::from_secs(1)),
+                    seed,
+                };
+                println!("{}", night::run(&binary, &night).await?);
                 Ok(())
             }
             Command::Leaks { attempts, seed } => {

@@ -1,5 +1,6 @@
 //! A real server of its own, and the database below it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -31,6 +32,7 @@ pub struct Home {
     binary: PathBuf,
     dir: TempDir,
     database: Option<(Arc<Cluster>, String)>,
+    settings: BTreeMap<String, String>,
 }
 
 impl Home {
@@ -41,6 +43,19 @@ impl Home {
             On::Postgres => Some(Arc::new(block_in_place(Cluster::durable))),
         };
         Home::with(binary, cluster)
+    }
+
+    /// For the servers that are started from now on.
+    pub fn set(&mut self, name: &str, value: impl ToString) {
+        self.settings.insert(name.to_owned(), value.to_string());
+    }
+
+    /// A data directory of its own over the same Postgres database, with the same settings: another server's.
+    pub fn another_server(&self) -> Result<Home> {
+        let mut home = Home::with(&self.binary, None)?;
+        home.database = self.database.clone();
+        home.settings = self.settings.clone();
+        Ok(home)
     }
 
     /// Another one, on the same cluster where there is one.
@@ -70,6 +85,7 @@ impl Home {
             binary,
             dir,
             database,
+            settings: BTreeMap::new(),
         })
     }
 
@@ -127,6 +143,7 @@ impl Home {
             .env("MANA_LISTEN", "127.0.0.1:0")
             .env("MANA_SIGNUP", "open")
             .env("TICK_ENABLED", "false")
+            .envs(&self.settings)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -7,8 +7,10 @@ use anyhow::{Result, bail};
 pub fn run(args: &[String]) -> Result<()> {
     match args.first().map(String::as_str) {
         Some("start") => test::bench_start(),
-        Some("sync" | "crash" | "leaks" | "order") => load(args),
-        other => bail!("no bench named {other:?}; there are: start, sync, crash, leaks, order"),
+        Some("sync" | "crash" | "leaks" | "order" | "runner" | "night") => load(args),
+        other => bail!(
+            "no bench named {other:?}; there are: start, sync, crash, leaks, order, runner, night"
+        ),
     }
 }
 

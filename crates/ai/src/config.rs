@@ -11,6 +11,8 @@ pub struct RunnerConfig {
     pub tick_interval: Duration,
     /// Runs under way at once.
     pub parallel: usize,
+    /// Runs of one person under way at once.
+    pub per_user: usize,
     /// How long a claim lasts that nobody renews. A crashed run is tried again after it.
     pub lease: Duration,
     /// The model for missions that name none.
@@ -32,8 +34,9 @@ impl Default for RunnerConfig {
         Self {
             enabled: true,
             tick_interval: Duration::from_secs(60),
-            parallel: 4,
-            lease: Duration::from_secs(120),
+            parallel: 64,
+            per_user: 4,
+            lease: Duration::from_secs(60),
             model: "mana/reasoning".to_owned(),
             llm_timeout: Duration::from_secs(300),
             max_answer_bytes: 1 << 20,

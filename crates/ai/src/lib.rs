@@ -12,6 +12,7 @@
 mod config;
 mod llm;
 mod load;
+mod meters;
 mod occurrence;
 mod places;
 mod report;
@@ -20,6 +21,7 @@ mod run;
 mod runner;
 mod spend;
 mod think;
+mod watch;
 mod words;
 mod write;
 

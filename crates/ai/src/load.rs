@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use mana_core::manifest::{FieldType, QueryContext, Registry};
-use mana_core::mission::{self, Input, Intent, Mission, Terms, agent, cadence};
+use mana_core::mission::{self, Input, Intent, Mission, Terms, agent, cadence, slot};
 use mana_core::planner::resolve::{self, Resolver};
 use mana_core::planner::{InputText, Pending};
 use mana_core::{Map, Micros, RecordKey, RecordState, Stamp};
@@ -112,6 +112,11 @@ pub(crate) async fn reading(
     let context = store
         .record(scope, &RecordKey::new("context", "documents", "context"))
         .await?;
+    if let Some(due) = slot::time(&claim.slot).filter(|_| slot::is_backfill(&claim.slot)) {
+        reading
+            .notes
+            .push(crate::words::backfill(due, &loaded.zone));
+    }
     reading.context = resolve::context_document(context.as_ref()).map(str::to_owned);
     reading.pending = pending(store, scope).await?;
     Ok(reading)

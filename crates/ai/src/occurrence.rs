@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use mana_core::Micros;
-use mana_core::mission::{Mission, cadence, slot};
+use mana_core::mission::{self, Mission, cadence, slot};
 use mana_store::Claim;
 
 /// Occurrences that get a record each; earlier ones are summed up in the oldest of these.
@@ -32,7 +32,9 @@ impl Occurrence {
     /// What a claim is about at a time. Of several that were missed the newest is run.
     pub fn of(claim: &Claim, mission: &Mission, zone: &TimeZone, now: Micros) -> Self {
         let retry = mission.retry_slot.as_ref() == Some(&claim.slot);
-        let Some(millis) = slot::time(&claim.slot) else {
+        // One that is made up for is asked for like any other, and leaves the schedule alone.
+        let Some(millis) = slot::time(&claim.slot).filter(|_| !slot::is_backfill(&claim.slot))
+        else {
             return Self {
                 slot: claim.slot.clone(),
                 due: None,
@@ -61,7 +63,9 @@ impl Occurrence {
         if run != due && !passed.earlier {
             missed.insert(0, due);
         }
-        let late = Duration::from_micros(now.0.saturating_sub(run.0).max(0).unsigned_abs());
+        // What is to wait is not late before it has waited.
+        let from = run.plus(mission::jitter(mission, run));
+        let late = Duration::from_micros(now.0.saturating_sub(from.0).max(0).unsigned_abs());
         let allowed = mission
             .catch_up_minutes
             .map(|minutes| GRACE.max(Duration::from_secs(u64::from(minutes) * 60)));
@@ -122,6 +126,7 @@ mod tests {
             attempts: 1,
             due_at: Micros(0),
             requested,
+            cancelled: false,
         }
     }
 

@@ -33,7 +33,20 @@ impl TickReport {
         }
     }
 
-    pub(crate) fn add(&mut self, outcome: Outcome) {
+    /// Adds runs that ended, in a panic too.
+    pub(crate) fn extend<E>(&mut self, ended: impl IntoIterator<Item = Result<Outcome, E>>) {
+        for run in ended {
+            match run {
+                Ok(outcome) => self.add(outcome),
+                Err(_) => {
+                    let message = "panic: a run ended unexpectedly";
+                    self.errors.push(message.to_owned());
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Planned => {
                 self.plans_produced += 1;
@@ -47,7 +60,7 @@ impl TickReport {
                 self.parse_failures += usize::from(answered);
                 self.errors.push(format!("{code}: mission {mission_id}"));
             }
-            Outcome::Skipped | Outcome::Nothing => self.skipped += 1,
+            Outcome::Skipped | Outcome::Cancelled | Outcome::Nothing => self.skipped += 1,
             Outcome::Unwritten {
                 code,
                 mission_id,
@@ -75,6 +88,8 @@ pub(crate) enum Outcome {
     },
     /// A record of why it did not run is in the log.
     Skipped,
+    /// Its person cancelled it; a record says so.
+    Cancelled,
     /// There was nothing to do: the mission is gone, or the slot is planned already.
     Nothing,
     /// Nothing is in the log; the slot is tried again when the lease ends, or by who took it over.

@@ -4,8 +4,8 @@ use mana_core::mission::{AiRun, Iteration, MissionState, RunStatus, slot};
 use mana_core::planner::build::Attempt;
 use mana_core::staging;
 use mana_core::{Map, Micros, RecordKey, ids, mission};
-use mana_store::{Claim, Scope, StoreError, User};
-use mana_sync::{AcceptPush, Notice, Origin, RunPhase, SyncError};
+use mana_store::{Claim, RunPhase, Scope, StoreError, User};
+use mana_sync::{AcceptPush, Origin, SyncError};
 use serde_json::json;
 
 use crate::load::{self, Loaded};
@@ -13,6 +13,7 @@ use crate::occurrence::Occurrence;
 use crate::report::Outcome;
 use crate::runner::Inner;
 use crate::think::{Failure, Thought, think};
+use crate::watch::Watch;
 use crate::words::{self, After, Reason};
 use crate::write::{Batch, BatchError};
 
@@ -24,6 +25,9 @@ const FIRST_RETRY_MICROS: i64 = 60_000_000;
 
 /// Attempts that ended in the middle, after which the run counts as failed.
 const MOST_INTERRUPTED: u32 = 3;
+
+/// How often a result is made anew because its person wrote to the mission meanwhile.
+const MOST_LOOKS: usize = 8;
 
 /// The client id of the runner's pushes.
 const CLIENT: &str = "mana-runner";
@@ -59,6 +63,14 @@ impl RunError {
         }
     }
 
+    /// The mission was written between the look at it and the push: another look makes it good.
+    fn is_moved(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(StoreError::Moved) | Self::Sync(SyncError::Store(StoreError::Moved))
+        )
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::Store(StoreError::LeaseLost)
@@ -74,6 +86,9 @@ impl RunError {
 struct Run<'a> {
     inner: &'a Inner,
     claim: &'a Claim,
+    watch: &'a Watch,
+    /// Its person doesn't want it any more.
+    cancelled: bool,
     scope: Scope,
     user: User,
     loaded: Loaded,
@@ -94,10 +109,35 @@ enum Verdict {
 }
 
 /// Brings a claimed run to its end.
-pub(crate) async fn run(inner: &Inner, claim: &Claim) -> Outcome {
-    start(inner, claim)
-        .await
-        .unwrap_or_else(|error| unwritten(claim, &error, false))
+pub(crate) async fn run(inner: &Inner, claim: &Claim, watch: &Watch) -> Outcome {
+    bring(inner, claim, watch, false).await
+}
+
+/// Ends a claimed run that its person doesn't want any more: its occurrence gets a record that says so.
+pub(crate) async fn cancelled(inner: &Inner, claim: &Claim, watch: &Watch) -> Outcome {
+    let outcome = bring(inner, claim, watch, true).await;
+    match outcome {
+        Outcome::Skipped => {
+            watch.tell(RunPhase::Cancelled).await;
+            Outcome::Cancelled
+        }
+        // It had ended, by a hair.
+        outcome => {
+            watch.tell(RunPhase::Finished).await;
+            outcome
+        }
+    }
+}
+
+async fn bring(inner: &Inner, claim: &Claim, watch: &Watch, cancelled: bool) -> Outcome {
+    let mut looks = 1;
+    loop {
+        match start(inner, claim, watch, cancelled).await {
+            Ok(outcome) => return outcome,
+            Err(error) if error.is_moved() && looks < MOST_LOOKS => looks += 1,
+            Err(error) => return unwritten(claim, &error, false),
+        }
+    }
 }
 
 /// A run that left nothing in the log. Its claim stays until the lease ends, which is the pause before
@@ -115,7 +155,12 @@ fn unwritten(claim: &Claim, error: &RunError, planned: bool) -> Outcome {
     }
 }
 
-async fn start(inner: &Inner, claim: &Claim) -> Result<Outcome, RunError> {
+async fn start(
+    inner: &Inner,
+    claim: &Claim,
+    watch: &Watch,
+    cancelled: bool,
+) -> Result<Outcome, RunError> {
     let scope = Scope::own(&claim.user);
     let began = (inner.clock)();
     let Some(user) = inner.accounts.user(&claim.user).await? else {
@@ -133,10 +178,12 @@ async fn start(inner: &Inner, claim: &Claim) -> Result<Outcome, RunError> {
     };
     let occurrence = Occurrence::of(claim, &loaded.mission, &loaded.zone, began);
     let scheduled = mission::schedule_row(&claim.mission_id, &loaded.state)
-        .is_some_and(|row| row.slot() == claim.slot);
+        .is_some_and(|row| row.slot == claim.slot);
     let run = Run {
         inner,
         claim,
+        watch,
+        cancelled,
         scope,
         user,
         loaded,
@@ -144,6 +191,7 @@ async fn start(inner: &Inner, claim: &Claim) -> Result<Outcome, RunError> {
         scheduled,
         began,
     };
+    watch.occurrence(&run.occurrence.slot, run.iteration_id());
     run.go().await
 }
 
@@ -163,13 +211,17 @@ impl Run<'_> {
             Some(_) => self.scheduled || failed_before,
         };
         if !wanted {
-            return drop_run(self.inner, self.claim).await;
+            return self.settled().await;
         }
         if before.is_some() && !failed_before {
             return match self.scheduled {
                 true => self.write(Verdict::Settled, None).await,
-                false => drop_run(self.inner, self.claim).await,
+                false => self.settled().await,
             };
+        }
+        if self.cancelled {
+            let verdict = Verdict::Skipped(RunStatus::Skipped, words::cancelled());
+            return self.write(verdict, None).await;
         }
         if self.occurrence.too_late {
             let verdict = Verdict::Skipped(RunStatus::Missed, words::too_late());
@@ -186,7 +238,10 @@ impl Run<'_> {
             return self.write(verdict, None).await;
         }
 
-        self.tell(RunPhase::Started);
+        self.watch.tell(RunPhase::Reading).await;
+        if self.loaded.terms.settings.debug {
+            self.watch.keep_rounds();
+        }
         let thought = match self.claim.attempts.checked_sub(1) {
             Some(interrupted) if interrupted >= MOST_INTERRUPTED => Thought {
                 model: None,
@@ -211,37 +266,63 @@ impl Run<'_> {
         self.conclude(thought).await
     }
 
+    /// Ends a run that has nothing to do.
+    async fn settled(&self) -> Result<Outcome, RunError> {
+        let outcome = drop_run(self.inner, self.claim).await?;
+        self.watch.tell(RunPhase::Finished).await;
+        Ok(outcome)
+    }
+
     /// Makes an iteration of a thought, and writes it.
     async fn conclude(mut self, thought: Thought) -> Result<Outcome, RunError> {
-        let reload = load::mission(
-            self.inner.store.as_ref(),
-            &self.scope,
-            &self.claim.mission_id,
-            &self.user.timezone,
-        );
-        let Some(now) = reload.await? else {
-            return drop_run(self.inner, self.claim).await;
-        };
+        self.watch.tell(RunPhase::Writing).await;
         let planned_at = self.loaded.mission.next_run_at;
-        self.loaded = now;
-        let attempt = self.attempt(&thought).await?;
-        let failure = match thought.result {
+        let mut looks = 1;
+        loop {
+            let reload = load::mission(
+                self.inner.store.as_ref(),
+                &self.scope,
+                &self.claim.mission_id,
+                &self.user.timezone,
+            );
+            let Some(now) = reload.await? else {
+                return self.settled().await;
+            };
+            self.loaded = now;
+            match self.hand_in(&thought, planned_at).await {
+                Err(error) if error.is_moved() && looks < MOST_LOOKS => looks += 1,
+                // Not once more from the beginning: the model has been asked.
+                Err(error) if error.is_moved() => {
+                    return Ok(unwritten(self.claim, &error, thought.result.is_ok()));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn hand_in(
+        &self,
+        thought: &Thought,
+        planned_at: Option<Micros>,
+    ) -> Result<Outcome, RunError> {
+        let attempt = self.attempt(thought).await?;
+        let failure = match &thought.result {
             Err(failure) if failure.is_over_budget() => {
-                let verdict = Verdict::Skipped(RunStatus::Skipped, failure.reason());
+                let verdict = Verdict::Skipped(RunStatus::Skipped, failure.clone().reason());
                 return self.write_as(verdict, Some(attempt), planned_at).await;
             }
-            Err(failure) => failure,
+            Err(failure) => failure.clone(),
             Ok(plan) => {
-                let verdict = Verdict::Planned(attempt.planned(plan));
+                let verdict = Verdict::Planned(attempt.planned(plan.clone()));
                 let written = self
                     .write_as(verdict, Some(attempt.clone()), planned_at)
                     .await;
                 match written {
-                    Ok(outcome) => return Ok(outcome),
-                    Err(error) => match error.reason() {
+                    Err(error) if !error.is_moved() => match error.reason() {
                         Some(reason) => Failure::unwritable(reason),
                         None => return Ok(unwritten(self.claim, &error, true)),
                     },
+                    written => return written,
                 }
             }
         };
@@ -329,7 +410,13 @@ impl Run<'_> {
         let now = attempt
             .as_ref()
             .map_or_else(|| (self.inner.clock)(), |attempt| attempt.finished_at);
-        let seed = ids::derive(&self.iteration_id(), &self.claim.token.to_string());
+        // What a cancelled run was about to write may be stored by now: this is something else, not a replay.
+        let token = format!(
+            "{}{}",
+            self.claim.token,
+            if self.cancelled { ":cancelled" } else { "" }
+        );
+        let seed = ids::derive(&self.iteration_id(), &token);
         let mut batch = Batch::new(
             self.inner.store.as_ref(),
             &self.inner.registry,
@@ -413,7 +500,7 @@ impl Run<'_> {
             changes: batch.into_values(),
             since: now.to_string(),
             schema_version: None,
-            fence: Some(self.claim.fence()),
+            fence: Some(self.claim.fence().having_seen(&self.loaded.state)),
             origin: Origin::Runner,
         };
         self.inner
@@ -421,9 +508,9 @@ impl Run<'_> {
             .accept(&self.scope, push, (self.inner.clock)())
             .await?;
         match outcome {
-            Outcome::Planned => self.tell(RunPhase::Finished),
-            Outcome::Failed { .. } => self.tell(RunPhase::Failed),
-            _ => {}
+            Outcome::Failed { .. } => self.watch.tell(RunPhase::Failed).await,
+            _ if self.cancelled => {}
+            _ => self.watch.tell(RunPhase::Finished).await,
         }
         Ok(outcome)
     }
@@ -523,15 +610,5 @@ impl Run<'_> {
 
     fn iteration_id(&self) -> String {
         ids::iteration_id(&self.claim.mission_id, &self.occurrence.slot)
-    }
-
-    fn tell(&self, phase: RunPhase) {
-        let notice = Notice::Run {
-            mission_id: self.claim.mission_id.clone(),
-            iteration_id: self.iteration_id(),
-            slot: self.occurrence.slot.clone(),
-            phase,
-        };
-        self.inner.sync.hub().publish(&self.claim.user, notice);
     }
 }

@@ -5,24 +5,24 @@ use std::time::Duration;
 
 use mana_core::Micros;
 use mana_core::manifest::Registry;
-use mana_store::{Accounts, Claim, Ledger, Store};
+use mana_store::{Accounts, Claim, Lease, Ledger, Scope, Store, Take, UserId};
 use mana_sync::Sync;
-use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinError;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::config::RunnerConfig;
 use crate::llm::Llm;
+use crate::meters;
 use crate::places::AgentPlaces;
 use crate::report::{Outcome, TickReport};
 use crate::run;
+use crate::watch::{Watch, WatchedLlm, Watches};
 
 /// The shortest sleep between two looks at the schedule that found nothing to claim.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(250);
-
-/// How many claims are looked at to find the requests among them, while nothing runs by itself.
-const REQUESTS_LOOKED_FOR: usize = 1_000;
 
 /// How long runs may take to give their slots back.
 const RELEASE_WITHIN: Duration = Duration::from_secs(3);
@@ -42,6 +42,7 @@ pub(crate) struct Inner {
     pub agents: AgentPlaces,
     pub config: RunnerConfig,
     pub clock: Clock,
+    watches: Arc<Watches>,
     places: Arc<Semaphore>,
     freed: Notify,
     /// Runs under way give their slots back.
@@ -58,12 +59,8 @@ pub struct Runner {
     closing: CancellationToken,
 }
 
-/// Which claims are taken.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Take {
-    All,
-    RequestsOnly,
-}
+/// How a run's task ended.
+type Ended = Result<Outcome, JoinError>;
 
 impl Runner {
     /// A runner over these parts. Nothing runs before [`run_until`](Self::run_until) or
@@ -80,6 +77,11 @@ impl Runner {
         clock: Clock,
     ) -> Self {
         let places = Arc::new(Semaphore::new(config.parallel.max(1)));
+        let watches = Arc::new(Watches::default());
+        let llm = Arc::new(WatchedLlm {
+            llm,
+            watches: watches.clone(),
+        });
         let inner = Inner {
             store,
             sync,
@@ -90,6 +92,7 @@ impl Runner {
             agents: AgentPlaces::default(),
             config,
             clock,
+            watches,
             places,
             freed: Notify::new(),
             abandon: CancellationToken::new(),
@@ -110,6 +113,7 @@ impl Runner {
     /// Runs everything that is due and answers when that has ended. During another tick it answers at
     /// once with `overlap-skipped`. A caller that goes away leaves the runs going on.
     pub async fn tick(&self) -> TickReport {
+        meters::ticked();
         let now = (self.inner.clock)();
         let Ok(_ticking) = self.ticking.try_lock() else {
             return TickReport::overlapping(now);
@@ -118,7 +122,9 @@ impl Runner {
             scanned_at: now,
             ..TickReport::default()
         };
-        let mut runs: Vec<JoinHandle<Outcome>> = Vec::new();
+        // A person's further runs wait for those that are under way.
+        let (done, mut ended) = mpsc::unbounded_channel();
+        let mut under_way = 0_usize;
         while !self.closing.is_cancelled() {
             let Ok(first) = self.inner.places.clone().acquire_owned().await else {
                 break;
@@ -127,7 +133,7 @@ impl Runner {
             while let Ok(more) = self.inner.places.clone().try_acquire_owned() {
                 places.push(more);
             }
-            let claims = match self.claim(now, places.len(), Take::All).await {
+            let claims = match self.claim(now, places.len(), false).await {
                 Ok(claims) => claims,
                 Err(error) => {
                     tracing::error!("the schedule can't be read: {error}");
@@ -138,48 +144,50 @@ impl Runner {
                 }
             };
             if claims.is_empty() {
-                break;
+                drop(places);
+                if under_way == 0 {
+                    break;
+                }
+                report.extend(ended.recv().await);
+                under_way -= 1;
+                continue;
             }
             report.due_mission_count += claims.len();
-            runs.extend(
-                claims
-                    .into_iter()
-                    .zip(places)
-                    .map(|(claim, place)| self.begin(claim, place)),
-            );
-        }
-        for run in runs {
-            match run.await {
-                Ok(outcome) => report.add(outcome),
-                Err(error) => {
-                    tracing::error!("a run ended in a panic: {error}");
-                    report
-                        .errors
-                        .push("panic: a run ended unexpectedly".to_owned());
-                }
+            under_way += claims.len();
+            for (claim, place) in claims.into_iter().zip(places) {
+                self.begin(claim, place, Some(done.clone()));
             }
         }
+        drop(done);
+        while let Some(run) = ended.recv().await {
+            report.extend([run]);
+        }
         report
+    }
+
+    /// Ends the run of a mission, if it is under way here.
+    pub fn cancel(&self, user: &UserId, mission_id: &str) {
+        if let Some(watch) = self.inner.watches.of(user, mission_id) {
+            watch.cancelled.cancel();
+        }
     }
 
     /// Runs what is due and what is asked for until told to stop; then lets runs end for a while and
     /// gives the others' slots back.
     pub async fn run_until(self: Arc<Self>, shutdown: CancellationToken) {
-        let config = &self.inner.config;
-        let take = if config.enabled {
-            Take::All
-        } else {
-            Take::RequestsOnly
-        };
+        let requested_only = !self.inner.config.enabled;
+        let mut cancelled = self.inner.sync.cancelled();
         while !shutdown.is_cancelled() {
-            if let Err(error) = self.begin_due(take).await {
+            if let Err(error) = self.begin_due(requested_only).await {
                 tracing::error!("the schedule can't be read: {error}");
             }
-            let wait = self.until_next(take).await;
+            let wait = self.until_next(requested_only).await;
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = self.inner.sync.schedule_changed().notified() => {}
                 () = self.inner.freed.notified() => {}
+                // One that is missed is heard of when the lease is prolonged.
+                Ok((user, mission_id)) = cancelled.recv() => self.cancel(&user, &mission_id),
                 () = sleep(wait) => {}
             }
         }
@@ -214,7 +222,7 @@ impl Runner {
     }
 
     /// Begins as many runs as there is room for.
-    async fn begin_due(&self, take: Take) -> mana_store::Result<()> {
+    async fn begin_due(&self, requested_only: bool) -> mana_store::Result<()> {
         let mut places = Vec::new();
         while let Ok(place) = self.inner.places.clone().try_acquire_owned() {
             places.push(place);
@@ -224,26 +232,29 @@ impl Runner {
         }
         let now = (self.inner.clock)();
         for (claim, place) in self
-            .claim(now, places.len(), take)
+            .claim(now, places.len(), requested_only)
             .await?
             .into_iter()
             .zip(places)
         {
-            drop(self.begin(claim, place));
+            self.begin(claim, place, None);
         }
         Ok(())
     }
 
     /// How long there is nothing to do.
-    async fn until_next(&self, take: Take) -> Duration {
+    async fn until_next(&self, requested_only: bool) -> Duration {
         let longest = self.inner.config.tick_interval;
         if self.inner.places.available_permits() == 0 {
             return longest;
         }
         let now = (self.inner.clock)();
-        match self.inner.store.next_wake().await {
+        let began = Instant::now();
+        let wake = self.inner.store.next_wake().await;
+        meters::looked_ahead(began.elapsed());
+        match wake {
             // What is due already runs only when somebody asks.
-            Ok(Some(at)) if take == Take::RequestsOnly && at <= now => longest,
+            Ok(Some(at)) if requested_only && at <= now => longest,
             Ok(Some(at)) => {
                 let ahead = Duration::from_micros(at.0.saturating_sub(now.0).max(0).unsigned_abs());
                 ahead.max(SHORTEST_SLEEP).min(longest)
@@ -256,36 +267,51 @@ impl Runner {
         }
     }
 
-    async fn claim(&self, now: Micros, most: usize, take: Take) -> mana_store::Result<Vec<Claim>> {
+    async fn claim(
+        &self,
+        now: Micros,
+        limit: usize,
+        requested_only: bool,
+    ) -> mana_store::Result<Vec<Claim>> {
         let _claiming = self.claiming.lock().await;
         let Inner { store, config, .. } = self.inner.as_ref();
-        let until = self.inner.lease_until();
-        if take == Take::All {
-            return store.claim_due(&config.worker, now, until, most).await;
-        }
-        let mut kept = Vec::new();
-        for claim in store
-            .claim_due(&config.worker, now, until, REQUESTS_LOOKED_FOR)
-            .await?
-        {
-            if claim.requested && kept.len() < most {
-                kept.push(claim);
-            } else {
-                store.release(&claim).await?;
-            }
-        }
-        Ok(kept)
+        let take = Take {
+            worker: config.worker.clone(),
+            now,
+            lease_until: self.inner.lease_until(),
+            limit,
+            per_user: config.per_user.max(1),
+            requested_only,
+        };
+        let began = Instant::now();
+        let claims = store.claim_due(&take).await?;
+        meters::passed(claims.len(), began.elapsed());
+        Ok(claims)
     }
 
     /// Begins a run in a task of its own, so that nobody who goes away takes it along.
-    fn begin(&self, claim: Claim, place: OwnedSemaphorePermit) -> JoinHandle<Outcome> {
+    fn begin(
+        &self,
+        claim: Claim,
+        place: OwnedSemaphorePermit,
+        done: Option<mpsc::UnboundedSender<Ended>>,
+    ) {
         let inner = self.inner.clone();
         tokio::spawn(async move {
-            let outcome = inner.hold(&claim).await;
+            let held = inner.clone();
+            let span = tracing::info_span!(
+                target: "trace", "run", mission = claim.mission_id, slot = claim.slot, attempts = claim.attempts
+            );
+            let run = async move { held.hold(&claim).await };
+            let ended = tokio::spawn(run.instrument(span)).await;
             drop(place);
             inner.freed.notify_one();
-            outcome
-        })
+            if let Err(error) = &ended {
+                tracing::error!("a run ended in a panic: {error}");
+            }
+            // Nobody waits where no tick began it.
+            done.map(|done| done.send(ended));
+        });
     }
 
     fn places(&self) -> usize {
@@ -296,32 +322,61 @@ impl Runner {
 impl Inner {
     /// A run for as long as its claim is held.
     async fn hold(&self, claim: &Claim) -> Outcome {
-        tokio::select! {
-            outcome = run::run(self, claim) => outcome,
-            () = self.keep(claim) => Outcome::Unwritten {
+        let now = (self.clock)();
+        let began = Instant::now();
+        let watched = self.watches.begin(&self.sync, claim, now);
+        let watch = watched.watch.as_ref();
+        meters::begun(claim, now);
+        meters::under_way(self.watches.len());
+        if claim.cancelled {
+            watch.cancelled.cancel();
+        }
+        let outcome = tokio::select! {
+            biased;
+            () = watch.cancelled.cancelled() => run::cancelled(self, claim, watch).await,
+            () = self.abandon.cancelled() => self.give_back(claim).await,
+            outcome = run::run(self, claim, watch) => outcome,
+            () = self.keep(claim, watch) => Outcome::Unwritten {
                 code: "lease-lost".to_owned(),
                 mission_id: claim.mission_id.clone(),
                 planned: false,
             },
-            () = self.abandon.cancelled() => {
-                if let Err(error) = self.store.release(claim).await {
-                    tracing::warn!(
-                        mission = claim.mission_id,
-                        "the run of mission {} could not be given back: {error}", claim.mission_id
-                    );
-                }
-                Outcome::Released
+        };
+        if let Some(record) = watch.debug_record((self.clock)()) {
+            let scope = Scope::own(&claim.user);
+            if let Err(error) = self.store.keep_debug(&scope, record).await {
+                tracing::warn!(
+                    mission = claim.mission_id,
+                    "the debug record of mission {} was not kept: {error}",
+                    claim.mission_id
+                );
             }
         }
+        drop(watched);
+        meters::under_way(self.watches.len());
+        meters::ended(&outcome, began.elapsed());
+        outcome
+    }
+
+    async fn give_back(&self, claim: &Claim) -> Outcome {
+        if let Err(error) = self.store.release(claim).await {
+            tracing::warn!(
+                mission = claim.mission_id,
+                "the run of mission {} could not be given back: {error}",
+                claim.mission_id
+            );
+        }
+        Outcome::Released
     }
 
     /// Renews the lease until it is lost.
-    async fn keep(&self, claim: &Claim) {
+    async fn keep(&self, claim: &Claim, watch: &Watch) {
         loop {
             sleep(self.config.lease / 3).await;
             match self.store.renew(claim, self.lease_until()).await {
-                Ok(true) => {}
-                Ok(false) => return,
+                Ok(Lease::Held) => {}
+                Ok(Lease::Cancelled) => watch.cancelled.cancel(),
+                Ok(Lease::Lost) => return,
                 Err(error) => tracing::warn!(
                     mission = claim.mission_id,
                     "the lease of mission {} could not be renewed: {error}",

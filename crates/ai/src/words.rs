@@ -145,6 +145,19 @@ pub(crate) fn overlapped() -> Reason {
     Reason::new("overlap", "The run before was still going on at this time.")
 }
 
+/// A run that its person didn't want any more.
+pub(crate) fn cancelled() -> Reason {
+    Reason::new("cancelled", "You cancelled this run. Nothing was changed.")
+}
+
+/// What a run for a time that is past is told in its prompt.
+pub(crate) fn backfill(due: Micros, zone: &TimeZone) -> String {
+    format!(
+        "This run makes up for the one of {}: plan as it would have been planned then, as far as that still makes sense.",
+        moment(due, zone)
+    )
+}
+
 /// An occurrence whose attempts all ended in the middle.
 pub(crate) fn interrupted(attempts: u32) -> Reason {
     let text = format!("Mana was interrupted {attempts} times in the middle of this run.");

@@ -108,6 +108,20 @@ impl HttpTransport {
         Ok(Value::Array(manifests).to_string())
     }
 
+    /// The account's time zone, an IANA name.
+    pub async fn timezone(&self) -> Result<String, TransportError> {
+        let me: Value = self.request(Method::GET, "/auth/me", None::<&()>).await?;
+        Ok(me["timezone"].as_str().unwrap_or("UTC").to_owned())
+    }
+
+    /// Asks for a run of a mission under a slot; asking twice is asking once.
+    pub async fn run_mission(&self, mission_id: &str, slot: &str) -> Result<(), TransportError> {
+        let path = format!("/ai/missions/{}/run", escaped(mission_id));
+        let body = json!({ "slot": slot });
+        let _: Value = self.request(Method::POST, &path, Some(&body)).await?;
+        Ok(())
+    }
+
     /// Ends the session at the server.
     pub async fn sign_out(&self) -> Result<(), TransportError> {
         let session = self.session.lock().await;
@@ -184,6 +198,17 @@ impl Transport for HttpTransport {
         let path = format!("/sync/snapshot?after={after}");
         self.request(Method::GET, &path, None::<&()>).await
     }
+}
+
+/// An id as a part of a path.
+fn escaped(id: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    id.bytes()
+        .map(|byte| match plain(byte) {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 fn client(url: &str) -> Result<Client, TransportError> {

@@ -19,6 +19,7 @@ use crate::config::{Config, Role};
 use crate::error::ApiError;
 use crate::gateway::Settings;
 use crate::limits::Limits;
+use crate::meters::Meters;
 use crate::web::{self, WebApp};
 use crate::{http, routes};
 
@@ -50,6 +51,8 @@ pub struct App {
     pub llm: Settings,
     /// The web app.
     pub web: WebApp,
+    /// What is counted and measured.
+    pub meters: Meters,
     /// Ends when the server does; open sockets close then.
     pub shutdown: CancellationToken,
 }
@@ -61,7 +64,9 @@ const API: [&str; 11] = [
 
 /// The documented routes of the roles that are served.
 pub fn api(serves: impl Fn(Role) -> bool) -> OpenApiRouter<Arc<App>> {
-    let mut router = OpenApiRouter::new().merge(routes::info::router());
+    let mut router = OpenApiRouter::new()
+        .merge(routes::info::router())
+        .merge(routes::metrics::router());
     if serves(Role::Auth) {
         router = router.merge(auth::router());
     }

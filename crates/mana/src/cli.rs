@@ -64,7 +64,8 @@ pub enum Command {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Age(pub SignedDuration);
 
-fn age(text: &str) -> Result<Age, String> {
+/// Reads an age, such as `90d` or `12h`.
+pub fn age(text: &str) -> Result<Age, String> {
     let span: Option<Span> = text.parse().ok();
     span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
         .filter(|age| !age.is_negative())

@@ -68,6 +68,17 @@ impl ApiError {
         )
     }
 
+    /// Somebody without the service key; `header` is where it belongs.
+    pub fn service_key(header: &str) -> ApiError {
+        ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            format!(
+                "The service key is wrong or missing; send it as {header}. It lies in service.key in the data directory."
+            ),
+        )
+    }
+
     /// There is nothing at this address.
     pub fn not_found(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
@@ -180,11 +191,16 @@ impl From<PathRejection> for ApiError {
 impl From<mana_store::StoreError> for ApiError {
     fn from(error: mana_store::StoreError) -> ApiError {
         use mana_store::StoreError::{
-            Busy, EmailTaken, InvalidCursor, OwnerExists, SecretInvalid, Unavailable,
+            Busy, EmailTaken, InvalidCursor, OwnerExists, SecretInvalid, TooManyRuns, Unavailable,
         };
         match error {
             Busy | Unavailable => ApiError::busy(),
             EmailTaken => ApiError::new(StatusCode::CONFLICT, "email_taken", sentence(&error)),
+            TooManyRuns(_) => ApiError::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_runs",
+                sentence(&error),
+            ),
             OwnerExists => ApiError::new(StatusCode::CONFLICT, "owner_exists", sentence(&error)),
             SecretInvalid => {
                 ApiError::new(StatusCode::FORBIDDEN, "invite_invalid", sentence(&error))

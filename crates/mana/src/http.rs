@@ -13,6 +13,7 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::config::ServerConfig;
 use crate::error::ApiError;
+use crate::meters;
 
 /// The largest request.
 pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
@@ -43,6 +44,7 @@ pub fn wrap(routes: Router, config: &ServerConfig) -> Router {
         .as_ref()
         .is_some_and(|url| url.starts_with("https:"));
     routes
+        .layer(from_fn(meters::measure))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(same_origin(config.public_url.as_deref()))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {

@@ -13,12 +13,14 @@ mod gateway;
 mod http;
 mod limits;
 mod llm;
+mod meters;
 mod modules;
 mod openapi;
 mod random;
 mod routes;
 mod serve;
 mod storage;
+mod traces;
 mod upkeep;
 mod web;
 
@@ -27,12 +29,14 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::{Cli, Command};
 use crate::config::Config;
+use crate::traces::Traces;
 
 /// What the system's own allocator takes for many small JSON values is a third of a push's time, and what it keeps
 /// after a hundred password hashes is 200 MiB.
@@ -104,17 +108,24 @@ fn log_to_stderr() {
     let filter = wanted
         .and_then(|text| text.parse::<Targets>().ok())
         .unwrap_or_else(|| {
-            Targets::new().with_default(LevelFilter::WARN).with_targets(
-                ["mana", "mana_ai", "mana_llm", "mana_store", "mana_sync"]
-                    .map(|target| (target, LevelFilter::INFO)),
-            )
+            Targets::new()
+                .with_default(LevelFilter::WARN)
+                .with_target(traces::TARGET, LevelFilter::OFF)
+                .with_targets(
+                    ["mana", "mana_ai", "mana_llm", "mana_store", "mana_sync"]
+                        .map(|target| (target, LevelFilter::INFO)),
+                )
         });
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
+        .with_target(false)
+        .with_filter(filter);
+    let traces = Traces::from_env().map(|traces| {
+        traces.with_filter(Targets::new().with_target(traces::TARGET, LevelFilter::INFO))
+    });
     tracing_subscriber::registry()
         .with(lines)
-        .with(filter)
+        .with(traces)
         .init();
 }

@@ -18,7 +18,9 @@ use crate::data_dir::DataDir;
 use crate::gateway::Settings;
 use crate::limits::Limits;
 use crate::llm::GatewayLlm;
+use crate::meters::Meters;
 use crate::storage::Storage;
+use crate::traces::Exporter;
 use crate::web::WebApp;
 use crate::{clock, connections, modules};
 
@@ -33,6 +35,10 @@ const REREAD_EVERY: Duration = Duration::from_secs(30);
 
 /// Serves until the process is told to stop.
 pub async fn serve(config: Config) -> Result<()> {
+    if config.runner.clock_skew_millis != 0 {
+        tracing::warn!("MANA_CLOCK_SKEW_MS is set: this server's clock is wrong on purpose");
+        clock::set_skew(config.runner.clock_skew_millis * 1000);
+    }
     let dir = DataDir::open(&config.data_dir)?;
     let (registry, rejected_modules) = modules::load(&dir.join("modules"));
     let registry = Arc::new(registry);
@@ -54,6 +60,7 @@ pub async fn serve(config: Config) -> Result<()> {
         );
     }
 
+    let meters = Meters::install()?;
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr()?;
     let auth = Auth::open(&config, &dir, accounts.clone(), store.is_shared()).await?;
@@ -84,6 +91,7 @@ pub async fn serve(config: Config) -> Result<()> {
         gateway: gateway.clone(),
         llm,
         web: WebApp::load(),
+        meters,
         shutdown: shutdown.clone(),
         config,
     });
@@ -95,6 +103,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let relaying = tokio::spawn(relay(app.clone()));
     let clearing = tokio::spawn(clear_expired(app.clone()));
     let rereading = tokio::spawn(reread_settings(app.clone()));
+    let sending = Exporter::take().map(|exporter| tokio::spawn(exporter.run()));
+    let measuring = tokio::spawn(app.meters.clone().keep_small());
     // Heard before the first line is said: who reads it may send one at once.
     let signals = Signals::listen()?;
     tracing::info!("Mana listens on {address}");
@@ -108,6 +118,10 @@ pub async fn serve(config: Config) -> Result<()> {
     tracing::info!("Mana stops");
     clearing.abort();
     rereading.abort();
+    measuring.abort();
+    if let Some(sending) = sending {
+        sending.abort();
+    }
     relaying.abort();
     let ended = timeout(STOP_WITHIN, async {
         if let Some(planning) = planning {
@@ -154,7 +168,11 @@ fn runner_config(config: &Config) -> RunnerConfig {
         tick_interval: config.runner.tick_interval,
         model: config.llm.model.clone().unwrap_or(default.model),
         llm_timeout: config.llm.timeout,
+        parallel: config.runner.runs.get() as usize,
+        per_user: config.runner.runs_per_user.get() as usize,
+        lease: config.runner.lease,
         stop_grace: RUNS_END_WITHIN,
+        worker: uuid::Uuid::now_v7().to_string(),
         ..default
     }
 }

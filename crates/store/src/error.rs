@@ -14,6 +14,12 @@ pub enum StoreError {
     /// The run was taken over or given up, so its plan must not be written.
     #[error("the run's claim is no longer held; its result was not written")]
     LeaseLost,
+    /// The mission was written since the run looked at it: it is to look again.
+    #[error("the mission was changed meanwhile; its result was not written")]
+    Moved,
+    /// As many runs of this person wait as may.
+    #[error("{0} runs of yours wait already; let some of them end first")]
+    TooManyRuns(usize),
     /// Somebody has this e-mail address.
     #[error("an account with this e-mail address exists; sign in instead")]
     EmailTaken,

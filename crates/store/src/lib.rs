@@ -27,7 +27,10 @@ pub use ledger::{
 pub use maintenance::{Compacted, Difference, Imported, LogPage, LogRow, Maintenance, Projected};
 pub use notice::StoreNotice;
 pub use postgres::{PostgresOptions, PostgresStore};
-pub use runs::{Claim, Fence, RunRequest};
+pub use runs::{
+    Cancelled, Claim, DEBUG_KEPT, DebugRecord, Fence, Lease, MOST_WAITING, RunPhase, RunProgress,
+    RunRequest, Take,
+};
 pub use scope::{Cursor, InvalidCursor, Scope, UserId};
 pub use sqlite::SqliteStore;
 pub use store::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::UserId;
+use crate::{RunProgress, UserId};
 
 /// Something that another process on the same database did, or that came by SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,20 @@ pub enum StoreNotice {
     },
     /// A due time was set, moved or removed, or a run was asked for.
     Schedule,
+    /// A run went on.
+    Run {
+        /// Whose.
+        user: UserId,
+        /// How far it is.
+        progress: RunProgress,
+    },
+    /// Whoever is at the run of this mission is to end it.
+    Cancel {
+        /// Whose.
+        user: UserId,
+        /// Which mission.
+        mission_id: String,
+    },
     /// Somebody signed out of this session.
     SessionEnded(String),
     /// Notices may have been missed: anything could have happened.

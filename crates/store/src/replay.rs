@@ -100,7 +100,11 @@ impl Comparison {
                 .as_ref()
                 .and_then(|state| mission::schedule_row(&key.id, state));
             let now = self.scheduled.remove(&key.id);
-            if due.as_ref().map(|due| (due.next_run_at.0, due.slot())) != now {
+            if due
+                .as_ref()
+                .map(|due| (due.next_run_at.0, due.slot.clone()))
+                != now
+            {
                 self.projected.differs(Difference::Schedule(key.id.clone()));
                 self.moved.push((key.id.clone(), due));
             }

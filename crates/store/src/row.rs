@@ -159,6 +159,6 @@ pub(crate) fn json(what: &'static str, value: &impl Serialize) -> Result<String>
     serde_json::to_string(value).map_err(|source| StoreError::Corrupt { what, source })
 }
 
-fn read<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|source| StoreError::Corrupt { what, source })
 }

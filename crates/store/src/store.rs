@@ -7,7 +7,10 @@ use mana_core::{Adjusted, Change, Micros, RecordKey, RecordState};
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-use crate::{Claim, Cursor, Fence, Result, RunRequest, Scope, StoreNotice};
+use crate::{
+    Cancelled, Claim, Cursor, DebugRecord, Fence, Lease, Result, RunProgress, RunRequest, Scope,
+    StoreNotice, Take,
+};
 
 /// One client's changes, to be appended together or not at all.
 #[derive(Debug, Clone)]
@@ -130,18 +133,13 @@ pub trait Store: Send + Sync {
     /// When the next run can be claimed: a due time, a request, or the end of somebody's lease.
     async fn next_wake(&self) -> Result<Option<Micros>>;
 
-    /// Claims what is due and not claimed by a live lease, longest due first, one slot a mission:
-    /// what somebody asked for before what is due.
-    async fn claim_due(
-        &self,
-        worker: &str,
-        now: Micros,
-        lease_until: Micros,
-        limit: usize,
-    ) -> Result<Vec<Claim>>;
+    /// Claims what is due and not claimed by a live lease, one slot a mission: what somebody asked for before what
+    /// is due. People take turns: everybody's first comes before anybody's second, those under way counted; within
+    /// a turn the longest due comes first.
+    async fn claim_due(&self, take: &Take) -> Result<Vec<Claim>>;
 
-    /// Prolongs the lease. False: the claim is lost.
-    async fn renew(&self, claim: &Claim, lease_until: Micros) -> Result<bool>;
+    /// Prolongs the lease.
+    async fn renew(&self, claim: &Claim, lease_until: Micros) -> Result<Lease>;
 
     /// Gives the slot back untried, for anyone to claim at once. Nothing happens if the claim is lost.
     async fn release(&self, claim: &Claim) -> Result<()>;
@@ -149,7 +147,23 @@ pub trait Store: Send + Sync {
     /// Frees every claim, the attempt counted: at the start of the only process there is.
     async fn release_all(&self) -> Result<u64>;
 
+    /// Says how far a claimed run is, to whoever asks and to the other processes. Lost in a crash.
+    async fn progress(&self, claim: &Claim, progress: &RunProgress) -> Result<()>;
+
+    /// The runs of a mission that wait or are under way, in any process.
+    async fn running(&self, scope: &Scope, mission_id: &str) -> Result<Vec<RunProgress>>;
+
+    /// Takes a run back that waits, or marks one that is under way, for whoever holds it to end it.
+    async fn cancel_run(&self, scope: &Scope, mission_id: &str, slot: &str) -> Result<Cancelled>;
+
+    /// Keeps a debug record, and the newest of its person up to [`DEBUG_KEPT`](crate::DEBUG_KEPT).
+    async fn keep_debug(&self, scope: &Scope, record: DebugRecord) -> Result<()>;
+
+    /// The debug record of an iteration.
+    async fn debug(&self, scope: &Scope, iteration_id: &str) -> Result<Option<DebugRecord>>;
+
     /// Asks for a run. Asking twice for a slot is asking once; inputs given first stay.
+    /// [`TooManyRuns`](crate::StoreError::TooManyRuns) past [`MOST_WAITING`](crate::MOST_WAITING) that wait.
     async fn enqueue_run(&self, scope: &Scope, request: RunRequest) -> Result<()>;
 
     /// The inputs that came with the request.

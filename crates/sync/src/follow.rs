@@ -117,7 +117,7 @@ impl Follower {
     fn concerns(&self, notice: &Notice) -> bool {
         match notice {
             Notice::Everything => true,
-            Notice::Run { .. } => false,
+            Notice::Run(_) => false,
             Notice::Sync {
                 app,
                 tables,

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use mana_store::UserId;
+use mana_store::{RunProgress, UserId};
 use tokio::sync::Notify;
 
 /// Notices that wait for a listener; past it they become [`Notice::Everything`].
@@ -25,43 +25,9 @@ pub enum Notice {
         origin_client: Option<String>,
     },
     /// A run went on. It is not in the log before it ends.
-    Run {
-        /// The mission.
-        mission_id: String,
-        /// The iteration that it will be.
-        iteration_id: String,
-        /// The occurrence.
-        slot: String,
-        /// How far it is.
-        phase: RunPhase,
-    },
+    Run(RunProgress),
     /// More happened than was heard: pull all apps.
     Everything,
-}
-
-/// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunPhase {
-    /// It waits for the runner.
-    Queued,
-    /// It is being planned.
-    Started,
-    /// Its iteration is in the log.
-    Finished,
-    /// It failed; the reason is in the log.
-    Failed,
-}
-
-impl RunPhase {
-    /// The phase as it is sent.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Started => "started",
-            Self::Finished => "finished",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 impl Notice {
@@ -210,19 +176,8 @@ impl Notice {
                 }
                 true
             }
-            (
-                Self::Run {
-                    iteration_id,
-                    phase,
-                    ..
-                },
-                Self::Run {
-                    iteration_id: other_id,
-                    phase: other_phase,
-                    ..
-                },
-            ) if iteration_id == other_id => {
-                *phase = *other_phase;
+            (Self::Run(run), Self::Run(other)) if run.iteration_id == other.iteration_id => {
+                *run = other.clone();
                 true
             }
             _ => false,

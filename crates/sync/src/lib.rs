@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use mana_core::{Micros, manifest::Registry};
-use mana_store::{ChangesQuery, RunRequest, Scope, Store};
-use tokio::sync::Notify;
+use mana_store::{Cancelled, ChangesQuery, Claim, RunProgress, RunRequest, Scope, Store, UserId};
+use tokio::sync::{Notify, broadcast};
 
 mod accept;
 mod error;
@@ -18,7 +18,7 @@ mod wire;
 pub use accept::{AcceptPush, Origin, SCHEMA_VERSION};
 pub use error::SyncError;
 pub use follow::{Follow, Followed, Follower};
-pub use hub::{Hub, Notice, RunPhase, Subscription};
+pub use hub::{Hub, Notice, Subscription};
 pub use wire::{PullParams, PushAnswer, PushBody, SnapshotAnswer, SnapshotParams, SnapshotRecord};
 
 /// Rows scanned for one answer, and records in a page of a snapshot.
@@ -31,7 +31,11 @@ pub struct Sync {
     registry: Arc<Registry>,
     hub: Arc<Hub>,
     schedule: Arc<Notify>,
+    cancelled: broadcast::Sender<(UserId, String)>,
 }
+
+/// Runs to be ended that wait for the runner. One that misses some hears of them when it prolongs its leases.
+const CANCELLED_KEPT: usize = 256;
 
 /// What a pull asks for.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +60,7 @@ impl Sync {
             registry,
             hub,
             schedule: Arc::new(Notify::new()),
+            cancelled: broadcast::channel(CANCELLED_KEPT).0,
         }
     }
 
@@ -91,8 +96,49 @@ impl Sync {
 
     /// Asks for a run and wakes the runner. Asking twice for a slot is asking once.
     pub async fn request_run(&self, scope: &Scope, request: RunRequest) -> Result<(), SyncError> {
+        let iteration_id = request.iteration_id.clone();
+        let queued = RunProgress::queued(&request.mission_id, &request.slot, iteration_id);
         self.store.enqueue_run(scope, request).await?;
+        self.hub.publish(scope.owner(), Notice::Run(queued));
         self.schedule.notify_one();
         Ok(())
+    }
+
+    /// Takes back a run that waits, or has the one that is under way ended, wherever it is. False: there is none.
+    pub async fn cancel_run(
+        &self,
+        scope: &Scope,
+        mission_id: &str,
+        slot: &str,
+    ) -> Result<bool, SyncError> {
+        let user = scope.owner();
+        match self.store.cancel_run(scope, mission_id, slot).await? {
+            Cancelled::Nothing => Ok(false),
+            Cancelled::Waiting(progress) => {
+                self.hub.publish(user, Notice::Run(progress));
+                Ok(true)
+            }
+            Cancelled::Running => {
+                // Nobody listens where no runner is.
+                let _ = self.cancelled.send((user.clone(), mission_id.to_owned()));
+                Ok(true)
+            }
+        }
+    }
+
+    /// Whose run of which mission is to end. For the runner.
+    pub fn cancelled(&self) -> broadcast::Receiver<(UserId, String)> {
+        self.cancelled.subscribe()
+    }
+
+    /// Tells everybody how far a run is.
+    pub async fn run_progress(
+        &self,
+        claim: &Claim,
+        progress: RunProgress,
+    ) -> Result<(), SyncError> {
+        let told = self.store.progress(claim, &progress).await;
+        self.hub.publish(&claim.user, Notice::Run(progress));
+        Ok(told?)
     }
 }

@@ -32,6 +32,13 @@ impl Sync {
                 }
             }
             StoreNotice::Committed { user, .. } => self.hub.publish(&user, Notice::Everything),
+            StoreNotice::Run { user, progress } => {
+                self.hub.publish(&user, Notice::Run(progress));
+            }
+            StoreNotice::Cancel { user, mission_id } => {
+                // Nobody listens where no runner is.
+                let _ = self.cancelled.send((user, mission_id));
+            }
             StoreNotice::Schedule => self.schedule.notify_one(),
             StoreNotice::SessionEnded(_) => {}
             StoreNotice::Missed => {

@@ -6,6 +6,7 @@ mod asked;
 mod attacks;
 mod budgets;
 mod failures;
+mod fair;
 mod once;
 mod plans;
 mod rounds;

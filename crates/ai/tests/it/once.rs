@@ -1,11 +1,12 @@
 //! A slot is planned once, whoever crashes or comes too late.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mana_core::mission::RunStatus;
-use mana_core::{ids, mission::slot};
-use mana_store::Store;
+use mana_core::{Change, ids, mission::slot};
+use mana_store::{Push, Store};
+use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::world::{Dies, Dying, MORNING, World, at, task};
@@ -59,13 +60,7 @@ async fn crash(when: Dies) -> (World, String) {
     let world = World::new().await;
     let id = world.daily_mission("Week").await;
     let died = Arc::new(Notify::new());
-    let doomed = world.another_runner(|inner| {
-        Arc::new(Dying {
-            inner,
-            when,
-            died: died.clone(),
-        })
-    });
+    let doomed = world.another_runner(|inner| Dying::around(inner, when, died.clone()));
     let dead = tokio::spawn(async move { doomed.tick().await });
     died.notified().await;
     dead.abort();
@@ -151,13 +146,7 @@ async fn missions_w4_a_run_that_keeps_crashing_fails_without_another_call() {
     for _ in 0..3 {
         let died = Arc::new(Notify::new());
         let when = Dies::BeforeTheWrite;
-        let doomed = world.another_runner(|inner| {
-            Arc::new(Dying {
-                inner,
-                when,
-                died: died.clone(),
-            })
-        });
+        let doomed = world.another_runner(|inner| Dying::around(inner, when, died.clone()));
         let dead = tokio::spawn(async move { doomed.tick().await });
         died.notified().await;
         dead.abort();
@@ -169,4 +158,65 @@ async fn missions_w4_a_run_that_keeps_crashing_fails_without_another_call() {
     let iteration = world.iterations(&id).await.pop().expect("an iteration");
     assert_eq!(iteration.error.expect("an error").code, "interrupted");
     assert_eq!(world.runs(&id).await[0].status, RunStatus::Failed);
+}
+
+#[tokio::test]
+async fn missions_t9_a_cadence_changed_between_the_look_and_the_push_keeps_its_next_run() {
+    let world = World::new().await;
+    let id = world.daily_mission("Week").await;
+    let fields = json!({"cadence": {"value": {"kind": "daily", "atHour": 20, "atMinute": 0}, "updatedAt": at(MORNING)}});
+    let change = json!({"eventId": "meanwhile", "appId": "ai", "table": "aiMissions", "id": id, "op": "update",
+        "at": at(MORNING), "actor": {"kind": "user"}, "fields": fields});
+    let theirs = Push {
+        client_id: "phone".into(),
+        changes: vec![Change::parse(change).expect("a change")],
+        received_at: at(MORNING),
+        fence: None,
+    };
+    let runner = world.another_runner(|inner| {
+        Arc::new(Dying {
+            inner,
+            when: Dies::Never,
+            died: Arc::default(),
+            meanwhile: Mutex::new([theirs].into()),
+        })
+    });
+    let report = runner.tick().await;
+    assert_eq!(report.plans_written_back, 1, "{report:?}");
+    assert_eq!(world.llm.calls(), 1, "the model is not asked again");
+    let mission = world.mission_now(&id).await;
+    assert_eq!(
+        (mission.iterations.len(), mission.next_run_at),
+        (1, Some(at("2026-11-20T20:00:00Z")))
+    );
+}
+
+#[tokio::test]
+async fn missions_t4_a_clock_that_jumps_makes_no_occurrence_twice_and_leaves_none_out() {
+    let world = World::new().await;
+    let id = world.daily_mission("Week").await;
+    world.update(&id, json!({"overlap": "allow"})).await;
+    world.set_clock(MORNING);
+    assert_eq!(world.tick().await.plans_written_back, 1);
+    // Two days back, over the same morning again, and three days ahead.
+    for (clock, due) in [
+        ("2026-11-18T08:00:00Z", 0),
+        ("2026-11-20T08:00:00Z", 0),
+        ("2026-11-20T08:00:01Z", 0),
+        ("2026-11-23T08:00:00Z", 1),
+        ("2026-11-21T08:00:00Z", 0),
+        ("2026-11-23T08:00:00Z", 0),
+    ] {
+        world.set_clock(clock);
+        assert_eq!(world.tick().await.due_mission_count, due, "at {clock}");
+    }
+    let slots: Vec<String> = world
+        .runs(&id)
+        .await
+        .into_iter()
+        .map(|run| run.slot)
+        .collect();
+    let days = ["20", "21", "22", "23"];
+    let expected = days.map(|day| slot::due(at(&format!("2026-11-{day}T08:00:00Z"))));
+    assert_eq!(slots, expected);
 }

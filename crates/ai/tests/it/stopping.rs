@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mana_ai::{Runner, RunnerConfig};
 use mana_core::Micros;
-use mana_sync::{Notice, RunPhase, Subscription};
+use mana_store::{RunPhase, RunProgress};
+use mana_sync::{Notice, Subscription};
 use serde_json::json;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -41,11 +42,11 @@ fn real_runner(world: &World, config: RunnerConfig) -> Arc<Runner> {
 async fn finished(listener: &mut Subscription) -> String {
     let wait = async {
         loop {
-            if let Notice::Run {
+            if let Notice::Run(RunProgress {
                 slot,
                 phase: RunPhase::Finished,
                 ..
-            } = listener.recv().await
+            }) = listener.recv().await
             {
                 return slot;
             }

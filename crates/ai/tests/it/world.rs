@@ -14,8 +14,9 @@ use mana_core::mission::{AiRun, Iteration, Mission, RunStatus};
 use mana_core::planner::calls::ToolCall;
 use mana_core::{Map, Micros, RecordKey, RecordState};
 use mana_store::{
-    Accounts, ChangesPage, ChangesQuery, Claim, NewUser, Push, Pushed, RunRequest, Scope,
-    SnapshotPage, SnapshotQuery, SqliteStore, Store, UserId,
+    Accounts, Cancelled, ChangesPage, ChangesQuery, Claim, DebugRecord, Lease, NewUser, Push,
+    Pushed, RunProgress, RunRequest, Scope, SnapshotPage, SnapshotQuery, SqliteStore, Store, Take,
+    UserId,
 };
 use mana_sync::{AcceptPush, Hub, Origin, Sync};
 use serde_json::{Value, json};
@@ -298,6 +299,41 @@ impl World {
         ))
     }
 
+    /// Another person.
+    pub async fn another_user(&self) -> UserId {
+        let user = NewUser {
+            email: "b@example.org".into(),
+            name: "B".into(),
+            password_hash: "x".into(),
+            timezone: "UTC".into(),
+            locale: "en".into(),
+        };
+        let made = self.store.create_user(user, self.now()).await;
+        made.expect("an account").id
+    }
+
+    /// A device of somebody pushes new missions, which are due now.
+    pub async fn due_missions(&self, user: &UserId, count: usize) {
+        let now = self.now();
+        let change = |n: usize| {
+            json!({"eventId": format!("{user}-{n}"), "appId": "ai", "table": "aiMissions", "id": format!("m{n}"),
+                "op": "insert", "at": now, "actor": {"kind": "user"}, "data": {
+                    "title": format!("Mission {n}"), "objective": "Get on.", "state": "active", "nextRunAt": now,
+                    "cadence": {"kind": "daily", "atHour": 8, "atMinute": 0}}})
+        };
+        let push = AcceptPush {
+            client_id: "device".into(),
+            app: None,
+            changes: (0..count).map(change).collect(),
+            since: now.to_string(),
+            schema_version: None,
+            fence: None,
+            origin: Origin::Device,
+        };
+        let pushed = self.sync.accept(&Scope::own(user), push, now).await;
+        pushed.expect("a good push");
+    }
+
     pub fn scope(&self) -> Scope {
         Scope::own(&self.user)
     }
@@ -506,6 +542,8 @@ impl World {
 pub enum Dies {
     BeforeTheWrite,
     AfterTheWrite,
+    /// Somebody pushes between the runner's look at the mission and its push.
+    Never,
 }
 
 /// A store whose process stops for ever around the push of a run's result.
@@ -513,11 +551,32 @@ pub struct Dying {
     pub inner: Arc<dyn Store>,
     pub when: Dies,
     pub died: Arc<Notify>,
+    /// What somebody else pushes just before.
+    pub meanwhile: Mutex<VecDeque<Push>>,
+}
+
+impl Dying {
+    pub fn around(inner: Arc<dyn Store>, when: Dies, died: Arc<Notify>) -> Arc<dyn Store> {
+        let meanwhile = Mutex::default();
+        Arc::new(Self {
+            inner,
+            when,
+            died,
+            meanwhile,
+        })
+    }
 }
 
 #[async_trait]
 impl Store for Dying {
     async fn push(&self, scope: &Scope, push: Push) -> mana_store::Result<Pushed> {
+        let meanwhile = self.meanwhile.lock().expect("unpoisoned").pop_front();
+        if let Some(theirs) = meanwhile {
+            self.inner.push(scope, theirs).await?;
+        }
+        if self.when == Dies::Never {
+            return self.inner.push(scope, push).await;
+        }
         if self.when == Dies::AfterTheWrite {
             self.inner.push(scope, push).await?;
         }
@@ -552,16 +611,30 @@ impl Store for Dying {
     async fn next_wake(&self) -> mana_store::Result<Option<Micros>> {
         self.inner.next_wake().await
     }
-    async fn claim_due(
-        &self,
-        worker: &str,
-        now: Micros,
-        until: Micros,
-        limit: usize,
-    ) -> mana_store::Result<Vec<Claim>> {
-        self.inner.claim_due(worker, now, until, limit).await
+    async fn claim_due(&self, take: &Take) -> mana_store::Result<Vec<Claim>> {
+        self.inner.claim_due(take).await
     }
-    async fn renew(&self, claim: &Claim, until: Micros) -> mana_store::Result<bool> {
+    async fn progress(&self, claim: &Claim, progress: &RunProgress) -> mana_store::Result<()> {
+        self.inner.progress(claim, progress).await
+    }
+    async fn running(&self, scope: &Scope, id: &str) -> mana_store::Result<Vec<RunProgress>> {
+        self.inner.running(scope, id).await
+    }
+    async fn cancel_run(
+        &self,
+        scope: &Scope,
+        id: &str,
+        slot: &str,
+    ) -> mana_store::Result<Cancelled> {
+        self.inner.cancel_run(scope, id, slot).await
+    }
+    async fn keep_debug(&self, scope: &Scope, record: DebugRecord) -> mana_store::Result<()> {
+        self.inner.keep_debug(scope, record).await
+    }
+    async fn debug(&self, scope: &Scope, id: &str) -> mana_store::Result<Option<DebugRecord>> {
+        self.inner.debug(scope, id).await
+    }
+    async fn renew(&self, claim: &Claim, until: Micros) -> mana_store::Result<Lease> {
         self.inner.renew(claim, until).await
     }
     async fn release(&self, claim: &Claim) -> mana_store::Result<()> {

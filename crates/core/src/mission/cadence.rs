@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde_json::Value;
 
+use super::Mission;
 use super::problem::Problem;
 use crate::time::{DAY, Micros, civil_from_days, days_from_civil};
 
@@ -258,6 +259,25 @@ pub fn occurrences_between(
     }
 }
 
+/// A mission's occurrences after `from` and up to `to`, both in the past, at most the `max` newest. An interval is
+/// counted back from the mission's next run.
+pub fn passed(
+    mission: &Mission,
+    zone: &impl Zone,
+    from: Micros,
+    to: Micros,
+    max: usize,
+) -> Occurrences {
+    let from = match (&mission.cadence, mission.next_run_at) {
+        (Cadence::Interval { every_minutes }, Some(next)) => {
+            let step = minutes(*every_minutes);
+            Micros(from.0 - (from.0 - next.0).rem_euclid(step))
+        }
+        _ => from,
+    };
+    occurrences_between(&mission.cadence, zone, from, to, max)
+}
+
 /// The earliest instant after `after` at which a series of wall-clock times
 /// happens. `next` gives the series' first time strictly after a given one.
 ///
@@ -494,6 +514,30 @@ mod tests {
         }
         let next = next_in_series(&every_hour, &TimeZone::UTC, due, due.plus(3_600_000_000));
         assert_eq!(next, Some(due.plus(2 * 3_600_000_000)));
+    }
+
+    #[test]
+    fn missions_b2_an_interval_that_is_made_up_for_keeps_its_beat() {
+        let at = |text| Micros::parse(text).expect("a time");
+        let data = json!({"cadence": {"kind": "interval", "everyMinutes": 60}, "nextRunAt": "2026-11-22T08:17:00Z"});
+        let mission = Mission::parse("m", data.as_object().expect("an object"));
+        let found = passed(
+            &mission,
+            &TimeZone::UTC,
+            at("2026-11-22T05:17:00Z"),
+            at("2026-11-22T07:17:00Z"),
+            9,
+        );
+        let hours = ["2026-11-22T06:17:00Z", "2026-11-22T07:17:00Z"].map(at);
+        assert_eq!(found.newest, hours);
+        let found = passed(
+            &mission,
+            &TimeZone::UTC,
+            at("2026-11-22T05:20:00Z"),
+            at("2026-11-22T07:00:00Z"),
+            9,
+        );
+        assert_eq!(found.newest, hours[..1]);
     }
 
     fn any_series() -> impl Strategy<Value = (Cadence, TimeZone)> {

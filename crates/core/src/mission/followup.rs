@@ -17,19 +17,10 @@ use crate::time::Micros;
 pub struct ScheduleRow {
     /// The mission.
     pub mission_id: String,
-    /// When it is due.
+    /// When it is begun: when it is due, and its jitter after that.
     pub next_run_at: Micros,
-    /// The slot that is tried again then, where it is not a new one.
-    pub retry_slot: Option<String>,
-}
-
-impl ScheduleRow {
-    /// The slot that is due at `next_run_at`.
-    pub fn slot(&self) -> String {
-        self.retry_slot
-            .clone()
-            .unwrap_or_else(|| slot::due(self.next_run_at))
-    }
+    /// The slot that is run then: that of the time when it is due, or one that is tried again.
+    pub slot: String,
 }
 
 /// The schedule's row for a mission's record; none unless it is active and
@@ -39,11 +30,33 @@ pub fn schedule_row(id: &str, state: &RecordState) -> Option<ScheduleRow> {
     if !mission.is_active() {
         return None;
     }
+    let due = mission.next_run_at?;
+    let retry = mission
+        .retry_slot
+        .clone()
+        .filter(|slot| slot::is_valid(slot));
     Some(ScheduleRow {
         mission_id: id.to_owned(),
-        next_run_at: mission.next_run_at?,
-        retry_slot: mission.retry_slot.filter(|slot| slot::is_valid(slot)),
+        next_run_at: match retry {
+            Some(_) => due,
+            None => due.plus(jitter(&mission, due)),
+        },
+        slot: retry.unwrap_or_else(|| slot::due(due)),
     })
+}
+
+/// How long after it is due an occurrence begins, in microseconds: the same on every replica, spread evenly below the
+/// mission's `jitterMinutes`, and below half of the time to the occurrence after it, so that none is passed over.
+pub fn jitter(mission: &Mission, due: Micros) -> i64 {
+    let wanted = i64::from(mission.jitter_minutes.unwrap_or(0)) * 60_000_000;
+    if wanted == 0 {
+        return 0;
+    }
+    let next = cadence::next_after(&mission.cadence, &mission.zone(None), due);
+    let most = next.map_or(wanted, |next| wanted.min((next.0 - due.0) / 2));
+    let hash = ids::derive(&mission.id, &format!("jitter:{}", slot::due(due)));
+    let hash = u32::from_str_radix(&hash[..8], 16).unwrap_or(0);
+    ((i128::from(most) * i128::from(hash)) >> 32) as i64
 }
 
 /// The write that a push calls for when it made a mission or changed its

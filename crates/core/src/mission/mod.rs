@@ -17,7 +17,7 @@ pub use agent::{Agent, Settings, Terms};
 pub use budget::Budget;
 pub use cadence::Cadence;
 pub use check::check_mission;
-pub use followup::{ScheduleRow, follow_up, schedule_row};
+pub use followup::{ScheduleRow, follow_up, jitter, schedule_row};
 pub use iteration::{AiRun, Intent, Iteration, RunError, RunStatus, Step, StepDecision};
 pub use problem::Problem;
 pub use status::StepStatus;
@@ -99,6 +99,8 @@ pub struct Mission {
     pub overlap_allowed: bool,
     /// How late an occurrence may still be made up for.
     pub catch_up_minutes: Option<u32>,
+    /// Within how many minutes after it is due an occurrence begins; at once where it isn't said.
+    pub jitter_minutes: Option<u32>,
     /// What it may spend.
     pub budget: Budget,
     /// What it did, oldest first.
@@ -155,6 +157,7 @@ impl Mission {
             model: text(data, "model", &mut problems).filter(|name| !name.trim().is_empty()),
             overlap_allowed: text(data, "overlap", &mut problems).as_deref() == Some("allow"),
             catch_up_minutes: count(data, "catchUpMinutes", &mut problems),
+            jitter_minutes: count(data, "jitterMinutes", &mut problems),
             budget: Budget::parse(data.get("budget"), &mut problems),
             iterations,
             deleted: present(data, "deletedAt").is_some(),

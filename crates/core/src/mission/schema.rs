@@ -76,6 +76,8 @@ pub struct MissionData {
     pub overlap: Option<Overlap>,
     /// How late an occurrence may still be made up for.
     pub catch_up_minutes: Option<u32>,
+    /// Within how many minutes after it is due an occurrence begins.
+    pub jitter_minutes: Option<u32>,
     /// What it may spend.
     pub budget: Option<Budget>,
     /// The slot that `nextRunAt` tries again. Written by the server.
@@ -237,6 +239,7 @@ mod tests {
             model: Some("m1".to_owned()),
             overlap: Some(Overlap::Allow),
             catch_up_minutes: Some(7),
+            jitter_minutes: Some(5),
             budget: Some(Budget {
                 tokens_per_day: Some(8),
                 ..Budget::default()

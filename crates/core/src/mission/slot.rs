@@ -12,6 +12,16 @@ pub fn run(request: &str) -> String {
     format!("run:{request}")
 }
 
+/// The slot of an occurrence that is made up for: `backfill:<ms>`.
+pub fn backfill(at: Micros) -> String {
+    format!("backfill:{}", at.0.div_euclid(1000))
+}
+
+/// Whether a slot makes up for an occurrence of the past.
+pub fn is_backfill(slot: &str) -> bool {
+    slot.starts_with("backfill:")
+}
+
 /// The time of a `due:` or `backfill:` slot.
 pub fn time(slot: &str) -> Option<Micros> {
     let (_, millis) = slot

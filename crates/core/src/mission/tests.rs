@@ -330,9 +330,59 @@ fn missions_n6_a_retry_keeps_its_slot_until_the_schedule_changes() {
         .write(json!({"nextRunAt": "2026-11-22T08:01:00Z", "retrySlot": "due:1795334400000"}));
     assert_eq!(added, Map::new());
     let row = schedule_row("m", &record.state).expect("a row");
-    assert_eq!(row.slot(), "due:1795334400000");
+    assert_eq!(row.slot, "due:1795334400000");
     record.write(json!({"cadence": daily(10)}));
     let row = schedule_row("m", &record.state).expect("a row");
-    assert_eq!(row.retry_slot, None);
-    assert_eq!(row.slot(), slot::due(at("2026-11-22T09:00:00Z")));
+    assert_eq!(row.slot, slot::due(at("2026-11-22T09:00:00Z")));
+}
+
+#[test]
+fn missions_n7_jitter_is_the_same_everywhere_spread_and_never_as_long_as_half_the_wait() {
+    let begins = |id: &str, minutes: u32, cadence: Value, due: &str| {
+        let data = json!({"title": "Plan", "cadence": cadence, "nextRunAt": due, "jitterMinutes": minutes});
+        let state = RecordState {
+            data: object(data),
+            ..RecordState::default()
+        };
+        let row = schedule_row(id, &state).expect("a row");
+        assert_eq!(row.slot, slot::due(at(due)), "the slot is the due time's");
+        row.next_run_at.0 - at(due).0
+    };
+    let due = "2026-11-22T08:00:00Z";
+    let minute = 60_000_000;
+    assert_eq!(begins("m", 0, daily(8), due), 0);
+    let spread: Vec<i64> = (0..200)
+        .map(|n| begins(&format!("m{n}"), 10, daily(8), due))
+        .collect();
+    assert!(spread.iter().all(|wait| (0..10 * minute).contains(wait)));
+    let late = spread.iter().filter(|wait| **wait >= 5 * minute).count();
+    assert!(
+        (60..140).contains(&late),
+        "{late} of 200 in the second half"
+    );
+    assert_eq!(
+        begins("m7", 10, daily(8), due),
+        spread[7],
+        "always the same"
+    );
+    assert_ne!(
+        begins("m7", 10, daily(8), "2026-11-23T08:00:00Z"),
+        spread[7]
+    );
+    let often = json!({"kind": "interval", "everyMinutes": 2});
+    for n in 0..200 {
+        assert!(begins(&n.to_string(), 60, often.clone(), due) < minute);
+    }
+}
+
+#[test]
+fn missions_n7_a_retry_has_no_jitter() {
+    let data = json!({"title": "Plan", "cadence": daily(8), "nextRunAt": "2026-11-22T08:01:00Z", "jitterMinutes": 60,
+        "retrySlot": "due:1795334400000"});
+    let state = RecordState {
+        data: object(data),
+        ..RecordState::default()
+    };
+    let row = schedule_row("m", &state).expect("a row");
+    assert_eq!(row.next_run_at, at("2026-11-22T08:01:00Z"));
 }

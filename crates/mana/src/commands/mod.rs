@@ -1,6 +1,7 @@
 //! What a person does from the command line, with a replica of their own that works offline.
 
 mod add;
+mod backfill;
 mod inbox;
 mod list;
 mod login;
@@ -14,6 +15,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use self::workspace::Workspace;
+use crate::cli::{Age, age};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -96,6 +98,21 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run a mission for occurrences of the past that did not run
+    Backfill {
+        /// The mission's id, or its title
+        #[arg(value_name = "MISSION")]
+        mission: String,
+        /// How far back, such as 7d or 12h
+        #[arg(long, value_name = "AGE", value_parser = age)]
+        since: Age,
+        /// Up to when
+        #[arg(long, value_name = "AGE", default_value = "0d", value_parser = age)]
+        until: Age,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Stay connected and say what comes
     Watch {
         /// Print JSON
@@ -141,6 +158,12 @@ pub async fn run(command: Command, data_dir: &Path) -> Result<()> {
             };
             undo::undo(open().await?, &which, reach, yes, json).await
         }
+        Command::Backfill {
+            mission,
+            since,
+            until,
+            json,
+        } => backfill::backfill(open().await?, &mission, (since, until), json).await,
         Command::Watch { json } => watch::watch(open().await?, json).await,
     }
 }

@@ -119,6 +119,14 @@ pub struct RunnerConfig {
     pub tick_interval: Duration,
     /// Whether anything runs by itself.
     pub tick_enabled: bool,
+    /// Runs under way at once.
+    pub runs: NonZeroU32,
+    /// Runs of one person under way at once.
+    pub runs_per_user: NonZeroU32,
+    /// How long a run's claim lasts that nobody prolongs.
+    pub lease: Duration,
+    /// How far the server's clock is off, in milliseconds: to play with, never to run with.
+    pub clock_skew_millis: i64,
 }
 
 /// A part of the server.
@@ -232,6 +240,10 @@ impl Config {
             runner: RunnerConfig {
                 tick_interval: millis(&source, "TICK_INTERVAL_MS")?,
                 tick_enabled: boolean(&source, "TICK_ENABLED")?,
+                runs: count(&source, "MANA_RUNS")?,
+                runs_per_user: count(&source, "MANA_RUNS_PER_USER")?,
+                lease: millis(&source, "MANA_RUN_LEASE_MS")?,
+                clock_skew_millis: skew(&source)?,
             },
             llm: source.llm()?,
             data_dir,
@@ -496,6 +508,20 @@ fn millis(source: &Source, name: &'static str) -> Result<Duration, ConfigError> 
             ),
         )),
     }
+}
+
+fn skew(source: &Source) -> Result<i64, ConfigError> {
+    let text = source.effective("MANA_CLOCK_SKEW_MS");
+    let number = text
+        .parse()
+        .ok()
+        .filter(|skew: &i64| skew.abs() <= 86_400_000);
+    number.ok_or_else(|| {
+        ConfigError::new(
+            "MANA_CLOCK_SKEW_MS",
+            format!("'{text}' is no skew; leave it unset, it is for tests of servers whose clocks differ"),
+        )
+    })
 }
 
 fn boolean(source: &Source, name: &'static str) -> Result<bool, ConfigError> {

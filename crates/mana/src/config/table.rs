@@ -105,6 +105,11 @@ pub const TABLE: &[Variable] = &[
     plain("MANA_LLM_TIMEOUT_MS", "llm.timeout_ms", "300000"),
     plain("TICK_INTERVAL_MS", "tick_interval_ms", "60000"),
     plain("TICK_ENABLED", "tick_enabled", "true"),
+    plain("MANA_RUNS", "runs", "64"),
+    plain("MANA_RUNS_PER_USER", "runs_per_user", "4"),
+    plain("MANA_RUN_LEASE_MS", "run_lease_ms", "60000"),
+    plain("MANA_CLOCK_SKEW_MS", "clock_skew_ms", "0"),
+    provider("OTEL_EXPORTER_OTLP_ENDPOINT", false, "no traces"),
     // In the file, a provider has a table of its own: `[llm.providers.openai]`.
     provider("OLLAMA_HOST", false, "looked for on 127.0.0.1:11434"),
     provider("OPENAI_API_KEY", true, "not used"),

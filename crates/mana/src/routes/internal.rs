@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use mana_ai::TickReport;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,11 +31,7 @@ async fn tick(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<Json
         .and_then(|key| key.to_str().ok())
         .unwrap_or_default();
     if !app.service_key.is(presented) {
-        return Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "The service key is wrong or missing; send it as X-Service-Key. It lies in service.key in the data directory.",
-        ));
+        return Err(ApiError::service_key("X-Service-Key"));
     }
     Ok(Json(app.runner.tick().await))
 }

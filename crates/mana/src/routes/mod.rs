@@ -3,6 +3,7 @@
 pub mod info;
 pub mod internal;
 pub mod llm;
+pub mod metrics;
 pub mod models;
 pub mod runs;
 pub mod schema;

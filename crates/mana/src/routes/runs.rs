@@ -45,8 +45,37 @@ struct RunAccepted {
 /// The mission's runs.
 #[derive(Debug, Serialize, ToSchema)]
 struct Runs {
+    /// Those that wait or are under way; no record says so yet.
+    running: Vec<Running>,
     /// Newest first.
     runs: Vec<Run>,
+}
+
+/// A run that waits or is under way.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Running {
+    /// The id that its iteration will have.
+    iteration_id: String,
+    /// The occurrence.
+    slot: String,
+    /// `queued`, `reading`, `thinking` or `writing`.
+    phase: &'static str,
+    /// Since when somebody is at it; none while it waits.
+    started_at: Option<Micros>,
+}
+
+/// What went to the model in a run, and what came back. Texts that are too long are cut.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct RunDebug {
+    /// The iteration.
+    iteration_id: String,
+    /// When the run ended.
+    at: Micros,
+    /// The mission, the slot, and `rounds`: for each call the request, the answer or the error, the model, the
+    /// tokens and how long it took.
+    record: Value,
 }
 
 /// One occurrence.
@@ -65,6 +94,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(run_now))
         .routes(routes!(list))
+        .routes(routes!(cancel))
+        .routes(routes!(debug))
 }
 
 /// Run a mission now, or a due slot of it
@@ -75,6 +106,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         (status = 400, description = "The slot is none", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
         (status = 404, description = "No such mission here", body = ErrorEnvelope),
+        (status = 429, description = "Too many runs of yours wait", body = ErrorEnvelope),
     ))]
 async fn run_now(
     State(app): State<Arc<App>>,
@@ -107,7 +139,59 @@ async fn run_now(
     ))
 }
 
-/// What ran, was skipped, was missed or failed
+/// Take a run back that waits, or end the one that is under way
+#[utoipa::path(post, path = "/ai/missions/{id}/runs/{slot}/cancel", tag = "ai", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The mission's id"), ("slot" = String, Path, description = "The run's slot")),
+    responses(
+        (status = 202, description = "It ends; the record of its occurrence says so"),
+        (status = 401, description = "Not signed in", body = ErrorEnvelope),
+        (status = 404, description = "No such mission here, or nothing runs under that slot", body = ErrorEnvelope),
+    ))]
+async fn cancel(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiPath((mission_id, slot)): ApiPath<(String, String)>,
+) -> ApiResult<StatusCode> {
+    mission(&app, &caller, &mission_id).await?;
+    match app
+        .sync
+        .cancel_run(&caller.scope(), &mission_id, &slot)
+        .await?
+    {
+        true => Ok(StatusCode::ACCEPTED),
+        false => Err(ApiError::not_found(
+            "Nothing runs or waits under this slot; it may have ended just now.",
+        )),
+    }
+}
+
+/// What went to the model in a run, for who has switched that on
+#[utoipa::path(get, path = "/ai/missions/{id}/runs/{iterationId}/debug", tag = "ai", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The mission's id"), ("iterationId" = String, Path, description = "The run's iteration")),
+    responses(
+        (status = 200, description = "The record", body = RunDebug),
+        (status = 401, description = "Not signed in", body = ErrorEnvelope),
+        (status = 404, description = "None is kept: the newest fifty are, of runs made while it was switched on", body = ErrorEnvelope),
+    ))]
+async fn debug(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiPath((mission_id, iteration_id)): ApiPath<(String, String)>,
+) -> ApiResult<Json<RunDebug>> {
+    let kept = app.store.debug(&caller.scope(), &iteration_id).await?;
+    match kept.filter(|kept| kept.body["missionId"] == mission_id.as_str()) {
+        Some(kept) => Ok(Json(RunDebug {
+            iteration_id,
+            at: kept.at,
+            record: kept.body,
+        })),
+        None => Err(ApiError::not_found(
+            "No debug record of this run is kept; switch it on in the settings before a run.",
+        )),
+    }
+}
+
+/// What ran, was skipped, was missed or failed, and what is under way
 #[utoipa::path(get, path = "/ai/missions/{id}/runs", tag = "ai", security(("bearer" = [])),
     params(("id" = String, Path, description = "The mission's id")),
     responses(
@@ -140,7 +224,17 @@ async fn list(
             .and_then(|at| Micros::parse(at).ok())
     };
     runs.sort_by_key(|run| std::cmp::Reverse(started(run)));
-    Ok(Json(Runs { runs }))
+    let running = app.store.running(&caller.scope(), &mission_id).await?;
+    let running = running.into_iter().map(|one| Running {
+        iteration_id: one.iteration_id,
+        slot: one.slot,
+        phase: one.phase.as_str(),
+        started_at: one.started_at,
+    });
+    Ok(Json(Runs {
+        running: running.collect(),
+        runs,
+    }))
 }
 
 async fn mission(app: &App, caller: &Caller, id: &str) -> ApiResult<()> {

@@ -255,18 +255,12 @@ async fn tell(
             )
             .await
         }
-        Notice::Run {
-            mission_id,
-            iteration_id,
-            slot,
-            phase,
-        } if wanted("ai") => {
-            let message = json!({
-                "type": "run", "missionId": mission_id, "iterationId": iteration_id, "slot": slot, "phase": phase.as_str(),
-            });
+        Notice::Run(progress) if wanted("ai") => {
+            let mut message = json!(progress);
+            message["type"] = json!("run");
             say(socket, message).await
         }
-        Notice::Run { .. } => Ok(()),
+        Notice::Run(_) => Ok(()),
         Notice::Everything => {
             for manifest in app
                 .registry

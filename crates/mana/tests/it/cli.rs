@@ -241,3 +241,49 @@ async fn cli_watch_tells_what_comes() {
     watch.kill().await.unwrap();
     server.stop().await;
 }
+
+#[tokio::test]
+async fn cli_backfill_asks_for_what_did_not_run() {
+    let model = Upstream::new().await;
+    let good = plans(json!([step("Buy milk", "The fridge is empty.")]));
+    model.answers("Every morning", good).await;
+    let home = model.home(&[]);
+    let (server, owner) = Server::with_owner(&home).await;
+    let machine = Machine::signed_in(&server).await;
+    let data = json!({"title": "Every morning", "objective": "x", "state": "active", "timezone": "Asia/Tokyo",
+        "cadence": {"kind": "daily", "atHour": 8, "atMinute": 0}});
+    let change = json!([{ "table": "aiMissions", "id": "m1", "op": "insert", "data": data }]);
+    owner.push("ai", "laptop", change).await;
+
+    let (out, _) = machine
+        .does(&["backfill", "Every morning", "--since", "3d", "--json"])
+        .await;
+    let asked: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(asked["missionId"], "m1");
+    let slots: Vec<&str> = asked["asked"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["slot"].as_str().unwrap())
+        .collect();
+    assert_eq!(slots.len(), 3, "{out}");
+    assert!(slots.iter().all(|slot| slot.starts_with("backfill:")));
+    let all_ran = async {
+        loop {
+            let (_, runs) = owner.get("/ai/missions/m1/runs").await;
+            let ran = runs["runs"].as_array().unwrap().iter();
+            if ran.filter(|run| run["status"] == "ran").count() == 3 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, all_ran).await.unwrap();
+    let (out, _) = machine.does(&["backfill", "m1", "--since", "3d"]).await;
+    assert!(out.starts_with("Nothing to make up for"), "{out}");
+    let refused = machine
+        .refuses(&["backfill", "nothing", "--since", "3d"])
+        .await;
+    assert!(refused.contains("there is no mission nothing"), "{refused}");
+    server.stop().await;
+}

@@ -13,17 +13,19 @@ use sqlx::{
 use tokio::{sync::broadcast, task::JoinHandle};
 
 use crate::{
-    ChangesPage, ChangesQuery, Claim, Push, Pushed, Result, RunRequest, Scope, SnapshotPage,
-    SnapshotQuery, Store, StoreNotice,
+    Cancelled, ChangesPage, ChangesQuery, Claim, DebugRecord, Lease, Push, Pushed, Result,
+    RunProgress, RunRequest, Scope, SnapshotPage, SnapshotQuery, Store, StoreNotice, Take,
 };
 
 mod accounts;
+mod debug;
 mod ledger;
 mod lock;
 mod log;
 mod moving;
 mod notices;
 mod pending;
+mod progress;
 mod push;
 mod retention;
 mod runs;
@@ -166,17 +168,11 @@ impl Store for PostgresStore {
         runs::next_wake(&self.db).await
     }
 
-    async fn claim_due(
-        &self,
-        worker: &str,
-        now: Micros,
-        lease_until: Micros,
-        limit: usize,
-    ) -> Result<Vec<Claim>> {
-        runs::claim_due(&self.db, worker, now, lease_until, limit).await
+    async fn claim_due(&self, take: &Take) -> Result<Vec<Claim>> {
+        runs::claim_due(&self.db, take).await
     }
 
-    async fn renew(&self, claim: &Claim, lease_until: Micros) -> Result<bool> {
+    async fn renew(&self, claim: &Claim, lease_until: Micros) -> Result<Lease> {
         runs::renew(&self.db, claim, lease_until).await
     }
 
@@ -186,6 +182,26 @@ impl Store for PostgresStore {
 
     async fn release_all(&self) -> Result<u64> {
         runs::release_all(&self.db).await
+    }
+
+    async fn progress(&self, claim: &Claim, progress: &RunProgress) -> Result<()> {
+        progress::progress(&self.db, claim, progress).await
+    }
+
+    async fn running(&self, scope: &Scope, mission_id: &str) -> Result<Vec<RunProgress>> {
+        progress::running(&self.db, scope, mission_id).await
+    }
+
+    async fn cancel_run(&self, scope: &Scope, mission_id: &str, slot: &str) -> Result<Cancelled> {
+        progress::cancel(&self.db, scope, mission_id, slot).await
+    }
+
+    async fn keep_debug(&self, scope: &Scope, record: DebugRecord) -> Result<()> {
+        debug::keep(&self.db, scope, record).await
+    }
+
+    async fn debug(&self, scope: &Scope, iteration_id: &str) -> Result<Option<DebugRecord>> {
+        debug::get(&self.db, scope, iteration_id).await
     }
 
     async fn enqueue_run(&self, scope: &Scope, request: RunRequest) -> Result<()> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, postgres::PgListener};
 
 use super::{Db, lock::Tx, pending};
-use crate::{Result, StoreError, StoreNotice, UserId};
+use crate::{Result, RunProgress, StoreError, StoreNotice, UserId};
 
 /// The trigger in migration 0002 writes to it, too.
 const CHANNEL: &str = "mana_changes";
@@ -38,6 +38,12 @@ pub(super) struct Message<'m> {
     tables: Option<Cow<'m, BTreeSet<(String, String)>>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client: Option<Cow<'m, str>>,
+    /// How far a run of this user is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<Cow<'m, RunProgress>>,
+    /// The mission of this user whose run is to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cancel: Option<Cow<'m, str>>,
     /// A due time or a request changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     schedule: bool,
@@ -60,6 +66,24 @@ impl<'m> Message<'m> {
             user: Some(user.as_str().into()),
             tables: Some(Cow::Borrowed(tables)),
             client: client.map(Into::into),
+            ..Self::default()
+        }
+    }
+
+    /// A run went on.
+    pub fn run(user: &'m UserId, progress: &'m RunProgress) -> Self {
+        Self {
+            user: Some(user.as_str().into()),
+            run: Some(Cow::Borrowed(progress)),
+            ..Self::default()
+        }
+    }
+
+    /// A run is to end.
+    pub fn cancel(user: &'m UserId, mission_id: &'m str) -> Self {
+        Self {
+            user: Some(user.as_str().into()),
+            cancel: Some(mission_id.into()),
             ..Self::default()
         }
     }
@@ -142,10 +166,21 @@ fn heard(db: &Db, folder: &Folder, message: Message<'_>) {
         return;
     }
     if let Some(user) = message.user {
-        let _ = db.notices.send(StoreNotice::Committed {
-            user: UserId(user.into_owned()),
-            tables: message.tables.map(Cow::into_owned),
-            client: message.client.map(Cow::into_owned),
+        let user = UserId(user.into_owned());
+        let _ = db.notices.send(match (message.run, message.cancel) {
+            (Some(run), _) => StoreNotice::Run {
+                user,
+                progress: run.into_owned(),
+            },
+            (None, Some(mission)) => StoreNotice::Cancel {
+                user,
+                mission_id: mission.into_owned(),
+            },
+            (None, None) => StoreNotice::Committed {
+                user,
+                tables: message.tables.map(Cow::into_owned),
+                client: message.client.map(Cow::into_owned),
+            },
         });
     }
     if let Some(session) = message.session {

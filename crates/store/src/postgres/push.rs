@@ -50,6 +50,9 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
         if !held && !replay {
             return Err(StoreError::LeaseLost);
         }
+        if !replay && !fence.saw(&states(tx, user, &fence.keys()).await?) {
+            return Err(StoreError::Moved);
+        }
     }
     let mut pushed = Pushed {
         adjusted: plan.adjusted(),
@@ -268,7 +271,7 @@ pub(super) async fn write_schedule(
     for row in folded.schedule.iter().filter_map(|(_, row)| row.as_ref()) {
         ids.push(row.mission_id.clone());
         times.push(row.next_run_at.0);
-        slots.push(row.slot());
+        slots.push(row.slot.clone());
     }
     if !ids.is_empty() {
         sqlx::query(

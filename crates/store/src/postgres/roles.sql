@@ -25,7 +25,7 @@ BEGIN
     GRANT SELECT, INSERT, UPDATE, DELETE ON
         users, sessions, secrets, kv,
         sync_changes, records, sync_refused, pending_folds, log_floors,
-        mission_schedule, run_requests, run_inputs, mission_claims,
+        mission_schedule, run_requests, run_inputs, run_debug, mission_claims,
         ledger_reservations, ledger_accounts, usage, virtual_keys
         TO mana_app;
     GRANT USAGE ON SEQUENCE mission_claim_tokens TO mana_app;

@@ -5,9 +5,13 @@ use serde_json::Value;
 use sqlx::{Row, postgres::PgRow};
 
 use super::{Db, lock::Tx, notices::Message};
-use crate::{Claim, Fence, Result, RunRequest, Scope, StoreError, UserId};
+use crate::{
+    Claim, Fence, Lease, MOST_WAITING, Result, RunProgress, RunRequest, Scope, StoreError, Take,
+    UserId,
+};
 
-/// Claims the slot of each mission that nobody holds: what somebody asked for, else what is due longest.
+/// Claims the slot of each mission that nobody holds: what somebody asked for, else what is due longest. Each
+/// person's next one has the turn after those that are under way.
 ///
 /// What makes a slot due is locked first, so that a run which ends meanwhile takes its slot along, and rows that
 /// others lock are left to them. The claim's own row decides between two that both got so far.
@@ -15,7 +19,7 @@ const CLAIM: &str = "
     WITH slots AS (
         SELECT user_id, mission_id, slot, min(due_at) AS due_at, bool_or(requested) AS requested FROM (
             SELECT user_id, mission_id, slot, next_run_at AS due_at, false AS requested
-            FROM mission_schedule WHERE next_run_at <= $1
+            FROM mission_schedule WHERE next_run_at <= $1 AND NOT $6
             UNION ALL
             SELECT user_id, mission_id, slot, not_before, true FROM run_requests WHERE not_before <= $1
         ) AS due GROUP BY user_id, mission_id, slot
@@ -24,11 +28,18 @@ const CLAIM: &str = "
                                        ORDER BY s.requested DESC, s.due_at, s.slot) AS rank
         FROM slots s LEFT JOIN mission_claims c ON c.user_id = s.user_id AND c.mission_id = s.mission_id
         WHERE c.worker IS NULL OR c.lease_until <= $1
+    ), held AS (
+        SELECT user_id, count(*) AS runs FROM mission_claims
+        WHERE worker IS NOT NULL AND lease_until > $1 GROUP BY user_id
+    ), turns AS (
+        SELECT r.*, coalesce(h.runs, 0) + row_number() OVER (
+            PARTITION BY r.user_id ORDER BY r.requested DESC, r.due_at, r.mission_id) AS turn
+        FROM ranked r LEFT JOIN held h USING (user_id) WHERE r.rank = 1
     ), candidates AS (
-        SELECT * FROM ranked WHERE rank = 1 ORDER BY due_at, user_id, mission_id LIMIT $2
+        SELECT * FROM turns WHERE turn <= $5 ORDER BY turn, due_at, user_id, mission_id LIMIT $2
     ), scheduled AS (
         SELECT s.user_id, s.mission_id FROM mission_schedule s JOIN candidates c USING (user_id, mission_id, slot)
-        WHERE s.next_run_at <= $1 FOR UPDATE OF s SKIP LOCKED
+        WHERE s.next_run_at <= $1 AND NOT $6 FOR UPDATE OF s SKIP LOCKED
     ), asked AS (
         SELECT r.user_id, r.mission_id FROM run_requests r JOIN candidates c USING (user_id, mission_id, slot)
         WHERE r.not_before <= $1 FOR UPDATE OF r SKIP LOCKED
@@ -39,12 +50,14 @@ const CLAIM: &str = "
         ON CONFLICT (user_id, mission_id) DO UPDATE
         SET token = nextval('mission_claim_tokens'), slot = excluded.slot, worker = excluded.worker,
             lease_until = excluded.lease_until,
-            attempts = CASE WHEN held.slot = excluded.slot THEN held.attempts ELSE 0 END + 1
+            attempts = CASE WHEN held.slot = excluded.slot THEN held.attempts ELSE 0 END + 1,
+            cancelled = held.cancelled AND held.slot = excluded.slot,
+            run_slot = NULL, iteration_id = NULL, phase = NULL, started_at = NULL
         WHERE held.worker IS NULL OR held.lease_until <= $1
-        RETURNING user_id, mission_id, token, attempts
+        RETURNING user_id, mission_id, token, attempts, cancelled
     )
-    SELECT user_id, mission_id, slot, token, attempts, due_at, requested
-    FROM taken JOIN candidates USING (user_id, mission_id) ORDER BY due_at, user_id, mission_id";
+    SELECT user_id, mission_id, slot, token, attempts, due_at, requested, cancelled
+    FROM taken JOIN candidates USING (user_id, mission_id) ORDER BY turn, due_at, user_id, mission_id";
 
 /// Due times and requests of missions that nobody holds, and the ends of the leases of those that somebody does.
 const NEXT_WAKE: &str = "
@@ -67,18 +80,14 @@ pub(super) async fn next_wake(db: &Db) -> Result<Option<Micros>> {
     Ok(at.map(Micros))
 }
 
-pub(super) async fn claim_due(
-    db: &Db,
-    worker: &str,
-    now: Micros,
-    lease_until: Micros,
-    limit: usize,
-) -> Result<Vec<Claim>> {
+pub(super) async fn claim_due(db: &Db, take: &Take) -> Result<Vec<Claim>> {
     let rows = sqlx::query(CLAIM)
-        .bind(now.0)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .bind(worker)
-        .bind(lease_until.0)
+        .bind(take.now.0)
+        .bind(i64::try_from(take.limit).unwrap_or(i64::MAX))
+        .bind(&take.worker)
+        .bind(take.lease_until.0)
+        .bind(i64::try_from(take.per_user).unwrap_or(i64::MAX))
+        .bind(take.requested_only)
         .fetch_all(&db.pool)
         .await?;
     rows.iter().map(claim).collect()
@@ -93,18 +102,19 @@ fn claim(row: &PgRow) -> Result<Claim> {
         attempts: u32::try_from(row.try_get::<i64, _>(4)?).unwrap_or(u32::MAX),
         due_at: Micros(row.try_get(5)?),
         requested: row.try_get(6)?,
+        cancelled: row.try_get(7)?,
     })
 }
 
-pub(super) async fn renew(db: &Db, claim: &Claim, lease_until: Micros) -> Result<bool> {
-    let done = sqlx::query(
-        "UPDATE mission_claims SET lease_until = $1 WHERE token = $2 AND worker IS NOT NULL",
+pub(super) async fn renew(db: &Db, claim: &Claim, lease_until: Micros) -> Result<Lease> {
+    let cancelled: Option<bool> = sqlx::query_scalar(
+        "UPDATE mission_claims SET lease_until = $1 WHERE token = $2 AND worker IS NOT NULL RETURNING cancelled",
     )
     .bind(lease_until.0)
     .bind(claim.token)
-    .execute(&db.pool)
+    .fetch_optional(&db.pool)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(Lease::of(cancelled))
 }
 
 pub(super) async fn release(db: &Db, claim: &Claim) -> Result<()> {
@@ -138,6 +148,17 @@ pub(super) async fn release_all(db: &Db) -> Result<u64> {
 pub(super) async fn enqueue(db: &Db, scope: &Scope, request: RunRequest) -> Result<()> {
     let user = scope.owner();
     let mut tx = db.beside(user).await?;
+    let others: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM run_requests WHERE user_id = $1 AND (mission_id, slot) <> ($2, $3)",
+    )
+    .bind(user.as_str())
+    .bind(&request.mission_id)
+    .bind(&request.slot)
+    .fetch_one(&mut *tx)
+    .await?;
+    if usize::try_from(others).unwrap_or(0) >= MOST_WAITING {
+        return Err(StoreError::TooManyRuns(MOST_WAITING));
+    }
     sqlx::query(
         "INSERT INTO run_requests AS r (user_id, mission_id, slot, iteration_id, not_before)
          VALUES ($1, $2, $3, $4, $5)
@@ -161,7 +182,8 @@ pub(super) async fn enqueue(db: &Db, scope: &Scope, request: RunRequest) -> Resu
         .execute(&mut *tx)
         .await?;
     }
-    Message::default()
+    let progress = RunProgress::queued(&request.mission_id, request.slot, request.iteration_id);
+    Message::run(user, &progress)
         .schedule(true)
         .send(&mut tx, &db.instance)
         .await?;

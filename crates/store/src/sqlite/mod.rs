@@ -19,14 +19,16 @@ use sqlx::{
 };
 
 use crate::{
-    ChangesPage, ChangesQuery, Claim, Push, Pushed, Result, RunRequest, Scope, SnapshotPage,
-    SnapshotQuery, Store, StoreError,
+    Cancelled, ChangesPage, ChangesQuery, Claim, DebugRecord, Lease, Push, Pushed, Result,
+    RunProgress, RunRequest, Scope, SnapshotPage, SnapshotQuery, Store, StoreError, Take,
 };
 
 mod accounts;
+mod debug;
 mod ledger;
 mod log;
 mod moving;
+mod progress;
 mod push;
 mod retention;
 mod runs;
@@ -46,6 +48,9 @@ pub struct SqliteStore {
     /// One connection: who holds it is the only writer.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// How far the runs under way are. There is no other process to tell, and a write for each phase would cost a
+    /// sync of the disk.
+    under_way: progress::UnderWay,
     /// Locked for as long as the store lives: a second process would break claims and order.
     _lock: Option<File>,
 }
@@ -92,6 +97,7 @@ impl SqliteStore {
             registry,
             writer,
             readers,
+            under_way: progress::UnderWay::default(),
             _lock: lock,
         }))
     }
@@ -105,6 +111,7 @@ impl SqliteStore {
             registry,
             readers: writer.clone(),
             writer,
+            under_way: progress::UnderWay::default(),
             _lock: None,
         }))
     }
@@ -215,17 +222,11 @@ impl Store for SqliteStore {
         runs::next_wake(self).await
     }
 
-    async fn claim_due(
-        &self,
-        worker: &str,
-        now: Micros,
-        lease_until: Micros,
-        limit: usize,
-    ) -> Result<Vec<Claim>> {
-        runs::claim_due(self, worker, now, lease_until, limit).await
+    async fn claim_due(&self, take: &Take) -> Result<Vec<Claim>> {
+        runs::claim_due(self, take).await
     }
 
-    async fn renew(&self, claim: &Claim, lease_until: Micros) -> Result<bool> {
+    async fn renew(&self, claim: &Claim, lease_until: Micros) -> Result<Lease> {
         runs::renew(self, claim, lease_until).await
     }
 
@@ -235,6 +236,26 @@ impl Store for SqliteStore {
 
     async fn release_all(&self) -> Result<u64> {
         runs::release_all(self).await
+    }
+
+    async fn progress(&self, claim: &Claim, progress: &RunProgress) -> Result<()> {
+        progress::progress(self, claim, progress).await
+    }
+
+    async fn running(&self, scope: &Scope, mission_id: &str) -> Result<Vec<RunProgress>> {
+        progress::running(self, scope, mission_id).await
+    }
+
+    async fn cancel_run(&self, scope: &Scope, mission_id: &str, slot: &str) -> Result<Cancelled> {
+        progress::cancel(self, scope, mission_id, slot).await
+    }
+
+    async fn keep_debug(&self, scope: &Scope, record: DebugRecord) -> Result<()> {
+        debug::keep(self, scope, record).await
+    }
+
+    async fn debug(&self, scope: &Scope, iteration_id: &str) -> Result<Option<DebugRecord>> {
+        debug::get(self, scope, iteration_id).await
     }
 
     async fn enqueue_run(&self, scope: &Scope, request: RunRequest) -> Result<()> {

@@ -44,6 +44,9 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
         if !held && !replay {
             return Err(StoreError::LeaseLost);
         }
+        if !replay && !fence.saw(&states(&mut tx, user, &fence.keys()).await?) {
+            return Err(StoreError::Moved);
+        }
     }
     let mut pushed = Pushed {
         adjusted: plan.adjusted(),
@@ -267,7 +270,7 @@ pub(super) async fn write_schedule(
                 .push_bind(user.as_str())
                 .push_bind(&row.mission_id)
                 .push_bind(row.next_run_at.0)
-                .push_bind(row.slot());
+                .push_bind(&row.slot);
         });
         insert.push(
             " ON CONFLICT (user_id, mission_id)

@@ -5,28 +5,38 @@ use serde_json::Value;
 use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::SqliteStore;
-use crate::{Claim, Fence, Result, RunRequest, Scope, StoreError, UserId};
+use crate::{
+    Claim, Fence, Lease, MOST_WAITING, Result, RunRequest, Scope, StoreError, Take, UserId,
+};
 
 /// The slot of each mission that nobody holds: what somebody asked for, else what is due longest. With the
-/// attempts already made at it.
+/// attempts already made at it. Each person's next one has the turn after those that are under way.
 const CLAIMABLE: &str = "
     WITH slots AS (
         SELECT user_id, mission_id, slot, min(due_at) AS due_at, max(requested) AS requested FROM (
             SELECT user_id, mission_id, slot, next_run_at AS due_at, 0 AS requested
-            FROM mission_schedule WHERE next_run_at <= ?1
+            FROM mission_schedule WHERE next_run_at <= ?1 AND NOT ?4
             UNION ALL
             SELECT user_id, mission_id, slot, not_before, 1 FROM run_requests WHERE not_before <= ?1
         ) GROUP BY user_id, mission_id, slot
     ), ranked AS (
         SELECT s.user_id, s.mission_id, s.slot, s.due_at, s.requested,
                CASE WHEN c.slot = s.slot THEN c.attempts ELSE 0 END AS attempts,
+               CASE WHEN c.slot = s.slot THEN c.cancelled ELSE 0 END AS cancelled,
                row_number() OVER (PARTITION BY s.user_id, s.mission_id
                                   ORDER BY s.requested DESC, s.due_at, s.slot) AS rank
         FROM slots s LEFT JOIN mission_claims c ON c.user_id = s.user_id AND c.mission_id = s.mission_id
         WHERE c.worker IS NULL OR c.lease_until <= ?1
+    ), held AS (
+        SELECT user_id, count(*) AS runs FROM mission_claims
+        WHERE worker IS NOT NULL AND lease_until > ?1 GROUP BY user_id
+    ), turns AS (
+        SELECT r.*, coalesce(h.runs, 0) + row_number() OVER (
+            PARTITION BY r.user_id ORDER BY r.requested DESC, r.due_at, r.mission_id) AS turn
+        FROM ranked r LEFT JOIN held h ON h.user_id = r.user_id WHERE r.rank = 1
     )
-    SELECT user_id, mission_id, slot, due_at, requested, attempts FROM ranked
-    WHERE rank = 1 ORDER BY due_at, user_id, mission_id LIMIT ?2";
+    SELECT user_id, mission_id, slot, due_at, requested, attempts, cancelled FROM turns
+    WHERE turn <= ?3 ORDER BY turn, due_at, user_id, mission_id LIMIT ?2";
 
 /// Due times and requests of missions that nobody holds, and the ends of the leases of those that somebody does.
 const NEXT_WAKE: &str = "
@@ -51,23 +61,19 @@ pub(super) async fn next_wake(store: &SqliteStore) -> Result<Option<Micros>> {
     Ok(at.map(Micros))
 }
 
-pub(super) async fn claim_due(
-    store: &SqliteStore,
-    worker: &str,
-    now: Micros,
-    lease_until: Micros,
-    limit: usize,
-) -> Result<Vec<Claim>> {
+pub(super) async fn claim_due(store: &SqliteStore, take: &Take) -> Result<Vec<Claim>> {
     let mut tx = store.write().await?;
     let rows = sqlx::query(CLAIMABLE)
-        .bind(now.0)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(take.now.0)
+        .bind(i64::try_from(take.limit).unwrap_or(i64::MAX))
+        .bind(i64::try_from(take.per_user).unwrap_or(i64::MAX))
+        .bind(take.requested_only)
         .fetch_all(&mut *tx)
         .await?;
     let mut claims = rows.iter().map(claimable).collect::<Result<Vec<_>>>()?;
     // Few enough binds for one statement, however many are due.
     for claims in claims.chunks_mut(500) {
-        take(&mut tx, worker, lease_until, claims).await?;
+        hold(&mut tx, take, claims).await?;
     }
     tx.commit().await?;
     Ok(claims)
@@ -82,26 +88,23 @@ fn claimable(row: &SqliteRow) -> Result<Claim> {
         attempts: row.try_get::<u32, _>("attempts")? + 1,
         due_at: Micros(row.try_get("due_at")?),
         requested: row.try_get("requested")?,
+        cancelled: row.try_get("cancelled")?,
     })
 }
 
 /// Writes the claims, in place of those that they take over, and gives each its token.
-async fn take(
-    tx: &mut SqliteConnection,
-    worker: &str,
-    lease_until: Micros,
-    claims: &mut [Claim],
-) -> Result<()> {
+async fn hold(tx: &mut SqliteConnection, take: &Take, claims: &mut [Claim]) -> Result<()> {
     let mut insert = QueryBuilder::new(
-        "INSERT OR REPLACE INTO mission_claims (user_id, mission_id, slot, worker, lease_until, attempts) ",
+        "INSERT OR REPLACE INTO mission_claims (user_id, mission_id, slot, worker, lease_until, attempts, cancelled) ",
     );
     insert.push_values(claims.iter(), |mut row, claim| {
         row.push_bind(&claim.user.0)
             .push_bind(&claim.mission_id)
             .push_bind(&claim.slot)
-            .push_bind(worker)
-            .push_bind(lease_until.0)
-            .push_bind(claim.attempts);
+            .push_bind(&take.worker)
+            .push_bind(take.lease_until.0)
+            .push_bind(claim.attempts)
+            .push_bind(claim.cancelled);
     });
     insert.push(" RETURNING user_id, mission_id, token");
     let mut tokens = std::collections::HashMap::new();
@@ -116,15 +119,19 @@ async fn take(
     Ok(())
 }
 
-pub(super) async fn renew(store: &SqliteStore, claim: &Claim, lease_until: Micros) -> Result<bool> {
-    let done = sqlx::query(
-        "UPDATE mission_claims SET lease_until = ?1 WHERE token = ?2 AND worker IS NOT NULL",
+pub(super) async fn renew(
+    store: &SqliteStore,
+    claim: &Claim,
+    lease_until: Micros,
+) -> Result<Lease> {
+    let cancelled: Option<bool> = sqlx::query_scalar(
+        "UPDATE mission_claims SET lease_until = ?1 WHERE token = ?2 AND worker IS NOT NULL RETURNING cancelled",
     )
     .bind(lease_until.0)
     .bind(claim.token)
-    .execute(&store.writer)
+    .fetch_optional(&store.writer)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(Lease::of(cancelled))
 }
 
 pub(super) async fn release(store: &SqliteStore, claim: &Claim) -> Result<()> {
@@ -149,6 +156,17 @@ pub(super) async fn release_all(store: &SqliteStore) -> Result<u64> {
 
 pub(super) async fn enqueue(store: &SqliteStore, scope: &Scope, request: RunRequest) -> Result<()> {
     let mut tx = store.write().await?;
+    let others: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM run_requests WHERE user_id = ? AND (mission_id, slot) <> (?, ?)",
+    )
+    .bind(scope.owner().as_str())
+    .bind(&request.mission_id)
+    .bind(&request.slot)
+    .fetch_one(&mut *tx)
+    .await?;
+    if usize::try_from(others).unwrap_or(0) >= MOST_WAITING {
+        return Err(StoreError::TooManyRuns(MOST_WAITING));
+    }
     sqlx::query(
         "INSERT INTO run_requests (user_id, mission_id, slot, iteration_id, not_before) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT DO UPDATE SET not_before = min(not_before, excluded.not_before)",

@@ -29,7 +29,7 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     let me = scope("me");
     push(&*store, &me, "c", vec![hourly("m")], NOW).await;
     let claim = store
-        .claim_due("w", after(3600), after(3700), 9)
+        .claim_due(&take("w", after(3600), after(3700), 9))
         .await
         .unwrap()
         .remove(0);
@@ -52,7 +52,7 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     assert_eq!(again.next_wake().await.unwrap(), Some(after(3700)));
     assert_eq!(again.release_all().await.unwrap(), 1);
     let retried = again
-        .claim_due("w", after(3600), after(3700), 9)
+        .claim_due(&take("w", after(3600), after(3700), 9))
         .await
         .unwrap()
         .remove(0);

@@ -309,6 +309,7 @@ async fn the_runner_pushes_like_a_device_but_under_its_own_name_and_fence() {
         mission_id: "m".into(),
         slot: "run:1".into(),
         token: 1,
+        seen: None,
     };
     let refused = rig
         .sync

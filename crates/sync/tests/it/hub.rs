@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use mana_store::UserId;
-use mana_sync::{Hub, Notice, RunPhase, Subscription};
+use mana_store::{RunPhase, RunProgress, UserId};
+use mana_sync::{Hub, Notice, Subscription};
 
 fn me() -> UserId {
     UserId("me".into())
@@ -18,12 +18,10 @@ fn commit(app: &str, table: &str, client: &str) -> Notice {
 }
 
 fn run(iteration: &str, phase: RunPhase) -> Notice {
-    Notice::Run {
-        mission_id: "m".into(),
-        iteration_id: iteration.into(),
-        slot: "run:1".into(),
+    Notice::Run(RunProgress {
         phase,
-    }
+        ..RunProgress::queued("m", "run:1", iteration.to_owned())
+    })
 }
 
 /// What waits for a listener now.
@@ -113,7 +111,7 @@ async fn what_does_not_fit_becomes_everything() {
 async fn a_run_is_told_by_its_last_phase() {
     let hub = Hub::new();
     let mut slow = hub.subscribe(&me());
-    for phase in [RunPhase::Queued, RunPhase::Started, RunPhase::Finished] {
+    for phase in [RunPhase::Queued, RunPhase::Thinking, RunPhase::Finished] {
         hub.publish(&me(), run("i", phase));
     }
     hub.publish(&me(), run("j", RunPhase::Failed));

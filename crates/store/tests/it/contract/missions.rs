@@ -10,7 +10,10 @@ use super::support::*;
 
 /// What is due by a time, as `(mission, slot)`; the claims are given back.
 async fn due(store: &impl Backend, at: Micros) -> Vec<(String, String)> {
-    let claims = store.claim_due("w", at, at.plus(1), 100).await.unwrap();
+    let claims = store
+        .claim_due(&take("w", at, at.plus(1), 100))
+        .await
+        .unwrap();
     for claim in &claims {
         store.release(claim).await.unwrap();
     }

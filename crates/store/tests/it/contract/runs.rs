@@ -3,13 +3,19 @@
 use std::{collections::HashSet, sync::Arc};
 
 use mana_core::Micros;
-use mana_store::{Claim, Push, RunRequest, Store, StoreError};
+use mana_store::{
+    Cancelled, Claim, DEBUG_KEPT, DebugRecord, Lease, MOST_WAITING, Push, RunPhase, RunProgress,
+    RunRequest, Store, StoreError, Take,
+};
 use serde_json::json;
 
 use super::support::*;
 
 async fn claim(store: &impl Store, worker: &str, now: Micros, lease: Micros) -> Vec<Claim> {
-    store.claim_due(worker, now, lease, 100).await.unwrap()
+    store
+        .claim_due(&take(worker, now, lease, 100))
+        .await
+        .unwrap()
 }
 
 /// A mission `m` of user `me` that is due after an hour.
@@ -53,10 +59,14 @@ pub async fn nothing_is_claimed_before_it_is_due(store: Arc<impl Backend>) {
         attempts,
         due_at,
         requested,
+        cancelled,
     } = &claims[0];
     assert_eq!((user.as_str(), mission_id.as_str()), ("me", "m"));
     assert_eq!(*slot, format!("due:{}", after(3600).millis()));
-    assert_eq!((*attempts, *due_at, *requested), (1, after(3600), false));
+    assert_eq!(
+        (*attempts, *due_at, *requested, *cancelled),
+        (1, after(3600), false, false)
+    );
 }
 
 pub async fn a_claim_is_held_until_its_lease_ends(store: Arc<impl Backend>) {
@@ -138,7 +148,7 @@ pub async fn a_finished_run_ends_its_claim_and_request(store: Arc<impl Backend>)
     );
     store.push(&me, result(&run, after(30))).await.unwrap();
     assert_eq!(store.run_inputs(&me, "m", "run:1").await.unwrap(), None);
-    assert!(!store.renew(&run, after(90)).await.unwrap());
+    assert_eq!(store.renew(&run, after(90)).await.unwrap(), Lease::Lost);
     assert_eq!(claim(&*store, "w", after(61), after(99)).await, []);
     assert_eq!(store.next_wake().await.unwrap(), Some(after(3600)));
 }
@@ -210,10 +220,10 @@ pub async fn renew_prolongs_a_held_claim_only(store: Arc<impl Backend>) {
     let run = claim(&*store, "a", after(3600), after(3700))
         .await
         .remove(0);
-    assert!(store.renew(&run, after(3900)).await.unwrap());
+    assert_eq!(store.renew(&run, after(3900)).await.unwrap(), Lease::Held);
     assert_eq!(claim(&*store, "b", after(3800), after(3999)).await, []);
     assert_eq!(claim(&*store, "b", after(3900), after(3999)).await.len(), 1);
-    assert!(!store.renew(&run, after(9999)).await.unwrap());
+    assert_eq!(store.renew(&run, after(9999)).await.unwrap(), Lease::Lost);
     assert_eq!(
         store.next_wake().await.unwrap(),
         Some(after(3999)),
@@ -228,8 +238,9 @@ pub async fn release_gives_the_slot_back_untried(store: Arc<impl Backend>) {
         .await
         .remove(0);
     store.release(&given_back).await.unwrap();
-    assert!(
-        !store.renew(&given_back, after(9999)).await.unwrap(),
+    assert_eq!(
+        store.renew(&given_back, after(9999)).await.unwrap(),
+        Lease::Lost,
         "it is given back for good"
     );
     let refused = store.push(&me, result(&given_back, after(3601))).await;
@@ -239,8 +250,9 @@ pub async fn release_gives_the_slot_back_untried(store: Arc<impl Backend>) {
         .remove(0);
     assert_eq!(run.attempts, 1);
     store.release(&given_back).await.unwrap();
-    assert!(
+    assert_eq!(
         store.renew(&run, after(9999)).await.unwrap(),
+        Lease::Held,
         "a lost claim gives nothing back"
     );
 }
@@ -351,7 +363,7 @@ pub async fn a_drop_without_the_claim_does_nothing(store: Arc<impl Backend>) {
     let lost = claim(&*store, "a", NOW, after(60)).await.remove(0);
     let held = claim(&*store, "b", after(60), after(120)).await.remove(0);
     store.drop_run(&lost).await.unwrap();
-    assert!(store.renew(&held, after(180)).await.unwrap());
+    assert_eq!(store.renew(&held, after(180)).await.unwrap(), Lease::Held);
     store.release(&held).await.unwrap();
     assert_eq!(
         claim(&*store, "c", after(61), after(99)).await.len(),
@@ -409,7 +421,10 @@ pub async fn the_longest_due_come_first_up_to_the_limit(store: Arc<impl Backend>
         };
         store.enqueue_run(&me, due).await.unwrap();
     }
-    let claims = store.claim_due("w", after(60), after(99), 2).await.unwrap();
+    let claims = store
+        .claim_due(&take("w", after(60), after(99), 2))
+        .await
+        .unwrap();
     assert_eq!(
         claims
             .iter()
@@ -417,7 +432,10 @@ pub async fn the_longest_due_come_first_up_to_the_limit(store: Arc<impl Backend>
             .collect::<Vec<_>>(),
         ["first", "second"]
     );
-    let rest = store.claim_due("w", after(60), after(99), 2).await.unwrap();
+    let rest = store
+        .claim_due(&take("w", after(60), after(99), 2))
+        .await
+        .unwrap();
     assert_eq!(
         rest.iter()
             .map(|claim| claim.mission_id.as_str())
@@ -425,7 +443,10 @@ pub async fn the_longest_due_come_first_up_to_the_limit(store: Arc<impl Backend>
         ["late"]
     );
     assert_eq!(
-        store.claim_due("w", after(60), after(99), 0).await.unwrap(),
+        store
+            .claim_due(&take("w", after(60), after(99), 0))
+            .await
+            .unwrap(),
         []
     );
 }
@@ -449,7 +470,7 @@ pub async fn many_workers_claim_each_run_once(store: Arc<impl Backend>) {
                 loop {
                     let name = format!("w{worker}");
                     let claims = store
-                        .claim_due(&name, after(3600), after(9999), 3)
+                        .claim_due(&take(&name, after(3600), after(9999), 3))
                         .await
                         .unwrap();
                     if claims.is_empty() {
@@ -468,4 +489,303 @@ pub async fn many_workers_claim_each_run_once(store: Arc<impl Backend>) {
     let tokens: HashSet<_> = all.iter().map(|claim| claim.token).collect();
     let users: HashSet<_> = all.iter().map(|claim| claim.user.clone()).collect();
     assert_eq!((tokens.len(), users.len()), (40, 40));
+}
+
+/// So many runs that wait, of missions `0`, `1` … of a person.
+async fn given_waiting(store: &impl Store, user: &str, count: usize, not_before: Micros) {
+    for n in 0..count {
+        let due = RunRequest {
+            mission_id: n.to_string(),
+            ..request("run:1", not_before)
+        };
+        store.enqueue_run(&scope(user), due).await.unwrap();
+    }
+}
+
+fn users(claims: &[Claim]) -> Vec<&str> {
+    claims.iter().map(|claim| claim.user.as_str()).collect()
+}
+
+pub async fn missions_w6_people_take_turns(store: Arc<impl Backend>) {
+    given_waiting(&*store, "many", 100, NOW).await;
+    given_waiting(&*store, "two", 2, after(10)).await;
+    given_waiting(&*store, "one", 1, after(20)).await;
+    let first = store
+        .claim_due(&take("w", after(60), after(999), 4))
+        .await
+        .unwrap();
+    assert_eq!(users(&first), ["many", "two", "one", "many"]);
+    let next = store
+        .claim_due(&take("w", after(60), after(999), 2))
+        .await
+        .unwrap();
+    assert_eq!(
+        users(&next),
+        ["two", "many"],
+        "what is under way was a turn, too"
+    );
+}
+
+pub async fn missions_w6_a_person_has_so_many_runs_at_a_time(store: Arc<impl Backend>) {
+    given_waiting(&*store, "many", 10, NOW).await;
+    let few = |now, lease| Take {
+        per_user: 3,
+        ..take("w", now, lease, 100)
+    };
+    let held = store.claim_due(&few(after(1), after(60))).await.unwrap();
+    assert_eq!(held.len(), 3);
+    assert_eq!(
+        store.claim_due(&few(after(2), after(60))).await.unwrap(),
+        []
+    );
+    store.drop_run(&held[0]).await.unwrap();
+    assert_eq!(
+        store
+            .claim_due(&few(after(2), after(60)))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        store
+            .claim_due(&few(after(60), after(99)))
+            .await
+            .unwrap()
+            .len(),
+        3,
+        "a lease that has ended counts for nobody"
+    );
+}
+
+pub async fn missions_t13_only_what_was_asked_for_can_be_taken(store: Arc<impl Backend>) {
+    given_hourly(&*store).await;
+    given_waiting(&*store, "you", 1, NOW).await;
+    let asked = Take {
+        requested_only: true,
+        ..take("w", after(9000), after(9999), 100)
+    };
+    assert_eq!(users(&store.claim_due(&asked).await.unwrap()), ["you"]);
+    assert_eq!(store.claim_due(&asked).await.unwrap(), []);
+    assert_eq!(
+        users(&claim(&*store, "w", after(9000), after(9999)).await),
+        ["me"]
+    );
+}
+
+pub async fn missions_q5_so_many_runs_of_a_person_wait(store: Arc<impl Backend>) {
+    given_waiting(&*store, "me", MOST_WAITING, NOW).await;
+    let one_more = RunRequest {
+        mission_id: "more".into(),
+        ..request("run:1", NOW)
+    };
+    let refused = store.enqueue_run(&scope("me"), one_more.clone()).await;
+    assert!(
+        matches!(refused, Err(StoreError::TooManyRuns(_))),
+        "{refused:?}"
+    );
+    given_waiting(&*store, "me", 1, NOW).await;
+    store
+        .enqueue_run(&scope("you"), one_more.clone())
+        .await
+        .unwrap();
+    let me = |claim: &Claim| claim.user.as_str() == "me";
+    let claims = store
+        .claim_due(&take("w", NOW, after(60), 1000))
+        .await
+        .unwrap();
+    let mine = claims.iter().find(|claim| me(claim)).unwrap();
+    store.drop_run(mine).await.unwrap();
+    store.enqueue_run(&scope("me"), one_more).await.unwrap();
+}
+
+fn progress(claim: &Claim, phase: RunPhase) -> RunProgress {
+    RunProgress {
+        phase,
+        started_at: Some(after(7)),
+        ..RunProgress::queued("m", &claim.slot, format!("iteration of {}", claim.slot))
+    }
+}
+
+pub async fn missions_t11_a_run_is_seen_while_it_waits_and_goes_on(store: Arc<impl Backend>) {
+    let (me, you) = (scope("me"), scope("you"));
+    store.enqueue_run(&me, request("run:1", NOW)).await.unwrap();
+    let waits = RunProgress::queued("m", "run:1", "iteration of run:1".into());
+    assert_eq!(store.running(&me, "m").await.unwrap(), [waits]);
+    assert_eq!(store.running(&you, "m").await.unwrap(), []);
+    assert_eq!(store.running(&me, "another").await.unwrap(), []);
+
+    let run = claim(&*store, "w", NOW, after(60)).await.remove(0);
+    assert_eq!(store.running(&me, "m").await.unwrap(), []);
+    for phase in [RunPhase::Reading, RunPhase::Thinking, RunPhase::Writing] {
+        let progress = progress(&run, phase);
+        store.progress(&run, &progress).await.unwrap();
+        assert_eq!(store.running(&me, "m").await.unwrap(), [progress]);
+    }
+    assert_eq!(store.running(&you, "m").await.unwrap(), []);
+    store.push(&me, result(&run, after(30))).await.unwrap();
+    assert_eq!(store.running(&me, "m").await.unwrap(), []);
+    store
+        .progress(&run, &progress(&run, RunPhase::Finished))
+        .await
+        .unwrap();
+
+    store.enqueue_run(&me, request("run:2", NOW)).await.unwrap();
+    let lost = claim(&*store, "a", after(60), after(70)).await.remove(0);
+    store
+        .progress(&lost, &progress(&lost, RunPhase::Thinking))
+        .await
+        .unwrap();
+    let held = claim(&*store, "b", after(70), after(80)).await.remove(0);
+    assert_eq!(
+        store.running(&me, "m").await.unwrap(),
+        [],
+        "what the dead one was at is not what the next one is at"
+    );
+    store.release(&held).await.unwrap();
+    let waits = RunProgress::queued("m", "run:2", "iteration of run:2".into());
+    assert_eq!(store.running(&me, "m").await.unwrap(), [waits]);
+}
+
+pub async fn missions_q6_a_run_that_waits_is_taken_back(store: Arc<impl Backend>) {
+    let (me, you) = (scope("me"), scope("you"));
+    let with_inputs = RunRequest {
+        inputs: Some(json!([1])),
+        ..request("run:1", NOW)
+    };
+    store.enqueue_run(&me, with_inputs).await.unwrap();
+    for (scope, mission, slot) in [
+        (&you, "m", "run:1"),
+        (&me, "n", "run:1"),
+        (&me, "m", "run:2"),
+    ] {
+        let nothing = store.cancel_run(scope, mission, slot).await.unwrap();
+        assert_eq!(nothing, Cancelled::Nothing, "{mission} {slot}");
+    }
+    let gone = RunProgress {
+        phase: RunPhase::Cancelled,
+        ..RunProgress::queued("m", "run:1", "iteration of run:1".into())
+    };
+    assert_eq!(
+        store.cancel_run(&me, "m", "run:1").await.unwrap(),
+        Cancelled::Waiting(gone)
+    );
+    assert_eq!(store.run_inputs(&me, "m", "run:1").await.unwrap(), None);
+    assert_eq!(claim(&*store, "w", NOW, after(60)).await, []);
+}
+
+pub async fn missions_q6_a_run_that_goes_on_is_marked_for_whoever_holds_it(
+    store: Arc<impl Backend>,
+) {
+    let me = scope("me");
+    given_hourly(&*store).await;
+    let run = claim(&*store, "a", after(3600), after(3700))
+        .await
+        .remove(0);
+    assert!(!run.cancelled);
+    assert_eq!(
+        store
+            .cancel_run(&scope("you"), "m", &run.slot)
+            .await
+            .unwrap(),
+        Cancelled::Nothing
+    );
+    // The occurrence that is run need not be the one that was claimed.
+    let newest = RunProgress {
+        slot: "due:7".into(),
+        ..progress(&run, RunPhase::Thinking)
+    };
+    store.progress(&run, &newest).await.unwrap();
+    assert_eq!(store.renew(&run, after(3700)).await.unwrap(), Lease::Held);
+    assert_eq!(
+        store.cancel_run(&me, "m", "due:7").await.unwrap(),
+        Cancelled::Running
+    );
+    assert_eq!(
+        store.renew(&run, after(3700)).await.unwrap(),
+        Lease::Cancelled
+    );
+    let next = claim(&*store, "b", after(3700), after(3800))
+        .await
+        .remove(0);
+    assert!(next.cancelled, "the one after a dead one hears of it");
+    store.push(&me, result(&next, after(3710))).await.unwrap();
+    let later = claim(&*store, "b", after(9000), after(9100))
+        .await
+        .remove(0);
+    assert!(!later.cancelled, "another slot is another run");
+}
+
+pub async fn missions_t9_a_result_made_from_an_older_mission_is_refused(store: Arc<impl Backend>) {
+    let me = scope("me");
+    given_hourly(&*store).await;
+    let run = claim(&*store, "w", after(3600), after(3700))
+        .await
+        .remove(0);
+    let seen = get_mission(&*store, &me, "m").await;
+    push(
+        &*store,
+        &me,
+        "phone",
+        vec![set_mission("m", json!({"title": "New"}), after(3601))],
+        after(3601),
+    )
+    .await;
+    let before = log(&*store, &me).await;
+    let from = |state| Push {
+        fence: Some(run.fence().having_seen(state)),
+        ..result(&run, after(3602))
+    };
+    let refused = store.push(&me, from(&seen)).await;
+    assert!(matches!(refused, Err(StoreError::Moved)), "{refused:?}");
+    assert_eq!(log(&*store, &me).await, before);
+    assert_eq!(
+        store.renew(&run, after(3800)).await.unwrap(),
+        Lease::Held,
+        "it may look again"
+    );
+    let seen = get_mission(&*store, &me, "m").await;
+    store.push(&me, from(&seen)).await.unwrap();
+    store.push(&me, from(&seen)).await.expect("a replay");
+}
+
+pub async fn debug_records_are_kept_the_newest_and_by_their_size(store: Arc<impl Backend>) {
+    let (me, you) = (scope("me"), scope("you"));
+    let record = |id: &str, at: i64, body: String| DebugRecord {
+        iteration_id: id.to_owned(),
+        at: after(at),
+        body: json!({ "rounds": [body] }),
+    };
+    let (count, bytes) = DEBUG_KEPT;
+    store
+        .keep_debug(&you, record("0", 0, "theirs".into()))
+        .await
+        .unwrap();
+    for n in 0..=count {
+        let kept = record(&n.to_string(), n as i64, "a\u{0}b".into());
+        store.keep_debug(&me, kept).await.unwrap();
+    }
+    assert_eq!(
+        store.debug(&me, "0").await.unwrap(),
+        None,
+        "the oldest went"
+    );
+    assert_eq!(
+        store.debug(&me, "1").await.unwrap(),
+        Some(record("1", 1, "a\u{0}b".into()))
+    );
+    assert_eq!(
+        store.debug(&you, "0").await.unwrap(),
+        Some(record("0", 0, "theirs".into()))
+    );
+    assert_eq!(store.debug(&you, "1").await.unwrap(), None);
+    let again = record("1", 99, "replaced".into());
+    store.keep_debug(&me, again.clone()).await.unwrap();
+    assert_eq!(store.debug(&me, "1").await.unwrap(), Some(again));
+
+    let large = |id: &str, at| record(id, at, "x".repeat(bytes * 2 / 3));
+    store.keep_debug(&me, large("l1", 100)).await.unwrap();
+    store.keep_debug(&me, large("l2", 101)).await.unwrap();
+    assert_eq!(store.debug(&me, "l1").await.unwrap(), None);
+    assert!(store.debug(&me, "l2").await.unwrap().is_some());
 }

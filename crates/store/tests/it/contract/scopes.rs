@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mana_core::RecordKey;
-use mana_store::{ChangesQuery, Push, RunRequest, StoreError};
+use mana_store::{ChangesQuery, Lease, Push, RunRequest, StoreError};
 use serde_json::json;
 
 use super::support::*;
@@ -86,7 +86,7 @@ pub async fn a_fence_of_another_user_is_refused(store: Arc<impl Backend>) {
     let (me, you) = (scope("me"), scope("you"));
     push(&*store, &me, "c", vec![hourly("m")], NOW).await;
     let claim = store
-        .claim_due("w", after(7200), after(7300), 9)
+        .claim_due(&take("w", after(7200), after(7300), 9))
         .await
         .unwrap()
         .remove(0);
@@ -99,8 +99,9 @@ pub async fn a_fence_of_another_user_is_refused(store: Arc<impl Backend>) {
         Err(StoreError::LeaseLost)
     ));
     assert_eq!(log(&*store, &you).await.changes, []);
-    assert!(
+    assert_eq!(
         store.renew(&claim, after(7400)).await.unwrap(),
+        Lease::Held,
         "the claim is still held"
     );
 }
@@ -111,7 +112,7 @@ pub async fn the_same_mission_id_of_two_users_is_two_missions(store: Arc<impl Ba
         push(&*store, user, "c", vec![hourly("m")], NOW).await;
     }
     let claims = store
-        .claim_due("w", after(7200), after(7300), 9)
+        .claim_due(&take("w", after(7200), after(7300), 9))
         .await
         .unwrap();
     assert_eq!(claims.len(), 2);
@@ -130,7 +131,7 @@ pub async fn the_same_mission_id_of_two_users_is_two_missions(store: Arc<impl Ba
     );
     store.release_all().await.unwrap();
     let claims = store
-        .claim_due("w", after(7200), after(7300), 9)
+        .claim_due(&take("w", after(7200), after(7300), 9))
         .await
         .unwrap();
     assert_eq!(

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use mana_core::{Actor, Change, Defaults, Micros, RecordKey, RecordState, ids};
 use mana_store::{
     Accounts, ChangesPage, ChangesQuery, Cursor, Ledger, Maintenance, NewUser, Push, Pushed, Scope,
-    SnapshotQuery, Store, UserId,
+    SnapshotQuery, Store, Take, UserId,
 };
 use serde_json::{Value, json};
 
@@ -91,6 +91,18 @@ pub fn pushing(client: &str, changes: Vec<Change>, at: Micros) -> Push {
         changes,
         received_at: at,
         fence: None,
+    }
+}
+
+/// What a worker asks for: so many runs, whoever's they are.
+pub fn take(worker: &str, now: Micros, lease_until: Micros, limit: usize) -> Take {
+    Take {
+        worker: worker.to_owned(),
+        now,
+        lease_until,
+        limit,
+        per_user: usize::MAX,
+        requested_only: false,
     }
 }
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures_util::{StreamExt, stream};
 use mana_core::manifest::Registry;
 use mana_store::{
-    Accounts, Cursor, Maintenance, PostgresStore, RunRequest, Scope, SqliteStore, Store,
-    StoreError, StoreNotice,
+    Accounts, Cancelled, Cursor, Lease, Maintenance, PostgresStore, Push, RunPhase, RunProgress,
+    RunRequest, Scope, SqliteStore, Store, StoreError, StoreNotice,
 };
 use mana_test_postgres::Cluster;
 
@@ -56,6 +56,11 @@ async fn sync_s8_servers_hear_each_other_and_not_themselves() {
     one.delete_session_by_id("a session").await.unwrap();
 
     assert_eq!(next(&mut to_two).await, committed("me", "phone"));
+    let queued = StoreNotice::Run {
+        user: me.owner().clone(),
+        progress: RunProgress::queued("m", "run:1", "i".into()),
+    };
+    assert_eq!(next(&mut to_two).await, queued);
     assert_eq!(next(&mut to_two).await, StoreNotice::Schedule);
     let ended = StoreNotice::SessionEnded("a session".into());
     assert_eq!(next(&mut to_two).await, ended);
@@ -143,7 +148,7 @@ async fn many_servers_claim_each_run_once() {
             let mut mine = Vec::new();
             loop {
                 let claims = store
-                    .claim_due(&worker.to_string(), after(7200), after(7300), 4)
+                    .claim_due(&take(&worker.to_string(), after(7200), after(7300), 4))
                     .await
                     .unwrap();
                 if claims.is_empty() {
@@ -159,6 +164,99 @@ async fn many_servers_claim_each_run_once() {
     }
     let once: BTreeSet<&String> = claimed.iter().collect();
     assert_eq!((claimed.len(), once.len()), (30, 30));
+}
+
+#[tokio::test]
+async fn missions_t11_and_q6_a_run_is_seen_and_cancelled_from_another_server() {
+    let (database, one) = database().await;
+    let two = store(&Cluster::shared().url(&database)).await;
+    let me = scope("me");
+    push(&*one, &me, "c", vec![hourly("m")], NOW).await;
+    let run = one
+        .claim_due(&take("one", after(3600), after(3700), 1))
+        .await
+        .unwrap()
+        .remove(0);
+    let (mut to_one, mut to_two) = (one.notices().unwrap(), two.notices().unwrap());
+    let thinking = RunProgress {
+        phase: RunPhase::Thinking,
+        started_at: Some(after(3600)),
+        ..RunProgress::queued("m", &run.slot, "i".into())
+    };
+    one.progress(&run, &thinking).await.unwrap();
+    let told = StoreNotice::Run {
+        user: me.owner().clone(),
+        progress: thinking.clone(),
+    };
+    assert_eq!(next(&mut to_two).await, told);
+    assert_eq!(two.running(&me, "m").await.unwrap(), [thinking]);
+
+    assert_eq!(
+        two.cancel_run(&me, "m", &run.slot).await.unwrap(),
+        Cancelled::Running
+    );
+    let cancel = StoreNotice::Cancel {
+        user: me.owner().clone(),
+        mission_id: "m".into(),
+    };
+    assert_eq!(next(&mut to_one).await, cancel);
+    assert_eq!(
+        one.renew(&run, after(3800)).await.unwrap(),
+        Lease::Cancelled
+    );
+}
+
+/// Each of three servers claims a run and dies in the middle of it; what they hand in afterwards is refused, and
+/// who comes fourth sees how often it was tried.
+#[tokio::test]
+async fn missions_w1_w3_three_servers_die_on_a_run_and_come_back_too_late() {
+    let (database, one) = database().await;
+    let me = scope("me");
+    push(&*one, &me, "c", vec![hourly("m")], NOW).await;
+    let mut late = Vec::new();
+    for n in 0..3 {
+        let server = store(&Cluster::shared().url(&database)).await;
+        let now = after(3600 + 100 * n);
+        let worker = n.to_string();
+        let run = server
+            .claim_due(&take(&worker, now, now.plus(100_000_000), 9))
+            .await
+            .unwrap();
+        assert_eq!(run.len(), 1);
+        assert_eq!(run[0].attempts, u32::try_from(n + 1).unwrap());
+        for other in [&one, &server] {
+            let taken = other
+                .claim_due(&take("x", now, now.plus(1), 9))
+                .await
+                .unwrap();
+            assert_eq!(taken, [], "while the lease lasts");
+        }
+        late.push((server, run[0].clone()));
+    }
+    let held = one
+        .claim_due(&take("one", after(3900), after(4000), 9))
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(held.attempts, 4);
+    let result = |run: &mana_store::Claim| Push {
+        fence: Some(run.fence()),
+        ..pushing(
+            "runner",
+            vec![set_mission(
+                "m",
+                serde_json::json!({"nextRunAt": after(7200)}),
+                after(3900),
+            )],
+            after(3900),
+        )
+    };
+    for (server, run) in &late {
+        let refused = server.push(&me, result(run)).await;
+        assert!(matches!(refused, Err(StoreError::LeaseLost)), "{refused:?}");
+    }
+    one.push(&me, result(&held)).await.unwrap();
+    assert_eq!(one.next_wake().await.unwrap(), Some(after(7200)));
 }
 
 /// A cluster of its own, killed while two servers work on it.

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use mana_core::manifest::Registry;
-use mana_store::{PostgresStore, RunRequest, Store, StoreError};
+use mana_store::{DebugRecord, PostgresStore, RunRequest, Store, StoreError};
 use mana_test_postgres::Cluster;
 use serde_json::json;
 
 use super::*;
 use crate::contract::support::*;
 
-const CONTENT: [&str; 3] = ["sync_changes", "records", "run_inputs"];
+const CONTENT: [&str; 4] = ["sync_changes", "records", "run_inputs", "run_debug"];
 
-/// A log, a record and inputs for each of these users.
+/// A log, a record, inputs and a debug record for each of these users.
 async fn filled(store: &PostgresStore, users: &[&str]) {
     for user in users {
         let scope = scope(user);
@@ -25,6 +25,12 @@ async fn filled(store: &PostgresStore, users: &[&str]) {
             inputs: Some(json!("secret")),
         };
         store.enqueue_run(&scope, request).await.unwrap();
+        let record = DebugRecord {
+            iteration_id: "i".into(),
+            at: NOW,
+            body: json!("secret"),
+        };
+        store.keep_debug(&scope, record).await.unwrap();
     }
 }
 

@@ -1,0 +1,147 @@
+//! A model that answers every prompt with the same plan, over HTTP, after a while.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use fastrand::Rng;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// How the model behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// How long an answer takes at least.
+    pub delay: Duration,
+    /// How much longer at most, evenly spread.
+    pub spread: Duration,
+    /// How many of a hundred calls fail with 500.
+    pub failures: u8,
+}
+
+impl Manner {
+    /// Always the same time, and no failure.
+    pub fn after(delay: Duration) -> Manner {
+        Manner {
+            delay,
+            spread: Duration::ZERO,
+            failures: 0,
+        }
+    }
+}
+
+/// The model's server; it ends when this is dropped.
+pub struct Upstream {
+    /// The base URL, `/v1` included.
+    pub url: String,
+    calls: Arc<AtomicU64>,
+    accepting: JoinHandle<()>,
+}
+
+impl Upstream {
+    /// Listens on a free port of this machine.
+    pub async fn start(manner: Manner, seed: u64) -> Result<Upstream> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}/v1", listener.local_addr()?);
+        let calls = Arc::new(AtomicU64::new(0));
+        let counted = calls.clone();
+        let accepting = tokio::spawn(async move {
+            let mut rng = Rng::with_seed(seed);
+            while let Ok((stream, _)) = listener.accept().await {
+                // A connection that breaks is the other side's affair.
+                tokio::spawn(converse(stream, manner, rng.fork(), counted.clone()));
+            }
+        });
+        Ok(Upstream {
+            url,
+            calls,
+            accepting,
+        })
+    }
+
+    /// Prompts so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn converse(
+    mut stream: TcpStream,
+    manner: Manner,
+    mut rng: Rng,
+    calls: Arc<AtomicU64>,
+) -> Result<()> {
+    let mut read = Vec::new();
+    loop {
+        let (is_prompt, length) = loop {
+            if let Some(request) = head(&read) {
+                break request;
+            }
+            if stream.read_buf(&mut read).await? == 0 {
+                return Ok(());
+            }
+        };
+        while read.len() < length {
+            if stream.read_buf(&mut read).await? == 0 {
+                return Ok(());
+            }
+        }
+        read.drain(..length);
+        let (status, body) = if is_prompt {
+            calls.fetch_add(1, Ordering::Relaxed);
+            let spread = u64::try_from(manner.spread.as_millis())?;
+            sleep(manner.delay + Duration::from_millis(rng.u64(0..=spread))).await;
+            match rng.u8(0..100) < manner.failures {
+                true => (
+                    "500 Internal Server Error",
+                    json!({"error": {"message": "out of luck"}}),
+                ),
+                false => ("200 OK", plan()),
+            }
+        } else {
+            (
+                "200 OK",
+                json!({"object": "list", "data": [{"id": "stub", "object": "model"}]}),
+            )
+        };
+        let body = body.to_string();
+        let answer = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(answer.as_bytes()).await?;
+    }
+}
+
+/// Whether the first request in these bytes is a prompt, and how long it is; none before its head has come.
+fn head(read: &[u8]) -> Option<(bool, usize)> {
+    let end = read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();
+    let body = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .and_then(|length| length.trim().parse().ok())
+        .unwrap_or(0);
+    Some((head.starts_with("post "), end + body))
+}
+
+fn plan() -> serde_json::Value {
+    let plan = json!({"summary": "One thing.", "steps": [{"summary": "Make a task", "toolName": "create_task",
+        "params": {"title": "Think it over"}, "rationale": "The mission asks for it."}]});
+    let text = format!("```json\n{plan}\n```");
+    json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": "stub",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 900, "completion_tokens": 80, "total_tokens": 980}
+    })
+}

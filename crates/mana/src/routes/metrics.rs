@@ -1,0 +1,34 @@
+//! `/metrics`: what this process counts and measures, for whoever has the service key.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::bearer;
+use crate::error::{ApiError, ApiResult, ErrorEnvelope};
+
+/// The routes.
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(metrics))
+}
+
+/// What this process counts and measures, in Prometheus' text format
+#[utoipa::path(get, path = "/metrics", tag = "internal",
+    params(("Authorization" = String, Header, description = "Bearer and the service key")),
+    responses(
+        (status = 200, description = "The meters", body = String, content_type = "text/plain"),
+        (status = 401, description = "The key is wrong or missing", body = ErrorEnvelope),
+    ))]
+async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<Response> {
+    if !app.service_key.is(bearer(&headers).unwrap_or_default()) {
+        return Err(ApiError::service_key("Authorization: Bearer"));
+    }
+    let text = app.meters.text(app.sync.hub().listeners());
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
