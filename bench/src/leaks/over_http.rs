@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use futures_util::{SinkExt as _, StreamExt as _};
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -90,9 +90,9 @@ impl Attacker {
         let status = response.status();
         let headers = format!("{:?}", response.headers());
         let text = response.text().await?;
-        // A server that falls over doesn't count as one that kept quiet.
+        // A server that falls over doesn't count as one that kept quiet; one that is busy says so and nothing else.
         ensure!(
-            !status.is_server_error(),
+            !status.is_server_error() || status == StatusCode::SERVICE_UNAVAILABLE,
             "{} answers {status}: {text}",
             guess.path
         );

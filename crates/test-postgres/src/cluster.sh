@@ -13,8 +13,14 @@ start() {
 start "$@"
 while read -r word; do
     case $word in
-    # As a power cut: nobody says goodbye.
-    kill) kill -KILL "$pid"; wait "$pid" 2>/dev/null ;;
+    # As a power cut: nobody says goodbye, and nobody is left who holds the shared memory.
+    kill)
+        read -r all <"/proc/$pid/task/$pid/children" || all=
+        kill -KILL "$pid" $all
+        wait "$pid" 2>/dev/null
+        for one in $all; do
+            while readlink "/proc/$one/exe" >/dev/null 2>&1; do sleep 0.01; done
+        done ;;
     stop) kill -INT "$pid"; wait "$pid" 2>/dev/null ;;
     start) start "$@" ;;
     esac

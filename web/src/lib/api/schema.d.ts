@@ -28,10 +28,44 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What ran, was skipped, was missed or failed */
+        /** What ran, was skipped, was missed or failed, and what is under way */
         get: operations["list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ai/missions/{id}/runs/{iterationId}/debug": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What went to the model in a run, for who has switched that on */
+        get: operations["debug"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ai/missions/{id}/runs/{slot}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a run back that waits, or end the one that is under way */
+        post: operations["cancel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -361,6 +395,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this process counts and measures, in Prometheus' text format */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/modules": {
         parameters: {
             query?: never;
@@ -617,6 +668,15 @@ export interface components {
             signup: string;
             version: string;
         };
+        /** @description What a field held. */
+        Before: {
+            /** @description It had never been written. */
+            absent?: boolean;
+            /** @description The step that it came from, where it came from one. */
+            step?: string;
+            /** @description Its value, null where it had none. */
+            value?: unknown;
+        };
         /** @description What a mission, an agent or a person may spend; what isn't set is unlimited. */
         Budget: {
             /**
@@ -716,12 +776,14 @@ export interface components {
             /** @description The record's table. */
             table: string;
         };
-        /** @description A proposal that waits here no longer. */
+        /** @description A proposal that stands otherwise than this replica has it. */
         Closed: {
             /** @description The proposal. */
             id: string;
+            /** @description Where it stands now: `closed`, `expired` or `overruled`. */
+            status: components["schemas"]["ProposalStatus"];
             /** @description What became of its step. */
-            status: components["schemas"]["StepStatus"];
+            step: components["schemas"]["StepStatus"];
         };
         /** @description A condition on a field: comparisons, or the one value that it has. */
         Condition: {
@@ -735,11 +797,21 @@ export interface components {
             };
             /** @enum {string} */
             kind: "approve";
+            /**
+             * @description For a stale proposal: on top of what is there now, whose stamps these are, by field, as the refusal
+             *     named them (`at`). A consent to exactly that.
+             */
+            over?: {
+                [key: string]: unknown;
+            };
         } | {
             /** @enum {string} */
             kind: "reject";
             /** @description Why; the mission reads it before its next run. */
             reason?: string;
+        } | {
+            /** @enum {string} */
+            kind: "expire";
         };
         /**
          * @description The direction of an order.
@@ -801,6 +873,21 @@ export interface components {
         ErrorEnvelope: {
             /** @description The error. */
             error: components["schemas"]["ErrorBody"];
+        };
+        /** @description How much is taken back. */
+        Extent: {
+            /** @enum {string} */
+            kind: "step";
+            /** @description The step. */
+            stepId: string;
+        } | {
+            /** @description The iteration. */
+            iterationId: string;
+            /** @enum {string} */
+            kind: "iteration";
+        } | {
+            /** @enum {string} */
+            kind: "mission";
         };
         /** @description A field of a table or a parameter of a tool. */
         Field: {
@@ -912,6 +999,26 @@ export interface components {
          * @enum {string}
          */
         IterationSource: "server" | "browser";
+        /** @description Something that a step did and that stays. */
+        Kept: {
+            /** @description By whom. */
+            actor?: components["schemas"]["Actor"];
+            /** @description When it was. */
+            at?: components["schemas"]["Timestamp"];
+            /** @description The field that was written since. */
+            field?: string;
+            /** @description Why it stays. */
+            reason: components["schemas"]["KeptReason"];
+            /** @description The record, where there is one. */
+            record?: components["schemas"]["RecordKey"];
+            /** @description The step. */
+            stepId: string;
+        };
+        /**
+         * @description Why something stays.
+         * @enum {string}
+         */
+        KeptReason: "changed" | "edited" | "removed" | "missing" | "unknown";
         /** @description What a key may do. Whatever is left out is not limited. */
         KeySettings: {
             /** @default null */
@@ -1098,6 +1205,11 @@ export interface components {
             failures?: number | null;
             /** @description What it reads. */
             inputs: components["schemas"]["MissionInput"][];
+            /**
+             * Format: int32
+             * @description Within how many minutes after it is due an occurrence begins.
+             */
+            jitterMinutes?: number | null;
             /** @description The model that it asks for. */
             model?: string | null;
             nextRunAt?: components["schemas"]["Timestamp"] | null;
@@ -1267,6 +1379,15 @@ export interface components {
          * @enum {string}
          */
         Policy: "auto" | "propose" | "deny";
+        /** @description What undoing would do, exactly. */
+        Preview: {
+            /** @description What a person's yes is bound to: the hash of the operations, [`ops_hash`]. */
+            hash: string;
+            /** @description What stays as it is, and why. */
+            kept: components["schemas"]["Kept"][];
+            /** @description What is written, in this order. */
+            operations: components["schemas"]["Reversal"][];
+        };
         /** @description A field that can't be used as it is, and why. */
         Problem: {
             /** @description A word for programs: `required`, `invalid`, `range`, `unknown`, `never`. */
@@ -1293,6 +1414,8 @@ export interface components {
             app: string;
             /** @description When the iteration was complete. */
             createdAt: components["schemas"]["Timestamp"];
+            /** @description When it is too late for it. */
+            deadline: components["schemas"]["Timestamp"];
             /** @description Why it can't be staged, or why the last decision did not go through. */
             error?: components["schemas"]["ProposalError"];
             /** @description Derived from the step. */
@@ -1349,7 +1472,7 @@ export interface components {
          * @description Where a proposal stands on this device.
          * @enum {string}
          */
-        ProposalStatus: "open" | "approved" | "rejected" | "closed" | "failed";
+        ProposalStatus: "open" | "approved" | "rejected" | "closed" | "overruled" | "expired" | "failed";
         /** @description A provider to be saved. */
         ProviderBody: {
             /**
@@ -1466,6 +1589,30 @@ export interface components {
             /** @description Which line is wrong, and what to do. */
             reason: string;
         };
+        /** @description What a step replaced in one record. */
+        Replaced: {
+            /** @description The record's module. */
+            app: string;
+            /** @description What its fields held; none where the step made the record. */
+            fields?: {
+                [key: string]: components["schemas"]["Before"];
+            };
+            /** @description Its id. */
+            id: string;
+            /** @description Its table. */
+            table: string;
+        };
+        /** @description One operation that takes something back. */
+        Reversal: {
+            /** @description What the fields hold before it. */
+            now: {
+                [key: string]: unknown;
+            };
+            /** @description What is written. */
+            operation: components["schemas"]["Operation"];
+            /** @description The step that it takes back. */
+            stepId: string;
+        };
         /** @description One occurrence. */
         Run: components["schemas"]["AiRun"] & {
             /** @description Its iteration's id. */
@@ -1488,6 +1635,18 @@ export interface components {
              */
             slot: string | null;
         };
+        /** @description What went to the model in a run, and what came back. Texts that are too long are cut. */
+        RunDebug: {
+            /** @description When the run ended. */
+            at: components["schemas"]["Timestamp"];
+            /** @description The iteration. */
+            iterationId: string;
+            /**
+             * @description The mission, the slot, and `rounds`: for each call the request, the answer or the error, the model, the
+             *     tokens and how long it took.
+             */
+            record: unknown;
+        };
         /** @description Why a run failed, for the person whose mission it is. */
         RunError: {
             /** @description A word for programs: `timeout`, `truncated`, `unknown_tool` … */
@@ -1506,8 +1665,20 @@ export interface components {
          * @enum {string}
          */
         RunStatus: "ran" | "skipped" | "missed" | "failed";
+        /** @description A run that waits or is under way. */
+        Running: {
+            /** @description The id that its iteration will have. */
+            iterationId: string;
+            /** @description `queued`, `reading`, `thinking` or `writing`. */
+            phase: string;
+            /** @description The occurrence. */
+            slot: string;
+            startedAt?: components["schemas"]["Timestamp"] | null;
+        };
         /** @description The mission's runs. */
         Runs: {
+            /** @description Those that wait or are under way; no record says so yet. */
+            running: components["schemas"]["Running"][];
             /** @description Newest first. */
             runs: components["schemas"]["Run"][];
         };
@@ -1634,8 +1805,10 @@ export interface components {
         Step: {
             /** @description When that was decided. */
             decidedAt?: components["schemas"]["Timestamp"];
-            /** @description Who decided: a user's id, or `policy`. */
+            /** @description Who decided: a user's id, `policy` or `deadline`. */
             decidedBy?: string;
+            /** @description Every decision on it, oldest first: those that others outrank, too. */
+            decisions?: components["schemas"]["StepDecision"][];
             /** @description The parameters as the person changed them. */
             editedParams?: {
                 [key: string]: unknown;
@@ -1655,12 +1828,33 @@ export interface components {
             proposalId?: string;
             /** @description Why. It stays with every record that the step creates. */
             rationale: string;
+            /** @description What carrying it out replaced: enough for any device to take it back. */
+            replaced?: components["schemas"]["Replaced"][];
             /** @description What became of it. */
             status: components["schemas"]["StepStatus"];
             /** @description What it would do, in a line. */
             summary: string;
             /** @description Decides which of two versions of this step wins. */
             updatedAt?: components["schemas"]["Timestamp"];
+        };
+        /** @description One decision on a step. The step's own `status` says which of them counts. */
+        StepDecision: {
+            /** @description At which device: its client id. */
+            clientId?: string;
+            /** @description When. */
+            decidedAt?: components["schemas"]["Timestamp"];
+            /** @description Who decided: a user's id, `policy` or `deadline`. */
+            decidedBy?: string;
+            /** @description The parameters as the person changed them. */
+            editedParams?: {
+                [key: string]: unknown;
+            };
+            /** @description What the person said about it. */
+            feedback?: string;
+            /** @description Derived from step, device and status: a device decides a step one way once. */
+            id: string;
+            /** @description What was decided. */
+            status: components["schemas"]["StepStatus"];
         };
         /**
          * @description What became of a step. The merge knows which of two wins (SYNC).
@@ -1711,6 +1905,11 @@ export interface components {
         SystemSource: "projection" | "rule" | "migration" | "mission-runner";
         /** @description A table of records. */
         Table: {
+            /**
+             * @description The datetime field that a proposal is about: once the time that it would put there has passed, it is too
+             *     late for it.
+             */
+            deadline?: string;
             /** @description The fields, by name, in the order of the form. */
             fields: {
                 [key: string]: components["schemas"]["Field"];
@@ -1873,6 +2072,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description Too many runs of yours wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
         };
     };
     list: {
@@ -1906,6 +2114,90 @@ export interface operations {
                 };
             };
             /** @description No such mission here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    debug: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The mission's id */
+                id: string;
+                /** @description The run's iteration */
+                iterationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The record */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDebug"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description None is kept: the newest fifty are, of runs made while it was switched on */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The mission's id */
+                id: string;
+                /** @description The run's slot */
+                slot: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It ends; the record of its occurrence says so */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description No such mission here, or nothing runs under that slot */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2726,6 +3018,38 @@ export interface operations {
                 };
             };
             /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Bearer and the service key */
+                Authorization: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The meters */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The key is wrong or missing */
             401: {
                 headers: {
                     [name: string]: unknown;
