@@ -15,6 +15,8 @@ let server: Server;
 let upstream: Upstream;
 
 test.beforeEach(async () => {
+	// Two browsers and a runner: minutes on a loaded machine.
+	test.slow();
 	upstream = await Upstream.start();
 	server = await Server.start(upstream.env);
 });
@@ -53,7 +55,7 @@ test('what a mission did is taken back from the workbench, shown first, and the 
 	await api.push('todo', [{ table: 'tasks', id: call.id, op: 'update', fields: { notes: { value: 'About the lease' } } }]);
 
 	await page.goto(`${server.url}/companion/missions/${mission}`);
-	await page.getByRole('button', { name: 'Undo: Book the large room' }).click();
+	await page.getByRole('button', { name: /^Undo ?: Book the large room$/ }).click();
 	const sheet = page.getByRole('dialog', { name: 'Undo' });
 	await expect(sheet.getByRole('listitem')).toHaveCount(1);
 	await sheet.getByLabel('The whole run, 2 steps').check();
