@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
+use mana_core::manifest::Registry;
 use mana_core::mission::{Intent, StepStatus};
 use mana_core::planner::calls::{Function, plan_schema};
 use mana_core::planner::prompt::ITERATIONS_SHOWN;
@@ -11,7 +12,7 @@ use mana_core::planner::{
     check_steps, parse, prompt, repair,
 };
 use mana_core::policy::Policy;
-use mana_core::{Map, Micros, RecordKey};
+use mana_core::{Map, Micros, RecordKey, staging};
 use mana_store::{Claim, Scope};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -209,7 +210,13 @@ pub(crate) async fn think(
         let tool = registry.tool(tool);
         tool.is_none_or(|tool| terms.overrides().effective(tool) != Policy::Auto)
     };
-    let result = result.map(|plan| plan.tidied(&settled(loaded, &reading), room(loaded), waits));
+    let result = result.map(|plan| {
+        plan.tidied(
+            &settled(loaded, &reading),
+            room(registry, loaded, now),
+            waits,
+        )
+    });
     Ok(Thought {
         tokens: talk.purse.tokens(),
         cost: talk.purse.cost(),
@@ -219,9 +226,9 @@ pub(crate) async fn think(
 }
 
 /// How many more proposals of the mission may wait.
-fn room(loaded: &Loaded) -> usize {
+fn room(registry: &Registry, loaded: &Loaded, now: Micros) -> usize {
     let most = loaded.terms.settings.max_open_proposals as usize;
-    most.saturating_sub(loaded.mission.waiting())
+    most.saturating_sub(staging::open_steps(registry, &loaded.mission, now))
 }
 
 /// What is not to be proposed again: what waits, and what the person has just refused or taken back in this mission.

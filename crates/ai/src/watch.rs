@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::llm::{ChatAnswer, ChatRequest, Llm, LlmError};
+use crate::llm::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};
 use crate::meters;
 
 /// The largest debug record, in bytes of JSON; longer texts in it are cut.
@@ -173,6 +173,10 @@ impl Llm for WatchedLlm {
         }
         answer
     }
+
+    async fn facts(&self, model: &str) -> ModelFacts {
+        self.llm.facts(model).await
+    }
 }
 
 fn asked(request: &ChatRequest) -> Value {
@@ -184,6 +188,7 @@ fn round(asked: Value, answer: &Result<ChatAnswer, LlmError>, took: Duration) ->
     match answer {
         Ok(answer) => {
             round["answer"] = json!(answer.text);
+            round["calls"] = json!(answer.calls);
             round["model"] = json!(answer.model);
             round["tokens"] = json!(answer.tokens);
         }

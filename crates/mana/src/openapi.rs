@@ -66,7 +66,7 @@ mod tests {
         }
     }
 
-    const KEPT: [&str; 3] = ["displayName", "laterField", "n"];
+    const KEPT: [&str; 5] = ["displayName", "laterField", "n", "principalId", "stepId"];
 
     /// The document as JSON, to hold real values against.
     struct Shapes(Value);

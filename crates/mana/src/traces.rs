@@ -70,6 +70,8 @@ impl Exporter {
 
     /// Sends until it is aborted.
     pub async fn run(mut self) {
+        // An error means that it is there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = match reqwest::Client::builder().timeout(SEND_WITHIN).build() {
             Ok(client) => client,
             Err(error) => {

@@ -8,7 +8,7 @@ use std::{
 
 use mana_core::{
     Actor, RecordKey, RecordState, apply, canonical, ids,
-    mission::{APP, Intent, MISSIONS, Mission, RUNS, Step, StepStatus},
+    mission::{APP, Agent, Intent, MISSIONS, Mission, RUNS, Step, StepStatus},
     policy::Overrides,
     staging::{ProposalStatus, Records, Staging},
 };
@@ -261,7 +261,9 @@ fn missions(world: &World, records: &Records) -> Result<(u64, u64), Failure> {
 
 fn attributed(record: &RecordState, mission: &str, iteration: &str, step: &Step) -> Checked {
     let actor = record.meta.get("title").map(|stamp| &stamp.actor);
-    let ai = Actor::ai(mission, iteration, &step.rationale).of_step(&step.id);
+    let Agent { id, name, .. } = Agent::builtin();
+    let ai = Actor::agent(mission, iteration, &step.rationale, Some(&id), Some(&name));
+    let ai = ai.of_step(&step.id);
     if actor == Some(&ai) {
         return Ok(());
     }

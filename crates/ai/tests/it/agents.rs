@@ -109,6 +109,7 @@ async fn missions_g2_g7_the_agents_policy_counts_and_its_name_stays_on_what_it_d
     assert_eq!(
         record.meta["title"].actor,
         Actor::agent(&id, &iteration.id, "Because of Milk.", named.0, named.1)
+            .of_step(&iteration.plan[0].id)
     );
     assert_eq!(
         (

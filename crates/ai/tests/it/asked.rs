@@ -223,7 +223,7 @@ async fn missions_q6_a_run_that_is_cancelled_ends_and_leaves_a_record() {
     }
     let runs = world.runs(&id).await;
     assert_eq!(
-        (runs.len(), runs[0].status, runs[0].extra["code"].as_str()),
+        (runs.len(), runs[0].status, runs[0].code.as_deref()),
         (1, RunStatus::Skipped, Some("cancelled"))
     );
     let mission = world.mission_now(&id).await;
@@ -253,7 +253,7 @@ async fn missions_q6_a_run_cancelled_at_one_that_died_is_not_planned_by_the_next
     world.advance(world.config.lease + Duration::from_secs(1));
     assert_eq!(world.tick().await.skipped, 1);
     assert_eq!(world.llm.calls(), calls);
-    assert_eq!(world.runs(&id).await[0].extra["code"], "cancelled");
+    assert_eq!(world.runs(&id).await[0].code.as_deref(), Some("cancelled"));
 }
 
 #[tokio::test]

@@ -178,7 +178,10 @@ async fn cli_decides_proposals_with_the_reason_in_the_log() {
     let tasks = owner.pull("todo", "tasks").await;
     assert_eq!(tasks.len(), 1, "{tasks:?}");
     assert_eq!(tasks[0]["data"]["title"], "Buy milk");
-    let actor = json!({ "kind": "ai", "missionId": "m1", "iterationId": iteration["id"], "rationale": "The fridge is empty." });
+    let mut steps = iteration["plan"].as_array().unwrap().iter();
+    let approved = steps.find(|step| step["status"] == "approved").unwrap();
+    let actor = json!({ "kind": "ai", "missionId": "m1", "iterationId": iteration["id"], "rationale": "The fridge is empty.",
+        "principalId": "default", "displayName": "Mana", "stepId": approved["id"] });
     assert_eq!(tasks[0]["actor"], actor);
     let decided: Vec<Value> = owner
         .pull("ai", "aiMissions")

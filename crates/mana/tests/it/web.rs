@@ -60,7 +60,6 @@ async fn web_unknown_addresses_of_the_api_are_errors_and_no_pages() {
         "/v1/none/none",
         "/internal/none",
         "/app/none",
-        "/metrics",
         "/modules/none",
     ] {
         let answer = server.get(path).await;
