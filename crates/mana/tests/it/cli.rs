@@ -179,7 +179,9 @@ async fn cli_decides_proposals_with_the_reason_in_the_log() {
     assert_eq!(tasks.len(), 1, "{tasks:?}");
     assert_eq!(tasks[0]["data"]["title"], "Buy milk");
     let mut steps = iteration["plan"].as_array().unwrap().iter();
-    let approved = steps.find(|step| step["status"] == "approved").unwrap();
+    let approved = steps
+        .find(|step| step["rationale"] == "The fridge is empty.")
+        .unwrap();
     let actor = json!({ "kind": "ai", "missionId": "m1", "iterationId": iteration["id"], "rationale": "The fridge is empty.",
         "principalId": "default", "displayName": "Mana", "stepId": approved["id"] });
     assert_eq!(tasks[0]["actor"], actor);
