@@ -83,11 +83,13 @@ export async function furnish(api: Api, server: Server, upstream: Upstream): Pro
 	await server.tick();
 	await api.decideAll(weekly, 'rejected', 'Not now');
 
+	// A proposal for a time that has passed expires: late in the day the gap is tomorrow's.
+	const free = Date.parse(at(0, '15:30')) > Date.now() + 3_600_000 ? 0 : 1;
 	upstream.answers = [
 		plan('Four meetings today leave two free hours, and three tasks want them. I suggest moving the outline to Friday, keeping a half hour for the budget, and booking the room before it goes.', [
 			{ summary: 'Book the large room for the budget review', toolName: 'create_task', params: { title: 'Book the large room for the budget review', dueDate: day(1), estimateMinutes: 15 }, rationale: 'Friday’s budget review has no room yet. Your note “Rooms” says the large one goes fast after Wednesday.' },
 			{ summary: 'Draft the talk outline on Friday', toolName: 'update_task', params: { taskId: 't2', dueDate: day(2), estimateMinutes: 120 }, rationale: 'You have four meetings today and an outline needs two quiet hours. Friday from 9 to 11 is still free.' },
-			{ summary: 'Prepare the budget numbers', toolName: 'create_event', params: { title: 'Prepare the budget numbers', startsAt: at(0, '15:30'), endsAt: at(0, '16:15') }, rationale: 'Jonas asks for numbers at 16:30, and this is the only gap left before him.' }
+			{ summary: 'Prepare the budget numbers', toolName: 'create_event', params: { title: 'Prepare the budget numbers', startsAt: at(free, '15:30'), endsAt: at(free, '16:15') }, rationale: 'Jonas asks for numbers at 16:30, and this is the only gap left before him.' }
 		])
 	];
 	await api.makeDue(weekly);
