@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError};
+use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};
 use mana_core::planner::calls::ToolCall;
 use mana_core::planner::{Message, Role};
 use mana_llm::{Call, ChatCompletion, ErrorKind, Gateway, GatewayError};
@@ -34,6 +34,20 @@ impl Llm for GatewayLlm {
                 refused: is_refused(&error),
                 ..LlmError::new(error.code(), error.message)
             }),
+        }
+    }
+
+    async fn facts(&self, model: &str) -> ModelFacts {
+        let Ok(can) = self.0.capabilities(model).await else {
+            return ModelFacts::default();
+        };
+        let resolved = self.0.resolve(model).await.ok();
+        let price = resolved.and_then(|name| self.0.price(&name));
+        ModelFacts {
+            tools: can.tools,
+            json_schema: can.json_schema,
+            context_tokens: can.context_tokens.and_then(|all| usize::try_from(all).ok()),
+            price: price.map(|price| (price.input, price.output)),
         }
     }
 }

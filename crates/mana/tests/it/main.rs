@@ -1,6 +1,7 @@
 //! The real binary over real HTTP, on a port of its own, with a data directory of its own.
 
 mod accounts;
+mod attacks;
 mod bench;
 mod cli;
 mod failures;

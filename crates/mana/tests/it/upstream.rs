@@ -1,5 +1,6 @@
 //! A model's server, speaking OpenAI's protocol over real HTTP.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -58,6 +59,13 @@ impl Upstream {
             .await;
     }
 
+    /// The paths that were asked for.
+    pub async fn paths(&self) -> BTreeSet<String> {
+        let requests = self.server.received_requests().await.unwrap();
+        let paths = requests.iter().map(|request| request.url.path().to_owned());
+        paths.collect()
+    }
+
     /// What it is asked next. By then the call is in flight.
     pub async fn asked(&mut self) -> Value {
         timeout(PATIENCE, self.asked.recv())
@@ -104,6 +112,23 @@ pub fn plans(steps: Value) -> ResponseTemplate {
     says(&fenced(
         &json!({ "summary": "A plan.", "steps": steps }).to_string(),
     ))
+}
+
+/// A completion that calls these functions; each call's id is `c-` and its name.
+pub fn calls(calls: &[(&str, Value)]) -> ResponseTemplate {
+    let calls: Value = calls
+        .iter()
+        .map(|(name, arguments)| {
+            json!({ "id": format!("c-{name}"), "type": "function",
+                "function": { "name": name, "arguments": arguments.to_string() } })
+        })
+        .collect();
+    ResponseTemplate::new(200).set_body_json(json!({
+        "id": "1", "object": "chat.completion", "created": 0, "model": "test-model",
+        "choices": [{ "index": 0, "message": { "role": "assistant", "content": null, "tool_calls": calls },
+            "finish_reason": "tool_calls" }],
+        "usage": { "prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3 },
+    }))
 }
 
 pub fn fenced(json: &str) -> String {
