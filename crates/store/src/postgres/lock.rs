@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _, Transaction};
 use tokio::{
     sync::{Mutex as Turn, OwnedMutexGuard, Semaphore},
     time::{Instant, timeout_at},
@@ -66,8 +66,23 @@ impl Db {
         // A connection that was just in use is handed out unasked, and may be gone: nothing is lost with a BEGIN, so
         // the next one is tried, until none of the old ones is left.
         let mut old = self.pool.size();
+        // Hexadecimal: whatever an id is made of, it is a value, and no SQL. Together with BEGIN, because it is a way
+        // there and back less in every transaction.
+        let hex = user
+            .0
+            .bytes()
+            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let begin = AssertSqlSafe(format!(
+            "BEGIN; SELECT set_config('app.current_user_id', convert_from(decode('{hex}', 'hex'), 'UTF8'), true)"
+        ))
+        .into_sql_str();
         loop {
-            match self.pool.begin().await.map_err(StoreError::from) {
+            match self
+                .pool
+                .begin_with(begin.clone())
+                .await
+                .map_err(StoreError::from)
+            {
                 Err(StoreError::Unavailable) if old > 0 => old -= 1,
                 begun => return begun,
             }
@@ -95,13 +110,11 @@ impl Db {
 
     async fn read_as_is(&self, user: &UserId) -> Result<(Tx, bool)> {
         let mut tx = self.begin(user).await?;
-        let pending: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM pending_folds WHERE user_id = $1)
-             FROM set_config('app.current_user_id', $1, true)",
-        )
-        .bind(user.as_str())
-        .fetch_one(&mut *tx)
-        .await?;
+        let pending: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM pending_folds WHERE user_id = $1)")
+                .bind(user.as_str())
+                .fetch_one(&mut *tx)
+                .await?;
         Ok((tx, pending))
     }
 
@@ -120,13 +133,10 @@ impl Db {
             .await
             .map_err(|_| StoreError::Busy)?;
         let mut tx = self.begin(user).await?;
-        let free: bool = sqlx::query_scalar(
-            "SELECT pg_try_advisory_xact_lock(mana_log_key($1))
-             FROM set_config('app.current_user_id', $1, true)",
-        )
-        .bind(user.as_str())
-        .fetch_one(&mut *tx)
-        .await?;
+        let free: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(mana_log_key($1))")
+            .bind(user.as_str())
+            .fetch_one(&mut *tx)
+            .await?;
         if !free {
             tx.rollback().await?;
             tx = self.wait_for(user, until).await?;
@@ -155,8 +165,7 @@ impl Db {
         let left = until.saturating_duration_since(Instant::now());
         // Zero would be: without end.
         let left = left.max(Duration::from_millis(1)).as_millis();
-        sqlx::query("SELECT set_config('app.current_user_id', $1, true), set_config('lock_timeout', $2, true)")
-            .bind(user.as_str())
+        sqlx::query("SELECT set_config('lock_timeout', $1, true)")
             .bind(left.to_string())
             .execute(&mut *tx)
             .await?;

@@ -13,7 +13,8 @@ use super::{
     lock::LogTx,
     log::{self, COLUMNS},
     notices::Message,
-    push, retention,
+    push::{self, Found},
+    retention,
 };
 use crate::{
     Cursor, Imported, LogPage, LogRow, Result, User, UserId, fold,
@@ -123,7 +124,10 @@ async fn take(
 ) -> Result<()> {
     let sent = batch.len();
     let events: Vec<&str> = batch.iter().map(|(_, row)| row.event_id.as_str()).collect();
-    let stored = push::stored(&mut log.tx, user, &events).await?;
+    let keys = batch
+        .iter()
+        .map(|(next, _)| fold::key_of(&next.logged.change));
+    let Found { stored, states } = push::found(&mut log.tx, user, &events, &keys.collect()).await?;
     let (mut changes, mut rows) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     let mut at = log.head.0;
@@ -140,11 +144,9 @@ async fn take(
         changes.push(next.logged.change);
     }
     log.head = Cursor(at);
-    push::append(&mut log.tx, user, &rows).await?;
-    let keys = changes.iter().map(fold::key_of).collect();
-    let states = push::states(&mut log.tx, user, &keys).await?;
     let folded = fold::replay(&db.registry, &states, &changes);
-    push::project(&mut log.tx, user, log.head, &folded).await?;
+    push::write(&mut log.tx, user, &rows, log.head, &folded.records, None).await?;
+    push::write_schedule(&mut log.tx, user, &folded).await?;
     let tables = changes.iter().map(fold::key_of);
     news.tables.extend(tables.map(|key| (key.app, key.table)));
     news.schedule |= !folded.schedule.is_empty();

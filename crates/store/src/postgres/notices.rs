@@ -14,7 +14,7 @@ use super::{Db, lock::Tx, pending};
 use crate::{Result, RunProgress, StoreError, StoreNotice, UserId};
 
 /// The trigger in migration 0002 writes to it, too.
-const CHANNEL: &str = "mana_changes";
+pub(super) const CHANNEL: &str = "mana_changes";
 
 /// Postgres takes messages below 8000 bytes.
 const MAX_BYTES: usize = 7900;
@@ -102,8 +102,8 @@ impl<'m> Message<'m> {
         self
     }
 
-    /// Tells the other processes when the transaction commits.
-    pub async fn send(mut self, tx: &mut Tx, from: &str) -> Result<()> {
+    /// What is sent, by `from`.
+    pub fn text(mut self, from: &str) -> Result<String> {
         from.clone_into(&mut self.from);
         let mut text = write(&self)?;
         if text.len() > MAX_BYTES {
@@ -111,9 +111,14 @@ impl<'m> Message<'m> {
             self.client = None;
             text = write(&self)?;
         }
+        Ok(text)
+    }
+
+    /// Tells the other processes when the transaction commits.
+    pub async fn send(self, tx: &mut Tx, from: &str) -> Result<()> {
         sqlx::query("SELECT pg_notify($1, $2)")
             .bind(CHANNEL)
-            .bind(text)
+            .bind(self.text(from)?)
             .execute(&mut **tx)
             .await?;
         Ok(())

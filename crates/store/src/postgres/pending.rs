@@ -133,7 +133,10 @@ async fn fold_rows(
     }
     // No clock: the last row's place is when they came.
     let plan = Plan::new(&db.registry, changes, HashMap::new(), newest)?;
-    let folded = match push::fold_plan(db, &mut log.tx, user, &plan, newest).await {
+    let states = push::found(&mut log.tx, user, &[], &plan.keys())
+        .await?
+        .states;
+    let folded = match push::fold_plan(db, &mut log.tx, user, &plan, states, newest).await {
         Err(StoreError::Invalid(reason)) => return Ok(Err((first, reason))),
         folded => folded?,
     };
@@ -155,9 +158,9 @@ async fn fold_rows(
         })
         .collect::<Result<Vec<LogRow>>>()?;
     complete(&mut log.tx, user, &rows).await?;
-    push::append(&mut log.tx, user, &added).await?;
-    push::project(&mut log.tx, user, end.max(log.head), &folded).await?;
     log.head = log.head.max(end);
+    push::write(&mut log.tx, user, &added, log.head, &folded.records, None).await?;
+    push::write_schedule(&mut log.tx, user, &folded).await?;
     done.tables.extend(plan.tables());
     done.schedule_changed |= !folded.schedule.is_empty();
     for (row, _) in rows {

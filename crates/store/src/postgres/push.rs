@@ -9,11 +9,11 @@ use super::{
     Db,
     lock::{self, Tx},
     log,
-    notices::Message,
+    notices::{CHANNEL, Message},
     runs,
 };
 use crate::{
-    Cursor, Push, Pushed, Result, Scope, StoreError, UserId,
+    Cursor, Fence, Push, Pushed, Result, Scope, StoreError, UserId,
     fold::{self, Folded, LogRow, Plan},
     row,
 };
@@ -35,12 +35,10 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
     let mut log = db.write(user).await?;
     let tx = &mut log.tx;
     let sent = push.changes.len();
-    let events: Vec<&str> = push
-        .changes
-        .iter()
-        .filter_map(|change| change.event_id.as_deref())
-        .collect();
-    let stored = stored(tx, user, &events).await?;
+    let events = push.changes.iter().filter_map(|c| c.event_id.as_deref());
+    let mut keys: BTreeSet<RecordKey> = push.changes.iter().map(fold::key_of).collect();
+    keys.extend(push.fence.iter().flat_map(Fence::keys));
+    let Found { stored, states } = found(tx, user, &events.collect::<Vec<_>>(), &keys).await?;
     let now = push.received_at.max(log.head.0.plus(1));
     let plan = Plan::new(&db.registry, push.changes, stored, now)?;
     if let Some(fence) = &push.fence {
@@ -50,7 +48,7 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
         if !held && !replay {
             return Err(StoreError::LeaseLost);
         }
-        if !replay && !fence.saw(&states(tx, user, &fence.keys()).await?) {
+        if !replay && !fence.saw(&states) {
             return Err(StoreError::Moved);
         }
     }
@@ -61,19 +59,18 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
         ..Pushed::default()
     };
     if !plan.fresh.is_empty() {
-        let folded = fold_plan(db, tx, user, &plan, push.received_at).await?;
+        let folded = fold_plan(db, tx, user, &plan, states, push.received_at).await?;
         let (rows, end) =
             fold::log_rows(&plan, &folded, &push.client_id, push.received_at, log.head)?;
-        append(tx, user, &rows).await?;
-        project(tx, user, end, &folded).await?;
         pushed.cursor = end;
         pushed.tables = plan.tables();
         pushed.added = !folded.follow_ups.is_empty();
         pushed.schedule_changed = !folded.schedule.is_empty();
-        Message::committed(user, &pushed.tables, Some(&push.client_id))
+        let notice = Message::committed(user, &pushed.tables, Some(&push.client_id))
             .schedule(pushed.schedule_changed)
-            .send(tx, &db.instance)
-            .await?;
+            .text(&db.instance)?;
+        write(tx, user, &rows, end, &folded.records, Some(&notice)).await?;
+        write_schedule(tx, user, &folded).await?;
     }
     log.tx.commit().await?;
     Ok(pushed)
@@ -85,9 +82,9 @@ pub(super) async fn fold_plan(
     tx: &mut Tx,
     user: &UserId,
     plan: &Plan,
+    states: HashMap<RecordKey, RecordState>,
     now: mana_core::Micros,
 ) -> Result<Folded> {
-    let states = states(tx, user, &plan.keys()).await?;
     let timezone = if plan.touches_missions() {
         timezone(tx, user).await?
     } else {
@@ -96,59 +93,74 @@ pub(super) async fn fold_plan(
     fold::fold(&db.registry, states, &plan.fresh, timezone.as_deref(), now)
 }
 
-/// What the log has of these changes already, by event id, with the stamps that were set back.
-pub(super) async fn stored(
-    tx: &mut Tx,
-    user: &UserId,
-    events: &[&str],
-) -> Result<HashMap<String, Vec<Adjusted>>> {
-    // One look into the index for each, whatever the planner believes of a log that has just grown: `= ANY` and a
-    // join both end in reading all of it.
-    let rows: Vec<(String, Option<String>)> = sqlx::query_as(
-        "SELECT c.event_id, c.adjusted
-         FROM unnest($2::text[]) AS k (id) CROSS JOIN LATERAL (
-             SELECT event_id, adjusted FROM sync_changes WHERE user_id = $1 AND event_id = k.id LIMIT 1) AS c",
-    )
-    .bind(user.as_str())
-    .bind(events)
-    .fetch_all(&mut **tx)
-    .await?;
-    rows.into_iter()
-        .map(|(id, adjusted)| {
-            Ok((
-                id,
-                adjusted.as_deref().map_or(Ok(Vec::new()), row::adjusted)?,
-            ))
-        })
-        .collect()
+/// What is there already of what is to be written.
+pub(super) struct Found {
+    /// The changes that the log has, by event id, with the stamps that were set back.
+    pub stored: HashMap<String, Vec<Adjusted>>,
+    /// The records as they are.
+    pub states: HashMap<RecordKey, RecordState>,
 }
 
-pub(super) async fn states(
-    tx: &mut Tx,
+/// A row of [`found`]: an event's id and adjustments, or a record's key and state.
+type FoundRow = (
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
+/// Looks for changes by event id and for records by key.
+pub(super) async fn found(
+    tx: &mut PgConnection,
     user: &UserId,
+    events: &[&str],
     keys: &BTreeSet<RecordKey>,
-) -> Result<HashMap<RecordKey, RecordState>> {
+) -> Result<Found> {
     let [mut apps, mut tables, mut ids] = [const { Vec::<&str>::new() }; 3];
     for key in keys {
         apps.push(&key.app);
         tables.push(&key.table);
         ids.push(&key.id);
     }
-    let rows: Vec<(String, String, String, String)> = sqlx::query_as(
-        "SELECT k.app, k.tbl, k.id, r.state
-         FROM unnest($2::text[], $3::text[], $4::text[]) AS k (app, tbl, id) CROSS JOIN LATERAL (
+    // One look into the index for each, whatever the planner believes of a log that has just grown: `= ANY` and a
+    // join both end in reading all of it.
+    let rows: Vec<FoundRow> = sqlx::query_as(
+        "SELECT c.event_id, c.adjusted, NULL, NULL, NULL, NULL
+         FROM unnest($2::text[]) AS k (id) CROSS JOIN LATERAL (
+             SELECT event_id, adjusted FROM sync_changes WHERE user_id = $1 AND event_id = k.id LIMIT 1) AS c
+         UNION ALL
+         SELECT NULL, NULL, k.app, k.tbl, k.id, r.state
+         FROM unnest($3::text[], $4::text[], $5::text[]) AS k (app, tbl, id) CROSS JOIN LATERAL (
              SELECT state FROM records
              WHERE user_id = $1 AND app_id = k.app AND table_name = k.tbl AND record_id = k.id LIMIT 1) AS r",
     )
     .bind(user.as_str())
+    .bind(events)
     .bind(&apps)
     .bind(&tables)
     .bind(&ids)
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await?;
-    rows.into_iter()
-        .map(|(app, table, id, state)| Ok((RecordKey::new(app, table, id), row::state(&state)?)))
-        .collect()
+    let mut found = Found {
+        stored: HashMap::new(),
+        states: HashMap::new(),
+    };
+    for row in rows {
+        match row {
+            (Some(event), adjusted, ..) => {
+                let adjusted = adjusted.as_deref().map_or(Ok(Vec::new()), row::adjusted)?;
+                found.stored.insert(event, adjusted);
+            }
+            (_, _, Some(app), Some(table), Some(id), Some(state)) => {
+                let key = RecordKey::new(app, table, id);
+                found.states.insert(key, row::state(&state)?);
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
 }
 
 async fn timezone(tx: &mut Tx, user: &UserId) -> Result<Option<String>> {
@@ -160,21 +172,46 @@ async fn timezone(tx: &mut Tx, user: &UserId) -> Result<Option<String>> {
     )
 }
 
-/// Appends rows whose place is given, all in one statement.
-pub(super) async fn append(tx: &mut Tx, user: &UserId, rows: &[LogRow]) -> Result<()> {
-    if rows.is_empty() {
+/// Appends rows whose place is given, writes the records that they make, as of `cursor`, and tells the other
+/// processes when the transaction commits: one statement, because each is a way there and back under the log's lock.
+pub(super) async fn write(
+    tx: &mut PgConnection,
+    user: &UserId,
+    rows: &[LogRow],
+    cursor: Cursor,
+    records: &[(RecordKey, RecordState)],
+    notice: Option<&str>,
+) -> Result<()> {
+    if rows.is_empty() && records.is_empty() && notice.is_none() {
         return Ok(());
     }
     let columns = log::Columns::of(rows);
+    let [mut apps, mut tables, mut ids] = [const { Vec::<&str>::new() }; 3];
+    let mut states = Vec::with_capacity(records.len());
+    for (key, state) in records {
+        apps.push(&key.app);
+        tables.push(&key.table);
+        ids.push(&key.id);
+        states.push(row::json("a record", state)?);
+    }
     sqlx::query(
-        "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
-         field_timestamps, actor, client_id, schema_version, at, extra, adjusted, folded)
-         SELECT $1, mana_at(r.created_at), r.event_id, r.app_id, r.table_name, r.record_id, r.op, r.data::jsonb, \
-         r.field_timestamps::jsonb, r.actor::jsonb, r.client_id, r.schema_version, mana_at(r.at), r.extra, r.adjusted, true
-         FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], \
-         $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[])
-         AS r (created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, actor, client_id, \
-         schema_version, at, extra, adjusted)",
+        "WITH appended AS (
+             INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
+             field_timestamps, actor, client_id, schema_version, at, extra, adjusted, folded)
+             SELECT $1, mana_at(r.created_at), r.event_id, r.app_id, r.table_name, r.record_id, r.op, r.data::jsonb, \
+             r.field_timestamps::jsonb, r.actor::jsonb, r.client_id, r.schema_version, mana_at(r.at), r.extra, \
+             r.adjusted, true
+             FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
+             $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[])
+             AS r (created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, actor, client_id, \
+             schema_version, at, extra, adjusted)),
+         recorded AS (
+             INSERT INTO records (user_id, app_id, table_name, record_id, state, updated_at)
+             SELECT $1, r.app, r.tbl, r.id, r.state, $16
+             FROM unnest($17::text[], $18::text[], $19::text[], $20::text[]) AS r (app, tbl, id, state)
+             ON CONFLICT (user_id, app_id, table_name, record_id)
+             DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at)
+         SELECT pg_notify($21, $22) WHERE $22 IS NOT NULL",
     )
     .bind(user.as_str())
     .bind(&columns.created_at)
@@ -191,57 +228,19 @@ pub(super) async fn append(tx: &mut Tx, user: &UserId, rows: &[LogRow]) -> Resul
     .bind(&columns.at)
     .bind(&columns.extra)
     .bind(&columns.adjusted)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Writes what changed in the projections.
-pub(super) async fn project(
-    tx: &mut Tx,
-    user: &UserId,
-    cursor: Cursor,
-    folded: &Folded,
-) -> Result<()> {
-    write_records(tx, user, cursor, &folded.records).await?;
-    write_schedule(tx, user, folded).await
-}
-
-pub(super) async fn write_records(
-    tx: &mut PgConnection,
-    user: &UserId,
-    cursor: Cursor,
-    records: &[(RecordKey, RecordState)],
-) -> Result<()> {
-    if records.is_empty() {
-        return Ok(());
-    }
-    let [mut apps, mut tables, mut ids] = [const { Vec::<&str>::new() }; 3];
-    let mut states = Vec::with_capacity(records.len());
-    for (key, state) in records {
-        apps.push(&key.app);
-        tables.push(&key.table);
-        ids.push(&key.id);
-        states.push(row::json("a record", state)?);
-    }
-    sqlx::query(
-        "INSERT INTO records (user_id, app_id, table_name, record_id, state, updated_at)
-         SELECT $1, r.app, r.tbl, r.id, r.state, $2
-         FROM unnest($3::text[], $4::text[], $5::text[], $6::text[]) AS r (app, tbl, id, state)
-         ON CONFLICT (user_id, app_id, table_name, record_id)
-         DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at",
-    )
-    .bind(user.as_str())
     .bind(cursor.0.0)
     .bind(&apps)
     .bind(&tables)
     .bind(&ids)
     .bind(&states)
+    .bind(CHANNEL)
+    .bind(notice)
     .execute(&mut *tx)
     .await?;
     Ok(())
 }
 
+/// Writes the missions whose due time changed.
 pub(super) async fn write_schedule(
     tx: &mut PgConnection,
     user: &UserId,

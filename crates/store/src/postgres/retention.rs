@@ -224,8 +224,8 @@ async fn superseded(
     before: Micros,
 ) -> Result<Option<Vec<i64>>> {
     let head = log.head;
-    let stored = push::states(&mut log.tx, user, &BTreeSet::from([key.clone()])).await?;
-    let stored = stored.into_values().next().unwrap_or_default();
+    let found = push::found(&mut log.tx, user, &[], &BTreeSet::from([key.clone()])).await?;
+    let stored = found.states.into_values().next().unwrap_or_default();
     let mut sieve = Sieve::new(db.registry.schema(&key.app, &key.table), &stored);
     let select = format!(
         "SELECT {COLUMNS} FROM sync_changes WHERE user_id = $1 AND created_at = ANY (
@@ -329,7 +329,7 @@ async fn replay(
             compare(whole)?;
         }
         if let Some(head) = mend {
-            push::write_records(tx, user, head, &right).await?;
+            push::write(tx, user, &[], head, &right, None).await?;
             delete_records(tx, user, &surplus).await?;
         }
         if done {
