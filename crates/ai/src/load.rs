@@ -7,7 +7,7 @@ use mana_core::manifest::{FieldType, QueryContext, Registry};
 use mana_core::mission::{self, Input, Intent, Mission, Terms, agent, cadence, slot};
 use mana_core::planner::resolve::{self, Resolver};
 use mana_core::planner::{InputText, Pending};
-use mana_core::{Map, Micros, RecordKey, RecordState, Stamp};
+use mana_core::{Map, Micros, RecordKey, RecordState, Stamp, staging};
 use mana_store::{Claim, Result, Scope, Store};
 use serde::Deserialize;
 use serde_json::Value;
@@ -118,7 +118,7 @@ pub(crate) async fn reading(
             .push(crate::words::backfill(due, &loaded.zone));
     }
     reading.context = resolve::context_document(context.as_ref()).map(str::to_owned);
-    reading.pending = pending(store, scope).await?;
+    reading.pending = pending(store, registry, scope, now).await?;
     Ok(reading)
 }
 
@@ -256,7 +256,12 @@ pub(crate) async fn titles(
 }
 
 /// The proposals of all missions that wait for a decision.
-async fn pending(store: &dyn Store, scope: &Scope) -> Result<Vec<Pending>> {
+async fn pending(
+    store: &dyn Store,
+    registry: &Registry,
+    scope: &Scope,
+    now: Micros,
+) -> Result<Vec<Pending>> {
     let mut pending = Vec::new();
     for (id, state) in store
         .records(scope, mission::APP, mission::MISSIONS)
@@ -266,15 +271,7 @@ async fn pending(store: &dyn Store, scope: &Scope) -> Result<Vec<Pending>> {
             continue;
         }
         let mission = Mission::parse(&id, &state.data);
-        let waiting = mission
-            .iterations
-            .iter()
-            .rev()
-            .filter(|iteration| iteration.open_steps() > 0);
-        for step in waiting
-            .flat_map(|iteration| &iteration.plan)
-            .filter(|step| step.status.is_open())
-        {
+        for step in staging::open_steps(registry, &mission, now).rev() {
             let Intent::ToolCall { tool_name, params } = &step.intent else {
                 continue;
             };

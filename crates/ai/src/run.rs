@@ -227,7 +227,7 @@ impl Run<'_> {
             let verdict = Verdict::Skipped(RunStatus::Missed, words::too_late());
             return self.write(verdict, None).await;
         }
-        let waiting = staging::open_steps(&self.inner.registry, mission, self.began);
+        let waiting = staging::open_steps(&self.inner.registry, mission, self.began).count();
         if waiting > 0 && self.occurrence.due.is_some() && !mission.overlap_allowed {
             let verdict = Verdict::Skipped(RunStatus::Skipped, words::waiting(waiting));
             return self.write(verdict, None).await;

@@ -228,7 +228,7 @@ pub(crate) async fn think(
 /// How many more proposals of the mission may wait.
 fn room(registry: &Registry, loaded: &Loaded, now: Micros) -> usize {
     let most = loaded.terms.settings.max_open_proposals as usize;
-    most.saturating_sub(staging::open_steps(registry, &loaded.mission, now))
+    most.saturating_sub(staging::open_steps(registry, &loaded.mission, now).count())
 }
 
 /// What is not to be proposed again: what waits, and what the person has just refused or taken back in this mission.

@@ -180,7 +180,14 @@ impl Llm for WatchedLlm {
 }
 
 fn asked(request: &ChatRequest) -> Value {
-    json!({ "model": request.model, "messages": request.messages })
+    let mut asked = json!({ "model": request.model, "messages": request.messages });
+    if !request.functions.is_empty() {
+        asked["functions"] = json!(request.functions);
+    }
+    if let Some(schema) = &request.schema {
+        asked["schema"] = schema.clone();
+    }
+    asked
 }
 
 fn round(asked: Value, answer: &Result<ChatAnswer, LlmError>, took: Duration) -> Value {

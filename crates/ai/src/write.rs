@@ -99,7 +99,7 @@ impl<'a> Batch<'a> {
         overrides: &Overrides,
     ) -> Result<(), BatchError> {
         let id = iteration.id.clone();
-        let who = (
+        let (principal, name) = (
             iteration.principal_id.clone(),
             iteration.display_name.clone(),
         );
@@ -121,8 +121,8 @@ impl<'a> Batch<'a> {
                 mission_id,
                 &id,
                 &step.rationale,
-                who.0.as_deref(),
-                who.1.as_deref(),
+                principal.as_deref(),
+                name.as_deref(),
             )
             .of_step(&step.id);
             let done = tool

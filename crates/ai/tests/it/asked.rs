@@ -272,7 +272,7 @@ async fn missions_q6_a_run_that_still_waits_is_taken_back() {
 }
 
 #[tokio::test]
-async fn missions_b1_a_backfill_runs_like_one_asked_for_and_says_which_time_it_is_for() {
+async fn missions_m1_a_backfill_runs_like_one_asked_for_and_says_which_time_it_is_for() {
     let world = World::new().await;
     let id = world.daily_mission("Week").await;
     world.tick().await;
@@ -336,6 +336,8 @@ async fn what_goes_to_the_model_is_kept_for_who_switched_that_on_alone() {
             .to_string()
             .contains("Title: Week")
     );
+    let asked = &rounds[0]["request"];
+    assert!(asked.get("functions").is_none(), "this model calls nothing");
     assert_eq!(
         (&body["slot"], &body["phase"]),
         (&json!("run:two"), &json!("finished"))

@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn missions_b2_an_interval_that_is_made_up_for_keeps_its_beat() {
+    fn missions_m2_an_interval_that_is_made_up_for_keeps_its_beat() {
         let at = |text| Micros::parse(text).expect("a time");
         let data = json!({"cadence": {"kind": "interval", "everyMinutes": 60}, "nextRunAt": "2026-11-22T08:17:00Z"});
         let mission = Mission::parse("m", data.as_object().expect("an object"));

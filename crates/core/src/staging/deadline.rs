@@ -4,7 +4,7 @@ use super::stage::created_at;
 use crate::{
     Map,
     manifest::{Registry, ToolRef},
-    mission::{Intent, Iteration, Mission},
+    mission::{Intent, Iteration, Mission, Step},
     time::{DAY, Micros},
 };
 
@@ -27,13 +27,17 @@ pub fn deadline(tool: Option<ToolRef<'_>>, params: &Map, iteration: &Iteration) 
     moment.map_or(latest, |moment| moment.min(latest))
 }
 
-/// How many steps of a mission wait for a decision at a time: those that are open and not too late.
-pub fn open_steps(registry: &Registry, mission: &Mission, now: Micros) -> usize {
+/// The steps of a mission that wait for a decision at a time, in their order: those that are open and not too late.
+pub fn open_steps<'m>(
+    registry: &Registry,
+    mission: &'m Mission,
+    now: Micros,
+) -> impl DoubleEndedIterator<Item = &'m Step> {
     let sound = mission
         .iterations
         .iter()
         .filter(|iteration| iteration.error.is_none());
-    let waiting = sound.flat_map(|iteration| {
+    sound.flat_map(move |iteration| {
         let open = iteration.plan.iter().filter(|step| step.status.is_open());
         open.filter(move |step| match &step.intent {
             Intent::ToolCall { tool_name, params } => {
@@ -41,6 +45,5 @@ pub fn open_steps(registry: &Registry, mission: &Mission, now: Micros) -> usize 
             }
             _ => true,
         })
-    });
-    waiting.count()
+    })
 }

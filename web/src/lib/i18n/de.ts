@@ -698,6 +698,8 @@ export const de: Messages = {
 	'debug.user': 'Was es gefragt wurde',
 	'debug.assistant': 'Was es vorher sagte',
 	'debug.tool': 'Was es nachschlug',
+	'debug.functions': 'Was es aufrufen konnte',
+	'debug.schema': 'Die Form, die seine Antwort haben musste',
 	'debug.answer': 'Seine Antwort, Wort für Wort',
 	'debug.none': 'Von diesem Lauf wurde nichts aufgehoben',
 	'debug.noneOn': 'Aufgehoben werden nur die neuesten Läufe, und nur solche, die liefen, während das eingeschaltet war.',

@@ -696,6 +696,8 @@ export const en = {
 	'debug.user': 'What it was asked',
 	'debug.assistant': 'What it said before',
 	'debug.tool': 'What it looked up',
+	'debug.functions': 'What it could call',
+	'debug.schema': 'The form its answer had to have',
 	'debug.answer': 'Its answer, word for word',
 	'debug.none': 'Nothing was kept of this run',
 	'debug.noneOn': 'Only the newest runs are kept, and only those that ran while this was switched on.',
