@@ -53,6 +53,22 @@ impl Server {
         Scope::own(&UserId("me".into()))
     }
 
+    /// The runner writes a mission that has a plan.
+    pub async fn plans(&self, mission: &str, data: Value) {
+        let change = json!({ "table": "aiMissions", "id": mission, "op": "insert", "data": data });
+        let accept = AcceptPush {
+            client_id: "runner".into(),
+            app: Some("ai".into()),
+            changes: vec![change],
+            since: String::new(),
+            schema_version: None,
+            fence: None,
+            origin: Origin::Runner,
+        };
+        let accepted = self.sync.accept(&self.scope(), accept, self.now()).await;
+        accepted.unwrap();
+    }
+
     pub async fn compact(&self) {
         let all = Micros(self.now.load(Ordering::SeqCst) + 1);
         self.store.compact(&self.scope(), all).await.unwrap();

@@ -288,3 +288,40 @@ async fn cli_backfill_asks_for_what_did_not_run() {
     assert!(refused.contains("there is no mission nothing"), "{refused}");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn cli_undo_shows_what_it_would_do_and_does_that_after_a_yes() {
+    let model = Upstream::new().await;
+    let plan = json!([step("Buy milk", "The fridge is empty.")]);
+    model.answers("Weekly shopping", plans(plan)).await;
+    let home = model.home(&[]);
+    let (server, owner) = Server::with_owner(&home).await;
+    push_due_mission(&owner, "m1", "Weekly shopping").await;
+    server.tick(&home.service_key()).await;
+    let machine = Machine::signed_in(&server).await;
+    let (out, _) = machine.does(&["undo"]).await;
+    assert!(out.contains("No mission has done anything"), "{out}");
+    machine.does(&["inbox"]).await;
+    machine.does(&["approve", "1"]).await;
+    let (out, _) = machine.does(&["undo"]).await;
+    assert!(out.contains("1. ") && out.contains("Buy milk"), "{out}");
+
+    let (out, _) = machine.does(&["undo", "1"]).await;
+    assert!(
+        out.contains("which the mission made") && out.contains("Nothing has been undone yet"),
+        "{out}"
+    );
+    let (out, _) = machine.does(&["list", "todo"]).await;
+    assert!(out.contains("Buy milk"), "it was only shown: {out}");
+    let (out, _) = machine.does(&["undo", "1", "--yes"]).await;
+    assert!(out.contains("Undone."), "{out}");
+    let (out, _) = machine.does(&["list", "todo"]).await;
+    assert!(!out.contains("Buy milk"), "{out}");
+    let status = mission(&owner, "m1").await.0[0]["plan"][0]["status"].clone();
+    assert_eq!(status, "undone");
+    let log = owner.pull("todo", "tasks").await;
+    assert_eq!(log.last().unwrap()["op"], "delete", "{log:?}");
+    let err = machine.refuses(&["undo", "7"]).await;
+    assert!(err.contains("no number 7"), "{err}");
+    server.stop().await;
+}

@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::{
+    Map, Micros,
     change::Op,
+    mission::Input,
+    planner::resolve::Resolver,
     policy::Policy,
-    record::{Prepare, RecordKey, prepare},
+    record::{Prepare, RecordKey, RecordState, prepare},
 };
 
 fn registry() -> Registry {
@@ -268,4 +271,59 @@ fn modules_f2_the_registry_survives_its_way_to_the_browser() {
         back.schema("ai", "aiMissions"),
         registry.schema("ai", "aiMissions")
     );
+}
+
+#[test]
+fn missions_r2_every_table_of_every_module_can_be_read_by_a_mission() {
+    let registry = registry();
+    let context = QueryContext {
+        now: Micros::parse("2026-04-08T07:00:00Z").expect("a time"),
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let resolver = Resolver {
+        registry: &registry,
+        context,
+        title: &|key| (key.id == "r1").then(|| "The other one".to_owned()),
+    };
+    for module in registry.visible() {
+        for (name, table) in &module.tables {
+            let place = format!("{}/{name}", module.id);
+            let fields = table.fields.iter();
+            let data: Map = fields
+                .map(|(name, field)| (name.clone(), sample(field)))
+                .collect();
+            let state = RecordState {
+                data,
+                ..RecordState::default()
+            };
+            let input = Input {
+                module: module.id.clone(),
+                table: name.clone(),
+                id: Some("x1".to_owned()),
+            };
+            let resolved = resolver.resolve(&input, [("x1", &state)]);
+            assert_eq!(
+                (resolved.texts.len(), &resolved.notes[..]),
+                (1, &[][..]),
+                "{place}"
+            );
+            let text = &resolved.texts[0].text;
+            for (field, definition) in &table.fields {
+                let heading = *field == table.list.title;
+                let label = definition.label.as_ref().expect("a label").en();
+                let empty = definition.kind == FieldType::KeyedList;
+                assert!(
+                    heading || empty || text.contains(&format!("{label}:")),
+                    "{place}: {field} is in {text}"
+                );
+                if definition.kind == FieldType::Ref {
+                    assert!(text.contains("The other one (id: r1)"), "{place}: {text}");
+                }
+            }
+            // All of a table: what its query doesn't pick is said.
+            let all = Input { id: None, ..input };
+            let all = resolver.resolve(&all, [("x1", &state)]);
+            assert_eq!(all.texts.len() + all.notes.len(), 1, "{place}: {all:?}");
+        }
+    }
 }
