@@ -23,10 +23,6 @@ fn load(args: &[String]) -> Result<()> {
         "mana-bench",
         "--",
     ]);
-    // Somebody's own binary is measured as it is.
-    if std::env::var_os("MANA_BIN").is_none() {
-        build::release()?;
-        bench.env("MANA_BIN", build::binary());
-    }
+    bench.env("MANA_BIN", build::measured()?);
     sh::run(bench.args(args))
 }

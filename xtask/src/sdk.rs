@@ -2,23 +2,22 @@
 
 use anyhow::Result;
 
-use crate::{need, sh, web};
+use crate::{build, need, sh, web};
 
 /// Installs them, each version as it is written down, and runs their calls.
 pub fn test() -> Result<()> {
     web::install("sdk")?;
     let python = python()?;
-    sh::run(&mut sh::cargo(&["build", "--quiet", "--package", "mana"]))?;
     let mut command = web::npm("sdk", &["test"]);
     command
-        .env("MANA_BIN", sh::root().join("target/debug/mana"))
+        .env("MANA_BIN", build::debug()?)
         .env("MANA_PYTHON", python);
     sh::run(&mut command)
 }
 
 /// A Python of our own in `target/`, with what `requirements.txt` names.
 fn python() -> Result<std::path::PathBuf> {
-    let venv = sh::root().join("target/sdk-venv");
+    let venv = build::target().join("sdk-venv");
     let python = venv.join("bin/python");
     let wanted = std::fs::read_to_string(sh::root().join("sdk/requirements.txt"))?;
     let installed = venv.join("requirements.txt");

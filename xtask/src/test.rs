@@ -2,6 +2,7 @@
 
 use crate::{build, need, rules, sdk, sh, wasm, web};
 use anyhow::Result;
+use std::path::Path;
 
 /// All checks and tests.
 pub fn all() -> Result<()> {
@@ -31,7 +32,7 @@ pub fn all() -> Result<()> {
     sh::run(&mut sh::cargo(&["test", "--workspace"]))?;
     web::check_types()?;
     sdk::test()?;
-    playwright(&["test", "--project=story"], &[])
+    playwright(&["test", "--project=story"], &build::debug()?)
 }
 
 /// The browser tests alone, against a debug server with the web app as it is now.
@@ -42,33 +43,28 @@ pub fn browser(args: &[String]) -> Result<()> {
         .into_iter()
         .chain(args.iter().map(String::as_str))
         .collect();
-    playwright(&args, &[])
+    playwright(&args, &build::debug()?)
 }
 
 /// Pictures of every page, both sizes, light and dark.
 pub fn screenshots() -> Result<()> {
     web::install("e2e")?;
     web::build()?;
-    playwright(&["test", "--project=screenshots"], &[])
+    playwright(&["test", "--project=screenshots"], &build::debug()?)
 }
 
 /// Start time, memory, sizes and time to paint, of the release build.
 pub fn bench_start() -> Result<()> {
     web::install("e2e")?;
-    build::release()?;
-    playwright(
-        &["test", "--project=bench"],
-        &[("MANA_BIN", "target/release/mana")],
-    )
+    playwright(&["test", "--project=bench"], &build::measured()?)
 }
 
-fn playwright(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
+fn playwright(args: &[&str], server: &Path) -> Result<()> {
     let chromium = need::chromium()?;
-    sh::run(&mut sh::cargo(&["build", "--quiet", "--package", "mana"]))?;
     let mut command = web::npm("e2e", &["exec", "--", "playwright"]);
-    command.args(args).env("MANA_CHROMIUM", chromium);
-    for (name, value) in env {
-        command.env(name, sh::root().join(value));
-    }
+    command
+        .args(args)
+        .env("MANA_CHROMIUM", chromium)
+        .env("MANA_BIN", server);
     sh::run(&mut command)
 }

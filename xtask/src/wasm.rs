@@ -1,6 +1,6 @@
 //! The core for the browser: built by cargo, bound by the crate `wasm-bindgen-cli-support`, so that nobody installs a tool.
 
-use crate::{need, sh};
+use crate::{build, need, sh};
 use anyhow::Result;
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -17,8 +17,7 @@ pub fn generate() -> Result<()> {
         "--profile",
         "wasm",
     ]))?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| sh::root().join("target"), Into::into);
+    let target = build::target();
     Bindgen::new()
         .input_path(target.join("wasm32-unknown-unknown/wasm/mana_core_wasm.wasm"))
         .web(true)?
