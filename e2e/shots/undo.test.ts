@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { expect, test, type Page } from '@playwright/test';
+import { expect, test, type Locator, type Page } from '@playwright/test';
 import { Api, becomeOwner, signIn, synced, writeMission } from '../support/person';
 import { Server } from '../support/server';
 import { plan, Upstream } from '../support/upstream';
@@ -9,11 +9,13 @@ import { plan, Upstream } from '../support/upstream';
 const OUT = process.env.MANA_SHOTS ?? resolve(import.meta.dirname, '../../docs/screenshots');
 const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 
-async function shoot(page: Page, name: string): Promise<void> {
+/** `at`: what the picture is of, where a small screen has to be scrolled to it. */
+async function shoot(page: Page, name: string, at?: Locator): Promise<void> {
 	for (const [size, viewport] of Object.entries(SIZES)) {
 		for (const theme of ['light', 'dark'] as const) {
 			await page.setViewportSize(viewport);
 			await page.emulateMedia({ colorScheme: theme });
+			await at?.scrollIntoViewIfNeeded();
 			await page.screenshot({ path: `${OUT}/${name}-${size}-${theme}.png` });
 		}
 	}
@@ -57,7 +59,7 @@ test('undo', async ({ browser }) => {
 	await page.getByRole('button', { name: /Send Marta the quote/ }).first().click();
 	await page.getByRole('button', { name: 'Approve', exact: false }).filter({ hasText: /^Approve ?A?$/ }).click();
 	await expect(page.getByRole('button', { name: 'Approve on top of this' })).toBeVisible();
-	await shoot(page, 'inbox-stale');
+	await shoot(page, 'inbox-stale', page.getByRole('button', { name: 'Approve on top of this' }));
 
 	// Two devices of two minds.
 	await second.context.setOffline(true);
