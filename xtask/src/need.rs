@@ -72,6 +72,14 @@ pub fn postgres() -> Result<()> {
     )
 }
 
+/// Redis, which a test of the gateway's cache starts by itself.
+pub fn redis() -> Result<()> {
+    if has("redis-server") && has("redis-cli") {
+        return Ok(());
+    }
+    apt(&["redis-server"], "Redis (redis-server and redis-cli)")
+}
+
 /// Chromium for the browser tests, with fonts for their pictures. Returns the program's path.
 pub fn chromium() -> Result<String> {
     const NAMES: [&str; 3] = [

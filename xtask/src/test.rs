@@ -9,6 +9,7 @@ pub fn all() -> Result<()> {
     need::c_compiler()?;
     need::node()?;
     need::postgres()?;
+    need::redis()?;
     need::chromium()?;
     need::python()?;
 

@@ -52,15 +52,24 @@ pub enum Api {
     Anthropic,
 }
 
-/// `[llm.cache]`: answers kept in this process for the same caller's same
-/// question, where nothing about it is left to chance (`temperature` 0).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// `[llm.cache]`: answers kept for the same caller's same question, where
+/// nothing about it is left to chance (`temperature` 0).
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CacheSettings {
-    /// All of them together at most, in MB.
+    /// All of them together at most, in MB, where this process keeps them.
+    #[serde(default = "megabytes")]
     pub megabytes: usize,
     /// How long one is good.
     pub seconds: u64,
+    /// `redis://…`: kept there, for all instances that name it; a password
+    /// may stand in it.
+    #[serde(default)]
+    pub redis: Option<Secret>,
+}
+
+fn megabytes() -> usize {
+    16
 }
 
 /// One provider.

@@ -89,17 +89,6 @@ pub struct ProviderHealth {
     pub reason: Option<String>,
 }
 
-/// How many calls of a provider ended in one way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// The provider's name.
-    pub provider: String,
-    /// `ok`, or the failure's stable name.
-    pub outcome: &'static str,
-    /// How many.
-    pub calls: u64,
-}
-
 /// One address for every model.
 pub struct Gateway {
     routes: RwLock<Arc<Routes>>,
@@ -126,14 +115,14 @@ impl Gateway {
     pub fn reload(&self, config: &LlmConfig) {
         let routes = build(config, &self.clients, Some(&self.routes()));
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
-        self.cache.configure(config.cache);
+        self.cache.configure(config.cache.as_ref());
     }
 
     fn of(routes: Routes, clients: Arc<Clients>, config: &LlmConfig) -> Self {
         Self {
             routes: RwLock::new(Arc::new(routes)),
             clients,
-            cache: Cache::new(config.cache),
+            cache: Cache::new(config.cache.as_ref()),
             closing: watch::Sender::new(false),
         }
     }
@@ -297,20 +286,6 @@ impl Gateway {
         let routes = self.routes();
         let calls = routes.slots.iter().map(|slot| slot.timeout());
         routes.timeout.max(calls.max().unwrap_or_default())
-    }
-
-    /// How calls ended since the start, by provider; for metrics.
-    pub fn counts(&self) -> Vec<Count> {
-        let routes = self.routes();
-        let counts = routes.slots.iter().flat_map(|slot| {
-            let of = |(outcome, calls)| Count {
-                provider: slot.name().to_owned(),
-                outcome,
-                calls,
-            };
-            slot.counts().into_iter().map(of)
-        });
-        counts.collect()
     }
 
     /// How the providers did last; asks nobody.

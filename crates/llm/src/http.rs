@@ -139,10 +139,12 @@ async fn chat(
     let mut request: ChatRequest = parse(body)?;
     refuse_empty(&request)?;
     let question = gateway.cache.key(&caller.name(), &request);
-    if let Some(kept) = question.as_deref().and_then(|key| gateway.cache.get(key)) {
+    if let Some(question) = &question
+        && let Some(kept) = gateway.cache.get(question).await
+    {
         let mut headers = resolved(&kept.resolved);
         headers.insert(CACHE, HeaderValue::from_static("hit"));
-        return Ok((headers, Json(&*kept)).into_response());
+        return Ok((headers, Json(kept)).into_response());
     }
     let mut meter = Meter::open(&gateway, auth, &caller, || Ask::of_chat(&request)).await?;
     request.bound = meter.bound();
@@ -159,7 +161,7 @@ async fn chat(
             meter.answered(&answer.resolved, answer.usage.as_ref(), answer.text().len());
             let response = (resolved(&answer.resolved), Json(&answer)).into_response();
             if let Some(question) = question {
-                gateway.cache.put(question, answer);
+                gateway.cache.put(question, answer).await;
             }
             Ok(response)
         }

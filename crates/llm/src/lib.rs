@@ -35,7 +35,7 @@ pub use config::{
     Api, CacheSettings, ConfigError, LlmConfig, LlmSettings, ProviderConfig, ProviderSettings,
 };
 pub use error::{Attempt, ErrorKind, GatewayError, Result};
-pub use gateway::{Alias, Call, Count, Gateway, Health, ProviderHealth};
+pub use gateway::{Alias, Call, Gateway, Health, ProviderHealth};
 pub use models::{Capabilities, ModelSettings, Price};
 pub use providers::StreamEvent;
 pub use secret::{Scrubber, Secret};

@@ -1,11 +1,11 @@
 //! A provider's place in the gateway: how many calls it takes at once, which
 //! models it has, and how it did last.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use metrics::counter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -48,8 +48,6 @@ pub(crate) struct Slot {
     listing: tokio::sync::Mutex<Option<Listing>>,
     condition: Mutex<Condition>,
     breaker: Breaker,
-    /// Calls that have ended, by `ok` or the failure's name.
-    calls: Mutex<BTreeMap<&'static str, u64>>,
     scrub: Arc<Scrubber>,
 }
 
@@ -93,7 +91,6 @@ impl Slot {
             listing: tokio::sync::Mutex::new(None),
             condition: Mutex::new(Condition::Unknown),
             breaker: Breaker::default(),
-            calls: Mutex::default(),
             scrub,
         }
     }
@@ -293,17 +290,12 @@ impl Slot {
             self.breaker.note(outcome, Instant::now());
         }
         let code = failure.map_or("ok", GatewayError::code);
-        *self.calls().entry(code).or_default() += 1;
+        let labels = [
+            ("provider", self.name().to_owned()),
+            ("outcome", code.to_owned()),
+        ];
+        counter!("mana_llm_calls_total", &labels).increment(1);
         self.note(failure);
-    }
-
-    /// Calls that have ended, by `ok` or the failure's name.
-    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
-        self.calls().clone()
-    }
-
-    fn calls(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, u64>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps how a call went, as far as that says something of the provider.

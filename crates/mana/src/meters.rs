@@ -121,6 +121,10 @@ fn describe() {
             "Calls to models that failed, by reason",
         ),
         (
+            "mana_llm_calls_total",
+            "Calls of the gateway that ended, by provider and outcome",
+        ),
+        (
             "mana_http_answers_total",
             "Answers, by route, method and status",
         ),

@@ -1,6 +1,7 @@
 //! The gateway against real HTTP upstreams.
 
 mod anthropic;
+mod cache;
 mod failures;
 mod fallback;
 mod http;

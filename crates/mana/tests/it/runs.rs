@@ -224,6 +224,7 @@ async fn metrics_count_without_content_and_only_for_the_service_key() {
         "mana_runner_ticks_total 1",
         "mana_planner_tokens_total 3",
         "mana_runs_under_way 0",
+        "mana_llm_calls_total{provider=",
         "mana_run_failures_total{code=",
         "mana_planner_call_seconds_bucket{le=\"0.5\"}",
         "mana_http_seconds_bucket{route=\"/sync/{appId}\",method=\"POST\",le=",
