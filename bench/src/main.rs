@@ -1,4 +1,4 @@
-//! `cargo xtask bench sync | crash | leaks | order`.
+//! `cargo xtask bench …`: what is measured on the real binary.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +31,9 @@ enum Command {
         /// Idle sockets
         #[arg(long, default_value_t = 10_000)]
         sockets: u64,
+        /// Where the plot of its growth goes
+        #[arg(long)]
+        plot: Option<PathBuf>,
     },
     /// kill -9 under load, again and again: is everything there that was acknowledged?
     Crash {
@@ -109,9 +112,16 @@ fn run(cli: Cli) -> Result<()> {
     let (binary, on) = (cli.binary, cli.on);
     runtime.block_on(async {
         match cli.command {
-            Command::Sync { rows, sockets } => {
+            Command::Sync {
+                rows,
+                sockets,
+                plot,
+            } => {
                 let (rows, sockets) = (usize::try_from(rows)?, usize::try_from(sockets)?);
                 let report = sync::run(&binary, on, rows, sockets).await?;
+                if let Some(plot) = plot {
+                    std::fs::write(plot, report.plot(on.name()))?;
+                }
                 print!("{report}");
                 report.verdict()
             }

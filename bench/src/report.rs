@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::plot::{self, Series};
+
 /// What a figure has to keep to.
 #[derive(Clone, Copy)]
 pub enum Bound {
@@ -34,11 +36,27 @@ impl Row {
     }
 }
 
+/// What was measured when the log had grown to a size.
+pub struct Size {
+    /// Rows in the log.
+    pub rows: f64,
+    /// Changes a second over HTTP.
+    pub ingest: f64,
+    /// To another device, in milliseconds: the median and the 99th percentile.
+    pub live: [f64; 2],
+    /// Records that a new device read, and in how many seconds.
+    pub device: [f64; 2],
+    /// The server's memory, in MiB.
+    pub memory: f64,
+    /// What the database takes on disk, in MiB.
+    pub disk: f64,
+}
+
 /// What was measured, and whether it is within its bounds.
 #[derive(Default)]
 pub struct Report {
     rows: Vec<Row>,
-    growth: Vec<[String; 7]>,
+    growth: Vec<Size>,
     notes: Vec<String>,
 }
 
@@ -64,9 +82,41 @@ impl Report {
     }
 
     /// Adds a size that the log had grown to, and what was measured there.
-    pub fn grow(&mut self, cells: [String; 7]) {
-        eprintln!("{}", cells.join(" | "));
-        self.growth.push(cells);
+    pub fn grow(&mut self, size: Size) {
+        eprintln!("{}", size.cells().join(" | "));
+        self.growth.push(size);
+    }
+
+    /// How everything grows with the log, as a picture.
+    pub fn plot(&self, title: &str) -> String {
+        let line = |name: &str, of: &dyn Fn(&Size) -> f64| -> Series {
+            let points = self.growth.iter().map(|size| (size.rows, of(size)));
+            (name.to_owned(), points.collect())
+        };
+        let rows = "rows in the log";
+        plot::svg(&[
+            (
+                &format!("{title}: ingest"),
+                [rows, "changes/s"],
+                vec![line("over HTTP", &|size| size.ingest)],
+            ),
+            (
+                &format!("{title}: to another device"),
+                [rows, "ms"],
+                vec![
+                    line("p50", &|size| size.live[0]),
+                    line("p99", &|size| size.live[1]),
+                ],
+            ),
+            (
+                &format!("{title}: memory and disk"),
+                [rows, "MiB"],
+                vec![
+                    line("server", &|size| size.memory),
+                    line("on disk", &|size| size.disk),
+                ],
+            ),
+        ])
     }
 
     /// Adds a remark below the tables.
@@ -84,6 +134,22 @@ impl Report {
             bail!("past its bound: {}", missed.join("; "));
         }
         Ok(())
+    }
+}
+
+impl Size {
+    fn cells(&self) -> [String; 7] {
+        let [p50, p99] = self.live.map(|ms| format!("{} ms", number(ms)));
+        let [records, seconds] = self.device.map(number);
+        [
+            number(self.rows),
+            number(self.ingest),
+            p50,
+            p99,
+            format!("{records} records: {seconds} s"),
+            format!("{} MiB", number(self.memory)),
+            format!("{} MiB", number(self.disk)),
+        ]
     }
 }
 
@@ -112,8 +178,8 @@ impl fmt::Display for Report {
                 out,
                 "\n| rows | ingest, changes/s | to another device p50 | p99 | new device | server memory | on disk |\n|---|---|---|---|---|---|---|"
             )?;
-            for cells in &self.growth {
-                writeln!(out, "| {} |", cells.join(" | "))?;
+            for size in &self.growth {
+                writeln!(out, "| {} |", size.cells().join(" | "))?;
             }
         }
         for note in &self.notes {

@@ -27,6 +27,16 @@ pub enum On {
     Postgres,
 }
 
+impl On {
+    /// The database, as a title says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            On::Sqlite => "SQLite",
+            On::Postgres => "Postgres",
+        }
+    }
+}
+
 /// A data directory, its database, and the settings of the servers that are started on them.
 pub struct Home {
     binary: PathBuf,

@@ -15,7 +15,13 @@ use crate::server::Home;
 
 const AT_ONCE: u64 = 4;
 /// Everything that holds content.
-const TABLES: [&str; 4] = ["sync_changes", "records", "sync_refused", "run_inputs"];
+const TABLES: [&str; 5] = [
+    "sync_changes",
+    "records",
+    "sync_refused",
+    "run_inputs",
+    "run_debug",
+];
 
 pub async fn run(
     home: &Home,
@@ -37,6 +43,7 @@ pub async fn run(
     // What the doors put there by themselves in other cases.
     let rest = format!(
         "INSERT INTO run_inputs VALUES ('{user}', '{}', 'run:1', '{SECRET}');
+         INSERT INTO run_debug VALUES ('{user}', 'kept', 1, '{SECRET}');
          INSERT INTO sync_refused (user_id, reason, change) VALUES ('{user}', '{SECRET}', '{{}}')",
         victim.mission
     );

@@ -28,10 +28,7 @@ pub async fn run(binary: &Path, on: On, size: Size, picture: Option<&Path>) -> R
     let passes = idle::measure(binary, on, size, &mut report).await?;
     let (times, rates) = due::measure(binary, on, size, &mut report).await?;
     if let Some(picture) = picture {
-        let title = match on {
-            On::Sqlite => "SQLite",
-            On::Postgres => "Postgres",
-        };
+        let title = on.name();
         let svg = plot::svg(&[
             (
                 &format!("{title}: a pass with nothing due"),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::ceiling::Ceiling;
-use crate::report::{Bound, Report, load, number, percentile};
+use crate::report::{Bound, Report, Size, load, number, percentile};
 use crate::server::{Home, On, Server};
 use ingest::Writer;
 
@@ -79,22 +79,16 @@ async fn grow(
         there = size;
         let mut live = live::run([server; 2], &person, WRITES_AT_SIZE).await?;
         let ready = replica::in_memory(server, &person).await?;
-        let ms = |value: f64| format!("{} ms", number(value));
         #[allow(clippy::cast_precision_loss)]
         let disk = home.size() as f64 / f64::from(1 << 20);
-        report.grow([
-            number(f64::from(u32::try_from(size)?)),
-            number(rate),
-            ms(percentile(&mut live, 0.5)),
-            ms(percentile(&mut live, 0.99)),
-            format!(
-                "{} records: {} s",
-                number(ready.records),
-                number(ready.seconds)
-            ),
-            format!("{} MiB", number(server.memory()?)),
-            format!("{} MiB", number(disk)),
-        ]);
+        report.grow(Size {
+            rows: f64::from(u32::try_from(size)?),
+            ingest: rate,
+            live: [0.5, 0.99].map(|share| percentile(&mut live, share)),
+            device: [ready.records, ready.seconds],
+            memory: server.memory()?,
+            disk,
+        });
     }
 
     let rate = ingest::run(server, writers, 40_000, ingest::BATCH).await?;
