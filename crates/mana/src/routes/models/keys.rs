@@ -1,0 +1,195 @@
+//! Virtual keys, with which programs reach the models.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use mana_core::Micros;
+use mana_store::VirtualKey;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::owner;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::clock;
+use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
+use crate::gateway::keys::{Key, KeySettings, PREFIX};
+use crate::gateway::window_start;
+use crate::random;
+
+/// The routes.
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(keys, create_key))
+        .routes(routes!(put_key, delete_key))
+}
+
+/// A virtual key, without its secret.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct KeyView {
+    /// Its id.
+    id: String,
+    /// The user who pays.
+    user_id: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Micros,
+    /// What it may do.
+    #[serde(flatten)]
+    settings: KeySettings,
+    /// Tokens used or reserved in the current window.
+    used_tokens: u64,
+    /// US dollars used or reserved in the current window.
+    used_money: f64,
+}
+
+/// The virtual keys.
+#[derive(Serialize, ToSchema)]
+struct KeyViews {
+    /// Oldest first.
+    keys: Vec<KeyView>,
+}
+
+/// A new virtual key.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct NewKey {
+    /// What a program sends as its bearer. It is shown this once.
+    secret: String,
+    /// The key.
+    key: KeyView,
+}
+
+async fn key_view(app: &App, key: &Key) -> ApiResult<KeyView> {
+    let zone = app.auth.accounts.user(&key.user).await?;
+    let zone = zone.map_or_else(|| "UTC".to_owned(), |user| user.timezone);
+    let since = window_start(clock::now(), &zone, key.settings.window);
+    let (used_tokens, micros_usd) = app.ledger.used(&format!("key:{}", key.id), since).await?;
+    Ok(KeyView {
+        id: key.id.clone(),
+        user_id: key.user.0.clone(),
+        created_at: key.created_at,
+        settings: key.settings.clone(),
+        used_tokens,
+        used_money: micros_usd as f64 / 1e6,
+    })
+}
+
+/// The virtual keys
+#[utoipa::path(get, path = "/llm/keys", tag = "llm", security(("bearer" = [])), responses(
+    (status = 200, description = "The keys, without their secrets", body = KeyViews),
+    (status = 403, description = "Not the owner", body = ErrorEnvelope),
+))]
+async fn keys(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<KeyViews>> {
+    owner(&app, &caller).await?;
+    let mut keys = Vec::new();
+    for key in app.llm.keys.all() {
+        keys.push(key_view(&app, &key).await?);
+    }
+    Ok(Json(KeyViews { keys }))
+}
+
+/// Make a virtual key
+///
+/// Its secret is shown in this answer and never again.
+#[utoipa::path(post, path = "/llm/keys", tag = "llm", security(("bearer" = [])), request_body = KeySettings, responses(
+    (status = 201, description = "The key with its secret", body = NewKey),
+    (status = 400, description = "It can't be right", body = ErrorEnvelope),
+    (status = 403, description = "Not the owner", body = ErrorEnvelope),
+))]
+async fn create_key(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiJson(settings): ApiJson<KeySettings>,
+) -> ApiResult<(StatusCode, Json<NewKey>)> {
+    let user = owner(&app, &caller).await?;
+    check(&settings)?;
+    let secret = format!("{PREFIX}{}", random::secret());
+    let key = VirtualKey {
+        id: uuid::Uuid::now_v7().to_string(),
+        user: user.id,
+        settings: serde_json::to_value(&settings).map_err(ApiError::internal)?,
+        created_at: clock::now(),
+    };
+    let id = key.id.clone();
+    app.ledger.create_key(key, &secret).await?;
+    let key = known_key(&app, &id).await?;
+    let key = key_view(&app, &key).await?;
+    Ok((StatusCode::CREATED, Json(NewKey { secret, key })))
+}
+
+/// Change what a virtual key may do
+#[utoipa::path(put, path = "/llm/keys/{id}", tag = "llm", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The key's id")), request_body = KeySettings, responses(
+    (status = 200, description = "The key now", body = KeyView),
+    (status = 400, description = "It can't be right; nothing changed", body = ErrorEnvelope),
+    (status = 403, description = "Not the owner", body = ErrorEnvelope),
+    (status = 404, description = "No such key", body = ErrorEnvelope),
+))]
+async fn put_key(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiPath(id): ApiPath<String>,
+    ApiJson(settings): ApiJson<KeySettings>,
+) -> ApiResult<Json<KeyView>> {
+    owner(&app, &caller).await?;
+    check(&settings)?;
+    let settings = serde_json::to_value(&settings).map_err(ApiError::internal)?;
+    if !app.ledger.update_key(&id, settings).await? {
+        return Err(no_key());
+    }
+    let key = known_key(&app, &id).await?;
+    Ok(Json(key_view(&app, &key).await?))
+}
+
+/// Take a virtual key away
+#[utoipa::path(delete, path = "/llm/keys/{id}", tag = "llm", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The key's id")), responses(
+    (status = 204, description = "Whoever has it is let in no more"),
+    (status = 403, description = "Not the owner", body = ErrorEnvelope),
+    (status = 404, description = "No such key", body = ErrorEnvelope),
+))]
+async fn delete_key(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiPath(id): ApiPath<String>,
+) -> ApiResult<StatusCode> {
+    owner(&app, &caller).await?;
+    if !app.ledger.delete_key(&id).await? {
+        return Err(no_key());
+    }
+    app.llm.read_keys().await.map_err(ApiError::internal)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The key after the keys were read again.
+async fn known_key(app: &App, id: &str) -> ApiResult<Arc<Key>> {
+    app.llm.read_keys().await.map_err(ApiError::internal)?;
+    app.llm.keys.get(id).ok_or_else(no_key)
+}
+
+fn no_key() -> ApiError {
+    ApiError::not_found("There is no such key; somebody may have taken it away.")
+}
+
+fn check(settings: &KeySettings) -> ApiResult<()> {
+    if settings.name.trim().is_empty() || settings.name.chars().count() > 100 {
+        return Err(ApiError::invalid(
+            "Give the key a name of 1 to 100 characters, such as the program that uses it.",
+        ));
+    }
+    if settings
+        .money
+        .is_some_and(|money| !money.is_finite() || money < 0.0)
+    {
+        return Err(ApiError::invalid(
+            "A budget in money is a number of US dollars, 0 or more.",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,311 @@
+//! Where models come from, and what they cost and can do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use mana_llm::Api;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::owner;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
+use crate::gateway::{ModelFacts, SavedProvider, Settings};
+
+/// The routes.
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(settings))
+        .routes(routes!(put_provider, delete_provider))
+        .routes(routes!(put_aliases))
+        .routes(routes!(put_models))
+        .routes(routes!(models))
+}
+
+/// Where models come from, for the owner.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct LlmSettingsView {
+    /// In the order in which an alias looks for one.
+    providers: Vec<ProviderView>,
+    /// The chains that the owner has saved, by alias.
+    aliases: BTreeMap<String, Vec<String>>,
+    /// What the owner has saved of models, by `provider/model`: prices and abilities.
+    models: BTreeMap<String, ModelFacts>,
+    /// Why the settings in use are not the last ones: what is wrong, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+/// A provider, without its key.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ProviderView {
+    /// Its name in `provider/model`.
+    name: String,
+    /// `openai` or `anthropic`: the protocol.
+    api: String,
+    /// Its address.
+    base_url: String,
+    /// Whether it has a key; a key is never shown.
+    has_key: bool,
+    /// The models that are used, best first; empty for all.
+    models: Vec<String>,
+    /// For one whole call, where it differs from the gateway's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_ms: Option<u64>,
+    /// Calls at the same time at most.
+    concurrency: usize,
+    /// `settings`: it was saved here, and can be changed here. `server`: it is in `mana.toml` or the environment.
+    source: &'static str,
+    /// `up`, `down`, `unknown` (not asked yet) or `absent` (looked for, not found).
+    state: String,
+    /// Why it is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// A provider to be saved.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct ProviderBody {
+    /// `openai` or `anthropic`; the name decides where it is left out.
+    #[schema(value_type = Option<String>)]
+    api: Option<Api>,
+    /// Its address, `/v1` included; may be left out for a known provider.
+    base_url: Option<String>,
+    /// Its key. Left out: the one that is saved stays. `null`: it has none.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    key: Option<Option<String>>,
+    /// The models to use, best first; empty for all.
+    models: Vec<String>,
+    /// For one whole call, in milliseconds.
+    timeout_ms: Option<u64>,
+    /// Calls at the same time at most.
+    concurrency: Option<usize>,
+}
+
+/// Keeps `null` apart from a field that was left out.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Where models come from
+#[utoipa::path(get, path = "/llm/settings", tag = "llm", security(("bearer" = [])), responses(
+    (status = 200, description = "Providers, aliases, prices", body = LlmSettingsView),
+    (status = 403, description = "Not the owner", body = ErrorEnvelope),
+))]
+async fn settings(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<LlmSettingsView>> {
+    owner(&app, &caller).await?;
+    view(&app).await
+}
+
+async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
+    let saved = app.llm.saved().await?;
+    let health = app.gateway.health().providers;
+    let providers = app.gateway.providers().into_iter().map(|provider| {
+        let health = health.iter().find(|health| health.name == provider.name);
+        ProviderView {
+            api: match provider.api {
+                Api::OpenAi => "openai",
+                Api::Anthropic => "anthropic",
+            }
+            .to_owned(),
+            base_url: provider.base_url.to_string(),
+            has_key: provider.key.is_some(),
+            models: provider.models,
+            timeout_ms: provider.timeout.map(|timeout| timeout.as_millis() as u64),
+            concurrency: provider.concurrency,
+            source: match saved.providers.contains_key(&provider.name) {
+                true => "settings",
+                false => "server",
+            },
+            state: health.map_or("unknown", |health| health.state).to_owned(),
+            reason: health.and_then(|health| health.reason.clone()),
+            name: provider.name,
+        }
+    });
+    Ok(Json(LlmSettingsView {
+        providers: providers.collect(),
+        aliases: saved.aliases,
+        models: saved.models,
+        problem: app.llm.problem(),
+    }))
+}
+
+/// Save a provider
+///
+/// It takes the place of one of that name in `mana.toml`; the environment counts before both. It is in use at once.
+#[utoipa::path(put, path = "/llm/providers/{name}", tag = "llm", security(("bearer" = [])),
+    params(("name" = String, Path, description = "Its name in `provider/model`")),
+    request_body = ProviderBody, responses(
+    (status = 200, description = "The settings now", body = LlmSettingsView),
+    (status = 400, description = "It can't be right; nothing changed", body = ErrorEnvelope),
+    (status = 403, description = "Not the owner", body = ErrorEnvelope),
+))]
+async fn put_provider(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiPath(name): ApiPath<String>,
+    ApiJson(body): ApiJson<ProviderBody>,
+) -> ApiResult<Json<LlmSettingsView>> {
+    owner(&app, &caller).await?;
+    app.llm
+        .change(|saved, vault| {
+            let kept = saved
+                .providers
+                .get(&name)
+                .and_then(|kept| kept.sealed_key.clone());
+            let sealed_key = match body.key {
+                None => kept,
+                Some(None) => None,
+                Some(Some(key)) => Some(Settings::seal(vault, &name, key.trim())?),
+            };
+            let provider = SavedProvider {
+                api: body.api,
+                base_url: body.base_url.filter(|url| !url.trim().is_empty()),
+                sealed_key,
+                models: body.models,
+                timeout_ms: body.timeout_ms,
+                concurrency: body.concurrency,
+            };
+            saved.providers.insert(name, provider);
+            Ok(())
+        })
+        .await?;
+    view(&app).await
+}
+
+/// Forget a saved provider
+#[utoipa::path(delete, path = "/llm/providers/{name}", tag = "llm", security(("bearer" = [])),
+    params(("name" = String, Path, description = "Its name in `provider/model`")), responses(
+    (status = 200, description = "The settings now", body = LlmSettingsView),
+    (status = 403, description = "Not the owner", body = ErrorEnvelope),
+    (status = 404, description = "No provider of this name is saved", body = ErrorEnvelope),
+))]
+async fn delete_provider(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiPath(name): ApiPath<String>,
+) -> ApiResult<Json<LlmSettingsView>> {
+    owner(&app, &caller).await?;
+    app.llm
+        .change(|saved, _| match saved.providers.remove(&name) {
+            Some(_) => Ok(()),
+            None => Err(ApiError::not_found(format!("No provider {name} is saved here; what is in mana.toml or the environment is changed there."))),
+        })
+        .await?;
+    view(&app).await
+}
+
+/// Save the chains of aliases
+#[utoipa::path(put, path = "/llm/aliases", tag = "llm", security(("bearer" = [])),
+    request_body = BTreeMap<String, Vec<String>>, responses(
+    (status = 200, description = "The settings now", body = LlmSettingsView),
+    (status = 400, description = "They can't be right; nothing changed", body = ErrorEnvelope),
+    (status = 403, description = "Not the owner", body = ErrorEnvelope),
+))]
+async fn put_aliases(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiJson(body): ApiJson<BTreeMap<String, Vec<String>>>,
+) -> ApiResult<Json<LlmSettingsView>> {
+    owner(&app, &caller).await?;
+    app.llm
+        .change(|saved, _| {
+            saved.aliases = body;
+            Ok(())
+        })
+        .await?;
+    view(&app).await
+}
+
+/// Save prices and abilities of models
+///
+/// By `provider/model`. What is not named stays as Mana knows it.
+#[utoipa::path(put, path = "/llm/models", tag = "llm", security(("bearer" = [])),
+    request_body = BTreeMap<String, ModelFacts>, responses(
+    (status = 200, description = "The settings now", body = LlmSettingsView),
+    (status = 400, description = "They can't be right; nothing changed", body = ErrorEnvelope),
+    (status = 403, description = "Not the owner", body = ErrorEnvelope),
+))]
+async fn put_models(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiJson(body): ApiJson<BTreeMap<String, ModelFacts>>,
+) -> ApiResult<Json<LlmSettingsView>> {
+    owner(&app, &caller).await?;
+    app.llm
+        .change(|saved, _| {
+            saved.models = body;
+            Ok(())
+        })
+        .await?;
+    view(&app).await
+}
+
+/// A model that can be asked.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ModelView {
+    /// `provider/model`.
+    id: String,
+    /// US dollars per million tokens of the request, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<f64>,
+    /// US dollars per million tokens of the answer, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<f64>,
+    /// It is known to call tools.
+    tools: bool,
+    /// It is known to keep to a JSON schema.
+    json_schema: bool,
+    /// It is known to look at pictures.
+    vision: bool,
+    /// Tokens that a request and its answer may have together, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context_tokens: Option<u64>,
+}
+
+/// The models.
+#[derive(Serialize, ToSchema)]
+struct ModelViews {
+    /// Those of every provider that is up.
+    models: Vec<ModelView>,
+}
+
+/// Models, with what they cost and can do
+#[utoipa::path(get, path = "/llm/models", tag = "llm", security(("bearer" = [])), responses(
+    (status = 200, description = "The models", body = ModelViews),
+    (status = 401, description = "Not signed in", body = ErrorEnvelope),
+))]
+async fn models(State(app): State<Arc<App>>, _caller: Caller) -> Json<ModelViews> {
+    let mut models = Vec::new();
+    for model in app.gateway.models().await.data {
+        if model.id.starts_with("mana/") {
+            continue;
+        }
+        let able = app
+            .gateway
+            .capabilities(&model.id)
+            .await
+            .unwrap_or_default();
+        let price = app.gateway.price(&model.id);
+        models.push(ModelView {
+            input: price.map(|price| price.input),
+            output: price.map(|price| price.output),
+            tools: able.tools,
+            json_schema: able.json_schema,
+            vision: able.vision,
+            context_tokens: able.context_tokens,
+            id: model.id,
+        });
+    }
+    Json(ModelViews { models })
+}

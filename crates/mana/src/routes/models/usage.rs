@@ -1,0 +1,176 @@
+//! What models were used for, by day.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use mana_core::Micros;
+use mana_store::{Role, UsageBy, UsageQuery};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::account;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::clock;
+use crate::error::{ApiError, ApiQuery, ApiResult, ErrorEnvelope};
+
+/// The most days that one answer sums.
+const DAYS: usize = 400;
+
+/// The routes.
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(usage))
+}
+
+/// Which sums to make.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+struct UsageParams {
+    /// `user`, `mission`, `agent`, `key` or `model`.
+    #[param(value_type = String)]
+    by: UsageBy,
+    /// The first day, `YYYY-MM-DD`, in the account's time zone; 30 days up to `to` where it is left out.
+    from: Option<String>,
+    /// The last day, `YYYY-MM-DD`; today where it is left out.
+    to: Option<String>,
+}
+
+/// What models cost.
+#[derive(Serialize, ToSchema)]
+struct Usage {
+    /// The days, first to last, `YYYY-MM-DD`.
+    days: Vec<String>,
+    /// By day and by what was asked for; what isn't there was not used.
+    sums: Vec<Sum>,
+}
+
+/// What was used on a day.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Sum {
+    /// `YYYY-MM-DD`.
+    day: String,
+    /// Whose: a user's, key's or model's id; a mission or agent is `<user>/<id>`; empty for calls that have none.
+    of: String,
+    /// How many calls ended.
+    calls: i64,
+    /// How many of them without an answer.
+    failed: i64,
+    /// How many of them because the caller went away.
+    cancelled: i64,
+    /// Tokens of the requests.
+    prompt_tokens: i64,
+    /// Tokens of the answers.
+    completion_tokens: i64,
+    /// US dollars.
+    money: f64,
+}
+
+/// What was used, day by day
+///
+/// The owner sees everybody's, others see their own. Days are of the caller's time zone.
+#[utoipa::path(get, path = "/llm/usage", tag = "llm", security(("bearer" = [])), params(UsageParams), responses(
+    (status = 200, description = "The sums", body = Usage),
+    (status = 400, description = "No such days", body = ErrorEnvelope),
+    (status = 401, description = "Not signed in", body = ErrorEnvelope),
+))]
+async fn usage(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiQuery(params): ApiQuery<UsageParams>,
+) -> ApiResult<Json<Usage>> {
+    let user = account(&app, &caller.user).await?;
+    let now = clock::now();
+    let (days, bounds) = days(&user.timezone, &params, now)?;
+    let sums = app
+        .ledger
+        .usage(UsageQuery {
+            now,
+            bounds,
+            by: params.by,
+            user: (user.role != Role::Owner).then_some(user.id),
+        })
+        .await?;
+    let sums = sums.into_iter().map(|sum| Sum {
+        day: days[sum.period as usize].clone(),
+        of: sum.of,
+        calls: sum.calls,
+        failed: sum.failed,
+        cancelled: sum.cancelled,
+        prompt_tokens: sum.prompt_tokens,
+        completion_tokens: sum.completion_tokens,
+        money: sum.micros_usd as f64 / 1e6,
+    });
+    Ok(Json(Usage {
+        sums: sums.collect(),
+        days,
+    }))
+}
+
+/// The days, and the midnights around them.
+fn days(zone: &str, params: &UsageParams, now: Micros) -> ApiResult<(Vec<String>, Vec<Micros>)> {
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let wrong = |_| ApiError::invalid("A day is written as YYYY-MM-DD.");
+    let today = Timestamp::from_microsecond(now.0).map_err(ApiError::internal)?;
+    let today = today.to_zoned(zone.clone()).date();
+    let to: jiff::civil::Date = match &params.to {
+        Some(text) => text.parse().map_err(wrong)?,
+        None => today,
+    };
+    let from: jiff::civil::Date = match &params.from {
+        Some(text) => text.parse().map_err(wrong)?,
+        None => to.saturating_sub(29.days()),
+    };
+    let (mut days, mut bounds) = (Vec::new(), Vec::new());
+    let mut day = from;
+    while day <= to.saturating_add(1.day()) {
+        let midnight = day.to_zoned(zone.clone()).map_err(ApiError::internal)?;
+        bounds.push(Micros(midnight.timestamp().as_microsecond()));
+        if day > to {
+            break;
+        }
+        days.push(day.to_string());
+        if days.len() > DAYS {
+            break;
+        }
+        day = day.saturating_add(1.day());
+    }
+    if days.is_empty() || days.len() > DAYS {
+        return Err(ApiError::invalid(format!(
+            "Ask for 1 to {DAYS} days, the first one before the last."
+        )));
+    }
+    Ok((days, bounds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_of_the_persons_time_zone() {
+        let params = |from: Option<&str>, to: Option<&str>| UsageParams {
+            by: UsageBy::User,
+            from: from.map(str::to_owned),
+            to: to.map(str::to_owned),
+        };
+        let now = Micros::parse("2026-03-29T22:30:00Z").unwrap();
+        let berlin = |params| days("Europe/Berlin", &params, now);
+        let (names, bounds) = berlin(params(Some("2026-03-29"), None)).unwrap();
+        assert_eq!(names, ["2026-03-29", "2026-03-30"]);
+        let hours: Vec<i64> = bounds
+            .windows(2)
+            .map(|day| (day[1].0 - day[0].0) / 3_600_000_000)
+            .collect();
+        assert_eq!(hours, [23, 24], "the clocks went forward");
+        assert_eq!(berlin(params(None, None)).unwrap().0.len(), 30);
+        assert!(berlin(params(Some("2026-04-02"), Some("2026-04-01"))).is_err());
+        assert!(berlin(params(Some("2020-01-01"), None)).is_err());
+        assert!(berlin(params(Some("yesterday"), None)).is_err());
+    }
+}
