@@ -3,6 +3,7 @@ import { ValidationError } from '../core/errors';
 import type { Actor } from '../core/types';
 import { syncStatus } from '../sync/status.svelte';
 import { openTab, someUser } from '../testing/replica';
+import { ManaDb } from './database';
 import { execute } from './executor';
 
 const user: Actor = { kind: 'user' };
@@ -79,6 +80,14 @@ describe('the write path', () => {
 		full.mockRestore();
 		await write();
 		expect(syncStatus.storage).toBeNull();
+	});
+
+	it('says that the device is full already when somebody signs in for the first time', async () => {
+		const full = vi.spyOn(ManaDb.prototype, 'writeMeta').mockRejectedValue(new DOMException('no space', 'QuotaExceededError'));
+		await expect(openTab(someUser())).rejects.toMatchObject({ code: 'storage_full' });
+		full.mockRestore();
+		syncStatus.storage = null;
+		await openTab(someUser());
 	});
 
 	it('lets no AI write past the policy', async () => {

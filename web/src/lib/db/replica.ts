@@ -4,6 +4,7 @@ import type { Manifest, RecordKey, Row } from '../core/types';
 import { Bus } from './bus';
 import { ManaDb } from './database';
 import { asRow, keyName, primaryKey } from './rows';
+import { storageError } from './storage';
 
 type RowListener = (rows: Row[]) => void;
 
@@ -52,7 +53,7 @@ export class Replica {
 			return replica;
 		} catch (thrown) {
 			db.close();
-			throw thrown;
+			throw storageError(thrown);
 		}
 	}
 
