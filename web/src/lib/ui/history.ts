@@ -2,7 +2,7 @@
 import type { MessageKey } from '$lib/i18n';
 import type { AiRun, Iteration, Mission, Step, StepDecision } from '$lib/core/types';
 import { dayOf } from './format';
-import { errorOfRun, isOpen, plainFailure, reasonText } from './runs';
+import { errorOfRun, isOpen, plainFailure, reasonOf, withoutStop } from './runs';
 
 export type EventKind = 'run' | 'trouble' | 'change';
 
@@ -42,7 +42,7 @@ function skipEvent(mission: string, run: AiRun): HistoryEvent {
 		icon: run.status === 'failed' ? 'fail' : 'skip',
 		byAi: false,
 		text: run.status === 'failed' ? 'bench.failed' : run.status === 'missed' ? 'bench.missed' : 'bench.skipped',
-		params: { reason: reasonText(run.reason) + '.' },
+		params: { reason: reasonOf(run) + '.' },
 		missionId: run.missionId,
 		mission,
 		href: `/companion/missions/${run.missionId}`
@@ -76,7 +76,7 @@ function decisionEvent(mission: Mission, run: Iteration, step: Step): HistoryEve
 	const base = { key: `step-${step.id}`, at: step.decidedAt, kind: 'change' as const, byAi: step.decidedBy === 'policy', missionId: mission.id, mission: mission.title, title: step.summary, href: `/companion/missions/${mission.id}`, ...(step.status === 'approved' && step.replaced?.length ? { undo: { iterationId: run.id, stepId: step.id } } : {}) };
 	if (step.status === 'expired') return { ...base, kind: 'trouble', icon: 'skip', text: 'bench.expired', params: {} };
 	if (step.status === 'rejected')
-		return { ...base, icon: 'x', text: step.feedback ? 'bench.rejectedWhy' : 'bench.rejected', params: { reason: reasonText(step.feedback) } };
+		return { ...base, icon: 'x', text: step.feedback ? 'bench.rejectedWhy' : 'bench.rejected', params: { reason: withoutStop(step.feedback) } };
 	if (step.status === 'undone') return { ...base, icon: 'undo', text: 'bench.undone', params: {} };
 	if (step.decidedBy === 'policy') return { ...base, icon: 'check', text: 'bench.policy', params: {} };
 	return { ...base, icon: 'check', text: step.editedParams ? 'bench.approvedEdited' : 'bench.approved', params: {} };

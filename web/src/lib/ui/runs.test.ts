@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { showLocale } from '$lib/i18n';
 import type { AiRun, Iteration, Mission } from '$lib/core/types';
-import { plainFailure, reasonText, tally, timeline } from './runs';
+import { pausedReason, plainFailure, reasonOf, tally, timeline } from './runs';
 
 beforeAll(() => showLocale('en'));
 
@@ -28,9 +28,25 @@ describe('the runs of a mission', () => {
 		expect(plainFailure({ code: 'odd', message: 'The moon was in the way.' }).what).toBe('The moon was in the way.');
 	});
 
-	it('the runner’s reasons are translated, others keep their words without the full stop', () => {
-		expect(reasonText('3 proposals of this mission still wait for your decision, so nothing was planned on top of them.')).toBe('3 proposals still wait for you');
-		expect(reasonText('Something else.')).toBe('Something else');
+	it('a reason is said by its code and figures, in the language of the screen, whatever the English says', async () => {
+		const said = (code: string, details = {}) => reasonOf({ status: 'skipped', code, reason: 'Other words.', details });
+		expect(said('waiting-for-review', { proposals: 3 })).toBe('3 proposals still wait for you');
+		expect(said('too-many-open', { proposals: 9, most: 8 })).toBe('9 proposals wait for you, and 8 may');
+		expect(said('missed', { madeUp: true })).toContain('one run made up for all that were missed');
+		const day = { of: 'person', per: 'day', measure: 'money', limit: 0.5, used: 0.48, until: new Date().toISOString() };
+		expect(said('over-budget', day)).toContain('the budget of all your missions together allows $0.50 a day; $0.48 are used');
+		expect(said('over-budget', { of: 'mission', per: 'run', measure: 'tokens', limit: 100, used: 90, wanted: 50 })).toContain('allows 100 tokens a run; 90 tokens were used');
+		await showLocale('de');
+		expect(said('waiting-for-review', { proposals: 1 })).toBe('ein Vorschlag wartet noch auf dich');
+		expect(reasonOf({ status: 'failed', code: 'provider_timeout', reason: 'Other words.' })).toContain('brauchte zu lange');
+		expect(pausedReason({ failures: 5, pausedReason: 'It failed 5 times in a row.' })).toBe('sie ist 5-mal nacheinander gescheitert');
+		await showLocale('en');
+	});
+
+	it('a reason of a later server, or without its figures, keeps its own words without the full stop', () => {
+		expect(reasonOf({ status: 'skipped', code: 'moon', reason: 'The moon was in the way.' })).toBe('The moon was in the way');
+		expect(reasonOf({ status: 'skipped', code: 'waiting-for-review', reason: 'Proposals wait.' })).toBe('Proposals wait');
+		expect(reasonOf({ status: 'missed', reason: 'Nobody was there.' })).toBe('Nobody was there');
 	});
 
 	it('counts what became of the steps', () => {

@@ -1,6 +1,8 @@
 /** The runs of a mission as one line of time: plans, and the occurrences that made none. */
 import { t, type MessageKey } from '$lib/i18n';
 import type { AiRun, Iteration, Mission, Step } from '$lib/core/types';
+import { moneyText } from './budget';
+import { when } from './format';
 
 /** What happened at one occurrence. */
 export type Occurrence = { at: string; key: string; run: Iteration; number: number } | { at: string; key: string; skip: AiRun };
@@ -33,15 +35,7 @@ export function errorOfRun(run: Iteration): { code: string; message: string } {
 	return { code: run.error?.code ?? '', message: run.error?.message ?? '' };
 }
 
-const PATTERNS: [RegExp, string][] = [
-	[/time[d_ -]?out|took (too|more)|deadline/i, 'timeout'],
-	[/\b429\b|rate.?limit|too many/i, 'rateLimited'],
-	[/\b401\b|\b403\b|unauthori[sz]ed|api.?key|forbidden/i, 'auth'],
-	[/too (large|long|big)|\bmax_bytes\b|larger than|exceeds/i, 'tooLarge'],
-	[/empty/i, 'empty'],
-	[/connect|refused|unreachable|resolve|dns|could not reach|no route|network/i, 'unreachable'],
-	[/json|parse|plan|step|tool|fence|block|rationale|repair/i, 'badAnswer']
-];
+/** The codes that a failure has (spec/MISSIONS.md, parts A and K, and the gateway's), by what a person is told. */
 const BY_CODE: Record<string, string> = {
 	provider_timeout: 'timeout',
 	timeout: 'timeout',
@@ -49,6 +43,7 @@ const BY_CODE: Record<string, string> = {
 	provider_refused_key: 'auth',
 	unauthorized: 'auth',
 	rate_limit_exceeded: 'rateLimited',
+	provider_paused: 'rateLimited',
 	answer_too_large: 'tooLarge',
 	too_large: 'tooLarge',
 	empty_answer: 'empty',
@@ -58,33 +53,71 @@ const BY_CODE: Record<string, string> = {
 	prose: 'badAnswer',
 	several_plans: 'badAnswer',
 	truncated: 'badAnswer',
+	not_a_plan: 'badAnswer',
+	too_many_steps: 'badAnswer',
+	unknown_tool: 'badAnswer',
+	bad_params: 'badAnswer',
+	no_rationale: 'badAnswer',
+	unknown_record: 'badAnswer',
+	no_plan: 'badAnswer',
+	unwritable: 'badAnswer',
 	model_not_found: 'model',
 	interrupted: 'interrupted'
 };
 
 /** A failure in plain words: what happened, that nothing was changed, what to do next. */
 export function plainFailure(error: { code: string; message: string }): { what: string; then: string } {
-	const kind = BY_CODE[error.code] ?? PATTERNS.find(([pattern]) => pattern.test(error.message))?.[1] ?? 'other';
+	const kind = BY_CODE[error.code] ?? 'other';
 	// The server's own sentence is plain too; it is all there is where no translation fits.
 	if (kind === 'other' && error.message) return { what: error.message, then: t('fail.otherDo') };
 	const then: Record<string, MessageKey> = { tooLarge: 'fail.badAnswerDo', empty: 'fail.badAnswerDo' };
 	return { what: t(`fail.${kind}` as MessageKey), then: t(then[kind] ?? (`fail.${kind}Do` as MessageKey)) };
 }
 
-/** The runner's reasons, which are written in English, in the language of the screen. */
-const REASONS: [RegExp, (match: RegExpExecArray) => string][] = [
-	[/^(One|\d+) proposals? (?:of this mission )?still waits? for you/, (m) => t('skip.waiting', { count: m[1] === 'One' ? 1 : Number(m[1]) })],
-	[/^Mana was not running at this time/, () => t('skip.missed')],
-	[/^The run before was still going on/, () => t('skip.overlap')],
-	[/^It failed (\d+) times in a row/, (m) => t('skip.failedOften', { count: Number(m[1]) })]
-];
+/** What stands after a colon has no full stop of its own. */
+export const withoutStop = (text: string | undefined) => (text ?? '').trim().replace(/\.$/, '');
 
-/** A reason after a colon, without its full stop. */
-export function reasonText(reason: string | undefined): string {
-	const text = (reason ?? '').trim();
-	for (const [pattern, say] of REASONS) {
-		const match = pattern.exec(text);
-		if (match) return say(match);
+/** Why an occurrence did not run, or failed: by its code and figures, in the language of the screen. Without a full stop. */
+export function reasonOf(run: Pick<AiRun, 'status' | 'code' | 'reason' | 'details'>): string {
+	const said = run.status === 'failed' ? plainFailure({ code: run.code ?? '', message: run.reason ?? '' }).what : (skipped(run.code, run.details ?? {}) ?? run.reason);
+	return withoutStop(said);
+}
+
+/** Why the server paused a mission. */
+export function pausedReason(mission: Pick<Mission, 'pausedReason' | 'failures'>): string {
+	return mission.failures ? t('skip.failedOften', { count: mission.failures }) : withoutStop(mission.pausedReason ?? '');
+}
+
+/** Null for a code of a later server, or figures that are not there: then its own sentence is all there is. */
+function skipped(code: string | undefined, details: Record<string, unknown>): string | null {
+	const { proposals, most, since, madeUp } = details;
+	switch (code) {
+		case 'waiting-for-review':
+			return typeof proposals === 'number' ? t('skip.waiting', { count: proposals }) : null;
+		case 'too-many-open':
+			return typeof proposals === 'number' && typeof most === 'number' ? t('skip.tooManyOpen', { count: proposals, most }) : null;
+		case 'overlap':
+			return t('skip.overlap');
+		case 'too-late':
+			return t('skip.tooLate');
+		case 'missed': {
+			const reason = t(madeUp === true ? 'skip.madeUp' : 'skip.missed');
+			return typeof since === 'string' ? t('skip.since', { reason, when: when(since) }) : reason;
+		}
+		case 'over-budget':
+			return overBudget(details);
+		default:
+			return null;
 	}
-	return text.replace(/\.$/, '');
+}
+
+const WHOSE: Record<string, MessageKey> = { mission: 'skip.ofMission', agent: 'skip.ofAgent', person: 'skip.ofPerson' };
+
+function overBudget({ of, per, measure, limit, used, until, wanted }: Record<string, unknown>): string | null {
+	const whose = WHOSE[String(of)];
+	if (!whose || typeof limit !== 'number' || typeof used !== 'number') return null;
+	const amount = (value: number) => (measure === 'money' ? moneyText(value) : t('budget.tokens', { count: value }));
+	const figures = { whose: t(whose), limit: amount(limit), used: amount(used) };
+	if (per === 'run' && typeof wanted === 'number') return t('skip.overRun', { ...figures, wanted: amount(wanted) });
+	return typeof until === 'string' ? t('skip.overDay', { ...figures, when: when(until) }) : null;
 }
