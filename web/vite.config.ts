@@ -2,7 +2,7 @@ import { sveltekit } from '@sveltejs/kit/vite';
 import { defineConfig } from 'vitest/config';
 
 const server = process.env.MANA_DEV_SERVER ?? 'http://127.0.0.1:3050';
-const api = ['/auth', '/sync', '/ai', '/modules', '/app', '/v1', '/health'];
+const api = ['/auth', '/sync', '/ai', '/llm', '/modules', '/app', '/v1', '/health'];
 
 export default defineConfig({
 	plugins: [sveltekit()],

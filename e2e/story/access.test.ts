@@ -1,15 +1,10 @@
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { expect, test } from '@playwright/test';
+import { violations } from '../support/axe';
 import { furnish } from '../support/household';
 import { pages } from '../support/pages';
 import { Api, becomeOwner, synced } from '../support/person';
 import { Server } from '../support/server';
 import { Upstream } from '../support/upstream';
-
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-
-type Violation = { id: string; help: string; nodes: { html: string; failureSummary: string }[] };
 
 test('every page, light and dark, wide and narrow, passes axe', async ({ browser }) => {
 	test.setTimeout(300_000);
@@ -18,7 +13,6 @@ test('every page, light and dark, wide and narrow, passes axe', async ({ browser
 	const { page } = await becomeOwner(browser, server);
 	await synced(page);
 	const { weekly } = await furnish(await Api.signIn(server), server, upstream);
-	const axe = await readFile(AXE, 'utf8');
 	const found: string[] = [];
 	const paths = pages(weekly);
 	for (const path of paths) {
@@ -29,9 +23,7 @@ test('every page, light and dark, wide and narrow, passes axe', async ({ browser
 			await page.setViewportSize({ width, height });
 			for (const colorScheme of ['light', 'dark'] as const) {
 				await page.emulateMedia({ colorScheme });
-				await page.evaluate(axe);
-				const violations: Violation[] = await page.evaluate(async () => (await (window as any).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })).violations);
-				for (const { id, nodes } of violations) found.push(`${path} ${width} ${colorScheme}: ${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`);
+				for (const violation of await violations(page)) found.push(`${path} ${width} ${colorScheme}: ${violation}`);
 			}
 			const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 			if (beyond > 0) found.push(`${path} ${width}: ${beyond} px wider than the screen`);

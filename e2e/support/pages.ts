@@ -20,6 +20,9 @@ export function pages(mission: string): string[] {
 		'/companion/agents/default',
 		'/companion/policy',
 		'/companion/workbench',
-		'/settings'
+		'/settings',
+		'/settings/models',
+		'/settings/keys',
+		'/settings/usage'
 	];
 }

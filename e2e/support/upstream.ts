@@ -20,6 +20,8 @@ export class Upstream {
 	readonly prompts: { role: string; content: string }[][] = [];
 	/** What the next answers say; the last one stays. */
 	answers: string[] = [plan('Nothing to do.', [])];
+	/** The keys that requests came with, oldest first. */
+	readonly keys: (string | undefined)[] = [];
 	/** How long it thinks, in milliseconds. */
 	thinkMs = 0;
 	#http!: HttpServer;
@@ -33,6 +35,7 @@ export class Upstream {
 			};
 			if (request.url === '/v1/models') return json(200, { object: 'list', data: [{ id: 'test-model', object: 'model' }] });
 			if (request.url !== '/v1/chat/completions') return json(404, { error: { message: 'not here' } });
+			upstream.keys.push(request.headers.authorization);
 			let body = '';
 			for await (const chunk of request) body += chunk;
 			upstream.prompts.push(JSON.parse(body).messages);
@@ -51,10 +54,15 @@ export class Upstream {
 		return upstream;
 	}
 
+	/** Its address, as one gives it to a server. */
+	get url(): string {
+		const { port } = this.#http.address() as AddressInfo;
+		return `http://127.0.0.1:${port}/v1`;
+	}
+
 	/** The environment that sends a server's runner here. */
 	get env(): Record<string, string> {
-		const { port } = this.#http.address() as AddressInfo;
-		return { MANA_LLM_URL: `http://127.0.0.1:${port}/v1`, MANA_LLM_MODEL: 'test-model' };
+		return { MANA_LLM_URL: this.url, MANA_LLM_MODEL: 'test-model' };
 	}
 
 	/** The last request's messages as one text. */

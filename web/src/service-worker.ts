@@ -39,7 +39,7 @@ worker.addEventListener('fetch', (event) => {
 
 /** What the server answers itself, should someone open it in the browser. */
 function isPage(path: string): boolean {
-	return !/^\/(auth|sync|ai|v1|modules|app|health|internal|metrics|ws)(\/|$)/.test(path);
+	return !/^\/(auth|sync|ai|llm|v1|modules|app|health|internal|metrics|ws)(\/|$)/.test(path);
 }
 
 /** Page and files come from one version: the shell names files by their hash. */

@@ -1,7 +1,9 @@
+import { gateway } from './gateway.de';
 import type { Messages } from './i18n.svelte';
 
 /** Deutsche Texte, dieselben Schlüssel wie im Englischen. */
 export const de: Messages = {
+	...gateway,
 	// Rahmen
 	'app.name': 'Mana',
 	'app.skip': 'Zum Inhalt springen',
@@ -295,6 +297,12 @@ export const de: Messages = {
 	'form.overlap': 'Solange Vorschläge warten',
 	'form.overlapSkip': 'Lauf auslassen',
 	'form.overlapAllow': 'Trotzdem laufen',
+	'form.catchUp': 'Verpassten Lauf nachholen bis, in Minuten',
+	'form.catchUpHint': 'War der Server zur fälligen Zeit aus, läuft sie auch so viel später noch. 0: nie verspätet.',
+	'form.catchUpNone': 'egal wie spät',
+	'form.jitter': 'Beginnt innerhalb von, in Minuten',
+	'form.jitterHint': 'Verteilt Missionen, die zur selben Zeit fällig sind. Jede beginnt zu ihrem eigenen Zeitpunkt, immer demselben.',
+	'form.jitterNone': 'sofort',
 
 	// Kadenz in Worten
 	'cadence.manual': 'Nur auf Wunsch',
@@ -407,6 +415,15 @@ export const de: Messages = {
 	'skip.missed': 'Mana lief zu dieser Zeit nicht',
 	'skip.overlap': 'der Lauf davor war noch nicht zu Ende',
 	'skip.failedOften': 'sie ist {count}-mal nacheinander gescheitert',
+	'skip.tooManyOpen': '{count} Vorschläge warten auf dich, und {most} dürfen es sein',
+	'skip.tooLate': 'Mana lief zu dieser Zeit nicht, und zum Nachholen war es zu spät',
+	'skip.madeUp': 'Mana lief zu dieser Zeit nicht; ein Lauf hat alle verpassten nachgeholt',
+	'skip.since': '{reason}, wie jedes Mal seit {when}',
+	'skip.overRun': 'das Budget {whose} erlaubt {limit} je Lauf; {used} sind verbraucht, und der nächste Aufruf könnte {wanted} brauchen',
+	'skip.overDay': 'das Budget {whose} erlaubt {limit} am Tag; {used} sind verbraucht oder reserviert, und der nächste Aufruf passt nicht mehr. Der neue Tag beginnt {when}',
+	'skip.ofMission': 'dieser Mission',
+	'skip.ofAgent': 'des Agenten',
+	'skip.ofPerson': 'aller deiner Missionen zusammen',
 	'fail.other': 'Dieser Lauf hielt an, bevor er einen Plan hatte. In deinem Arbeitsbereich wurde nichts geändert.',
 	'fail.otherDo': 'Unten steht, was der Server sagte. Du kannst es noch einmal versuchen.',
 
@@ -563,7 +580,9 @@ export const de: Messages = {
 	'settings.llm': 'Sprachmodell',
 	'settings.llmOutline': 'Es ist kein Sprachmodell verbunden. Missionen machen aus den Punkten ihres Konzepts eine Gliederung; das ist keine KI.',
 	'settings.llmNone': 'Ein Anbieter ist eingerichtet, aber keines seiner Modelle antwortet gerade. Starte ihn oder lade ein Modell; Missionen benutzen es dann.',
-	'settings.llmHow': 'Ollama auf demselben Rechner wird von selbst gefunden. Andere verbindest du über die Umgebung des Servers, zum Beispiel OPENAI_API_KEY.',
+	'settings.llmHow': 'Ollama auf dem Rechner des Servers wird von selbst gefunden. Andere fügst du unter „Modelle und Anbieter“ hinzu.',
+	'settings.llmAsk': 'Welche Modelle es gibt, entscheidet, wem dieser Server gehört.',
+	'settings.llmModels': 'Modelle und Anbieter',
 	'settings.llmUnknown': 'Offline nicht bekannt.',
 	'settings.version': 'Version {version}',
 

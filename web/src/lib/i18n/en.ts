@@ -1,5 +1,8 @@
+import { gateway } from './gateway.en';
+
 /** English texts, the original. A text with forms is chosen by the parameter `count`. */
 export const en = {
+	...gateway,
 	// Shell
 	'app.name': 'Mana',
 	'app.skip': 'Skip to content',
@@ -293,6 +296,12 @@ export const en = {
 	'form.overlap': 'While proposals still wait',
 	'form.overlapSkip': 'Skip the run',
 	'form.overlapAllow': 'Run anyway',
+	'form.catchUp': 'Make up for a missed run for, in minutes',
+	'form.catchUpHint': 'Was the server off when it was due, it still runs this much later. 0: never late.',
+	'form.catchUpNone': 'however late',
+	'form.jitter': 'Begin within, in minutes',
+	'form.jitterHint': 'Spreads missions that are due at the same time. Each begins at its own moment, always the same one.',
+	'form.jitterNone': 'at once',
 
 	// Cadence in words
 	'cadence.manual': 'Only when you ask',
@@ -405,6 +414,15 @@ export const en = {
 	'skip.missed': 'Mana was not running at this time',
 	'skip.overlap': 'the run before was still going on',
 	'skip.failedOften': 'it failed {count} times in a row',
+	'skip.tooManyOpen': '{count} proposals wait for you, and {most} may',
+	'skip.tooLate': 'Mana was not running at this time, and it was too late to make up for it',
+	'skip.madeUp': 'Mana was not running at this time; one run made up for all that were missed',
+	'skip.since': '{reason}, as at every time since {when}',
+	'skip.overRun': 'the budget of {whose} allows {limit} a run; {used} were used, and the next call might take {wanted}',
+	'skip.overDay': 'the budget of {whose} allows {limit} a day; {used} are used or set aside, and the next call does not fit. The new day begins {when}',
+	'skip.ofMission': 'this mission',
+	'skip.ofAgent': 'the agent',
+	'skip.ofPerson': 'all your missions together',
 	'fail.other': 'This run stopped before it had a plan. Nothing in your workspace was changed.',
 	'fail.otherDo': 'Below is what the server said. You can try again.',
 
@@ -561,7 +579,9 @@ export const en = {
 	'settings.llm': 'Language model',
 	'settings.llmOutline': 'No language model is connected. Missions turn the points of their concept into an outline; that is no AI.',
 	'settings.llmNone': 'A provider is configured, but none of its models answers now. Start it, or fetch a model, and missions will use it.',
-	'settings.llmHow': 'Ollama on the same machine is found by itself. Others are connected by the server’s environment, for example OPENAI_API_KEY.',
+	'settings.llmHow': 'Ollama on the server’s own machine is found by itself. Others are added under “Models and providers”.',
+	'settings.llmAsk': 'Which models there are, the owner of this server decides.',
+	'settings.llmModels': 'Models and providers',
 	'settings.llmUnknown': 'Not known while you are offline.',
 	'settings.version': 'Version {version}',
 

@@ -9,6 +9,12 @@ export function moneyText(usd: number): string {
 	return new Intl.NumberFormat(i18n.locale === 'de' ? 'de-DE' : 'en-US', { style: 'currency', currency: 'USD', minimumFractionDigits: places, maximumFractionDigits: places }).format(usd);
 }
 
+/** What a model costs per million tokens: “$0.25 in, $2.00 out”. */
+export function priceText(input: number, output: number): string {
+	const price = (usd: number) => new Intl.NumberFormat(i18n.locale === 'de' ? 'de-DE' : 'en-US', { style: 'currency', currency: 'USD', maximumFractionDigits: 4 }).format(usd);
+	return input || output ? t('models.priceText', { input: price(input), output: price(output) }) : t('models.free');
+}
+
 /** “at most 20,000 tokens a day, $0.50 a day”; empty where nothing is limited. */
 export function budgetText(budget: Budget | null | undefined): string {
 	const parts: string[] = [];

@@ -1,10 +1,11 @@
+import { gatewayModels } from '$lib/features/gateway';
 import { currentTokens } from '$lib/session.svelte';
 
-/** The models and aliases that the server knows, to choose from; none without network, and a name can be written. */
+/** The aliases and models that the server knows, to choose from; none without network, and a name can be written. */
 export async function modelNames(): Promise<string[]> {
 	try {
-		const info = await currentTokens().request<{ model?: Record<string, unknown> }>('/app/info');
-		return Object.keys(info.model ?? {}).filter((key) => key.includes('/'));
+		const [info, models] = await Promise.all([currentTokens().request<{ model?: Record<string, unknown> }>('/app/info'), gatewayModels()]);
+		return [...Object.keys(info.model ?? {}).filter((key) => key.includes('/')), ...models.map((model) => model.id)];
 	} catch {
 		return [];
 	}
