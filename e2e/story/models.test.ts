@@ -89,7 +89,7 @@ test('the owner adds a provider, prices its model, gives it a name, and a missio
 
 	// What it costs.
 	const prices = page.getByRole('region', { name: 'Prices and abilities' });
-	await expect(prices).toContainText('no price known');
+	await expect(prices).toContainText('free of charge');
 	await prices.getByRole('button', { name: 'Change box/test-model' }).click();
 	await page.getByLabel('Of the request').fill('2');
 	await page.getByRole('button', { name: 'Save' }).click();
@@ -169,7 +169,7 @@ test('a key for a program is shown once, held to its limit, counted, and taken a
 	await expect(page.getByText('It is shown this once.', { exact: false }).first()).toBeVisible();
 	expect(await violations(page)).toEqual([]);
 	expect(await ask(secret, 'box/test-model')).toBe(200);
-	expect(await ask(secret, 'other/model')).toBe(403);
+	expect(await ask(secret, 'builtin/outline')).toBe(403);
 
 	await page.reload();
 	const editor = page.getByRole('article', { name: 'Editor' });
