@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { expect, test, type Page } from '@playwright/test';
-import { furnish } from '../support/household';
+import { connect, furnish } from '../support/household';
 import { Api, becomeOwner, LENA, synced } from '../support/person';
 import { Server } from '../support/server';
 import { Upstream } from '../support/upstream';
@@ -47,7 +47,9 @@ test('pages', async ({ browser }) => {
 		await shoot(page, `empty-${name}`);
 	}
 
-	const { weekly } = await furnish(await Api.signIn(server), server, upstream);
+	const api = await Api.signIn(server);
+	const { weekly } = await furnish(api, server, upstream);
+	await connect(api, server, upstream);
 	for (const [path, name, ready] of [
 		['/', 'today', 'Prepare the budget numbers'],
 		['/todo', 'todo', 'Send Marta the quote'],
@@ -65,6 +67,9 @@ test('pages', async ({ browser }) => {
 		['/companion/policy', 'policy', 'Asks first'],
 		['/companion/workbench', 'workbench', 'Weekly plan'],
 		['/settings', 'settings', LENA.email],
+		['/settings/models', 'models', 'Answers'],
+		['/settings/keys', 'keys', 'Editor on the laptop'],
+		['/settings/usage', 'usage', 'box/test-model'],
 		['/more', 'more', 'Settings']
 	] as const) {
 		await visit(path, ready);

@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test';
 import { violations } from '../support/axe';
-import { furnish } from '../support/household';
+import { connect, furnish } from '../support/household';
 import { pages } from '../support/pages';
 import { Api, becomeOwner, synced } from '../support/person';
 import { Server } from '../support/server';
@@ -12,7 +12,9 @@ test('every page, light and dark, wide and narrow, passes axe', async ({ browser
 	const server = await Server.start(upstream.env);
 	const { page } = await becomeOwner(browser, server);
 	await synced(page);
-	const { weekly } = await furnish(await Api.signIn(server), server, upstream);
+	const api = await Api.signIn(server);
+	const { weekly } = await furnish(api, server, upstream);
+	await connect(api, server, upstream);
 	const found: string[] = [];
 	const paths = pages(weekly);
 	for (const path of paths) {

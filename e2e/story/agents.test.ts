@@ -102,3 +102,23 @@ test('settings that hold for all missions are kept', async ({ browser }) => {
 	await expect(missions.getByLabel('Steps a run may propose')).toHaveValue('3');
 	await expect(missions.getByLabel('Keep prompts and answers')).toBeChecked();
 });
+
+test('a mission says how long it may be made up for, and within what it begins', async ({ browser }) => {
+	const { page } = await becomeOwner(browser, server);
+	await writeMission(page, 'Weekly plan');
+	await page.getByRole('link', { name: 'Edit mission' }).click();
+	const form = page.locator('form.mission-form');
+	await form.locator('summary').click();
+	await form.getByLabel('Make up for a missed run').fill('90');
+	await form.getByLabel('Begin within').fill('2.5');
+	await form.getByRole('button', { name: 'Save' }).click();
+	await expect(form.getByText('This is outside of what is allowed.')).toBeVisible();
+	await expect(form.getByLabel('Begin within')).toBeFocused();
+	await form.getByLabel('Begin within').fill('15');
+	await form.getByRole('button', { name: 'Save' }).click();
+	await expect(page.getByRole('heading', { level: 1, name: 'Weekly plan' })).toBeVisible();
+	await synced(page);
+	const change = (await (await Api.signIn(server)).changes('ai', 'aiMissions')).at(-1);
+	expect(change.fields.catchUpMinutes.value).toBe(90);
+	expect(change.fields.jitterMinutes.value).toBe(15);
+});

@@ -211,3 +211,27 @@ test('without network the pages say so, keep what was loaded last, and come back
 	await context.setOffline(false);
 	await expect(page.getByRole('heading', { name: 'No keys yet' })).toBeVisible();
 });
+
+test('whoever does not own the server sees their own usage, and is told whose the rest is', async ({ browser }) => {
+	await server.dispose();
+	server = await Server.start({ MANA_SIGNUP: 'invite' });
+	const { page } = await becomeOwner(browser, server);
+	await addProvider(page);
+	await page.goto(`${server.url}/settings`);
+	await page.getByRole('button', { name: 'Make a link' }).click();
+	const guest = await (await browser.newContext()).newPage();
+	await guest.goto(await page.getByLabel('Invitation link').inputValue());
+	await guest.getByLabel('Name').fill('Ola');
+	await guest.getByLabel('E-mail').fill('ola@example.org');
+	await guest.getByLabel('Password').fill('another quiet morning');
+	await guest.getByRole('button', { name: 'Create account' }).click();
+	await expect(guest).toHaveURL(`${server.url}/`);
+	await guest.goto(`${server.url}/settings`);
+	await expect(guest.getByRole('link', { name: 'Models and providers' })).toHaveCount(0);
+	await guest.getByRole('link', { name: 'Usage' }).click();
+	await expect(guest.getByText('What your missions and programs asked of models')).toBeVisible();
+	await expect(guest.getByRole('heading', { name: 'Nothing was asked in these days' })).toBeVisible();
+	await guest.goto(`${server.url}/settings/models`);
+	await expect(guest.getByRole('heading', { name: 'This is for the owner of the server' })).toBeVisible();
+	await expect(guest.getByRole('button', { name: 'Add a provider' })).toHaveCount(0);
+});

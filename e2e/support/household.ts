@@ -106,3 +106,22 @@ export async function furnish(api: Api, server: Server, upstream: Upstream): Pro
 	await server.tick();
 	return { weekly };
 }
+
+/** Providers of the owner's own: one that answers, one that doesn't; a key for a program, and what that used. */
+export async function connect(api: Api, server: Server, upstream: Upstream): Promise<void> {
+	await api.llm('PUT', 'providers/box', { baseUrl: upstream.url, key: 'sk-secret', models: ['test-model', 'qwen3-32b'] });
+	await api.llm('PUT', 'providers/ollama', { baseUrl: 'http://127.0.0.1:9/v1' });
+	await api.llm('PUT', 'aliases', { 'mana/reasoning': ['box/test-model', 'ollama/qwen3:32b'] });
+	await api.llm('PUT', 'models', { 'box/test-model': { input: 2, output: 8, tools: true, contextTokens: 131_072 } });
+	const { secret } = await api.llm('POST', 'keys', { name: 'Editor on the laptop', models: ['box/*'], tokens: 1000, money: 2, window: 'month', requestsPerMinute: 30 });
+	await api.llm('POST', 'keys', { name: 'Nightly script' });
+	for (let call = 0; call < 3; call++) {
+		const answer = await fetch(`${server.url}/v1/chat/completions`, {
+			method: 'POST',
+			headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+			body: JSON.stringify({ model: 'box/test-model', max_tokens: 50, messages: [{ role: 'user', content: 'Hello' }] })
+		});
+		await answer.text();
+		if (!answer.ok) throw new Error(`a call with the key: ${answer.status}`);
+	}
+}

@@ -107,6 +107,11 @@ export class Api {
 		await this.push('ai', [{ table: 'aiMissions', id: mission, op: 'update', fields: { iterations: { value: decided } } }]);
 	}
 
+	/** What the owner's pages of the gateway ask for. */
+	llm(method: string, path: string, body?: unknown): Promise<any> {
+		return this.#request(method, `/llm/${path}`, body);
+	}
+
 	async runNow(mission: string): Promise<void> {
 		await this.#request('POST', `/ai/missions/${mission}/run`, {});
 	}
