@@ -7,7 +7,7 @@ import { Server } from '../support/server';
 import { Upstream } from '../support/upstream';
 
 test('every page, light and dark, wide and narrow, passes axe', async ({ browser }) => {
-	test.setTimeout(300_000);
+	test.setTimeout(420_000);
 	const upstream = await Upstream.start();
 	const server = await Server.start(upstream.env);
 	const { page } = await becomeOwner(browser, server);

@@ -4,6 +4,9 @@ import { Api, becomeOwner, synced, writeMission } from '../support/person';
 import { Server } from '../support/server';
 import { plan, Upstream } from '../support/upstream';
 
+// Much is done in each of them, and axe reads the page several times.
+test.describe.configure({ timeout: 300_000 });
+
 let server: Server;
 let upstream: Upstream;
 
