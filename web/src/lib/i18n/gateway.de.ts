@@ -9,6 +9,7 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'gateway.failed': 'Der Server konnte es nicht sagen',
 	'gateway.staleOffline': 'Der Server ist nicht erreichbar. Das hier sagte er {when}; ändern lässt es sich wieder, wenn du verbunden bist.',
 	'gateway.stale': 'Das hier sagte der Server {when}. {message}',
+	'gateway.notReached': 'Der Server ist nicht erreichbar. Was du geschrieben hast, steht noch hier.',
 	'gateway.retry': 'Erneut versuchen',
 	'gateway.ownerOnly': 'Das hier ist für den Besitzer des Servers',
 	'gateway.ownerOnlyBody': 'Woher Modelle kommen und wer sie benutzen darf, entscheidet der Besitzer. Frag ihn.',

@@ -6,6 +6,7 @@ export const gateway = {
 	'gateway.failed': 'The server could not say',
 	'gateway.staleOffline': 'The server cannot be reached. This is what it said {when}; it can be changed again when you are back.',
 	'gateway.stale': 'This is what the server said {when}. {message}',
+	'gateway.notReached': 'The server cannot be reached. What you wrote still stands here.',
 	'gateway.retry': 'Try again',
 	'gateway.ownerOnly': 'This is for the owner of the server',
 	'gateway.ownerOnlyBody': 'Where models come from, and who may use them, the owner decides. Ask them.',

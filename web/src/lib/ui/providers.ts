@@ -1,5 +1,5 @@
 /** What the pages know of providers beforehand: names, addresses, and how a refusal of the server is put beside its field. */
-import { ApiError } from '$lib/api/http';
+import { ApiError, OfflineError } from '$lib/api/http';
 import type { Provider } from '$lib/features/gateway';
 import { errorText, t } from '$lib/i18n';
 
@@ -65,8 +65,9 @@ export function refusedProvider(error: unknown): FieldErrors<ProviderField> {
 	return { form: t('error.failed', { message: refusal(error) }) };
 }
 
-/** The server's own sentence without the name of the setting in the file, which is nothing that a page shows. */
+/** Why it was not saved: without network what was typed is in the form alone; else the server's own sentence, without the name of the setting in the file, which is nothing that a page shows. */
 export function refusal(error: unknown): string {
+	if (error instanceof OfflineError) return t('gateway.notReached');
 	return sentence(errorText(error).replace(/^(llm\.[a-z]+(\.[\w-]+|\."[^"]*")?(\.[a-z_]+)?|provider [\w.-]+): /, ''));
 }
 
