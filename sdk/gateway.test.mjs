@@ -1,11 +1,7 @@
 // The clients that other programs use, unchanged, against a running Mana: npm `openai`, npm `ai` with its
 // OpenAI-compatible provider, Python `openai`. MANA_BIN is the server, MANA_PYTHON a Python that has `openai`.
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 
@@ -14,34 +10,23 @@ import { generateText, stepCountIs, streamText, tool } from "ai";
 import OpenAI from "openai";
 import { z } from "zod";
 
+import { mana } from "./mana.mjs";
 import { upstream } from "./upstream.mjs";
 
-const dir = mkdtempSync(join(tmpdir(), "mana-sdk-"));
 const words = "Hello there, friend.";
 const weather = { type: "function", function: { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } } };
-let model, mana, url, key, openai;
+let model, gateway, url, key, openai;
 
 before(async () => {
   model = await upstream();
-  writeFileSync(join(dir, "mana.toml"), "[llm]\nfind_ollama = false\n");
-  mana = spawn(process.env.MANA_BIN, ["serve"], {
-    env: { MANA_DATA_DIR: dir, MANA_LISTEN: "127.0.0.1:0", MANA_ROLES: "llm", TICK_ENABLED: "false", MANA_LLM_URL: model.url, MANA_LLM_MODEL: "m" },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  for await (const line of createInterface({ input: mana.stdout })) {
-    url = line.match(/^Mana is ready: (.*)$/)?.[1] + "/v1";
-    break;
-  }
-  key = readFileSync(join(dir, "service.key"), "utf8").trim();
+  gateway = await mana({ MANA_LLM_URL: model.url, MANA_LLM_MODEL: "m" });
+  ({ url, key } = gateway);
   openai = new OpenAI({ baseURL: url, apiKey: key });
 });
 
 after(async () => {
-  const ended = new Promise((done) => mana.once("exit", done));
-  mana.kill("SIGTERM");
-  await ended;
+  await gateway.close();
   model.close();
-  rmSync(dir, { recursive: true });
 });
 
 const ask = (content) => ({ model: "mana/reasoning", messages: [{ role: "user", content }] });

@@ -5,6 +5,7 @@
 pub mod ceiling;
 pub mod client;
 pub mod crash;
+pub mod gateway;
 pub mod leaks;
 pub mod missions;
 pub mod night;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use mana_bench::{On, crash, leaks, night, order, runner, sync};
+use mana_bench::{On, crash, gateway, leaks, night, order, runner, sync};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
@@ -34,6 +34,21 @@ enum Command {
         /// Where the plot of its growth goes
         #[arg(long)]
         plot: Option<PathBuf>,
+    },
+    /// What the gateway adds to a call, beside crabllm, LiteLLM and none
+    Gateway {
+        /// Requests a second
+        #[arg(long, value_delimiter = ',', default_values_t = [100, 500], value_parser = clap::value_parser!(u32).range(1..))]
+        rates: Vec<u32>,
+        /// For so long each, at each rate
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+        /// Of continuous load on Mana alone: is its memory flat?
+        #[arg(long, default_value_t = 0)]
+        minutes: u64,
+        /// What to leave out of the comparison
+        #[arg(long, value_enum)]
+        without: Vec<gateway::Other>,
     },
     /// kill -9 under load, again and again: is everything there that was acknowledged?
     Crash {
@@ -122,6 +137,22 @@ fn run(cli: Cli) -> Result<()> {
                 if let Some(plot) = plot {
                     std::fs::write(plot, report.plot(on.name()))?;
                 }
+                print!("{report}");
+                report.verdict()
+            }
+            Command::Gateway {
+                rates,
+                seconds,
+                minutes,
+                without,
+            } => {
+                let plan = gateway::Plan {
+                    rates,
+                    seconds,
+                    minutes,
+                    without,
+                };
+                let report = gateway::run(&binary, on, &plan).await?;
                 print!("{report}");
                 report.verdict()
             }

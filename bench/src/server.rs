@@ -201,7 +201,7 @@ impl Home {
             base,
             took: began.elapsed(),
             process,
-            _lines: lines,
+            lines,
         })
     }
 
@@ -218,24 +218,38 @@ pub struct Server {
     /// From its start to its first line.
     pub took: Duration,
     process: Child,
-    _lines: Lines<BufReader<ChildStdout>>,
+    lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Server {
+    /// The token that makes the first account the owner's, as the second line has it.
+    pub async fn setup_token(&mut self) -> Result<String> {
+        let line = timeout(PATIENCE, self.lines.next_line()).await??;
+        let line = line.context("the server has an owner already")?;
+        let (_, token) = line
+            .split_once("#token=")
+            .with_context(|| format!("the second line has no token: {line}"))?;
+        Ok(token.to_owned())
+    }
+
     /// Resident memory now, in MiB.
     pub fn memory(&self) -> Result<f64> {
-        let id = self.process.id().context("the server has ended")?;
-        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-        let kib: f64 = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-            .context("no VmRSS in its status")?;
-        Ok(kib / 1024.0)
+        resident(self.process.id().context("the server has ended")?)
     }
 
     /// `kill -9`, and it is gone.
     pub async fn kill(mut self) -> Result<()> {
         Ok(self.process.kill().await?)
     }
+}
+
+/// Resident memory of a process now, in MiB.
+pub fn resident(process: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let kib: f64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .context("no VmRSS in its status")?;
+    Ok(kib / 1024.0)
 }

@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 pub fn run(args: &[String]) -> Result<()> {
     match args.first().map(String::as_str) {
         Some("start") => test::bench_start(),
-        Some("sync" | "crash" | "leaks" | "order" | "runner" | "night") => load(args),
+        Some("sync" | "gateway" | "crash" | "leaks" | "order" | "runner" | "night") => load(args),
         other => bail!(
-            "no bench named {other:?}; there are: start, sync, crash, leaks, order, runner, night"
+            "no bench named {other:?}; there are: start, sync, gateway, crash, leaks, order, runner, night"
         ),
     }
 }

@@ -24,10 +24,12 @@ cargo xtask COMMAND
   types          write spec/openapi.json and web/src/lib/api/schema.d.ts from the server's code
   e2e [ARGS]     the browser tests only; ARGS go to Playwright
   sdk            OpenAI's clients for Node and Python, and npm `ai`, against the gateway
+  sdk litellm    LiteLLM's proxy behind the gateway (750 MB, so not among the tests)
   sim [ARGS]     many devices and servers in one thread: --seeds N, --from S
   screenshots    pictures of every page into docs/screenshots
   bench start    start time, memory, sizes and time to paint
   bench sync     ingest, the way to another device, a new device, idle sockets [--on postgres] [--rows N]
+  bench gateway  what the gateway adds to a call, beside crabllm and LiteLLM [--minutes N] [--without litellm]
   bench crash    kill -9 under load: nothing acknowledged is lost [--on postgres] [--times N]
   bench order    writers by HTTP and SQL, held and given up: every reader has every row [--changes N]
   bench leaks    attempts on another person's rows [--on postgres] [--attempts N]
@@ -47,7 +49,7 @@ fn main() -> Result<()> {
         "types" => web::types(),
         "sim" => sim::run(&rest),
         "e2e" => test::browser(&rest),
-        "sdk" => sdk::test(),
+        "sdk" => sdk::run(&rest),
         "screenshots" => test::screenshots(),
         "bench" => bench::run(&rest),
         "" | "help" | "--help" | "-h" => {
