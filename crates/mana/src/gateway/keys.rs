@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -16,6 +16,9 @@ use utoipa::ToSchema;
 
 /// How every key begins, so that a leaked one is recognised.
 pub const PREFIX: &str = "mana-";
+
+/// A call must not wait for the database to know in which zone its window begins. Who moves is followed in a minute.
+const ZONE_KEPT_US: i64 = 60 * 1_000_000;
 
 /// What a key may do. Whatever is left out is not limited.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -64,6 +67,8 @@ pub struct Key {
     /// When it was made.
     pub created_at: Micros,
     rate: Option<DefaultDirectRateLimiter>,
+    /// The time zone of the account that pays, and when it was read.
+    zone: Mutex<Option<(Micros, String)>>,
 }
 
 impl Key {
@@ -77,6 +82,18 @@ impl Key {
                     Some(start) => model.starts_with(start),
                     None => allowed == model,
                 })
+    }
+
+    /// The time zone of the account that pays, unless it was read so long ago that it may be another one.
+    pub fn zone(&self, now: Micros) -> Option<String> {
+        let zone = self.zone.lock().unwrap_or_else(PoisonError::into_inner);
+        let (read_at, zone) = zone.as_ref()?;
+        (now.0 - read_at.0 < ZONE_KEPT_US).then(|| zone.clone())
+    }
+
+    /// Keeps the time zone that was read now.
+    pub fn keep_zone(&self, now: Micros, zone: &str) {
+        *self.zone.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, zone.to_owned()));
     }
 
     /// Takes one call; else how long to wait for it.
@@ -167,6 +184,7 @@ fn key_of(stored: VirtualKey, settings: KeySettings) -> Key {
         rate: settings
             .requests_per_minute
             .map(|most| RateLimiter::direct(Quota::per_minute(most))),
+        zone: Mutex::default(),
         settings,
     }
 }

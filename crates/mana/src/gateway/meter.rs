@@ -81,7 +81,7 @@ impl Auth for Door {
         if let Some(key) = key {
             lines.push(Line {
                 account: format!("key:{}", key.id),
-                since: self.window(&user, key.settings.window, now, bounds).await?,
+                since: self.window(key, now, bounds).await?,
                 tokens_limit: key.settings.tokens,
                 micros_usd_limit: key.settings.money.map(|usd| (usd * 1e6).max(0.0) as u64),
             });
@@ -169,17 +169,15 @@ impl Door {
         Ok(key)
     }
 
-    async fn window(
-        &self,
-        user: &UserId,
-        window: Window,
-        now: Micros,
-        matters: bool,
-    ) -> Result<Micros, GatewayError> {
+    /// Where the window of a key's budget began, if that matters.
+    async fn window(&self, key: &Key, now: Micros, matters: bool) -> Result<Micros, GatewayError> {
         if !matters {
             return Ok(now);
         }
-        let account = self.0.auth.accounts.user(user).await;
+        if let Some(zone) = key.zone(now) {
+            return Ok(window_start(now, &zone, key.settings.window));
+        }
+        let account = self.0.auth.accounts.user(&key.user).await;
         let zone = match account {
             Ok(Some(account)) => account.timezone,
             Ok(None) => "UTC".to_owned(),
@@ -191,7 +189,8 @@ impl Door {
                 ));
             }
         };
-        Ok(window_start(now, &zone, window))
+        key.keep_zone(now, &zone);
+        Ok(window_start(now, &zone, key.settings.window))
     }
 }
 

@@ -25,22 +25,24 @@ async fn used(tx: &mut SqliteConnection, account: &str, since: Micros) -> Result
         .await?)
 }
 
+/// Adds to each of these accounts, given as JSON.
 async fn add(
     tx: &mut SqliteConnection,
-    account: &str,
+    accounts: &str,
     quarter: i64,
     tokens: i64,
     micros_usd: i64,
 ) -> Result<()> {
     sqlx::query(
-        "INSERT INTO ledger_accounts (account, quarter, tokens, micros_usd) VALUES (?, ?, ?, ?)
+        "INSERT INTO ledger_accounts (account, quarter, tokens, micros_usd)
+         SELECT value, ?, ?, ? FROM json_each(?) WHERE true
          ON CONFLICT (account, quarter) DO UPDATE
          SET tokens = tokens + excluded.tokens, micros_usd = micros_usd + excluded.micros_usd",
     )
-    .bind(account)
     .bind(quarter)
     .bind(tokens)
     .bind(micros_usd)
+    .bind(accounts)
     .execute(tx)
     .await?;
     Ok(())
@@ -85,11 +87,67 @@ async fn settle_expired(tx: &mut SqliteConnection, now: Micros) -> Result<u64> {
     Ok(expired.len() as u64)
 }
 
+/// A whole transaction in one message to the connection's thread: each one takes two wake-ups, which cost more than
+/// the statements. False, and nothing is set aside, where the reservation is there already or is too much.
+///
+/// Where a statement fails, or the caller goes away, the transaction stays open, and the pool doesn't take the
+/// connection back: closing it undoes everything.
+async fn reserve_at_once(
+    store: &SqliteStore,
+    now: Micros,
+    reservation: &Reservation,
+) -> Result<bool> {
+    let limits: Vec<_> = (reservation.lines.iter())
+        .map(|line| {
+            let since = quarter(line.since);
+            let limits = [line.tokens_limit, line.micros_usd_limit];
+            (&line.account, since, limits.map(|limit| limit.map(amount)))
+        })
+        .collect();
+    store.sync.soon();
+    let made = sqlx::query(
+        "PRAGMA synchronous = NORMAL;
+         BEGIN IMMEDIATE;
+         INSERT INTO ledger_reservations (id, reserved_at, expires_at, tokens, micros_usd, accounts, tags)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (
+             SELECT 1 FROM json_each(?8) AS line
+             WHERE (line.value ->> '$[2][0]' IS NOT NULL AND line.value ->> '$[2][0]' < ?4 + (
+                        SELECT coalesce(sum(tokens), 0) FROM ledger_accounts
+                        WHERE account = line.value ->> 0 AND quarter >= line.value ->> 1))
+                OR (line.value ->> '$[2][1]' IS NOT NULL AND line.value ->> '$[2][1]' < ?5 + (
+                        SELECT coalesce(sum(micros_usd), 0) FROM ledger_accounts
+                        WHERE account = line.value ->> 0 AND quarter >= line.value ->> 1)))
+         ON CONFLICT DO NOTHING RETURNING id;
+         INSERT INTO ledger_accounts (account, quarter, tokens, micros_usd)
+         SELECT value, ?9, ?4, ?5 FROM json_each(?6) WHERE changes() > 0
+         ON CONFLICT (account, quarter) DO UPDATE
+         SET tokens = tokens + excluded.tokens, micros_usd = micros_usd + excluded.micros_usd;
+         COMMIT",
+    )
+    .persistent(false) // A prepared pragma would do its work once only.
+    .bind(&reservation.id)
+    .bind(now.0)
+    .bind(reservation.expires_at.0)
+    .bind(amount(reservation.tokens))
+    .bind(amount(reservation.micros_usd))
+    .bind(json(&accounts(&reservation.lines)))
+    .bind(json(&reservation.tags))
+    .bind(json(&limits))
+    .bind(quarter(now))
+    .fetch_all(&store.writer)
+    .await?;
+    Ok(!made.is_empty())
+}
+
 #[async_trait]
 impl Ledger for SqliteStore {
     async fn reserve(&self, now: Micros, reservation: Reservation) -> Result<Reserved> {
-        let accounts = accounts(&reservation.lines);
-        let mut tx = self.write().await?;
+        if reserve_at_once(self, now, &reservation).await? {
+            return Ok(Reserved::Ok);
+        }
+        // It is there already, or it is too much: of what?
+        let accounts = json(&accounts(&reservation.lines));
+        let mut tx = self.write_soon().await?;
         let (tokens, micros_usd) = (amount(reservation.tokens), amount(reservation.micros_usd));
         let made = sqlx::query(
             "INSERT INTO ledger_reservations (id, reserved_at, expires_at, tokens, micros_usd, accounts, tags)
@@ -100,7 +158,7 @@ impl Ledger for SqliteStore {
         .bind(reservation.expires_at.0)
         .bind(tokens)
         .bind(micros_usd)
-        .bind(json(&accounts))
+        .bind(&accounts)
         .bind(json(&reservation.tags))
         .execute(&mut *tx)
         .await?;
@@ -113,15 +171,13 @@ impl Ledger for SqliteStore {
                 return Ok(Reserved::Over(over));
             }
         }
-        for account in accounts {
-            add(&mut tx, account, quarter(now), tokens, micros_usd).await?;
-        }
+        add(&mut tx, &accounts, quarter(now), tokens, micros_usd).await?;
         tx.commit().await?;
         Ok(Reserved::Ok)
     }
 
     async fn settle(&self, id: &str, actual: Settlement) -> Result<bool> {
-        let mut tx = self.write().await?;
+        let mut tx = self.write_soon().await?;
         let row: Option<ReservationRow> =
             sqlx::query_as("DELETE FROM ledger_reservations WHERE id = ? RETURNING *")
                 .bind(id)
@@ -133,9 +189,7 @@ impl Ledger for SqliteStore {
         let entry = row.entry(&actual)?;
         let tokens = entry.prompt_tokens + entry.completion_tokens - row.tokens;
         let micros_usd = entry.micros_usd - row.micros_usd;
-        for account in row.accounts()? {
-            add(&mut tx, &account, row.quarter(), tokens, micros_usd).await?;
-        }
+        add(&mut tx, &row.accounts, row.quarter(), tokens, micros_usd).await?;
         book(&mut tx, entry).await?;
         tx.commit().await?;
         Ok(true)

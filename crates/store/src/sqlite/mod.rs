@@ -32,6 +32,7 @@ mod progress;
 mod push;
 mod retention;
 mod runs;
+mod sync;
 
 /// How long a verb waits for its turn before it answers [`StoreError::Busy`].
 const WAIT: Duration = Duration::from_secs(10);
@@ -51,6 +52,8 @@ pub struct SqliteStore {
     /// How far the runs under way are. There is no other process to tell, and a write for each phase would cost a
     /// sync of the disk.
     under_way: progress::UnderWay,
+    /// Brings to the disk what was committed without waiting for it.
+    sync: sync::WalSync,
     /// Locked for as long as the store lives: a second process would break claims and order.
     _lock: Option<File>,
 }
@@ -87,6 +90,7 @@ impl SqliteStore {
             .after_release(unless_stuck)
             .connect_with(options.clone())
             .await?;
+        let sync = sync::WalSync::of(path);
         if lock.is_some() {
             migrate(&writer).await?;
         } else if !is_migrated(&writer).await? {
@@ -98,6 +102,7 @@ impl SqliteStore {
             writer,
             readers,
             under_way: progress::UnderWay::default(),
+            sync,
             _lock: lock,
         }))
     }
@@ -112,13 +117,24 @@ impl SqliteStore {
             readers: writer.clone(),
             writer,
             under_way: progress::UnderWay::default(),
+            sync: sync::WalSync::default(),
             _lock: None,
         }))
     }
 
-    /// A transaction that nobody else writes in.
+    /// A transaction that nobody else writes in. Once committed it is on the disk.
     async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// The same for what a call waits for that is worth less than a sync of the disk. Once committed it outlives
+    /// this process, however that ends; on the disk it is a second later, or with the next [`write`](Self::write),
+    /// and a power cut before that loses it.
+    async fn write_soon(&self) -> Result<Transaction<'static, Sqlite>> {
+        self.sync.soon();
+        // SQLite allows the change outside of transactions alone. The pool changes it back.
+        let begin = "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE";
+        Ok(self.writer.begin_with(begin).await?)
     }
 }
 
@@ -128,6 +144,8 @@ fn options() -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(WAIT)
         .pragma("cache_size", (-CACHE_KIB).to_string())
+        // Rarer than SQLite's own 1000: whoever commits waits for it, and two syncs of the disk.
+        .pragma("wal_autocheckpoint", "4000")
         // A checkpoint cuts the write-ahead log back to this, so that one large push doesn't keep its size.
         .pragma("journal_size_limit", (16 << 20).to_string())
 }
@@ -143,7 +161,8 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-/// Doesn't take back a connection that believes to be in a transaction.
+/// Takes a connection back with its commits on the disk again, and doesn't take back one that believes to be in a
+/// transaction.
 ///
 /// Where writing fails for good (a full disk, an I/O error), SQLite ends the transaction by itself, the rollback
 /// after it fails, and the connection would refuse every further one.
@@ -152,8 +171,10 @@ fn unless_stuck(
     _: PoolConnectionMetadata,
 ) -> Pin<Box<dyn Future<Output = Result<bool, sqlx::Error>> + Send + '_>> {
     Box::pin(async move {
-        // Answered after the rollback, if there is one to come.
-        connection.ping().await?;
+        // Answered after the rollback, if there is one to come. Not prepared: a prepared one would do it once only.
+        sqlx::raw_sql("PRAGMA synchronous = FULL")
+            .execute(&mut *connection)
+            .await?;
         Ok(!connection.is_in_transaction())
     })
 }
@@ -330,6 +351,28 @@ mod tests {
         assert_eq!(store.changes(&me, all.clone()).await.unwrap().changes, []);
         store.push(&me, note("x".repeat(1 << 20))).await.unwrap();
         assert_eq!(store.changes(&me, all).await.unwrap().changes.len(), 1);
+    }
+
+    async fn level(connection: &mut SqliteConnection) -> i64 {
+        let level = sqlx::query_scalar("PRAGMA synchronous").persistent(false);
+        level.fetch_one(connection).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_ledger_does_not_wait_for_the_disk_and_all_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("mana.db"), Arc::new(Registry::builtin()))
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            let mut soon = store.write_soon().await.unwrap();
+            assert_eq!(level(&mut soon).await, 1);
+            soon.commit().await.unwrap();
+            assert_eq!(level(&mut store.write().await.unwrap()).await, 2);
+            // Given up, as when a call is over its budget.
+            drop(store.write_soon().await.unwrap());
+            assert_eq!(level(&mut store.writer.acquire().await.unwrap()).await, 2);
+        }
     }
 
     #[tokio::test]
