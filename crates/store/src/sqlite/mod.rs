@@ -144,8 +144,6 @@ fn options() -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(WAIT)
         .pragma("cache_size", (-CACHE_KIB).to_string())
-        // Rarer than SQLite's own 1000: whoever commits waits for it, and two syncs of the disk.
-        .pragma("wal_autocheckpoint", "4000")
         // A checkpoint cuts the write-ahead log back to this, so that one large push doesn't keep its size.
         .pragma("journal_size_limit", (16 << 20).to_string())
 }
@@ -308,7 +306,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::UserId;
+    use crate::{Ledger as _, Line, Reservation, Tags, UserId};
 
     fn note(body: String) -> Push {
         let change = json!({"table": "notes", "id": "n", "op": "insert", "data": {"body": body}});
@@ -373,6 +371,47 @@ mod tests {
             drop(store.write_soon().await.unwrap());
             assert_eq!(level(&mut store.writer.acquire().await.unwrap()).await, 2);
         }
+    }
+
+    #[tokio::test]
+    async fn a_reservation_whose_caller_went_away_is_there_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("mana.db"), Arc::new(Registry::builtin()))
+            .await
+            .unwrap();
+        let line = Line {
+            account: "key:k".to_owned(),
+            since: Micros(0),
+            tokens_limit: Some(1_000_000),
+            micros_usd_limit: None,
+        };
+        let reservation = |n: u32| Reservation {
+            id: n.to_string(),
+            lines: vec![line.clone()],
+            tokens: 1,
+            micros_usd: 0,
+            expires_at: Micros(1 << 40),
+            tags: Tags {
+                user: UserId("me".to_owned()),
+                mission: None,
+                agent: None,
+                key: Some("k".to_owned()),
+                model: "a/m".to_owned(),
+            },
+        };
+        for n in 0..200 {
+            // Gone after a time that is too short for some and enough for others.
+            let patience = Duration::from_micros(u64::from(n));
+            let _ = tokio::time::timeout(patience, store.reserve(Micros(1), reservation(n))).await;
+        }
+        store.reserve(Micros(1), reservation(1_000)).await.unwrap();
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM ledger_reservations")
+            .fetch_one(&store.readers)
+            .await
+            .unwrap();
+        let (used, _) = store.used("key:k", Micros(0)).await.unwrap();
+        assert_eq!(i64::try_from(used).unwrap(), rows);
+        assert_eq!(level(&mut store.write().await.unwrap()).await, 2);
     }
 
     #[tokio::test]
