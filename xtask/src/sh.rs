@@ -21,12 +21,20 @@ pub fn command(program: &str, args: &[&str]) -> Command {
     command
 }
 
-/// Cargo, the one that started us.
+/// Cargo, the one that started us. What it told us of ourselves stays here: build scripts look at it, and would run
+/// again each time that somebody calls cargo without us.
 pub fn cargo(args: &[&str]) -> Command {
-    command(
+    let mut cargo = command(
         &std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()),
         args,
-    )
+    );
+    let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(ours) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// Says what runs, runs it, and fails if it fails.

@@ -404,7 +404,8 @@ mod tests {
             let patience = Duration::from_micros(u64::from(n));
             let _ = tokio::time::timeout(patience, store.reserve(Micros(1), reservation(n))).await;
         }
-        store.reserve(Micros(1), reservation(1_000)).await.unwrap();
+        let last = store.reserve(Micros(1), reservation(1_000)).await.unwrap();
+        assert_eq!(last, crate::Reserved::Ok);
         let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM ledger_reservations")
             .fetch_one(&store.readers)
             .await
