@@ -51,7 +51,7 @@ test('pages', async ({ browser }) => {
 	const { weekly } = await furnish(api, server, upstream);
 	await connect(api, server, upstream);
 	for (const [path, name, ready] of [
-		['/', 'today', 'Prepare the budget numbers'],
+		['/', 'today', 'Renew the parking permit'],
 		['/todo', 'todo', 'Send Marta the quote'],
 		['/calendar', 'calendar', 'Prepare the budget numbers'],
 		['/notes', 'notes', 'How I like my week'],
