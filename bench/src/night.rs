@@ -114,9 +114,10 @@ pub async fn run(binary: &Path, night: &Night) -> Result<String> {
     for person in &mut people {
         person.refresh(&servers[0], &client).await?;
     }
-    let (found, median) = check(&client, &servers[0], &people, &due).await?;
+    let (found, median) =
+        check(&client, &servers[0], &people, &due, &upstream.first_calls()).await?;
     if let Some(most) = night.most_delay {
-        ensure!(median <= most, "begun {median:?} after due at the median");
+        ensure!(median <= most, "{found}");
     }
     for server in servers {
         server.kill().await?;
@@ -160,6 +161,7 @@ async fn check(
     server: &Server,
     people: &[Person],
     due: &BTreeMap<String, Micros>,
+    begun: &BTreeMap<String, Micros>,
 ) -> Result<(String, Duration)> {
     let mut records: BTreeMap<String, Vec<Run>> = BTreeMap::new();
     let mut planned = BTreeMap::new();
@@ -184,7 +186,9 @@ async fn check(
                     code => format!("{} ({code})", run.status),
                 };
                 *statuses.entry(name).or_default() += 1;
-                delays.push((run.started.0 - at.0) as f64 / 1e6);
+                // By the one clock that is right: a server's may jump by a minute, and its records with it.
+                let started = begun.get(mission).unwrap_or(&run.started);
+                delays.push((started.0 - at.0) as f64 / 1e6);
             }
             _ => doubled.push(mission),
         }
@@ -204,7 +208,7 @@ async fn check(
         .collect();
     let median = Duration::from_secs_f64(at(0.5).max(0.0));
     let found = format!(
-        "{}; begun {:.0} ms after due at the median, {:.2} s at the 90th, {:.1} s at the latest; 0 lost, 0 doubled",
+        "{}; its model called {:.0} ms after due at the median, {:.2} s at the 90th, {:.1} s at the latest; 0 lost, 0 doubled",
         statuses.join(", "),
         at(0.5) * 1e3,
         at(0.9),

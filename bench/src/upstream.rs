@@ -1,16 +1,20 @@
 //! A model that answers every prompt with the same plan, over HTTP, after a while.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
 use fastrand::Rng;
+use mana_core::Micros;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+
+use crate::client::now;
 
 /// How the model behaves.
 #[derive(Debug, Clone, Copy)]
@@ -34,11 +38,38 @@ impl Manner {
     }
 }
 
+/// What was asked so far.
+#[derive(Default)]
+struct Asked {
+    calls: AtomicU64,
+    first: Mutex<BTreeMap<String, Micros>>,
+}
+
+impl Asked {
+    /// Notes a prompt, by the title that [`missions::write`](crate::missions::write) gives.
+    fn note(&self, request: &[u8]) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let text = String::from_utf8_lossy(request);
+        let Some((_, rest)) = text.split_once("Title: Mission ") else {
+            return;
+        };
+        let id: String = rest
+            .chars()
+            .take_while(char::is_ascii_alphanumeric)
+            .collect();
+        self.first().entry(id).or_insert_with(now);
+    }
+
+    fn first(&self) -> MutexGuard<'_, BTreeMap<String, Micros>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The model's server; it ends when this is dropped.
 pub struct Upstream {
     /// The base URL, `/v1` included.
     pub url: String,
-    calls: Arc<AtomicU64>,
+    asked: Arc<Asked>,
     accepting: JoinHandle<()>,
 }
 
@@ -47,25 +78,30 @@ impl Upstream {
     pub async fn start(manner: Manner, seed: u64) -> Result<Upstream> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/v1", listener.local_addr()?);
-        let calls = Arc::new(AtomicU64::new(0));
-        let counted = calls.clone();
+        let asked = Arc::new(Asked::default());
+        let noted = asked.clone();
         let accepting = tokio::spawn(async move {
             let mut rng = Rng::with_seed(seed);
             while let Ok((stream, _)) = listener.accept().await {
                 // A connection that breaks is the other side's affair.
-                tokio::spawn(converse(stream, manner, rng.fork(), counted.clone()));
+                tokio::spawn(converse(stream, manner, rng.fork(), noted.clone()));
             }
         });
         Ok(Upstream {
             url,
-            calls,
+            asked,
             accepting,
         })
     }
 
     /// Prompts so far.
     pub fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
+        self.asked.calls.load(Ordering::Relaxed)
+    }
+
+    /// When each mission's first prompt came, by this process's clock.
+    pub fn first_calls(&self) -> BTreeMap<String, Micros> {
+        self.asked.first().clone()
     }
 }
 
@@ -79,7 +115,7 @@ async fn converse(
     mut stream: TcpStream,
     manner: Manner,
     mut rng: Rng,
-    calls: Arc<AtomicU64>,
+    asked: Arc<Asked>,
 ) -> Result<()> {
     let mut read = Vec::new();
     loop {
@@ -96,9 +132,11 @@ async fn converse(
                 return Ok(());
             }
         }
+        if is_prompt {
+            asked.note(&read[..length]);
+        }
         read.drain(..length);
         let (status, body) = if is_prompt {
-            calls.fetch_add(1, Ordering::Relaxed);
             let spread = u64::try_from(manner.spread.as_millis())?;
             sleep(manner.delay + Duration::from_millis(rng.u64(0..=spread))).await;
             match rng.u8(0..100) < manner.failures {
