@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use mana_core::Micros;
-use mana_store::{Role, Scope, UserId};
+use mana_store::{Role, Scope, User, UserId};
 
 use super::cookie;
 use crate::app::App;
@@ -58,9 +58,9 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-/// The server's owner is signed in; anybody else gets 403.
+/// The account of the server's owner, who is signed in; anybody else gets 403.
 #[derive(Debug, Clone)]
-pub struct Owner;
+pub struct Owner(pub User);
 
 impl FromRequestParts<Arc<App>> for Owner {
     type Rejection = ApiError;
@@ -68,7 +68,7 @@ impl FromRequestParts<Arc<App>> for Owner {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Owner, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
         match app.auth.accounts.user(&caller.user).await? {
-            Some(user) if user.role == Role::Owner => Ok(Owner),
+            Some(user) if user.role == Role::Owner => Ok(Owner(user)),
             _ => Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "owner_only",

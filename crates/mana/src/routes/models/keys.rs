@@ -12,9 +12,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::owner;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::Owner;
 use crate::clock;
 use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
 use crate::gateway::keys::{Key, KeySettings, PREFIX};
@@ -85,8 +84,7 @@ async fn key_view(app: &App, key: &Key) -> ApiResult<KeyView> {
     (status = 200, description = "The keys, without their secrets", body = KeyViews),
     (status = 403, description = "Not the owner", body = ErrorEnvelope),
 ))]
-async fn keys(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<KeyViews>> {
-    owner(&app, &caller).await?;
+async fn keys(State(app): State<Arc<App>>, _: Owner) -> ApiResult<Json<KeyViews>> {
     let mut keys = Vec::new();
     for key in app.llm.keys.all() {
         keys.push(key_view(&app, &key).await?);
@@ -104,10 +102,9 @@ async fn keys(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<Key
 ))]
 async fn create_key(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Owner(user): Owner,
     ApiJson(settings): ApiJson<KeySettings>,
 ) -> ApiResult<(StatusCode, Json<NewKey>)> {
-    let user = owner(&app, &caller).await?;
     check(&settings)?;
     let secret = format!("{PREFIX}{}", random::secret());
     let key = VirtualKey {
@@ -133,11 +130,10 @@ async fn create_key(
 ))]
 async fn put_key(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: Owner,
     ApiPath(id): ApiPath<String>,
     ApiJson(settings): ApiJson<KeySettings>,
 ) -> ApiResult<Json<KeyView>> {
-    owner(&app, &caller).await?;
     check(&settings)?;
     let settings = serde_json::to_value(&settings).map_err(ApiError::internal)?;
     if !app.ledger.update_key(&id, settings).await? {
@@ -156,10 +152,9 @@ async fn put_key(
 ))]
 async fn delete_key(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: Owner,
     ApiPath(id): ApiPath<String>,
 ) -> ApiResult<StatusCode> {
-    owner(&app, &caller).await?;
     if !app.ledger.delete_key(&id).await? {
         return Err(no_key());
     }

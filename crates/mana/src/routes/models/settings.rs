@@ -11,9 +11,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::owner;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Owner};
 use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
 use crate::gateway::{ModelFacts, SavedProvider, Settings};
 
@@ -101,8 +100,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
     (status = 200, description = "Providers, aliases, prices", body = LlmSettingsView),
     (status = 403, description = "Not the owner", body = ErrorEnvelope),
 ))]
-async fn settings(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<LlmSettingsView>> {
-    owner(&app, &caller).await?;
+async fn settings(State(app): State<Arc<App>>, _: Owner) -> ApiResult<Json<LlmSettingsView>> {
     view(&app).await
 }
 
@@ -151,11 +149,10 @@ async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
 ))]
 async fn put_provider(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: Owner,
     ApiPath(name): ApiPath<String>,
     ApiJson(body): ApiJson<ProviderBody>,
 ) -> ApiResult<Json<LlmSettingsView>> {
-    owner(&app, &caller).await?;
     app.llm
         .change(|saved, vault| {
             let kept = saved
@@ -191,10 +188,9 @@ async fn put_provider(
 ))]
 async fn delete_provider(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: Owner,
     ApiPath(name): ApiPath<String>,
 ) -> ApiResult<Json<LlmSettingsView>> {
-    owner(&app, &caller).await?;
     app.llm
         .change(|saved, _| match saved.providers.remove(&name) {
             Some(_) => Ok(()),
@@ -213,10 +209,9 @@ async fn delete_provider(
 ))]
 async fn put_aliases(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: Owner,
     ApiJson(body): ApiJson<BTreeMap<String, Vec<String>>>,
 ) -> ApiResult<Json<LlmSettingsView>> {
-    owner(&app, &caller).await?;
     app.llm
         .change(|saved, _| {
             saved.aliases = body;
@@ -237,10 +232,9 @@ async fn put_aliases(
 ))]
 async fn put_models(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: Owner,
     ApiJson(body): ApiJson<BTreeMap<String, ModelFacts>>,
 ) -> ApiResult<Json<LlmSettingsView>> {
-    owner(&app, &caller).await?;
     app.llm
         .change(|saved, _| {
             saved.models = body;

@@ -13,7 +13,6 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::account;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::clock;
@@ -84,7 +83,8 @@ async fn usage(
     caller: Caller,
     ApiQuery(params): ApiQuery<UsageParams>,
 ) -> ApiResult<Json<Usage>> {
-    let user = account(&app, &caller.user).await?;
+    let user = app.auth.accounts.user(&caller.user).await?;
+    let user = user.ok_or_else(ApiError::unauthorized)?;
     let now = clock::now();
     let (days, bounds) = days(&user.timezone, &params, now)?;
     let sums = app
