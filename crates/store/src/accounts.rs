@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
-use crate::{Result, UserId};
+use crate::{Result, UserId, row};
 
 /// What an account may do to the server itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -241,9 +241,8 @@ pub(crate) fn hash(secret: &str) -> Vec<u8> {
 impl Invitation {
     /// The invitation of a stored secret.
     pub(crate) fn of(secret_hash: &[u8], expires_at: Micros) -> Invitation {
-        let digits = secret_hash.iter().map(|byte| format!("{byte:02x}"));
         Invitation {
-            id: digits.collect(),
+            id: row::hex(secret_hash),
             expires_at,
         }
     }

@@ -155,6 +155,11 @@ pub(crate) fn adjusted(text: &str) -> Result<Vec<Adjusted>> {
     read("a change", text)
 }
 
+/// Two lower-case digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 pub(crate) fn json(what: &'static str, value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|source| StoreError::Corrupt { what, source })
 }

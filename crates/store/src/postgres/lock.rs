@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{Db, pending};
-use crate::{Cursor, Result, StoreError, UserId};
+use crate::{Cursor, Result, StoreError, UserId, row};
 
 pub(super) type Tx = Transaction<'static, Postgres>;
 
@@ -68,10 +68,7 @@ impl Db {
         let mut old = self.pool.size();
         // Hexadecimal: whatever an id is made of, it is a value, and no SQL. Together with BEGIN, because it is a way
         // there and back less in every transaction.
-        let hex = user
-            .0
-            .bytes()
-            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let hex = row::hex(user.as_str().as_bytes());
         let begin = AssertSqlSafe(format!(
             "BEGIN; SELECT set_config('app.current_user_id', convert_from(decode('{hex}', 'hex'), 'UTF8'), true)"
         ))
