@@ -9,6 +9,16 @@ export function mayLeaveForms(): boolean {
 	return ![...forms].some((written) => written()) || confirm(t('form.leave'));
 }
 
+/** What is written in a form, as `now` tells it, until it is `saved`. Called while the form is made. */
+export function draftOf(now: () => string): { saved: boolean; mayLeave: () => boolean } {
+	const begun = now();
+	const draft: ReturnType<typeof draftOf> = {
+		saved: false,
+		mayLeave: askBeforeLeaving(() => !draft.saved && now() !== begun)
+	};
+	return draft;
+}
+
 /** Leaving a form with something in it: the browser's back button, a link, a reload, Escape. Called while a form is made. */
 export function askBeforeLeaving(written: () => boolean): () => boolean {
 	const mayLeave = () => !written() || confirm(t('form.leave'));
