@@ -11,10 +11,9 @@ import OpenAI from "openai";
 import { z } from "zod";
 
 import { mana } from "./mana.mjs";
+import { answer, ask, stream, tools, words } from "./plain.mjs";
 import { upstream } from "./upstream.mjs";
 
-const words = "Hello there, friend.";
-const weather = { type: "function", function: { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } } };
 let model, gateway, url, key, openai;
 
 before(async () => {
@@ -29,35 +28,11 @@ after(async () => {
   model.close();
 });
 
-const ask = (content) => ({ model: "mana/reasoning", messages: [{ role: "user", content }] });
+test("openai: an answer, with the one who gave it", () => answer(openai));
 
-test("openai: an answer, with the one who gave it", async () => {
-  const { data, response } = await openai.chat.completions.create(ask("Hi")).withResponse();
-  assert.equal(data.choices[0].message.content, words);
-  assert.equal(data.usage.total_tokens, 10);
-  assert.equal(response.headers.get("x-mana-llm-resolved"), "default/m");
-});
+test("openai: a stream, with its usage in the last chunk", () => stream(openai));
 
-test("openai: a stream, with its usage in the last chunk", async () => {
-  const stream = await openai.chat.completions.create({ ...ask("Hi"), stream: true, stream_options: { include_usage: true } });
-  let text = "", last;
-  for await (const chunk of stream) {
-    text += chunk.choices[0]?.delta?.content ?? "";
-    last = chunk;
-  }
-  assert.equal(text, words);
-  assert.equal(last.usage.completion_tokens, 3);
-});
-
-test("openai: tools, streamed and run", async () => {
-  const runner = openai.chat.completions.runTools({
-    ...ask("Weather?"),
-    stream: true,
-    tools: [{ ...weather, function: { ...weather.function, function: ({ city }) => `sunny in ${city}`, parse: JSON.parse } }],
-  });
-  assert.equal(await runner.finalContent(), "It is sunny.");
-  assert.equal((await runner.finalFunctionToolCallResult()), "sunny in Bern");
-});
+test("openai: tools, streamed and run", () => tools(openai, true));
 
 test("openai: an answer by a schema, embeddings, models", async () => {
   const format = { type: "json_schema", json_schema: { name: "city", strict: true, schema: { type: "object" } } };

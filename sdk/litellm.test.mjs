@@ -12,9 +12,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import OpenAI from "openai";
 
 import { mana } from "./mana.mjs";
+import { answer, ask, stream, tools } from "./plain.mjs";
 import { upstream } from "./upstream.mjs";
 
-const words = "Hello there, friend.";
 const dir = mkdtempSync(join(tmpdir(), "mana-litellm-"));
 let model, proxy, gateway, openai;
 
@@ -60,37 +60,12 @@ after(async () => {
   rmSync(dir, { recursive: true });
 });
 
-const ask = (content) => ({ model: "mana/reasoning", messages: [{ role: "user", content }] });
+test("an answer", () => answer(openai));
 
-test("an answer", async () => {
-  const { data, response } = await openai.chat.completions.create(ask("Hi")).withResponse();
-  assert.equal(data.choices[0].message.content, words);
-  assert.equal(data.usage.total_tokens, 10);
-  assert.equal(response.headers.get("x-mana-llm-resolved"), "default/m");
-});
-
-test("a stream, with its usage in the last chunk", async () => {
-  const stream = await openai.chat.completions.create({ ...ask("Hi"), stream: true, stream_options: { include_usage: true } });
-  let text = "", last;
-  for await (const chunk of stream) {
-    text += chunk.choices[0]?.delta?.content ?? "";
-    last = chunk;
-  }
-  assert.equal(text, words);
-  assert.equal(last.usage.completion_tokens, 3);
-});
+test("a stream, with its usage in the last chunk", () => stream(openai));
 
 test("tools, whole and streamed, run to the end", async () => {
-  const weather = { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } };
-  for (const stream of [false, true]) {
-    const runner = openai.chat.completions.runTools({
-      ...ask("Weather?"),
-      stream,
-      tools: [{ type: "function", function: { ...weather, function: ({ city }) => `sunny in ${city}`, parse: JSON.parse } }],
-    });
-    assert.equal(await runner.finalContent(), "It is sunny.");
-    assert.equal(await runner.finalFunctionToolCallResult(), "sunny in Bern");
-  }
+  for (const streamed of [false, true]) await tools(openai, streamed);
 });
 
 test("an error keeps the model's reason through both", async () => {

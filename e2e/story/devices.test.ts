@@ -1,5 +1,5 @@
 import { expect, test, type Page } from '@playwright/test';
-import { Api, becomeOwner, signIn, synced } from '../support/person';
+import { Api, becomeOwner, makeAccount, OLA, signIn, synced } from '../support/person';
 import { Server } from '../support/server';
 
 let server: Server;
@@ -147,11 +147,7 @@ test('the owner invites someone by a link that works once', async ({ browser }) 
 	await guest.goto(link);
 	await expect(guest.getByRole('heading', { level: 1, name: 'You are invited' })).toBeVisible();
 	expect(new URL(guest.url()).hash).toBe('');
-	await guest.getByLabel('Name').fill('Ola');
-	await guest.getByLabel('E-mail').fill('ola@example.org');
-	await guest.getByLabel('Password').fill('another quiet morning');
-	await guest.getByRole('button', { name: 'Create account' }).click();
-	await expect(guest).toHaveURL(`${server.url}/`);
+	await makeAccount(guest, server, OLA);
 	await guest.goto(`${server.url}/settings`);
 	await expect(guest.getByText('Member')).toBeVisible();
 	await expect(guest.getByRole('region', { name: 'People' })).toHaveCount(0);

@@ -1,6 +1,6 @@
 import { expect, test, type Page } from '@playwright/test';
 import { violations } from '../support/axe';
-import { Api, becomeOwner, synced, writeMission } from '../support/person';
+import { Api, becomeOwner, makeAccount, OLA, synced, writeMission } from '../support/person';
 import { Server } from '../support/server';
 import { plan, Upstream } from '../support/upstream';
 
@@ -224,11 +224,7 @@ test('whoever does not own the server sees their own usage, and is told whose th
 	await page.getByRole('button', { name: 'Make a link' }).click();
 	const guest = await (await browser.newContext()).newPage();
 	await guest.goto(await page.getByLabel('Invitation link').inputValue());
-	await guest.getByLabel('Name').fill('Ola');
-	await guest.getByLabel('E-mail').fill('ola@example.org');
-	await guest.getByLabel('Password').fill('another quiet morning');
-	await guest.getByRole('button', { name: 'Create account' }).click();
-	await expect(guest).toHaveURL(`${server.url}/`);
+	await makeAccount(guest, server, OLA);
 	await guest.goto(`${server.url}/settings`);
 	await expect(guest.getByRole('link', { name: 'Models and providers' })).toHaveCount(0);
 	await guest.getByRole('link', { name: 'Usage' }).click();

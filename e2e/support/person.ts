@@ -3,16 +3,23 @@ import type { Server } from './server';
 
 export const LENA = { name: 'Lena', email: 'lena@example.org', password: 'a quiet morning' };
 
+export const OLA = { name: 'Ola', email: 'ola@example.org', password: 'another quiet morning' };
+
+/** The form of a new account, filled in and sent; the day is on screen. */
+export async function makeAccount(page: Page, server: Server, who: typeof LENA, button = 'Create account'): Promise<void> {
+	await page.getByLabel('Name').fill(who.name);
+	await page.getByLabel('E-mail').fill(who.email);
+	await page.getByLabel('Password').fill(who.password);
+	await page.getByRole('button', { name: button }).click();
+	await expect(page).toHaveURL(`${server.url}/`);
+}
+
 /** The first start's link, opened: the owner's account is made, and the day is on screen. */
 export async function becomeOwner(browser: Browser, server: Server, options = {}): Promise<{ context: BrowserContext; page: Page }> {
 	const context = await browser.newContext(options);
 	const page = await context.newPage();
 	await page.goto(server.setupLink);
-	await page.getByLabel('Name').fill(LENA.name);
-	await page.getByLabel('E-mail').fill(LENA.email);
-	await page.getByLabel('Password').fill(LENA.password);
-	await page.getByRole('button', { name: 'Make it mine' }).click();
-	await expect(page).toHaveURL(`${server.url}/`);
+	await makeAccount(page, server, LENA, 'Make it mine');
 	return { context, page };
 }
 

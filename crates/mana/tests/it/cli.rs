@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     missions::{mission, push_due_mission},
-    support::{Home, PASSWORD, PATIENCE, Server},
+    support::{Account, Home, PASSWORD, PATIENCE, Server},
     upstream::{Upstream, plans, step},
 };
 
@@ -78,6 +78,16 @@ fn home() -> Home {
     let address = free.local_addr().unwrap().to_string();
     drop(free);
     Home::new(&[("MANA_LISTEN", &address)])
+}
+
+/// A server whose model plans one thing for the mission "Weekly shopping", and its owner.
+async fn shopping() -> (Upstream, Home, Server, Account) {
+    let model = Upstream::new().await;
+    let plan = json!([step("Buy milk", "The fridge is empty.")]);
+    model.answers("Weekly shopping", plans(plan)).await;
+    let home = model.home(&[]);
+    let (server, owner) = Server::with_owner(&home).await;
+    (model, home, server, owner)
 }
 
 #[tokio::test]
@@ -208,11 +218,7 @@ async fn cli_decides_proposals_with_the_reason_in_the_log() {
 
 #[tokio::test]
 async fn cli_watch_tells_what_comes() {
-    let model = Upstream::new().await;
-    let plan = json!([step("Buy milk", "The fridge is empty.")]);
-    model.answers("Weekly shopping", plans(plan)).await;
-    let home = model.home(&[]);
-    let (server, owner) = Server::with_owner(&home).await;
+    let (_model, home, server, owner) = shopping().await;
     let machine = Machine::signed_in(&server).await;
     let mut watch = machine.command(&["watch", "--json"]).spawn().unwrap();
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
@@ -291,11 +297,7 @@ async fn cli_backfill_asks_for_what_did_not_run() {
 
 #[tokio::test]
 async fn cli_undo_shows_what_it_would_do_and_does_that_after_a_yes() {
-    let model = Upstream::new().await;
-    let plan = json!([step("Buy milk", "The fridge is empty.")]);
-    model.answers("Weekly shopping", plans(plan)).await;
-    let home = model.home(&[]);
-    let (server, owner) = Server::with_owner(&home).await;
+    let (_model, home, server, owner) = shopping().await;
     push_due_mission(&owner, "m1", "Weekly shopping").await;
     server.tick(&home.service_key()).await;
     let machine = Machine::signed_in(&server).await;
