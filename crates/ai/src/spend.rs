@@ -191,6 +191,7 @@ impl<'a> Purse<'a> {
             self.micros_usd = Some(self.micros_usd.unwrap_or(0) + micros);
         }
         let actual = Settlement {
+            calls: 1,
             prompt_tokens: prompt,
             completion_tokens: completion,
             micros_usd: micros.unwrap_or(0),

@@ -80,9 +80,6 @@ pub trait Auth: Send + Sync {
     async fn reserve(&self, _caller: &Caller, _ask: Ask) -> Result<Option<Ticket>> {
         Ok(None)
     }
-
-    /// Replaces what was set aside by what was used.
-    async fn settle(&self, _ticket: Ticket, _used: Used) {}
 }
 
 #[derive(Clone)]
@@ -146,7 +143,7 @@ async fn chat(
         headers.insert(CACHE, HeaderValue::from_static("hit"));
         return Ok((headers, Json(kept)).into_response());
     }
-    let mut meter = Meter::open(&gateway, auth, &caller, || Ask::of_chat(&request)).await?;
+    let mut meter = Meter::open(&gateway, &*auth, &caller, || Ask::of_chat(&request)).await?;
     request.bound = meter.bound();
     request.retry = true;
     if request.stream == Some(true) {
@@ -175,7 +172,7 @@ async fn embeddings(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response> {
     let request: EmbeddingsRequest = parse(body)?;
-    let mut meter = Meter::open(&gateway, auth, &caller, || Ask::of_embeddings(&request)).await?;
+    let mut meter = Meter::open(&gateway, &*auth, &caller, || Ask::of_embeddings(&request)).await?;
     match gateway.embeddings(request).await {
         Ok(answer) => {
             meter.answered(&answer.resolved, answer.usage.as_ref(), 0);

@@ -1,7 +1,6 @@
 //! What a call over HTTP takes: estimated before it, counted while it goes on,
 //! told when it ends, however it ends.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -88,15 +87,14 @@ fn tokens(bytes: usize) -> u64 {
 }
 
 /// What was set aside for a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    /// By which it is settled.
-    pub id: String,
     /// Tokens of the answer that were set aside. An answer that the request
     /// leaves unbounded is bounded to this where `bounds` says so.
     pub completion_tokens: u64,
     /// Whether the caller has a budget that an unbounded answer could break.
     pub bounds: bool,
+    /// Replaces what was set aside by what was used; doesn't wait for anything.
+    pub settle: Box<dyn FnOnce(Used) + Send + Sync>,
 }
 
 /// What a call has used.
@@ -125,7 +123,6 @@ pub enum Ending {
 
 /// Keeps count of one call. Dropped before its end, it says that the caller went away.
 pub(crate) struct Meter {
-    auth: Arc<dyn Auth>,
     ticket: Option<Ticket>,
     used: Used,
     pieces: u64,
@@ -137,12 +134,11 @@ pub(crate) struct Meter {
 impl Meter {
     pub async fn open(
         gateway: &Gateway,
-        auth: Arc<dyn Auth>,
+        auth: &dyn Auth,
         caller: &Caller,
         ask: impl FnOnce() -> Ask,
     ) -> Result<Self> {
         let mut meter = Self {
-            auth,
             ticket: None,
             used: Used {
                 model: String::new(),
@@ -162,7 +158,7 @@ impl Meter {
         ask.timeout = gateway.longest_call();
         meter.used.model.clone_from(&ask.model);
         meter.used.prompt_tokens = ask.prompt_tokens;
-        meter.ticket = meter.auth.reserve(caller, ask).await?;
+        meter.ticket = auth.reserve(caller, ask).await?;
         // What a caller who doesn't wait for it would have got is not known.
         let reserved = meter.ticket.as_ref().map(|ticket| ticket.completion_tokens);
         meter.used.completion_tokens = reserved.unwrap_or(0);
@@ -233,13 +229,8 @@ impl Meter {
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        let Some(ticket) = self.ticket.take() else {
-            return;
-        };
-        let (auth, used) = (self.auth.clone(), self.used.clone());
-        // Without a runtime everything ends, and the reservation settles by expiring.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { auth.settle(ticket, used).await });
+        if let Some(ticket) = self.ticket.take() {
+            (ticket.settle)(self.used.clone());
         }
     }
 }

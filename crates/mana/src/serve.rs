@@ -103,6 +103,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let relaying = tokio::spawn(relay(app.clone()));
     let clearing = tokio::spawn(clear_expired(app.clone()));
     let rereading = tokio::spawn(reread_settings(app.clone()));
+    let allotments = app.llm.allotments.clone();
+    tokio::spawn(allotments.clone().run());
     let sending = Exporter::take().map(|exporter| tokio::spawn(exporter.run()));
     let measuring = tokio::spawn(app.meters.clone().keep_small());
     // Heard before the first line is said: who reads it may send one at once.
@@ -136,6 +138,9 @@ pub async fn serve(config: Config) -> Result<()> {
             "Some requests did not end in {} s and were cut off",
             STOP_WITHIN.as_secs()
         );
+    }
+    if let Err(error) = allotments.settle().await {
+        tracing::warn!("What the last calls have used could not be written: {error}");
     }
     store.close().await;
     drop(dir);

@@ -104,23 +104,34 @@ pub enum Measure {
     Money,
 }
 
-/// What a call has used.
+/// What a call has used, or several that ended alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    /// Tokens of the prompt.
+    /// How many calls these are.
+    pub calls: u64,
+    /// Tokens of the prompts.
     pub prompt_tokens: u64,
-    /// Tokens of the answer.
+    /// Tokens of the answers.
     pub completion_tokens: u64,
-    /// Its price, in millionths of a US dollar.
+    /// Their price, in millionths of a US dollar.
     pub micros_usd: u64,
     /// The model that answered, as `provider/model`.
     pub model: String,
-    /// How it ended.
+    /// How they ended.
     pub status: CallStatus,
 }
 
+/// Something of each that a budget counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Tokens, of prompt and answer together.
+    pub tokens: u64,
+    /// Millionths of a US dollar.
+    pub micros_usd: u64,
+}
+
 /// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CallStatus {
     /// With an answer.
     Ok,
@@ -203,7 +214,14 @@ pub trait Ledger: Send + Sync {
 
     /// Replaces what was set aside by what was used. False, and nothing happens, where the reservation is settled
     /// or expired already.
-    async fn settle(&self, id: &str, actual: Settlement) -> Result<bool>;
+    async fn settle(&self, id: &str, actual: Settlement) -> Result<bool> {
+        self.settle_part(id, vec![actual], Amount::default()).await
+    }
+
+    /// Replaces what was set aside by what was used so far, and by what is kept set aside under the same id for
+    /// calls that go on or are to come. With nothing kept it is settled. False, and nothing happens, where it is
+    /// settled or expired already.
+    async fn settle_part(&self, id: &str, used: Vec<Settlement>, kept: Amount) -> Result<bool>;
 
     /// Sums by period, in their order, and within one by what they are made by. Reservations that have expired by
     /// `now` are settled first, at their full amount, as failed calls.
@@ -312,9 +330,9 @@ impl KeyRow {
 /// A row of `ledger_reservations`.
 #[derive(sqlx::FromRow)]
 pub(crate) struct ReservationRow {
-    pub reserved_at: i64,
-    pub tokens: i64,
-    pub micros_usd: i64,
+    reserved_at: i64,
+    tokens: i64,
+    micros_usd: i64,
     pub accounts: String,
     tags: String,
 }
@@ -328,21 +346,35 @@ impl ReservationRow {
         quarter(Micros(self.reserved_at))
     }
 
-    /// What to add to the sums once it is known what was used.
-    pub fn entry(&self, actual: &Settlement) -> Result<Entry> {
+    /// What to add to the sums once it is known what was used, in the order in which rows are written, and how
+    /// much more or less than was set aside the accounts have used then: tokens, and millionths of a US dollar.
+    pub fn entries(&self, used: Vec<Settlement>, kept: Amount) -> Result<(Vec<Entry>, (i64, i64))> {
         let tags: Tags = serde_json::from_str(&self.tags).map_err(corrupt)?;
-        Ok(Entry {
-            quarter: self.quarter(),
-            tags: Tags {
-                model: actual.model.clone(),
-                ..tags
-            },
-            failed: (actual.status == CallStatus::Failed).into(),
-            cancelled: (actual.status == CallStatus::Cancelled).into(),
-            prompt_tokens: amount(actual.prompt_tokens),
-            completion_tokens: amount(actual.completion_tokens),
-            micros_usd: amount(actual.micros_usd),
-        })
+        let mut more = (
+            amount(kept.tokens) - self.tokens,
+            amount(kept.micros_usd) - self.micros_usd,
+        );
+        let mut entries: Vec<Entry> = (used.into_iter())
+            .map(|used| Entry {
+                quarter: self.quarter(),
+                calls: amount(used.calls),
+                failed: amount(used.calls) * i64::from(used.status == CallStatus::Failed),
+                cancelled: amount(used.calls) * i64::from(used.status == CallStatus::Cancelled),
+                prompt_tokens: amount(used.prompt_tokens),
+                completion_tokens: amount(used.completion_tokens),
+                micros_usd: amount(used.micros_usd),
+                tags: Tags {
+                    model: used.model,
+                    ..tags.clone()
+                },
+            })
+            .collect();
+        for entry in &entries {
+            more.0 += entry.prompt_tokens + entry.completion_tokens;
+            more.1 += entry.micros_usd;
+        }
+        entries.sort_by(|a, b| a.tags.cmp(&b.tags));
+        Ok((entries, more))
     }
 
     /// What to add to the sums where that will never be known.
@@ -351,6 +383,7 @@ impl ReservationRow {
         Ok(Entry {
             quarter: self.quarter(),
             tags,
+            calls: 1,
             failed: 1,
             cancelled: 0,
             prompt_tokens: 0,
@@ -360,10 +393,11 @@ impl ReservationRow {
     }
 }
 
-/// What one call adds to the sums.
+/// What calls add to the sums.
 pub(crate) struct Entry {
     pub quarter: i64,
     pub tags: Tags,
+    pub calls: i64,
     pub failed: i64,
     pub cancelled: i64,
     pub prompt_tokens: i64,

@@ -21,8 +21,8 @@ mod store;
 pub use accounts::{Accounts, Invitation, NewUser, Role, Session, User};
 pub use error::{Result, StoreError};
 pub use ledger::{
-    CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, Tags, UsageBy,
-    UsageQuery, UsageSum, VirtualKey,
+    Amount, CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, Tags,
+    UsageBy, UsageQuery, UsageSum, VirtualKey,
 };
 pub use maintenance::{Compacted, Difference, Imported, LogPage, LogRow, Maintenance, Projected};
 pub use notice::StoreNotice;

@@ -13,8 +13,11 @@ start() {
 start "$@"
 while read -r word; do
     case $word in
-    # As a power cut: nobody says goodbye, and nobody is left who holds the shared memory.
+    # As a power cut: nobody says goodbye, and nobody is left who holds the shared memory. Stopped first, so that no
+    # child is born while they are counted.
     kill)
+        kill -STOP "$pid"
+        until grep -q '^State:.[TZ]' "/proc/$pid/status"; do sleep 0.01; done
         read -r all <"/proc/$pid/task/$pid/children" || all=
         kill -KILL "$pid" $all
         wait "$pid" 2>/dev/null

@@ -182,8 +182,7 @@ impl Cluster {
         assert_eq!(answer.trim(), word, "{}", self.log());
     }
 
-    /// Waits until the server answers. After a kill its children may still be ending, so that a start has to be
-    /// tried again.
+    /// Waits until the server answers.
     fn wait(&self) {
         let until = Instant::now() + Duration::from_secs(60);
         while let Err(error) = self.try_sql("postgres", "SELECT 1") {
@@ -196,11 +195,6 @@ impl Cluster {
                 "Postgres doesn't start: {error}\n{}",
                 self.log()
             );
-            let log = self.log();
-            let last = log.rfind("FATAL").map_or("", |at| &log[at..]);
-            if last.contains("is still in use") && !self.dir.join("data/postmaster.pid").exists() {
-                self.command("start");
-            }
             std::thread::sleep(Duration::from_millis(50));
         }
     }

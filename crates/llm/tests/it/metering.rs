@@ -40,16 +40,12 @@ impl Auth for Books {
         }
         let completion_tokens = ask.completion_tokens.unwrap_or(100);
         self.asked.send(ask).unwrap();
+        let settled = self.settled.clone();
         Ok(Some(Ticket {
-            id: "t".to_owned(),
             completion_tokens,
             bounds: self.bounds,
+            settle: Box::new(move |used| settled.send(used).unwrap()),
         }))
-    }
-
-    async fn settle(&self, ticket: Ticket, used: Used) {
-        assert_eq!(ticket.id, "t");
-        self.settled.send(used).unwrap();
     }
 }
 

@@ -9,10 +9,9 @@ use jiff::tz::TimeZone;
 use mana_core::Micros;
 use mana_llm::http::{Ask, Auth, Caller, Ending, Ticket, Used};
 use mana_llm::{ErrorKind, Gateway, GatewayError, Price};
-use mana_store::{
-    CallStatus, Line, Measure, Over, Reservation, Reserved, Settlement, Tags, UserId,
-};
+use mana_store::{Amount, CallStatus, Line, Measure, Over, Settlement, StoreError, Tags, UserId};
 
+use super::allotments::Terms;
 use super::keys::{Key, Window};
 use crate::app::App;
 use crate::clock;
@@ -86,14 +85,15 @@ impl Auth for Door {
                 micros_usd_limit: key.settings.money.map(|usd| (usd * 1e6).max(0.0) as u64),
             });
         }
-        let reservation = Reservation {
-            id: uuid::Uuid::now_v7().to_string(),
-            lines,
+        let amount = Amount {
             tokens: ask.prompt_tokens.saturating_add(completion_tokens),
             micros_usd: price
                 .unwrap_or_default()
                 .micros_usd(ask.prompt_tokens, completion_tokens),
-            expires_at: now.plus(ask.timeout.as_micros() as i64 + DEAD_AFTER_US),
+        };
+        let terms = Terms {
+            lines,
+            longest: ask.timeout.as_micros() as i64 + DEAD_AFTER_US,
             tags: Tags {
                 user,
                 mission: None,
@@ -102,41 +102,32 @@ impl Auth for Door {
                 model: ask.model,
             },
         };
-        let id = reservation.id.clone();
-        match self.0.ledger.reserve(now, reservation).await {
-            Ok(Reserved::Ok) => Ok(Some(Ticket {
-                id,
-                completion_tokens,
-                bounds,
-            })),
-            Ok(Reserved::Over(over)) => Err(over_budget(&over, key)),
-            Err(error) => {
-                tracing::error!("A call could not be metered: {error}");
-                Err(GatewayError::new(
-                    ErrorKind::Cancelled,
-                    "The call could not be metered, so it was not made; try again in a moment",
-                ))
-            }
-        }
-    }
-
-    async fn settle(&self, ticket: Ticket, used: Used) {
-        let price = self.0.gateway.price(&used.model).unwrap_or_default();
-        let settlement = Settlement {
-            prompt_tokens: used.prompt_tokens,
-            completion_tokens: used.completion_tokens,
-            micros_usd: price.micros_usd(used.prompt_tokens, used.completion_tokens),
-            model: used.model,
-            status: match used.ending {
-                Ending::Answered => CallStatus::Ok,
-                Ending::Failed => CallStatus::Failed,
-                Ending::Cancelled => CallStatus::Cancelled,
-            },
+        let drawn = match self.0.llm.allotments.draw(now, terms, amount).await {
+            Ok(Ok(drawn)) => drawn,
+            Ok(Err(over)) => return Err(over_budget(&over, key)),
+            Err(error) => return Err(not_metered(&error)),
         };
-        if let Err(error) = self.0.ledger.settle(&ticket.id, settlement).await {
-            // It settles at its full amount when it expires.
-            tracing::warn!("A call could not be settled: {error}");
-        }
+        let gateway = self.0.gateway.clone();
+        let settle = move |used: Used| {
+            let price = gateway.price(&used.model).unwrap_or_default();
+            drawn.settle(Settlement {
+                calls: 1,
+                prompt_tokens: used.prompt_tokens,
+                completion_tokens: used.completion_tokens,
+                micros_usd: price.micros_usd(used.prompt_tokens, used.completion_tokens),
+                model: used.model,
+                status: match used.ending {
+                    Ending::Answered => CallStatus::Ok,
+                    Ending::Failed => CallStatus::Failed,
+                    Ending::Cancelled => CallStatus::Cancelled,
+                },
+            });
+        };
+        Ok(Some(Ticket {
+            completion_tokens,
+            bounds,
+            settle: Box::new(settle),
+        }))
     }
 }
 
@@ -181,17 +172,19 @@ impl Door {
         let zone = match account {
             Ok(Some(account)) => account.timezone,
             Ok(None) => "UTC".to_owned(),
-            Err(error) => {
-                tracing::error!("A call could not be metered: {error}");
-                return Err(GatewayError::new(
-                    ErrorKind::Cancelled,
-                    "The call could not be metered, so it was not made; try again in a moment",
-                ));
-            }
+            Err(error) => return Err(not_metered(&error)),
         };
         key.keep_zone(now, &zone);
         Ok(window_start(now, &zone, key.settings.window))
     }
+}
+
+fn not_metered(error: &StoreError) -> GatewayError {
+    tracing::error!("A call could not be metered: {error}");
+    GatewayError::new(
+        ErrorKind::Cancelled,
+        "The call could not be metered, so it was not made; try again in a moment",
+    )
 }
 
 /// When the window began that it is now, in a time zone; in UTC where there is no such zone.

@@ -1,5 +1,6 @@
 //! What the owner sets about models, over what `mana.toml` and the environment say; and the way in at `/v1`.
 
+mod allotments;
 pub mod keys;
 mod meter;
 mod vault;
@@ -17,6 +18,7 @@ use crate::config::{Config, ConfigError};
 use crate::data_dir::DataDir;
 use crate::error::{ApiError, ApiResult};
 
+use allotments::Allotments;
 use keys::Keys;
 pub use meter::{Door, window_start};
 use vault::Vault;
@@ -95,6 +97,8 @@ impl From<ModelFacts> for ModelSettings {
 pub struct Settings {
     /// The virtual keys.
     pub keys: Keys,
+    /// What is set aside for calls.
+    pub allotments: Arc<Allotments>,
     gateway: Arc<Gateway>,
     accounts: Arc<dyn Accounts>,
     ledger: Arc<dyn Ledger>,
@@ -127,6 +131,7 @@ impl Settings {
         let gateway = Gateway::from_config(first);
         let settings = Settings {
             keys: Keys::default(),
+            allotments: Arc::new(Allotments::new(ledger.clone())),
             gateway: gateway.clone(),
             accounts,
             ledger,

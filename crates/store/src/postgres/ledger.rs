@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::PostgresStore;
 use crate::{
-    Ledger, Reservation, Reserved, Result, Settlement, StoreError, UsageQuery, UsageSum,
+    Amount, Ledger, Reservation, Reserved, Result, Settlement, StoreError, UsageQuery, UsageSum,
     VirtualKey,
     accounts::hash,
     ledger::{
@@ -57,9 +57,9 @@ async fn book(tx: &mut PgConnection, entry: Entry) -> Result<()> {
     sqlx::query(
         "INSERT INTO usage AS u (quarter, user_id, mission_id, agent_id, key_id, model,
                             calls, failed, cancelled, prompt_tokens, completion_tokens, micros_usd)
-         VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          ON CONFLICT (quarter, user_id, mission_id, agent_id, key_id, model) DO UPDATE
-         SET calls = u.calls + 1, failed = u.failed + excluded.failed,
+         SET calls = u.calls + excluded.calls, failed = u.failed + excluded.failed,
              cancelled = u.cancelled + excluded.cancelled,
              prompt_tokens = u.prompt_tokens + excluded.prompt_tokens,
              completion_tokens = u.completion_tokens + excluded.completion_tokens,
@@ -71,6 +71,7 @@ async fn book(tx: &mut PgConnection, entry: Entry) -> Result<()> {
     .bind(entry.tags.agent.as_deref().unwrap_or_default())
     .bind(entry.tags.key.as_deref().unwrap_or_default())
     .bind(&entry.tags.model)
+    .bind(entry.calls)
     .bind(entry.failed)
     .bind(entry.cancelled)
     .bind(entry.prompt_tokens)
@@ -142,21 +143,34 @@ impl Ledger for PostgresStore {
         Ok(Reserved::Ok)
     }
 
-    async fn settle(&self, id: &str, actual: Settlement) -> Result<bool> {
+    async fn settle_part(&self, id: &str, used: Vec<Settlement>, kept: Amount) -> Result<bool> {
         let mut tx = self.db.pool.begin().await?;
-        let row: Option<ReservationRow> =
-            sqlx::query_as("DELETE FROM ledger_reservations WHERE id = $1 RETURNING *")
-                .bind(id)
-                .fetch_optional(&mut *tx)
-                .await?;
+        let whole = kept == Amount::default();
+        let row: Option<ReservationRow> = sqlx::query_as(match whole {
+            true => "DELETE FROM ledger_reservations WHERE id = $1 RETURNING *",
+            false => "SELECT * FROM ledger_reservations WHERE id = $1 FOR UPDATE",
+        })
+        .bind(id)
+        .fetch_optional(&mut *tx)
+        .await?;
         let Some(row) = row else {
             return Ok(false);
         };
-        let entry = row.entry(&actual)?;
-        let tokens = entry.prompt_tokens + entry.completion_tokens - row.tokens;
-        let micros_usd = entry.micros_usd - row.micros_usd;
+        if !whole {
+            sqlx::query(
+                "UPDATE ledger_reservations SET tokens = $1, micros_usd = $2 WHERE id = $3",
+            )
+            .bind(amount(kept.tokens))
+            .bind(amount(kept.micros_usd))
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        }
+        let (entries, (tokens, micros_usd)) = row.entries(used, kept)?;
         add(&mut tx, &row.accounts()?, row.quarter(), tokens, micros_usd).await?;
-        book(&mut tx, entry).await?;
+        for entry in entries {
+            book(&mut tx, entry).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }

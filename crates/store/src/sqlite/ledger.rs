@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::SqliteStore;
 use crate::{
-    Ledger, Reservation, Reserved, Result, Settlement, StoreError, UsageQuery, UsageSum,
+    Amount, Ledger, Reservation, Reserved, Result, Settlement, StoreError, UsageQuery, UsageSum,
     VirtualKey,
     accounts::hash,
     ledger::{
@@ -52,8 +52,8 @@ async fn book(tx: &mut SqliteConnection, entry: Entry) -> Result<()> {
     sqlx::query(
         "INSERT INTO usage (quarter, user_id, mission_id, agent_id, key_id, model,
                             calls, failed, cancelled, prompt_tokens, completion_tokens, micros_usd)
-         VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET calls = calls + 1, failed = failed + excluded.failed,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, failed = failed + excluded.failed,
             cancelled = cancelled + excluded.cancelled,
             prompt_tokens = prompt_tokens + excluded.prompt_tokens,
             completion_tokens = completion_tokens + excluded.completion_tokens,
@@ -65,6 +65,7 @@ async fn book(tx: &mut SqliteConnection, entry: Entry) -> Result<()> {
     .bind(entry.tags.agent.as_deref().unwrap_or_default())
     .bind(entry.tags.key.as_deref().unwrap_or_default())
     .bind(&entry.tags.model)
+    .bind(entry.calls)
     .bind(entry.failed)
     .bind(entry.cancelled)
     .bind(entry.prompt_tokens)
@@ -87,65 +88,9 @@ async fn settle_expired(tx: &mut SqliteConnection, now: Micros) -> Result<u64> {
     Ok(expired.len() as u64)
 }
 
-/// A whole transaction in one message to the connection's thread: each one takes two wake-ups, which cost more than
-/// the statements. False, and nothing is set aside, where the reservation is there already or is too much.
-///
-/// Where a statement fails, or the caller goes away, the transaction stays open, and the pool doesn't take the
-/// connection back: closing it undoes everything.
-async fn reserve_at_once(
-    store: &SqliteStore,
-    now: Micros,
-    reservation: &Reservation,
-) -> Result<bool> {
-    let limits: Vec<_> = (reservation.lines.iter())
-        .map(|line| {
-            let since = quarter(line.since);
-            let limits = [line.tokens_limit, line.micros_usd_limit];
-            (&line.account, since, limits.map(|limit| limit.map(amount)))
-        })
-        .collect();
-    store.sync.soon();
-    let made = sqlx::query(
-        "PRAGMA synchronous = NORMAL;
-         BEGIN IMMEDIATE;
-         INSERT INTO ledger_reservations (id, reserved_at, expires_at, tokens, micros_usd, accounts, tags)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (
-             SELECT 1 FROM json_each(?8) AS line
-             WHERE (line.value ->> '$[2][0]' IS NOT NULL AND line.value ->> '$[2][0]' < ?4 + (
-                        SELECT coalesce(sum(tokens), 0) FROM ledger_accounts
-                        WHERE account = line.value ->> 0 AND quarter >= line.value ->> 1))
-                OR (line.value ->> '$[2][1]' IS NOT NULL AND line.value ->> '$[2][1]' < ?5 + (
-                        SELECT coalesce(sum(micros_usd), 0) FROM ledger_accounts
-                        WHERE account = line.value ->> 0 AND quarter >= line.value ->> 1)))
-         ON CONFLICT DO NOTHING RETURNING id;
-         INSERT INTO ledger_accounts (account, quarter, tokens, micros_usd)
-         SELECT value, ?9, ?4, ?5 FROM json_each(?6) WHERE changes() > 0
-         ON CONFLICT (account, quarter) DO UPDATE
-         SET tokens = tokens + excluded.tokens, micros_usd = micros_usd + excluded.micros_usd;
-         COMMIT",
-    )
-    .persistent(false) // A prepared pragma would do its work once only.
-    .bind(&reservation.id)
-    .bind(now.0)
-    .bind(reservation.expires_at.0)
-    .bind(amount(reservation.tokens))
-    .bind(amount(reservation.micros_usd))
-    .bind(json(&accounts(&reservation.lines)))
-    .bind(json(&reservation.tags))
-    .bind(json(&limits))
-    .bind(quarter(now))
-    .fetch_all(&store.writer)
-    .await?;
-    Ok(!made.is_empty())
-}
-
 #[async_trait]
 impl Ledger for SqliteStore {
     async fn reserve(&self, now: Micros, reservation: Reservation) -> Result<Reserved> {
-        if reserve_at_once(self, now, &reservation).await? {
-            return Ok(Reserved::Ok);
-        }
-        // It is there already, or it is too much: of what?
         let accounts = json(&accounts(&reservation.lines));
         let mut tx = self.write_soon().await?;
         let (tokens, micros_usd) = (amount(reservation.tokens), amount(reservation.micros_usd));
@@ -176,21 +121,32 @@ impl Ledger for SqliteStore {
         Ok(Reserved::Ok)
     }
 
-    async fn settle(&self, id: &str, actual: Settlement) -> Result<bool> {
+    async fn settle_part(&self, id: &str, used: Vec<Settlement>, kept: Amount) -> Result<bool> {
         let mut tx = self.write_soon().await?;
-        let row: Option<ReservationRow> =
-            sqlx::query_as("DELETE FROM ledger_reservations WHERE id = ? RETURNING *")
-                .bind(id)
-                .fetch_optional(&mut *tx)
-                .await?;
+        let whole = kept == Amount::default();
+        let row: Option<ReservationRow> = sqlx::query_as(match whole {
+            true => "DELETE FROM ledger_reservations WHERE id = ? RETURNING *",
+            false => "SELECT * FROM ledger_reservations WHERE id = ?",
+        })
+        .bind(id)
+        .fetch_optional(&mut *tx)
+        .await?;
         let Some(row) = row else {
             return Ok(false);
         };
-        let entry = row.entry(&actual)?;
-        let tokens = entry.prompt_tokens + entry.completion_tokens - row.tokens;
-        let micros_usd = entry.micros_usd - row.micros_usd;
+        if !whole {
+            sqlx::query("UPDATE ledger_reservations SET tokens = ?, micros_usd = ? WHERE id = ?")
+                .bind(amount(kept.tokens))
+                .bind(amount(kept.micros_usd))
+                .bind(id)
+                .execute(&mut *tx)
+                .await?;
+        }
+        let (entries, (tokens, micros_usd)) = row.entries(used, kept)?;
         add(&mut tx, &row.accounts, row.quarter(), tokens, micros_usd).await?;
-        book(&mut tx, entry).await?;
+        for entry in entries {
+            book(&mut tx, entry).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }

@@ -68,6 +68,7 @@ async fn key_view(app: &App, key: &Key) -> ApiResult<KeyView> {
     let zone = app.auth.accounts.user(&key.user).await?;
     let zone = zone.map_or_else(|| "UTC".to_owned(), |user| user.timezone);
     let since = window_start(clock::now(), &zone, key.settings.window);
+    app.llm.allotments.settle().await?;
     let (used_tokens, micros_usd) = app.ledger.used(&format!("key:{}", key.id), since).await?;
     Ok(KeyView {
         id: key.id.clone(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mana_core::Micros;
 use mana_store::{
-    CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, StoreError, Tags,
-    UsageBy, UsageQuery, UsageSum, UserId, VirtualKey,
+    Amount, CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, StoreError,
+    Tags, UsageBy, UsageQuery, UsageSum, UserId, VirtualKey,
 };
 
 use serde_json::json;
@@ -44,6 +44,7 @@ fn reservation(id: &str, tokens: u64, lines: Vec<Line>) -> Reservation {
 
 fn used(prompt: u64, completion: u64) -> Settlement {
     Settlement {
+        calls: 1,
         prompt_tokens: prompt,
         completion_tokens: completion,
         micros_usd: prompt + completion,
@@ -153,6 +154,54 @@ pub async fn what_was_not_used_comes_back(store: Arc<impl Backend>) {
         reserve(store, NOW, reservation("2", 70, lines())).await,
         Reserved::Ok
     );
+}
+
+/// One reservation for many calls: its parts add up, and what is kept stays set aside until it expires.
+pub async fn a_reservation_is_settled_in_parts(store: Arc<impl Backend>) {
+    let store = &*store;
+    let kept = |tokens| Amount {
+        tokens,
+        micros_usd: tokens,
+    };
+    let part = async |used, kept| {
+        let settled = store.settle_part("ahead", used, kept).await;
+        settled.expect("the ledger answers")
+    };
+    let ahead = reservation("ahead", 1000, vec![line("key:k", 1000)]);
+    assert_eq!(reserve(store, NOW, ahead).await, Reserved::Ok);
+
+    let failed = Settlement {
+        calls: 2,
+        status: CallStatus::Failed,
+        ..used(0, 0)
+    };
+    let good = Settlement {
+        calls: 3,
+        ..used(30, 60)
+    };
+    assert!(part(vec![failed, good], kept(910)).await);
+    assert_eq!(tokens(store, "key:k").await, 1000);
+    assert!(part(vec![used(1, 1)], kept(100)).await);
+    assert_eq!(tokens(store, "key:k").await, 192);
+    assert!(part(vec![], kept(100)).await, "nothing new is no end");
+    let sum = &sums(store, NOW, 1, UsageBy::Model).await[0];
+    assert_eq!(
+        (sum.calls, sum.failed, sum.prompt_tokens, sum.micros_usd),
+        (6, 2, 31, 92)
+    );
+
+    // More than was kept is counted as it was; with nothing kept it is over.
+    assert!(part(vec![used(100, 50)], kept(0)).await);
+    assert_eq!(tokens(store, "key:k").await, 242);
+    assert!(!part(vec![used(1, 1)], kept(0)).await);
+    assert!(!settle(store, "ahead", used(1, 1)).await);
+
+    let dead = reservation("ahead", 500, vec![line("key:k", 1000)]);
+    assert_eq!(reserve(store, NOW, dead).await, Reserved::Ok);
+    assert!(part(vec![used(10, 10)], kept(300)).await);
+    let sum = &sums(store, after(HOUR), 1, UsageBy::User).await[0];
+    assert_eq!((sum.calls, sum.micros_usd), (9, 242 + 20 + 300));
+    assert_eq!(tokens(store, "key:k").await, 562);
 }
 
 pub async fn settling_twice_is_settling_once(store: Arc<impl Backend>) {

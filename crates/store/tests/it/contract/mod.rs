@@ -116,6 +116,7 @@ macro_rules! contract {
             ledger: a_reservation_counts_in_all_its_accounts_or_in_none,
             ledger: what_was_not_used_comes_back,
             ledger: settling_twice_is_settling_once,
+            ledger: a_reservation_is_settled_in_parts,
             ledger: reserving_twice_under_one_id_is_reserving_once,
             ledger: a_reservation_that_expires_counts_in_full,
             ledger: money_is_limited_like_tokens,
