@@ -54,6 +54,13 @@ pub struct Line {
     pub micros_usd_limit: Option<u64>,
 }
 
+impl Line {
+    /// Whether it matters what the account has used.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.tokens_limit.is_some() || self.micros_usd_limit.is_some()
+    }
+}
+
 /// On whose behalf a call is made, and of whom.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Tags {

@@ -132,7 +132,7 @@ impl Ledger for PostgresStore {
         if made.rows_affected() == 0 {
             return Ok(Reserved::Ok);
         }
-        for line in &reservation.lines {
+        for line in reservation.lines.iter().filter(|line| line.is_limited()) {
             let used = used(&mut tx, &line.account, line.since).await?;
             if let Some(over) = over(line, used, &reservation) {
                 return Ok(Reserved::Over(over));
