@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::{
-    Adjusted, Change, Micros, RecordKey, change::take_over, manifest::Registry, merge,
+    Adjusted, Change, Micros, RecordKey, RecordState, change::take_over, manifest::Registry, merge,
     staging::Records,
 };
 use serde_json::Value;
@@ -76,6 +76,8 @@ pub enum Event<'a> {
     Paged {
         /// Which.
         page: &'a Page,
+        /// Its records.
+        records: Vec<(RecordKey, RecordState)>,
         /// The local wall time to which the server's belongs.
         heard_at: Micros,
         /// What the storage holds now, of the records of the page.
@@ -139,9 +141,10 @@ pub fn step(state: State, event: Event<'_>) -> (State, Effect) {
         Event::Ready { meta, outbox } => (state, send(meta, outbox)),
         Event::Paged {
             page,
+            records,
             heard_at,
             held,
-        } => (state, joined(page, heard_at, held)),
+        } => (state, joined(page, records, heard_at, held)),
         Event::NoPage(TransportError::Refused(refusal)) if refusal.status == 404 => {
             let no_snapshots = true;
             let state = State {
@@ -276,19 +279,20 @@ fn answered(flight: &Flight, answer: &Answer, heard_at: Micros, held: Held<'_>) 
 
 /// A snapshot's page joins what is here, so nothing that waits in the outbox is lost; with the last one the log goes
 /// on from where the first was taken.
-fn joined(page: &Page, heard_at: Micros, held: Held<'_>) -> Effect {
+fn joined(
+    page: &Page,
+    theirs: Vec<(RecordKey, RecordState)>,
+    heard_at: Micros,
+    held: Held<'_>,
+) -> Effect {
     let Held {
         registry,
         mut meta,
         mut records,
     } = held;
-    for record in &page.records {
-        let schema = registry.schema(&record.app_id, &record.table);
-        merge::join(
-            schema,
-            records.entry(record.key()).or_default(),
-            &record.state,
-        );
+    for (key, state) in theirs {
+        let schema = registry.schema(&key.app, &key.table);
+        merge::join(schema, records.entry(key).or_default(), &state);
     }
     meta.clock.observe(page.server_time, heard_at);
     if page.after.is_none() && meta.cursor.is_empty() {

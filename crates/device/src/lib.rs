@@ -25,4 +25,4 @@ pub use memory::MemoryStorage;
 pub use replica::{DeviceError, Replica, Status, SyncError, Write};
 pub use sqlite::SqliteStorage;
 pub use storage::{Meta, SetAside, Storage, StorageError, Transaction, Waiting, Writes};
-pub use transport::{Answer, Page, PageRecord, Push, Refusal, Transport, TransportError};
+pub use transport::{Answer, Page, Push, Refusal, Transport, TransportError};

@@ -11,8 +11,9 @@ use tokio::sync::Notify;
 use crate::{
     engine::{self, Effect, Event, Held, State},
     env::Env,
+    http::offline,
     storage::{Meta, SetAside, Storage, StorageError, Transaction, Writes},
-    transport::{Page, PageRecord, Transport, TransportError},
+    transport::{Page, Transport, TransportError},
 };
 
 /// A write as a person wants it.
@@ -357,16 +358,17 @@ impl Replica {
     }
 
     async fn join(&self, state: State, page: &Page, heard_at: Micros) -> Result<(), SyncError> {
+        let records = page.read().map_err(|error| offline(&error.to_string()))?;
+        let keys = records.iter().map(|(key, _)| key.clone()).collect();
         let mut tx = self.storage.begin().await?;
         let held = Held {
             registry: &self.registry,
             meta: read_meta(&mut tx).await?,
-            records: tx
-                .states(&page.records.iter().map(PageRecord::key).collect())
-                .await?,
+            records: tx.states(&keys).await?,
         };
         let event = Event::Paged {
             page,
+            records,
             heard_at,
             held,
         };

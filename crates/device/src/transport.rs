@@ -1,9 +1,11 @@
 //! The way to the server and back.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use mana_core::{Adjusted, Change, Micros, RecordKey, RecordState};
+use mana_core::{Adjusted, Change, Map, Micros, RecordKey, RecordState, Stamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 /// The version of the data's shape that this replica writes.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -42,11 +44,11 @@ pub struct Answer {
 }
 
 /// A page of a snapshot.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Page {
-    /// Merged records, tombstones too.
-    pub records: Vec<PageRecord>,
+    /// Merged records, tombstones too, to be read once the next page is asked for.
+    pub records: Box<RawValue>,
     /// Where to go on; none after the last page.
     pub after: Option<String>,
     /// The cursor to read the log on from, once the last page is in.
@@ -55,25 +57,31 @@ pub struct Page {
     pub server_time: Micros,
 }
 
-/// A merged record.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PageRecord {
-    /// Its module.
-    pub app_id: String,
-    /// Its table.
-    pub table: String,
-    /// Its id.
-    pub id: String,
-    /// Values, and the time and author of each.
-    #[serde(flatten)]
-    pub state: RecordState,
-}
-
-impl PageRecord {
-    /// Which record.
-    pub fn key(&self) -> RecordKey {
-        RecordKey::new(&self.app_id, &self.table, &self.id)
+impl Page {
+    /// The records.
+    pub fn read(&self) -> Result<Vec<(RecordKey, RecordState)>, serde_json::Error> {
+        /// One of them. Flat, because serde reads what is nested in this shape far more slowly.
+        #[derive(Deserialize)]
+        struct Record {
+            #[serde(rename = "appId")]
+            app: String,
+            table: String,
+            id: String,
+            data: Map,
+            meta: BTreeMap<String, Stamp>,
+        }
+        let records: Vec<Record> = serde_json::from_str(self.records.get())?;
+        let parts = records.into_iter().map(|record| {
+            let Record {
+                app,
+                table,
+                id,
+                data,
+                meta,
+            } = record;
+            (RecordKey { app, table, id }, RecordState { data, meta })
+        });
+        Ok(parts.collect())
     }
 }
 

@@ -543,7 +543,10 @@ fn asks(device: usize, server: usize, asked: &Asked, heard: &Heard) -> String {
             answer.synced_until,
             answer.adjusted.len()
         ),
-        Ok(Said::Page(page)) => format!("{} records at {}", page.records.len(), page.synced_until),
+        Ok(Said::Page(page)) => {
+            let records = page.read().unwrap_or_default();
+            format!("{} records at {}", records.len(), page.synced_until)
+        }
         Err(error) => error.to_string(),
     };
     format!("device {device} {asked} at server {server} → {said}")

@@ -34,5 +34,6 @@ pub use runs::{
 pub use scope::{Cursor, InvalidCursor, Scope, UserId};
 pub use sqlite::SqliteStore;
 pub use store::{
-    ChangesPage, ChangesQuery, LoggedChange, Push, Pushed, SnapshotPage, SnapshotQuery, Store,
+    ChangesPage, ChangesQuery, LoggedChange, Push, Pushed, RawState, SnapshotPage, SnapshotQuery,
+    Store,
 };

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use mana_core::{Adjusted, Change, Micros, RecordKey, RecordState};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
 use tokio::sync::broadcast;
 
 use crate::{
     Cancelled, Claim, Cursor, DebugRecord, Fence, Lease, Result, RunProgress, RunRequest, Scope,
-    StoreNotice, Take,
+    StoreNotice, Take, row,
 };
 
 /// One client's changes, to be appended together or not at all.
@@ -90,11 +91,28 @@ pub struct SnapshotQuery {
     pub limit: usize,
 }
 
+/// A record's state as the JSON that it is stored as: whoever only passes it on need not read it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RawState {
+    data: Box<RawValue>,
+    meta: Box<RawValue>,
+}
+
+impl RawState {
+    /// The state.
+    pub fn read(&self) -> Result<RecordState> {
+        Ok(RecordState {
+            data: row::read("a record", self.data.get())?,
+            meta: row::read("a record", self.meta.get())?,
+        })
+    }
+}
+
 /// A page of merged records.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct SnapshotPage {
     /// By key, deleted ones too.
-    pub records: Vec<(RecordKey, RecordState)>,
+    pub records: Vec<(RecordKey, RawState)>,
     /// There are records after the last.
     pub has_more: bool,
     /// The end of a log that these records hold everything of. Rows after it may be in them, too.

@@ -1,7 +1,7 @@
 //! The bodies of the sync routes.
 
-use mana_core::{Adjusted, Change, Micros, RecordState};
-use mana_store::{ChangesPage, Cursor};
+use mana_core::{Adjusted, Change, Micros};
+use mana_store::{ChangesPage, Cursor, RawState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ pub struct SnapshotParams {
 }
 
 /// A page of a snapshot.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotAnswer {
     /// Merged records by app, table and id, tombstones too.
@@ -101,7 +101,7 @@ pub struct SnapshotAnswer {
 }
 
 /// A merged record.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotRecord {
     /// The module of the record.
@@ -112,5 +112,5 @@ pub struct SnapshotRecord {
     pub id: String,
     /// Values, and the time and author of each.
     #[serde(flatten)]
-    pub state: RecordState,
+    pub state: RawState,
 }

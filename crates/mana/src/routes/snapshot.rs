@@ -145,7 +145,7 @@ mod schema {
                     app_id: "todo".to_owned(),
                     table: "tasks".to_owned(),
                     id: "t".to_owned(),
-                    state,
+                    state: serde_json::from_value(json!(state)).unwrap(),
                 }],
                 after: None,
                 has_more: false,

@@ -29,18 +29,22 @@ pub(super) async fn changes(
     let user = scope.owner();
     let mut tx = db.read(user).await?;
     // How far the page scans, and what of it is wanted. Rows up to there are final: stamps are given under the log's
-    // lock, and grow; those that are not folded yet come after all that are.
+    // lock, and grow; those that are not folded yet come after all that are. Each part says that it reads in order, and
+    // few: else the planner, whose statistics may be older than this log, reads all of it through another index.
     let select = format!(
         "WITH page AS (SELECT max(created_at) AS last FROM (
              SELECT created_at FROM sync_changes WHERE user_id = $1 AND folded AND created_at > mana_at($2)
-             ORDER BY created_at LIMIT $3) AS scanned)
+             ORDER BY created_at LIMIT (SELECT $3::bigint)) AS scanned)
          SELECT {COLUMNS}, mana_micros(page.last),
-                EXISTS (SELECT FROM sync_changes WHERE user_id = $1 AND folded AND created_at > page.last),
+                (SELECT created_at FROM sync_changes WHERE user_id = $1 AND folded AND created_at > page.last
+                 ORDER BY created_at LIMIT 1) IS NOT NULL,
                 (SELECT floor FROM log_floors WHERE user_id = $1)
-         FROM page LEFT JOIN sync_changes ON user_id = $1 AND folded
-         AND created_at > mana_at($2) AND created_at <= page.last
-         AND ($4::text IS NULL OR app_id = $4) AND (cardinality($5::text[]) = 0 OR table_name = ANY ($5))
-         AND ($6::text IS NULL OR client_id <> $6) ORDER BY created_at"
+         FROM page LEFT JOIN LATERAL (
+             SELECT * FROM sync_changes WHERE user_id = $1 AND folded
+             AND created_at > mana_at($2) AND created_at <= page.last
+             AND ($4::text IS NULL OR app_id = $4) AND (cardinality($5::text[]) = 0 OR table_name = ANY ($5))
+             AND ($6::text IS NULL OR client_id <> $6) ORDER BY created_at LIMIT (SELECT $3::bigint)) AS wanted ON true
+         ORDER BY created_at"
     );
     let mut rows = sqlx::query(AssertSqlSafe(select))
         .bind(user.as_str())
@@ -196,10 +200,12 @@ pub(super) async fn snapshot(
     let cursor = lock::folded_head(&mut tx, user).await?;
     let after = query.after.unwrap_or_else(|| RecordKey::new("", "", ""));
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    // The planner takes a limit that it can't see for a small one, and reads in order. One that it sees and that is
+    // more than its statistics have of this user makes it sort all that is left, for every page.
     let mut rows = sqlx::query(
         "SELECT app_id, table_name, record_id, state FROM records
          WHERE user_id = $1 AND (app_id, table_name, record_id) > ($2, $3, $4) AND ($5::text IS NULL OR app_id = $5)
-         ORDER BY app_id, table_name, record_id LIMIT $6",
+         ORDER BY app_id, table_name, record_id LIMIT (SELECT $6::bigint)",
     )
     .bind(user.as_str())
     .bind(&after.app)
@@ -219,14 +225,14 @@ pub(super) async fn snapshot(
             page.has_more = true;
             break;
         }
-        let state: String = row.try_get(3)?;
+        let state: &str = row.try_get(3)?;
         bytes += state.len();
         let key = RecordKey::new(
             row.try_get::<String, _>(0)?,
             row.try_get::<String, _>(1)?,
             row.try_get::<String, _>(2)?,
         );
-        page.records.push((key, row::state(&state)?));
+        page.records.push((key, row::read("a record", state)?));
     }
     drop(rows);
     tx.commit().await?;

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgRow};
 
 use super::{
     Db, PostgresStore,
-    lock::{LogTx, Tx},
+    lock::{LogTx, Tx, folded_head},
     log::{self, COLUMNS},
     moving, push,
 };
@@ -133,12 +133,7 @@ async fn walk_places(
     sqlx::query("CLOSE ALL").execute(&mut *connection).await?;
     let mut tx = connection.begin().await?;
     in_one_snapshot(&mut tx, user).await?;
-    let head: Option<i64> = sqlx::query_scalar(
-        "SELECT mana_micros(max(created_at)) FROM sync_changes WHERE user_id = $1 AND folded",
-    )
-    .bind(user.as_str())
-    .fetch_one(&mut *tx)
-    .await?;
+    let head = folded_head(&mut tx, user).await?;
     // A statement that declares a cursor takes no bound values.
     let declare = format!(
         "DECLARE walk NO SCROLL CURSOR WITH HOLD FOR
@@ -154,7 +149,7 @@ async fn walk_places(
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
-    Ok(head.map_or(Cursor::BEGINNING, |at| Cursor(Micros(at))))
+    Ok(head)
 }
 
 async fn compact_batch(

@@ -195,7 +195,7 @@ pub(super) async fn snapshot(
         );
         let state: &str = row.try_get(3)?;
         bytes += state.len();
-        records.push((key, row::state(state)?));
+        records.push((key, row::read("a record", state)?));
     }
     Ok(SnapshotPage {
         records,

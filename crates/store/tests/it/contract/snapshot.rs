@@ -29,7 +29,8 @@ pub async fn sync_s7_pages_hold_every_record_once_by_key_tombstones_too(store: A
         assert_eq!(page.cursor, pushed.cursor);
         assert!(page.records.len() <= 2);
         for (key, state) in &page.records {
-            assert_eq!(store.record(&me, key).await.unwrap().as_ref(), Some(state));
+            let state = state.read().unwrap();
+            assert_eq!(store.record(&me, key).await.unwrap().as_ref(), Some(&state));
             assert_eq!(state.is_deleted(), key.id == "b");
         }
         seen.extend(page.records.into_iter().map(|(key, _)| key));
@@ -118,7 +119,7 @@ pub async fn sync_s7_a_snapshot_and_the_log_after_it_make_the_records_while_othe
         let page = store.snapshot(&me, query.clone()).await.unwrap();
         let cursor = *first.get_or_insert(page.cursor);
         query.after = page.records.last().map(|(key, _)| key.clone());
-        device.extend(page.records);
+        device.extend(read(page.records));
         // In the page, before the page, after the page.
         push(
             &*store,

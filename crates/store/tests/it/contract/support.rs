@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use mana_core::{Actor, Change, Defaults, Micros, RecordKey, RecordState, ids};
 use mana_store::{
-    Accounts, ChangesPage, ChangesQuery, Cursor, Ledger, Maintenance, NewUser, Push, Pushed, Scope,
-    SnapshotQuery, Store, Take, UserId,
+    Accounts, ChangesPage, ChangesQuery, Cursor, Ledger, Maintenance, NewUser, Push, Pushed,
+    RawState, Scope, SnapshotQuery, Store, Take, UserId,
 };
 use serde_json::{Value, json};
 
@@ -220,11 +220,16 @@ pub async fn all_records(store: &impl Store, scope: &Scope) -> BTreeMap<RecordKe
             .await
             .expect("the records are readable");
         query.after = page.records.last().map(|(key, _)| key.clone());
-        all.extend(page.records);
+        all.extend(read(page.records));
         if !page.has_more {
             return all;
         }
     }
+}
+
+/// The records of a page.
+pub fn read(records: Vec<(RecordKey, RawState)>) -> impl Iterator<Item = (RecordKey, RecordState)> {
+    (records.into_iter()).map(|(key, state)| (key, state.read().expect("a state is readable")))
 }
 
 /// A small generator with a seed, so that a failure can be repeated.
