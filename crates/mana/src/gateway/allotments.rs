@@ -190,8 +190,9 @@ impl Held {
         let of_late = each(ahead, ahead, |all, _| all / 2);
         let age = now.0 - current.made_at.0;
         let wanted = !covers(current.free, of_late) || age > DRAWN_FOR_US / 2;
-        let more = (ahead != Amount::default() && wanted).then(|| (current.terms.clone(), ahead));
         let idle = !(0..IDLE_FOR_US).contains(&(now.0 - current.drawn_at.0));
+        let more =
+            (wanted && !idle && ahead != Amount::default()).then(|| (current.terms.clone(), ahead));
         self.spent = Amount::default();
         self.peak = current.drawn;
         if idle {
