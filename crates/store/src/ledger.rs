@@ -254,8 +254,8 @@ pub trait Ledger: Send + Sync {
     async fn settle_expired(&self, now: Micros) -> Result<u64>;
 }
 
-/// The quarter of an hour that a moment lies in.
-pub(crate) fn quarter(at: Micros) -> i64 {
+/// When the quarter of an hour began that a moment lies in, in microseconds: the grain of everything in the ledger.
+pub fn quarter(at: Micros) -> i64 {
     at.0.div_euclid(QUARTER) * QUARTER
 }
 

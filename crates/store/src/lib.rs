@@ -22,7 +22,7 @@ pub use accounts::{Accounts, Invitation, NewUser, Role, Session, User};
 pub use error::{Result, StoreError};
 pub use ledger::{
     Amount, CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, Tags,
-    UsageBy, UsageQuery, UsageSum, VirtualKey,
+    UsageBy, UsageQuery, UsageSum, VirtualKey, quarter,
 };
 pub use maintenance::{Compacted, Difference, Imported, LogPage, LogRow, Maintenance, Projected};
 pub use notice::StoreNotice;

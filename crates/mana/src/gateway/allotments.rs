@@ -14,6 +14,7 @@ use std::time::Duration;
 use mana_core::Micros;
 use mana_store::{
     Amount, CallStatus, Ledger, Line, Over, Reservation, Reserved, Settlement, StoreError, Tags,
+    quarter,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -28,8 +29,6 @@ const DRAWN_FOR_US: i64 = 60 * 1_000_000;
 const IDLE_FOR_US: i64 = 10 * 1_000_000;
 /// The part of a budget that may be set aside ahead.
 const PART: u64 = 16;
-/// Sums in the ledger are by the quarter of an hour in which an allotment was made.
-const QUARTER_US: i64 = 15 * 60 * 1_000_000;
 
 /// Who pays for a call, and by what.
 #[derive(Clone)]
@@ -130,7 +129,8 @@ impl Held {
         let current = self.current.as_mut()?;
         let good = current.terms.lines == terms.lines
             && current.terms.longest >= terms.longest
-            && current.made_at.0.div_euclid(QUARTER_US) == now.0.div_euclid(QUARTER_US)
+            // The ledger's sums are by the quarter in which an allotment was made.
+            && quarter(current.made_at) == quarter(now)
             && (0..DRAWN_FOR_US).contains(&(now.0 - current.made_at.0))
             && covers(current.free, amount);
         if !good {
@@ -278,7 +278,7 @@ impl Allotments {
     ) -> Result<Result<Drawn, Over>, StoreError> {
         // As the ledger reads them: calls of one window have the same terms.
         for line in &mut terms.lines {
-            line.since = Micros(line.since.0.div_euclid(QUARTER_US) * QUARTER_US);
+            line.since = Micros(quarter(line.since));
         }
         let payer = terms.lines.last().map(|line| line.account.clone());
         let payer = payer.unwrap_or_default();

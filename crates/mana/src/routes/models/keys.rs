@@ -68,7 +68,6 @@ async fn key_view(app: &App, key: &Key) -> ApiResult<KeyView> {
     let zone = app.auth.accounts.user(&key.user).await?;
     let zone = zone.map_or_else(|| "UTC".to_owned(), |user| user.timezone);
     let since = window_start(clock::now(), &zone, key.settings.window);
-    app.llm.allotments.settle().await?;
     let (used_tokens, micros_usd) = app.ledger.used(&format!("key:{}", key.id), since).await?;
     Ok(KeyView {
         id: key.id.clone(),
@@ -86,6 +85,7 @@ async fn key_view(app: &App, key: &Key) -> ApiResult<KeyView> {
     (status = 403, description = "Not the owner", body = ErrorEnvelope),
 ))]
 async fn keys(State(app): State<Arc<App>>, _: Owner) -> ApiResult<Json<KeyViews>> {
+    app.llm.allotments.settle().await?;
     let mut keys = Vec::new();
     for key in app.llm.keys.all() {
         keys.push(key_view(&app, &key).await?);
@@ -140,6 +140,7 @@ async fn put_key(
     if !app.ledger.update_key(&id, settings).await? {
         return Err(no_key());
     }
+    app.llm.allotments.settle().await?;
     let key = known_key(&app, &id).await?;
     Ok(Json(key_view(&app, &key).await?))
 }
