@@ -47,6 +47,7 @@ pub async fn serve(config: Config) -> Result<()> {
         accounts,
         ledger,
     } = Storage::open(&config, registry.clone()).await?;
+    clock::set_by(&*store).await?;
     // Where this is the only process, whatever is claimed was claimed by one that is gone.
     let freed = if store.is_shared() {
         0
@@ -103,6 +104,7 @@ pub async fn serve(config: Config) -> Result<()> {
     let relaying = tokio::spawn(relay(app.clone()));
     let clearing = tokio::spawn(clear_expired(app.clone()));
     let rereading = tokio::spawn(reread_settings(app.clone()));
+    let following = (store.is_shared()).then(|| tokio::spawn(clock::follow(store.clone())));
     let allotments = app.llm.allotments.clone();
     tokio::spawn(allotments.clone().run());
     let sending = Exporter::take().map(|exporter| tokio::spawn(exporter.run()));
@@ -120,6 +122,9 @@ pub async fn serve(config: Config) -> Result<()> {
     tracing::info!("Mana stops");
     clearing.abort();
     rereading.abort();
+    if let Some(following) = following {
+        following.abort();
+    }
     measuring.abort();
     if let Some(sending) = sending {
         sending.abort();

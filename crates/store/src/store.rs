@@ -195,6 +195,12 @@ pub trait Store: Send + Sync {
     /// Ends a claim and its request with nothing written, because nothing is to be done.
     async fn drop_run(&self, claim: &Claim) -> Result<()>;
 
+    /// The time by the clock that all processes on the database share; none where there is one process, which has its
+    /// machine's.
+    async fn shared_clock(&self) -> Result<Option<Micros>> {
+        Ok(None)
+    }
+
     /// Whether other processes may use the database, too: then claims that are held may be theirs.
     fn is_shared(&self) -> bool {
         false

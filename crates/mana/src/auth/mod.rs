@@ -100,7 +100,7 @@ impl Auth {
 
     /// The claims of a good bearer token: one of ours whose session goes on, or one of the issuer that is configured.
     pub async fn check_token(&self, token: &str) -> ApiResult<Claims> {
-        let Some(claims) = self.tokens.verify(token) else {
+        let Some(claims) = self.tokens.verify(token, clock::now()) else {
             return self.check_foreign(token).await;
         };
         let session = self

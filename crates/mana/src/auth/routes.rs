@@ -196,7 +196,8 @@ async fn refresh(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<R
 #[utoipa::path(post, path = "/auth/logout", tag = "auth", responses((status = 204, description = "Signed out")))]
 async fn log_out(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<Response> {
     let auth = &app.auth;
-    if let Some(claims) = bearer(&headers).and_then(|token| auth.tokens.verify(token)) {
+    if let Some(claims) = bearer(&headers).and_then(|token| auth.tokens.verify(token, clock::now()))
+    {
         auth.end_session(&claims.sid).await?;
     }
     if let Some(secret) = cookie::read(&headers)

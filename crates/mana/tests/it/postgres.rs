@@ -4,7 +4,9 @@ use mana_test_postgres::Cluster;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
+use crate::missions::{mission, now_ms, push_due_mission};
 use crate::support::{Account, Home, Server};
+use crate::upstream::{Upstream, plans, step};
 use crate::ws::Socket;
 
 fn home(url: &str) -> Home {
@@ -74,6 +76,64 @@ async fn losing_the_database_is_a_pause() {
     me.push("todo", "phone", task("during")).await;
     assert_eq!(me.pull("todo", "tasks").await.len(), 2);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn servers_go_by_the_databases_clock_however_wrong_their_own_is() {
+    let cluster = Cluster::shared();
+    let url = cluster.url(&cluster.create());
+    let upstream = Upstream::new().await;
+    upstream
+        .answers("", plans(json!([step("Buy milk", "Why not.")])))
+        .await;
+    let wrong = |millis| {
+        let settings = [
+            ("DATABASE_URL", url.as_str()),
+            ("MANA_CLOCK_SKEW_MS", millis),
+        ];
+        upstream.home(&settings)
+    };
+    // Good for an hour less than an hour: who goes by the wrong clock lets nobody in.
+    let (ahead, behind) = (wrong("3600000"), wrong("-3600000"));
+    let (one, here) = Server::with_owner(&ahead).await;
+    let two = behind.start().await;
+    let there = at(&here, &two);
+    assert!(off_by_ms(&here).await.abs() < 5_000);
+    assert!(off_by_ms(&there).await.abs() < 5_000);
+
+    let soon = mana_core::Micros::from_millis(now_ms() + 1_800_000);
+    push_due_mission(&here, "due", "Milk").await;
+    push_due_mission(&here, "not-yet", "Bread").await;
+    let later = json!([{ "table": "aiMissions", "id": "not-yet", "op": "update",
+        "fields": { "nextRunAt": { "value": soon, "updatedAt": mana_core::Micros::from_millis(now_ms()) } } }]);
+    here.push("ai", "laptop", later).await;
+    two.tick(&ahead.service_key()).await;
+    one.tick(&ahead.service_key()).await;
+    assert_eq!(
+        mission(&there, "due").await.0.len(),
+        1,
+        "an hour late by the one's clock"
+    );
+    assert_eq!(
+        mission(&there, "not-yet").await.0.len(),
+        0,
+        "due by the other's clock"
+    );
+    one.stop().await;
+    two.stop().await;
+
+    // One alone has nothing but its machine's.
+    let alone = Home::new(&[("MANA_CLOCK_SKEW_MS", "3600000")]);
+    let (server, me) = Server::with_owner(&alone).await;
+    assert!(off_by_ms(&me).await > 3_500_000);
+    server.stop().await;
+}
+
+/// How far ahead a server's time is.
+async fn off_by_ms(account: &Account) -> i64 {
+    let (_, body) = account.get("/sync/todo/pull?collection=tasks").await;
+    let time: mana_core::Micros = serde_json::from_value(body["serverTime"].clone()).unwrap();
+    time.millis() - now_ms()
 }
 
 #[tokio::test]

@@ -221,6 +221,12 @@ impl Store for PostgresStore {
         runs::drop_run(&self.db, claim).await
     }
 
+    async fn shared_clock(&self) -> Result<Option<Micros>> {
+        let micros = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let now: i64 = sqlx::query_scalar(micros).fetch_one(&self.db.pool).await?;
+        Ok(Some(Micros(now)))
+    }
+
     fn is_shared(&self) -> bool {
         true
     }
