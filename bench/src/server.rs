@@ -118,6 +118,16 @@ impl Home {
         self.database.as_ref().map(|(_, name)| name.as_str())
     }
 
+    /// What a Postgres server does within minutes after much was written, done at once: its autovacuum's work, and a
+    /// checkpoint, which else comes at some moment of whatever is measured next.
+    pub fn settle(&self) {
+        if let Some((cluster, name)) = &self.database {
+            for sql in ["VACUUM (ANALYZE)", "CHECKPOINT"] {
+                block_in_place(|| cluster.sql(name, sql));
+            }
+        }
+    }
+
     /// The SQLite file.
     pub fn file(&self) -> PathBuf {
         self.dir.path().join("data/mana.db")

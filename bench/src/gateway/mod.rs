@@ -49,7 +49,7 @@ struct Systems {
     mana: Mana,
     crabllm: Option<Program>,
     litellm: Option<Program>,
-    /// Direct first, then Mana, then the others.
+    /// Direct first, then Mana, then the others, a bare relay last.
     targets: Vec<Target>,
     /// Calls that Mana was asked for.
     sent: usize,
@@ -122,6 +122,7 @@ async fn start(report: &mut Report, binary: &Path, on: On, plan: &Plan) -> Resul
             "run `python3 -m venv ~/litellm && ~/litellm/bin/pip install 'litellm[proxy]'`, and have ~/litellm/bin in PATH",
         ),
     };
+    targets.push(systems::relay(&upstream)?);
     Ok(Systems {
         upstream,
         mana,

@@ -1,11 +1,11 @@
 //! The gateways that are compared, each a process of its own on this machine with the same upstream.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -111,6 +111,36 @@ pub fn upstream() -> Result<Program> {
 /// The upstream without anything before it.
 pub fn direct(upstream: &Program) -> Target {
     Target::new("direct", upstream.address, "none", MODEL)
+}
+
+/// The upstream behind a relay that passes on bytes and reads none of them, two threads a connection: what anything
+/// in between costs on this machine, however little it does.
+pub fn relay(upstream: &Program) -> Result<Target> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let (address, to) = (listener.local_addr()?, upstream.address);
+    thread::spawn(move || {
+        while let Ok((client, _)) = listener.accept() {
+            // A call that can't go on fails at the client, which counts it.
+            let _ = TcpStream::connect(to).and_then(|server| {
+                pass_on(client.try_clone()?, server.try_clone()?)?;
+                pass_on(server, client)
+            });
+        }
+    });
+    Ok(Target::new("a bare relay", address, "none", MODEL))
+}
+
+/// Passes on bytes until either end closes.
+fn pass_on(mut from: TcpStream, mut to: TcpStream) -> std::io::Result<()> {
+    to.set_nodelay(true)?;
+    thread::spawn(move || {
+        let mut bytes = [0; 16 << 10];
+        while let Ok(read @ 1..) = from.read(&mut bytes)
+            && to.write_all(&bytes[..read]).is_ok()
+        {}
+        let _ = to.shutdown(Shutdown::Both);
+    });
+    Ok(())
 }
 
 /// crabllm, its usage and budgets on, in memory, as it comes. None where it is not installed.

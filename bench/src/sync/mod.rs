@@ -40,7 +40,7 @@ pub async fn run(binary: &Path, on: On, rows: usize, sockets: usize) -> Result<R
         writers.push(Writer::new(&server, &format!("writer{n}")).await?);
     }
     grow(&mut report, &home, &server, &ceiling, &mut writers, rows).await?;
-    device(&mut report, &server).await?;
+    device(&mut report, &home, &server).await?;
     drop((server, home, beside, ceiling, writers));
 
     sockets::measure(&mut report, binary, on, sockets).await?;
@@ -77,6 +77,7 @@ async fn grow(
         }
         let rate = ingest::run(server, writers, size - there, ingest::BATCH).await?;
         there = size;
+        home.settle();
         let mut live = live::run([server; 2], &person, WRITES_AT_SIZE).await?;
         let ready = replica::in_memory(server, &person).await?;
         #[allow(clippy::cast_precision_loss)]
@@ -92,6 +93,7 @@ async fn grow(
     }
 
     let rate = ingest::run(server, writers, 40_000, ingest::BATCH).await?;
+    home.settle();
     let again = ceiling.rows_per_second(CLIENTS, 40_000).await?;
     let best = alone.max(together).max(again);
     let beside = format!(
@@ -167,9 +169,10 @@ async fn grow(
 }
 
 /// A new device of somebody with many records.
-async fn device(report: &mut Report, server: &Server) -> Result<()> {
+async fn device(report: &mut Report, home: &Home, server: &Server) -> Result<()> {
     let mut writer = Writer::new(server, "reader").await?;
     writer.write(&server.base, RECORDS, 500).await?;
+    home.settle();
     let memory = replica::in_memory(server, &writer.person).await?;
     let file = replica::in_a_file(server, &writer.person).await?;
     let beside = |kept: &str| format!("{} records, {kept}", number(memory.records));

@@ -148,10 +148,23 @@ impl fmt::Display for Micros {
         let time = at.rem_euclid(DAY);
         let (micros, seconds) = (time % 1_000_000, time / 1_000_000);
         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
-        )
+        if !(0..=9999).contains(&year) {
+            return write!(
+                f,
+                "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
+            );
+        }
+        // Each push writes hundreds of these, which the formatter's padding takes several times as long for.
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let numbers = [year, month, day, hour, minute, second, micros];
+        let places = [0..4, 5..7, 8..10, 11..13, 14..16, 17..19, 20..26];
+        for (mut number, places) in numbers.into_iter().zip(places) {
+            for digit in text[places].iter_mut().rev() {
+                *digit += (number % 10) as u8;
+                number /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -1,5 +1,7 @@
 //! A change as a row of the log, and what else is kept as JSON text. The same for every backend.
 
+use std::collections::BTreeMap;
+
 use mana_core::{Adjusted, Change, Map, Micros, Op, RecordState, change::FieldWrite};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -36,19 +38,15 @@ impl ChangeRow {
     /// The row of a normalised change.
     pub fn new(change: &Change, client_id: &str, created_at: Micros) -> Result<Self> {
         let writes = change.writes();
-        let stamps = writes
+        let stamps: BTreeMap<&str, Micros> =
+            writes.iter().map(|write| (write.field, write.at)).collect();
+        let values: BTreeMap<&str, &Value> = writes
             .iter()
-            .map(|write| (write.field.to_owned(), write.at.to_string().into()))
+            .map(|write| (write.field, &*write.value))
             .collect();
         let data = match change.op {
             Op::Delete => None,
-            _ => {
-                let values: Map = writes
-                    .into_iter()
-                    .map(|write| (write.field.to_owned(), write.value.into_owned()))
-                    .collect();
-                Some(Value::Object(values).to_string())
-            }
+            _ => Some(json("a change", &values)?),
         };
         let named =
             |what: &str| StoreError::Invalid(format!("a change to be stored has no {what}"));
@@ -60,7 +58,7 @@ impl ChangeRow {
             record_id: change.id.clone(),
             op: op_name(change.op).to_owned(),
             data,
-            field_timestamps: Value::Object(stamps).to_string(),
+            field_timestamps: json("a change", &stamps)?,
             actor: json(
                 "an actor",
                 change.actor.as_ref().ok_or_else(|| named("actor"))?,
@@ -90,8 +88,7 @@ impl ChangeRow {
             .data
             .as_deref()
             .map_or(Ok(Map::new()), |text| read("a change", text))?;
-        let stamps: std::collections::BTreeMap<String, Micros> =
-            read("a change", &self.field_timestamps)?;
+        let stamps: BTreeMap<String, Micros> = read("a change", &self.field_timestamps)?;
         let op = match self.op.as_str() {
             "insert" => Op::Insert,
             "update" => Op::Update,

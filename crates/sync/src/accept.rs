@@ -249,7 +249,10 @@ fn read(
         ));
     }
     change.check_lists(registry.schema(&app_id, &change.table))?;
-    let event_id = change.derived_event_id(&push.client_id);
+    let event_id = match change.event_id.take() {
+        Some(id) => id,
+        None => change.derived_event_id(&push.client_id),
+    };
     change
         .schema_version
         .get_or_insert(push.schema_version.unwrap_or(SCHEMA_VERSION));

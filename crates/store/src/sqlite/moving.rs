@@ -49,6 +49,9 @@ pub(super) async fn export(
     Ok(page)
 }
 
+/// Rows that an import stores at once.
+const BATCH: usize = 500;
+
 pub(super) async fn import(
     store: &SqliteStore,
     account: User,
@@ -69,7 +72,7 @@ pub(super) async fn import(
         )?;
         bytes += row.size();
         batch.push((next, row));
-        if batch.len() >= push::CHUNK || bytes > log::PAGE_BYTES {
+        if batch.len() >= BATCH || bytes > log::PAGE_BYTES {
             end = take(
                 store,
                 &mut tx,
@@ -118,13 +121,13 @@ async fn take(
         changes.push(next.logged.change);
     }
     let end = Cursor(at);
-    push::insert_rows(tx, user, &rows).await?;
+    push::insert_rows(tx, user, rows).await?;
     let keys = changes.iter().map(fold::key_of).collect();
     let states = push::states(tx, user, &keys).await?;
     let folded = fold::replay(&store.registry, &states, &changes);
     push::write_records(tx, user, end, &folded.records).await?;
     push::write_schedule(tx, user, &folded).await?;
-    imported.stored += rows.len() as u64;
-    imported.present += (sent - rows.len()) as u64;
+    imported.stored += changes.len() as u64;
+    imported.present += (sent - changes.len()) as u64;
     Ok(end)
 }

@@ -13,8 +13,11 @@ use crate::{
     row,
 };
 
-/// Rows in one statement: well below SQLite's limit on bound values.
-pub(super) const CHUNK: usize = 500;
+/// How many of so many rows the next statement takes: a power of two, so that a few statements that are prepared once
+/// do for any number. To prepare one of a hundred rows takes as long as to write thirty.
+fn share(rows: usize) -> usize {
+    1 << rows.clamp(1, 64).ilog2()
+}
 
 pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Result<Pushed> {
     let user = scope.owner();
@@ -156,43 +159,41 @@ async fn append(
     folded: &Folded,
 ) -> Result<Cursor> {
     let (rows, end) = fold::log_rows(plan, folded, client, now, end)?;
-    insert_rows(tx, user, &rows).await?;
+    insert_rows(tx, user, rows).await?;
     Ok(end)
 }
 
 pub(super) async fn insert_rows(
     tx: &mut SqliteConnection,
     user: &UserId,
-    rows: &[fold::LogRow],
+    rows: Vec<fold::LogRow>,
 ) -> Result<()> {
-    for rows in rows.chunks(CHUNK) {
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
+        let some = share(rows.len());
         let mut insert = QueryBuilder::new(
             "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
              field_timestamps, actor, client_id, schema_version, at, extra, adjusted) ",
         );
-        insert.push_values(rows, |mut values, (row, adjusted)| {
+        insert.push_values(rows.by_ref().take(some), |mut values, (row, adjusted)| {
             values
                 .push_bind(user.as_str())
                 .push_bind(row.created_at)
-                .push_bind(&row.event_id)
-                .push_bind(&row.app_id)
-                .push_bind(&row.table_name)
-                .push_bind(&row.record_id)
-                .push_bind(&row.op)
-                .push_bind(&row.data)
-                .push_bind(&row.field_timestamps)
-                .push_bind(&row.actor)
-                .push_bind(&row.client_id)
+                .push_bind(row.event_id)
+                .push_bind(row.app_id)
+                .push_bind(row.table_name)
+                .push_bind(row.record_id)
+                .push_bind(row.op)
+                .push_bind(row.data)
+                .push_bind(row.field_timestamps)
+                .push_bind(row.actor)
+                .push_bind(row.client_id)
                 .push_bind(row.schema_version)
                 .push_bind(row.at)
-                .push_bind(&row.extra)
+                .push_bind(row.extra)
                 .push_bind(adjusted);
         });
-        insert
-            .build()
-            .persistent(rows.len() == 1)
-            .execute(&mut *tx)
-            .await?;
+        insert.build().execute(&mut *tx).await?;
     }
     Ok(())
 }
@@ -203,15 +204,18 @@ pub(super) async fn write_records(
     cursor: Cursor,
     records: &[(RecordKey, RecordState)],
 ) -> Result<()> {
-    for records in records.chunks(CHUNK) {
-        let states = records
+    let mut records = records;
+    while !records.is_empty() {
+        let some;
+        (some, records) = records.split_at(share(records.len()));
+        let states = some
             .iter()
             .map(|(key, state)| Ok((key, row::json("a record", state)?)))
             .collect::<Result<Vec<_>>>()?;
         let mut insert = QueryBuilder::new(
             "INSERT INTO records (user_id, app_id, table_name, record_id, state, updated_at) ",
         );
-        insert.push_values(&states, |mut values, (key, state)| {
+        insert.push_values(states, |mut values, (key, state)| {
             values
                 .push_bind(user.as_str())
                 .push_bind(&key.app)
@@ -224,11 +228,7 @@ pub(super) async fn write_records(
             " ON CONFLICT (user_id, app_id, table_name, record_id)
              DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at",
         );
-        insert
-            .build()
-            .persistent(records.len() == 1)
-            .execute(&mut *tx)
-            .await?;
+        insert.build().execute(&mut *tx).await?;
     }
     Ok(())
 }
@@ -261,11 +261,13 @@ pub(super) async fn write_schedule(
         .iter()
         .filter_map(|(_, row)| row.as_ref())
         .collect();
-    for due in due.chunks(CHUNK) {
+    let mut due = due.into_iter();
+    while due.len() > 0 {
+        let some = share(due.len());
         let mut insert = QueryBuilder::new(
             "INSERT INTO mission_schedule (user_id, mission_id, next_run_at, slot) ",
         );
-        insert.push_values(due, |mut values, row| {
+        insert.push_values(due.by_ref().take(some), |mut values, row| {
             values
                 .push_bind(user.as_str())
                 .push_bind(&row.mission_id)
@@ -276,11 +278,7 @@ pub(super) async fn write_schedule(
             " ON CONFLICT (user_id, mission_id)
              DO UPDATE SET next_run_at = excluded.next_run_at, slot = excluded.slot",
         );
-        insert
-            .build()
-            .persistent(due.len() == 1)
-            .execute(&mut *tx)
-            .await?;
+        insert.build().execute(&mut *tx).await?;
     }
     Ok(())
 }
