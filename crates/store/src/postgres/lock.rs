@@ -57,8 +57,8 @@ impl Gate {
 }
 
 impl Db {
-    /// A transaction that reaches this user's rows and nobody else's.
-    async fn begin(&self, user: &UserId) -> Result<Tx> {
+    /// A transaction that reaches this user's rows and nobody else's. `and` is SQL that goes along with the BEGIN.
+    async fn begin(&self, user: &UserId, and: &str) -> Result<Tx> {
         // An empty setting is what a transaction has that never set it.
         if user.0.is_empty() || user.0.contains('\0') {
             return Err(StoreError::NoSuchUser);
@@ -70,7 +70,7 @@ impl Db {
         // there and back less in every transaction.
         let hex = row::hex(user.as_str().as_bytes());
         let begin = AssertSqlSafe(format!(
-            "BEGIN; SELECT set_config('app.current_user_id', convert_from(decode('{hex}', 'hex'), 'UTF8'), true)"
+            "BEGIN; SELECT set_config('app.current_user_id', convert_from(decode('{hex}', 'hex'), 'UTF8'), true){and}"
         ))
         .into_sql_str();
         loop {
@@ -89,30 +89,31 @@ impl Db {
     /// To read a log and its projections. Rows that came by SQL are folded first; where the log's lock is held for
     /// long they are left for later, and what is read is exact up to them.
     pub async fn read(self: &Arc<Self>, user: &UserId) -> Result<Tx> {
-        let (tx, pending) = self.read_as_is(user).await?;
-        if !pending {
-            return Ok(tx);
-        }
-        tx.rollback().await?;
-        match pending::fold(self, user).await {
-            Ok(()) | Err(StoreError::Busy) => Ok(self.read_as_is(user).await?.0),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// To reach what is this user's beside the log.
-    pub async fn beside(&self, user: &UserId) -> Result<Tx> {
-        Ok(self.read_as_is(user).await?.0)
-    }
-
-    async fn read_as_is(&self, user: &UserId) -> Result<(Tx, bool)> {
-        let mut tx = self.begin(user).await?;
+        let mut tx = self.beside(user).await?;
         let pending: bool =
             sqlx::query_scalar("SELECT EXISTS (SELECT FROM pending_folds WHERE user_id = $1)")
                 .bind(user.as_str())
                 .fetch_one(&mut *tx)
                 .await?;
-        Ok((tx, pending))
+        if !pending {
+            return Ok(tx);
+        }
+        tx.rollback().await?;
+        self.fold_if_free(user).await?;
+        self.beside(user).await
+    }
+
+    /// Folds what came by SQL, unless the log's lock is held for long.
+    pub async fn fold_if_free(self: &Arc<Self>, user: &UserId) -> Result<()> {
+        match pending::fold(self, user).await {
+            Err(StoreError::Busy) => Ok(()),
+            folded => folded,
+        }
+    }
+
+    /// To reach what is this user's beside the log.
+    pub async fn beside(&self, user: &UserId) -> Result<Tx> {
+        self.begin(user, "").await
     }
 
     /// To write a log, alone, with everything folded that came by SQL before.
@@ -129,28 +130,17 @@ impl Db {
         let turn = timeout_at(until, turn)
             .await
             .map_err(|_| StoreError::Busy)?;
-        let mut tx = self.begin(user).await?;
-        let free: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(mana_log_key($1))")
-            .bind(user.as_str())
-            .fetch_one(&mut *tx)
-            .await?;
-        if !free {
+        let mut tx = self.begin(user, TRY_LOCK).await?;
+        let mut end = end(&mut tx, user).await?;
+        if !end.locked {
             tx.rollback().await?;
             tx = self.wait_for(user, until).await?;
+            end = self::end(&mut tx, user).await?;
         }
-        // A statement of its own: it sees what was committed before the lock was free.
-        let (head, pending): (Option<i64>, bool) = sqlx::query_as(
-            "SELECT (SELECT mana_micros(created_at) FROM sync_changes WHERE user_id = $1
-                     ORDER BY created_at DESC LIMIT 1),
-                    EXISTS (SELECT FROM pending_folds WHERE user_id = $1)",
-        )
-        .bind(user.as_str())
-        .fetch_one(&mut *tx)
-        .await?;
         Ok(LogTx {
             tx,
-            head: cursor(head),
-            pending,
+            head: cursor(end.head),
+            pending: end.pending,
             _turn: turn,
         })
     }
@@ -159,7 +149,7 @@ impl Db {
         let _waiting = timeout_at(until, self.gate.waiting.acquire())
             .await
             .map_err(|_| StoreError::Busy)?;
-        let mut tx = self.begin(user).await?;
+        let mut tx = self.beside(user).await?;
         let left = until.saturating_duration_since(Instant::now());
         // Zero would be: without end.
         let left = left.max(Duration::from_millis(1)).as_millis();
@@ -173,6 +163,34 @@ impl Db {
             .await?;
         Ok(tx)
     }
+}
+
+/// Takes the log's lock if it is free, and keeps in a setting of the transaction whether it was: the next statement
+/// reads it, and nobody waits for an answer in between.
+const TRY_LOCK: &str = "; SELECT set_config('app.log_locked', \
+    pg_try_advisory_xact_lock(mana_log_key(current_setting('app.current_user_id')))::text, true)";
+
+#[derive(sqlx::FromRow)]
+struct End {
+    /// The last stamp.
+    head: Option<i64>,
+    /// There are rows that came by SQL and are not folded yet.
+    pending: bool,
+    /// [`TRY_LOCK`] got the lock.
+    locked: bool,
+}
+
+/// How a log ends. A statement after the one that took the lock: it sees what was committed before the lock was free.
+async fn end(connection: &mut PgConnection, user: &UserId) -> Result<End> {
+    Ok(sqlx::query_as(
+        "SELECT (SELECT mana_micros(created_at) FROM sync_changes WHERE user_id = $1
+                 ORDER BY created_at DESC LIMIT 1) AS head,
+                EXISTS (SELECT FROM pending_folds WHERE user_id = $1) AS pending,
+                coalesce(current_setting('app.log_locked', true), '') = 'true' AS locked",
+    )
+    .bind(user.as_str())
+    .fetch_one(connection)
+    .await?)
 }
 
 /// The last stamp of the log, of those rows that are handed out; the beginning if there is none.

@@ -26,19 +26,32 @@ pub(super) async fn changes(
     scope: &Scope,
     query: ChangesQuery,
 ) -> Result<ChangesPage> {
+    let (page, pending) = page(db, scope, &query).await?;
+    if !pending {
+        return Ok(page);
+    }
+    db.fold_if_free(scope.owner()).await?;
+    Ok(self::page(db, scope, &query).await?.0)
+}
+
+/// A page, and whether rows that came by SQL wait to be folded: asked in the same statement, because every page would
+/// wait for the answer to another one.
+async fn page(db: &Arc<Db>, scope: &Scope, query: &ChangesQuery) -> Result<(ChangesPage, bool)> {
     let user = scope.owner();
-    let mut tx = db.read(user).await?;
+    let mut tx = db.beside(user).await?;
     // How far the page scans, and what of it is wanted. Rows up to there are final: stamps are given under the log's
     // lock, and grow; those that are not folded yet come after all that are. Each part says that it reads in order, and
     // few: else the planner, whose statistics may be older than this log, reads all of it through another index.
     let select = format!(
-        "WITH page AS (SELECT max(created_at) AS last FROM (
+        "WITH scanned AS (SELECT max(created_at) AS last FROM (
              SELECT created_at FROM sync_changes WHERE user_id = $1 AND folded AND created_at > mana_at($2)
-             ORDER BY created_at LIMIT (SELECT $3::bigint)) AS scanned)
-         SELECT {COLUMNS}, mana_micros(page.last),
-                (SELECT created_at FROM sync_changes WHERE user_id = $1 AND folded AND created_at > page.last
-                 ORDER BY created_at LIMIT 1) IS NOT NULL,
-                (SELECT floor FROM log_floors WHERE user_id = $1)
+             ORDER BY created_at LIMIT (SELECT $3::bigint)) AS first),
+         page AS MATERIALIZED (SELECT last,
+             (SELECT created_at FROM sync_changes WHERE user_id = $1 AND folded AND created_at > last
+              ORDER BY created_at LIMIT 1) IS NOT NULL AS more FROM scanned)
+         SELECT {COLUMNS}, mana_micros(page.last), page.more,
+                (SELECT floor FROM log_floors WHERE user_id = $1),
+                EXISTS (SELECT FROM pending_folds WHERE user_id = $1)
          FROM page LEFT JOIN LATERAL (
              SELECT * FROM sync_changes WHERE user_id = $1 AND folded
              AND created_at > mana_at($2) AND created_at <= page.last
@@ -59,8 +72,9 @@ pub(super) async fn changes(
         cursor: query.since,
         has_more: false,
     };
-    let mut bytes = 0;
+    let (mut bytes, mut pending) = (0, false);
     while let Some(row) = rows.try_next().await? {
+        pending = row.try_get(END + 3)?;
         let floor: Option<i64> = row.try_get(END + 2)?;
         if query.since > Cursor::BEGINNING && floor.is_some_and(|floor| query.since.0.0 < floor) {
             return Err(StoreError::ResyncRequired);
@@ -85,7 +99,7 @@ pub(super) async fn changes(
     drop(rows);
     // Nothing was written: it is rolled back when the connection is taken back, and nobody waits for that.
     drop(tx);
-    Ok(page)
+    Ok((page, pending))
 }
 
 pub(super) fn change_row(row: &PgRow) -> Result<ChangeRow> {
