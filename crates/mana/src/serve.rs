@@ -104,7 +104,9 @@ pub async fn serve(config: Config) -> Result<()> {
     let relaying = tokio::spawn(relay(app.clone()));
     let clearing = tokio::spawn(clear_expired(app.clone()));
     let rereading = tokio::spawn(reread_settings(app.clone()));
-    let following = (store.is_shared()).then(|| tokio::spawn(clock::follow(store.clone())));
+    let following = store
+        .is_shared()
+        .then(|| tokio::spawn(clock::follow(store.clone())));
     let allotments = app.llm.allotments.clone();
     tokio::spawn(allotments.clone().run());
     let sending = Exporter::take().map(|exporter| tokio::spawn(exporter.run()));
