@@ -1,12 +1,13 @@
 //! Transactions in a user's name, and the lock under which a log is written.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, SqlSafeStr as _, Transaction};
+use mana_core::{Adjusted, RecordKey, RecordState};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _, SqlSafeStr as _, Transaction};
 use tokio::{
     sync::{Mutex as Turn, OwnedMutexGuard, Semaphore},
     time::{Instant, timeout_at},
@@ -25,6 +26,24 @@ pub(super) struct LogTx {
     /// Rows up to there may have come by SQL and are not in the projections yet.
     pub pending: bool,
     _turn: OwnedMutexGuard<()>,
+}
+
+/// What is looked for in a log that is about to be written.
+#[derive(Default)]
+pub(super) struct Wanted<'w> {
+    /// Changes, by event id.
+    pub events: Vec<&'w str>,
+    /// Records.
+    pub keys: BTreeSet<RecordKey>,
+}
+
+/// What is there of it.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The changes that the log has, by event id, with the stamps that were set back.
+    pub stored: HashMap<String, Vec<Adjusted>>,
+    /// The records as they are.
+    pub states: HashMap<RecordKey, RecordState>,
 }
 
 /// Keeps those who wait for a log from taking up the pool: of each log one waits in the database, and of all
@@ -57,8 +76,8 @@ impl Gate {
 }
 
 impl Db {
-    /// A transaction that reaches this user's rows and nobody else's. `and` is SQL that goes along with the BEGIN.
-    async fn begin(&self, user: &UserId, and: &str) -> Result<Tx> {
+    /// A transaction that begins with one of the two statements that every connection has prepared.
+    async fn begin(&self, user: &UserId, prepared: &str) -> Result<Tx> {
         // An empty setting is what a transaction has that never set it.
         if user.0.is_empty() || user.0.contains('\0') {
             return Err(StoreError::NoSuchUser);
@@ -69,10 +88,8 @@ impl Db {
         // Hexadecimal: whatever an id is made of, it is a value, and no SQL. Together with BEGIN, because it is a way
         // there and back less in every transaction.
         let hex = row::hex(user.as_str().as_bytes());
-        let begin = AssertSqlSafe(format!(
-            "BEGIN; SELECT set_config('app.current_user_id', convert_from(decode('{hex}', 'hex'), 'UTF8'), true){and}"
-        ))
-        .into_sql_str();
+        let begin = format!("BEGIN; EXECUTE {prepared}('\\x{hex}')");
+        let begin = AssertSqlSafe(begin).into_sql_str();
         loop {
             match self
                 .pool
@@ -113,36 +130,45 @@ impl Db {
 
     /// To reach what is this user's beside the log.
     pub async fn beside(&self, user: &UserId) -> Result<Tx> {
-        self.begin(user, "").await
+        self.begin(user, "mana_as").await
     }
 
-    /// To write a log, alone, with everything folded that came by SQL before.
-    pub async fn write(self: &Arc<Self>, user: &UserId) -> Result<LogTx> {
-        let mut log = self.lock(user).await?;
-        pending::fold_in(self, &mut log, user).await?;
-        Ok(log)
+    /// To write a log, alone, with everything folded that came by SQL before; and what is there already of what is to
+    /// be written.
+    pub async fn write(
+        self: &Arc<Self>,
+        user: &UserId,
+        wanted: &Wanted<'_>,
+    ) -> Result<(LogTx, Found)> {
+        let (mut log, mut found) = self.lock(user, wanted).await?;
+        if log.pending {
+            pending::fold_in(self, &mut log, user).await?;
+            found = self::found(&mut log.tx, user, wanted).await?;
+        }
+        Ok((log, found))
     }
 
-    /// To write a log, alone.
-    pub async fn lock(&self, user: &UserId) -> Result<LogTx> {
+    /// To write a log, alone; and what is there of it without the rows that came by SQL.
+    pub async fn lock(&self, user: &UserId, wanted: &Wanted<'_>) -> Result<(LogTx, Found)> {
         let until = Instant::now() + self.wait;
         let turn = self.gate.turn(user).lock_owned();
         let turn = timeout_at(until, turn)
             .await
             .map_err(|_| StoreError::Busy)?;
-        let mut tx = self.begin(user, TRY_LOCK).await?;
-        let mut end = end(&mut tx, user).await?;
+        let mut tx = self.begin(user, "mana_as_writer").await?;
+        let (mut end, mut found) = look(&mut tx, user, wanted).await?;
         if !end.locked {
             tx.rollback().await?;
             tx = self.wait_for(user, until).await?;
-            end = self::end(&mut tx, user).await?;
+            (end, found) = look(&mut tx, user, wanted).await?;
         }
-        Ok(LogTx {
+        let log = LogTx {
             tx,
             head: cursor(end.head),
             pending: end.pending,
             _turn: turn,
-        })
+        };
+        Ok((log, found))
     }
 
     async fn wait_for(&self, user: &UserId, until: Instant) -> Result<Tx> {
@@ -165,32 +191,99 @@ impl Db {
     }
 }
 
-/// Takes the log's lock if it is free, and keeps in a setting of the transaction whether it was: the next statement
-/// reads it, and nobody waits for an answer in between.
-const TRY_LOCK: &str = "; SELECT set_config('app.log_locked', \
-    pg_try_advisory_xact_lock(mana_log_key(current_setting('app.current_user_id')))::text, true)";
+/// How a transaction begins, prepared: planned each time it would be most of what a small read costs.
+///
+/// `mana_as` reaches a user's rows and nobody else's. `mana_as_writer` takes the log's lock as well, if it is free, and
+/// keeps in a setting of the transaction whether it was: the next statement reads it, and nobody waits for an answer in
+/// between.
+pub(super) const PREPARE: &str = "
+    PREPARE mana_as (bytea) AS
+        SELECT set_config('app.current_user_id', convert_from($1, 'UTF8'), true);
+    PREPARE mana_as_writer (bytea) AS
+        SELECT set_config('app.current_user_id', convert_from($1, 'UTF8'), true),
+               set_config('app.log_locked',
+                          pg_try_advisory_xact_lock(mana_log_key(convert_from($1, 'UTF8')))::text, true)";
 
-#[derive(sqlx::FromRow)]
+/// How a log ends.
+#[derive(Default)]
 struct End {
     /// The last stamp.
     head: Option<i64>,
     /// There are rows that came by SQL and are not folded yet.
     pending: bool,
-    /// [`TRY_LOCK`] got the lock.
+    /// `mana_as_writer` got the lock.
     locked: bool,
 }
 
-/// How a log ends. A statement after the one that took the lock: it sees what was committed before the lock was free.
-async fn end(connection: &mut PgConnection, user: &UserId) -> Result<End> {
-    Ok(sqlx::query_as(
+/// How a log ends, and what it has of what is wanted. A statement after the one that took the lock: it sees what was
+/// committed before the lock was free. And one, because each is a way there and back while others wait.
+async fn look(
+    connection: &mut PgConnection,
+    user: &UserId,
+    wanted: &Wanted<'_>,
+) -> Result<(End, Found)> {
+    let [mut apps, mut tables, mut ids] = [const { Vec::<&str>::new() }; 3];
+    for key in &wanted.keys {
+        apps.push(&key.app);
+        tables.push(&key.table);
+        ids.push(&key.id);
+    }
+    // One look into the index for each, whatever the planner believes of a log that has just grown: `= ANY` and a
+    // join both end in reading all of it.
+    let rows = sqlx::query(
         "SELECT (SELECT mana_micros(created_at) FROM sync_changes WHERE user_id = $1
-                 ORDER BY created_at DESC LIMIT 1) AS head,
-                EXISTS (SELECT FROM pending_folds WHERE user_id = $1) AS pending,
-                coalesce(current_setting('app.log_locked', true), '') = 'true' AS locked",
+                 ORDER BY created_at DESC LIMIT 1),
+                EXISTS (SELECT FROM pending_folds WHERE user_id = $1),
+                coalesce(current_setting('app.log_locked', true), '') = 'true',
+                NULL, NULL, NULL, NULL, NULL, NULL
+         UNION ALL
+         SELECT NULL, NULL, NULL, c.event_id, c.adjusted, NULL, NULL, NULL, NULL
+         FROM unnest($2::text[]) AS k (id) CROSS JOIN LATERAL (
+             SELECT event_id, adjusted FROM sync_changes WHERE user_id = $1 AND event_id = k.id LIMIT 1) AS c
+         UNION ALL
+         SELECT NULL, NULL, NULL, NULL, NULL, k.app, k.tbl, k.id, r.state
+         FROM unnest($3::text[], $4::text[], $5::text[]) AS k (app, tbl, id) CROSS JOIN LATERAL (
+             SELECT state FROM records
+             WHERE user_id = $1 AND app_id = k.app AND table_name = k.tbl AND record_id = k.id LIMIT 1) AS r",
     )
     .bind(user.as_str())
-    .fetch_one(connection)
-    .await?)
+    .bind(&wanted.events)
+    .bind(&apps)
+    .bind(&tables)
+    .bind(&ids)
+    .fetch_all(connection)
+    .await?;
+    let (mut end, mut found) = (End::default(), Found::default());
+    for row in rows {
+        if let Some(locked) = row.try_get(2)? {
+            end = End {
+                head: row.try_get(0)?,
+                pending: row.try_get(1)?,
+                locked,
+            };
+        } else if let Some(event) = row.try_get(3)? {
+            let adjusted: Option<&str> = row.try_get(4)?;
+            let adjusted = adjusted.map_or(Ok(Vec::new()), row::adjusted)?;
+            found.stored.insert(event, adjusted);
+        } else {
+            let key = RecordKey::new(
+                row.try_get::<String, _>(5)?,
+                row.try_get::<String, _>(6)?,
+                row.try_get::<String, _>(7)?,
+            );
+            found.states.insert(key, row::state(row.try_get(8)?)?);
+        }
+    }
+    Ok((end, found))
+}
+
+/// What a log has of what is wanted.
+pub(super) async fn found(
+    connection: &mut PgConnection,
+    user: &UserId,
+    wanted: &Wanted<'_>,
+) -> Result<Found> {
+    Ok(look(connection, user, wanted).await?.1)
 }
 
 /// The last stamp of the log, of those rows that are handed out; the beginning if there is none.

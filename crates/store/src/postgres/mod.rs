@@ -93,6 +93,7 @@ impl PostgresStore {
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
                         connection.execute(session).await?;
+                        connection.execute(lock::PREPARE).await?;
                         Ok(())
                     })
                 })

@@ -10,11 +10,10 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{
     Db, accounts,
-    lock::LogTx,
+    lock::{self, Found, LogTx, Wanted},
     log::{self, COLUMNS},
     notices::Message,
-    push::{self, Found},
-    retention,
+    push, retention,
 };
 use crate::{
     Cursor, Imported, LogPage, LogRow, Result, User, UserId, fold,
@@ -72,7 +71,7 @@ pub(super) async fn import(
     mut rows: BoxStream<'_, Result<LogRow>>,
 ) -> Result<Imported> {
     let user = account.id.clone();
-    let mut log = db.write(&user).await?;
+    let (mut log, _) = db.write(&user, &Wanted::default()).await?;
     let mut imported = accounts::import(&mut log.tx, account).await?;
     let mut news = News::default();
     let mut batch = Vec::new();
@@ -123,11 +122,15 @@ async fn take(
     news: &mut News,
 ) -> Result<()> {
     let sent = batch.len();
-    let events: Vec<&str> = batch.iter().map(|(_, row)| row.event_id.as_str()).collect();
+    let events = batch.iter().map(|(_, row)| row.event_id.as_str());
     let keys = batch
         .iter()
         .map(|(next, _)| fold::key_of(&next.logged.change));
-    let Found { stored, states } = push::found(&mut log.tx, user, &events, &keys.collect()).await?;
+    let wanted = Wanted {
+        events: events.collect(),
+        keys: keys.collect(),
+    };
+    let Found { stored, states } = lock::found(&mut log.tx, user, &wanted).await?;
     let (mut changes, mut rows) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     let mut at = log.head.0;

@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 
 use super::{
     Db,
-    lock::{LogTx, Tx},
+    lock::{self, LogTx, Tx, Wanted},
     log::{self, COLUMNS},
     notices::Message,
     push,
@@ -28,7 +28,7 @@ const BATCH: i64 = 1000;
 
 /// Folds what waits in this log.
 pub(super) async fn fold(db: &Arc<Db>, user: &UserId) -> Result<()> {
-    let mut log = db.lock(user).await?;
+    let (mut log, _) = db.lock(user, &Wanted::default()).await?;
     fold_in(db, &mut log, user).await?;
     Ok(log.tx.commit().await?)
 }
@@ -133,9 +133,11 @@ async fn fold_rows(
     }
     // No clock: the last row's place is when they came.
     let plan = Plan::new(&db.registry, changes, HashMap::new(), newest)?;
-    let states = push::found(&mut log.tx, user, &[], &plan.keys())
-        .await?
-        .states;
+    let wanted = Wanted {
+        keys: plan.keys(),
+        ..Wanted::default()
+    };
+    let states = lock::found(&mut log.tx, user, &wanted).await?.states;
     let folded = match push::fold_plan(db, &mut log.tx, user, &plan, states, newest).await {
         Err(StoreError::Invalid(reason)) => return Ok(Err((first, reason))),
         folded => folded?,

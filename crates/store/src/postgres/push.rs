@@ -1,13 +1,12 @@
 //! Appending to the log and folding into the projections, in one transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{collections::HashMap, sync::Arc};
 
-use mana_core::{Adjusted, RecordKey, RecordState};
-use std::sync::Arc;
+use mana_core::{RecordKey, RecordState};
 
 use super::{
     Db,
-    lock::{self, Tx},
+    lock::{self, Found, Tx, Wanted},
     log,
     notices::{CHANNEL, Message},
     runs,
@@ -32,13 +31,15 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
         });
     }
 
-    let mut log = db.write(user).await?;
-    let tx = &mut log.tx;
     let sent = push.changes.len();
     let events = push.changes.iter().filter_map(|c| c.event_id.as_deref());
-    let mut keys: BTreeSet<RecordKey> = push.changes.iter().map(fold::key_of).collect();
-    keys.extend(push.fence.iter().flat_map(Fence::keys));
-    let Found { stored, states } = found(tx, user, &events.collect::<Vec<_>>(), &keys).await?;
+    let mut wanted = Wanted {
+        events: events.collect(),
+        keys: push.changes.iter().map(fold::key_of).collect(),
+    };
+    wanted.keys.extend(push.fence.iter().flat_map(Fence::keys));
+    let (mut log, Found { stored, states }) = db.write(user, &wanted).await?;
+    let tx = &mut log.tx;
     let now = push.received_at.max(log.head.0.plus(1));
     let plan = Plan::new(&db.registry, push.changes, stored, now)?;
     if let Some(fence) = &push.fence {
@@ -91,76 +92,6 @@ pub(super) async fn fold_plan(
         None
     };
     fold::fold(&db.registry, states, &plan.fresh, timezone.as_deref(), now)
-}
-
-/// What is there already of what is to be written.
-pub(super) struct Found {
-    /// The changes that the log has, by event id, with the stamps that were set back.
-    pub stored: HashMap<String, Vec<Adjusted>>,
-    /// The records as they are.
-    pub states: HashMap<RecordKey, RecordState>,
-}
-
-/// A row of [`found`]: an event's id and adjustments, or a record's key and state.
-type FoundRow = (
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-);
-
-/// Looks for changes by event id and for records by key.
-pub(super) async fn found(
-    tx: &mut PgConnection,
-    user: &UserId,
-    events: &[&str],
-    keys: &BTreeSet<RecordKey>,
-) -> Result<Found> {
-    let [mut apps, mut tables, mut ids] = [const { Vec::<&str>::new() }; 3];
-    for key in keys {
-        apps.push(&key.app);
-        tables.push(&key.table);
-        ids.push(&key.id);
-    }
-    // One look into the index for each, whatever the planner believes of a log that has just grown: `= ANY` and a
-    // join both end in reading all of it.
-    let rows: Vec<FoundRow> = sqlx::query_as(
-        "SELECT c.event_id, c.adjusted, NULL, NULL, NULL, NULL
-         FROM unnest($2::text[]) AS k (id) CROSS JOIN LATERAL (
-             SELECT event_id, adjusted FROM sync_changes WHERE user_id = $1 AND event_id = k.id LIMIT 1) AS c
-         UNION ALL
-         SELECT NULL, NULL, k.app, k.tbl, k.id, r.state
-         FROM unnest($3::text[], $4::text[], $5::text[]) AS k (app, tbl, id) CROSS JOIN LATERAL (
-             SELECT state FROM records
-             WHERE user_id = $1 AND app_id = k.app AND table_name = k.tbl AND record_id = k.id LIMIT 1) AS r",
-    )
-    .bind(user.as_str())
-    .bind(events)
-    .bind(&apps)
-    .bind(&tables)
-    .bind(&ids)
-    .fetch_all(&mut *tx)
-    .await?;
-    let mut found = Found {
-        stored: HashMap::new(),
-        states: HashMap::new(),
-    };
-    for row in rows {
-        match row {
-            (Some(event), adjusted, ..) => {
-                let adjusted = adjusted.as_deref().map_or(Ok(Vec::new()), row::adjusted)?;
-                found.stored.insert(event, adjusted);
-            }
-            (_, _, Some(app), Some(table), Some(id), Some(state)) => {
-                let key = RecordKey::new(app, table, id);
-                found.states.insert(key, row::state(&state)?);
-            }
-            _ => {}
-        }
-    }
-    Ok(found)
 }
 
 async fn timezone(tx: &mut Tx, user: &UserId) -> Result<Option<String>> {

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgRow};
 
 use super::{
     Db, PostgresStore,
-    lock::{LogTx, Tx, folded_head},
+    lock::{self, LogTx, Tx, Wanted, folded_head},
     log::{self, COLUMNS},
     moving, push,
 };
@@ -79,7 +79,7 @@ impl Maintenance for PostgresStore {
 
     async fn reproject(&self, scope: &Scope) -> Result<Projected> {
         let user = scope.owner();
-        let mut log = self.db.write(user).await?;
+        let (mut log, _) = self.db.write(user, &Wanted::default()).await?;
         let head = log.head;
         let (projected, schedule) = replay(&self.db, &mut log.tx, user, Some(head)).await?;
         let folded = Folded {
@@ -160,7 +160,7 @@ async fn compact_batch(
     batch: &mut [Places],
     compacted: &mut Compacted,
 ) -> Result<()> {
-    let mut log = store.db.write(user).await?;
+    let (mut log, _) = store.db.write(user, &Wanted::default()).await?;
     if log.head > seen {
         // What others wrote since the walk began belongs to the records now.
         add_newer(&mut log.tx, user, seen, batch).await?;
@@ -219,7 +219,11 @@ async fn superseded(
     before: Micros,
 ) -> Result<Option<Vec<i64>>> {
     let head = log.head;
-    let found = push::found(&mut log.tx, user, &[], &BTreeSet::from([key.clone()])).await?;
+    let wanted = Wanted {
+        keys: BTreeSet::from([key.clone()]),
+        ..Wanted::default()
+    };
+    let found = lock::found(&mut log.tx, user, &wanted).await?;
     let stored = found.states.into_values().next().unwrap_or_default();
     let mut sieve = Sieve::new(db.registry.schema(&key.app, &key.table), &stored);
     let select = format!(
