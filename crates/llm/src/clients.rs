@@ -1,15 +1,50 @@
 //! The HTTP clients. None follows a redirect: neither a prompt nor a key goes
 //! where nobody sent it.
+//!
+//! hyper's own pool and no client above it: what that adds to each call is more
+//! than all that the gateway does.
 
-use std::sync::OnceLock;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use reqwest::{Client, Url, redirect};
+use axum::http::Uri;
+use axum::http::uri::Scheme;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_rustls::{
+    ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream,
+};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tower::timeout::Timeout;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Service};
+use url::Url;
 
 /// For a connection to be made.
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
+/// A connection that nobody uses is kept for so long.
+const IDLE: Duration = Duration::from_secs(90);
+/// How often a silent connection is asked whether its peer is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// The HTTP clients, made when first used: reading the machine's root
+/// A client, with its connections.
+pub(crate) type Client = hyper_util::client::legacy::Client<
+    BoxCloneSyncService<Uri, MaybeHttpsStream<Connection>, BoxError>,
+    Full<Bytes>,
+>;
+
+/// To an upstream, or to it through a proxy: encrypted where the proxy itself is reached by TLS.
+type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// The clients, made when first used: reading the machine's root
 /// certificates takes time and memory that a server without a remote provider
 /// never needs.
 #[derive(Default)]
@@ -24,8 +59,8 @@ pub(crate) struct Clients {
 
 impl Clients {
     /// The client for an address.
-    pub fn get(&self, url: &Url) -> Result<&Client, reqwest::Error> {
-        let cell = match (is_loopback(url), url.scheme()) {
+    pub fn get(&self, base: &Url) -> Result<&Client, rustls::Error> {
+        let cell = match (is_loopback(base), base.scheme()) {
             (true, "http") => &self.local,
             (true, _) => &self.local_tls,
             (false, _) => &self.remote,
@@ -35,19 +70,93 @@ impl Clients {
         }
         // An error means that a provider is already installed, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .connect_timeout(CONNECT)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("mana/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(url) {
-            builder = builder.no_proxy();
-        }
-        if std::ptr::eq(cell, &self.local) {
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder.build()?;
+        let config = ClientConfig::builder();
+        let tls = match std::ptr::eq(cell, &self.local) {
+            true => config
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth(),
+            false => config.try_with_platform_verifier()?.with_no_client_auth(),
+        };
+        let dialer = Dialer::new(tls.clone(), !is_loopback(base));
+        let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(BoxCloneSyncService::new(Timeout::new(
+                over(tls, dialer),
+                CONNECT,
+            )));
         Ok(cell.get_or_init(|| client))
     }
+}
+
+/// Makes connections: to the upstream itself, or to it through the proxy that
+/// the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+#[derive(Clone)]
+pub(crate) struct Dialer {
+    dial: HttpsConnector<HttpConnector>,
+    tcp: HttpConnector,
+    proxies: Option<Arc<Matcher>>,
+}
+
+impl Dialer {
+    fn new(tls: ClientConfig, proxied: bool) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(KEEP_ALIVE));
+        tcp.set_keepalive_interval(Some(KEEP_ALIVE));
+        Self {
+            dial: over(tls, tcp.clone()),
+            tcp,
+            proxies: proxied.then(|| Arc::new(Matcher::from_env())),
+        }
+    }
+
+    fn proxy(&self, to: &Uri) -> Option<Intercept> {
+        self.proxies.as_ref()?.intercept(to)
+    }
+}
+
+/// HTTP/1.1 over TLS over these connections, where the address says so.
+fn over<C>(tls: ClientConfig, connections: C) -> HttpsConnector<C> {
+    HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connections)
+}
+
+impl Service<Uri> for Dialer {
+    type Response = Connection;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let Some(proxy) = self.proxy(&to) else {
+            let connection = self.tcp.call(to);
+            return Box::pin(async { Ok(MaybeHttpsStream::Http(connection.await?)) });
+        };
+        let mut tunnel = Tunnel::new(proxy.uri().clone(), self.dial.clone());
+        if let Some(auth) = proxy.basic_auth() {
+            tunnel = tunnel.with_auth(auth.clone());
+        }
+        Box::pin(async move { Ok(tunnel.call(with_port(to)?).await?) })
+    }
+}
+
+/// The tunnel takes an address without a port for one of TLS.
+fn with_port(to: Uri) -> Result<Uri, BoxError> {
+    if to.port().is_some() || to.scheme() != Some(&Scheme::HTTP) {
+        return Ok(to);
+    }
+    let authority = format!("{}:80", to.host().unwrap_or_default());
+    let mut parts = to.into_parts();
+    parts.authority = Some(authority.parse()?);
+    Ok(Uri::from_parts(parts)?)
 }
 
 pub(crate) fn is_loopback(url: &Url) -> bool {
@@ -62,6 +171,8 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
     use super::*;
 
     #[test]
@@ -76,5 +187,62 @@ mod tests {
         ] {
             assert_eq!(is_loopback(&Url::parse(url).unwrap()), loopback, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_asked_for_a_tunnel_to_the_upstreams_port() {
+        let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = format!("http://ada:secret@{}", proxy.local_addr().unwrap());
+        let asked = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for _ in 0..3 {
+                let (stream, _) = proxy.accept().await.unwrap();
+                let mut stream = BufReader::new(stream);
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") {
+                    stream.read_line(&mut head).await.unwrap();
+                }
+                let granted = b"HTTP/1.1 200 OK\r\n\r\n";
+                stream.write_all(granted).await.unwrap();
+                asked.push(head);
+            }
+            asked
+        });
+        let tls =
+            ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth();
+        let mut dialer = Dialer::new(tls, false);
+        let matcher = Matcher::builder().all(at).no("inside.example").build();
+        dialer.proxies = Some(Arc::new(matcher));
+        let wanted = [
+            "https://a.example/v1",
+            "http://b.example/v1",
+            "http://c.example:81/v1",
+        ];
+        for to in wanted {
+            dialer.call(to.parse().unwrap()).await.unwrap();
+        }
+        let asked = asked.await.unwrap();
+        for (head, to) in asked
+            .iter()
+            .zip(["a.example:443", "b.example:80", "c.example:81"])
+        {
+            assert!(
+                head.starts_with(&format!("CONNECT {to} HTTP/1.1\r\n")),
+                "{head}"
+            );
+            assert!(
+                head.contains("Proxy-Authorization: Basic YWRhOnNlY3JldA=="),
+                "{head}"
+            );
+        }
+        assert!(
+            dialer
+                .proxy(&"https://inside.example/".parse().unwrap())
+                .is_none()
+        );
     }
 }

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use url::Url;
 
 use crate::catalog::{ALIAS, ANTHROPIC, BUILTIN, DEFAULT, KNOWN, OLLAMA};
 use crate::models::ModelSettings;

@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use reqwest::Response;
-use reqwest::header::CONTENT_TYPE;
+use axum::http::header::CONTENT_TYPE;
 use tokio::time::Instant;
 
 use crate::error::Result;
 use crate::providers::Limits;
 use crate::sse::{Decoder, Frame};
-use crate::upstream::Upstream;
+use crate::upstream::{Answer, Upstream};
 
 /// Events as they arrive.
 pub(crate) struct Events {
     pub upstream: Arc<Upstream>,
-    response: Response,
+    response: Answer,
     decoder: Decoder,
     limits: Limits,
     /// The first event is there; before it, a slow model has until the deadline.
@@ -23,7 +22,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub fn new(upstream: Arc<Upstream>, response: Response, limits: Limits) -> Self {
+    pub fn new(upstream: Arc<Upstream>, response: Answer, limits: Limits) -> Self {
         Self {
             upstream,
             response,
@@ -74,7 +73,7 @@ impl Events {
 }
 
 /// Whether an answer comes as events; a server that does not stream answers in one piece.
-pub(crate) fn is_event_stream(response: &Response) -> bool {
+pub(crate) fn is_event_stream(response: &Answer) -> bool {
     response
         .headers()
         .get(CONTENT_TYPE)

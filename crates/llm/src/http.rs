@@ -6,13 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use mana_core::change::has_nul;
@@ -90,10 +90,6 @@ struct Shared {
 
 /// The routes under `/v1`.
 pub fn router(gateway: Arc<Gateway>, auth: Arc<dyn Auth>) -> Router {
-    let shared = Shared {
-        gateway,
-        auth: auth.clone(),
-    };
     Router::new()
         .route("/v1/chat/completions", post(chat))
         .route("/v1/embeddings", post(embeddings))
@@ -101,25 +97,25 @@ pub fn router(gateway: Arc<Gateway>, auth: Arc<dyn Auth>) -> Router {
         .route("/v1/models/{*id}", get(model))
         .route("/v1/aliases", get(aliases))
         .route("/v1/health", get(health))
-        .route_layer(from_fn_with_state(auth, let_in))
-        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
-        .with_state(shared)
+        .with_state(Shared { gateway, auth })
 }
 
-async fn let_in(State(auth): State<Arc<dyn Auth>>, mut request: Request, next: Next) -> Response {
-    let caller = match bearer(request.headers()) {
-        Some(bearer) => auth.caller(bearer).await,
-        None => None,
-    };
-    let Some(caller) = caller else {
-        return GatewayError::new(
-            ErrorKind::Unauthorized,
-            "No valid bearer; send `Authorization: Bearer …` with your token, a virtual key or the service key",
-        )
-        .into_response();
-    };
-    request.extensions_mut().insert(caller);
-    next.run(request).await
+/// Each route asks for its caller, and lets nobody else in.
+impl FromRequestParts<Shared> for Caller {
+    type Rejection = GatewayError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self> {
+        let caller = match bearer(&parts.headers) {
+            Some(bearer) => shared.auth.caller(bearer).await,
+            None => None,
+        };
+        caller.ok_or_else(|| {
+            GatewayError::new(
+                ErrorKind::Unauthorized,
+                "No valid bearer; send `Authorization: Bearer …` with your token, a virtual key or the service key",
+            )
+        })
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -130,10 +126,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 async fn chat(
     State(Shared { gateway, auth }): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    body: Result<Bytes, BytesRejection>,
+    caller: Caller,
+    Asked(mut request): Asked<ChatRequest>,
 ) -> Result<Response> {
-    let mut request: ChatRequest = parse(body)?;
     refuse_empty(&request)?;
     let question = gateway.cache.key(&caller.name(), &request);
     if let Some(question) = &question
@@ -168,10 +163,9 @@ async fn chat(
 
 async fn embeddings(
     State(Shared { gateway, auth }): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    body: Result<Bytes, BytesRejection>,
+    caller: Caller,
+    Asked(request): Asked<EmbeddingsRequest>,
 ) -> Result<Response> {
-    let request: EmbeddingsRequest = parse(body)?;
     let mut meter = Meter::open(&gateway, &*auth, &caller, || Ask::of_embeddings(&request)).await?;
     match gateway.embeddings(request).await {
         Ok(answer) => {
@@ -182,10 +176,7 @@ async fn embeddings(
     }
 }
 
-async fn models(
-    State(Shared { gateway, auth }): State<Shared>,
-    Extension(caller): Extension<Caller>,
-) -> Json<ModelList> {
+async fn models(State(Shared { gateway, auth }): State<Shared>, caller: Caller) -> Json<ModelList> {
     let mut list = gateway.models().await;
     list.data.retain(|model| auth.may_see(&caller, &model.id));
     Json(list)
@@ -193,7 +184,7 @@ async fn models(
 
 async fn model(
     State(Shared { gateway, auth }): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response> {
     let listed = gateway.models().await.data;
@@ -207,17 +198,26 @@ async fn model(
     }
 }
 
-async fn aliases(
-    State(Shared { gateway, auth }): State<Shared>,
-    Extension(caller): Extension<Caller>,
-) -> Json<Value> {
+async fn aliases(State(Shared { gateway, auth }): State<Shared>, caller: Caller) -> Json<Value> {
     let mut aliases = gateway.aliases().await;
     aliases.retain(|alias| auth.may_see(&caller, &alias.id));
     Json(json!({ "object": "list", "data": aliases }))
 }
 
-async fn health(State(Shared { gateway, .. }): State<Shared>) -> Response {
+async fn health(State(Shared { gateway, .. }): State<Shared>, _: Caller) -> Response {
     Json(gateway.health()).into_response()
+}
+
+/// The body of a request.
+struct Asked<T>(T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Asked<T> {
+    type Rejection = GatewayError;
+
+    async fn from_request(mut request: Request, shared: &Shared) -> Result<Self> {
+        DefaultBodyLimit::max(MAX_REQUEST_BYTES).apply(&mut request);
+        parse(Bytes::from_request(request, shared).await).map(Asked)
+    }
 }
 
 /// Reads a body; what is wrong with it is said in OpenAI's shape.

@@ -1,15 +1,20 @@
 //! One HTTP upstream: every call has a deadline, every body a bound, and every
 //! failure a plain sentence.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, Response, Url};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
+use tower::timeout::error::Elapsed;
+use url::Url;
 
 use crate::catalog;
 use crate::clients::{CONNECT, Clients};
@@ -25,10 +30,18 @@ const ANTHROPIC_VERSION: &str = "2023-06-01";
 const ERROR_BODY_BYTES: usize = 64 * 1024;
 const REASON_CHARS: usize = 500;
 
+/// An answer whose head is there.
+pub(crate) type Answer = Response<Incoming>;
+
+/// Who asks.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("mana/", env!("CARGO_PKG_VERSION")));
+
 /// An upstream at a base URL.
 pub(crate) struct Upstream {
     name: String,
     base: Url,
+    /// The same, as a client takes it.
+    uri: Uri,
     key: Option<Secret>,
     api: Api,
     clients: Arc<Clients>,
@@ -40,6 +53,7 @@ impl Upstream {
         Self {
             name: config.name.clone(),
             base: config.base_url.clone(),
+            uri: config.base_url.as_str().parse().unwrap_or_default(),
             key: config.key.clone(),
             api: config.api,
             clients,
@@ -63,62 +77,81 @@ impl Upstream {
     }
 
     /// Reads a page.
-    pub async fn get(&self, url: Url, limits: &Limits) -> Result<Bytes> {
-        let response = self.send(Method::GET, url, None, limits).await?;
+    pub async fn get(&self, uri: Uri, limits: &Limits) -> Result<Bytes> {
+        let response = self.send(Method::GET, uri, None, limits).await?;
         self.read(response, limits).await
     }
 
     /// Posts JSON and gives the answer as soon as its head is there and good.
-    pub async fn open(&self, path: &str, body: Vec<u8>, limits: &Limits) -> Result<Response> {
-        self.send(Method::POST, self.url(path), Some(body), limits)
+    pub async fn open(&self, path: &str, body: Vec<u8>, limits: &Limits) -> Result<Answer> {
+        self.send(Method::POST, self.uri(path), Some(body), limits)
             .await
     }
 
     /// An address below the base.
-    pub fn url(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!(
-            "{}/{path}",
-            self.base.path().trim_end_matches('/')
-        ));
-        url
+    pub fn uri(&self, path: &str) -> Uri {
+        self.at(&format!("{}/{path}", self.uri.path().trim_end_matches('/')))
+    }
+
+    /// An address beside the base, should that end in `v1`.
+    pub fn beside_v1(&self, path: &str) -> Uri {
+        let base = self.uri.path().trim_end_matches('/');
+        self.at(&format!("{}{path}", base.trim_end_matches("v1")))
+    }
+
+    /// Another path, with the base's query.
+    fn at(&self, path: &str) -> Uri {
+        let path = match self.uri.query() {
+            Some(query) if !path.contains('?') => PathAndQuery::try_from(format!("{path}?{query}")),
+            _ => PathAndQuery::try_from(path),
+        };
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = path.ok();
+        Uri::from_parts(parts).unwrap_or_default()
     }
 
     async fn send(
         &self,
         method: Method,
-        url: Url,
+        uri: Uri,
         body: Option<Vec<u8>>,
         limits: &Limits,
-    ) -> Result<Response> {
-        let client = self
-            .clients
-            .get(&url)
-            .map_err(|error| self.transport(&error, limits))?;
-        let mut request = client.request(method, url);
+    ) -> Result<Answer> {
+        let client = self.clients.get(&self.base);
+        let client = client.map_err(|error| self.unreachable(&error))?;
+        let mut request = Request::new(Full::default());
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, AGENT);
         if self.api == Api::Anthropic {
-            request = request.header("anthropic-version", ANTHROPIC_VERSION);
+            let version = HeaderValue::from_static(ANTHROPIC_VERSION);
+            headers.insert(HeaderName::from_static("anthropic-version"), version);
         }
-        request = match (&self.key, self.api) {
+        match (&self.key, self.api) {
             (Some(key), Api::OpenAi) => {
                 let bearer = format!("Bearer {}", key.expose());
-                request.header(AUTHORIZATION, self.secret(bearer)?)
+                headers.insert(AUTHORIZATION, self.secret(bearer)?);
             }
             (Some(key), Api::Anthropic) => {
-                request.header("x-api-key", self.secret(key.expose().to_owned())?)
+                let key = self.secret(key.expose().to_owned())?;
+                headers.insert(HeaderName::from_static("x-api-key"), key);
             }
-            (None, _) => request,
-        };
-        if let Some(body) = body {
-            request = request
-                .header(CONTENT_TYPE, "application/json")
-                .header(ACCEPT, "application/json, text/event-stream")
-                .body(body);
+            (None, _) => {}
         }
-        let response = timeout_at(limits.deadline, request.send())
+        if let Some(body) = body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let accepted = HeaderValue::from_static("application/json, text/event-stream");
+            headers.insert(ACCEPT, accepted);
+            *request.body_mut() = Full::from(body);
+        }
+        let response = timeout_at(limits.deadline, client.request(request))
             .await
             .map_err(|_| self.too_slow(limits))?
-            .map_err(|error| self.transport(&error, limits))?;
+            .map_err(|error| match error.is_connect() {
+                true => self.unreachable(&error),
+                false => self.cut_off(&error),
+            })?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -143,28 +176,38 @@ impl Upstream {
     /// is allowed.
     pub async fn chunk(
         &self,
-        response: &mut Response,
+        response: &mut Answer,
         until: Instant,
         limits: &Limits,
     ) -> Result<Option<Bytes>> {
-        match timeout_at(until, response.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(self.transport(&error, limits)),
-            Err(_) if until < limits.deadline => Err(self.error(
-                ErrorKind::Timeout,
-                format!(
-                    "{} sent nothing for {} and was given up",
-                    self.label(),
-                    human(limits.idle)
-                ),
-            )),
-            Err(_) => Err(self.too_slow(limits)),
+        loop {
+            match timeout_at(until, response.body_mut().frame()).await {
+                Ok(Some(Ok(frame))) => {
+                    // Trailers say nothing that anybody asked for.
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+                Ok(None) => return Ok(None),
+                Ok(Some(Err(error))) => return Err(self.cut_off(&error)),
+                Err(_) if until < limits.deadline => {
+                    return Err(self.error(
+                        ErrorKind::Timeout,
+                        format!(
+                            "{} sent nothing for {} and was given up",
+                            self.label(),
+                            human(limits.idle)
+                        ),
+                    ));
+                }
+                Err(_) => return Err(self.too_slow(limits)),
+            }
         }
     }
 
     /// Reads a body up to the bound; one that says it is larger is not read at all.
-    pub async fn read(&self, mut response: Response, limits: &Limits) -> Result<Bytes> {
-        let announced = response.content_length().unwrap_or(0);
+    pub async fn read(&self, mut response: Answer, limits: &Limits) -> Result<Bytes> {
+        let announced = response.body().size_hint().exact().unwrap_or(0);
         if announced > limits.max_bytes as u64 {
             return Err(self.too_large(limits));
         }
@@ -246,35 +289,42 @@ impl Upstream {
         told
     }
 
-    fn transport(&self, error: &reqwest::Error, limits: &Limits) -> GatewayError {
-        let at = match (self.base.host_str(), self.base.port_or_known_default()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            _ => self.base.scheme().to_owned(),
+    fn unreachable(&self, error: &(dyn Error + 'static)) -> GatewayError {
+        let why = match causes(error).any(<dyn Error>::is::<Elapsed>) {
+            true => format!("no connection within {}", human(CONNECT)),
+            false => innermost(error),
         };
-        if error.is_connect() || error.is_builder() {
-            let why = match error.is_timeout() {
-                true => format!("no connection within {}", human(CONNECT)),
-                false => innermost(error),
-            };
-            return self.error(
-                ErrorKind::Connect,
-                format!("Can't reach {} at {at} ({why}); check that it is running and that the address is right", self.label()),
-            );
-        }
-        if error.is_timeout() {
-            return self.too_slow(limits);
-        }
+        self.error(
+            ErrorKind::Connect,
+            format!(
+                "Can't reach {} at {} ({why}); check that it is running and that the address is right",
+                self.label(),
+                self.place()
+            ),
+        )
+    }
+
+    fn cut_off(&self, error: &(dyn Error + 'static)) -> GatewayError {
         self.error(
             ErrorKind::CutOff,
             format!(
-                "The connection to {} at {at} broke off before the answer was complete ({})",
+                "The connection to {} at {} broke off before the answer was complete ({})",
                 self.label(),
+                self.place(),
                 innermost(error)
             ),
         )
     }
 
-    async fn refused(&self, mut response: Response, limits: &Limits) -> GatewayError {
+    /// Host and port, for people.
+    fn place(&self) -> String {
+        match (self.base.host_str(), self.base.port_or_known_default()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            _ => self.base.scheme().to_owned(),
+        }
+    }
+
+    async fn refused(&self, mut response: Answer, limits: &Limits) -> GatewayError {
         let status = response.status();
         let retry_after = retry_after(response.headers(), SystemTime::now());
         if status.is_redirection() {
@@ -343,14 +393,15 @@ fn shorten(text: &str) -> String {
     }
 }
 
-fn innermost(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = inner.to_string();
-        source = inner.source();
-    }
+/// An error and what caused it, down to the first cause.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let text = causes(error).last().map(ToString::to_string);
     // "Connection refused (os error 111)": the number helps nobody.
+    let text = text.unwrap_or_default();
     let text = text.split(" (os error").next().unwrap_or_default();
     text.to_ascii_lowercase()
 }

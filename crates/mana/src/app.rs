@@ -92,14 +92,16 @@ pub fn router(app: Arc<App>) -> Router {
     if app.config.serves(Role::Sync) {
         router = router.merge(routes::ws::router());
     }
+    let mut router = http::guard(
+        router
+            .fallback(elsewhere)
+            .method_not_allowed_fallback(wrong_method),
+        &app.config.server,
+    );
     if app.config.serves(Role::Llm) {
-        router = router.merge(routes::llm::router(&app));
+        router = router.merge(routes::llm::router(&app).method_not_allowed_fallback(wrong_method));
     }
-    let router = router
-        .fallback(elsewhere)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(app.clone());
-    http::wrap(router, &app.config.server)
+    http::wrap(router, &app.config.server).with_state(app)
 }
 
 /// Takes every address that no route takes.

@@ -1,19 +1,22 @@
 //! What every answer goes through: limits, headers, the envelope.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use tower_http::catch_panic::CatchPanicLayer;
+use futures_util::FutureExt as _;
+use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
+use tracing::Instrument as _;
 
 use crate::config::ServerConfig;
 use crate::error::ApiError;
-use crate::meters;
+use crate::meters::Measured;
 
 /// The largest request.
 pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
@@ -37,38 +40,53 @@ const HEADERS: [(HeaderName, &str); 6] = [
     ),
 ];
 
-/// Puts the layers around the routes.
-pub fn wrap(routes: Router, config: &ServerConfig) -> Router {
+/// Puts around the routes what is for browsers: another site's page can't write, and what is long is compressed.
+pub fn guard<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+    config: &ServerConfig,
+) -> Router<S> {
+    routes.layer(
+        ServiceBuilder::new()
+            .layer(CompressionLayer::new())
+            .layer(same_origin(config.public_url.as_deref()))
+            .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES)),
+    )
+}
+
+/// Puts around the routes what every answer goes through. One layer, because each costs every call.
+pub fn wrap<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+    config: &ServerConfig,
+) -> Router<S> {
     let https = config
         .public_url
         .as_ref()
         .is_some_and(|url| url.starts_with("https:"));
-    routes
-        .layer(from_fn(meters::measure))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .layer(same_origin(config.public_url.as_deref()))
-        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
-            let text = panic
-                .downcast_ref::<&str>()
-                .copied()
-                .or(panic.downcast_ref::<String>().map(String::as_str));
-            ApiError::internal(text.unwrap_or("a handler panicked")).into_response()
-        }))
-        .layer(from_fn(move |request: Request, next: Next| async move {
-            let mut response = next.run(request).await;
-            secure(&mut response, https);
-            response
-        }))
-        .layer(CompressionLayer::new())
+    routes.layer(from_fn(move |request: Request, next: Next| async move {
+        let measured = Measured::begin(&request);
+        let answer = next.run(request);
+        let answer = AssertUnwindSafe(answer.instrument(measured.span().clone()));
+        let mut response = answer.catch_unwind().await.unwrap_or_else(panicked);
+        secure(&mut response, https);
+        measured.end(&response);
+        response
+    }))
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or(panic.downcast_ref::<String>().map(String::as_str));
+    ApiError::internal(text.unwrap_or("a handler panicked")).into_response()
 }
 
 /// Another site's page can't make a signed-in browser write. What carries a key of its own needs no such guard.
 fn same_origin(
     public_url: Option<&str>,
 ) -> CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>> {
-    let mut layer = CsrfLayer::new().with_insecure_bypass(|_, uri| {
-        uri.path().starts_with("/v1/") || uri.path().starts_with("/internal/")
-    });
+    let mut layer =
+        CsrfLayer::new().with_insecure_bypass(|_, uri| uri.path().starts_with("/internal/"));
     if let Some(url) = public_url
         && let Ok(with_url) = layer.clone().add_trusted_origin(url)
     {

@@ -35,7 +35,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::{Cli, Command};
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::traces::Traces;
 
 /// What the system's own allocator takes for many small JSON values is a third of a push's time, and what it keeps
@@ -59,7 +59,11 @@ fn run(command: Command) -> Result<()> {
         Command::Serve => {
             log_to_stderr();
             let config = Config::load()?;
-            runtime()?.block_on(serve::serve(config))
+            let runtime = match config.server.roles.iter().all(|role| *role == Role::Llm) {
+                true => one_thread()?,
+                false => runtime()?,
+            };
+            runtime.block_on(serve::serve(config))
         }
         Command::Config => {
             print!("{}", Config::load()?.show());
@@ -95,6 +99,14 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     Ok(tokio::runtime::Builder::new_multi_thread()
         .worker_threads(processors.clamp(2, 4))
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()?)
+}
+
+/// A gateway alone only waits, and briefly: to wake a second thread takes longer than what that could help with.
+fn one_thread() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(16)
         .enable_all()
         .build()?)

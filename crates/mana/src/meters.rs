@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::extract::{MatchedPath, Request};
-use axum::middleware::Next;
+use axum::http::Method;
 use axum::response::Response;
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tracing::Instrument as _;
+use tracing::Span;
 
 use crate::traces::TARGET;
 
@@ -53,27 +53,52 @@ impl Meters {
     }
 }
 
-/// Measures an answer by its route, not by its address, which holds ids.
-pub async fn measure(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let method = request.method().as_str().to_owned();
-    let began = Instant::now();
-    let span = tracing::info_span!(
-        target: TARGET, "http", method, route = route.as_ref().map_or("", MatchedPath::as_str), status = tracing::field::Empty
-    );
-    let response = next.run(request).instrument(span.clone()).await;
-    span.record("status", u64::from(response.status().as_u16()));
-    drop(span);
-    if let Some(route) = route {
-        let labels = [
-            ("route", route.as_str().to_owned()),
-            ("method", method),
-            ("status", response.status().as_u16().to_string()),
-        ];
-        histogram!("mana_http_seconds", &labels[..2]).record(began.elapsed().as_secs_f64());
-        counter!("mana_http_answers_total", &labels).increment(1);
+/// A request that is being answered, by its route and not by its address, which holds ids.
+pub struct Measured {
+    /// None where no route takes the address.
+    route: Option<MatchedPath>,
+    method: Method,
+    began: Instant,
+    span: Span,
+}
+
+impl Measured {
+    /// Begins to measure.
+    pub fn begin(request: &Request) -> Measured {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let method = request.method().clone();
+        let span = tracing::info_span!(
+            target: TARGET, "http", method = method.as_str(),
+            route = route.as_ref().map_or("", MatchedPath::as_str), status = tracing::field::Empty
+        );
+        Measured {
+            route,
+            method,
+            began: Instant::now(),
+            span,
+        }
     }
-    response
+
+    /// What belongs to the request happens in this span.
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Counts the answer.
+    pub fn end(self, response: &Response) {
+        let status = response.status();
+        self.span.record("status", u64::from(status.as_u16()));
+        if let Some(route) = self.route {
+            let labels = [
+                ("route", route.as_str().to_owned()),
+                ("method", self.method.as_str().to_owned()),
+                ("status", status.as_str().to_owned()),
+            ];
+            histogram!("mana_http_seconds", &labels[..2])
+                .record(self.began.elapsed().as_secs_f64());
+            counter!("mana_http_answers_total", &labels).increment(1);
+        }
+    }
 }
 
 fn describe() {

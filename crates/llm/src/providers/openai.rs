@@ -154,19 +154,13 @@ impl Provider for OpenAi {
     async fn models(&self, limits: Limits) -> Result<Vec<Model>> {
         let listed = self
             .upstream
-            .get(self.upstream.url("models"), &limits)
+            .get(self.upstream.uri("models"), &limits)
             .await;
         let body = match listed {
             Err(error) if self.name() == OLLAMA && error.kind == ErrorKind::Http(404) => {
                 // Before it spoke OpenAI's protocol in full, Ollama listed only here.
-                let mut url = self.upstream.url("");
-                let path = url
-                    .path()
-                    .trim_end_matches('/')
-                    .trim_end_matches("v1")
-                    .to_owned();
-                url.set_path(&format!("{path}api/tags"));
-                self.upstream.get(url, &limits).await?
+                let tags = self.upstream.beside_v1("api/tags");
+                self.upstream.get(tags, &limits).await?
             }
             listed => listed?,
         };

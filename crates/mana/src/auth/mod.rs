@@ -1,6 +1,7 @@
 //! Accounts: who is calling, and how one becomes known.
 
 mod caller;
+mod checked;
 mod cookie;
 mod invitations;
 mod issuer;
@@ -42,6 +43,7 @@ pub struct Auth {
     signup: Signup,
     secure_cookie: bool,
     ended: broadcast::Sender<Ended>,
+    checked: checked::Checked,
 }
 
 /// What is heard of sessions that end.
@@ -85,6 +87,7 @@ impl Auth {
                 .as_ref()
                 .is_some_and(|url| url.starts_with("https:")),
             ended: broadcast::channel(64).0,
+            checked: checked::Checked::default(),
         })
     }
 
@@ -100,6 +103,16 @@ impl Auth {
 
     /// The claims of a good bearer token: one of ours whose session goes on, or one of the issuer that is configured.
     pub async fn check_token(&self, token: &str) -> ApiResult<Claims> {
+        let unchecked = match self.checked.get(token, clock::now()) {
+            Ok(claims) => return Ok(claims),
+            Err(unchecked) => unchecked,
+        };
+        let claims = self.check(token).await?;
+        self.checked.keep(unchecked, &claims);
+        Ok(claims)
+    }
+
+    async fn check(&self, token: &str) -> ApiResult<Claims> {
         let Some(claims) = self.tokens.verify(token, clock::now()) else {
             return self.check_foreign(token).await;
         };
@@ -161,8 +174,7 @@ impl Auth {
                 Ok(_) => continue,
                 Err(RecvError::Closed) => return,
             };
-            // Nobody may be listening.
-            let _ = self.ended.send(ended);
+            self.tell(ended);
         }
     }
 
@@ -178,9 +190,14 @@ impl Auth {
 
     async fn end_session(&self, id: &str) -> ApiResult<()> {
         self.accounts.delete_session_by_id(id).await?;
-        // Nobody may be listening.
-        let _ = self.ended.send(Ended::Session(id.to_owned()));
+        self.tell(Ended::Session(id.to_owned()));
         Ok(())
+    }
+
+    fn tell(&self, ended: Ended) {
+        self.checked.forget(&ended);
+        // Nobody may be listening.
+        let _ = self.ended.send(ended);
     }
 }
 

@@ -40,6 +40,11 @@ impl Claims {
     pub fn user(&self) -> UserId {
         UserId(self.sub.clone())
     }
+
+    /// Whether it has not ended at this time.
+    pub fn last_beyond(&self, now: Micros) -> bool {
+        now.0 < self.exp.saturating_mul(1_000_000)
+    }
 }
 
 /// The key pair that tokens are signed with.
@@ -111,7 +116,7 @@ impl TokenKeys {
         let claims = decode::<Claims>(token, &self.decoding, &validation)
             .ok()?
             .claims;
-        (now.0 < claims.exp.saturating_mul(1_000_000)).then_some(claims)
+        claims.last_beyond(now).then_some(claims)
     }
 
     /// The public key as a JSON Web Key Set.

@@ -97,9 +97,7 @@ impl Provider for Anthropic {
     }
 
     async fn models(&self, limits: Limits) -> Result<Vec<Model>> {
-        let mut url = self.0.url("models");
-        url.set_query(Some("limit=1000"));
-        let body = self.0.get(url, &limits).await?;
+        let body = self.0.get(self.0.uri("models?limit=1000"), &limits).await?;
         let listed = self.parse(&body, "a list of models")?;
         let Some(items) = listed["data"].as_array() else {
             return Err(self.0.bad_json("a list of models", &body));
