@@ -19,6 +19,8 @@ const PIECES_AHEAD: usize = 32;
 pub struct ChatStream {
     /// `provider/model` that answers.
     pub resolved: String,
+    /// The first piece: on its way to the reader before the next one is read.
+    first: Option<Option<StreamEvent>>,
     receiver: mpsc::Receiver<Result<Option<StreamEvent>>>,
     over: bool,
 }
@@ -30,7 +32,11 @@ impl Stream for ChatStream {
         if self.over {
             return Poll::Ready(None);
         }
-        let piece = match std::task::ready!(self.receiver.poll_recv(cx)) {
+        let piece = match self.first.take() {
+            Some(first) => Some(Ok(first)),
+            None => std::task::ready!(self.receiver.poll_recv(cx)),
+        };
+        let piece = match piece {
             Some(Ok(Some(event))) => return Poll::Ready(Some(Ok(event))),
             Some(Ok(None)) => None,
             Some(Err(error)) => Some(Err(error)),
@@ -45,8 +51,8 @@ impl Stream for ChatStream {
 }
 
 impl Gateway {
-    /// Reads a stream in a task of its own, so that a reader who stops reading
-    /// can't hold the provider's place for ever.
+    /// Reads a stream on from its first piece, in a task of its own, so that a
+    /// reader who stops reading can't hold the provider's place for ever.
     pub(crate) fn pump(
         &self,
         routes: &Routes,
@@ -60,18 +66,14 @@ impl Gateway {
         let scrub = routes.scrub.clone();
         let patience = routes.idle;
         let resolved = target.name();
-        tokio::spawn(async move {
+        let pumping = async move {
             let _place = place;
-            let mut next = Some(first);
             loop {
-                let piece = match next.take() {
-                    Some(first) => Ok(first),
-                    None => tokio::select! {
-                        biased;
-                        () = sender.closed() => return,
-                        _ = closing.wait_for(|closing| *closing) => Err(closed()),
-                        event = events.next() => event.transpose(),
-                    },
+                let piece = tokio::select! {
+                    biased;
+                    () = sender.closed() => return,
+                    _ = closing.wait_for(|closing| *closing) => Err(closed()),
+                    event = events.next() => event.transpose(),
                 };
                 if let Err(error) = &piece {
                     target.slot.note(Some(error));
@@ -83,9 +85,13 @@ impl Gateway {
                     return;
                 }
             }
-        });
+        };
+        if first.is_some() {
+            tokio::spawn(pumping);
+        }
         ChatStream {
             resolved,
+            first: Some(first),
             receiver,
             over: false,
         }
