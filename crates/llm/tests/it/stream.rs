@@ -121,6 +121,19 @@ async fn an_end_without_done_counts_when_the_model_had_finished() {
 }
 
 #[tokio::test]
+async fn a_stream_without_a_piece_is_complete() {
+    let upstream = raw::serve(|mut caller| async move {
+        caller.begin_events().await;
+        caller.event("[DONE]").await;
+    })
+    .await;
+    let (pieces, failure) = soon(read(&gateway_to(&upstream))).await;
+    assert!(pieces.is_empty() && failure.is_none(), "{failure:?}");
+    let response = ask_for_stream(&serve(gateway_to(&upstream)).await).await;
+    assert_eq!(response.text().await.unwrap(), "data: [DONE]\n\n");
+}
+
+#[tokio::test]
 async fn signs_of_life_pass() {
     let upstream = raw::serve(|mut caller| async move {
         caller.begin_events().await;
