@@ -57,13 +57,32 @@ pub(crate) struct Clients {
     remote: OnceLock<Client>,
 }
 
+/// Which client an address takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Local,
+    LocalTls,
+    Remote,
+}
+
+impl Way {
+    /// To an address.
+    pub fn to(base: &Url) -> Self {
+        match (is_loopback(base), base.scheme()) {
+            (true, "http") => Self::Local,
+            (true, _) => Self::LocalTls,
+            (false, _) => Self::Remote,
+        }
+    }
+}
+
 impl Clients {
-    /// The client for an address.
-    pub fn get(&self, base: &Url) -> Result<&Client, rustls::Error> {
-        let cell = match (is_loopback(base), base.scheme()) {
-            (true, "http") => &self.local,
-            (true, _) => &self.local_tls,
-            (false, _) => &self.remote,
+    /// The client for addresses that take this way.
+    pub fn get(&self, way: Way) -> Result<&Client, rustls::Error> {
+        let cell = match way {
+            Way::Local => &self.local,
+            Way::LocalTls => &self.local_tls,
+            Way::Remote => &self.remote,
         };
         if let Some(client) = cell.get() {
             return Ok(client);
@@ -71,13 +90,13 @@ impl Clients {
         // An error means that a provider is already installed, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config = ClientConfig::builder();
-        let tls = match std::ptr::eq(cell, &self.local) {
-            true => config
+        let tls = match way {
+            Way::Local => config
                 .with_root_certificates(RootCertStore::empty())
                 .with_no_client_auth(),
-            false => config.try_with_platform_verifier()?.with_no_client_auth(),
+            _ => config.try_with_platform_verifier()?.with_no_client_auth(),
         };
-        let dialer = Dialer::new(tls.clone(), !is_loopback(base));
+        let dialer = Dialer::new(tls.clone(), way == Way::Remote);
         let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())

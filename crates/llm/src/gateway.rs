@@ -408,6 +408,9 @@ async fn chain_for(routes: &Routes, request: &ChatRequest) -> Result<Vec<Target>
     refuse_empty(request)?;
     let chain = routes.chain(&request.model).await;
     let chain = chain.map_err(|error| error.scrubbed(&routes.scrub))?;
+    if request.is_plain() {
+        return Ok(chain);
+    }
     capable(chain, |target| routes.facts(target).lacks(request))
 }
 

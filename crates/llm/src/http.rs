@@ -232,7 +232,7 @@ fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T> 
         ),
         _ => GatewayError::invalid(None, rejection.body_text()),
     })?;
-    if memchr::memmem::find(&body, b"\\u0000").is_some()
+    if memchr::memchr_iter(b'\\', &body).any(|at| body[at..].starts_with(b"\\u0000"))
         && serde_json::from_slice(&body).is_ok_and(|value| has_nul(&value))
     {
         return Err(GatewayError::invalid(
@@ -290,7 +290,9 @@ fn streamed(answer: ChatStream, meter: Meter, wants_usage: bool) -> Response {
         };
         Some((frame, Some((answer, meter))))
     });
-    (headers, Body::from_stream(pieces.map(Ok::<_, Infallible>))).into_response()
+    let mut response = Response::new(Body::from_stream(pieces.map(Ok::<_, Infallible>)));
+    *response.headers_mut() = headers;
+    response
 }
 
 /// One event. Data of several lines stays one event.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::error::{GatewayError, Result};
@@ -127,6 +128,8 @@ pub(crate) struct Meter {
     used: Used,
     pieces: u64,
     text_bytes: u64,
+    /// The last piece, counted when it is on its way to the reader.
+    uncounted: Option<Bytes>,
     /// The provider's own count is there, and better than the one made here.
     told: bool,
 }
@@ -148,6 +151,7 @@ impl Meter {
             },
             pieces: 0,
             text_bytes: 0,
+            uncounted: None,
             told: false,
         };
         if *caller == Caller::Service {
@@ -190,15 +194,23 @@ impl Meter {
     }
 
     /// A piece of a streamed answer.
-    pub fn piece(&mut self, model: &str, chunk: &[u8]) {
+    pub fn piece(&mut self, model: &str, chunk: &Bytes) {
         if self.ticket.is_none() || self.told {
             return;
         }
+        self.count();
         if self.pieces == 0 {
             self.used.model = model.to_owned();
         }
         self.pieces += 1;
-        self.text_bytes += text_bytes(chunk);
+        self.uncounted = Some(chunk.clone());
+    }
+
+    fn count(&mut self) {
+        let Some(chunk) = self.uncounted.take().filter(|_| !self.told) else {
+            return;
+        };
+        self.text_bytes += text_bytes(&chunk);
         // A piece is a token at least, as models make them.
         self.used.completion_tokens = self.pieces.max(self.text_bytes.div_ceil(BYTES_PER_TOKEN));
     }
@@ -229,6 +241,7 @@ impl Meter {
 
 impl Drop for Meter {
     fn drop(&mut self) {
+        self.count();
         if let Some(ticket) = self.ticket.take() {
             (ticket.settle)(self.used.clone());
         }

@@ -17,11 +17,11 @@ use tower::timeout::error::Elapsed;
 use url::Url;
 
 use crate::catalog;
-use crate::clients::{CONNECT, Clients};
+use crate::clients::{CONNECT, Clients, Way};
 use crate::config::{Api, ProviderConfig};
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::providers::Limits;
-use crate::secret::{Scrubber, Secret};
+use crate::secret::Scrubber;
 
 /// The version of Anthropic's protocol; it has had one since 2023.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
@@ -42,8 +42,9 @@ pub(crate) struct Upstream {
     base: Url,
     /// The same, as a client takes it.
     uri: Uri,
-    key: Option<Secret>,
-    api: Api,
+    /// What every request says, the key among it; or what is wrong with the key.
+    headers: Result<HeaderMap>,
+    way: Way,
     clients: Arc<Clients>,
     scrub: Arc<Scrubber>,
 }
@@ -54,8 +55,8 @@ impl Upstream {
             name: config.name.clone(),
             base: config.base_url.clone(),
             uri: config.base_url.as_str().parse().unwrap_or_default(),
-            key: config.key.clone(),
-            api: config.api,
+            headers: headers(config),
+            way: Way::to(&config.base_url),
             clients,
             scrub,
         }
@@ -71,8 +72,8 @@ impl Upstream {
     }
 
     /// Posts JSON and reads the whole answer.
-    pub async fn post(&self, path: &str, body: Vec<u8>, limits: &Limits) -> Result<Bytes> {
-        let response = self.open(path, body, limits).await?;
+    pub async fn post(&self, uri: &Uri, body: Vec<u8>, limits: &Limits) -> Result<Bytes> {
+        let response = self.open(uri, body, limits).await?;
         self.read(response, limits).await
     }
 
@@ -83,8 +84,8 @@ impl Upstream {
     }
 
     /// Posts JSON and gives the answer as soon as its head is there and good.
-    pub async fn open(&self, path: &str, body: Vec<u8>, limits: &Limits) -> Result<Answer> {
-        self.send(Method::POST, self.uri(path), Some(body), limits)
+    pub async fn open(&self, uri: &Uri, body: Vec<u8>, limits: &Limits) -> Result<Answer> {
+        self.send(Method::POST, uri.clone(), Some(body), limits)
             .await
     }
 
@@ -117,32 +118,15 @@ impl Upstream {
         body: Option<Vec<u8>>,
         limits: &Limits,
     ) -> Result<Answer> {
-        let client = self.clients.get(&self.base);
+        let client = self.clients.get(self.way);
         let client = client.map_err(|error| self.unreachable(&error))?;
         let mut request = Request::new(Full::default());
         *request.method_mut() = method;
         *request.uri_mut() = uri;
-        let headers = request.headers_mut();
-        headers.insert(USER_AGENT, AGENT);
-        if self.api == Api::Anthropic {
-            let version = HeaderValue::from_static(ANTHROPIC_VERSION);
-            headers.insert(HeaderName::from_static("anthropic-version"), version);
-        }
-        match (&self.key, self.api) {
-            (Some(key), Api::OpenAi) => {
-                let bearer = format!("Bearer {}", key.expose());
-                headers.insert(AUTHORIZATION, self.secret(bearer)?);
-            }
-            (Some(key), Api::Anthropic) => {
-                let key = self.secret(key.expose().to_owned())?;
-                headers.insert(HeaderName::from_static("x-api-key"), key);
-            }
-            (None, _) => {}
-        }
+        *request.headers_mut() = self.headers.clone()?;
         if let Some(body) = body {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            let accepted = HeaderValue::from_static("application/json, text/event-stream");
-            headers.insert(ACCEPT, accepted);
+            let json = HeaderValue::from_static("application/json");
+            request.headers_mut().insert(CONTENT_TYPE, json);
             *request.body_mut() = Full::from(body);
         }
         let response = timeout_at(limits.deadline, client.request(request))
@@ -156,20 +140,6 @@ impl Upstream {
             return Ok(response);
         }
         Err(self.refused(response, limits).await)
-    }
-
-    fn secret(&self, text: String) -> Result<HeaderValue> {
-        let mut value = HeaderValue::try_from(text).map_err(|_| {
-            self.error(
-                ErrorKind::Http(401),
-                format!(
-                    "The key of {} holds characters that a key can't have; copy it again",
-                    self.label()
-                ),
-            )
-        })?;
-        value.set_sensitive(true);
-        Ok(value)
     }
 
     /// The next piece of a body, until the deadline or for as long as silence
@@ -367,6 +337,35 @@ impl Upstream {
         error.upstream = inner.is_object().then(|| Box::new(inner.clone()));
         error
     }
+}
+
+/// What every request to a provider says.
+fn headers(config: &ProviderConfig) -> Result<HeaderMap> {
+    let accepted = HeaderValue::from_static("application/json, text/event-stream");
+    let mut headers = HeaderMap::from_iter([(USER_AGENT, AGENT), (ACCEPT, accepted)]);
+    if config.api == Api::Anthropic {
+        let version = HeaderValue::from_static(ANTHROPIC_VERSION);
+        headers.insert(HeaderName::from_static("anthropic-version"), version);
+    }
+    let Some(key) = &config.key else {
+        return Ok(headers);
+    };
+    let (name, value) = match config.api {
+        Api::OpenAi => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+        Api::Anthropic => (
+            HeaderName::from_static("x-api-key"),
+            key.expose().to_owned(),
+        ),
+    };
+    let mut value = HeaderValue::try_from(value).map_err(|_| {
+        let label = catalog::label(&config.name);
+        let why =
+            format!("The key of {label} holds characters that a key can't have; copy it again");
+        GatewayError::new(ErrorKind::Http(401), why).from_provider(&config.name)
+    })?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(headers)
 }
 
 /// The reason in an error object, however the upstream spells it.

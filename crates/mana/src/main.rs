@@ -133,11 +133,15 @@ fn log_to_stderr() {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .with_filter(filter);
-    let traces = Traces::from_env().map(|traces| {
-        traces.with_filter(Targets::new().with_target(traces::TARGET, LevelFilter::INFO))
-    });
+    let traces = Traces::from_env();
+    // A layer that isn't there would want every span, were it not for its filter.
+    let wanted = match traces {
+        Some(_) => LevelFilter::INFO,
+        None => LevelFilter::OFF,
+    };
+    let filter = Targets::new().with_target(traces::TARGET, wanted);
     tracing_subscriber::registry()
         .with(lines)
-        .with(traces)
+        .with(traces.with_filter(filter))
         .init();
 }

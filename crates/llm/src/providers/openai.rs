@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::http::Uri;
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Deserialize;
@@ -25,6 +26,8 @@ use crate::wire::{
 /// An OpenAI-compatible provider.
 pub(crate) struct OpenAi {
     upstream: Arc<Upstream>,
+    chat: Uri,
+    embeddings: Uri,
     /// OpenAI itself calls the bound of an answer by a newer name than others know.
     is_openai: bool,
     /// Mistral refuses fields that it doesn't know, and tells the usage unasked.
@@ -35,6 +38,8 @@ impl OpenAi {
     pub fn new(config: &ProviderConfig, upstream: Upstream) -> Self {
         let host = config.base_url.host_str().unwrap_or_default();
         Self {
+            chat: upstream.uri("chat/completions"),
+            embeddings: upstream.uri("embeddings"),
             upstream: upstream.into(),
             is_openai: host.ends_with("openai.com"),
             asks_for_usage: !host.ends_with("mistral.ai"),
@@ -90,7 +95,7 @@ impl Provider for OpenAi {
         request.extra.remove("stream_options");
         let body = self
             .upstream
-            .post("chat/completions", bytes(&request), &limits)
+            .post(&self.chat, bytes(&request), &limits)
             .await?;
         self.completion(&body)
     }
@@ -106,7 +111,7 @@ impl Provider for OpenAi {
         }
         let response = self
             .upstream
-            .open("chat/completions", bytes(&request), &limits)
+            .open(&self.chat, bytes(&request), &limits)
             .await?;
         if !is_event_stream(&response) {
             // A server that does not stream answers in one piece.
@@ -146,7 +151,7 @@ impl Provider for OpenAi {
     ) -> Result<EmbeddingsResponse> {
         let body = self
             .upstream
-            .post("embeddings", bytes(&request), &limits)
+            .post(&self.embeddings, bytes(&request), &limits)
             .await?;
         self.parse(&body, "embeddings")
     }

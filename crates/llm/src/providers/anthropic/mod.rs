@@ -10,6 +10,7 @@ mod stream;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::http::Uri;
 use bytes::Bytes;
 use futures_util::stream as streams;
 use serde_json::Value;
@@ -22,35 +23,42 @@ use crate::upstream::Upstream;
 use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model};
 
 /// A provider that speaks Anthropic's protocol.
-pub(crate) struct Anthropic(Arc<Upstream>);
+pub(crate) struct Anthropic {
+    upstream: Arc<Upstream>,
+    messages: Uri,
+}
 
 /// The tool under which a model gives an answer that keeps to a JSON schema.
 const ANSWER: &str = "answer";
 
 impl Anthropic {
     pub fn new(upstream: Upstream) -> Self {
-        Self(upstream.into())
+        Self {
+            messages: upstream.uri("messages"),
+            upstream: upstream.into(),
+        }
     }
 
     fn parse(&self, body: &[u8], wanted: &str) -> Result<Value> {
         let value: Value =
-            serde_json::from_slice(body).map_err(|_| self.0.bad_json(wanted, body))?;
+            serde_json::from_slice(body).map_err(|_| self.upstream.bad_json(wanted, body))?;
         match value["type"].as_str() {
-            Some("error") => Err(self.0.reported(&value["error"])),
+            Some("error") => Err(self.upstream.reported(&value["error"])),
             _ => Ok(value),
         }
     }
 
     fn completion(&self, body: &[u8], schema: bool) -> Result<ChatCompletion> {
         let message = self.parse(body, "a message")?;
-        answer::completion(&message, schema).ok_or_else(|| self.0.bad_json("a message", body))
+        answer::completion(&message, schema)
+            .ok_or_else(|| self.upstream.bad_json("a message", body))
     }
 }
 
 #[async_trait]
 impl Provider for Anthropic {
     fn name(&self) -> &str {
-        self.0.name()
+        self.upstream.name()
     }
 
     fn facts(&self) -> Facts {
@@ -66,23 +74,23 @@ impl Provider for Anthropic {
     async fn chat(&self, request: ChatRequest, limits: Limits) -> Result<ChatCompletion> {
         let schema = request.wants_schema();
         let body = request::body(request, false)?.to_string().into_bytes();
-        let answer = self.0.post("messages", body, &limits).await?;
+        let answer = self.upstream.post(&self.messages, body, &limits).await?;
         self.completion(&answer, schema)
     }
 
     async fn chat_stream(&self, request: ChatRequest, limits: Limits) -> Result<EventStream> {
         let schema = request.wants_schema();
         let body = request::body(request, true)?.to_string().into_bytes();
-        let response = self.0.open("messages", body, &limits).await?;
+        let response = self.upstream.open(&self.messages, body, &limits).await?;
         if !is_event_stream(&response) {
-            let body = self.0.read(response, &limits).await?;
+            let body = self.upstream.read(response, &limits).await?;
             let answer = self.completion(&body, schema)?;
             let usage = answer.usage.clone().unwrap_or_default();
             let data = StreamEvent::Data(Bytes::from(answer.into_chunk().to_string()));
             let usage = StreamEvent::Usage { usage, chunk: None };
             return Ok(Box::pin(streams::iter([Ok(data), Ok(usage)])));
         }
-        let events = Events::new(self.0.clone(), response, limits);
+        let events = Events::new(self.upstream.clone(), response, limits);
         Ok(stream::chunks(events, schema))
     }
 
@@ -91,16 +99,19 @@ impl Provider for Anthropic {
             Some("model"),
             format!(
                 "{} does not embed; name another provider's embedding model",
-                self.0.label()
+                self.upstream.label()
             ),
         ))
     }
 
     async fn models(&self, limits: Limits) -> Result<Vec<Model>> {
-        let body = self.0.get(self.0.uri("models?limit=1000"), &limits).await?;
+        let body = self
+            .upstream
+            .get(self.upstream.uri("models?limit=1000"), &limits)
+            .await?;
         let listed = self.parse(&body, "a list of models")?;
         let Some(items) = listed["data"].as_array() else {
-            return Err(self.0.bad_json("a list of models", &body));
+            return Err(self.upstream.bad_json("a list of models", &body));
         };
         let ids = items.iter().filter_map(|item| item["id"].as_str());
         Ok(ids.map(|id| Model::named(id, self.name())).collect())
