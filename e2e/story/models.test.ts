@@ -233,4 +233,10 @@ test('whoever does not own the server sees their own usage, and is told whose th
 	await guest.goto(`${server.url}/settings/models`);
 	await expect(guest.getByRole('heading', { name: 'This is for the owner of the server' })).toBeVisible();
 	await expect(guest.getByRole('button', { name: 'Add a provider' })).toHaveCount(0);
+
+	// What the guest asks counts for the guest, by name where the owner looks.
+	expect(await ask((await Api.signIn(server, OLA)).token, 'box/test-model')).toBe(200);
+	await page.goto(`${server.url}/settings/usage`);
+	await page.getByRole('button', { name: 'Person', exact: true }).click();
+	await expect(page.getByRole('table', { name: /by: Person/ }).getByRole('row', { name: /^Ola/ })).toContainText('150');
 });

@@ -58,14 +58,14 @@ export async function synced(page: Page): Promise<void> {
 export class Api {
 	private constructor(
 		private readonly server: Server,
-		private readonly token: string
+		readonly token: string
 	) {}
 
-	static async signIn(server: Server): Promise<Api> {
+	static async signIn(server: Server, person = LENA): Promise<Api> {
 		const answer = await fetch(`${server.url}/auth/login`, {
 			method: 'POST',
 			headers: { 'content-type': 'application/json' },
-			body: JSON.stringify({ email: LENA.email, password: LENA.password })
+			body: JSON.stringify({ email: person.email, password: person.password })
 		});
 		if (!answer.ok) throw new Error(`login: ${answer.status} ${await answer.text()}`);
 		return new Api(server, ((await answer.json()) as { token: string }).token);

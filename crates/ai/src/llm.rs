@@ -55,6 +55,8 @@ pub struct ModelFacts {
     pub context_tokens: Option<usize>,
     /// US dollars for a million tokens of prompt and of answer.
     pub price: Option<(f64, f64)>,
+    /// It would answer, and nobody knows what it costs.
+    pub unpriced: bool,
 }
 
 impl ModelFacts {

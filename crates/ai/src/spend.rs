@@ -122,6 +122,11 @@ impl<'a> Purse<'a> {
             {
                 return Ok(Err(self.over_run(whose, limit, tokens)));
             }
+            if let Some(limit) = budget.money_per_day
+                && self.facts.unpriced
+            {
+                return Ok(Err(no_price(whose, limit)));
+            }
         }
         let (start, next) = budget::day(now, &self.loaded.account_zone);
         let lines = self.budgets().map(|(_, account, budget)| Line {
@@ -229,6 +234,13 @@ impl<'a> Purse<'a> {
         let message = words::over_day(whose, over, &until);
         Failure::over_budget(message, object(details))
     }
+}
+
+/// A budget in money, and nobody knows what a call takes of it.
+fn no_price(whose: Whose, limit: f64) -> Failure {
+    let details = json!({"of": whose.word(), "measure": "money", "per": "day",
+        "limit": limit, "price": "unknown"});
+    Failure::over_budget(words::no_price(whose), object(details))
 }
 
 pub(crate) fn dollars(micros: u64) -> f64 {

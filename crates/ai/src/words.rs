@@ -239,6 +239,14 @@ pub(crate) fn over_day(whose: Whose, over: &Over, until: &str) -> String {
     )
 }
 
+/// A budget in money, and a model that has no price.
+pub(crate) fn no_price(whose: Whose) -> String {
+    format!(
+        "The {} is in money, and nobody knows what the model costs. The server’s owner can enter its price under “Models and providers”, or the budget can be in tokens.",
+        budget_of(whose)
+    )
+}
+
 fn budget_of(whose: Whose) -> &'static str {
     match whose {
         Whose::Mission => "mission’s budget",

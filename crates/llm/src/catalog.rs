@@ -164,9 +164,19 @@ pub(crate) const FACTS: &[KnownModel] = &[
 ];
 
 /// List prices in US dollars per million tokens of the request and of the
-/// answer, by the start of the model's name; the first that fits counts. They
-/// are a start, as of early 2026: the owner's own table counts before them.
+/// answer, by the model's name, as of November 2026. A start: the owner's own
+/// table counts before them, and what isn't in either has no price.
 pub(crate) const PRICES: &[(&str, f64, f64)] = &[
+    ("gpt-5.5-pro", 30.0, 180.0),
+    ("gpt-5.5", 5.0, 30.0),
+    ("gpt-5.4-pro", 30.0, 180.0),
+    ("gpt-5.4-nano", 0.2, 1.25),
+    ("gpt-5.4-mini", 0.75, 4.5),
+    ("gpt-5.4", 2.5, 15.0),
+    ("gpt-5.2-pro", 21.0, 168.0),
+    ("gpt-5.2", 1.75, 14.0),
+    ("gpt-5.1", 1.25, 10.0),
+    ("gpt-5-pro", 15.0, 120.0),
     ("gpt-5-nano", 0.05, 0.4),
     ("gpt-5-mini", 0.25, 2.0),
     ("gpt-5", 1.25, 10.0),
@@ -176,9 +186,19 @@ pub(crate) const PRICES: &[(&str, f64, f64)] = &[
     ("gpt-4o-mini", 0.15, 0.6),
     ("gpt-4o", 2.5, 10.0),
     ("claude-haiku-4-5", 1.0, 5.0),
-    ("claude-sonnet", 3.0, 15.0),
+    ("claude-sonnet-5-5", 2.0, 10.0),
+    ("claude-sonnet-5", 2.0, 10.0),
+    ("claude-sonnet-4-6", 3.0, 15.0),
+    ("claude-sonnet-4-5", 3.0, 15.0),
+    ("claude-sonnet-4", 3.0, 15.0),
+    ("claude-opus-5-5", 4.0, 20.0),
+    ("claude-opus-5", 5.0, 25.0),
+    ("claude-opus-4-8", 5.0, 25.0),
+    ("claude-opus-4-7", 5.0, 25.0),
+    ("claude-opus-4-6", 5.0, 25.0),
     ("claude-opus-4-5", 5.0, 25.0),
-    ("claude-opus", 15.0, 75.0),
+    ("claude-opus-4-1", 15.0, 75.0),
+    ("claude-opus-4", 15.0, 75.0),
     ("gemini-2.5-flash-lite", 0.1, 0.4),
     ("gemini-2.5-flash", 0.3, 2.5),
     ("gemini-2.5-pro", 1.25, 10.0),

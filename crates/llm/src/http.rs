@@ -249,7 +249,8 @@ fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T> 
 }
 
 fn resolved(name: &str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    // Room for those that every answer gets: growing would touch each of them again.
+    let mut headers = HeaderMap::with_capacity(16);
     if let Ok(value) = HeaderValue::from_bytes(name.as_bytes()) {
         headers.insert(RESOLVED, value);
     }

@@ -175,16 +175,28 @@ pub(crate) fn by_name(model: &str) -> Facts {
     })
 }
 
-/// What Mana knows of its price.
+/// What Mana knows of its price. Behind the name that it knows only a date may
+/// stand: another version or kind costs a multiple (`gpt-5.5`, `gpt-5-pro`),
+/// and no price is better than one that lets a budget be overspent.
 pub(crate) fn price_by_name(model: &str) -> Option<Price> {
     let name = short(model);
-    let known = catalog::PRICES
-        .iter()
-        .find(|(start, ..)| name.starts_with(start))?;
+    // OpenRouter writes dots where Anthropic has dashes.
+    let same = |(known, found): (u8, u8)| known == found || (known, found) == (b'-', b'.');
+    let known = catalog::PRICES.iter().find(|(known, ..)| {
+        let rest = name.get(known.len()..);
+        rest.is_some_and(is_date) && known.bytes().zip(name.bytes()).all(same)
+    })?;
     Some(Price {
         input: known.1,
         output: known.2,
     })
+}
+
+/// Nothing, `-latest`, or the day of a release: `-20250929`, `-2025-08-07`.
+fn is_date(rest: &str) -> bool {
+    let digits = rest.bytes().filter(u8::is_ascii_digit).count();
+    let dashes = rest.bytes().filter(|byte| *byte == b'-').count();
+    matches!(rest, "" | "-latest") || digits == 8 && digits + dashes == rest.len()
 }
 
 /// Without whose it is: `models/gemini-2.5-flash`, `openai/gpt-oss-120b`.
@@ -211,6 +223,25 @@ mod tests {
         assert_eq!(price.micros_usd(1_000_000, 1_000_000), 2_250_000);
         assert_eq!(price.micros_usd(1, 0), 1);
         assert_eq!(price.micros_usd(0, 0), 0);
+    }
+
+    #[test]
+    fn a_price_is_known_of_a_model_and_its_releases_and_of_no_relative() {
+        let input = |model| price_by_name(model).map(|price| price.input);
+        assert_eq!(input("openai/gpt-5-mini-2025-08-07"), Some(0.25));
+        assert_eq!(input("claude-sonnet-4-20250514"), Some(3.0));
+        assert_eq!(input("claude-sonnet-4-5-20250929"), Some(3.0));
+        assert_eq!(input("anthropic/claude-opus-4.5"), Some(5.0));
+        assert_eq!(input("gpt-5.5"), Some(5.0));
+        assert_eq!(input("gpt-4o-latest"), Some(2.5));
+        for relative in [
+            "gpt-5.9",
+            "gpt-5.5-ultra",
+            "gpt-4o-realtime-preview",
+            "claude-opus-4-9",
+        ] {
+            assert_eq!(input(relative), None, "{relative}");
+        }
     }
 
     #[test]

@@ -42,12 +42,13 @@ impl Llm for GatewayLlm {
             return ModelFacts::default();
         };
         let resolved = self.0.resolve(model).await.ok();
-        let price = resolved.and_then(|name| self.0.price(&name));
+        let price = resolved.as_ref().and_then(|name| self.0.price(name));
         ModelFacts {
             tools: can.tools,
             json_schema: can.json_schema,
             context_tokens: can.context_tokens.and_then(|all| usize::try_from(all).ok()),
             price: price.map(|price| (price.input, price.output)),
+            unpriced: resolved.is_some() && price.is_none(),
         }
     }
 }

@@ -197,3 +197,33 @@ async fn missions_b6_a_call_that_nobody_answered_costs_nothing() {
     );
     assert_eq!(world.runs(&id).await[0].status, RunStatus::Failed);
 }
+
+#[tokio::test]
+async fn missions_b7_a_budget_in_money_needs_a_price() {
+    let world = World::new().await;
+    world.llm.is(ModelFacts {
+        unpriced: true,
+        ..ModelFacts::default()
+    });
+    let id = world.daily_mission("Week").await;
+    limit(&world, &id, "person", json!({"moneyPerDay": 5})).await;
+    world.tick().await;
+    assert_eq!(world.llm.calls(), 0, "nobody is asked");
+    let run = world.runs(&id).await.remove(0);
+    assert_eq!(
+        (run.status, run.code.as_deref()),
+        (RunStatus::Skipped, Some("over-budget"))
+    );
+    assert_eq!(run.details.expect("why")["price"], "unknown");
+    assert!(
+        run.reason
+            .is_some_and(|reason| reason.contains("nobody knows what the model costs"))
+    );
+
+    limit(&world, &id, "person", json!({"tokensPerDay": 100_000})).await;
+    world.llm.will_say("Week", task("Milk"));
+    world.request(&id, "run:again", None).await;
+    world.tick().await;
+    assert_eq!(world.runs(&id).await.pop().expect("a run").cost, None);
+    assert_eq!(world.llm.calls(), 1);
+}

@@ -12,6 +12,7 @@ const CALLS: ModelFacts = ModelFacts {
     json_schema: true,
     context_tokens: None,
     price: None,
+    unpriced: false,
 };
 
 fn create(title: &str) -> (&'static str, Value) {

@@ -311,14 +311,11 @@ async fn what_was_used_is_told_by_day_to_the_owner_and_to_each_their_own() {
         (sum["money"].as_f64().unwrap() - 0.00009).abs() < 1e-9,
         "{sum}"
     );
-    assert_eq!(
-        usage(&server, &owner, "user", 3).await["sums"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
+    let people = usage(&server, &owner, "user", 3).await;
+    assert_eq!(people["sums"].as_array().unwrap().len(), 2);
+    assert_eq!(people["people"][&bob.user_id], "bob@example.org");
     let own = usage(&server, &bob, "user", 2).await;
+    assert_eq!(own["people"], json!({ &bob.user_id: "bob@example.org" }));
     assert_eq!(own["sums"].as_array().unwrap().len(), 1);
     assert_eq!(own["sums"][0]["of"], bob.user_id.as_str());
 }

@@ -2003,6 +2003,10 @@ export interface components {
         Usage: {
             /** @description The days, first to last, `YYYY-MM-DD`. */
             days: string[];
+            /** @description What the people in it are called, by their ids; other people's names are for the owner alone. */
+            people: {
+                [key: string]: string;
+            };
             /** @description By day and by what was asked for; what isn't there was not used. */
             sums: components["schemas"]["Sum"][];
         };

@@ -421,6 +421,7 @@ export const de: Messages = {
 	'skip.since': '{reason}, wie jedes Mal seit {when}',
 	'skip.overRun': 'das Budget {whose} erlaubt {limit} je Lauf; {used} sind verbraucht, und der nächste Aufruf könnte {wanted} brauchen',
 	'skip.overDay': 'das Budget {whose} erlaubt {limit} am Tag; {used} sind verbraucht oder reserviert, und der nächste Aufruf passt nicht mehr. Der neue Tag beginnt {when}',
+	'skip.noPrice': 'das Budget {whose} erlaubt {limit} am Tag, und niemand weiß, was das Modell kostet. Wer den Server besitzt, kann ihn unter „Modelle und Anbieter“ eintragen; oder setze ein Budget in Token',
 	'skip.ofMission': 'dieser Mission',
 	'skip.ofAgent': 'des Agenten',
 	'skip.ofPerson': 'aller deiner Missionen zusammen',

@@ -420,6 +420,7 @@ export const en = {
 	'skip.since': '{reason}, as at every time since {when}',
 	'skip.overRun': 'the budget of {whose} allows {limit} a run; {used} were used, and the next call might take {wanted}',
 	'skip.overDay': 'the budget of {whose} allows {limit} a day; {used} are used or set aside, and the next call does not fit. The new day begins {when}',
+	'skip.noPrice': 'the budget of {whose} allows {limit} a day, and nobody knows what the model costs. The owner of the server can enter its price under “Models and providers”; or set a budget in tokens',
 	'skip.ofMission': 'this mission',
 	'skip.ofAgent': 'the agent',
 	'skip.ofPerson': 'all your missions together',

@@ -208,8 +208,8 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'usage.noAgent': 'nicht für einen Agenten',
 	'usage.missionGone': 'eine Mission, die es hier nicht mehr gibt (…{id})',
 	'usage.agentGone': 'ein Agent, den es hier nicht mehr gibt (…{id})',
-	'usage.othersMission': 'eine Mission einer anderen Person (…{person}, …{id})',
-	'usage.othersAgent': 'ein Agent einer anderen Person (…{person}, …{id})',
+	'usage.othersMission': 'eine Mission von {person} (…{id})',
+	'usage.othersAgent': 'ein Agent von {person} (…{id})',
 	'usage.you': '{name} (du)',
-	'usage.person': 'eine andere Person (…{id})'
+	'usage.person': 'Person …{id}'
 };

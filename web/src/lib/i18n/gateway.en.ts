@@ -205,8 +205,8 @@ export const gateway = {
 	'usage.noAgent': 'not for an agent',
 	'usage.missionGone': 'a mission that is no longer here (…{id})',
 	'usage.agentGone': 'an agent that is no longer here (…{id})',
-	'usage.othersMission': 'a mission of another person (…{person}, …{id})',
-	'usage.othersAgent': 'an agent of another person (…{person}, …{id})',
+	'usage.othersMission': 'a mission of {person} (…{id})',
+	'usage.othersAgent': 'an agent of {person} (…{id})',
 	'usage.you': '{name} (you)',
-	'usage.person': 'another person (…{id})'
+	'usage.person': 'person …{id}'
 };

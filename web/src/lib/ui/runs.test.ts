@@ -36,6 +36,7 @@ describe('the runs of a mission', () => {
 		const day = { of: 'person', per: 'day', measure: 'money', limit: 0.5, used: 0.48, until: new Date().toISOString() };
 		expect(said('over-budget', day)).toContain('the budget of all your missions together allows $0.50 a day; $0.48 are used');
 		expect(said('over-budget', { of: 'mission', per: 'run', measure: 'tokens', limit: 100, used: 90, wanted: 50 })).toContain('allows 100 tokens a run; 90 tokens were used');
+		expect(said('over-budget', { of: 'agent', per: 'day', measure: 'money', limit: 2, price: 'unknown' })).toContain('allows $2.00 a day, and nobody knows what the model costs');
 		await showLocale('de');
 		expect(said('waiting-for-review', { proposals: 1 })).toBe('ein Vorschlag wartet noch auf dich');
 		expect(reasonOf({ status: 'failed', code: 'provider_timeout', reason: 'Other words.' })).toContain('brauchte zu lange');

@@ -1,5 +1,6 @@
 //! What models were used for, by day.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,7 +8,7 @@ use axum::extract::State;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use mana_core::Micros;
-use mana_store::{Role, UsageBy, UsageQuery};
+use mana_store::{Accounts, Role, StoreError, UsageBy, UsageQuery, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -20,6 +21,8 @@ use crate::error::{ApiError, ApiQuery, ApiResult, ErrorEnvelope};
 
 /// The most days that one answer sums.
 const DAYS: usize = 400;
+/// The most people who are named in one answer; of others it has the ids.
+const PEOPLE: usize = 500;
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
@@ -46,6 +49,8 @@ struct Usage {
     days: Vec<String>,
     /// By day and by what was asked for; what isn't there was not used.
     sums: Vec<Sum>,
+    /// What the people in it are called, by their ids; other people's names are for the owner alone.
+    people: BTreeMap<String, String>,
 }
 
 /// What was used on a day.
@@ -97,6 +102,13 @@ async fn usage(
             user: (user.role != Role::Owner).then_some(user.id),
         })
         .await?;
+    // A mission's or an agent's is its owner's id first.
+    let ids = sums.iter().filter_map(|sum| match params.by {
+        UsageBy::User => Some(sum.of.as_str()),
+        UsageBy::Mission | UsageBy::Agent => Some(sum.of.split_once('/')?.0),
+        UsageBy::Key | UsageBy::Model => None,
+    });
+    let people = people(&*app.auth.accounts, ids).await?;
     let sums = sums.into_iter().map(|sum| Sum {
         day: days[sum.period as usize].clone(),
         of: sum.of,
@@ -110,7 +122,28 @@ async fn usage(
     Ok(Json(Usage {
         sums: sums.collect(),
         days,
+        people,
     }))
+}
+
+/// How to call these people: by their names, else by their addresses.
+async fn people(
+    accounts: &dyn Accounts,
+    ids: impl Iterator<Item = &str>,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let mut people = BTreeMap::new();
+    for id in ids {
+        if people.len() == PEOPLE {
+            break;
+        }
+        if !people.contains_key(id)
+            && let Some(user) = accounts.user(&UserId(id.to_owned())).await?
+        {
+            let name = Some(user.name).filter(|name| !name.is_empty());
+            people.insert(id.to_owned(), name.unwrap_or(user.email));
+        }
+    }
+    Ok(people)
 }
 
 /// The days, and the midnights around them.
