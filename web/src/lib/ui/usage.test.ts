@@ -5,6 +5,7 @@ import { byDay, byName, ownerAndId, tokensOf, totalOf } from './usage';
 const sum = (day: string, of: string, promptTokens: number, money = 0) => ({ day, of, calls: 1, failed: 0, cancelled: 0, promptTokens, completionTokens: 1, money });
 const usage: Usage = {
 	days: ['2026-04-06', '2026-04-07', '2026-04-08'],
+	people: {},
 	sums: [sum('2026-04-06', 'a', 10), sum('2026-04-06', 'b', 5, 0.02), sum('2026-04-08', 'a', 20)]
 };
 
