@@ -1,4 +1,4 @@
-//! What a run may spend: set aside before each call, corrected after it. Rules MISSIONS B3–B6.
+//! What a run may spend: set aside before each call, corrected after it. Rules MISSIONS B3–B7.
 
 use std::time::Duration;
 

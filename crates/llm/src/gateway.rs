@@ -281,6 +281,19 @@ impl Gateway {
         self.routes().price(model)
     }
 
+    /// The highest price of a chain of `provider/model`, each half for itself;
+    /// `None` where that of one isn't known.
+    pub fn dearest(&self, chain: &[String]) -> Option<Price> {
+        let routes = self.routes();
+        chain.iter().try_fold(Price::default(), |dearest, model| {
+            let price = routes.price(model)?;
+            Some(Price {
+                input: dearest.input.max(price.input),
+                output: dearest.output.max(price.output),
+            })
+        })
+    }
+
     /// How long a call can go on at most, the wait for a place not counted.
     pub(crate) fn longest_call(&self) -> Duration {
         let routes = self.routes();

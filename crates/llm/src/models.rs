@@ -145,7 +145,8 @@ impl Facts {
         }
     }
 
-    /// What is asked for and known to be beyond the model.
+    /// What is asked for and known to be beyond the model. A request that asks
+    /// for none of these [is plain](ChatRequest::is_plain).
     pub fn lacks(&self, request: &ChatRequest) -> Option<&'static str> {
         if self.vision == Some(false) && request.has_images() {
             return Some("look at pictures");
@@ -192,11 +193,11 @@ pub(crate) fn price_by_name(model: &str) -> Option<Price> {
     })
 }
 
-/// Nothing, `-latest`, or the day of a release: `-20250929`, `-2025-08-07`.
+/// Nothing, or the day of a release: `-20250929`, `-2025-08-07`.
 fn is_date(rest: &str) -> bool {
     let digits = rest.bytes().filter(u8::is_ascii_digit).count();
     let dashes = rest.bytes().filter(|byte| *byte == b'-').count();
-    matches!(rest, "" | "-latest") || digits == 8 && digits + dashes == rest.len()
+    rest.is_empty() || digits == 8 && digits + dashes == rest.len()
 }
 
 /// Without whose it is: `models/gemini-2.5-flash`, `openai/gpt-oss-120b`.
@@ -233,10 +234,11 @@ mod tests {
         assert_eq!(input("claude-sonnet-4-5-20250929"), Some(3.0));
         assert_eq!(input("anthropic/claude-opus-4.5"), Some(5.0));
         assert_eq!(input("gpt-5.5"), Some(5.0));
-        assert_eq!(input("gpt-4o-latest"), Some(2.5));
+        assert_eq!(input("gpt-4o-2024-05-13"), Some(5.0));
         for relative in [
             "gpt-5.9",
             "gpt-5.5-ultra",
+            "gpt-4o-latest",
             "gpt-4o-realtime-preview",
             "claude-opus-4-9",
         ] {

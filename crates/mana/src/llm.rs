@@ -41,14 +41,15 @@ impl Llm for GatewayLlm {
         let Ok(can) = self.0.capabilities(model).await else {
             return ModelFacts::default();
         };
-        let resolved = self.0.resolve(model).await.ok();
-        let price = resolved.as_ref().and_then(|name| self.0.price(name));
+        let chain = self.0.resolve_all(model).await.ok();
+        // Any of them may answer, so the dearest is what is set aside.
+        let price = chain.as_ref().and_then(|chain| self.0.dearest(chain));
         ModelFacts {
             tools: can.tools,
             json_schema: can.json_schema,
             context_tokens: can.context_tokens.and_then(|all| usize::try_from(all).ok()),
             price: price.map(|price| (price.input, price.output)),
-            unpriced: resolved.is_some() && price.is_none(),
+            unpriced: chain.is_some() && price.is_none(),
         }
     }
 }
@@ -142,4 +143,57 @@ fn is_refused(error: &GatewayError) -> bool {
         error.kind,
         ErrorKind::Http(400 | 404 | 405 | 415 | 422 | 501) | ErrorKind::InvalidRequest { .. }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use mana_llm::{LlmConfig, ModelSettings, ProviderConfig};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_model_is_without_a_price_where_one_of_its_chain_is() {
+        let provider = |name: &str, address: &str| {
+            let mut provider = ProviderConfig::new(name, address, "test").unwrap();
+            provider.models = vec!["m".to_owned(), "priced".to_owned()];
+            provider
+        };
+        let priced = ModelSettings {
+            input: Some(1.0),
+            output: Some(2.0),
+            ..ModelSettings::default()
+        };
+        let chain = |models: &[&str]| models.iter().map(|&model| model.to_owned()).collect();
+        let gateway = Gateway::from_config(LlmConfig {
+            providers: vec![
+                provider("far", "https://models.invalid/v1"),
+                provider("near", "http://127.0.0.1:9/v1"),
+            ],
+            probe: None,
+            models: [("far/priced".to_owned(), priced)].into(),
+            aliases: [
+                (
+                    "mana/good".to_owned(),
+                    chain(&["near/m", "far/priced", "builtin/outline"]),
+                ),
+                ("mana/bad".to_owned(), chain(&["near/m", "far/m"])),
+            ]
+            .into(),
+            ..LlmConfig::default()
+        });
+        let llm = GatewayLlm::new(gateway);
+        for (model, unpriced, price) in [
+            ("far/m", true, None),
+            ("far/priced", false, Some((1.0, 2.0))),
+            ("near/m", false, Some((0.0, 0.0))),
+            ("builtin/outline", false, Some((0.0, 0.0))),
+            ("mana/good", false, Some((1.0, 2.0))),
+            ("mana/bad", true, None),
+            // Nobody would answer, which is no question of its price.
+            ("mana/nobody-knows", false, None),
+        ] {
+            let facts = llm.facts(model).await;
+            assert_eq!((facts.unpriced, facts.price), (unpriced, price), "{model}");
+        }
+    }
 }

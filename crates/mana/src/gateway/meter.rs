@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use mana_core::Micros;
 use mana_llm::http::{Ask, Auth, Caller, Ending, Ticket, Used};
-use mana_llm::{ErrorKind, Gateway, GatewayError, Price};
+use mana_llm::{ErrorKind, GatewayError};
 use mana_store::{Amount, CallStatus, Line, Measure, Over, Settlement, StoreError, Tags, UserId};
 
 use super::allotments::Terms;
@@ -61,7 +61,7 @@ impl Auth for Door {
         let limits = key.map(|key| &key.settings);
         let bounds = limits.is_some_and(|limits| limits.tokens.is_some() || limits.money.is_some());
         let completion_tokens = ask.completion_tokens.unwrap_or(UNBOUNDED_TOKENS);
-        let price = dearest(&self.0.gateway, &ask.chain);
+        let price = self.0.gateway.dearest(&ask.chain);
         if limits.is_some_and(|limits| limits.money.is_some()) && price.is_none() {
             return Err(GatewayError::new(
                 ErrorKind::Forbidden,
@@ -199,17 +199,6 @@ pub fn window_start(now: Micros, zone: &str, window: Window) -> Micros {
         Some(first.start_of_day().ok()?.timestamp().as_microsecond())
     });
     start.map_or(now, Micros)
-}
-
-/// The highest price of a chain, each half for itself; none where one of them isn't known.
-fn dearest(gateway: &Gateway, chain: &[String]) -> Option<Price> {
-    chain.iter().try_fold(Price::default(), |dearest, model| {
-        let price = gateway.price(model)?;
-        Some(Price {
-            input: dearest.input.max(price.input),
-            output: dearest.output.max(price.output),
-        })
-    })
 }
 
 fn over_budget(over: &Over, key: Option<&Key>) -> GatewayError {

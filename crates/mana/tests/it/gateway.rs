@@ -314,6 +314,8 @@ async fn what_was_used_is_told_by_day_to_the_owner_and_to_each_their_own() {
     let people = usage(&server, &owner, "user", 3).await;
     assert_eq!(people["sums"].as_array().unwrap().len(), 2);
     assert_eq!(people["people"][&bob.user_id], "bob@example.org");
+    let keys = usage(&server, &owner, "key", 3).await;
+    assert_eq!(keys["people"], json!({}), "nobody is in it");
     let own = usage(&server, &bob, "user", 2).await;
     assert_eq!(own["people"], json!({ &bob.user_id: "bob@example.org" }));
     assert_eq!(own["sums"].as_array().unwrap().len(), 1);

@@ -661,7 +661,7 @@ export const en = {
 	'mission.spent': 'Used in the last 30 days',
 	'mission.spentNothing': 'nothing yet',
 	'budget.title': 'Budget',
-	'budget.hint': 'Reserved before a call, settled after it. Over it, a run is skipped and says so. Empty: no limit.',
+	'budget.hint': 'Reserved before a call, settled after it. Over it, a run is skipped and says so. Money needs a model whose price is known. Empty: no limit.',
 	'budget.tokensPerRun': 'Tokens a run',
 	'budget.tokensPerDay': 'Tokens a day',
 	'budget.moneyPerDay': 'US dollars a day',

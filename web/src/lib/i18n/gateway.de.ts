@@ -99,7 +99,7 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'models.movedTo': '{name} ist jetzt Nummer {place} von {of}',
 
 	'models.prices': 'Preise und Fähigkeiten',
-	'models.pricesLead': 'Budgets in Geld brauchen Preise. Mana kennt die Listenpreise einiger Modelle von Anfang 2026; trag ein, was du wirklich zahlst.',
+	'models.pricesLead': 'Budgets in Geld brauchen Preise. Mana kennt die Listenpreise einiger Modelle vom November 2026; trag ein, was du wirklich zahlst.',
 	'models.find': 'Modell suchen',
 	'models.noModels': 'Zurzeit antwortet kein Modell. Sobald eines antwortet, steht es hier.',
 	'models.priceText': '{input} hinein, {output} heraus, je Million Token',

@@ -96,7 +96,7 @@ export const gateway = {
 	'models.movedTo': '{name} is now {place} of {of}',
 
 	'models.prices': 'Prices and abilities',
-	'models.pricesLead': 'Budgets in money need prices. Mana knows the list prices of some models as of early 2026; enter what you really pay.',
+	'models.pricesLead': 'Budgets in money need prices. Mana knows the list prices of some models as of November 2026; enter what you really pay.',
 	'models.find': 'Find a model',
 	'models.noModels': 'No model answers now. When one does, it stands here.',
 	'models.priceText': '{input} in, {output} out, per million tokens',

@@ -1,6 +1,6 @@
 //! What models were used for, by day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -131,14 +131,10 @@ async fn people(
     accounts: &dyn Accounts,
     ids: impl Iterator<Item = &str>,
 ) -> Result<BTreeMap<String, String>, StoreError> {
+    let ids: BTreeSet<&str> = ids.collect();
     let mut people = BTreeMap::new();
-    for id in ids {
-        if people.len() == PEOPLE {
-            break;
-        }
-        if !people.contains_key(id)
-            && let Some(user) = accounts.user(&UserId(id.to_owned())).await?
-        {
+    for id in ids.into_iter().take(PEOPLE) {
+        if let Some(user) = accounts.user(&UserId(id.to_owned())).await? {
             let name = Some(user.name).filter(|name| !name.is_empty());
             people.insert(id.to_owned(), name.unwrap_or(user.email));
         }
