@@ -22,7 +22,8 @@ while read -r word; do
         kill -KILL "$pid" $all
         wait "$pid" 2>/dev/null
         for one in $all; do
-            while readlink "/proc/$one/exe" >/dev/null 2>&1; do sleep 0.01; done
+            # A zombie has let go of the shared memory; one whose `exe` is gone may not have yet.
+            while grep -q '^State:.[^XZ]' "/proc/$one/status" 2>/dev/null; do sleep 0.01; done
         done ;;
     stop) kill -INT "$pid"; wait "$pid" 2>/dev/null ;;
     start) start "$@" ;;
