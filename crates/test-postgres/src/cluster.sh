@@ -18,7 +18,7 @@ while read -r word; do
     kill)
         kill -STOP "$pid"
         until grep -q '^State:.[TZ]' "/proc/$pid/status"; do sleep 0.01; done
-        read -r all <"/proc/$pid/task/$pid/children" || all=
+        all=$(cat "/proc/$pid/task/$pid/children")
         kill -KILL "$pid" $all
         wait "$pid" 2>/dev/null
         for one in $all; do
