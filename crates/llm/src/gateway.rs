@@ -16,7 +16,7 @@ use crate::catalog::{ALIAS, BUILTIN};
 use crate::clients::Clients;
 use crate::config::{Api, LlmConfig, ProviderConfig};
 use crate::error::{ErrorKind, GatewayError, Result};
-use crate::models::{Capabilities, Price};
+use crate::models::{Capabilities, Price, is_plain};
 use crate::providers::anthropic::Anthropic;
 use crate::providers::openai::OpenAi;
 use crate::providers::outline::Outline;
@@ -421,7 +421,7 @@ async fn chain_for(routes: &Routes, request: &ChatRequest) -> Result<Vec<Target>
     refuse_empty(request)?;
     let chain = routes.chain(&request.model).await;
     let chain = chain.map_err(|error| error.scrubbed(&routes.scrub))?;
-    if request.is_plain() {
+    if is_plain(request) {
         return Ok(chain);
     }
     capable(chain, |target| routes.facts(target).lacks(request))

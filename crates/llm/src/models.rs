@@ -145,20 +145,40 @@ impl Facts {
         }
     }
 
-    /// What is asked for and known to be beyond the model. A request that asks
-    /// for none of these [is plain](ChatRequest::is_plain).
+    /// What is asked for and known to be beyond the model.
     pub fn lacks(&self, request: &ChatRequest) -> Option<&'static str> {
-        if self.vision == Some(false) && request.has_images() {
-            return Some("look at pictures");
-        }
-        if self.tools == Some(false) && request.has_tools() {
-            return Some("call tools");
-        }
-        if self.json_schema == Some(false) && request.wants_schema() {
-            return Some("keep to a JSON schema");
-        }
-        None
+        let lacking = ABILITIES
+            .iter()
+            .find(|(asks, can, _)| can(self) == Some(false) && asks(request));
+        lacking.map(|(.., what)| *what)
     }
+}
+
+/// What not every model can: whether a request asks for it, whether a model
+/// can, and the words for one that can't.
+type Ability = (
+    fn(&ChatRequest) -> bool,
+    fn(&Facts) -> Option<bool>,
+    &'static str,
+);
+
+const ABILITIES: [Ability; 3] = [
+    (
+        ChatRequest::has_images,
+        |facts| facts.vision,
+        "look at pictures",
+    ),
+    (ChatRequest::has_tools, |facts| facts.tools, "call tools"),
+    (
+        ChatRequest::wants_schema,
+        |facts| facts.json_schema,
+        "keep to a JSON schema",
+    ),
+];
+
+/// Whether a request asks for nothing but text, as any model gives it.
+pub(crate) fn is_plain(request: &ChatRequest) -> bool {
+    ABILITIES.iter().all(|(asks, ..)| !asks(request))
 }
 
 /// What Mana knows of a model by its name, wherever it runs.

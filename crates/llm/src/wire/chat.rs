@@ -66,12 +66,6 @@ impl ChatRequest {
             .is_some_and(|options| options["include_usage"] == true)
     }
 
-    /// Whether it asks for nothing but text, as any model gives it: for nothing
-    /// that [one may lack](crate::models::Facts::lacks).
-    pub fn is_plain(&self) -> bool {
-        !self.has_tools() && !self.wants_schema() && !self.has_images()
-    }
-
     /// Whether a message carries a picture.
     pub fn has_images(&self) -> bool {
         self.messages.iter().any(|message| {

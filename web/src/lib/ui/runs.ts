@@ -115,10 +115,12 @@ const WHOSE: Record<string, MessageKey> = { mission: 'skip.ofMission', agent: 's
 
 function overBudget({ of, per, measure, limit, used, until, wanted, price }: Record<string, unknown>): string | null {
 	const whose = WHOSE[String(of)];
+	if (!whose || typeof limit !== 'number') return null;
 	const amount = (value: number) => (measure === 'money' ? moneyText(value) : t('budget.tokens', { count: value }));
-	if (whose && typeof limit === 'number' && price === 'unknown') return t('skip.noPrice', { whose: t(whose), limit: amount(limit) });
-	if (!whose || typeof limit !== 'number' || typeof used !== 'number') return null;
-	const figures = { whose: t(whose), limit: amount(limit), used: amount(used) };
+	const budget = { whose: t(whose), limit: amount(limit) };
+	if (price === 'unknown') return t('skip.noPrice', budget);
+	if (typeof used !== 'number') return null;
+	const figures = { ...budget, used: amount(used) };
 	if (per === 'run' && typeof wanted === 'number') return t('skip.overRun', { ...figures, wanted: amount(wanted) });
 	return typeof until === 'string' ? t('skip.overDay', { ...figures, when: when(until) }) : null;
 }
