@@ -42,8 +42,15 @@ test('start', async ({ browser }) => {
 			encoded: entry.encodedBodySize
 		}))
 	);
-	const sum = (ending: string) => sizes.filter(({ name }) => name.endsWith(ending)).reduce((all, { encoded }) => all + encoded, 0) / 1000;
-	record('initial JavaScript, as sent', sum('.js'), 'kB', 120, `${sizes.filter(({ name }) => name.endsWith('.js')).length} files`);
+	const sum = (ending: string) =>
+		sizes.filter(({ name }) => name.endsWith(ending)).reduce((all, { encoded }) => all + encoded, 0) / 1000;
+	record(
+		'initial JavaScript, as sent',
+		sum('.js'),
+		'kB',
+		120,
+		`${sizes.filter(({ name }) => name.endsWith('.js')).length} files`
+	);
 	record('WebAssembly, as sent', sum('.wasm'), 'kB', 250, '');
 
 	// From a press to the paint after it, by the browser's own event timing, beside the same with ten tasks.
@@ -52,10 +59,19 @@ test('start', async ({ browser }) => {
 	const few = await pressToPaint(page);
 	await addTasks(server, 10_000, 'many');
 	await page.goto(`${server.url}/todo`);
-	await page.getByText(/many 1\b/).first().waitFor({ timeout: 120_000 });
+	await page
+		.getByText(/many 1\b/)
+		.first()
+		.waitFor({ timeout: 120_000 });
 	await synced(page);
 	const many = await pressToPaint(page);
-	record('tick a task to paint, 10,000 tasks', median(many), 'ms', 50, `with ten tasks: ${median(few)} ms; slowest: ${Math.max(...many)} ms`);
+	record(
+		'tick a task to paint, 10,000 tasks',
+		median(many),
+		'ms',
+		50,
+		`with ten tasks: ${median(few)} ms; slowest: ${Math.max(...many)} ms`
+	);
 
 	await server.dispose();
 	console.log('\n' + table());
@@ -68,7 +84,9 @@ function record(what: string, value: number, unit: string, bound: number, beside
 }
 
 function table(): string {
-	const lines = rows.map(({ what, value, unit, bound, beside }) => `| ${what} | ${value.toFixed(1)} ${unit} | ${bound} ${unit} | ${beside} |`);
+	const lines = rows.map(
+		({ what, value, unit, bound, beside }) => `| ${what} | ${value.toFixed(1)} ${unit} | ${bound} ${unit} | ${beside} |`
+	);
 	return ['| what | measured | bound | beside |', '|---|---|---|---|', ...lines].join('\n');
 }
 

@@ -42,7 +42,13 @@ test('pages', async ({ browser }) => {
 		await expect(page.getByRole('main')).toContainText(ready);
 		await synced(page);
 	};
-	for (const [path, name] of [['/todo', 'todo'], ['/companion/missions', 'missions'], ['/companion/inbox', 'inbox'], ['/notes', 'notes'], ['/companion/workbench', 'workbench']] as const) {
+	for (const [path, name] of [
+		['/todo', 'todo'],
+		['/companion/missions', 'missions'],
+		['/companion/inbox', 'inbox'],
+		['/notes', 'notes'],
+		['/companion/workbench', 'workbench']
+	] as const) {
 		await visit(path, /\w/);
 		await shoot(page, `empty-${name}`);
 	}

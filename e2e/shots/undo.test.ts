@@ -31,9 +31,21 @@ test('undo', async ({ browser }) => {
 	const mission = await writeMission(page, 'Weekly plan');
 	await synced(page);
 	const api = await Api.signIn(server);
-	await api.push('todo', [{ table: 'tasks', id: 'quote', op: 'insert', data: { title: 'Send Marta the quote', dueDate: '2026-12-01', done: false } }]);
+	await api.push('todo', [
+		{
+			table: 'tasks',
+			id: 'quote',
+			op: 'insert',
+			data: { title: 'Send Marta the quote', dueDate: '2026-12-01', done: false }
+		}
+	]);
 	const why = 'Friday’s review has no room yet, and Marta asked for the quote before it.';
-	const step = (summary: string, toolName: string, params: object) => ({ summary, toolName, params: params as Record<string, unknown>, rationale: why });
+	const step = (summary: string, toolName: string, params: object) => ({
+		summary,
+		toolName,
+		params: params as Record<string, unknown>,
+		rationale: why
+	});
 	upstream.answers = [
 		plan('A quiet week with one review.', [
 			step('Book the large room', 'create_task', { title: 'Book the large room' }),
@@ -56,19 +68,37 @@ test('undo', async ({ browser }) => {
 	await api.push('todo', [{ table: 'tasks', id: 'quote', op: 'update', fields: { dueDate: { value: '2026-12-02' } } }]);
 	await page.goto(`${server.url}/companion/inbox`);
 	await synced(page);
-	await page.getByRole('button', { name: /Send Marta the quote/ }).first().click();
-	await page.getByRole('button', { name: 'Approve', exact: false }).filter({ hasText: /^Approve ?A?$/ }).click();
+	await page
+		.getByRole('button', { name: /Send Marta the quote/ })
+		.first()
+		.click();
+	await page
+		.getByRole('button', { name: 'Approve', exact: false })
+		.filter({ hasText: /^Approve ?A?$/ })
+		.click();
 	await expect(page.getByRole('button', { name: 'Approve on top of this' })).toBeVisible();
 	await shoot(page, 'inbox-stale', page.getByRole('button', { name: 'Approve on top of this' }));
 
 	// Two devices of two minds.
 	await second.context.setOffline(true);
 	await context.setOffline(true);
-	await page.getByRole('button', { name: /Tidy the desk/ }).first().click();
-	await page.getByRole('button').filter({ hasText: /^Approve ?A?$/ }).click();
+	await page
+		.getByRole('button', { name: /Tidy the desk/ })
+		.first()
+		.click();
+	await page
+		.getByRole('button')
+		.filter({ hasText: /^Approve ?A?$/ })
+		.click();
 	await expect(page.getByText('Approved a moment ago: Tidy the desk')).toBeVisible();
-	await second.page.getByRole('button', { name: /Tidy the desk/ }).first().click();
-	await second.page.getByRole('button').filter({ hasText: /^Reject ?R?$/ }).click();
+	await second.page
+		.getByRole('button', { name: /Tidy the desk/ })
+		.first()
+		.click();
+	await second.page
+		.getByRole('button')
+		.filter({ hasText: /^Reject ?R?$/ })
+		.click();
 	await second.page.getByRole('button', { name: /Not now/ }).click();
 	await expect(second.page.getByText('Rejected a moment ago: Tidy the desk')).toBeVisible();
 	for (const one of [second, { page, context }]) {
@@ -80,13 +110,21 @@ test('undo', async ({ browser }) => {
 
 	// An undo, with a person's edit that stays.
 	for (const title of ['Book the large room', 'Call Ada']) {
-		await page.getByRole('button', { name: new RegExp(title) }).first().click();
-		await page.getByRole('button').filter({ hasText: /^Approve ?A?$/ }).click();
+		await page
+			.getByRole('button', { name: new RegExp(title) })
+			.first()
+			.click();
+		await page
+			.getByRole('button')
+			.filter({ hasText: /^Approve ?A?$/ })
+			.click();
 		await expect(page.getByText(`Approved a moment ago: ${title}`)).toBeVisible();
 	}
 	await synced(page);
 	const call = (await api.changes('todo', 'tasks')).find((change) => change.data?.title === 'Call Ada');
-	await api.push('todo', [{ table: 'tasks', id: call.id, op: 'update', fields: { notes: { value: 'About the lease' } } }]);
+	await api.push('todo', [
+		{ table: 'tasks', id: call.id, op: 'update', fields: { notes: { value: 'About the lease' } } }
+	]);
 	await page.goto(`${server.url}/companion/workbench`);
 	await synced(page);
 	await page.getByRole('button', { name: /^Undo/ }).first().click();

@@ -21,7 +21,10 @@ test('every page, light and dark, wide and narrow, passes axe', async ({ browser
 		await page.goto(server.url + path);
 		await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
 		await synced(page);
-		for (const [width, height] of [[1440, 900], [390, 844]] as const) {
+		for (const [width, height] of [
+			[1440, 900],
+			[390, 844]
+		] as const) {
 			await page.setViewportSize({ width, height });
 			for (const colorScheme of ['light', 'dark'] as const) {
 				await page.emulateMedia({ colorScheme });

@@ -24,7 +24,9 @@ test('a session that ends while a form is open loses nothing that is typed', asy
 	// The server no longer knows the session: neither its token nor its cookie.
 	await context.clearCookies();
 	const refused = (url: URL) => url.pathname === '/sync';
-	await page.route(refused, (route) => route.fulfill({ status: 401, json: { error: { code: 'unauthorized', message: 'Sign in.' } } }));
+	await page.route(refused, (route) =>
+		route.fulfill({ status: 401, json: { error: { code: 'unauthorized', message: 'Sign in.' } } })
+	);
 	await page.evaluate(() => dispatchEvent(new Event('online')));
 	await expect(page.getByText('Your session has ended.')).toBeVisible();
 	await expect(page.getByLabel('Title')).toHaveValue('Half a thought');
@@ -62,7 +64,12 @@ test('a double click approves one proposal, not its neighbour too', async ({ bro
 	const { page } = await becomeOwner(browser, server);
 	const mission = await writeMission(page, 'Weekly plan');
 	await synced(page);
-	const step = (title: string) => ({ summary: title, toolName: 'create_task', params: { title }, rationale: 'It is on the list.' });
+	const step = (title: string) => ({
+		summary: title,
+		toolName: 'create_task',
+		params: { title },
+		rationale: 'It is on the list.'
+	});
 	upstream.answers = [plan('Three things.', [step('First'), step('Second'), step('Third')])];
 	const api = await Api.signIn(server);
 	await api.makeDue(mission);
@@ -75,7 +82,9 @@ test('a double click approves one proposal, not its neighbour too', async ({ bro
 	const two = page.getByRole('heading', { level: 1, name: '2 proposals wait' });
 	await expect(two).toBeVisible();
 	// The neighbour's button has moved under the pointer when the second press of the double click comes.
-	expect(await page.evaluate(([x, y]) => document.elementFromPoint(x, y)?.textContent?.trim(), [x, y] as const)).toMatch(/^Approve/);
+	expect(
+		await page.evaluate(([x, y]) => document.elementFromPoint(x, y)?.textContent?.trim(), [x, y] as const)
+	).toMatch(/^Approve/);
 	await page.mouse.down({ clickCount: 2 });
 	await page.mouse.up({ clickCount: 2 });
 	await expect(two).toBeVisible();

@@ -28,10 +28,14 @@ async function addTask(page: Page, title: string): Promise<void> {
 
 async function titles(): Promise<string[]> {
 	const api = await Api.signIn(server);
-	return (await api.changes('todo', 'tasks')).filter((change) => change.op === 'insert').map((change) => change.data.title);
+	return (await api.changes('todo', 'tasks'))
+		.filter((change) => change.op === 'insert')
+		.map((change) => change.data.title);
 }
 
-test('a full disk is said where one looks, loses nothing that is typed, and is over when there is space', async ({ browser }) => {
+test('a full disk is said where one looks, loses nothing that is typed, and is over when there is space', async ({
+	browser
+}) => {
 	const { context, page } = await becomeOwner(browser, server);
 	await page.goto(`${server.url}/todo`);
 	await synced(page);
@@ -63,7 +67,9 @@ test('a full disk is said where one looks, loses nothing that is typed, and is o
 	await expect.poll(titles).toEqual(['Before', ...Array.from({ length: thoughts }, (_, n) => `Thought ${n + 1}`)]);
 });
 
-test('a device that was away for longer than the log is kept takes a snapshot and keeps what it wrote', async ({ browser }) => {
+test('a device that was away for longer than the log is kept takes a snapshot and keeps what it wrote', async ({
+	browser
+}) => {
 	const here = await becomeOwner(browser, server);
 	await here.page.goto(`${server.url}/todo`);
 	await synced(here.page);
@@ -104,7 +110,9 @@ test('a device that was away for longer than the log is kept takes a snapshot an
 	expect((await titles()).sort()).toEqual(['Renew the permit', 'Written at home', 'Written on the train']);
 });
 
-test('a server that is killed in the midst of a push has each change once, whether it had committed or not', async ({ browser }) => {
+test('a server that is killed in the midst of a push has each change once, whether it had committed or not', async ({
+	browser
+}) => {
 	const { page } = await becomeOwner(browser, server);
 	await page.goto(`${server.url}/todo`);
 	await synced(page);

@@ -23,7 +23,9 @@ test('a mission’s life: run now, feedback, edit, pause, resume, complete, dele
 	await page.goto(`${server.url}/notes`);
 	await synced(page);
 	const api = await Api.signIn(server);
-	await api.push('notes', [{ table: 'notes', id: 'n1', op: 'insert', data: { title: 'Rooms', body: 'The large one goes fast.' } }]);
+	await api.push('notes', [
+		{ table: 'notes', id: 'n1', op: 'insert', data: { title: 'Rooms', body: 'The large one goes fast.' } }
+	]);
 	await writeMission(page, 'Weekly plan');
 	await synced(page);
 
@@ -92,7 +94,10 @@ test('the next person at the same browser inherits nothing', async ({ browser })
 	await page.goto(`${server.url}/todo`);
 	await expect(page).toHaveURL(/\/login/);
 
-	await page.getByRole('button', { name: 'No account yet? Make one' }).or(page.getByRole('link', { name: 'No account yet? Make one' })).click();
+	await page
+		.getByRole('button', { name: 'No account yet? Make one' })
+		.or(page.getByRole('link', { name: 'No account yet? Make one' }))
+		.click();
 	await page.getByLabel('Name').fill('Ola');
 	await page.getByLabel('E-mail').fill('ola@example.org');
 	await page.getByLabel('Password').fill('another quiet morning');
@@ -126,7 +131,12 @@ test('in German no page is wider than the screen, and none falls back to English
 	await synced(page);
 	const { weekly } = await furnish(await Api.signIn(server), server, upstream);
 	await page.goto(`${server.url}/settings`);
-	await page.getByRole('radio', { name: 'Deutsch' }).or(page.getByRole('button', { name: 'Deutsch' })).or(page.getByText('Deutsch', { exact: true })).first().click();
+	await page
+		.getByRole('radio', { name: 'Deutsch' })
+		.or(page.getByRole('button', { name: 'Deutsch' }))
+		.or(page.getByText('Deutsch', { exact: true }))
+		.first()
+		.click();
 	await expect(page.getByRole('heading', { level: 1, name: 'Einstellungen' })).toBeVisible();
 	const wide: string[] = [];
 	for (const path of pages(weekly)) {
@@ -136,7 +146,8 @@ test('in German no page is wider than the screen, and none falls back to English
 		expect(await page.evaluate(() => document.documentElement.lang)).toBe('de');
 		expect(await page.getByRole('button', { name: /^(Approve|Reject|Edit|Save|Delete|Pause)/ }).count(), path).toBe(0);
 		await page.setViewportSize({ width: 390, height: 844 });
-		if (process.env.MANA_SHOTS) await page.screenshot({ path: `${process.env.MANA_SHOTS}/de${path.replaceAll('/', '-')}.png` });
+		if (process.env.MANA_SHOTS)
+			await page.screenshot({ path: `${process.env.MANA_SHOTS}/de${path.replaceAll('/', '-')}.png` });
 		const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 		if (beyond > 0) wide.push(`${path}: ${beyond} px`);
 	}

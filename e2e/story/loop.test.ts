@@ -23,7 +23,8 @@ test.afterEach(async () => {
 	await upstream.stop();
 });
 
-const ghost = (page: Page, title: string) => page.getByRole('listitem', { name: /^Proposal from/ }).filter({ hasText: title });
+const ghost = (page: Page, title: string) =>
+	page.getByRole('listitem', { name: /^Proposal from/ }).filter({ hasText: title });
 const task = (page: Page, title: string) => page.getByRole('checkbox', { name: `Done: ${title}` });
 
 test('a mission planned while no tab is open becomes a task that says why', async ({ browser }) => {
@@ -94,7 +95,9 @@ test('a reason for a rejection reaches the next prompt', async ({ browser }) => 
 	expect(upstream.lastPrompt).toContain('Not mine to do');
 });
 
-test('two tabs and two devices open at the arrival: one proposal each, one task after both approve', async ({ browser }) => {
+test('two tabs and two devices open at the arrival: one proposal each, one task after both approve', async ({
+	browser
+}) => {
 	const one = await becomeOwner(browser, server);
 	const mission = await writeMission(one.page, 'Weekly plan');
 	await synced(one.page);
@@ -141,7 +144,5 @@ test('a mission written without network is kept, and synced when the network is 
 	await context.setOffline(false);
 	await synced(page);
 	const api = await Api.signIn(server);
-	await expect
-		.poll(async () => (await api.changes('ai', 'aiMissions')).map((change) => change.id))
-		.toContain(mission);
+	await expect.poll(async () => (await api.changes('ai', 'aiMissions')).map((change) => change.id)).toContain(mission);
 });

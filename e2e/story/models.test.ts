@@ -45,7 +45,9 @@ async function ask(secret: string, model: string): Promise<number> {
 	return answer.status;
 }
 
-test('the owner adds a provider, prices its model, gives it a name, and a mission plans with it', async ({ browser }) => {
+test('the owner adds a provider, prices its model, gives it a name, and a mission plans with it', async ({
+	browser
+}) => {
 	const { page } = await becomeOwner(browser, server);
 	await page.goto(`${server.url}/settings`);
 	await page.getByRole('link', { name: 'Models and providers' }).click();
@@ -118,12 +120,27 @@ test('the owner adds a provider, prices its model, gives it a name, and a missio
 	await expect(chain.getByRole('listitem').first()).toContainText('box/test-model');
 	expect(await violations(page)).toEqual([]);
 	await chain.getByRole('button', { name: 'Save' }).press('Enter');
-	await expect(names.getByRole('list', { name: 'Models, the first choice first' }).getByRole('listitem')).toHaveText(['box/test-model', 'box/other']);
+	await expect(names.getByRole('list', { name: 'Models, the first choice first' }).getByRole('listitem')).toHaveText([
+		'box/test-model',
+		'box/other'
+	]);
 
 	// All of it is kept, and missions use it.
 	await page.reload();
-	await expect(names.getByRole('list', { name: 'Models, the first choice first' }).getByRole('listitem')).toHaveText(['box/test-model', 'box/other']);
-	upstream.answers = [plan('One thing.', [{ summary: 'Water the plants', toolName: 'create_task', params: { title: 'Water the plants' }, rationale: 'They are dry.' }])];
+	await expect(names.getByRole('list', { name: 'Models, the first choice first' }).getByRole('listitem')).toHaveText([
+		'box/test-model',
+		'box/other'
+	]);
+	upstream.answers = [
+		plan('One thing.', [
+			{
+				summary: 'Water the plants',
+				toolName: 'create_task',
+				params: { title: 'Water the plants' },
+				rationale: 'They are dry.'
+			}
+		])
+	];
 	const mission = await writeMission(page, 'Garden');
 	await synced(page);
 	const api = await Api.signIn(server);
@@ -199,7 +216,9 @@ test('a key for a program is shown once, held to its limit, counted, and taken a
 	expect(await ask(secret, 'box/test-model')).toBe(401);
 });
 
-test('without network the pages say so, keep what was loaded last, and come back by themselves', async ({ browser }) => {
+test('without network the pages say so, keep what was loaded last, and come back by themselves', async ({
+	browser
+}) => {
 	const { page, context } = await becomeOwner(browser, server);
 	await addProvider(page);
 	await page.getByRole('link', { name: 'Usage' }).first().click();

@@ -34,8 +34,17 @@ test('a change that the server refuses is set aside with its reason, and the res
 	// What a broken version of the app might have left in the outbox: a change with a wrong op, before a good one.
 	await page.evaluate(async () => {
 		const [{ name }] = (await indexedDB.databases()).filter((db) => db.name?.startsWith('mana-')) as [{ name: string }];
-		const db = await new Promise<IDBDatabase>((done) => (indexedDB.open(name).onsuccess = (event) => done((event.target as IDBOpenDBRequest).result)));
-		const change = { eventId: 'bad-1', appId: 'todo', table: 'tasks', id: 'x', op: 'explode', data: { title: 'Half a thought' } };
+		const db = await new Promise<IDBDatabase>(
+			(done) => (indexedDB.open(name).onsuccess = (event) => done((event.target as IDBOpenDBRequest).result))
+		);
+		const change = {
+			eventId: 'bad-1',
+			appId: 'todo',
+			table: 'tasks',
+			id: 'x',
+			op: 'explode',
+			data: { title: 'Half a thought' }
+		};
 		const put = db.transaction('outbox', 'readwrite').objectStore('outbox').add({ eventId: 'bad-1', change });
 		await new Promise((done) => (put.onsuccess = done));
 		db.close();
@@ -44,7 +53,9 @@ test('a change that the server refuses is set aside with its reason, and the res
 	await context.setOffline(false);
 	await synced(page);
 	const api = await Api.signIn(server);
-	await expect.poll(async () => (await api.changes('todo', 'tasks')).map((change) => change.data?.title)).toEqual(['Water the plants']);
+	await expect
+		.poll(async () => (await api.changes('todo', 'tasks')).map((change) => change.data?.title))
+		.toEqual(['Water the plants']);
 
 	await page.goto(`${server.url}/settings`);
 	const aside = page.getByRole('listitem').filter({ has: page.getByRole('button', { name: 'Send again' }) });
@@ -70,7 +81,11 @@ test('a failed run says in plain words what happened, on the mission, and can be
 	await expect(page.getByText('Failed', { exact: true }).first()).toBeVisible();
 
 	// The same slot again, from the button: one iteration, now with a plan.
-	upstream.answers = [plan('All quiet.', [{ summary: 'Rest', toolName: 'create_task', params: { title: 'Rest' }, rationale: 'You asked for it.' }])];
+	upstream.answers = [
+		plan('All quiet.', [
+			{ summary: 'Rest', toolName: 'create_task', params: { title: 'Rest' }, rationale: 'You asked for it.' }
+		])
+	];
 	await page.getByRole('button', { name: 'Retry this run' }).click();
 	await server.tick();
 	await expect(page.getByText('All quiet.')).toBeVisible();
@@ -90,26 +105,41 @@ test('the server is killed between a write and its answer: nothing is lost, noth
 	await page.evaluate(() => dispatchEvent(new Event('online')));
 	const api = await Api.signIn(server);
 	await expect
-		.poll(async () => (await api.changes('todo', 'tasks')).map((change) => change.data?.title).sort(), { timeout: 60_000 })
+		.poll(async () => (await api.changes('todo', 'tasks')).map((change) => change.data?.title).sort(), {
+			timeout: 60_000
+		})
 		.toEqual([0, 1, 2, 3, 4].map((round) => `Thought ${round}`));
 	const second = await signIn(browser, server);
 	await second.page.goto(`${server.url}/todo`);
 	await expect(second.page.getByRole('checkbox', { name: /^Done: Thought/ })).toHaveCount(5);
 });
 
-test('a proposal whose record changed meanwhile stays on screen with what was seen, what is there now and what is proposed', async ({ browser }) => {
+test('a proposal whose record changed meanwhile stays on screen with what was seen, what is there now and what is proposed', async ({
+	browser
+}) => {
 	const { page } = await becomeOwner(browser, server);
 	const mission = await writeMission(page, 'Weekly plan');
 	await synced(page);
 	const api = await Api.signIn(server);
 	await api.push('todo', [{ table: 'tasks', id: 't1', op: 'insert', data: { title: 'Talk outline', done: false } }]);
-	upstream.answers = [plan('Sharper.', [{ summary: 'Rename', toolName: 'update_task', params: { taskId: 't1', title: 'Talk outline, ten slides' }, rationale: 'It says what is meant.' }])];
+	upstream.answers = [
+		plan('Sharper.', [
+			{
+				summary: 'Rename',
+				toolName: 'update_task',
+				params: { taskId: 't1', title: 'Talk outline, ten slides' },
+				rationale: 'It says what is meant.'
+			}
+		])
+	];
 	await api.makeDue(mission);
 	await server.tick();
 	await page.goto(`${server.url}/todo`);
 	const ghost = page.getByRole('listitem', { name: /^Proposal from/ });
 	await expect(ghost).toBeVisible();
-	await api.push('todo', [{ table: 'tasks', id: 't1', op: 'update', fields: { title: { value: 'Talk outline, by Friday' } } }]);
+	await api.push('todo', [
+		{ table: 'tasks', id: 't1', op: 'update', fields: { title: { value: 'Talk outline, by Friday' } } }
+	]);
 	await synced(page);
 	await expect.poll(() => page.evaluate(() => document.body.innerText)).toContain('by Friday');
 	await ghost.getByRole('button', { name: 'Approve' }).click();
@@ -124,19 +154,32 @@ test('a module is one file: its page, its form and its proposals are there after
 	await synced(page);
 	await mkdir(join(server.dataDir, 'modules'), { recursive: true });
 	const manifest = {
-		id: 'books', version: 1, route: '/books', icon: 'notes', order: 60,
-		name: { en: 'Books', de: 'Bücher' }, description: { en: 'What to read.', de: 'Was zu lesen ist.' },
-		empty: { title: { en: 'No books yet', de: 'Noch keine Bücher' }, body: { en: 'Write down one.', de: 'Schreib eines auf.' }, action: { en: 'Add book', de: 'Buch hinzufügen' } },
+		id: 'books',
+		version: 1,
+		route: '/books',
+		icon: 'notes',
+		order: 60,
+		name: { en: 'Books', de: 'Bücher' },
+		description: { en: 'What to read.', de: 'Was zu lesen ist.' },
+		empty: {
+			title: { en: 'No books yet', de: 'Noch keine Bücher' },
+			body: { en: 'Write down one.', de: 'Schreib eines auf.' },
+			action: { en: 'Add book', de: 'Buch hinzufügen' }
+		},
 		tables: {
 			books: {
-				name: { en: 'Book', de: 'Buch' }, plural: { en: 'Books', de: 'Bücher' },
+				name: { en: 'Book', de: 'Buch' },
+				plural: { en: 'Books', de: 'Bücher' },
 				fields: { title: { type: 'text', label: { en: 'Title', de: 'Titel' }, required: true } },
 				list: { title: 'title' }
 			}
 		},
 		tools: [
 			{
-				name: 'add_book', label: { en: 'New book', de: 'Neues Buch' }, description: 'Adds a book to the reading list.', policy: 'propose',
+				name: 'add_book',
+				label: { en: 'New book', de: 'Neues Buch' },
+				description: 'Adds a book to the reading list.',
+				policy: 'propose',
 				params: { title: { type: 'text', required: true, description: 'The title.' } },
 				effect: { op: 'insert', table: 'books', set: { title: '$title' } }
 			}
@@ -148,12 +191,24 @@ test('a module is one file: its page, its form and its proposals are there after
 	await server.up();
 	expect(server.output).toMatch(/broken\.json.*3/);
 
-	upstream.answers = [plan('One for the train.', [{ summary: 'Read it', toolName: 'add_book', params: { title: 'The Dispossessed' }, rationale: 'You liked her other one.' }])];
+	upstream.answers = [
+		plan('One for the train.', [
+			{
+				summary: 'Read it',
+				toolName: 'add_book',
+				params: { title: 'The Dispossessed' },
+				rationale: 'You liked her other one.'
+			}
+		])
+	];
 	const api = await Api.signIn(server);
 	await api.makeDue(mission);
 	expect(await server.tick()).toMatchObject({ plansProduced: 1 });
 	await page.goto(`${server.url}/books`);
-	await page.getByRole('listitem', { name: /^Proposal from/ }).getByRole('button', { name: 'Approve' }).click();
+	await page
+		.getByRole('listitem', { name: /^Proposal from/ })
+		.getByRole('button', { name: 'Approve' })
+		.click();
 	await expect(page.getByRole('main')).toContainText('The Dispossessed');
 	await expect(page.getByRole('listitem', { name: /^Proposal from/ })).toHaveCount(0);
 });

@@ -26,7 +26,8 @@ test.afterEach(async () => {
 	await upstream.stop();
 });
 
-const ghost = (page: Page, title: string) => page.getByRole('listitem', { name: /^Proposal from/ }).filter({ hasText: title });
+const ghost = (page: Page, title: string) =>
+	page.getByRole('listitem', { name: /^Proposal from/ }).filter({ hasText: title });
 const task = (page: Page, title: string) => page.getByRole('checkbox', { name: `Done: ${title}` });
 
 /** A mission that has run once and left these steps. */
@@ -40,7 +41,9 @@ async function planned(page: Page, steps: PlannedStep[]): Promise<string> {
 	return mission;
 }
 
-test('what a mission did is taken back from the workbench, shown first, and the person’s own edits stay', async ({ browser }) => {
+test('what a mission did is taken back from the workbench, shown first, and the person’s own edits stay', async ({
+	browser
+}) => {
 	const { page } = await becomeOwner(browser, server);
 	const mission = await planned(page, [BOOK, CALL]);
 	await page.goto(`${server.url}/todo`);
@@ -52,7 +55,9 @@ test('what a mission did is taken back from the workbench, shown first, and the 
 	const api = await Api.signIn(server);
 	await synced(page);
 	const call = (await api.changes('todo', 'tasks')).find((change) => change.data?.title === 'Call Ada');
-	await api.push('todo', [{ table: 'tasks', id: call.id, op: 'update', fields: { notes: { value: 'About the lease' } } }]);
+	await api.push('todo', [
+		{ table: 'tasks', id: call.id, op: 'update', fields: { notes: { value: 'About the lease' } } }
+	]);
 
 	await page.goto(`${server.url}/companion/missions/${mission}`);
 	await page.getByRole('button', { name: /^Undo ?: Book the large room$/ }).click();
@@ -77,7 +82,9 @@ test('what a mission did is taken back from the workbench, shown first, and the 
 	expect(upstream.lastPrompt).toContain('UNDONE by the person');
 });
 
-test('two devices decide the same step differently while offline: one outcome, and both can read what happened', async ({ browser }) => {
+test('two devices decide the same step differently while offline: one outcome, and both can read what happened', async ({
+	browser
+}) => {
 	const first = await becomeOwner(browser, server);
 	const mission = await planned(first.page, [BOOK]);
 	const second = await signIn(browser, server);

@@ -10,6 +10,9 @@ type Violation = { id: string; nodes: { html: string; failureSummary: string }[]
 /** What axe finds wrong with a page as it stands, one line each. */
 export async function violations(page: Page): Promise<string[]> {
 	await page.evaluate(await (script ??= readFile(AXE, 'utf8')));
-	const found: Violation[] = await page.evaluate(async () => (await (window as any).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })).violations);
+	const found: Violation[] = await page.evaluate(
+		async () =>
+			(await (window as any).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })).violations
+	);
 	return found.map(({ id, nodes }) => `${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`);
 }

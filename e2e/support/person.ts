@@ -6,7 +6,12 @@ export const LENA = { name: 'Lena', email: 'lena@example.org', password: 'a quie
 export const OLA = { name: 'Ola', email: 'ola@example.org', password: 'another quiet morning' };
 
 /** The form of a new account, filled in and sent; the day is on screen. */
-export async function makeAccount(page: Page, server: Server, who: typeof LENA, button = 'Create account'): Promise<void> {
+export async function makeAccount(
+	page: Page,
+	server: Server,
+	who: typeof LENA,
+	button = 'Create account'
+): Promise<void> {
 	await page.getByLabel('Name').fill(who.name);
 	await page.getByLabel('E-mail').fill(who.email);
 	await page.getByLabel('Password').fill(who.password);
@@ -15,7 +20,11 @@ export async function makeAccount(page: Page, server: Server, who: typeof LENA, 
 }
 
 /** The first start's link, opened: the owner's account is made, and the day is on screen. */
-export async function becomeOwner(browser: Browser, server: Server, options = {}): Promise<{ context: BrowserContext; page: Page }> {
+export async function becomeOwner(
+	browser: Browser,
+	server: Server,
+	options = {}
+): Promise<{ context: BrowserContext; page: Page }> {
 	const context = await browser.newContext(options);
 	const page = await context.newPage();
 	await page.goto(server.setupLink);
@@ -24,7 +33,11 @@ export async function becomeOwner(browser: Browser, server: Server, options = {}
 }
 
 /** The same person at another browser: an own profile, with its own local database. */
-export async function signIn(browser: Browser, server: Server, options = {}): Promise<{ context: BrowserContext; page: Page }> {
+export async function signIn(
+	browser: Browser,
+	server: Server,
+	options = {}
+): Promise<{ context: BrowserContext; page: Page }> {
 	const context = await browser.newContext(options);
 	const page = await context.newPage();
 	await page.goto(`${server.url}/login`);
@@ -40,7 +53,11 @@ export async function writeMission(page: Page, title: string, concept = ''): Pro
 	await page.goto('about:blank').catch(() => undefined);
 	await page.goBack();
 	await page.getByRole('link', { name: 'Missions' }).first().click();
-	await page.getByRole('link', { name: 'New mission' }).or(page.getByRole('button', { name: 'New mission' })).first().click();
+	await page
+		.getByRole('link', { name: 'New mission' })
+		.or(page.getByRole('button', { name: 'New mission' }))
+		.first()
+		.click();
 	await page.getByLabel('Title').fill(title);
 	if (concept) await page.getByLabel('Concept').fill(concept);
 	await page.getByLabel('Every day').check();
@@ -109,9 +126,18 @@ export class Api {
 		const decided = [...iterations.values()].map(({ id, startedAt, plan }) => ({
 			id,
 			startedAt,
-			plan: plan.map((step: object) => ({ ...step, status, feedback, decidedAt: now, decidedBy: 'user', updatedAt: now }))
+			plan: plan.map((step: object) => ({
+				...step,
+				status,
+				feedback,
+				decidedAt: now,
+				decidedBy: 'user',
+				updatedAt: now
+			}))
 		}));
-		await this.push('ai', [{ table: 'aiMissions', id: mission, op: 'update', fields: { iterations: { value: decided } } }]);
+		await this.push('ai', [
+			{ table: 'aiMissions', id: mission, op: 'update', fields: { iterations: { value: decided } } }
+		]);
 	}
 
 	/** What the owner's pages of the gateway ask for. */

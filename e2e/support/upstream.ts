@@ -33,7 +33,8 @@ export class Upstream {
 				response.writeHead(status, { 'content-type': 'application/json' });
 				response.end(JSON.stringify(body));
 			};
-			if (request.url === '/v1/models') return json(200, { object: 'list', data: [{ id: 'test-model', object: 'model' }] });
+			if (request.url === '/v1/models')
+				return json(200, { object: 'list', data: [{ id: 'test-model', object: 'model' }] });
 			if (request.url !== '/v1/chat/completions') return json(404, { error: { message: 'not here' } });
 			upstream.keys.push(request.headers.authorization);
 			let body = '';

@@ -12,9 +12,7 @@ const SHELL = '/';
 const assets = new Set([...build, ...files]);
 
 worker.addEventListener('install', (event) => {
-	event.waitUntil(
-		caches.open(CACHE).then((cache) => cache.addAll([SHELL, ...assets].map((path) => fresh(path))))
-	);
+	event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll([SHELL, ...assets].map((path) => fresh(path)))));
 });
 
 worker.addEventListener('activate', (event) => {

@@ -188,7 +188,10 @@ function pause(startBackground: StartBackground): void {
 	session.expired = true;
 	const replica = currentReplica();
 	// signed in again in another tab: the cookie is this one's too
-	const stop = replica.bus.on('signedIn', () => void inTurn(() => (session.expired ? renew() : Promise.resolve())).catch(() => {}));
+	const stop = replica.bus.on(
+		'signedIn',
+		() => void inTurn(() => (session.expired ? renew() : Promise.resolve())).catch(() => {})
+	);
 	stopRunning = stop;
 	goOn = (profile, answer) => {
 		stop();

@@ -30,20 +30,43 @@ class FakeAccounts {
 		if (!this.cookie) return refused;
 		if (path === '/auth/refresh') return answer(this.#token());
 		if (path === '/auth/me') {
-			return answer({ userId: this.cookie, email: this.cookie, name: '', timezone: 'UTC', locale: 'en', role: 'owner' });
+			return answer({
+				userId: this.cookie,
+				email: this.cookie,
+				name: '',
+				timezone: 'UTC',
+				locale: 'en',
+				role: 'owner'
+			});
 		}
 		if (path === '/modules') return answer(manifests);
 		if (path === '/sync/snapshot?after=') {
-			return answer({ records: [], after: null, hasMore: false, syncedUntil: '1', serverTime: new Date().toISOString() });
+			return answer({
+				records: [],
+				after: null,
+				hasMore: false,
+				syncedUntil: '1',
+				serverTime: new Date().toISOString()
+			});
 		}
 		if (path === '/sync') {
-			return answer({ serverChanges: [], syncedUntil: '1', hasMore: false, serverTime: new Date().toISOString(), adjusted: [] });
+			return answer({
+				serverChanges: [],
+				syncedUntil: '1',
+				hasMore: false,
+				serverTime: new Date().toISOString(),
+				adjusted: []
+			});
 		}
 		return answer({ error: { code: 'not_found', message: path } }, 404);
 	};
 
 	#token() {
-		return { userId: this.cookie, token: `token of ${this.cookie}`, expiresAt: new Date(Date.now() + 600_000).toISOString() };
+		return {
+			userId: this.cookie,
+			token: `token of ${this.cookie}`,
+			expiresAt: new Date(Date.now() + 600_000).toISOString()
+		};
 	}
 }
 

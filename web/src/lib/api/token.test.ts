@@ -7,8 +7,7 @@ const later = () => new Date(Date.now() + 600_000).toISOString();
 const token = (name: string, userId = 'u1') => ({ userId, token: name, expiresAt: later() });
 const json = (value: unknown, status = 200, headers: Record<string, string> = {}) =>
 	new Response(JSON.stringify(value), { status, headers });
-const bearer = (call: number) =>
-	(fetched.mock.calls[call]?.[1].headers as Record<string, string>).authorization;
+const bearer = (call: number) => (fetched.mock.calls[call]?.[1].headers as Record<string, string>).authorization;
 
 beforeEach(() => {
 	fetched.mockReset();

@@ -36,8 +36,7 @@ export class Bus {
 	#channel: BroadcastChannel | null;
 
 	constructor(userId: string) {
-		this.#channel =
-			typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel(`mana-${userId}`);
+		this.#channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel(`mana-${userId}`);
 		if (this.#channel) {
 			this.#channel.onmessage = (message: MessageEvent<Envelope>) =>
 				this.#deliver(message.data.name, message.data.event);

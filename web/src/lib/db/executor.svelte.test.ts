@@ -83,7 +83,9 @@ describe('the write path', () => {
 	});
 
 	it('says that the device is full already when somebody signs in for the first time', async () => {
-		const full = vi.spyOn(ManaDb.prototype, 'writeMeta').mockRejectedValue(new DOMException('no space', 'QuotaExceededError'));
+		const full = vi
+			.spyOn(ManaDb.prototype, 'writeMeta')
+			.mockRejectedValue(new DOMException('no space', 'QuotaExceededError'));
 		await expect(openTab(someUser())).rejects.toMatchObject({ code: 'storage_full' });
 		full.mockRestore();
 		syncStatus.storage = null;

@@ -1,7 +1,18 @@
 import { v7 as uuid } from 'uuid';
 import { ManaError, ValidationError } from '../core/errors';
 import type { Core, Decision } from '../core';
-import type { Actor, Change, Data, Extent, Op, Proposal, RecordKey, RecordState, Row, UndoPreview } from '../core/types';
+import type {
+	Actor,
+	Change,
+	Data,
+	Extent,
+	Op,
+	Proposal,
+	RecordKey,
+	RecordState,
+	Row,
+	UndoPreview
+} from '../core/types';
 import type { Replica } from './replica';
 import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from './rows';
 import { storageError, storageWorks } from './storage';
@@ -41,9 +52,7 @@ export async function execute(replica: Replica, command: Command): Promise<Row[]
 			const outcome = await carryOut(replica, command, last);
 			await db.records.bulkPut(outcome.records);
 			const since = (await db.readMeta('cursor')) ?? '';
-			await db.outbox.bulkAdd(
-				outcome.changes.map((change) => ({ eventId: change.eventId, change, since }))
-			);
+			await db.outbox.bulkAdd(outcome.changes.map((change) => ({ eventId: change.eventId, change, since })));
 			if (outcome.proposal) await db.proposals.put(outcome.proposal);
 			await db.writeMeta('clock', outcome.last);
 			rows = outcome.records.map(asRow);
@@ -68,12 +77,7 @@ function carryOut(replica: Replica, command: Command, last: string | null): Prom
 	}
 }
 
-async function write(
-	replica: Replica,
-	actor: Actor,
-	writes: Write[],
-	last: string | null
-): Promise<Outcome> {
+async function write(replica: Replica, actor: Actor, writes: Write[], last: string | null): Promise<Outcome> {
 	const { core } = replica;
 	core.authorise(actor);
 	const states = await readStates(replica, writes);
@@ -100,12 +104,7 @@ async function write(
 	return { changes, records: [...states.values()], last: clock ?? '' };
 }
 
-async function decide(
-	replica: Replica,
-	proposalId: string,
-	decision: Decision,
-	last: string | null
-): Promise<Outcome> {
+async function decide(replica: Replica, proposalId: string, decision: Decision, last: string | null): Promise<Outcome> {
 	const { core, db } = replica;
 	const proposal = await db.proposals.get(proposalId);
 	if (!proposal) throw new ManaError('gone', 'This proposal is no longer on this device.');

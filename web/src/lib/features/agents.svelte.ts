@@ -89,7 +89,12 @@ export async function saveMissionSettings(set: MissionSettingsData): Promise<voi
 }
 
 /** A policy with one place of it set, or with nothing said there (null). */
-export function withPolicy(policy: Overrides, place: 'default' | 'modules' | 'tools', name: string, value: Policy | null): Overrides {
+export function withPolicy(
+	policy: Overrides,
+	place: 'default' | 'modules' | 'tools',
+	name: string,
+	value: Policy | null
+): Overrides {
 	if (place === 'default') {
 		const { default: _, ...rest } = policy;
 		return value ? { ...rest, default: value } : rest;

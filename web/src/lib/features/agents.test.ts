@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { openTab, someUser, until } from '../testing/replica';
 import { setReplica } from '../db/current';
-import { agents, createAgent, missionSettings, removeAgent, saveAgent, saveMissionSettings, withPolicy } from './agents.svelte';
+import {
+	agents,
+	createAgent,
+	missionSettings,
+	removeAgent,
+	saveAgent,
+	saveMissionSettings,
+	withPolicy
+} from './agents.svelte';
 
 async function signedIn() {
 	const replica = await openTab(someUser());
@@ -18,7 +26,10 @@ describe('agents', () => {
 		expect(agents.list.map(({ id, name }) => [id, name])).toEqual([['default', 'Mana']]);
 		await saveAgent('default', { role: 'Helps' });
 		await until(() => agents.get('default')?.role === 'Helps');
-		expect((await replica.read({ app: 'ai', table: 'aiAgents', id: 'default' }))?.data).toMatchObject({ name: 'Mana', role: 'Helps' });
+		expect((await replica.read({ app: 'ai', table: 'aiAgents', id: 'default' }))?.data).toMatchObject({
+			name: 'Mana',
+			role: 'Helps'
+		});
 		await saveAgent('default', { name: 'Ida' });
 		await until(() => agents.get('default')?.name === 'Ida');
 		expect(agents.get('default')?.role).toBe('Helps');
@@ -36,9 +47,14 @@ describe('agents', () => {
 
 	it('P2 what an agent may do is told by the core, place by place', async () => {
 		await signedIn();
-		const policy = (overrides: Parameters<typeof agents.tools>[0], tool: string) => agents.tools(overrides).find(({ name }) => name === tool)?.policy;
+		const policy = (overrides: Parameters<typeof agents.tools>[0], tool: string) =>
+			agents.tools(overrides).find(({ name }) => name === tool)?.policy;
 		const auto = withPolicy(nothing, 'modules', 'todo', 'auto');
-		expect([policy(nothing, 'create_task'), policy(auto, 'create_task'), policy(auto, 'create_note')]).toEqual(['propose', 'auto', 'propose']);
+		expect([policy(nothing, 'create_task'), policy(auto, 'create_task'), policy(auto, 'create_note')]).toEqual([
+			'propose',
+			'auto',
+			'propose'
+		]);
 		const but = withPolicy(auto, 'tools', 'create_task', 'deny');
 		expect(policy(but, 'create_task')).toBe('deny');
 		expect(withPolicy(withPolicy(but, 'tools', 'create_task', null), 'modules', 'todo', null)).toEqual(nothing);

@@ -57,7 +57,8 @@ async function put(path: string, body: unknown): Promise<GatewaySettings> {
 }
 
 /** Save a provider. A key that is left out stays, null takes it away. */
-export const saveProvider = (name: string, body: ProviderBody) => put(`/llm/providers/${encodeURIComponent(name)}`, body);
+export const saveProvider = (name: string, body: ProviderBody) =>
+	put(`/llm/providers/${encodeURIComponent(name)}`, body);
 
 export function removeProvider(name: string): Promise<GatewaySettings> {
 	return currentTokens().request(`/llm/providers/${encodeURIComponent(name)}`, { method: 'DELETE' });

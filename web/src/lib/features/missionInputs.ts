@@ -16,10 +16,7 @@ const RECORDS = 2_000;
  * Resolve a mission's inputs on this device; the runner filters and orders them by the manifest. Undefined where that
  * are too many.
  */
-export async function resolveInputs(
-	replica: Replica,
-	missionId: string
-): Promise<ResolvedInput[] | undefined> {
+export async function resolveInputs(replica: Replica, missionId: string): Promise<ResolvedInput[] | undefined> {
 	const { db } = replica;
 	const mission = await db.records.get(primaryKey({ app: 'ai', table: 'aiMissions', id: missionId }));
 	const inputs = (mission?.data.inputs ?? []) as MissionInput[];

@@ -35,7 +35,10 @@ describe('the foreground tick', () => {
 		const replica = await openTab(someUser());
 		const server = syncing(replica);
 		const nextRunAt = soon(5_000);
-		const inputs = [{ module: 'notes', table: 'notes', id: 'n1' }, { module: 'todo', table: 'tasks' }];
+		const inputs = [
+			{ module: 'notes', table: 'notes', id: 'n1' },
+			{ module: 'todo', table: 'tasks' }
+		];
 		await arrive(replica, [missionInsert({ nextRunAt, inputs })]);
 		await execute(replica, {
 			kind: 'write',
@@ -55,7 +58,13 @@ describe('the foreground tick', () => {
 				id: MISSION,
 				slot: `due:${Date.parse(nextRunAt)}`,
 				resolvedInputs: [
-					{ meta: expect.anything(), module: 'notes', table: 'notes', id: 'n1', data: { title: 'Note', body: 'Written just now' } },
+					{
+						meta: expect.anything(),
+						module: 'notes',
+						table: 'notes',
+						id: 'n1',
+						data: { title: 'Note', body: 'Written just now' }
+					},
 					{ meta: expect.anything(), module: 'todo', table: 'tasks', id: 't1', data: { title: 'Task' } }
 				]
 			}
@@ -107,7 +116,10 @@ describe('the foreground tick', () => {
 	it('is not held up by a mission that the server refuses, and does not ask for it for ever', async () => {
 		const replica = await openTab(someUser());
 		const other = '0198c0de-0000-7000-8000-000000000002';
-		await arrive(replica, [missionInsert({ nextRunAt: soon(1_000) }), { ...missionInsert({ nextRunAt: soon(1_000) }), id: other }]);
+		await arrive(replica, [
+			missionInsert({ nextRunAt: soon(1_000) }),
+			{ ...missionInsert({ nextRunAt: soon(1_000) }), id: other }
+		]);
 		const asked: string[] = [];
 		const tick = new MissionTick(replica, async (id) => {
 			asked.push(id);

@@ -123,18 +123,15 @@ export function nextRun(cadence: Cadence, timezone: string, after = new Date()):
  * Ask the server to run a mission now. What waits in the outbox goes first, so that the run knows the newest.
  * Throws OfflineError where the server can't be reached: a run needs it.
  */
-export async function runNow(
-	id: string,
-	slot = `run:${uuid()}`
-): Promise<RunAccepted> {
+export async function runNow(id: string, slot = `run:${uuid()}`): Promise<RunAccepted> {
 	const replica = currentReplica();
 	if (session.expired) currentTokens(); // says so at once: nobody sends what waits
 	await flush(replica);
 	const { resolveInputs } = await import('./missionInputs');
-	const answer = await currentTokens().request<RunAccepted>(
-		`/ai/missions/${encodeURIComponent(id)}/run`,
-		{ method: 'POST', body: { slot, resolvedInputs: await resolveInputs(replica, id) } }
-	);
+	const answer = await currentTokens().request<RunAccepted>(`/ai/missions/${encodeURIComponent(id)}/run`, {
+		method: 'POST',
+		body: { slot, resolvedInputs: await resolveInputs(replica, id) }
+	});
 	const ended = missions.get(id)?.iterations.some((one) => one.id === answer.iterationId && one.finishedAt);
 	if (!ended) underWay[id] ??= { missionId: id, phase: 'queued', ...answer };
 	return answer;
@@ -162,7 +159,9 @@ export async function lookForRuns(missionId: string): Promise<void> {
 
 /** What went to the model in a run and what came back; throws with code not_found where it isn't kept. */
 export function debugOf(missionId: string, iterationId: string): Promise<{ record: unknown }> {
-	return currentTokens().request(`/ai/missions/${encodeURIComponent(missionId)}/runs/${encodeURIComponent(iterationId)}/debug`);
+	return currentTokens().request(
+		`/ai/missions/${encodeURIComponent(missionId)}/runs/${encodeURIComponent(iterationId)}/debug`
+	);
 }
 
 /** What became of each occurrence, newest first. */

@@ -27,7 +27,14 @@ afterEach(() => {
 async function signedIn(): Promise<Replica> {
 	const replica = await openTab(someUser());
 	setReplica(replica);
-	session.user = { userId: replica.userId, email: '', name: '', timezone: 'Asia/Kathmandu', locale: 'en', role: 'owner' };
+	session.user = {
+		userId: replica.userId,
+		email: '',
+		name: '',
+		timezone: 'Asia/Kathmandu',
+		locale: 'en',
+		role: 'owner'
+	};
 	await until(() => missions.ready);
 	return replica;
 }
@@ -37,7 +44,12 @@ describe('a mission', () => {
 		const replica = await signedIn();
 		const id = await createMission({ title: 'Weekly plan', cadence: { kind: 'daily', atHour: 8, atMinute: 0 } });
 		const mission = missions.get(id);
-		expect(mission).toMatchObject({ title: 'Weekly plan', state: 'active', timezone: 'Asia/Kathmandu', overlap: 'skip' });
+		expect(mission).toMatchObject({
+			title: 'Weekly plan',
+			state: 'active',
+			timezone: 'Asia/Kathmandu',
+			overlap: 'skip'
+		});
 		// 8:00 in Kathmandu is 2:15 UTC
 		expect(mission?.nextRunAt).toMatch(/T02:15:00\.000000Z$/);
 		const waiting = await replica.db.outbox.toArray();
@@ -52,7 +64,9 @@ describe('a mission', () => {
 			createMission({ title: 'A', cadence: { kind: 'cron', expression: 'whenever' } })
 		).rejects.toMatchObject({ errors: [{ field: 'cadence.expression' }] });
 		expect(await replica.db.outbox.count()).toBe(0);
-		expect(checkMission({ title: 'A', state: 'active', cadence: { kind: 'interval', everyMinutes: 0 } })).not.toEqual([]);
+		expect(checkMission({ title: 'A', state: 'active', cadence: { kind: 'interval', everyMinutes: 0 } })).not.toEqual(
+			[]
+		);
 	});
 
 	it('N2 N5 paused does not run, and resumed starts afresh', async () => {
@@ -138,22 +152,25 @@ describe('a mission', () => {
 });
 
 describe('the templates', () => {
-	it.each(templates.map((one) => [one.id, one] as const))('%s makes a mission that the core accepts', async (_id, one) => {
-		await signedIn();
-		for (const language of ['en', 'de'] as const) {
-			const mission = {
-				title: one.title[language],
-				objective: one.objective[language],
-				conceptMarkdown: one.conceptMarkdown[language],
-				cadence: one.cadence,
-				inputs: one.inputs,
-				state: 'active' as const
-			};
-			expect(checkMission(mission)).toEqual([]);
+	it.each(templates.map((one) => [one.id, one] as const))(
+		'%s makes a mission that the core accepts',
+		async (_id, one) => {
+			await signedIn();
+			for (const language of ['en', 'de'] as const) {
+				const mission = {
+					title: one.title[language],
+					objective: one.objective[language],
+					conceptMarkdown: one.conceptMarkdown[language],
+					cadence: one.cadence,
+					inputs: one.inputs,
+					state: 'active' as const
+				};
+				expect(checkMission(mission)).toEqual([]);
+			}
+			expect(nextRun(one.cadence, 'Europe/Berlin')).not.toBeNull();
+			for (const { module, table } of one.inputs) {
+				expect(manifests.find((manifest) => manifest.id === module)?.tables[table]).toBeDefined();
+			}
 		}
-		expect(nextRun(one.cadence, 'Europe/Berlin')).not.toBeNull();
-		for (const { module, table } of one.inputs) {
-			expect(manifests.find((manifest) => manifest.id === module)?.tables[table]).toBeDefined();
-		}
-	});
+	);
 });

@@ -27,7 +27,10 @@ export const proposals = {
 	},
 	/** What a person has to hear of although nothing is to be decided: overruled on another device, or expired. */
 	get told(): Proposal[] {
-		return all.filter(({ status }) => status === 'overruled' || status === 'expired').sort(byArrival).reverse();
+		return all
+			.filter(({ status }) => status === 'overruled' || status === 'expired')
+			.sort(byArrival)
+			.reverse();
 	},
 	/** One, decided ones too. */
 	get(id: string): Proposal | undefined {
@@ -99,9 +102,14 @@ async function decide(id: string, decision: Decision): Promise<boolean> {
 		const { code, message, details } = asManaError(thrown);
 		const error = JSON.parse(JSON.stringify({ code, message, details })) as Proposal['error'];
 		// where there is no space for the reason either, this tab shows it
-		await replica.db.proposals.where('id').equals(id).and(waits).modify({ error }).catch(() => {
-			all = all.map((one) => (one.id === id && waits(one) ? { ...one, error } : one));
-		});
+		await replica.db.proposals
+			.where('id')
+			.equals(id)
+			.and(waits)
+			.modify({ error })
+			.catch(() => {
+				all = all.map((one) => (one.id === id && waits(one) ? { ...one, error } : one));
+			});
 		return false;
 	} finally {
 		busy.delete(id);
@@ -114,11 +122,7 @@ export function waits({ status }: Proposal): boolean {
 }
 
 function byArrival(a: Proposal, b: Proposal): number {
-	return (
-		a.createdAt.localeCompare(b.createdAt) ||
-		a.iterationId.localeCompare(b.iterationId) ||
-		a.index - b.index
-	);
+	return a.createdAt.localeCompare(b.createdAt) || a.iterationId.localeCompare(b.iterationId) || a.index - b.index;
 }
 
 onReplica((replica: Replica | null) => {

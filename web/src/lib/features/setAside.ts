@@ -33,7 +33,10 @@ export async function dropSetAside(
 		const state = await rebuild(replica, key, log, eventId, cursor);
 		if (state === 'moved') {
 			if (tries < TRIES) continue;
-			throw new ManaError('busy', 'Other changes are being synced right now. Try again in a moment; nothing was dropped.');
+			throw new ManaError(
+				'busy',
+				'Other changes are being synced right now. Try again in a moment; nothing was dropped.'
+			);
 		}
 		// a record that nobody else knows is gone
 		replica.committed([state ? asRow({ ...key, ...state }) : { ...key, data: {}, meta: {}, deleted: true }]);

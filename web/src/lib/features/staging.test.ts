@@ -131,7 +131,15 @@ describe('startServerIterationStaging', () => {
 		await until(async () => (await replica.db.proposals.where('status').equals('open').count()) === 1);
 		const { eventId, ...rest } = missionInsert();
 		await arrive(replica, [
-			{ eventId, appId: 'ai', table: 'aiMissions', id: rest.id, op: 'delete', deletedAt: '2026-04-08T08:00:00.000000Z', actor: { kind: 'user' } }
+			{
+				eventId,
+				appId: 'ai',
+				table: 'aiMissions',
+				id: rest.id,
+				op: 'delete',
+				deletedAt: '2026-04-08T08:00:00.000000Z',
+				actor: { kind: 'user' }
+			}
 		]);
 		await until(async () => (await replica.db.proposals.where('status').equals('closed').count()) === 1);
 	});

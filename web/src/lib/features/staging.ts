@@ -18,9 +18,7 @@ const EXPIRY_MS = 60_000;
  * Plans of an in-browser model (`source: "browser"`) were staged by their own tab and are left alone by the core.
  */
 export function startServerIterationStaging(replica: Replica): () => void {
-	const missions = liveQuery(() =>
-		replica.db.records.where('[app+table]').equals(['ai', 'aiMissions']).toArray()
-	);
+	const missions = liveQuery(() => replica.db.records.where('[app+table]').equals(['ai', 'aiMissions']).toArray());
 	let stopped = false;
 	let running = false;
 	let latest: RecordRow[] | null = null;

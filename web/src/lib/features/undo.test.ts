@@ -44,7 +44,11 @@ describe('an undo', () => {
 		const before = await openTab(userId);
 		await write(before, 'insert', { title: 'Old name', list: 'Home' });
 		before.close();
-		const replica = await withPlan(userId, toolStep(0, 'update_task', { taskId: 't1', title: 'From the plan', list: 'Work' }), taskStep(1));
+		const replica = await withPlan(
+			userId,
+			toolStep(0, 'update_task', { taskId: 't1', title: 'From the plan', list: 'Work' }),
+			taskStep(1)
+		);
 		await approveAll();
 		await write(replica, 'update', { list: 'Mine' });
 		const waiting = await replica.db.outbox.count();
@@ -68,7 +72,11 @@ describe('an undo', () => {
 		await approveAll();
 		const { hash } = await undoPreview(MISSION, whole);
 		const [made] = await replica.db.records.where('[app+table]').equals(['todo', 'tasks']).toArray();
-		await execute(replica, { kind: 'write', actor: { kind: 'user' }, writes: [{ ...task, id: made!.id, op: 'update', set: { notes: 'Mine' } }] });
+		await execute(replica, {
+			kind: 'write',
+			actor: { kind: 'user' },
+			writes: [{ ...task, id: made!.id, op: 'update', set: { notes: 'Mine' } }]
+		});
 		await expect(undo(MISSION, whole, hash)).rejects.toMatchObject({ code: 'altered' });
 		expect(await step(replica)).toMatchObject({ status: 'approved' });
 	});
@@ -79,7 +87,11 @@ describe('the policy of the mission’s agent', () => {
 		const replica = await withPlan(someUser(), taskStep(0));
 		const id = proposals.open[0]!.id;
 		const deny = { name: 'Mana', policy: { tools: { create_task: 'deny' } } };
-		await execute(replica, { kind: 'write', actor: { kind: 'user' }, writes: [{ app: 'ai', table: 'aiAgents', id: 'default', op: 'insert', set: deny }] });
+		await execute(replica, {
+			kind: 'write',
+			actor: { kind: 'user' },
+			writes: [{ app: 'ai', table: 'aiAgents', id: 'default', op: 'insert', set: deny }]
+		});
 		expect(await approve(id)).toBe(false);
 		await until(() => proposals.get(id)?.error?.code === 'denied');
 		expect(await replica.db.records.where('[app+table]').equals(['todo', 'tasks']).count()).toBe(0);

@@ -41,7 +41,11 @@ function sample(field: Field, other = false): unknown {
 	}
 }
 
-const tools = manifests.flatMap((module) => (module.tools ?? []).filter(({ effect }) => effect.op !== 'query').map((tool) => [tool.name, module, tool] as [string, Manifest, Tool]));
+const tools = manifests.flatMap((module) =>
+	(module.tools ?? [])
+		.filter(({ effect }) => effect.op !== 'query')
+		.map((tool) => [tool.name, module, tool] as [string, Manifest, Tool])
+);
 
 it('there are tools in every module that has a page', () => {
 	expect(new Set(tools.map(([, module]) => module.id)).size).toBe(manifests.filter((module) => !module.hidden).length);
@@ -54,12 +58,21 @@ it.each(tools)('%s: proposed, approved, attributed, undone', async (_name, modul
 	const replica = await openTab(userId);
 	const existing = tool.effect.op !== 'insert';
 	if (existing) {
-		const set: Data = Object.fromEntries(Object.entries(table.fields).filter(([, field]) => field.type !== 'keyedList').map(([name, field]) => [name, sample(field)]));
+		const set: Data = Object.fromEntries(
+			Object.entries(table.fields)
+				.filter(([, field]) => field.type !== 'keyedList')
+				.map(([name, field]) => [name, sample(field)])
+		);
 		await execute(replica, { kind: 'write', actor: { kind: 'user' }, writes: [{ ...key, op: 'insert', set }] });
 	}
-	const records = async () => (await replica.db.records.where('[app+table]').equals([key.app, key.table]).toArray()).filter((row) => row.data.deletedAt == null);
+	const records = async () =>
+		(await replica.db.records.where('[app+table]').equals([key.app, key.table]).toArray()).filter(
+			(row) => row.data.deletedAt == null
+		);
 	const before = (await records()).map((row) => row.data);
-	const params = Object.fromEntries(Object.entries(tool.params ?? {}).map(([name, field]) => [name, sample(field as Field, existing)]));
+	const params = Object.fromEntries(
+		Object.entries(tool.params ?? {}).map(([name, field]) => [name, sample(field as Field, existing)])
+	);
 	await arrive(replica, [missionInsert(), iterationArrives([toolStep(0, tool.name, params)])]);
 	await stageMission(replica, MISSION);
 	setReplica(replica);
@@ -69,10 +82,16 @@ it.each(tools)('%s: proposed, approved, attributed, undone', async (_name, modul
 	expect(await approve(proposal!.id)).toBe(true);
 	const [operation] = proposal!.operations;
 	const row = await replica.read({ app: operation!.app, table: operation!.table, id: operation!.id });
-	const written = tool.effect.op === 'delete' ? ['deletedAt'] : [...Object.keys(operation!.set ?? {}), ...(operation!.now ?? [])];
+	const written =
+		tool.effect.op === 'delete' ? ['deletedAt'] : [...Object.keys(operation!.set ?? {}), ...(operation!.now ?? [])];
 	expect(written.length).toBeGreaterThan(0);
 	for (const field of written) {
-		expect(row?.meta[field]?.actor).toMatchObject({ kind: 'ai', missionId: MISSION, rationale: 'Because of goal 0.', stepId: proposal!.stepId });
+		expect(row?.meta[field]?.actor).toMatchObject({
+			kind: 'ai',
+			missionId: MISSION,
+			rationale: 'Because of goal 0.',
+			stepId: proposal!.stepId
+		});
 	}
 	expect((await records()).map((row) => row.data)).not.toEqual(before);
 
@@ -81,7 +100,9 @@ it.each(tools)('%s: proposed, approved, attributed, undone', async (_name, modul
 	expect(preview.kept).toEqual([]);
 	await undo(MISSION, extent, preview.hash);
 	// What had never been written is empty, what was removed has its tombstone's field back at nothing.
-	const after = (await records()).map(({ data }) => Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null)));
+	const after = (await records()).map(({ data }) =>
+		Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null))
+	);
 	expect(after).toEqual(before);
 	await until(() => proposals.count === 0);
 });

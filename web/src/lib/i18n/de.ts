@@ -30,7 +30,10 @@ export const de: Messages = {
 	'sync.syncedDetail': '{when} mit {host}',
 	'sync.syncingDetail': 'mit {host}',
 	'sync.offlineDetail': 'Was du schreibst, bleibt auf diesem Gerät und wird später gesendet',
-	'sync.offlinePending': { one: '1 Änderung ist auf diesem Gerät sicher und wird später gesendet', other: '{count} Änderungen sind auf diesem Gerät sicher und werden später gesendet' },
+	'sync.offlinePending': {
+		one: '1 Änderung ist auf diesem Gerät sicher und wird später gesendet',
+		other: '{count} Änderungen sind auf diesem Gerät sicher und werden später gesendet'
+	},
 	'sync.errorDetail': 'Der Server antwortet nicht, wie er soll. Nichts geht verloren',
 	'sync.setAside': { one: '1 Änderung wurde zur Seite gelegt', other: '{count} Änderungen wurden zur Seite gelegt' },
 	'sync.never': 'noch nicht',
@@ -91,7 +94,10 @@ export const de: Messages = {
 	'prop.reject': 'Ablehnen',
 	'prop.approveAll': 'Alle {count} annehmen',
 	'prop.approveAllSome': '{count} von {total} annehmen',
-	'prop.removalsLeft': { one: 'Einer entfernt etwas und wird einzeln entschieden.', other: '{count} entfernen etwas und werden einzeln entschieden.' },
+	'prop.removalsLeft': {
+		one: 'Einer entfernt etwas und wird einzeln entschieden.',
+		other: '{count} entfernen etwas und werden einzeln entschieden.'
+	},
 	'prop.fromVh': 'von ',
 	'prop.toVh': 'zu ',
 	'prop.moreOps': { one: 'und eine weitere Änderung', other: 'und {count} weitere Änderungen' },
@@ -113,9 +119,13 @@ export const de: Messages = {
 	'prop.approvedN': { one: 'Ein Vorschlag angenommen', other: '{count} Vorschläge angenommen' },
 	'prop.rejectedN': { one: 'Ein Vorschlag abgelehnt', other: '{count} Vorschläge abgelehnt' },
 	'prop.failed': 'Das wurde nicht ausgeführt. Nichts wurde geändert.',
-	'prop.failedN': { one: 'Einer ließ sich nicht ausführen und bleibt mit seinem Grund hier.', other: '{count} ließen sich nicht ausführen und bleiben mit ihren Gründen hier.' },
+	'prop.failedN': {
+		one: 'Einer ließ sich nicht ausführen und bleibt mit seinem Grund hier.',
+		other: '{count} ließen sich nicht ausführen und bleiben mit ihren Gründen hier.'
+	},
 	'prop.staleTitle': 'Der Eintrag hat sich geändert, seit das vorgeschlagen wurde.',
-	'prop.staleBody': 'Nichts ist geschehen. Vergleiche, und nimm es über dem heutigen Stand an, bearbeite es oder lehne ab.',
+	'prop.staleBody':
+		'Nichts ist geschehen. Vergleiche, und nimm es über dem heutigen Stand an, bearbeite es oder lehne ab.',
 	'prop.again': 'Auf diesem Stand neu vorschlagen',
 	'prop.seen': 'gesehen',
 	'prop.now': 'jetzt',
@@ -124,7 +134,10 @@ export const de: Messages = {
 	'prop.deniedTitle': 'Die Regeln dieses Arbeitsbereichs erlauben das nicht.',
 	'prop.invalidTitle': 'Ein Wert passt nicht.',
 	'prop.effectInsert': 'Annehmen fügt in {module} einen Eintrag hinzu: {thing}.',
-	'prop.effectUpdate': { one: 'Annehmen ändert ein Feld an einem Eintrag: {thing}.', other: 'Annehmen ändert {count} Felder an einem Eintrag: {thing}.' },
+	'prop.effectUpdate': {
+		one: 'Annehmen ändert ein Feld an einem Eintrag: {thing}.',
+		other: 'Annehmen ändert {count} Felder an einem Eintrag: {thing}.'
+	},
 	'prop.effectDelete': 'Annehmen entfernt aus {module} einen Eintrag: {thing}.',
 	'prop.effectNone': 'Dieses Gerät kennt das Werkzeug nicht; der Vorschlag lässt sich nur ablehnen.',
 	'prop.offline': 'Du bist offline: Deine Antwort bleibt erhalten und wird später gesendet.',
@@ -153,7 +166,10 @@ export const de: Messages = {
 	'today.nothingDue': 'nichts fällig',
 	'today.lead': '{events}, {due}.',
 	'today.leadFree': 'Ein freier Tag: keine Termine, nichts fällig.',
-	'today.away': { one: 'Während du weg warst, hinterließ eine Mission', other: 'Während du weg warst, hinterließen {n} Missionen' },
+	'today.away': {
+		one: 'Während du weg warst, hinterließ eine Mission',
+		other: 'Während du weg warst, hinterließen {n} Missionen'
+	},
 	'today.awayNothing': 'geändert wurde nichts.',
 	'today.proposals': { one: '{count} Vorschlag', other: '{count} Vorschläge' },
 	'today.wait': { one: 'wartet auf dich.', other: 'warten auf dich.' },
@@ -164,7 +180,8 @@ export const de: Messages = {
 	'today.addGoal': 'Ein Ziel setzen',
 	'today.doneAt': 'Erledigt {time}',
 	'today.startTitle': 'Ein ruhiger Arbeitsbereich',
-	'today.startBody': 'Schreib auf, was dir durch den Kopf geht, oder gib Mana einen stehenden Auftrag. Was sie entwirft, wartet hier auf dich, mit Bleistift.',
+	'today.startBody':
+		'Schreib auf, was dir durch den Kopf geht, oder gib Mana einen stehenden Auftrag. Was sie entwirft, wartet hier auf dich, mit Bleistift.',
 	'today.startTask': 'Aufgabe hinzufügen',
 	'today.startMission': 'Neue Mission',
 	'today.progress': '{done} von {total}',
@@ -202,7 +219,8 @@ export const de: Messages = {
 	'module.words': { one: '1 Wort', other: '{count} Wörter' },
 	'module.saved': 'Gespeichert',
 	'module.newDeviceTitle': 'Was in {module} steht, ist noch nicht auf diesem Gerät',
-	'module.newDeviceBody': 'Du bist offline und dieses Gerät ist neu. Was du jetzt schreibst, bleibt erhalten und wird später gesendet.',
+	'module.newDeviceBody':
+		'Du bist offline und dieses Gerät ist neu. Was du jetzt schreibst, bleibt erhalten und wird später gesendet.',
 	'module.nothingAhead': 'Nichts steht bevor',
 	'module.nothingAheadBody': 'Alles hier liegt in der Vergangenheit.',
 
@@ -224,17 +242,20 @@ export const de: Messages = {
 	'error.too_large': 'Das ist für den Server zu groß.',
 	'error.gone': 'Das ist nicht mehr auf diesem Gerät.',
 	'error.not_found': 'Der Server hat das nicht, oder noch nicht.',
-	'error.storage_full': 'Auf diesem Gerät ist kein Platz mehr für die Änderung. Schaffe Platz und versuch es noch einmal.',
+	'error.storage_full':
+		'Auf diesem Gerät ist kein Platz mehr für die Änderung. Schaffe Platz und versuch es noch einmal.',
 	'error.storage_unreadable': 'Was auf diesem Gerät gespeichert ist, lässt sich nicht lesen. Bitte lade die Seite neu.',
 	'error.decided': 'Das ist schon entschieden. Nichts wurde geändert.',
 	'error.failed': 'Das ging nicht. Nichts wurde geändert. {message}',
 
 	// Missionen
 	'missions.title': 'Missionen',
-	'missions.lead': 'Stehende Aufträge, die du Mana gibst. Jede läuft nach ihrer eigenen Uhr, auch wenn dieser Tab zu ist, und fragt, bevor sie etwas ändert.',
+	'missions.lead':
+		'Stehende Aufträge, die du Mana gibst. Jede läuft nach ihrer eigenen Uhr, auch wenn dieser Tab zu ist, und fragt, bevor sie etwas ändert.',
 	'missions.new': 'Neue Mission',
 	'missions.emptyTitle': 'Noch keine stehenden Aufträge',
-	'missions.emptyBody': 'Eine Mission liest, was du erlaubst, denkt zu ihrer Zeit nach und hinterlässt Vorschläge mit Bleistift. Jeden nimmst du selbst an.',
+	'missions.emptyBody':
+		'Eine Mission liest, was du erlaubst, denkt zu ihrer Zeit nach und hinterlässt Vorschläge mit Bleistift. Jeden nimmst du selbst an.',
 	'missions.browse': 'Vorlagen ansehen',
 	'missions.templates': 'Mit einer Vorlage beginnen',
 	'missions.startFrom': 'Damit beginnen',
@@ -282,7 +303,8 @@ export const de: Messages = {
 	'form.nextManual': 'Sie läuft nur, wenn du „Jetzt laufen“ drückst.',
 	'form.nextBad': 'Dieser Zeitpunkt kommt nie. Bitte ändere ihn.',
 	'form.inputs': 'Was sie liest',
-	'form.inputsHint': 'Ganze Module oder einzelne Einträge. Was verknüpft ist, erreicht das Modell als Daten, nie als Anweisung.',
+	'form.inputsHint':
+		'Ganze Module oder einzelne Einträge. Was verknüpft ist, erreicht das Modell als Daten, nie als Anweisung.',
 	'form.inputWhole': 'Alles in {module}',
 	'form.inputAdd': 'Einen Eintrag hinzufügen',
 	'form.inputFind': 'Einen Eintrag suchen',
@@ -301,7 +323,8 @@ export const de: Messages = {
 	'form.catchUpHint': 'War der Server zur fälligen Zeit aus, läuft sie auch so viel später noch. 0: nie verspätet.',
 	'form.catchUpNone': 'egal wie spät',
 	'form.jitter': 'Beginnt innerhalb von, in Minuten',
-	'form.jitterHint': 'Verteilt Missionen, die zur selben Zeit fällig sind. Jede beginnt zu ihrem eigenen Zeitpunkt, immer demselben.',
+	'form.jitterHint':
+		'Verteilt Missionen, die zur selben Zeit fällig sind. Jede beginnt zu ihrem eigenen Zeitpunkt, immer demselben.',
 	'form.jitterNone': 'sofort',
 
 	// Kadenz in Worten
@@ -325,7 +348,8 @@ export const de: Messages = {
 	'mission.delete': 'Löschen',
 	'mission.edit': 'Mission bearbeiten',
 	'mission.deleteTitle': '„{title}“ löschen?',
-	'mission.deleteBody': 'Die Mission und ihre Läufe gehen. Was du angenommen hast, bleibt und sagt weiter, woher es kam. Wartende Vorschläge werden geschlossen.',
+	'mission.deleteBody':
+		'Die Mission und ihre Läufe gehen. Was du angenommen hast, bleibt und sagt weiter, woher es kam. Wartende Vorschläge werden geschlossen.',
 	'mission.deleteDo': 'Mission löschen',
 	'mission.notFound': 'Diese Mission ist nicht auf diesem Gerät',
 	'mission.notFoundBody': 'Vielleicht wurde sie gelöscht, oder sie ist hier noch nicht angekommen.',
@@ -352,7 +376,8 @@ export const de: Messages = {
 	'mission.noSteps': 'Diesmal gab es nichts vorzuschlagen.',
 	'mission.summary': 'Zusammenfassung, in den Worten der Mission',
 	'mission.summaryOutline': 'Gliederung deines Konzepts, ohne KI entstanden',
-	'mission.outlineNote': 'Es ist kein Sprachmodell verbunden, deshalb hat dieser Lauf nur die Punkte deines Konzepts zu Schritten gemacht. In den Einstellungen steht, wie du eines verbindest.',
+	'mission.outlineNote':
+		'Es ist kein Sprachmodell verbunden, deshalb hat dieser Lauf nur die Punkte deines Konzepts zu Schritten gemacht. In den Einstellungen steht, wie du eines verbindest.',
 	'mission.waitOf': '{count} von {total} warten auf dich',
 	'mission.waitAll': { one: 'Wartet auf dich', other: '{count} warten auf dich' },
 	'mission.settled': 'Erledigt',
@@ -396,20 +421,28 @@ export const de: Messages = {
 
 	// Warum ein Lauf nicht gelang
 	'fail.unreachable': 'Mana konnte das Sprachmodell nicht erreichen. In deinem Arbeitsbereich wurde nichts geändert.',
-	'fail.unreachableDo': 'Meist heißt das: Das Programm des Modells läuft nicht. Starte es und versuch es dann noch einmal.',
-	'fail.timeout': 'Das Sprachmodell brauchte zu lange, deshalb hat Mana aufgehört zu warten. In deinem Arbeitsbereich wurde nichts geändert.',
+	'fail.unreachableDo':
+		'Meist heißt das: Das Programm des Modells läuft nicht. Starte es und versuch es dann noch einmal.',
+	'fail.timeout':
+		'Das Sprachmodell brauchte zu lange, deshalb hat Mana aufgehört zu warten. In deinem Arbeitsbereich wurde nichts geändert.',
 	'fail.timeoutDo': 'Ein kleineres Modell oder weniger Verknüpftes antwortet schneller.',
-	'fail.rateLimited': 'Der Anbieter des Sprachmodells bat um eine Pause. In deinem Arbeitsbereich wurde nichts geändert.',
+	'fail.rateLimited':
+		'Der Anbieter des Sprachmodells bat um eine Pause. In deinem Arbeitsbereich wurde nichts geändert.',
 	'fail.rateLimitedDo': 'Mana versucht es von selbst etwas später wieder. Du kannst es auch jetzt versuchen.',
-	'fail.auth': 'Der Anbieter des Sprachmodells nahm den Schlüssel nicht an. In deinem Arbeitsbereich wurde nichts geändert.',
+	'fail.auth':
+		'Der Anbieter des Sprachmodells nahm den Schlüssel nicht an. In deinem Arbeitsbereich wurde nichts geändert.',
 	'fail.authDo': 'Prüfe den Schlüssel in der Einrichtung des Servers und versuch es dann noch einmal.',
-	'fail.tooLarge': 'Die Antwort des Sprachmodells war viel zu lang und wurde nicht gelesen. In deinem Arbeitsbereich wurde nichts geändert.',
-	'fail.badAnswer': 'Das Sprachmodell antwortete, aber nicht mit einem Plan, den Mana lesen kann. Es wurde einmal gebeten, ihn zu verbessern. In deinem Arbeitsbereich wurde nichts geändert.',
+	'fail.tooLarge':
+		'Die Antwort des Sprachmodells war viel zu lang und wurde nicht gelesen. In deinem Arbeitsbereich wurde nichts geändert.',
+	'fail.badAnswer':
+		'Das Sprachmodell antwortete, aber nicht mit einem Plan, den Mana lesen kann. Es wurde einmal gebeten, ihn zu verbessern. In deinem Arbeitsbereich wurde nichts geändert.',
 	'fail.badAnswerDo': 'Oft hilft ein neuer Versuch, oder ein anderes Modell.',
 	'fail.empty': 'Das Sprachmodell gab eine leere Antwort. In deinem Arbeitsbereich wurde nichts geändert.',
-	'fail.model': 'Das Sprachmodell, das diese Mission verlangt, gibt es nicht. In deinem Arbeitsbereich wurde nichts geändert.',
+	'fail.model':
+		'Das Sprachmodell, das diese Mission verlangt, gibt es nicht. In deinem Arbeitsbereich wurde nichts geändert.',
 	'fail.modelDo': 'Wähle über „Mission bearbeiten“ ein anderes, oder lass das Modell leer.',
-	'fail.interrupted': 'Mana wurde mehr als einmal mitten in diesem Lauf angehalten. In deinem Arbeitsbereich wurde nichts geändert.',
+	'fail.interrupted':
+		'Mana wurde mehr als einmal mitten in diesem Lauf angehalten. In deinem Arbeitsbereich wurde nichts geändert.',
 	'fail.interruptedDo': 'Versuch es wieder, wenn der Server läuft.',
 	'skip.waiting': { one: 'ein Vorschlag wartet noch auf dich', other: '{count} Vorschläge warten noch auf dich' },
 	'skip.missed': 'Mana lief zu dieser Zeit nicht',
@@ -419,9 +452,12 @@ export const de: Messages = {
 	'skip.tooLate': 'Mana lief zu dieser Zeit nicht, und zum Nachholen war es zu spät',
 	'skip.madeUp': 'Mana lief zu dieser Zeit nicht; ein Lauf hat alle verpassten nachgeholt',
 	'skip.since': '{reason}, wie jedes Mal seit {when}',
-	'skip.overRun': 'das Budget {whose} erlaubt {limit} je Lauf; {used} sind verbraucht, und der nächste Aufruf könnte {wanted} brauchen',
-	'skip.overDay': 'das Budget {whose} erlaubt {limit} am Tag; {used} sind verbraucht oder reserviert, und der nächste Aufruf passt nicht mehr. Der neue Tag beginnt {when}',
-	'skip.noPrice': 'das Budget {whose} erlaubt {limit} am Tag, und niemand weiß, was das Modell kostet. Wer den Server besitzt, kann den Preis unter „Modelle und Anbieter“ eintragen; oder setze ein Budget in Token',
+	'skip.overRun':
+		'das Budget {whose} erlaubt {limit} je Lauf; {used} sind verbraucht, und der nächste Aufruf könnte {wanted} brauchen',
+	'skip.overDay':
+		'das Budget {whose} erlaubt {limit} am Tag; {used} sind verbraucht oder reserviert, und der nächste Aufruf passt nicht mehr. Der neue Tag beginnt {when}',
+	'skip.noPrice':
+		'das Budget {whose} erlaubt {limit} am Tag, und niemand weiß, was das Modell kostet. Wer den Server besitzt, kann den Preis unter „Modelle und Anbieter“ eintragen; oder setze ein Budget in Token',
 	'skip.ofMission': 'dieser Mission',
 	'skip.ofAgent': 'des Agenten',
 	'skip.ofPerson': 'aller deiner Missionen zusammen',
@@ -433,7 +469,8 @@ export const de: Messages = {
 	'inbox.head': { one: '1 Vorschlag wartet', other: '{count} Vorschläge warten' },
 	'inbox.lead': 'Nichts hiervon ist geschehen. Nimm an, was du willst; der Rest darf Bleistift bleiben.',
 	'inbox.emptyTitle': 'Nichts wartet auf dich',
-	'inbox.emptyNext': 'Die nächste Mission läuft {when}. Ihre Vorschläge landen hier und auf der Seite, zu der sie gehören.',
+	'inbox.emptyNext':
+		'Die nächste Mission läuft {when}. Ihre Vorschläge landen hier und auf der Seite, zu der sie gehören.',
 	'inbox.emptyNone': 'Hat eine Mission etwas vorzuschlagen, landet es hier und auf der Seite, zu der es gehört.',
 	'inbox.seeMissions': 'Missionen ansehen',
 	'inbox.select': 'Auswählen: {title}',
@@ -465,7 +502,11 @@ export const de: Messages = {
 	'bench.emptyBody': 'Jeder Lauf, jede Entscheidung und jede Änderung durch eine Mission steht dann hier.',
 	'bench.emptyFilter': 'Von dieser Art noch nichts.',
 	'bench.start': 'Eine Mission beginnen',
-	'bench.ran': { zero: '{mission} lief und hatte nichts vorzuschlagen.', one: '{mission} lief und hinterließ einen Vorschlag.', other: '{mission} lief und hinterließ {count} Vorschläge.' },
+	'bench.ran': {
+		zero: '{mission} lief und hatte nichts vorzuschlagen.',
+		one: '{mission} lief und hinterließ einen Vorschlag.',
+		other: '{mission} lief und hinterließ {count} Vorschläge.'
+	},
 	'bench.skipped': '{mission} lief nicht. Ausgelassen: {reason}',
 	'bench.missed': '{mission} hat ihre Zeit verpasst. {reason}',
 	'bench.failed': '{mission} ist gescheitert. {reason}',
@@ -493,13 +534,16 @@ export const de: Messages = {
 	'mission.step.undoneBy': 'Von dir zurückgenommen, {when}',
 	'mission.step.expired': 'Die Zeit dafür lief ab, {when}, bevor jemand entschied',
 	'mission.step.overruled': 'Auf einem anderen Gerät abgelehnt, {when}; die Annahme zählt',
-	'mission.step.overruledHere': 'Hier von dir abgelehnt, {when}; auf einem anderen Gerät angenommen, und die Annahme zählt',
+	'mission.step.overruledHere':
+		'Hier von dir abgelehnt, {when}; auf einem anderen Gerät angenommen, und die Annahme zählt',
 	'inbox.told': 'Gut zu wissen',
-	'inbox.overruled': 'Du hast „{title}“ hier abgelehnt. Auf einem anderen Gerät wurde es angenommen, und die Annahme zählt.',
+	'inbox.overruled':
+		'Du hast „{title}“ hier abgelehnt. Auf einem anderen Gerät wurde es angenommen, und die Annahme zählt.',
 	'inbox.expired': '„{title}“ von {mission} ist verfallen: Die Zeit dafür lief ab, bevor jemand entschied.',
 	'inbox.dismiss': 'Verstanden',
 	'keys.undo': 'zurücknehmen',
-	'bench.overruled': '{title} wurde auf einem Gerät abgelehnt und auf einem anderen angenommen. Die Annahme zählt. Vorgeschlagen von {mission}.',
+	'bench.overruled':
+		'{title} wurde auf einem Gerät abgelehnt und auf einem anderen angenommen. Die Annahme zählt. Vorgeschlagen von {mission}.',
 	'bench.expired': '{title} von {mission} ist verfallen: Die Zeit dafür lief ab, bevor jemand entschied.',
 	'undo.title': 'Zurücknehmen',
 	'undo.you': 'du',
@@ -541,7 +585,11 @@ export const de: Messages = {
 	'settings.timezone': 'Zeitzone',
 	'settings.signOut': 'Abmelden',
 	'settings.signOutNote': 'Deine Kopie bleibt auf diesem Gerät, für wenn du dich hier wieder anmeldest.',
-	'settings.signOutPending': { one: '1 Änderung hat den Server noch nicht erreicht. Sie bleibt auf diesem Gerät und wird gesendet, wenn du dich wieder anmeldest.', other: '{count} Änderungen haben den Server noch nicht erreicht. Sie bleiben auf diesem Gerät und werden gesendet, wenn du dich wieder anmeldest.' },
+	'settings.signOutPending': {
+		one: '1 Änderung hat den Server noch nicht erreicht. Sie bleibt auf diesem Gerät und wird gesendet, wenn du dich wieder anmeldest.',
+		other:
+			'{count} Änderungen haben den Server noch nicht erreicht. Sie bleiben auf diesem Gerät und werden gesendet, wenn du dich wieder anmeldest.'
+	},
 	'settings.look': 'Aussehen und Sprache',
 	'settings.language': 'Sprache',
 	'settings.languageEn': 'English',
@@ -558,11 +606,13 @@ export const de: Messages = {
 	'settings.pending': 'Noch zu senden',
 	'settings.pendingN': { one: '1 Änderung', other: '{count} Änderungen' },
 	'settings.setAside': 'Zur Seite gelegt',
-	'settings.setAsideLead': 'Der Server konnte diese Änderungen nicht annehmen. Sie bleiben hier, und alles andere geht weiter.',
+	'settings.setAsideLead':
+		'Der Server konnte diese Änderungen nicht annehmen. Sie bleiben hier, und alles andere geht weiter.',
 	'settings.sendAgain': 'Noch einmal senden',
 	'settings.discard': 'Verwerfen',
 	'settings.discardTitle': 'Diese Änderung verwerfen?',
-	'settings.discardBody': 'Es gibt sie nur auf diesem Gerät. Speichere sie vorher als Datei, wenn du sie noch brauchen könntest.',
+	'settings.discardBody':
+		'Es gibt sie nur auf diesem Gerät. Speichere sie vorher als Datei, wenn du sie noch brauchen könntest.',
 	'settings.showChange': 'Änderung zeigen',
 	'settings.export': 'Als Datei speichern',
 	'settings.opInsert': 'Neuer Eintrag in {module}',
@@ -572,16 +622,21 @@ export const de: Messages = {
 	'settings.storageUsed': '{used} von {quota} belegt.',
 	'settings.storageUnknown': 'Der Browser sagt nicht, wie viel belegt ist.',
 	'settings.storageKept': 'Der Browser behält ihn, bis du ihn löschst.',
-	'settings.storageMay': 'Der Browser darf ihn leeren, wenn der Platz knapp wird. Was abgeglichen ist, bleibt auf deinem Server.',
+	'settings.storageMay':
+		'Der Browser darf ihn leeren, wenn der Platz knapp wird. Was abgeglichen ist, bleibt auf deinem Server.',
 	'settings.storageAsk': 'Den Browser bitten, ihn zu behalten',
 	'settings.modules': 'Module',
 	'settings.moduleRejected': '{file} wird nicht benutzt.',
-	'settings.modulesLead': 'Ein Modul ist eine Datei. Lege ein Manifest in den Ordner „modules“ des Servers und starte ihn neu; seine Seite, seine Werkzeuge und seine Eingaben erscheinen.',
+	'settings.modulesLead':
+		'Ein Modul ist eine Datei. Lege ein Manifest in den Ordner „modules“ des Servers und starte ihn neu; seine Seite, seine Werkzeuge und seine Eingaben erscheinen.',
 	'settings.tools': { one: '1 Werkzeug für Missionen', other: '{count} Werkzeuge für Missionen' },
 	'settings.llm': 'Sprachmodell',
-	'settings.llmOutline': 'Es ist kein Sprachmodell verbunden. Missionen machen aus den Punkten ihres Konzepts eine Gliederung; das ist keine KI.',
-	'settings.llmNone': 'Ein Anbieter ist eingerichtet, aber keines seiner Modelle antwortet gerade. Starte ihn oder lade ein Modell; Missionen benutzen es dann.',
-	'settings.llmHow': 'Ollama auf dem Rechner des Servers wird von selbst gefunden. Andere fügst du unter „Modelle und Anbieter“ hinzu.',
+	'settings.llmOutline':
+		'Es ist kein Sprachmodell verbunden. Missionen machen aus den Punkten ihres Konzepts eine Gliederung; das ist keine KI.',
+	'settings.llmNone':
+		'Ein Anbieter ist eingerichtet, aber keines seiner Modelle antwortet gerade. Starte ihn oder lade ein Modell; Missionen benutzen es dann.',
+	'settings.llmHow':
+		'Ollama auf dem Rechner des Servers wird von selbst gefunden. Andere fügst du unter „Modelle und Anbieter“ hinzu.',
 	'settings.llmAsk': 'Welche Modelle es gibt, entscheidet, wem dieser Server gehört.',
 	'settings.llmModels': 'Modelle und Anbieter',
 	'settings.llmUnknown': 'Offline nicht bekannt.',
@@ -618,10 +673,12 @@ export const de: Messages = {
 	'door.wrong': 'E-Mail und Passwort passen nicht zusammen. Bitte prüfe beides und versuch es noch einmal.',
 	'door.tooMany': 'Zu viele Versuche. Bitte warte kurz und versuch es dann noch einmal.',
 	'door.offline': 'Der Server antwortet nicht. Prüfe die Verbindung und versuch es dann noch einmal.',
-	'door.expired': 'Deine Anmeldung ist abgelaufen. Melde dich neu an; was du geschrieben hast, ist noch auf diesem Gerät.',
+	'door.expired':
+		'Deine Anmeldung ist abgelaufen. Melde dich neu an; was du geschrieben hast, ist noch auf diesem Gerät.',
 	'door.taken': 'Mit dieser E-Mail gibt es schon ein Konto.',
 	'door.closed': 'Dieser Server nimmt keine neuen Konten an. Frag, wem er gehört.',
-	'door.tokenBad': 'Dieser Link wurde schon benutzt oder gilt nicht mehr. Starte den Server neu, dann gibt er einen neuen aus, oder melde dich an.',
+	'door.tokenBad':
+		'Dieser Link wurde schon benutzt oder gilt nicht mehr. Starte den Server neu, dann gibt er einen neuen aus, oder melde dich an.',
 	'door.shortPassword': 'Bitte nimm mindestens 10 Zeichen.',
 	'door.badEmail': 'Bitte schreib eine E-Mail-Adresse.',
 
@@ -632,13 +689,19 @@ export const de: Messages = {
 	'agents.new': 'Neuer Agent',
 	'agents.newLead': 'Ein zweites Paar Augen: Sag, wofür er da ist und wie er denken soll. Dann gibst du ihm Missionen.',
 	'agents.create': 'Agent anlegen',
-	'agents.teach': 'Für den Anfang reicht einer. Leg einen zweiten an, wo Missionen eine andere Art, ein anderes Modell oder strengere Regeln brauchen.',
+	'agents.teach':
+		'Für den Anfang reicht einer. Leg einen zweiten an, wo Missionen eine andere Art, ein anderes Modell oder strengere Regeln brauchen.',
 	'agents.defaultRole': 'Plant jede Mission, die niemand anderem gegeben ist.',
 	'agents.noRole': 'Noch ohne Aufgabe.',
 	'agents.missions': { zero: 'keine aktive Mission', one: '1 aktive Mission', other: '{count} aktive Missionen' },
 	'agents.delete': 'Agent löschen',
 	'agents.deleteTitle': '{name} löschen?',
-	'agents.deleteBody': { zero: 'Ihm ist keine Mission gegeben. Was er getan hat, behält seinen Namen.', one: 'Ihm ist eine Mission gegeben. Sie geht beim Standard-Agenten weiter, der dann vor allem fragt. Was getan ist, behält diesen Namen.', other: 'Ihm sind {count} Missionen gegeben. Sie gehen beim Standard-Agenten weiter, der dann vor allem fragt. Was getan ist, behält diesen Namen.' },
+	'agents.deleteBody': {
+		zero: 'Ihm ist keine Mission gegeben. Was er getan hat, behält seinen Namen.',
+		one: 'Ihm ist eine Mission gegeben. Sie geht beim Standard-Agenten weiter, der dann vor allem fragt. Was getan ist, behält diesen Namen.',
+		other:
+			'Ihm sind {count} Missionen gegeben. Sie gehen beim Standard-Agenten weiter, der dann vor allem fragt. Was getan ist, behält diesen Namen.'
+	},
 	'agents.notFound': 'Dieser Agent ist nicht auf diesem Gerät',
 	'agents.notFoundBody': 'Vielleicht wurde er gelöscht oder ist noch nicht hier angekommen.',
 	'agent.name': 'Name',
@@ -662,7 +725,8 @@ export const de: Messages = {
 	'mission.spent': 'Verbraucht in den letzten 30 Tagen',
 	'mission.spentNothing': 'noch nichts',
 	'budget.title': 'Budget',
-	'budget.hint': 'Wird vor dem Aufruf reserviert und danach abgerechnet. Ist es erschöpft, wird der Lauf ausgelassen und sagt es. Geld braucht ein Modell, dessen Preis bekannt ist. Leer: keine Grenze.',
+	'budget.hint':
+		'Wird vor dem Aufruf reserviert und danach abgerechnet. Ist es erschöpft, wird der Lauf ausgelassen und sagt es. Geld braucht ein Modell, dessen Preis bekannt ist. Leer: keine Grenze.',
 	'budget.tokensPerRun': 'Token je Lauf',
 	'budget.tokensPerDay': 'Token am Tag',
 	'budget.moneyPerDay': 'US-Dollar am Tag',
@@ -673,7 +737,8 @@ export const de: Messages = {
 	'budget.moneyText': '{money} am Tag',
 	'budget.tokens': { one: '1 Token', other: '{count} Token' },
 	'policy.title': 'Was Mana darf',
-	'policy.lead': 'Schauen ist frei. Was für dich etwas ändert, wird vorher gefragt, solange du hier nichts anderes sagst.',
+	'policy.lead':
+		'Schauen ist frei. Was für dich etwas ändert, wird vorher gefragt, solange du hier nichts anderes sagst.',
 	'policy.may': 'Was er darf',
 	'policy.change': 'Ändern',
 	'policy.auto': 'Tut er selbst',
@@ -687,14 +752,18 @@ export const de: Messages = {
 	'policy.removes': 'Entfernt etwas.',
 	'policy.general': 'Überall',
 	'policy.generalHint': 'Gilt, wo weder das Modul noch die einzelne Sache etwas anderes sagt.',
-	'policy.note': 'Was ein Agent selbst tut, steht mit seinem Grund im Verlauf. Was er nie darf, davon erfährt kein Modell.',
+	'policy.note':
+		'Was ein Agent selbst tut, steht mit seinem Grund im Verlauf. Was er nie darf, davon erfährt kein Modell.',
 	'policy.saved': 'Gespeichert. Es gilt ab dem nächsten Lauf.',
 	'policy.sayAsks': 'Fragt vor jeder Änderung.',
 	'policy.sayNever': 'Ändert nichts.',
 	'policy.sayAuto': 'Selbst: {what}.',
 	'policy.sayRest': 'Fragt vor jeder anderen Änderung.',
 	'policy.sayDeny': 'Nie: {what}.',
-	'policy.sayBlind': { one: 'Eine Sache darf er nicht einmal ansehen.', other: '{count} Sachen darf er nicht einmal ansehen.' },
+	'policy.sayBlind': {
+		one: 'Eine Sache darf er nicht einmal ansehen.',
+		other: '{count} Sachen darf er nicht einmal ansehen.'
+	},
 	'policy.andMore': { one: '{what} und noch eine', other: '{what} und {count} weitere' },
 
 	// Ein Lauf unterwegs, und was darin geschah
@@ -722,7 +791,8 @@ export const de: Messages = {
 	'debug.schema': 'Die Form, die seine Antwort haben musste',
 	'debug.answer': 'Seine Antwort, Wort für Wort',
 	'debug.none': 'Von diesem Lauf wurde nichts aufgehoben',
-	'debug.noneOn': 'Aufgehoben werden nur die neuesten Läufe, und nur solche, die liefen, während das eingeschaltet war.',
+	'debug.noneOn':
+		'Aufgehoben werden nur die neuesten Läufe, und nur solche, die liefen, während das eingeschaltet war.',
 	'debug.noneOff': 'Prompts und Antworten werden nur aufgehoben, solange das eingeschaltet ist, ab dem nächsten Lauf.',
 	'debug.toSettings': 'Zu den Einstellungen',
 	'settings.missions': 'Missionen',
@@ -736,7 +806,8 @@ export const de: Messages = {
 	// Einladungen
 	'settings.people': 'Menschen',
 	'invite.lead': 'Ein Link lässt einen Menschen ein eigenes Konto anlegen. Von deinen Daten sieht er nichts.',
-	'invite.closed': 'Dieser Server nimmt keine neuen Konten an. Um einzuladen, setze MANA_SIGNUP=invite in der Konfiguration des Servers und starte ihn neu.',
+	'invite.closed':
+		'Dieser Server nimmt keine neuen Konten an. Um einzuladen, setze MANA_SIGNUP=invite in der Konfiguration des Servers und starte ihn neu.',
 	'invite.days': 'Gültig für',
 	'invite.daysN': { one: '1 Tag', other: '{count} Tage' },
 	'invite.make': 'Link anlegen',
@@ -751,16 +822,20 @@ export const de: Messages = {
 	'invite.withdrawn': 'Zurückgenommen. Der Link lässt niemanden mehr herein.',
 	'door.joinTitle': 'Du bist eingeladen',
 	'door.joinLead': 'Lege auf {host} dein eigenes Konto an. Der Link, über den du kommst, gilt einmal.',
-	'door.joinNoToken': 'Diese Seite braucht den ganzen Link, den man dir geschickt hat. Öffne ihn noch einmal oder bitte um einen neuen.',
-	'door.inviteBad': 'Diese Einladung wurde schon benutzt oder ist abgelaufen. Bitte den Menschen, der sie geschickt hat, um eine neue.',
+	'door.joinNoToken':
+		'Diese Seite braucht den ganzen Link, den man dir geschickt hat. Öffne ihn noch einmal oder bitte um einen neuen.',
+	'door.inviteBad':
+		'Diese Einladung wurde schon benutzt oder ist abgelaufen. Bitte den Menschen, der sie geschickt hat, um eine neue.',
 
 	// Fehler der Seite selbst
 	'crash.title': 'Diese Seite hielt an',
-	'crash.body': 'Nichts, was du geschrieben hast, ist verloren; es ist auf diesem Gerät. Lade die Seite neu oder mach anderswo weiter.',
+	'crash.body':
+		'Nichts, was du geschrieben hast, ist verloren; es ist auf diesem Gerät. Lade die Seite neu oder mach anderswo weiter.',
 	'crash.reload': 'Neu laden',
 	'again.title': 'Neu anmelden',
 	'again.lead': 'Die Seite bleibt, wie sie ist, mit allem, was du gerade schreibst.',
-	'again.ended': 'Deine Anmeldung ist abgelaufen. Was du schreibst, bleibt auf diesem Gerät; zum Abgleichen melde dich neu an.',
+	'again.ended':
+		'Deine Anmeldung ist abgelaufen. Was du schreibst, bleibt auf diesem Gerät; zum Abgleichen melde dich neu an.',
 	'again.done': 'Neu angemeldet.',
 	'update.missing': 'Ein Teil der App konnte nicht geladen werden.',
 	'update.ready': 'Eine neuere Version ist bereit.',

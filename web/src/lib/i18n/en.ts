@@ -29,7 +29,10 @@ export const en = {
 	'sync.syncedDetail': '{when} with {host}',
 	'sync.syncingDetail': 'with {host}',
 	'sync.offlineDetail': 'What you write is kept on this device and sent later',
-	'sync.offlinePending': { one: '1 change is safe on this device and will be sent later', other: '{count} changes are safe on this device and will be sent later' },
+	'sync.offlinePending': {
+		one: '1 change is safe on this device and will be sent later',
+		other: '{count} changes are safe on this device and will be sent later'
+	},
 	'sync.errorDetail': 'The server does not answer as it should. Nothing is lost',
 	'sync.setAside': { one: '1 change was set aside', other: '{count} changes were set aside' },
 	'sync.never': 'not yet',
@@ -91,7 +94,10 @@ export const en = {
 	'prop.reject': 'Reject',
 	'prop.approveAll': 'Approve all {count}',
 	'prop.approveAllSome': 'Approve {count} of {total}',
-	'prop.removalsLeft': { one: 'One removes something and is decided on its own.', other: '{count} remove something and are decided one by one.' },
+	'prop.removalsLeft': {
+		one: 'One removes something and is decided on its own.',
+		other: '{count} remove something and are decided one by one.'
+	},
 	'prop.fromVh': 'from ',
 	'prop.toVh': 'to ',
 	'prop.moreOps': { one: 'and one more change', other: 'and {count} more changes' },
@@ -112,7 +118,10 @@ export const en = {
 	'prop.approvedN': { one: 'One proposal approved', other: '{count} proposals approved' },
 	'prop.rejectedN': { one: 'One proposal rejected', other: '{count} proposals rejected' },
 	'prop.failed': 'This was not carried out. Nothing was changed.',
-	'prop.failedN': { one: 'One could not be carried out and stays here with its reason.', other: '{count} could not be carried out and stay here with their reasons.' },
+	'prop.failedN': {
+		one: 'One could not be carried out and stays here with its reason.',
+		other: '{count} could not be carried out and stay here with their reasons.'
+	},
 	'prop.staleTitle': 'The record has changed since this was proposed.',
 	'prop.staleBody': 'Nothing was done. Compare, then approve it on top of what is there now, edit it, or reject it.',
 	'prop.again': 'Propose again on this',
@@ -123,7 +132,10 @@ export const en = {
 	'prop.deniedTitle': 'The rules of this workspace do not allow it.',
 	'prop.invalidTitle': 'A value does not fit.',
 	'prop.effectInsert': 'Approving adds one {thing} to {module}.',
-	'prop.effectUpdate': { one: 'Approving changes one field of one {thing}.', other: 'Approving changes {count} fields of one {thing}.' },
+	'prop.effectUpdate': {
+		one: 'Approving changes one field of one {thing}.',
+		other: 'Approving changes {count} fields of one {thing}.'
+	},
 	'prop.effectDelete': 'Approving removes one {thing} from {module}.',
 	'prop.effectNone': 'This server or device does not know the tool, so it can only be rejected.',
 	'prop.offline': 'You are offline: your answer is kept and sent later.',
@@ -163,7 +175,8 @@ export const en = {
 	'today.addGoal': 'Add a goal',
 	'today.doneAt': 'Done {time}',
 	'today.startTitle': 'A quiet workspace',
-	'today.startBody': 'Write down what is on your mind, or hand Mana some standing work. What it drafts will wait for you here, in pencil.',
+	'today.startBody':
+		'Write down what is on your mind, or hand Mana some standing work. What it drafts will wait for you here, in pencil.',
 	'today.startTask': 'Add task',
 	'today.startMission': 'New mission',
 	'today.progress': '{done} of {total}',
@@ -230,10 +243,12 @@ export const en = {
 
 	// Missions
 	'missions.title': 'Missions',
-	'missions.lead': 'Standing work you hand to Mana. Each one runs on its own clock, even while this tab is closed, and asks before it changes anything.',
+	'missions.lead':
+		'Standing work you hand to Mana. Each one runs on its own clock, even while this tab is closed, and asks before it changes anything.',
 	'missions.new': 'New mission',
 	'missions.emptyTitle': 'No standing work yet',
-	'missions.emptyBody': 'A mission reads what you allow, thinks on a schedule and leaves proposals in pencil. You approve each one.',
+	'missions.emptyBody':
+		'A mission reads what you allow, thinks on a schedule and leaves proposals in pencil. You approve each one.',
 	'missions.browse': 'Browse templates',
 	'missions.templates': 'Start from a template',
 	'missions.startFrom': 'Start from this',
@@ -281,7 +296,8 @@ export const en = {
 	'form.nextManual': 'It runs only when you press “Run now”.',
 	'form.nextBad': 'This never comes due. Please change the time.',
 	'form.inputs': 'What it reads',
-	'form.inputsHint': 'Whole modules, or single records. What is linked reaches the model as data, never as an instruction.',
+	'form.inputsHint':
+		'Whole modules, or single records. What is linked reaches the model as data, never as an instruction.',
 	'form.inputWhole': 'All of {module}',
 	'form.inputAdd': 'Add a record',
 	'form.inputFind': 'Find a record',
@@ -300,7 +316,8 @@ export const en = {
 	'form.catchUpHint': 'Was the server off when it was due, it still runs this much later. 0: never late.',
 	'form.catchUpNone': 'however late',
 	'form.jitter': 'Begin within, in minutes',
-	'form.jitterHint': 'Spreads missions that are due at the same time. Each begins at its own moment, always the same one.',
+	'form.jitterHint':
+		'Spreads missions that are due at the same time. Each begins at its own moment, always the same one.',
 	'form.jitterNone': 'at once',
 
 	// Cadence in words
@@ -324,7 +341,8 @@ export const en = {
 	'mission.delete': 'Delete',
 	'mission.edit': 'Edit mission',
 	'mission.deleteTitle': 'Delete “{title}”?',
-	'mission.deleteBody': 'The mission and its runs go. Records that you approved stay, and still say where they came from. Proposals that wait are closed.',
+	'mission.deleteBody':
+		'The mission and its runs go. Records that you approved stay, and still say where they came from. Proposals that wait are closed.',
 	'mission.deleteDo': 'Delete mission',
 	'mission.notFound': 'This mission is not on this device',
 	'mission.notFoundBody': 'It may have been deleted, or has not reached this device yet.',
@@ -351,7 +369,8 @@ export const en = {
 	'mission.noSteps': 'Nothing to propose this time.',
 	'mission.summary': 'Summary, in the mission’s words',
 	'mission.summaryOutline': 'Outline of your concept, made without AI',
-	'mission.outlineNote': 'No language model is connected, so this run only turned the points of your concept into steps. Connect one in settings.',
+	'mission.outlineNote':
+		'No language model is connected, so this run only turned the points of your concept into steps. Connect one in settings.',
 	'mission.waitOf': '{count} of {total} wait for you',
 	'mission.waitAll': { one: 'Waits for you', other: '{count} wait for you' },
 	'mission.settled': 'Settled',
@@ -402,13 +421,16 @@ export const en = {
 	'fail.rateLimitedDo': 'Mana tries again by itself a little later. You can also try now.',
 	'fail.auth': 'The language model’s provider did not accept the key. Nothing in your workspace was changed.',
 	'fail.authDo': 'Check the key in the server’s configuration, then try again.',
-	'fail.tooLarge': 'The language model’s answer was far too long, so it was not read. Nothing in your workspace was changed.',
-	'fail.badAnswer': 'The language model answered, but not with a plan that Mana can read. It was asked once more to repair it. Nothing in your workspace was changed.',
+	'fail.tooLarge':
+		'The language model’s answer was far too long, so it was not read. Nothing in your workspace was changed.',
+	'fail.badAnswer':
+		'The language model answered, but not with a plan that Mana can read. It was asked once more to repair it. Nothing in your workspace was changed.',
 	'fail.badAnswerDo': 'Trying again often helps; so does another model.',
 	'fail.empty': 'The language model gave an empty answer. Nothing in your workspace was changed.',
 	'fail.model': 'The language model that this mission asks for is not there. Nothing in your workspace was changed.',
 	'fail.modelDo': 'Choose another one by “Edit mission”, or leave the model empty.',
-	'fail.interrupted': 'Mana was stopped in the middle of this run more than once. Nothing in your workspace was changed.',
+	'fail.interrupted':
+		'Mana was stopped in the middle of this run more than once. Nothing in your workspace was changed.',
 	'fail.interruptedDo': 'Try again when the server stays up.',
 	'skip.waiting': { one: 'one proposal still waits for you', other: '{count} proposals still wait for you' },
 	'skip.missed': 'Mana was not running at this time',
@@ -419,8 +441,10 @@ export const en = {
 	'skip.madeUp': 'Mana was not running at this time; one run made up for all that were missed',
 	'skip.since': '{reason}, as at every time since {when}',
 	'skip.overRun': 'the budget of {whose} allows {limit} a run; {used} were used, and the next call might take {wanted}',
-	'skip.overDay': 'the budget of {whose} allows {limit} a day; {used} are used or set aside, and the next call does not fit. The new day begins {when}',
-	'skip.noPrice': 'the budget of {whose} allows {limit} a day, and nobody knows what the model costs. The owner of the server can enter its price under “Models and providers”; or set a budget in tokens',
+	'skip.overDay':
+		'the budget of {whose} allows {limit} a day; {used} are used or set aside, and the next call does not fit. The new day begins {when}',
+	'skip.noPrice':
+		'the budget of {whose} allows {limit} a day, and nobody knows what the model costs. The owner of the server can enter its price under “Models and providers”; or set a budget in tokens',
 	'skip.ofMission': 'this mission',
 	'skip.ofAgent': 'the agent',
 	'skip.ofPerson': 'all your missions together',
@@ -464,7 +488,11 @@ export const en = {
 	'bench.emptyBody': 'Every run, every decision and every change by a mission will be listed here.',
 	'bench.emptyFilter': 'Nothing of this kind yet.',
 	'bench.start': 'Start a mission',
-	'bench.ran': { zero: '{mission} ran and had nothing to propose.', one: '{mission} ran and left one proposal.', other: '{mission} ran and left {count} proposals.' },
+	'bench.ran': {
+		zero: '{mission} ran and had nothing to propose.',
+		one: '{mission} ran and left one proposal.',
+		other: '{mission} ran and left {count} proposals.'
+	},
 	'bench.skipped': '{mission} did not run. Skipped: {reason}',
 	'bench.missed': '{mission} missed its time. {reason}',
 	'bench.failed': '{mission} failed. {reason}',
@@ -492,13 +520,15 @@ export const en = {
 	'mission.step.undoneBy': 'You undid this {when}',
 	'mission.step.expired': 'Its time passed {when}, before anybody decided',
 	'mission.step.overruled': 'Rejected {when} on another device; the approval counts',
-	'mission.step.overruledHere': 'You rejected this here {when}; it was approved on another device, and the approval counts',
+	'mission.step.overruledHere':
+		'You rejected this here {when}; it was approved on another device, and the approval counts',
 	'inbox.told': 'To know',
 	'inbox.overruled': 'You rejected “{title}” here. It was approved on another device, and the approval counts.',
 	'inbox.expired': '“{title}” from {mission} has expired: its time passed before anybody decided.',
 	'inbox.dismiss': 'Got it',
 	'keys.undo': 'undo',
-	'bench.overruled': '{title} was rejected on one device and approved on another. The approval counts. Proposed by {mission}.',
+	'bench.overruled':
+		'{title} was rejected on one device and approved on another. The approval counts. Proposed by {mission}.',
 	'bench.expired': '{title} from {mission} expired: its time passed before anybody decided.',
 	'undo.title': 'Undo',
 	'undo.you': 'you',
@@ -540,7 +570,11 @@ export const en = {
 	'settings.timezone': 'Time zone',
 	'settings.signOut': 'Sign out',
 	'settings.signOutNote': 'Your copy stays on this device, for when you sign in here again.',
-	'settings.signOutPending': { one: '1 change has not reached the server yet. It stays on this device and is sent when you sign in again.', other: '{count} changes have not reached the server yet. They stay on this device and are sent when you sign in again.' },
+	'settings.signOutPending': {
+		one: '1 change has not reached the server yet. It stays on this device and is sent when you sign in again.',
+		other:
+			'{count} changes have not reached the server yet. They stay on this device and are sent when you sign in again.'
+	},
 	'settings.look': 'Look and language',
 	'settings.language': 'Language',
 	'settings.languageEn': 'English',
@@ -575,12 +609,16 @@ export const en = {
 	'settings.storageAsk': 'Ask the browser to keep it',
 	'settings.modules': 'Modules',
 	'settings.moduleRejected': '{file} is not in use.',
-	'settings.modulesLead': 'A module is one file. Put a manifest into the server’s modules folder and restart it; its page, its tools and its inputs appear.',
+	'settings.modulesLead':
+		'A module is one file. Put a manifest into the server’s modules folder and restart it; its page, its tools and its inputs appear.',
 	'settings.tools': { one: '1 tool for missions', other: '{count} tools for missions' },
 	'settings.llm': 'Language model',
-	'settings.llmOutline': 'No language model is connected. Missions turn the points of their concept into an outline; that is no AI.',
-	'settings.llmNone': 'A provider is configured, but none of its models answers now. Start it, or fetch a model, and missions will use it.',
-	'settings.llmHow': 'Ollama on the server’s own machine is found by itself. Others are added under “Models and providers”.',
+	'settings.llmOutline':
+		'No language model is connected. Missions turn the points of their concept into an outline; that is no AI.',
+	'settings.llmNone':
+		'A provider is configured, but none of its models answers now. Start it, or fetch a model, and missions will use it.',
+	'settings.llmHow':
+		'Ollama on the server’s own machine is found by itself. Others are added under “Models and providers”.',
 	'settings.llmAsk': 'Which models there are, the owner of this server decides.',
 	'settings.llmModels': 'Models and providers',
 	'settings.llmUnknown': 'Not known while you are offline.',
@@ -620,24 +658,32 @@ export const en = {
 	'door.expired': 'Your session has ended. Sign in again; what you wrote is still on this device.',
 	'door.taken': 'There is already an account with this e-mail.',
 	'door.closed': 'This server does not take new accounts. Ask its owner.',
-	'door.tokenBad': 'This link has been used or is not valid any more. Start the server again for a new one, or sign in.',
+	'door.tokenBad':
+		'This link has been used or is not valid any more. Start the server again for a new one, or sign in.',
 	'door.shortPassword': 'Please use at least 10 characters.',
 	'door.badEmail': 'Please write an e-mail address.',
 
 	// Agents, and what they may do
 	'nav.agents': 'Agents',
 	'agents.title': 'Agents',
-	'agents.lead': 'An agent is who plans a mission: with its own manner, its own model, and its own rules about what it may do.',
+	'agents.lead':
+		'An agent is who plans a mission: with its own manner, its own model, and its own rules about what it may do.',
 	'agents.new': 'New agent',
 	'agents.newLead': 'A second pair of eyes: say what it is for and how it should think. Missions are then given to it.',
 	'agents.create': 'Create agent',
-	'agents.teach': 'One agent is enough to begin with. Make a second one where some missions need another manner, another model or stricter rules.',
+	'agents.teach':
+		'One agent is enough to begin with. Make a second one where some missions need another manner, another model or stricter rules.',
 	'agents.defaultRole': 'Plans every mission that is given to nobody else.',
 	'agents.noRole': 'No role written yet.',
 	'agents.missions': { zero: 'no active missions', one: '1 active mission', other: '{count} active missions' },
 	'agents.delete': 'Delete agent',
 	'agents.deleteTitle': 'Delete {name}?',
-	'agents.deleteBody': { zero: 'No mission is given to it. What it did keeps its name.', one: 'One mission is given to it. It goes on with the default agent, which then asks before everything. What was done keeps this agent’s name.', other: '{count} missions are given to it. They go on with the default agent, which then asks before everything. What was done keeps this agent’s name.' },
+	'agents.deleteBody': {
+		zero: 'No mission is given to it. What it did keeps its name.',
+		one: 'One mission is given to it. It goes on with the default agent, which then asks before everything. What was done keeps this agent’s name.',
+		other:
+			'{count} missions are given to it. They go on with the default agent, which then asks before everything. What was done keeps this agent’s name.'
+	},
 	'agents.notFound': 'This agent is not on this device',
 	'agents.notFoundBody': 'It may have been deleted, or has not reached this device yet.',
 	'agent.name': 'Name',
@@ -661,7 +707,8 @@ export const en = {
 	'mission.spent': 'Used in the last 30 days',
 	'mission.spentNothing': 'nothing yet',
 	'budget.title': 'Budget',
-	'budget.hint': 'Reserved before a call, settled after it. Over it, a run is skipped and says so. Money needs a model whose price is known. Empty: no limit.',
+	'budget.hint':
+		'Reserved before a call, settled after it. Over it, a run is skipped and says so. Money needs a model whose price is known. Empty: no limit.',
 	'budget.tokensPerRun': 'Tokens a run',
 	'budget.tokensPerDay': 'Tokens a day',
 	'budget.moneyPerDay': 'US dollars a day',
@@ -672,7 +719,8 @@ export const en = {
 	'budget.moneyText': '{money} a day',
 	'budget.tokens': { one: '1 token', other: '{count} tokens' },
 	'policy.title': 'What Mana may do',
-	'policy.lead': 'Looking is free. Whatever would change something for you is asked first, unless you say otherwise here.',
+	'policy.lead':
+		'Looking is free. Whatever would change something for you is asked first, unless you say otherwise here.',
 	'policy.may': 'What it may do',
 	'policy.change': 'Change',
 	'policy.auto': 'Does by itself',
@@ -686,7 +734,8 @@ export const en = {
 	'policy.removes': 'It removes something.',
 	'policy.general': 'Everywhere',
 	'policy.generalHint': 'Counts where neither the module nor the single thing says otherwise.',
-	'policy.note': 'What an agent does by itself is listed in the workbench, with its reason. What it must never do, no model even hears of.',
+	'policy.note':
+		'What an agent does by itself is listed in the workbench, with its reason. What it must never do, no model even hears of.',
 	'policy.saved': 'Saved. It counts from the next run on.',
 	'policy.sayAsks': 'Asks before every change.',
 	'policy.sayNever': 'Changes nothing.',
@@ -735,7 +784,8 @@ export const en = {
 	// Invitations
 	'settings.people': 'People',
 	'invite.lead': 'A link lets one person make an account of their own. They see nothing of yours.',
-	'invite.closed': 'This server takes no new accounts. To invite people, set MANA_SIGNUP=invite in the server’s configuration and restart it.',
+	'invite.closed':
+		'This server takes no new accounts. To invite people, set MANA_SIGNUP=invite in the server’s configuration and restart it.',
 	'invite.days': 'Good for',
 	'invite.daysN': { one: '1 day', other: '{count} days' },
 	'invite.make': 'Make a link',

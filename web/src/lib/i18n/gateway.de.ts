@@ -5,9 +5,11 @@ import type { Message } from './i18n.svelte';
 export const gateway: Record<keyof typeof en, Message> = {
 	'gateway.loading': 'Der Server wird gefragt …',
 	'gateway.offline': 'Diese Seite braucht das Netz',
-	'gateway.offlineBody': 'Was hier steht, bewahrt allein der Server auf. Es kommt von selbst wieder, sobald der Server erreichbar ist.',
+	'gateway.offlineBody':
+		'Was hier steht, bewahrt allein der Server auf. Es kommt von selbst wieder, sobald der Server erreichbar ist.',
 	'gateway.failed': 'Der Server konnte es nicht sagen',
-	'gateway.staleOffline': 'Der Server ist nicht erreichbar. Das hier sagte er {when}; ändern lässt es sich wieder, wenn du verbunden bist.',
+	'gateway.staleOffline':
+		'Der Server ist nicht erreichbar. Das hier sagte er {when}; ändern lässt es sich wieder, wenn du verbunden bist.',
 	'gateway.stale': 'Das hier sagte der Server {when}. {message}',
 	'gateway.notReached': 'Der Server ist nicht erreichbar. Was du geschrieben hast, steht noch hier.',
 	'gateway.retry': 'Erneut versuchen',
@@ -19,7 +21,8 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'models.problem': 'Die letzten Einstellungen sind nicht in Kraft, sondern die davor.',
 	'models.providers': 'Anbieter',
 	'models.askingAll': 'ihre Modelle werden erfragt …',
-	'models.none': 'Noch kein Anbieter. Bis es einen gibt, machen Missionen aus den Punkten ihres Konzepts eine Gliederung.',
+	'models.none':
+		'Noch kein Anbieter. Bis es einen gibt, machen Missionen aus den Punkten ihres Konzepts eine Gliederung.',
 	'models.defaultProvider': 'Vorgabe des Servers',
 	'models.up1': 'Antwortet',
 	'models.down1': 'Antwortet nicht',
@@ -39,7 +42,8 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'models.editNamed': '{name} bearbeiten',
 	'models.which': 'Welcher',
 	'models.other': 'Ein anderer',
-	'models.ollamaHint': 'Ollama auf dem Rechner des Servers wird von selbst gefunden. Trage es hier ein, wenn es auf einem anderen läuft.',
+	'models.ollamaHint':
+		'Ollama auf dem Rechner des Servers wird von selbst gefunden. Trage es hier ein, wenn es auf einem anderen läuft.',
 	'models.name': 'Name',
 	'models.nameHint': 'Danach heißen seine Modelle: name/modell. Buchstaben, Ziffern, Punkte und Striche.',
 	'models.nameWrong': 'Nur Buchstaben, Ziffern, Punkte und Striche; und nicht mana, builtin oder default.',
@@ -70,11 +74,13 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'models.remove': 'Entfernen',
 	'models.removed': '{name}: entfernt',
 	'models.removeTitle': '{name} entfernen?',
-	'models.removeBody': 'Auch der Schlüssel geht. Ketten, die seine Modelle nennen, übergehen sie. Was mana.toml über ihn sagt, zählt wieder.',
+	'models.removeBody':
+		'Auch der Schlüssel geht. Ketten, die seine Modelle nennen, übergehen sie. Was mana.toml über ihn sagt, zählt wieder.',
 	'models.removeDo': 'Anbieter entfernen',
 
 	'models.aliases': 'Wonach gefragt wird',
-	'models.aliasesLead': 'Missionen und Programme fragen nach diesen Namen. Gib einem eine Kette von Modellen, und wo eines nicht antwortet, wird das nächste gefragt; ohne Kette wählt der Server.',
+	'models.aliasesLead':
+		'Missionen und Programme fragen nach diesen Namen. Gib einem eine Kette von Modellen, und wo eines nicht antwortet, wird das nächste gefragt; ohne Kette wählt der Server.',
 	'models.forReasoning': 'Womit Missionen planen, wenn sie kein Modell nennen.',
 	'models.forFast': 'Kurze Antworten, schnell.',
 	'models.forLong': 'Lange Texte.',
@@ -99,7 +105,8 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'models.movedTo': '{name} ist jetzt Nummer {place} von {of}',
 
 	'models.prices': 'Preise und Fähigkeiten',
-	'models.pricesLead': 'Budgets in Geld brauchen Preise. Mana kennt die Listenpreise einiger Modelle vom November 2026; trag ein, was du wirklich zahlst.',
+	'models.pricesLead':
+		'Budgets in Geld brauchen Preise. Mana kennt die Listenpreise einiger Modelle vom November 2026; trag ein, was du wirklich zahlst.',
 	'models.find': 'Modell suchen',
 	'models.noModels': 'Zurzeit antwortet kein Modell. Sobald eines antwortet, steht es hier.',
 	'models.priceText': '{input} hinein, {output} heraus, je Million Token',
@@ -127,7 +134,8 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'models.factsFree': 'Vergiss, was ich gesagt habe',
 
 	'keys.title': 'Schlüssel für Programme',
-	'keys.lead': 'Mit einem Schlüssel fragt ein Programm deine Modelle über diesen Server, und nicht mehr, als du erlaubst.',
+	'keys.lead':
+		'Mit einem Schlüssel fragt ein Programm deine Modelle über diesen Server, und nicht mehr, als du erlaubst.',
 	'keys.new': 'Neuer Schlüssel',
 	'keys.make': 'Schlüssel anlegen',
 	'keys.name': 'Name',
@@ -145,10 +153,12 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'keys.perMinute': 'Aufrufe je Minute',
 	'keys.expires': 'Gültig bis',
 	'keys.expiresHint': 'Das Ende dieses Tages. Leer: bis du ihn wegnimmst.',
-	'keys.limitsHint': 'Wird vor dem Aufruf reserviert und danach abgerechnet. Mit einer Grenze in Geld sind nur Modelle erreichbar, deren Preis bekannt ist.',
+	'keys.limitsHint':
+		'Wird vor dem Aufruf reserviert und danach abgerechnet. Mit einer Grenze in Geld sind nur Modelle erreichbar, deren Preis bekannt ist.',
 	'keys.made': 'Der Schlüssel ist angelegt. Er wird nur dieses eine Mal gezeigt.',
 	'keys.madeNamed': 'Der Schlüssel „{name}“ ist angelegt',
-	'keys.once': 'Er wird nur dieses eine Mal gezeigt. Kopier ihn jetzt dorthin, wo er benutzt wird; Mana bewahrt nur einen Fingerabdruck auf.',
+	'keys.once':
+		'Er wird nur dieses eine Mal gezeigt. Kopier ihn jetzt dorthin, wo er benutzt wird; Mana bewahrt nur einen Fingerabdruck auf.',
 	'keys.secret': 'Schlüssel',
 	'keys.how': 'Ein Programm sendet ihn als seinen OpenAI-Schlüssel, mit dieser Adresse als Basis:',
 	'keys.kept': 'Ich habe ihn kopiert',
@@ -156,8 +166,14 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'keys.perMinuteN': { one: '1 Aufruf je Minute', other: '{count} Aufrufe je Minute' },
 	'keys.until': 'gültig bis {when}',
 	'keys.ended': 'Abgelaufen',
-	'keys.usedTokensOfDay': { one: '1 von {limit} Token heute verbraucht', other: '{count} von {limit} Token heute verbraucht' },
-	'keys.usedTokensOfMonth': { one: '1 von {limit} Token diesen Monat verbraucht', other: '{count} von {limit} Token diesen Monat verbraucht' },
+	'keys.usedTokensOfDay': {
+		one: '1 von {limit} Token heute verbraucht',
+		other: '{count} von {limit} Token heute verbraucht'
+	},
+	'keys.usedTokensOfMonth': {
+		one: '1 von {limit} Token diesen Monat verbraucht',
+		other: '{count} von {limit} Token diesen Monat verbraucht'
+	},
 	'keys.usedMoneyOfDay': '{used} von {limit} heute verbraucht',
 	'keys.usedMoneyOfMonth': '{used} von {limit} diesen Monat verbraucht',
 	'keys.usedDay': 'Heute verbraucht: {tokens}, {money}. Keine Grenze.',
@@ -165,10 +181,12 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'keys.madeWhen': 'Angelegt {when}.',
 	'keys.yours': 'Sein Verbrauch zählt als deiner.',
 	'keys.none': 'Noch keine Schlüssel',
-	'keys.noneBody': 'Ein Editor, ein Skript, ein Chatprogramm: Jedes kann einen eigenen Schlüssel haben, mit eigenen Modellen und eigener Grenze, und ihn verlieren, ohne dass die anderen es merken.',
+	'keys.noneBody':
+		'Ein Editor, ein Skript, ein Chatprogramm: Jedes kann einen eigenen Schlüssel haben, mit eigenen Modellen und eigener Grenze, und ihn verlieren, ohne dass die anderen es merken.',
 	'keys.revoke': 'Wegnehmen',
 	'keys.revokeTitle': '„{name}“ wegnehmen?',
-	'keys.revokeBody': 'Wer ihn benutzt, wird sofort nicht mehr eingelassen. Was er verbraucht hat, bleibt in der Abrechnung.',
+	'keys.revokeBody':
+		'Wer ihn benutzt, wird sofort nicht mehr eingelassen. Was er verbraucht hat, bleibt in der Abrechnung.',
 	'keys.revokeDo': 'Schlüssel wegnehmen',
 	'keys.revoked': '{name}: weggenommen',
 
@@ -197,7 +215,8 @@ export const gateway: Record<keyof typeof en, Message> = {
 	'usage.cancelledN': { one: '1 abgebrochen', other: '{count} abgebrochen' },
 	'usage.inOut': '{input} hinein, {output} heraus',
 	'usage.none': 'In diesen Tagen wurde nichts gefragt',
-	'usage.noneBody': 'Hier wird jeder Aufruf eines Modells gezählt, von einer Mission oder von einem Programm mit Schlüssel: Token, Kosten und wofür.',
+	'usage.noneBody':
+		'Hier wird jeder Aufruf eines Modells gezählt, von einer Mission oder von einem Programm mit Schlüssel: Token, Kosten und wofür.',
 	'usage.toModels': 'Zu den Modellen',
 	'usage.noPrices': 'Für die benutzten Modelle ist kein Preis bekannt, also gibt es keine Kosten zu zeichnen.',
 	'usage.note': 'Vom Gateway gezählt. Ein Modell ohne Preis kostet hier nichts.',

@@ -2,9 +2,11 @@
 export const gateway = {
 	'gateway.loading': 'Asking the server…',
 	'gateway.offline': 'This page needs the network',
-	'gateway.offlineBody': 'What stands here is kept by the server alone. It comes back by itself when the server can be reached.',
+	'gateway.offlineBody':
+		'What stands here is kept by the server alone. It comes back by itself when the server can be reached.',
 	'gateway.failed': 'The server could not say',
-	'gateway.staleOffline': 'The server cannot be reached. This is what it said {when}; it can be changed again when you are back.',
+	'gateway.staleOffline':
+		'The server cannot be reached. This is what it said {when}; it can be changed again when you are back.',
 	'gateway.stale': 'This is what the server said {when}. {message}',
 	'gateway.notReached': 'The server cannot be reached. What you wrote still stands here.',
 	'gateway.retry': 'Try again',
@@ -36,7 +38,8 @@ export const gateway = {
 	'models.editNamed': 'Edit {name}',
 	'models.which': 'Which one',
 	'models.other': 'Another one',
-	'models.ollamaHint': 'Ollama on the server’s own machine is found by itself. Add it here where it runs on another one.',
+	'models.ollamaHint':
+		'Ollama on the server’s own machine is found by itself. Add it here where it runs on another one.',
 	'models.name': 'Name',
 	'models.nameHint': 'Its models are called by it: name/model. Letters, digits, dots and dashes.',
 	'models.nameWrong': 'Letters, digits, dots and dashes only; and not mana, builtin or default.',
@@ -67,11 +70,13 @@ export const gateway = {
 	'models.remove': 'Remove',
 	'models.removed': '{name}: removed',
 	'models.removeTitle': 'Remove {name}?',
-	'models.removeBody': 'Its key goes too. Chains that name its models pass them over. What mana.toml says of it counts again.',
+	'models.removeBody':
+		'Its key goes too. Chains that name its models pass them over. What mana.toml says of it counts again.',
 	'models.removeDo': 'Remove provider',
 
 	'models.aliases': 'What is asked for',
-	'models.aliasesLead': 'Missions and programs ask by these names. Give one a chain of models, and the next is asked where one does not answer; without a chain the server chooses.',
+	'models.aliasesLead':
+		'Missions and programs ask by these names. Give one a chain of models, and the next is asked where one does not answer; without a chain the server chooses.',
 	'models.forReasoning': 'What missions plan with, unless they name a model.',
 	'models.forFast': 'Short answers, quickly.',
 	'models.forLong': 'Long texts.',
@@ -96,7 +101,8 @@ export const gateway = {
 	'models.movedTo': '{name} is now {place} of {of}',
 
 	'models.prices': 'Prices and abilities',
-	'models.pricesLead': 'Budgets in money need prices. Mana knows the list prices of some models as of November 2026; enter what you really pay.',
+	'models.pricesLead':
+		'Budgets in money need prices. Mana knows the list prices of some models as of November 2026; enter what you really pay.',
 	'models.find': 'Find a model',
 	'models.noModels': 'No model answers now. When one does, it stands here.',
 	'models.priceText': '{input} in, {output} out, per million tokens',
@@ -142,7 +148,8 @@ export const gateway = {
 	'keys.perMinute': 'Calls a minute',
 	'keys.expires': 'Good until',
 	'keys.expiresHint': 'The end of that day. Empty: until you take it away.',
-	'keys.limitsHint': 'Reserved before a call, settled after it. With a limit in money, only models whose price is known can be asked.',
+	'keys.limitsHint':
+		'Reserved before a call, settled after it. With a limit in money, only models whose price is known can be asked.',
 	'keys.made': 'The key is made. It is shown this once.',
 	'keys.madeNamed': 'The key “{name}” is made',
 	'keys.once': 'It is shown this once. Copy it now to where it is used; Mana keeps only a fingerprint of it.',
@@ -154,7 +161,10 @@ export const gateway = {
 	'keys.until': 'good until {when}',
 	'keys.ended': 'Has ended',
 	'keys.usedTokensOfDay': { one: '1 of {limit} tokens used today', other: '{count} of {limit} tokens used today' },
-	'keys.usedTokensOfMonth': { one: '1 of {limit} tokens used this month', other: '{count} of {limit} tokens used this month' },
+	'keys.usedTokensOfMonth': {
+		one: '1 of {limit} tokens used this month',
+		other: '{count} of {limit} tokens used this month'
+	},
 	'keys.usedMoneyOfDay': '{used} of {limit} used today',
 	'keys.usedMoneyOfMonth': '{used} of {limit} used this month',
 	'keys.usedDay': 'Used today: {tokens}, {money}. No limit.',
@@ -162,7 +172,8 @@ export const gateway = {
 	'keys.madeWhen': 'Made {when}.',
 	'keys.yours': 'Its use counts as yours.',
 	'keys.none': 'No keys yet',
-	'keys.noneBody': 'An editor, a script, a chat program: each can have a key of its own, with its own models and its own limit, and lose it without the others noticing.',
+	'keys.noneBody':
+		'An editor, a script, a chat program: each can have a key of its own, with its own models and its own limit, and lose it without the others noticing.',
 	'keys.revoke': 'Take away',
 	'keys.revokeTitle': 'Take away “{name}”?',
 	'keys.revokeBody': 'Whoever uses it is let in no more, at once. What it used stays in the accounts.',
@@ -194,7 +205,8 @@ export const gateway = {
 	'usage.cancelledN': { one: '1 cancelled', other: '{count} cancelled' },
 	'usage.inOut': '{input} in, {output} out',
 	'usage.none': 'Nothing was asked in these days',
-	'usage.noneBody': 'Each call to a model is counted here, by a mission or by a program with a key: tokens, cost, and what it was for.',
+	'usage.noneBody':
+		'Each call to a model is counted here, by a mission or by a program with a key: tokens, cost, and what it was for.',
 	'usage.toModels': 'See the models',
 	'usage.noPrices': 'No price is known for the models that were used, so there is no cost to draw.',
 	'usage.note': 'Counted by the gateway. A model without a price costs nothing here.',

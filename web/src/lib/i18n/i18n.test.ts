@@ -14,8 +14,7 @@ describe('texts', () => {
 
 	it('has the same keys and the same parameters in both languages', () => {
 		expect(Object.keys(de).sort()).toEqual(Object.keys(en).sort());
-		const names = (message: unknown) =>
-			[...new Set(JSON.stringify(message).match(/\{\w+\}/g) ?? [])].sort();
+		const names = (message: unknown) => [...new Set(JSON.stringify(message).match(/\{\w+\}/g) ?? [])].sort();
 		for (const key of Object.keys(en) as (keyof typeof en)[]) {
 			expect(names(de[key]), key).toEqual(names(en[key]));
 		}

@@ -118,16 +118,27 @@ describe('sync', () => {
 		void engine;
 		await write(replica, tasks(10));
 		await patient.sync();
-		expect(server.log.map((row) => row.change.id).sort()).toEqual(
-			['t0', 't1', 't2', 't3', 't5', 't6', 't7', 't8', 't9']
-		);
+		expect(server.log.map((row) => row.change.id).sort()).toEqual([
+			't0',
+			't1',
+			't2',
+			't3',
+			't5',
+			't6',
+			't7',
+			't8',
+			't9'
+		]);
 		expect(await replica.db.setAside.toArray()).toMatchObject([{ change: { id: 't4' } }]);
 	});
 
 	it('S7 a new device begins with a snapshot, page after page, and then reads on', async () => {
 		const { replica, server, engine } = await device();
 		server.snapshots = [
-			{ records: [merged('a', { title: ['A', 1] }), merged('gone', { deletedAt: ['2026-01-01T00:00:00.000000Z', 2] })], syncedUntil: '2' },
+			{
+				records: [merged('a', { title: ['A', 1] }), merged('gone', { deletedAt: ['2026-01-01T00:00:00.000000Z', 2] })],
+				syncedUntil: '2'
+			},
 			{ records: [merged('b', { title: ['B', 1], notes: ['by the AI', 2, ai] })], syncedUntil: '2' }
 		];
 		for (const id of ['a', 'b', 'later']) server.add(fromElsewhere(id, id));
@@ -147,7 +158,10 @@ describe('sync', () => {
 		await engine.sync();
 		await write(replica, [{ app: 'todo', table: 'tasks', id: 'a', op: 'update', set: { title: 'Mine' } }]);
 		server.snapshots = [
-			{ records: [merged('a', { title: ['Theirs', 1], notes: ['from the AI', 2, ai], list: ['home', 3] })], syncedUntil: '1' }
+			{
+				records: [merged('a', { title: ['Theirs', 1], notes: ['from the AI', 2, ai], list: ['home', 3] })],
+				syncedUntil: '1'
+			}
 		];
 		server.failures.push(new ApiError(410, 'resync_required', 'The log starts later.'));
 		await engine.sync();
@@ -331,9 +345,7 @@ describe('sync', () => {
 		const here = await device(`${userId}-here`, server);
 		const there = await device(`${userId}-there`, server);
 		await write(here.replica, tasks(2));
-		await write(there.replica, [
-			{ app: 'todo', table: 'tasks', id: 't0', op: 'update', set: { notes: 'from there' } }
-		]);
+		await write(there.replica, [{ app: 'todo', table: 'tasks', id: 't0', op: 'update', set: { notes: 'from there' } }]);
 		for (const one of [here, there, here, there]) await one.engine.sync();
 		const all = await Promise.all([here, there].map((one) => one.replica.db.records.toArray()));
 		expect(all[0]).toEqual(all[1]);

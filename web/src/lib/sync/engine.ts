@@ -158,7 +158,10 @@ export class SyncEngine {
 			await db.records.bulkPut([...changed.values()]);
 			await db.outbox.bulkDelete(batch.map((row) => row.seq));
 			// What one server refused another may have taken.
-			taken = await db.setAside.where('eventId').anyOf(batch.map((row) => row.eventId)).delete();
+			taken = await db.setAside
+				.where('eventId')
+				.anyOf(batch.map((row) => row.eventId))
+				.delete();
 			// What came between the writing of a change and now may have lost here to a stamp that was set back: then it
 			// is read again, from a snapshot on if nobody knows from where. In order, the first row is the oldest.
 			const moved = (await db.readMeta('cursor')) !== since;

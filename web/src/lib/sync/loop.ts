@@ -28,8 +28,7 @@ export function startSync({ replica, tokens, onSessionEnded }: SyncOptions): () 
 	const stopFollowing = followStatus(replica);
 	const server: SyncServer = {
 		post: (body) => tokens.request('/sync', { method: 'POST', body, timeoutMs: 60_000 }),
-		snapshot: (after) =>
-			tokens.request(`/sync/snapshot?after=${encodeURIComponent(after)}`, { timeoutMs: 60_000 })
+		snapshot: (after) => tokens.request(`/sync/snapshot?after=${encodeURIComponent(after)}`, { timeoutMs: 60_000 })
 	};
 	void asOnly(`mana-sync-${replica.userId}`, signal, async () => {
 		const loop = new SyncLoop(replica, new SyncEngine(replica, server), onSessionEnded);

@@ -119,7 +119,11 @@ describe('the notice line', () => {
 			last().say({ type: 'pong' });
 		}
 		last().say({ type: 'auth-ok' });
-		expect(last().sent.filter((one) => one.type === 'auth').map((one) => one.token)).toEqual(['token 1', 'token 2']);
+		expect(
+			last()
+				.sent.filter((one) => one.type === 'auth')
+				.map((one) => one.token)
+		).toEqual(['token 1', 'token 2']);
 		expect(opened).toHaveBeenCalledOnce();
 	});
 

@@ -10,7 +10,10 @@ export class FakeLocks {
 			signal?.throwIfAborted();
 			return run();
 		});
-		this.#tails.set(name, mine.catch(() => {}));
+		this.#tails.set(
+			name,
+			mine.catch(() => {})
+		);
 		if (!signal) return mine;
 		let held = false;
 		void before.then(() => (held = true));

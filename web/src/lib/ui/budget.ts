@@ -6,12 +6,22 @@ import type { AiRun } from '$lib/core/types';
 /** US dollars: cents from one cent on, more places below. */
 export function moneyText(usd: number): string {
 	const places = usd === 0 || usd >= 0.01 ? 2 : 4;
-	return new Intl.NumberFormat(i18n.locale === 'de' ? 'de-DE' : 'en-US', { style: 'currency', currency: 'USD', minimumFractionDigits: places, maximumFractionDigits: places }).format(usd);
+	return new Intl.NumberFormat(i18n.locale === 'de' ? 'de-DE' : 'en-US', {
+		style: 'currency',
+		currency: 'USD',
+		minimumFractionDigits: places,
+		maximumFractionDigits: places
+	}).format(usd);
 }
 
 /** What a model costs per million tokens: “$0.25 in, $2.00 out”. */
 export function priceText(input: number, output: number): string {
-	const price = (usd: number) => new Intl.NumberFormat(i18n.locale === 'de' ? 'de-DE' : 'en-US', { style: 'currency', currency: 'USD', maximumFractionDigits: 4 }).format(usd);
+	const price = (usd: number) =>
+		new Intl.NumberFormat(i18n.locale === 'de' ? 'de-DE' : 'en-US', {
+			style: 'currency',
+			currency: 'USD',
+			maximumFractionDigits: 4
+		}).format(usd);
 	return input || output ? t('models.priceText', { input: price(input), output: price(output) }) : t('models.free');
 }
 

@@ -15,7 +15,10 @@ export function cadenceText(cadence: Cadence | undefined): string {
 		case 'daily':
 			return t('cadence.daily', { time: clockText(cadence.atHour, cadence.atMinute) });
 		case 'weekly':
-			return t('cadence.weekly', { day: weekdayName(cadence.dayOfWeek), time: clockText(cadence.atHour, cadence.atMinute) });
+			return t('cadence.weekly', {
+				day: weekdayName(cadence.dayOfWeek),
+				time: clockText(cadence.atHour, cadence.atMinute)
+			});
 		case 'cron': {
 			const weekdays = /^(\d{1,2}) (\d{1,2}) \* \* (1-5|MON-FRI)$/i.exec(cadence.expression.trim());
 			if (weekdays) return t('cadence.weekdays', { time: clockText(Number(weekdays[2]), Number(weekdays[1])) });

@@ -37,7 +37,11 @@ async function decide(p: Proposal, how: Settled['how'], act: () => Promise<boole
 	const title = proposalTitle(p);
 	try {
 		const done = await act();
-		if (done) state.settled = [{ id: p.id, missionId: p.missionId, iterationId: p.iterationId, stepId: p.stepId, title, how }, ...state.settled].slice(0, 20);
+		if (done)
+			state.settled = [
+				{ id: p.id, missionId: p.missionId, iterationId: p.iterationId, stepId: p.stepId, title, how },
+				...state.settled
+			].slice(0, 20);
 		return done;
 	} finally {
 		delete state.busy[p.id];
@@ -77,15 +81,27 @@ export function removes(p: Proposal): boolean {
 
 /** Several at once, in their order; answers how many went through. */
 export async function approveMany(list: readonly Proposal[]): Promise<number> {
-	return many(batchable(list), (p) => decide(p, 'approved', () => approve(p.id)), (count) => t('prop.approvedN', { count }));
+	return many(
+		batchable(list),
+		(p) => decide(p, 'approved', () => approve(p.id)),
+		(count) => t('prop.approvedN', { count })
+	);
 }
 
 /** Several refused for the same reason. */
 export async function rejectMany(list: readonly Proposal[], reason?: string): Promise<number> {
-	return many(list, (p) => decide(p, 'rejected', () => reject(p.id, reason?.trim() || undefined)), (count) => t('prop.rejectedN', { count }));
+	return many(
+		list,
+		(p) => decide(p, 'rejected', () => reject(p.id, reason?.trim() || undefined)),
+		(count) => t('prop.rejectedN', { count })
+	);
 }
 
-async function many(list: readonly Proposal[], act: (p: Proposal) => Promise<boolean>, say: (count: number) => string): Promise<number> {
+async function many(
+	list: readonly Proposal[],
+	act: (p: Proposal) => Promise<boolean>,
+	say: (count: number) => string
+): Promise<number> {
 	let done = 0;
 	for (const p of list) if (await act(p)) done++;
 	const failed = list.length - done;

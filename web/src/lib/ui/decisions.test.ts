@@ -3,7 +3,13 @@ import type { Op, Proposal } from '$lib/core/types';
 import { batchable, decidable, removes } from './decisions.svelte';
 
 const proposal = (id: string, op: Op, extra: Partial<Proposal> = {}): Proposal =>
-	({ id, op, status: 'open', operations: [{ op, app: 'todo', table: 'tasks', id: 't' }], ...extra }) as unknown as Proposal;
+	({
+		id,
+		op,
+		status: 'open',
+		operations: [{ op, app: 'todo', table: 'tasks', id: 't' }],
+		...extra
+	}) as unknown as Proposal;
 const stale = { code: 'stale', message: '' } as Proposal['error'];
 
 describe('what may be decided at once', () => {

@@ -98,7 +98,13 @@ export function valueText(app: string, name: string, field: Field | undefined, v
 const SELF_EVIDENT = new Set(['date', 'datetime', 'text', 'markdown', 'enum', 'tags', 'url', 'time']);
 
 /** The line under a record's title: what the manifest says, in words. */
-export function metaParts(app: string, table: string, data: Data, skip: readonly string[] = [], atHour = false): string[] {
+export function metaParts(
+	app: string,
+	table: string,
+	data: Data,
+	skip: readonly string[] = [],
+	atHour = false
+): string[] {
 	const info = tableOf(app, table);
 	const parts: string[] = [];
 	const names = info?.list?.meta ?? [];
@@ -123,7 +129,9 @@ export function metaParts(app: string, table: string, data: Data, skip: readonly
 		}
 		const text = valueText(app, name, field, value);
 		if (!text) continue;
-		parts.push(SELF_EVIDENT.has(field?.type ?? 'text') || isMinutes(name) ? text : `${fieldLabel(app, table, name)}: ${text}`);
+		parts.push(
+			SELF_EVIDENT.has(field?.type ?? 'text') || isMinutes(name) ? text : `${fieldLabel(app, table, name)}: ${text}`
+		);
 	}
 	return parts;
 }
@@ -133,12 +141,15 @@ export function progressText(data: Data): string {
 	const number = new Intl.NumberFormat(i18n.locale);
 	const done = number.format(Number(data.progress ?? 0));
 	const unit = data.unit ? ` ${String(data.unit)}` : '';
-	return typeof data.target === 'number' ? t('today.progress', { done, total: number.format(data.target) }) + unit : done + unit;
+	return typeof data.target === 'number'
+		? t('today.progress', { done, total: number.format(data.target) }) + unit
+		: done + unit;
 }
 
 /** How long an event takes: “45 min”. */
 export function lengthOf(data: Data): string {
-	const minutes = typeof data.endsAt === 'string' ? (Date.parse(data.endsAt) - Date.parse(String(data.startsAt))) / 60_000 : 0;
+	const minutes =
+		typeof data.endsAt === 'string' ? (Date.parse(data.endsAt) - Date.parse(String(data.startsAt))) / 60_000 : 0;
 	return !data.allDay && minutes > 0 && minutes < 24 * 60 ? minutesText(minutes) : '';
 }
 
@@ -148,6 +159,7 @@ export function spanOf(data: Data, withDay = true): string {
 	if (Number.isNaN(start.getTime())) return '';
 	if (data.allDay) return withDay ? `${dayWord(dayOf(start))}, ${t('time.allDay')}` : t('time.allDay');
 	const end = typeof data.endsAt === 'string' ? new Date(data.endsAt) : null;
-	const hours = end && dayOf(end) === dayOf(start) ? t('time.span', { from: timeOf(start), to: timeOf(end) }) : timeOf(start);
+	const hours =
+		end && dayOf(end) === dayOf(start) ? t('time.span', { from: timeOf(start), to: timeOf(end) }) : timeOf(start);
 	return withDay ? `${dayWord(dayOf(start))}, ${hours}` : hours;
 }

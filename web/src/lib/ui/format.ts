@@ -58,7 +58,10 @@ function sameYear(date: Date): boolean {
 /** “Thu 9 Apr”, with the year where it is another. */
 export function shortDate(date: Date): string {
 	const year = sameYear(date) ? undefined : 'numeric';
-	return intl({ weekday: 'short', day: 'numeric', month: 'short', year }, date).replace(/^(\w+),/, i18n.locale === 'en' ? '$1' : '$&');
+	return intl({ weekday: 'short', day: 'numeric', month: 'short', year }, date).replace(
+		/^(\w+),/,
+		i18n.locale === 'en' ? '$1' : '$&'
+	);
 }
 
 /** “Wednesday, 8 April”, the head of a page. */
@@ -165,7 +168,9 @@ export function spanText(from: string, to: string): string {
 	if (seconds < 60) return t('time.seconds', { count: seconds });
 	const minutes = Math.floor(seconds / 60);
 	if (minutes >= 60) return minutesText(minutes);
-	return seconds % 60 ? t('time.minutesSeconds', { minutes, seconds: seconds % 60 }) : t('time.minutes', { count: minutes });
+	return seconds % 60
+		? t('time.minutesSeconds', { minutes, seconds: seconds % 60 })
+		: t('time.minutes', { count: minutes });
 }
 
 /** Bytes for people. */

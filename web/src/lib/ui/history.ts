@@ -25,10 +25,23 @@ export interface HistoryEvent {
 }
 
 function runEvent(mission: Mission, run: Iteration): HistoryEvent {
-	const base = { key: `run-${run.id}`, at: run.finishedAt ?? run.startedAt, missionId: mission.id, mission: mission.title, href: `/companion/missions/${mission.id}` };
+	const base = {
+		key: `run-${run.id}`,
+		at: run.finishedAt ?? run.startedAt,
+		missionId: mission.id,
+		mission: mission.title,
+		href: `/companion/missions/${mission.id}`
+	};
 	if (run.overallStatus === 'failed' || run.error) {
 		const failure = plainFailure(errorOfRun(run));
-		return { ...base, kind: 'trouble', icon: 'fail', byAi: false, text: 'bench.failed', params: { reason: failure.what } };
+		return {
+			...base,
+			kind: 'trouble',
+			icon: 'fail',
+			byAi: false,
+			text: 'bench.failed',
+			params: { reason: failure.what }
+		};
 	}
 	const count = run.plan.filter((step) => step.intent.kind === 'toolCall').length;
 	return { ...base, kind: 'run', icon: 'missions', byAi: true, text: 'bench.ran', params: { count } };
@@ -73,10 +86,25 @@ function overruledEvents(mission: Mission, step: Step): HistoryEvent[] {
 
 function decisionEvent(mission: Mission, run: Iteration, step: Step): HistoryEvent | null {
 	if (!step.decidedAt || !['approved', 'rejected', 'undone', 'expired'].includes(step.status)) return null;
-	const base = { key: `step-${step.id}`, at: step.decidedAt, kind: 'change' as const, byAi: step.decidedBy === 'policy', missionId: mission.id, mission: mission.title, title: step.summary, href: `/companion/missions/${mission.id}`, ...(step.status === 'approved' && step.replaced?.length ? { undo: { iterationId: run.id, stepId: step.id } } : {}) };
+	const base = {
+		key: `step-${step.id}`,
+		at: step.decidedAt,
+		kind: 'change' as const,
+		byAi: step.decidedBy === 'policy',
+		missionId: mission.id,
+		mission: mission.title,
+		title: step.summary,
+		href: `/companion/missions/${mission.id}`,
+		...(step.status === 'approved' && step.replaced?.length ? { undo: { iterationId: run.id, stepId: step.id } } : {})
+	};
 	if (step.status === 'expired') return { ...base, kind: 'trouble', icon: 'skip', text: 'bench.expired', params: {} };
 	if (step.status === 'rejected')
-		return { ...base, icon: 'x', text: step.feedback ? 'bench.rejectedWhy' : 'bench.rejected', params: { reason: withoutStop(step.feedback) } };
+		return {
+			...base,
+			icon: 'x',
+			text: step.feedback ? 'bench.rejectedWhy' : 'bench.rejected',
+			params: { reason: withoutStop(step.feedback) }
+		};
 	if (step.status === 'undone') return { ...base, icon: 'undo', text: 'bench.undone', params: {} };
 	if (step.decidedBy === 'policy') return { ...base, icon: 'check', text: 'bench.policy', params: {} };
 	return { ...base, icon: 'check', text: step.editedParams ? 'bench.approvedEdited' : 'bench.approved', params: {} };
@@ -87,9 +115,21 @@ function gather(events: HistoryEvent[]): HistoryEvent[] {
 	const out: HistoryEvent[] = [];
 	for (const event of events) {
 		const last = out.at(-1);
-		if (event.text === 'bench.approved' && last?.missionId === event.missionId && ['bench.approved', 'bench.approvedN'].includes(last.text) && last.at.slice(0, 16) === event.at.slice(0, 16)) {
+		if (
+			event.text === 'bench.approved' &&
+			last?.missionId === event.missionId &&
+			['bench.approved', 'bench.approvedN'].includes(last.text) &&
+			last.at.slice(0, 16) === event.at.slice(0, 16)
+		) {
 			const count = Number(last.params.count ?? 1) + 1;
-			out[out.length - 1] = { ...last, text: 'bench.approvedN', params: { count }, ...(last.undo && event.undo && last.undo.iterationId === event.undo.iterationId ? { undo: { iterationId: last.undo.iterationId } } : { undo: undefined }) };
+			out[out.length - 1] = {
+				...last,
+				text: 'bench.approvedN',
+				params: { count },
+				...(last.undo && event.undo && last.undo.iterationId === event.undo.iterationId
+					? { undo: { iterationId: last.undo.iterationId } }
+					: { undo: undefined })
+			};
 		} else out.push(event);
 	}
 	return out;
@@ -108,7 +148,8 @@ export function history(missions: readonly Mission[], runs: (missionId: string) 
 				events.push(...overruledEvents(mission, step));
 			}
 		}
-		for (const run of runs(mission.id)) if (!known.has(run.id) && run.status !== 'ran') events.push(skipEvent(mission.title, run));
+		for (const run of runs(mission.id))
+			if (!known.has(run.id) && run.status !== 'ran') events.push(skipEvent(mission.title, run));
 	}
 	return gather(events.sort((a, b) => b.at.localeCompare(a.at)));
 }
@@ -117,7 +158,11 @@ export function history(missions: readonly Mission[], runs: (missionId: string) 
 export type DayMark = 'waits' | 'failed' | 'settled' | 'skipped' | null;
 
 /** The small grid: one row a mission, one cell a day. */
-export function weekGrid(missions: readonly Mission[], runs: (missionId: string) => readonly AiRun[], days: readonly string[]): { mission: Mission; marks: DayMark[] }[] {
+export function weekGrid(
+	missions: readonly Mission[],
+	runs: (missionId: string) => readonly AiRun[],
+	days: readonly string[]
+): { mission: Mission; marks: DayMark[] }[] {
 	return missions
 		.map((mission) => ({
 			mission,

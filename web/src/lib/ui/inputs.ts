@@ -16,7 +16,11 @@ export function isoOfLocal(local: string): string | null {
 }
 
 /** What is wrong with a field, in the language of the screen; the core's own words where there is no translation. */
-export function errorOf(error: FieldError, field: Field | undefined, t: (key: string, params?: Params) => string): string {
+export function errorOf(
+	error: FieldError,
+	field: Field | undefined,
+	t: (key: string, params?: Params) => string
+): string {
 	const number = field?.type === 'number' || field?.type === 'integer';
 	switch (error.code) {
 		case 'required':

@@ -16,7 +16,11 @@ describe('markdown', () => {
 	});
 
 	it('never loses a character outside of marks', () => {
-		expect(parseInline('2 * 3 * 4 < 5').map((p) => p.text).join('')).toBe('2 * 3 * 4 < 5');
+		expect(
+			parseInline('2 * 3 * 4 < 5')
+				.map((p) => p.text)
+				.join('')
+		).toBe('2 * 3 * 4 < 5');
 	});
 
 	it('cuts an excerpt at a word', () => {

@@ -4,8 +4,7 @@
  * nothing in a note can reach the page as markup.
  */
 export type Inline =
-	| { kind: 'text' | 'strong' | 'em' | 'code'; text: string }
-	| { kind: 'link'; text: string; href: string };
+	{ kind: 'text' | 'strong' | 'em' | 'code'; text: string } | { kind: 'link'; text: string; href: string };
 
 export type Block =
 	| { kind: 'heading'; level: number; text: Inline[] }
@@ -14,7 +13,8 @@ export type Block =
 	| { kind: 'code'; text: string }
 	| { kind: 'rule' };
 
-const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|__([^_]+)__|\*([^*\s][^*]*)\*|\b_([^_]+)_\b|\[([^\]]+)\]\(([^)\s]+)\)|(https?:\/\/[^\s<>)]+)/g;
+const INLINE =
+	/`([^`]+)`|\*\*([^*]+)\*\*|__([^_]+)__|\*([^*\s][^*]*)\*|\b_([^_]+)_\b|\[([^\]]+)\]\(([^)\s]+)\)|(https?:\/\/[^\s<>)]+)/g;
 
 /** Only addresses that are safe to follow; anything else stays text. */
 function safe(href: string): boolean {
@@ -78,6 +78,11 @@ export function parseMarkdown(source: string): Block[] {
 
 /** The first words of a document, for one line in a list. */
 export function excerpt(source: string, length = 140): string {
-	const flat = source.replace(/^#+\s+/gm, '').replace(/[*_`>#]/g, '').replace(/\[([^\]]+)\]\([^)]*\)/g, '$1').replace(/\s+/g, ' ').trim();
+	const flat = source
+		.replace(/^#+\s+/gm, '')
+		.replace(/[*_`>#]/g, '')
+		.replace(/\[([^\]]+)\]\([^)]*\)/g, '$1')
+		.replace(/\s+/g, ' ')
+		.trim();
 	return flat.length <= length ? flat : flat.slice(0, length).replace(/\s\S*$/, '') + '…';
 }

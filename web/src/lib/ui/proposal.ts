@@ -74,7 +74,15 @@ export function proposalPlace(p: Proposal): string {
 /** The line under the title of something new. */
 export function proposalMeta(p: Proposal, atHour = false): string[] {
 	const op = first(p);
-	return op.op === 'insert' ? metaParts(op.app, op.table, op.set ?? {}, longFields(p).map((f) => f.field), atHour) : [];
+	return op.op === 'insert'
+		? metaParts(
+				op.app,
+				op.table,
+				op.set ?? {},
+				longFields(p).map((f) => f.field),
+				atHour
+			)
+		: [];
 }
 
 /** The long texts of something new; they are read in full before one approves. */
@@ -88,8 +96,20 @@ export function longFields(p: Proposal): { field: string; label: string; text: s
 }
 
 /** A long text that only grew shows what was added; any other shows both. */
-function pair(app: string, name: string, field: Parameters<typeof valueText>[2], before: unknown, after: unknown): [string, string] {
-	if (field?.type === 'markdown' && typeof before === 'string' && typeof after === 'string' && before && after.startsWith(before))
+function pair(
+	app: string,
+	name: string,
+	field: Parameters<typeof valueText>[2],
+	before: unknown,
+	after: unknown
+): [string, string] {
+	if (
+		field?.type === 'markdown' &&
+		typeof before === 'string' &&
+		typeof after === 'string' &&
+		before &&
+		after.startsWith(before)
+	)
 		return ['', after.slice(before.length).trim()];
 	return [valueText(app, name, field, before), valueText(app, name, field, after) || t('word.none')];
 }
@@ -117,12 +137,16 @@ export function moreOperations(p: Proposal): number {
 }
 
 /** For a stale proposal: what was seen, what is there now, what is proposed; of the fields that moved as the refusal says. */
-export function threeWay(p: Proposal, moved: Difference): { label: string; seen: string; now: string; proposed: string; moved: boolean }[] {
+export function threeWay(
+	p: Proposal,
+	moved: Difference
+): { label: string; seen: string; now: string; proposed: string; moved: boolean }[] {
 	return p.operations.flatMap((op) => {
 		const fields = tableOf(op.app, op.table)?.fields ?? {};
 		const seen = p.seen[`${op.app}/${op.table}/${op.id}`] ?? {};
 		const row = recordAt(op.app, op.table, op.id);
-		const names = op.op === 'delete' ? [...new Set([...Object.keys(seen), ...Object.keys(moved)])] : Object.keys(op.set ?? {});
+		const names =
+			op.op === 'delete' ? [...new Set([...Object.keys(seen), ...Object.keys(moved)])] : Object.keys(op.set ?? {});
 		const shown = (name: string, value: unknown) => valueText(op.app, name, fields[name], value) || t('word.none');
 		return names
 			.filter((name) => name !== 'deletedAt')
@@ -130,7 +154,8 @@ export function threeWay(p: Proposal, moved: Difference): { label: string; seen:
 				label: fieldLabel(op.app, op.table, name, true),
 				seen: shown(name, seen[name]?.value),
 				now: row ? shown(name, moved[name] ? moved[name].now : row.data[name]) : t('word.removed'),
-				proposed: op.op === 'delete' ? t('prop.removeShort') : shown(name, moved[name] ? moved[name].proposed : op.set?.[name]),
+				proposed:
+					op.op === 'delete' ? t('prop.removeShort') : shown(name, moved[name] ? moved[name].proposed : op.set?.[name]),
 				moved: name in moved
 			}));
 	});

@@ -19,14 +19,20 @@ export const KNOWN: readonly KnownProvider[] = [
 	{ name: 'groq', label: 'Groq', baseUrl: 'https://api.groq.com/openai/v1', needsKey: true },
 	{ name: 'openrouter', label: 'OpenRouter', baseUrl: 'https://openrouter.ai/api/v1', needsKey: true },
 	{ name: 'mistral', label: 'Mistral', baseUrl: 'https://api.mistral.ai/v1', needsKey: true },
-	{ name: 'gemini', label: 'Gemini', baseUrl: 'https://generativelanguage.googleapis.com/v1beta/openai', needsKey: true },
+	{
+		name: 'gemini',
+		label: 'Gemini',
+		baseUrl: 'https://generativelanguage.googleapis.com/v1beta/openai',
+		needsKey: true
+	},
 	{ name: 'together', label: 'Together', baseUrl: 'https://api.together.xyz/v1', needsKey: true }
 ];
 
 export const known = (name: string) => KNOWN.find((one) => one.name === name);
 
 /** What people call a provider. `default` is what MANA_LLM_URL names, and has no name of its own. */
-export const providerLabel = (name: string) => known(name)?.label ?? (name === 'default' ? t('models.defaultProvider') : name);
+export const providerLabel = (name: string) =>
+	known(name)?.label ?? (name === 'default' ? t('models.defaultProvider') : name);
 
 /** What counts where nothing is said. */
 export const usualConcurrency = (name: string) => (name === 'ollama' ? 1 : 64);
@@ -40,7 +46,10 @@ const NAME = /^[A-Za-z0-9._-]+$/;
 const TAKEN = ['mana', 'builtin', 'default'];
 
 /** What can't be right about a provider, in the language of the screen and before it is sent. */
-export function checkProvider(of: { name: string; baseUrl: string; timeout: number | null; concurrency: number | null }, others: readonly Provider[]): FieldErrors<ProviderField> {
+export function checkProvider(
+	of: { name: string; baseUrl: string; timeout: number | null; concurrency: number | null },
+	others: readonly Provider[]
+): FieldErrors<ProviderField> {
 	const errors: FieldErrors<ProviderField> = {};
 	if (!of.name) errors.name = t('error.required');
 	else if (!NAME.test(of.name) || TAKEN.includes(of.name)) errors.name = t('models.nameWrong');
@@ -48,7 +57,8 @@ export function checkProvider(of: { name: string; baseUrl: string; timeout: numb
 	if (!of.baseUrl && !known(of.name)) errors.baseUrl = t('error.required');
 	else if (of.baseUrl && !/^https?:\/\/[^\s/]/i.test(of.baseUrl)) errors.baseUrl = t('models.urlWrong');
 	if (of.timeout !== null && !(of.timeout > 0)) errors.timeout = t('error.range');
-	if (of.concurrency !== null && !(of.concurrency >= 1 && Number.isInteger(of.concurrency))) errors.concurrency = t('error.range');
+	if (of.concurrency !== null && !(of.concurrency >= 1 && Number.isInteger(of.concurrency)))
+		errors.concurrency = t('error.range');
 	return errors;
 }
 
@@ -61,7 +71,8 @@ const BY_SETTING: [RegExp, ProviderField][] = [
 /** The server's refusal, beside the field that it is about: it names the setting first. */
 export function refusedProvider(error: unknown): FieldErrors<ProviderField> {
 	const message = error instanceof ApiError && error.status === 400 ? error.message : '';
-	for (const [pattern, field] of BY_SETTING) if (pattern.test(message)) return { [field]: sentence(message.replace(pattern, '')) };
+	for (const [pattern, field] of BY_SETTING)
+		if (pattern.test(message)) return { [field]: sentence(message.replace(pattern, '')) };
 	return { form: t('error.failed', { message: refusal(error) }) };
 }
 

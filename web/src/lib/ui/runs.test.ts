@@ -5,18 +5,46 @@ import { pausedReason, plainFailure, reasonOf, tally, timeline } from './runs';
 
 beforeAll(() => showLocale('en'));
 
-const run = (id: string, startedAt: string): Iteration => ({ id, slot: `due:${id}`, startedAt, source: 'server', plan: [] });
+const run = (id: string, startedAt: string): Iteration => ({
+	id,
+	slot: `due:${id}`,
+	startedAt,
+	source: 'server',
+	plan: []
+});
 
 describe('the runs of a mission', () => {
 	it('are one line of time: a skip stands between the plans, a planned run only once', () => {
-		const mission = { id: 'm', title: 'M', iterations: [run('a', '2026-04-06T08:00:00Z'), run('b', '2026-04-08T08:00:00Z')] } as unknown as Mission;
-		const occurrence = (id: string, status: AiRun['status'], startedAt: string): AiRun => ({ id, missionId: 'm', slot: `due:${id}`, status, startedAt, finishedAt: startedAt, attempts: 1 });
-		const line = timeline(mission, [occurrence('x', 'skipped', '2026-04-07T08:00:00Z'), occurrence('a', 'ran', '2026-04-06T08:00:00Z')]);
+		const mission = {
+			id: 'm',
+			title: 'M',
+			iterations: [run('a', '2026-04-06T08:00:00Z'), run('b', '2026-04-08T08:00:00Z')]
+		} as unknown as Mission;
+		const occurrence = (id: string, status: AiRun['status'], startedAt: string): AiRun => ({
+			id,
+			missionId: 'm',
+			slot: `due:${id}`,
+			status,
+			startedAt,
+			finishedAt: startedAt,
+			attempts: 1
+		});
+		const line = timeline(mission, [
+			occurrence('x', 'skipped', '2026-04-07T08:00:00Z'),
+			occurrence('a', 'ran', '2026-04-06T08:00:00Z')
+		]);
 		expect(line.map((one) => one.key)).toEqual(['b', 'x', 'a']);
 	});
 
 	it('a failure is said in plain words, with what to do, and never as a code', () => {
-		for (const code of ['provider_timeout', 'provider_unreachable', 'prose', 'empty_answer', 'rate_limit_exceeded', 'model_not_found']) {
+		for (const code of [
+			'provider_timeout',
+			'provider_unreachable',
+			'prose',
+			'empty_answer',
+			'rate_limit_exceeded',
+			'model_not_found'
+		]) {
 			const { what, then } = plainFailure({ code, message: 'x' });
 			expect(what).toMatch(/Nothing in your workspace was changed\.$/);
 			expect(then.length).toBeGreaterThan(10);
@@ -34,24 +62,41 @@ describe('the runs of a mission', () => {
 		expect(said('too-many-open', { proposals: 9, most: 8 })).toBe('9 proposals wait for you, and 8 may');
 		expect(said('missed', { madeUp: true })).toContain('one run made up for all that were missed');
 		const day = { of: 'person', per: 'day', measure: 'money', limit: 0.5, used: 0.48, until: new Date().toISOString() };
-		expect(said('over-budget', day)).toContain('the budget of all your missions together allows $0.50 a day; $0.48 are used');
-		expect(said('over-budget', { of: 'mission', per: 'run', measure: 'tokens', limit: 100, used: 90, wanted: 50 })).toContain('allows 100 tokens a run; 90 tokens were used');
-		expect(said('over-budget', { of: 'agent', per: 'day', measure: 'money', limit: 2, price: 'unknown' })).toContain('allows $2.00 a day, and nobody knows what the model costs');
+		expect(said('over-budget', day)).toContain(
+			'the budget of all your missions together allows $0.50 a day; $0.48 are used'
+		);
+		expect(
+			said('over-budget', { of: 'mission', per: 'run', measure: 'tokens', limit: 100, used: 90, wanted: 50 })
+		).toContain('allows 100 tokens a run; 90 tokens were used');
+		expect(said('over-budget', { of: 'agent', per: 'day', measure: 'money', limit: 2, price: 'unknown' })).toContain(
+			'allows $2.00 a day, and nobody knows what the model costs'
+		);
 		await showLocale('de');
 		expect(said('waiting-for-review', { proposals: 1 })).toBe('ein Vorschlag wartet noch auf dich');
-		expect(reasonOf({ status: 'failed', code: 'provider_timeout', reason: 'Other words.' })).toContain('brauchte zu lange');
-		expect(pausedReason({ failures: 5, pausedReason: 'It failed 5 times in a row.' })).toBe('sie ist 5-mal nacheinander gescheitert');
+		expect(reasonOf({ status: 'failed', code: 'provider_timeout', reason: 'Other words.' })).toContain(
+			'brauchte zu lange'
+		);
+		expect(pausedReason({ failures: 5, pausedReason: 'It failed 5 times in a row.' })).toBe(
+			'sie ist 5-mal nacheinander gescheitert'
+		);
 		await showLocale('en');
 	});
 
 	it('a reason of a later server, or without its figures, keeps its own words without the full stop', () => {
-		expect(reasonOf({ status: 'skipped', code: 'moon', reason: 'The moon was in the way.' })).toBe('The moon was in the way');
-		expect(reasonOf({ status: 'skipped', code: 'waiting-for-review', reason: 'Proposals wait.' })).toBe('Proposals wait');
+		expect(reasonOf({ status: 'skipped', code: 'moon', reason: 'The moon was in the way.' })).toBe(
+			'The moon was in the way'
+		);
+		expect(reasonOf({ status: 'skipped', code: 'waiting-for-review', reason: 'Proposals wait.' })).toBe(
+			'Proposals wait'
+		);
 		expect(reasonOf({ status: 'missed', reason: 'Nobody was there.' })).toBe('Nobody was there');
 	});
 
 	it('counts what became of the steps', () => {
-		const step = (status: string) => ({ id: status, index: 0, summary: '', rationale: '', intent: { kind: 'note', body: '' }, status }) as never;
-		expect(tally({ ...run('a', ''), plan: [step('approved'), step('approved'), step('undone')] })).toBe('2 approved, 1 undone');
+		const step = (status: string) =>
+			({ id: status, index: 0, summary: '', rationale: '', intent: { kind: 'note', body: '' }, status }) as never;
+		expect(tally({ ...run('a', ''), plan: [step('approved'), step('approved'), step('undone')] })).toBe(
+			'2 approved, 1 undone'
+		);
 	});
 });

@@ -5,18 +5,27 @@ import { moneyText } from './budget';
 import { when } from './format';
 
 /** What happened at one occurrence. */
-export type Occurrence = { at: string; key: string; run: Iteration; number: number } | { at: string; key: string; skip: AiRun };
+export type Occurrence =
+	{ at: string; key: string; run: Iteration; number: number } | { at: string; key: string; skip: AiRun };
 
 /** Newest first. A failed or finished plan is its own line; a skip or a miss comes from `aiRuns`. */
 export function timeline(mission: Mission, aiRuns: readonly AiRun[]): Occurrence[] {
-	const planned = mission.iterations.map((run, i): Occurrence => ({ at: run.startedAt, key: run.id, run, number: i + 1 }));
+	const planned = mission.iterations.map((run, i): Occurrence => ({
+		at: run.startedAt,
+		key: run.id,
+		run,
+		number: i + 1
+	}));
 	const known = new Set(mission.iterations.map((run) => run.id));
-	const skipped = aiRuns.filter((one) => !known.has(one.id) && one.status !== 'ran').map((skip): Occurrence => ({ at: skip.startedAt, key: skip.id, skip }));
+	const skipped = aiRuns
+		.filter((one) => !known.has(one.id) && one.status !== 'ran')
+		.map((skip): Occurrence => ({ at: skip.startedAt, key: skip.id, skip }));
 	return [...planned, ...skipped].sort((a, b) => b.at.localeCompare(a.at));
 }
 
 /** A step that a person can still decide. */
-export const isOpen = (step: Step) => step.intent.kind === 'toolCall' && (step.status === 'planned' || step.status === 'staged');
+export const isOpen = (step: Step) =>
+	step.intent.kind === 'toolCall' && (step.status === 'planned' || step.status === 'staged');
 
 /** “2 approved, 1 undone”. */
 export function tally(run: Iteration): string {
@@ -27,7 +36,10 @@ export function tally(run: Iteration): string {
 		['mission.undoneN', count('undone')],
 		['mission.failedN', count('failed')]
 	];
-	return parts.filter(([, n]) => n > 0).map(([key, n]) => t(key, { count: n })).join(', ');
+	return parts
+		.filter(([, n]) => n > 0)
+		.map(([key, n]) => t(key, { count: n }))
+		.join(', ');
 }
 
 /** The technical reason of a failed run. */
@@ -79,13 +91,18 @@ export const withoutStop = (text: string | undefined) => (text ?? '').trim().rep
 
 /** Why an occurrence did not run, or failed: by its code and figures, in the language of the screen. Without a full stop. */
 export function reasonOf(run: Pick<AiRun, 'status' | 'code' | 'reason' | 'details'>): string {
-	const said = run.status === 'failed' ? plainFailure({ code: run.code ?? '', message: run.reason ?? '' }).what : (skipped(run.code, run.details ?? {}) ?? run.reason);
+	const said =
+		run.status === 'failed'
+			? plainFailure({ code: run.code ?? '', message: run.reason ?? '' }).what
+			: (skipped(run.code, run.details ?? {}) ?? run.reason);
 	return withoutStop(said);
 }
 
 /** Why the server paused a mission. */
 export function pausedReason(mission: Pick<Mission, 'pausedReason' | 'failures'>): string {
-	return mission.failures ? t('skip.failedOften', { count: mission.failures }) : withoutStop(mission.pausedReason ?? '');
+	return mission.failures
+		? t('skip.failedOften', { count: mission.failures })
+		: withoutStop(mission.pausedReason ?? '');
 }
 
 /** Null for a code of a later server, or figures that are not there: then its own sentence is all there is. */
@@ -95,7 +112,9 @@ function skipped(code: string | undefined, details: Record<string, unknown>): st
 		case 'waiting-for-review':
 			return typeof proposals === 'number' ? t('skip.waiting', { count: proposals }) : null;
 		case 'too-many-open':
-			return typeof proposals === 'number' && typeof most === 'number' ? t('skip.tooManyOpen', { count: proposals, most }) : null;
+			return typeof proposals === 'number' && typeof most === 'number'
+				? t('skip.tooManyOpen', { count: proposals, most })
+				: null;
 		case 'overlap':
 			return t('skip.overlap');
 		case 'too-late':

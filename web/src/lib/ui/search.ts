@@ -42,13 +42,21 @@ function match(row: Row, words: string[]): Hit | null {
 			continue;
 		}
 		if (rest === null) {
-			body = Object.values(row.data).filter((v) => typeof v === 'string' && v !== title).join(' ');
+			body = Object.values(row.data)
+				.filter((v) => typeof v === 'string' && v !== title)
+				.join(' ');
 			rest = fold(body);
 		}
 		if (!rest.includes(word)) return null;
 		score += 1;
 	}
 	const first = rest === null ? -1 : rest.indexOf(words.find((w) => !head.includes(w)) ?? '');
-	const excerpt = first < 0 ? '' : body.slice(Math.max(0, first - 30), first + 90).replace(/\s+/g, ' ').trim();
+	const excerpt =
+		first < 0
+			? ''
+			: body
+					.slice(Math.max(0, first - 30), first + 90)
+					.replace(/\s+/g, ' ')
+					.trim();
 	return { row, title, excerpt, score: row.data.done === true ? score - 1.5 : score };
 }

@@ -15,6 +15,12 @@ describe('tasks', () => {
 
 	it('what is overdue belongs to today, the rest of the week to the week', () => {
 		const group = (dueDate?: string) => groupOf({ dueDate }, '2026-04-08', '2026-04-12');
-		expect([group('2026-04-01'), group('2026-04-08'), group('2026-04-12'), group('2026-04-13'), group()]).toEqual(['today', 'today', 'week', 'later', 'later']);
+		expect([group('2026-04-01'), group('2026-04-08'), group('2026-04-12'), group('2026-04-13'), group()]).toEqual([
+			'today',
+			'today',
+			'week',
+			'later',
+			'later'
+		]);
 	});
 });

@@ -16,7 +16,8 @@ const keys = new WeakMap<Data, string>();
 
 function keyOf(data: Data): string {
 	let key = keys.get(data);
-	if (key === undefined) keys.set(data, (key = `${due(data)}\0${RANK[String(data.priority)] ?? 1}\0${String(data.title ?? '')}`));
+	if (key === undefined)
+		keys.set(data, (key = `${due(data)}\0${RANK[String(data.priority)] ?? 1}\0${String(data.title ?? '')}`));
 	return key;
 }
 
@@ -50,7 +51,12 @@ export function taskMeta(data: Data): { text: string; late?: boolean }[] {
 function dueText(day: string): { text: string; late?: boolean } {
 	const late = daysBetween(day, today());
 	if (late <= 0) return { text: dayWord(day) };
-	const since = late === 1 ? t('time.yesterday').toLocaleLowerCase() : late < 7 ? weekday(dateOfDay(day)) : shortDate(dateOfDay(day));
+	const since =
+		late === 1
+			? t('time.yesterday').toLocaleLowerCase()
+			: late < 7
+				? weekday(dateOfDay(day))
+				: shortDate(dateOfDay(day));
 	return { text: t('time.overdue', { day: since }), late: true };
 }
 

@@ -34,7 +34,12 @@ export function reversals(preview: UndoPreview): Reversal[] {
 			goes,
 			fields: Object.entries(operation.set ?? {})
 				.filter(([name]) => name !== 'deletedAt')
-				.map(([field, value]) => ({ field, label: fieldLabel(app, table, field, true), before: text(field, now[field]), after: text(field, value) }))
+				.map(([field, value]) => ({
+					field,
+					label: fieldLabel(app, table, field, true),
+					before: text(field, now[field]),
+					after: text(field, value)
+				}))
 		};
 	});
 }
@@ -42,7 +47,9 @@ export function reversals(preview: UndoPreview): Reversal[] {
 /** Why something stays: who wrote what, and when. */
 export function keptText(kept: Kept, plan: readonly Step[]): string {
 	const { record, field, at } = kept;
-	const title = record ? titleOf(record.app, record.table, recordAt(record.app, record.table, record.id)?.data) : (plan.find((step) => step.id === kept.stepId)?.summary ?? t('word.mission'));
+	const title = record
+		? titleOf(record.app, record.table, recordAt(record.app, record.table, record.id)?.data)
+		: (plan.find((step) => step.id === kept.stepId)?.summary ?? t('word.mission'));
 	const label = record && field ? fieldLabel(record.app, record.table, field) : '';
 	const params = { title, field: label, who: whoWrote(kept.actor), when: at ? when(at) : '' };
 	return t(`undo.kept.${kept.reason}`, params);

@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest';
 import type { Usage } from '$lib/features/gateway';
 import { byDay, byName, ownerAndId, tokensOf, totalOf } from './usage';
 
-const sum = (day: string, of: string, promptTokens: number, money = 0) => ({ day, of, calls: 1, failed: 0, cancelled: 0, promptTokens, completionTokens: 1, money });
+const sum = (day: string, of: string, promptTokens: number, money = 0) => ({
+	day,
+	of,
+	calls: 1,
+	failed: 0,
+	cancelled: 0,
+	promptTokens,
+	completionTokens: 1,
+	money
+});
 const usage: Usage = {
 	days: ['2026-04-06', '2026-04-07', '2026-04-08'],
 	people: {},

@@ -39,7 +39,9 @@ export function byDay(usage: Usage): (Used & { day: string })[] {
 export function byName(usage: Usage): (Used & { of: string })[] {
 	const names = new Map<string, Used>();
 	for (const sum of usage.sums) names.set(sum.of, plus(names.get(sum.of) ?? NOTHING, sum));
-	return [...names].map(([of, used]) => ({ of, ...used })).sort((a, b) => b.money - a.money || tokensOf(b) - tokensOf(a) || a.of.localeCompare(b.of));
+	return [...names]
+		.map(([of, used]) => ({ of, ...used }))
+		.sort((a, b) => b.money - a.money || tokensOf(b) - tokensOf(a) || a.of.localeCompare(b.of));
 }
 
 /** A mission or an agent is `<user>/<id>`. */

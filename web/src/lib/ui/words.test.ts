@@ -7,7 +7,14 @@ import { policySentence } from './policy';
 beforeAll(() => showLocale('en'));
 
 const tool = (name: string, policy: ToolInfo['policy'], op: 'insert' | 'delete' | 'query' = 'insert') =>
-	({ name, module: 'todo', label: { en: name, de: name }, policy, effect: { op, table: 'tasks' }, paramsSchema: {} }) as ToolInfo;
+	({
+		name,
+		module: 'todo',
+		label: { en: name, de: name },
+		policy,
+		effect: { op, table: 'tasks' },
+		paramsSchema: {}
+	}) as ToolInfo;
 
 describe('budgets in words', () => {
 	it('say each limit, or nothing', () => {
@@ -21,7 +28,12 @@ describe('budgets in words', () => {
 		expect(spentText([])).toBe('');
 		expect(spentText([{ tokens: 0 }, {}])).toBe('');
 		expect(spentText([{ tokens: 100 }, { tokens: 50 }])).toBe('150 tokens');
-		expect(spentText([{ tokens: 100, cost: 0.03 }, { tokens: 50, cost: 0.02 }])).toBe('150 tokens, $0.05');
+		expect(
+			spentText([
+				{ tokens: 100, cost: 0.03 },
+				{ tokens: 50, cost: 0.02 }
+			])
+		).toBe('150 tokens, $0.05');
 		expect(moneyText(0.0004)).toBe('$0.0004');
 	});
 });
@@ -31,9 +43,11 @@ describe('a policy in one sentence', () => {
 		const reads = tool('List tasks', 'auto', 'query');
 		expect(policySentence([reads, tool('New task', 'propose')])).toBe('Asks before every change.');
 		expect(policySentence([reads, tool('New task', 'deny')])).toBe('Changes nothing.');
-		expect(policySentence([reads, tool('New task', 'auto'), tool('Remove', 'deny', 'delete'), tool('Move', 'propose')])).toBe(
-			'By itself: New task (). Asks before every other change. Never: Remove ().'
+		expect(
+			policySentence([reads, tool('New task', 'auto'), tool('Remove', 'deny', 'delete'), tool('Move', 'propose')])
+		).toBe('By itself: New task (). Asks before every other change. Never: Remove ().');
+		expect(policySentence([tool('List tasks', 'deny', 'query'), tool('New task', 'propose')])).toBe(
+			'Asks before every change. One thing it may not even look at.'
 		);
-		expect(policySentence([tool('List tasks', 'deny', 'query'), tool('New task', 'propose')])).toBe('Asks before every change. One thing it may not even look at.');
 	});
 });
