@@ -1,12 +1,13 @@
-//! `cargo xtask bench`: what is measured, by `bench/` on the real binary.
+//! `cargo xtask bench`: the benches of `bench/` and of the browser, against the real binary.
 
-use crate::{build, sh, test};
 use anyhow::{Result, bail};
 
-/// Runs one of the benches; those of `mana-bench` take its arguments.
+use crate::{browser_tests, build, process};
+
+/// Runs the bench that the first argument names; `mana-bench` takes the others.
 pub fn run(args: &[String]) -> Result<()> {
     match args.first().map(String::as_str) {
-        Some("start") => test::bench_start(),
+        Some("start") => browser_tests::bench_start(&build::measured()?),
         Some("sync" | "gateway" | "crash" | "leaks" | "order" | "runner" | "night") => load(args),
         other => bail!(
             "no bench named {other:?}; there are: start, sync, gateway, crash, leaks, order, runner, night"
@@ -15,7 +16,7 @@ pub fn run(args: &[String]) -> Result<()> {
 }
 
 fn load(args: &[String]) -> Result<()> {
-    let mut bench = sh::cargo(&[
+    let mut bench = process::cargo(&[
         "run",
         "--quiet",
         "--release",
@@ -24,5 +25,5 @@ fn load(args: &[String]) -> Result<()> {
         "--",
     ]);
     bench.env("MANA_BIN", build::measured()?);
-    sh::run(bench.args(args))
+    process::run(bench.args(args))
 }

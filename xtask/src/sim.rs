@@ -1,10 +1,12 @@
-//! The simulation.
+//! `cargo xtask sim`: the simulation of many devices and servers.
 
-use crate::sh;
 use anyhow::Result;
 
-/// Runs seeds: `--seeds N` of them, `--from S`.
+use crate::process;
+
+/// Runs the simulation; the arguments go to `mana-sim`.
 pub fn run(args: &[String]) -> Result<()> {
-    let mut command = sh::cargo(&["run", "--release", "--quiet", "--package", "mana-sim", "--"]);
-    sh::run(command.args(args))
+    let mut command =
+        process::cargo(&["run", "--release", "--quiet", "--package", "mana-sim", "--"]);
+    process::run(command.args(args))
 }

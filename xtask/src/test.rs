@@ -1,71 +1,62 @@
-//! `cargo xtask test`: everything that must be true, in the order of what fails fastest.
+//! `cargo xtask test`: every check and test, those that fail fastest first.
 
-use crate::{build, need, rules, sdk, sh, wasm, web};
 use anyhow::Result;
-use std::path::Path;
 
-/// All checks and tests.
-pub fn all() -> Result<()> {
-    need::c_compiler()?;
-    need::node()?;
-    need::postgres()?;
-    need::redis()?;
-    need::chromium()?;
-    need::python()?;
+use crate::{
+    browser_tests, cargo_deny, dependency_rules, house, paths, process, requirements, sdk,
+    steps::Steps, wasm, web,
+};
 
-    sh::run(&mut sh::cargo(&["fmt", "--all", "--check"]))?;
-    rules::dependencies()?;
-    web::install("web")?;
-    web::install("e2e")?;
-    wasm::generate()?;
-    sh::run(&mut web::npm("web", &["run", "build"]))?;
-    sh::run(&mut web::npm("web", &["run", "check"]))?;
-    sh::run(&mut web::npm("web", &["run", "test"]))?;
-    sh::run(&mut sh::cargo(&[
-        "clippy",
-        "--quiet",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "--deny",
-        "warnings",
-    ]))?;
-    sh::run(&mut sh::cargo(&["test", "--workspace"]))?;
-    web::check_types()?;
-    sdk::test()?;
-    playwright(&["test", "--project=story"], &build::debug()?)
-}
+/// Runs all checks and tests.
+pub fn run() -> Result<()> {
+    requirements::c_compiler()?;
+    requirements::node()?;
+    requirements::postgres()?;
+    requirements::redis()?;
+    requirements::chromium()?;
+    requirements::python()?;
 
-/// The browser tests alone, against a debug server with the web app as it is now.
-pub fn browser(args: &[String]) -> Result<()> {
-    web::install("e2e")?;
-    web::build()?;
-    let args: Vec<&str> = ["test", "--project=story"]
-        .into_iter()
-        .chain(args.iter().map(String::as_str))
-        .collect();
-    playwright(&args, &build::debug()?)
-}
-
-/// Pictures of every page, both sizes, light and dark.
-pub fn screenshots() -> Result<()> {
-    web::install("e2e")?;
-    web::build()?;
-    playwright(&["test", "--project=screenshots"], &build::debug()?)
-}
-
-/// Start time, memory, sizes and time to paint, of the release build.
-pub fn bench_start() -> Result<()> {
-    web::install("e2e")?;
-    playwright(&["test", "--project=bench"], &build::measured()?)
-}
-
-fn playwright(args: &[&str], server: &Path) -> Result<()> {
-    let chromium = need::chromium()?;
-    let mut command = web::npm("e2e", &["exec", "--", "playwright"]);
-    command
-        .args(args)
-        .env("MANA_CHROMIUM", chromium)
-        .env("MANA_BIN", server);
-    sh::run(&mut command)
+    let mut steps = Steps::new(11);
+    steps.run("formatting (rustfmt)", || {
+        process::run(&mut process::cargo(&["fmt", "--all", "--check"]))
+    })?;
+    steps.run("figures of the tree (house)", house::check)?;
+    steps.run("dependencies (boundaries, cargo-deny)", || {
+        dependency_rules::check()?;
+        cargo_deny::check()
+    })?;
+    steps.run("npm packages", || {
+        web::install("web")?;
+        web::install("e2e")
+    })?;
+    steps.run("core for the browser (WebAssembly)", || {
+        wasm::generate(wasm::Profile::Small)
+    })?;
+    steps.run("web app: build, checks, tests", || {
+        web::bundle()?;
+        process::run(&mut web::npm("web", &["run", "check"]))?;
+        process::run(&mut web::npm("web", &["run", "test"]))
+    })?;
+    steps.run("lints (clippy)", || {
+        process::run(&mut process::cargo(&[
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ]))
+    })?;
+    steps.run("Rust tests", || {
+        process::run(&mut process::cargo(&["test", "--workspace"]))
+    })?;
+    // The Rust tests have built this server. Building the package alone would compile its dependencies once more,
+    // with fewer features.
+    let server = paths::target().join("debug/mana");
+    steps.run("types of the API", || web::check_types(&server))?;
+    steps.run("clients of the gateway (SDKs)", || sdk::test(&server))?;
+    steps.run("browser tests", || browser_tests::stories(&server))?;
+    steps.summary();
+    Ok(())
 }

@@ -1,69 +1,72 @@
-//! The web app: packages, types, build.
+//! The web app: its packages, its build, and the types that it takes from the server.
 
-use crate::{need, sh, wasm};
-use anyhow::Result;
 use std::{fs, path::Path, process::Command};
+
+use anyhow::Result;
+
+use crate::{paths, process, requirements, wasm};
 
 const OPENAPI: &str = "spec/openapi.json";
 const TYPES: &str = "web/src/lib/api/schema.d.ts";
 
-/// Builds `web/build`.
-pub fn build() -> Result<()> {
+/// Builds `web/build` with everything that it needs.
+pub fn build(profile: wasm::Profile) -> Result<()> {
     install("web")?;
-    wasm::generate()?;
-    sh::run(&mut npm("web", &["run", "build"]))
+    wasm::generate(profile)?;
+    bundle()
 }
 
-/// An npm command in one of our folders.
+/// Builds `web/build` from installed packages and the generated core.
+pub fn bundle() -> Result<()> {
+    process::run(&mut npm("web", &["run", "build"]))
+}
+
+/// An npm command in a folder of the repository.
 pub fn npm(folder: &str, args: &[&str]) -> Command {
-    let mut command = sh::command("npm", args);
-    command.current_dir(sh::root().join(folder));
+    let mut command = process::command("npm", args);
+    command.current_dir(paths::root().join(folder));
     command
 }
 
-/// Installs a folder's npm packages as its lock file says, unless they are there already.
+/// Installs the npm packages of a folder's lock file, unless they are installed already.
 pub fn install(folder: &str) -> Result<()> {
-    need::node()?;
-    let folder_path = sh::root().join(folder);
+    requirements::node()?;
+    let folder_path = paths::root().join(folder);
     let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let installed = changed(&folder_path.join("node_modules/.package-lock.json"));
     if installed.is_some() && installed >= changed(&folder_path.join("package-lock.json")) {
         return Ok(());
     }
-    sh::run(&mut npm(folder, &["ci", "--no-audit", "--no-fund"]))
+    process::run(&mut npm(folder, &["ci", "--no-audit", "--no-fund"]))
 }
 
-/// Writes the server's OpenAPI description and TypeScript's types of it.
-pub fn types() -> Result<()> {
+/// Writes the OpenAPI description of a server and TypeScript's types of it.
+pub fn write_types(server: &Path) -> Result<()> {
     install("web")?;
-    fs::write(sh::root().join(OPENAPI), openapi()?)?;
-    fs::write(sh::root().join(TYPES), typescript()?)?;
+    fs::write(paths::root().join(OPENAPI), openapi(server)?)?;
+    fs::write(paths::root().join(TYPES), typescript()?)?;
     Ok(())
 }
 
-/// Fails if the written types aren't those of the code.
-pub fn check_types() -> Result<()> {
-    for (path, fresh) in [(OPENAPI, openapi()?), (TYPES, typescript()?)] {
-        if fs::read_to_string(sh::root().join(path)).unwrap_or_default() != fresh {
+/// Fails if the committed types differ from those of a server.
+pub fn check_types(server: &Path) -> Result<()> {
+    for (path, fresh) in [(OPENAPI, openapi(server)?), (TYPES, typescript()?)] {
+        if fs::read_to_string(paths::root().join(path)).unwrap_or_default() != fresh {
             anyhow::bail!("{path} is stale: run `cargo xtask types` and commit it");
         }
     }
     Ok(())
 }
 
-fn openapi() -> Result<String> {
-    sh::read(&mut sh::cargo(&[
-        "run",
-        "--quiet",
-        "--package",
-        "mana",
-        "--",
-        "openapi",
-    ]))
+fn openapi(server: &Path) -> Result<String> {
+    process::read(&mut process::command(
+        &server.to_string_lossy(),
+        &["openapi"],
+    ))
 }
 
 fn typescript() -> Result<String> {
-    sh::read(&mut npm(
+    process::read(&mut npm(
         "web",
         &["exec", "--", "openapi-typescript", "../spec/openapi.json"],
     ))

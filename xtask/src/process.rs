@@ -1,28 +1,20 @@
 //! Running programs.
 
-use anyhow::{Context, Result, bail};
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::process::Command;
 
-/// The repository's root folder.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask lies in the repository")
-        .to_path_buf()
-}
+use anyhow::{Context, Result, bail};
+
+use crate::paths;
 
 /// A command that runs in the repository's root.
 pub fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command.args(args).current_dir(root());
+    command.args(args).current_dir(paths::root());
     command
 }
 
-/// Cargo, the one that started us. What it told us of ourselves stays here: build scripts look at it, and would run
-/// again each time that somebody calls cargo without us.
+/// The cargo that started xtask, without the variables that describe xtask's own package: build scripts depend on
+/// them and would run again whenever somebody calls cargo directly.
 pub fn cargo(args: &[&str]) -> Command {
     let mut cargo = command(
         &std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()),
@@ -37,7 +29,7 @@ pub fn cargo(args: &[&str]) -> Command {
     cargo
 }
 
-/// Says what runs, runs it, and fails if it fails.
+/// Prints a command, runs it, and fails if the command fails.
 pub fn run(command: &mut Command) -> Result<()> {
     let line = line(command);
     eprintln!("\n▸ {line}");
@@ -50,7 +42,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command and returns what it printed.
+/// Runs a command and returns its standard output.
 pub fn read(command: &mut Command) -> Result<String> {
     let line = line(command);
     let output = command
@@ -64,6 +56,14 @@ pub fn read(command: &mut Command) -> Result<String> {
         );
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Whether a program is installed and answers to `--version`.
+pub fn is_installed(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 fn line(command: &Command) -> String {

