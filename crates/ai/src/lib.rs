@@ -9,21 +9,21 @@
 //! nothing to clean up. The claim's lease ends, somebody claims the same slot again, and the ids are the
 //! same because they derive from mission and slot. Rules: `spec/MISSIONS.md`, parts T, W and E.
 
+mod budget;
+mod commit;
+mod concurrency;
 mod config;
 mod llm;
 mod load;
-mod meters;
+mod messages;
+mod metrics;
 mod occurrence;
-mod places;
+mod planning;
+mod progress;
 mod report;
-mod rounds;
 mod run;
 mod runner;
-mod spend;
-mod think;
-mod watch;
-mod words;
-mod write;
+mod tool_loop;
 
 pub use config::RunnerConfig;
 pub use llm::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};

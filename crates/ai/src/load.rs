@@ -115,7 +115,7 @@ pub(crate) async fn reading(
     if let Some(due) = slot::time(&claim.slot).filter(|_| slot::is_backfill(&claim.slot)) {
         reading
             .notes
-            .push(crate::words::backfill(due, &loaded.zone));
+            .push(crate::messages::backfill(due, &loaded.zone));
     }
     reading.context = resolve::context_document(context.as_ref()).map(str::to_owned);
     reading.pending = pending(store, registry, scope, now).await?;

@@ -8,14 +8,14 @@ use mana_store::{Claim, RunPhase, Scope, StoreError, User};
 use mana_sync::{AcceptPush, Origin, SyncError};
 use serde_json::json;
 
+use crate::commit::{Batch, BatchError};
 use crate::load::{self, Loaded};
+use crate::messages::{self, After, Reason};
 use crate::occurrence::Occurrence;
+use crate::planning::{Failure, PlanOutcome, think};
+use crate::progress::ProgressTracker;
 use crate::report::Outcome;
 use crate::runner::Inner;
-use crate::think::{Failure, Thought, think};
-use crate::watch::Watch;
-use crate::words::{self, After, Reason};
-use crate::write::{Batch, BatchError};
 
 /// Failures in a row after which a mission is paused.
 const PAUSE_AFTER: u32 = 5;
@@ -86,7 +86,7 @@ impl RunError {
 struct Run<'a> {
     inner: &'a Inner,
     claim: &'a Claim,
-    watch: &'a Watch,
+    watch: &'a ProgressTracker,
     /// Its person doesn't want it any more.
     cancelled: bool,
     scope: Scope,
@@ -109,12 +109,12 @@ enum Verdict {
 }
 
 /// Brings a claimed run to its end.
-pub(crate) async fn run(inner: &Inner, claim: &Claim, watch: &Watch) -> Outcome {
+pub(crate) async fn run(inner: &Inner, claim: &Claim, watch: &ProgressTracker) -> Outcome {
     bring(inner, claim, watch, false).await
 }
 
 /// Ends a claimed run that its person doesn't want any more: its occurrence gets a record that says so.
-pub(crate) async fn cancelled(inner: &Inner, claim: &Claim, watch: &Watch) -> Outcome {
+pub(crate) async fn cancelled(inner: &Inner, claim: &Claim, watch: &ProgressTracker) -> Outcome {
     let outcome = bring(inner, claim, watch, true).await;
     match outcome {
         Outcome::Skipped => {
@@ -129,7 +129,7 @@ pub(crate) async fn cancelled(inner: &Inner, claim: &Claim, watch: &Watch) -> Ou
     }
 }
 
-async fn bring(inner: &Inner, claim: &Claim, watch: &Watch, cancelled: bool) -> Outcome {
+async fn bring(inner: &Inner, claim: &Claim, watch: &ProgressTracker, cancelled: bool) -> Outcome {
     let mut looks = 1;
     loop {
         match start(inner, claim, watch, cancelled).await {
@@ -158,7 +158,7 @@ fn unwritten(claim: &Claim, error: &RunError, planned: bool) -> Outcome {
 async fn start(
     inner: &Inner,
     claim: &Claim,
-    watch: &Watch,
+    watch: &ProgressTracker,
     cancelled: bool,
 ) -> Result<Outcome, RunError> {
     let scope = Scope::own(&claim.user);
@@ -220,21 +220,22 @@ impl Run<'_> {
             };
         }
         if self.cancelled {
-            let verdict = Verdict::Skipped(RunStatus::Skipped, words::cancelled());
+            let verdict = Verdict::Skipped(RunStatus::Skipped, messages::cancelled());
             return self.write(verdict, None).await;
         }
         if self.occurrence.too_late {
-            let verdict = Verdict::Skipped(RunStatus::Missed, words::too_late());
+            let verdict = Verdict::Skipped(RunStatus::Missed, messages::too_late());
             return self.write(verdict, None).await;
         }
         let waiting = staging::open_steps(&self.inner.registry, mission, self.began).count();
         if waiting > 0 && self.occurrence.due.is_some() && !mission.overlap_allowed {
-            let verdict = Verdict::Skipped(RunStatus::Skipped, words::waiting(waiting));
+            let verdict = Verdict::Skipped(RunStatus::Skipped, messages::waiting(waiting));
             return self.write(verdict, None).await;
         }
         let most = self.loaded.terms.settings.max_open_proposals;
         if waiting >= most as usize {
-            let verdict = Verdict::Skipped(RunStatus::Skipped, words::too_many_open(waiting, most));
+            let verdict =
+                Verdict::Skipped(RunStatus::Skipped, messages::too_many_open(waiting, most));
             return self.write(verdict, None).await;
         }
 
@@ -243,11 +244,11 @@ impl Run<'_> {
             self.watch.keep_rounds();
         }
         let thought = match self.claim.attempts.checked_sub(1) {
-            Some(interrupted) if interrupted >= MOST_INTERRUPTED => Thought {
+            Some(interrupted) if interrupted >= MOST_INTERRUPTED => PlanOutcome {
                 model: None,
                 tokens: None,
                 cost: None,
-                result: Err(Failure::of(words::interrupted(interrupted))),
+                result: Err(Failure::of(messages::interrupted(interrupted))),
             },
             _ => {
                 let locale = &self.user.locale;
@@ -274,7 +275,7 @@ impl Run<'_> {
     }
 
     /// Makes an iteration of a thought, and writes it.
-    async fn conclude(mut self, thought: Thought) -> Result<Outcome, RunError> {
+    async fn conclude(mut self, thought: PlanOutcome) -> Result<Outcome, RunError> {
         self.watch.tell(RunPhase::Writing).await;
         let planned_at = self.loaded.mission.next_run_at;
         let mut looks = 1;
@@ -302,7 +303,7 @@ impl Run<'_> {
 
     async fn hand_in(
         &self,
-        thought: &Thought,
+        thought: &PlanOutcome,
         planned_at: Option<Micros>,
     ) -> Result<Outcome, RunError> {
         let attempt = self.attempt(thought).await?;
@@ -337,10 +338,10 @@ impl Run<'_> {
         planned_at: Option<Micros>,
     ) -> Result<Outcome, RunError> {
         let (after, _) = self.after_failure(planned_at, attempt.finished_at);
-        let message = words::failure(&failure.message, after, &self.loaded.zone);
+        let message = messages::failure(&failure.message, after, &self.loaded.zone);
         let mut iteration = attempt.failed(&failure.code, message, &failure.refused);
         if let Some(error) = &mut iteration.error {
-            error.details = Some(words::after(failure.details.clone(), after));
+            error.details = Some(messages::after(failure.details.clone(), after));
         }
         tracing::info!(
             mission = self.claim.mission_id,
@@ -365,7 +366,7 @@ impl Run<'_> {
     }
 
     /// This attempt, counted on from those before it.
-    async fn attempt(&self, thought: &Thought) -> Result<Attempt, RunError> {
+    async fn attempt(&self, thought: &PlanOutcome) -> Result<Attempt, RunError> {
         let id = self.iteration_id();
         let key = RecordKey::new(mission::APP, mission::RUNS, &id);
         let earlier = self.inner.store.record(&self.scope, &key).await?;
@@ -458,7 +459,7 @@ impl Run<'_> {
                 set.insert("iterations".into(), json!([iteration.to_value()]));
                 set.extend(self.after_failure(planned_at, now).1);
                 if set.get("state").is_some() {
-                    let reason = words::paused(self.loaded.mission.failures + 1, &error.message);
+                    let reason = messages::paused(self.loaded.mission.failures + 1, &error.message);
                     set.insert("pausedReason".into(), json!(reason));
                 }
                 if let Some(attempt) = &attempt {
@@ -523,10 +524,10 @@ impl Run<'_> {
         moves: bool,
         made_up: bool,
     ) -> Result<(), RunError> {
-        let missed = words::missed(made_up);
+        let missed = messages::missed(made_up);
         for (index, at) in self.occurrence.missed.iter().enumerate() {
             let reason = match index == 0 && self.occurrence.earlier {
-                true => words::and_earlier(&missed, self.claim.due_at, &self.loaded.zone),
+                true => messages::and_earlier(&missed, self.claim.due_at, &self.loaded.zone),
                 false => missed.clone(),
             };
             let record = self.record(&slot::due(*at), RunStatus::Missed, reason, *at, now);
@@ -537,7 +538,7 @@ impl Run<'_> {
                 .occurrence
                 .overlapped(&self.loaded.mission, &self.loaded.zone, now)
             {
-                let reason = words::overlapped();
+                let reason = messages::overlapped();
                 let record = self.record(&slot::due(at), RunStatus::Skipped, reason, at, now);
                 batch.run(&record, false).await?;
             }

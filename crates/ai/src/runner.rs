@@ -13,13 +13,13 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::concurrency::AgentPermits;
 use crate::config::RunnerConfig;
 use crate::llm::Llm;
-use crate::meters;
-use crate::places::AgentPlaces;
+use crate::metrics;
+use crate::progress::{ProgressTracker, ProgressTrackers, TrackedLlm};
 use crate::report::{Outcome, TickReport};
 use crate::run;
-use crate::watch::{Watch, WatchedLlm, Watches};
 
 /// The shortest sleep between two looks at the schedule that found nothing to claim.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(250);
@@ -39,10 +39,10 @@ pub(crate) struct Inner {
     pub accounts: Arc<dyn Accounts>,
     pub ledger: Arc<dyn Ledger>,
     /// Runs of agents that limit themselves.
-    pub agents: AgentPlaces,
+    pub agents: AgentPermits,
     pub config: RunnerConfig,
     pub clock: Clock,
-    watches: Arc<Watches>,
+    watches: Arc<ProgressTrackers>,
     places: Arc<Semaphore>,
     freed: Notify,
     /// Runs under way give their slots back.
@@ -52,9 +52,9 @@ pub(crate) struct Inner {
 /// Plans missions.
 pub struct Runner {
     inner: Arc<Inner>,
-    /// Held during a tick.
+    /// CallReservation during a tick.
     ticking: Mutex<()>,
-    /// Held while claims are taken, so that one look at the schedule doesn't hide a claim from another.
+    /// CallReservation while claims are taken, so that one look at the schedule doesn't hide a claim from another.
     claiming: Mutex<()>,
     closing: CancellationToken,
 }
@@ -77,8 +77,8 @@ impl Runner {
         clock: Clock,
     ) -> Self {
         let places = Arc::new(Semaphore::new(config.parallel.max(1)));
-        let watches = Arc::new(Watches::default());
-        let llm = Arc::new(WatchedLlm {
+        let watches = Arc::new(ProgressTrackers::default());
+        let llm = Arc::new(TrackedLlm {
             llm,
             watches: watches.clone(),
         });
@@ -89,7 +89,7 @@ impl Runner {
             registry,
             accounts,
             ledger,
-            agents: AgentPlaces::default(),
+            agents: AgentPermits::default(),
             config,
             clock,
             watches,
@@ -113,7 +113,7 @@ impl Runner {
     /// Runs everything that is due and answers when that has ended. During another tick it answers at
     /// once with `overlap-skipped`. A caller that goes away leaves the runs going on.
     pub async fn tick(&self) -> TickReport {
-        meters::ticked();
+        metrics::ticked();
         let now = (self.inner.clock)();
         let Ok(_ticking) = self.ticking.try_lock() else {
             return TickReport::overlapping(now);
@@ -251,7 +251,7 @@ impl Runner {
         let now = (self.inner.clock)();
         let began = Instant::now();
         let wake = self.inner.store.next_wake().await;
-        meters::looked_ahead(began.elapsed());
+        metrics::looked_ahead(began.elapsed());
         match wake {
             // What is due already runs only when somebody asks.
             Ok(Some(at)) if requested_only && at <= now => longest,
@@ -290,7 +290,7 @@ impl Runner {
             Some(at) if at <= now => store.claim_due(&take).await?,
             _ => Vec::new(),
         };
-        meters::passed(claims.len(), began.elapsed());
+        metrics::passed(claims.len(), began.elapsed());
         Ok(claims)
     }
 
@@ -331,8 +331,8 @@ impl Inner {
         let began = Instant::now();
         let watched = self.watches.begin(&self.sync, claim, now);
         let watch = watched.watch.as_ref();
-        meters::begun(claim, now);
-        meters::under_way(self.watches.len());
+        metrics::begun(claim, now);
+        metrics::under_way(self.watches.len());
         if claim.cancelled {
             watch.cancelled.cancel();
         }
@@ -358,8 +358,8 @@ impl Inner {
             }
         }
         drop(watched);
-        meters::under_way(self.watches.len());
-        meters::ended(&outcome, began.elapsed());
+        metrics::under_way(self.watches.len());
+        metrics::ended(&outcome, began.elapsed());
         outcome
     }
 
@@ -375,7 +375,7 @@ impl Inner {
     }
 
     /// Renews the lease until it is lost.
-    async fn keep(&self, claim: &Claim, watch: &Watch) {
+    async fn keep(&self, claim: &Claim, watch: &ProgressTracker) {
         loop {
             sleep(self.config.lease / 3).await;
             match self.store.renew(claim, self.lease_until()).await {

@@ -14,20 +14,20 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::llm::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};
-use crate::meters;
+use crate::metrics;
 
 /// The largest debug record, in bytes of JSON; longer texts in it are cut.
 const DEBUG_BYTES: usize = 160 << 10;
 
 /// The runs that this process holds.
 #[derive(Default)]
-pub(crate) struct Watches(Mutex<HashMap<(UserId, String), Arc<Watch>>>);
+pub(crate) struct ProgressTrackers(Mutex<HashMap<(UserId, String), Arc<ProgressTracker>>>);
 
-impl Watches {
-    /// Watches a claimed run until the answer is dropped.
-    pub fn begin(self: &Arc<Self>, sync: &Sync, claim: &Claim, now: Micros) -> Watched {
+impl ProgressTrackers {
+    /// ProgressTrackers a claimed run until the answer is dropped.
+    pub fn begin(self: &Arc<Self>, sync: &Sync, claim: &Claim, now: Micros) -> TrackedRun {
         let iteration_id = ids::iteration_id(&claim.mission_id, &claim.slot);
-        let watch = Arc::new(Watch {
+        let watch = Arc::new(ProgressTracker {
             sync: sync.clone(),
             claim: claim.clone(),
             cancelled: CancellationToken::new(),
@@ -40,14 +40,14 @@ impl Watches {
         });
         let key = (claim.user.clone(), claim.mission_id.clone());
         lock(&self.0).insert(key, watch.clone());
-        Watched {
+        TrackedRun {
             watches: self.clone(),
             watch,
         }
     }
 
     /// The run of a mission.
-    pub fn of(&self, user: &UserId, mission_id: &str) -> Option<Arc<Watch>> {
+    pub fn of(&self, user: &UserId, mission_id: &str) -> Option<Arc<ProgressTracker>> {
         let key = (user.clone(), mission_id.to_owned());
         lock(&self.0).get(&key).cloned()
     }
@@ -58,13 +58,13 @@ impl Watches {
     }
 }
 
-/// Keeps a run in [`Watches`].
-pub(crate) struct Watched {
-    watches: Arc<Watches>,
-    pub watch: Arc<Watch>,
+/// Keeps a run in [`ProgressTrackers`].
+pub(crate) struct TrackedRun {
+    watches: Arc<ProgressTrackers>,
+    pub watch: Arc<ProgressTracker>,
 }
 
-impl Drop for Watched {
+impl Drop for TrackedRun {
     fn drop(&mut self) {
         let claim = &self.watch.claim;
         let key = (claim.user.clone(), claim.mission_id.clone());
@@ -80,7 +80,7 @@ impl Drop for Watched {
 }
 
 /// One run under way.
-pub(crate) struct Watch {
+pub(crate) struct ProgressTracker {
     sync: Sync,
     claim: Claim,
     /// Its person doesn't want it any more.
@@ -92,7 +92,7 @@ pub(crate) struct Watch {
     rounds: Mutex<Option<Vec<Value>>>,
 }
 
-impl Watch {
+impl ProgressTracker {
     /// Says which occurrence is run: of several that were missed it is not the claimed one.
     pub fn occurrence(&self, slot: &str, iteration_id: String) {
         let mut progress = lock(&self.progress);
@@ -148,13 +148,13 @@ impl Watch {
 
 /// A model whose calls are watched: they tell that the run is thinking, are measured, and are kept where the run's
 /// person wants that.
-pub(crate) struct WatchedLlm {
+pub(crate) struct TrackedLlm {
     pub llm: Arc<dyn Llm>,
-    pub watches: Arc<Watches>,
+    pub watches: Arc<ProgressTrackers>,
 }
 
 #[async_trait]
-impl Llm for WatchedLlm {
+impl Llm for TrackedLlm {
     async fn chat(&self, request: ChatRequest) -> Result<ChatAnswer, LlmError> {
         let watch = self.watches.of(&request.user, &request.mission_id);
         if let Some(watch) = &watch {
@@ -166,7 +166,7 @@ impl Llm for WatchedLlm {
         let span = tracing::info_span!(target: "trace", "model", model = request.model);
         let answer = self.llm.chat(request).instrument(span).await;
         let took = began.elapsed();
-        meters::called(took, &answer);
+        metrics::called(took, &answer);
         if let (Some(watch), Some(asked)) = (wanted, asked) {
             let round = round(asked, &answer, took);
             lock(&watch.rounds).get_or_insert_default().push(round);

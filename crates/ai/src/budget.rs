@@ -12,14 +12,14 @@ use serde_json::json;
 
 use crate::llm::{ChatAnswer, ChatRequest, LlmError, ModelFacts};
 use crate::load::Loaded;
-use crate::think::Failure;
-use crate::words;
+use crate::messages;
+use crate::planning::Failure;
 
 /// Tokens that are set aside for an answer.
 const ANSWER_TOKENS: u64 = 2_000;
 
 /// The calls of a run, as its budgets see them.
-pub(crate) struct Purse<'a> {
+pub(crate) struct RunBudget<'a> {
     ledger: &'a dyn Ledger,
     claim: &'a Claim,
     loaded: &'a Loaded,
@@ -32,31 +32,31 @@ pub(crate) struct Purse<'a> {
     micros_usd: Option<u64>,
 }
 
-/// Whose budget does not reach.
+/// BudgetOwner budget does not reach.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub(crate) enum BudgetOwner {
     Mission,
     Agent,
     Person,
 }
 
-impl Whose {
+impl BudgetOwner {
     fn word(self) -> &'static str {
         match self {
-            Whose::Mission => "mission",
-            Whose::Agent => "agent",
-            Whose::Person => "person",
+            BudgetOwner::Mission => "mission",
+            BudgetOwner::Agent => "agent",
+            BudgetOwner::Person => "person",
         }
     }
 }
 
 /// Something set aside for a call.
-pub(crate) struct Held {
+pub(crate) struct CallReservation {
     id: String,
     prompt: u64,
 }
 
-impl<'a> Purse<'a> {
+impl<'a> RunBudget<'a> {
     pub fn new(
         ledger: &'a dyn Ledger,
         claim: &'a Claim,
@@ -85,22 +85,22 @@ impl<'a> Purse<'a> {
     }
 
     /// The budgets that hold, each with its account in the ledger.
-    fn budgets(&self) -> [(Whose, String, &Budget); 3] {
+    fn budgets(&self) -> [(BudgetOwner, String, &Budget); 3] {
         let terms = &self.loaded.terms;
         let (user, mission) = (&self.claim.user, &self.claim.mission_id);
         [
             (
-                Whose::Mission,
+                BudgetOwner::Mission,
                 format!("mission:{user}/{mission}"),
                 &terms.budget,
             ),
             (
-                Whose::Agent,
+                BudgetOwner::Agent,
                 format!("agent:{user}/{}", terms.agent.id),
                 &terms.agent.budget,
             ),
             (
-                Whose::Person,
+                BudgetOwner::Person,
                 format!("user:{user}"),
                 &terms.settings.budget,
             ),
@@ -113,7 +113,7 @@ impl<'a> Purse<'a> {
         request: &ChatRequest,
         now: Micros,
         longest: Duration,
-    ) -> mana_store::Result<Result<Held, Failure>> {
+    ) -> mana_store::Result<Result<CallReservation, Failure>> {
         let prompt = prompt_tokens(request);
         let tokens = prompt + ANSWER_TOKENS;
         for (whose, _, budget) in self.budgets() {
@@ -155,7 +155,7 @@ impl<'a> Purse<'a> {
             },
         };
         Ok(match self.ledger.reserve(now, reservation).await? {
-            Reserved::Ok => Ok(Held { id, prompt }),
+            Reserved::Ok => Ok(CallReservation { id, prompt }),
             Reserved::Over(over) => {
                 self.calls -= 1;
                 Err(self.over_day(&over, next))
@@ -166,7 +166,7 @@ impl<'a> Purse<'a> {
     /// Corrects what was set aside to what was used. `facts` are those of the model that answered.
     pub async fn settle(
         &mut self,
-        held: Held,
+        held: CallReservation,
         answer: &Result<ChatAnswer, LlmError>,
         facts: ModelFacts,
     ) -> mana_store::Result<()> {
@@ -207,10 +207,10 @@ impl<'a> Purse<'a> {
         Ok(())
     }
 
-    fn over_run(&self, whose: Whose, limit: u64, wanted: u64) -> Failure {
+    fn over_run(&self, whose: BudgetOwner, limit: u64, wanted: u64) -> Failure {
         let details = json!({"of": whose.word(), "measure": "tokens", "per": "run",
             "limit": limit, "used": self.used, "wanted": wanted});
-        let message = words::over_run(whose, limit, self.used, wanted);
+        let message = messages::over_run(whose, limit, self.used, wanted);
         Failure::over_budget(message, object(details))
     }
 
@@ -219,7 +219,7 @@ impl<'a> Purse<'a> {
             .budgets()
             .into_iter()
             .find(|(_, account, _)| *account == over.account)
-            .map_or(Whose::Person, |(whose, _, _)| whose);
+            .map_or(BudgetOwner::Person, |(whose, _, _)| whose);
         let (measure, limit, used) = match over.measure {
             Measure::Tokens => ("tokens", json!(over.limit), json!(over.used)),
             Measure::Money => (
@@ -230,17 +230,17 @@ impl<'a> Purse<'a> {
         };
         let details = json!({"of": whose.word(), "measure": measure, "per": "day",
             "limit": limit, "used": used, "until": next});
-        let until = words::moment(next, &self.loaded.account_zone);
-        let message = words::over_day(whose, over, &until);
+        let until = messages::moment(next, &self.loaded.account_zone);
+        let message = messages::over_day(whose, over, &until);
         Failure::over_budget(message, object(details))
     }
 }
 
 /// A budget in money, and nobody knows what a call takes of it.
-fn no_price(whose: Whose, limit: f64) -> Failure {
+fn no_price(whose: BudgetOwner, limit: f64) -> Failure {
     let details = json!({"of": whose.word(), "measure": "money", "per": "day",
         "limit": limit, "price": "unknown"});
-    Failure::over_budget(words::no_price(whose), object(details))
+    Failure::over_budget(messages::no_price(whose), object(details))
 }
 
 pub(crate) fn dollars(micros: u64) -> f64 {

@@ -9,7 +9,7 @@ use mana_core::{Map, Micros};
 use mana_store::{Measure, Over};
 use serde_json::{Value, json};
 
-use crate::spend::{Whose, dollars};
+use crate::budget::{BudgetOwner, dollars};
 
 /// What happens after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,7 +218,7 @@ pub(crate) fn too_many_open(waiting: usize, most: u32) -> Reason {
 }
 
 /// A budget that one more call would go over, in one run.
-pub(crate) fn over_run(whose: Whose, limit: u64, used: u64, wanted: u64) -> String {
+pub(crate) fn over_run(whose: BudgetOwner, limit: u64, used: u64, wanted: u64) -> String {
     format!(
         "The {} allows {limit} tokens a run. {used} are used, and the next call may take {wanted}.",
         budget_of(whose)
@@ -226,7 +226,7 @@ pub(crate) fn over_run(whose: Whose, limit: u64, used: u64, wanted: u64) -> Stri
 }
 
 /// A budget that one more call would go over, on this day.
-pub(crate) fn over_day(whose: Whose, over: &Over, until: &str) -> String {
+pub(crate) fn over_day(whose: BudgetOwner, over: &Over, until: &str) -> String {
     let amount = |amount: u64| match over.measure {
         Measure::Tokens => format!("{amount} tokens"),
         Measure::Money => format!("{:.2} US dollars", dollars(amount)),
@@ -240,18 +240,18 @@ pub(crate) fn over_day(whose: Whose, over: &Over, until: &str) -> String {
 }
 
 /// A budget in money, and a model that has no price.
-pub(crate) fn no_price(whose: Whose) -> String {
+pub(crate) fn no_price(whose: BudgetOwner) -> String {
     format!(
         "The {} is in money, and nobody knows what the model costs. The server’s owner can enter its price under “Models and providers”, or the budget can be in tokens.",
         budget_of(whose)
     )
 }
 
-fn budget_of(whose: Whose) -> &'static str {
+fn budget_of(whose: BudgetOwner) -> &'static str {
     match whose {
-        Whose::Mission => "mission’s budget",
-        Whose::Agent => "agent’s budget",
-        Whose::Person => "budget of all your missions",
+        BudgetOwner::Mission => "mission’s budget",
+        BudgetOwner::Agent => "agent’s budget",
+        BudgetOwner::Person => "budget of all your missions",
     }
 }
 

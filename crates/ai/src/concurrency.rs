@@ -9,12 +9,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places of the agents that limit themselves, in this process.
 #[derive(Default)]
-pub(crate) struct AgentPlaces(Mutex<HashMap<Key, Weak<Semaphore>>>);
+pub(crate) struct AgentPermits(Mutex<HashMap<Key, Weak<Semaphore>>>);
 
 /// A person's agent with its limit, so that a changed limit counts at once.
 type Key = (UserId, String, u32);
 
-impl AgentPlaces {
+impl AgentPermits {
     /// Waits for a place with the agent, and keeps it until the answer is dropped. None where it has no limit.
     pub async fn place(&self, user: &UserId, agent: &Agent) -> Option<OwnedSemaphorePermit> {
         let limit = agent.concurrency?;

@@ -11,8 +11,8 @@ use mana_core::{Map, RecordKey};
 use serde_json::Value;
 
 use crate::load;
-use crate::think::{Conversation, Failure};
-use crate::words;
+use crate::messages;
+use crate::planning::{Failure, PlannerSession};
 
 /// Tokens of what one call reads; the longest records are cut first.
 const RESULT_TOKENS: usize = 3_000;
@@ -32,7 +32,7 @@ struct Rounds {
     repaired: bool,
 }
 
-impl Conversation<'_> {
+impl PlannerSession<'_> {
     /// Rounds of calls until the plan is handed in: as many as [`ROUNDS`] in which it may read, one to hand in, one of
     /// them to repair.
     pub async fn plan_by_calls(
@@ -56,7 +56,10 @@ impl Conversation<'_> {
                 match rounds.without_calls(&answer.text, last) {
                     Some(result) => return Ok(result),
                     None => {
-                        messages.push(Message::new(Role::Assistant, words::nothing(&answer.text)));
+                        messages.push(Message::new(
+                            Role::Assistant,
+                            messages::nothing(&answer.text),
+                        ));
                         messages.push(prompt::call_now());
                         continue;
                     }
@@ -98,7 +101,7 @@ impl Conversation<'_> {
                     handed_in = true;
                     "Handed in.".to_owned()
                 }
-                Meaning::Query { .. } if last => words::read_enough().to_owned(),
+                Meaning::Query { .. } if last => messages::read_enough().to_owned(),
                 Meaning::Query { tool, params } => self.query(&tool, &params).await?,
                 Meaning::Step(step) => {
                     steps.push((place, step));
@@ -179,7 +182,7 @@ impl Conversation<'_> {
         };
         let tokens = RESULT_TOKENS.min(self.unread);
         if tokens < FEWEST_TOKENS {
-            return Ok(words::read_enough().to_owned());
+            return Ok(messages::read_enough().to_owned());
         }
         let live = rows.iter().map(|(id, state)| (id.as_str(), state));
         let found = tool.query(params, live, &context);
@@ -240,7 +243,7 @@ impl Rounds {
     /// The rounds are over.
     fn never_handed_in(self) -> Result<Plan, Failure> {
         if self.plan.steps.is_empty() && self.plan.refused.is_empty() {
-            let mut failure = Failure::new("no_plan", words::never_handed_in());
+            let mut failure = Failure::new("no_plan", messages::never_handed_in());
             failure.answered = true;
             return Err(failure);
         }

@@ -17,14 +17,14 @@ use mana_store::{Claim, Scope};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::budget::RunBudget;
 use crate::llm::{ChatAnswer, ChatRequest, LlmError, ModelFacts};
 use crate::load::{self, Loaded, Reading};
+use crate::messages::{self, Reason};
 use crate::runner::Inner;
-use crate::spend::Purse;
-use crate::words::{self, Reason};
 
 /// What came of asking.
-pub(crate) struct Thought {
+pub(crate) struct PlanOutcome {
     /// Who answered last, or was asked.
     pub model: Option<String>,
     /// Tokens of all calls.
@@ -91,7 +91,7 @@ impl Failure {
     pub fn unwritable(reason: &str) -> Self {
         Self {
             answered: true,
-            ..Self::new("unwritable", words::unwritable(reason))
+            ..Self::new("unwritable", messages::unwritable(reason))
         }
     }
 
@@ -110,7 +110,7 @@ impl Failure {
     pub fn refused(refused: Vec<RefusedStep>) -> Self {
         let reasons: Vec<_> = refused.iter().map(RefusedStep::sentence).collect();
         let code = refused.first().map_or("refused", |step| step.code);
-        let mut failure = Self::new(code, words::all_refused(&reasons));
+        let mut failure = Self::new(code, messages::all_refused(&reasons));
         failure.refused = refused;
         failure.answered = true;
         failure
@@ -130,7 +130,7 @@ impl From<LlmError> for Failure {
 }
 
 /// The calls of one run.
-pub(crate) struct Conversation<'a> {
+pub(crate) struct PlannerSession<'a> {
     pub inner: &'a Inner,
     pub claim: &'a Claim,
     pub scope: &'a Scope,
@@ -143,7 +143,7 @@ pub(crate) struct Conversation<'a> {
     pub unread: usize,
     asked: String,
     model: Option<String>,
-    purse: Purse<'a>,
+    purse: RunBudget<'a>,
 }
 
 /// Asks for a plan in the surest way that the model has; in the plainest one if it turns out not to have it.
@@ -155,7 +155,7 @@ pub(crate) async fn think(
     iteration_id: &str,
     locale: &str,
     now: Micros,
-) -> mana_store::Result<Thought> {
+) -> mana_store::Result<PlanOutcome> {
     let registry = inner.registry.as_ref();
     let terms = &loaded.terms;
     let _place = inner.agents.place(&claim.user, &terms.agent).await;
@@ -180,7 +180,7 @@ pub(crate) async fn think(
         budget_tokens: inner.config.prompt_tokens,
         context_tokens: facts.context_tokens,
     };
-    let mut talk = Conversation {
+    let mut talk = PlannerSession {
         inner,
         claim,
         scope,
@@ -198,7 +198,7 @@ pub(crate) async fn think(
             .min(inner.config.prompt_tokens),
         asked: asked.clone(),
         model: None,
-        purse: Purse::new(inner.ledger.as_ref(), claim, loaded, facts),
+        purse: RunBudget::new(inner.ledger.as_ref(), claim, loaded, facts),
     };
     let manner = facts.manner();
     let mut result = talk.plan(prompt(&parts(manner)), manner, &tools).await?;
@@ -217,7 +217,7 @@ pub(crate) async fn think(
             waits,
         )
     });
-    Ok(Thought {
+    Ok(PlanOutcome {
         tokens: talk.purse.tokens(),
         cost: talk.purse.cost(),
         model: talk.model.or(Some(talk.asked)),
@@ -252,7 +252,7 @@ fn settled(loaded: &Loaded, reading: &Reading) -> Vec<Settled> {
     settled
 }
 
-impl Conversation<'_> {
+impl PlannerSession<'_> {
     async fn plan(
         &mut self,
         messages: Vec<Message>,
@@ -321,7 +321,7 @@ impl Conversation<'_> {
         };
         let answer = match timeout(patience, self.inner.llm.chat(request)).await {
             Ok(answer) => answer,
-            Err(_) => Err(LlmError::new("timeout", words::no_answer(patience))),
+            Err(_) => Err(LlmError::new("timeout", messages::no_answer(patience))),
         };
         let answer = answer.and_then(|answer| match answer.text.len() > config.max_answer_bytes {
             true => Err(LlmError::new(
