@@ -6,13 +6,14 @@ use anyhow::{Result, bail};
 use crate::process;
 
 /// Crates of the workspace that each crate may depend on. Crates that stand above all others are not listed.
-const MAY_KNOW: [(&str, &[&str]); 7] = [
+const MAY_KNOW: [(&str, &[&str]); 8] = [
     ("mana-core", &[]),
     ("mana-core-wasm", &["mana-core"]),
     ("mana-store", &["mana-core"]),
     ("mana-sync", &["mana-core", "mana-store"]),
     ("mana-ai", &["mana-core", "mana-store", "mana-sync"]),
     ("mana-llm", &["mana-core"]),
+    ("mana-accounts", &["mana-core", "mana-store"]),
     ("mana-device", &["mana-core"]),
 ];
 

@@ -1,0 +1,47 @@
+//! Invitations: links by which the owner lets people in, each valid for one account and a number of days.
+
+use mana_core::Micros;
+use mana_store::Invitation;
+
+use crate::auth::Auth;
+use crate::error::{AccountError, Result};
+use crate::random;
+use crate::settings::Signup;
+
+/// Days that an invitation is valid for by default.
+const DAYS: i64 = 7;
+const DAYS_MAX: i64 = 90;
+const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
+
+impl Auth {
+    /// Makes an invitation, valid for 1 to 90 days (7 by default). Returns it with its secret, which belongs into the
+    /// link and is stored as a hash only.
+    pub async fn create_invitation(&self, days: Option<i64>) -> Result<(Invitation, String)> {
+        if self.signup == Signup::Closed {
+            return Err(AccountError::SignupClosed(
+                "This server takes no new accounts, so an invitation would let nobody in; set MANA_SIGNUP=invite and restart it.",
+            ));
+        }
+        let days = days.unwrap_or(DAYS);
+        if !(1..=DAYS_MAX).contains(&days) {
+            return Err(AccountError::field(
+                "days",
+                format!("An invitation is good for 1 to {DAYS_MAX} days; choose a number between."),
+            ));
+        }
+        let secret = random::secret();
+        let expires_at = Micros(self.now().0 + days * DAY_US);
+        let invitation = self.accounts.put_invitation(&secret, expires_at).await?;
+        Ok((invitation, secret))
+    }
+
+    /// Returns the unused invitations, the one that ends first being the first.
+    pub async fn invitations(&self) -> Result<Vec<Invitation>> {
+        Ok(self.accounts.invitations(self.now()).await?)
+    }
+
+    /// Withdraws an invitation. Returns whether it was there.
+    pub async fn withdraw_invitation(&self, id: &str) -> Result<bool> {
+        Ok(self.accounts.delete_invitation(id).await?)
+    }
+}

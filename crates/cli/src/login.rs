@@ -1,0 +1,72 @@
+//! Signing in.
+
+use std::{
+    io::{BufRead as _, Write as _},
+    path::Path,
+};
+
+use anyhow::{Context as _, Result, bail};
+use mana_device::{Credentials, HttpTransport};
+use serde_json::json;
+
+use crate::workspace::{Place, Workspace};
+
+pub(crate) async fn login(data_dir: &Path, url: &str, as_json: bool) -> Result<()> {
+    let url = address(url)?;
+    let place = Place::new(data_dir)?;
+    let email = match set("MANA_EMAIL") {
+        Some(email) => email,
+        None => ask("E-mail: ")?,
+    };
+    let password = match set("MANA_PASSWORD") {
+        Some(password) => password,
+        None => rpassword::prompt_password("Password: ")
+            .context("the password can't be asked for; set MANA_PASSWORD")?,
+    };
+    let credentials = Credentials { email, password };
+    let http = HttpTransport::sign_in(&url, &credentials, |_| {}).await?;
+    let session = http.session().await;
+    place.keep_session(&session)?;
+    let keep = place.clone();
+    let http = HttpTransport::resume(session.clone(), move |session| {
+        let _ = keep.keep_session(session);
+    })?;
+    let mut workspace = Workspace::with(place, &session, http).await?;
+    workspace.sync().await?;
+    if as_json {
+        println!(
+            "{}",
+            json!({ "url": url, "userId": session.user_id, "email": session.email })
+        );
+    } else {
+        println!("Signed in at {url} as {}.", session.email);
+    }
+    workspace.close().await;
+    Ok(())
+}
+
+/// The address without what a browser adds.
+fn address(url: &str) -> Result<String> {
+    let url = url.trim().trim_end_matches('/');
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        bail!("{url} is no address; write it with https://, or http:// for this machine");
+    }
+    Ok(url.to_owned())
+}
+
+fn set(variable: &str) -> Option<String> {
+    std::env::var(variable)
+        .ok()
+        .filter(|value| !value.is_empty())
+}
+
+fn ask(question: &str) -> Result<String> {
+    eprint!("{question}");
+    std::io::stderr().flush()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    match line.trim() {
+        "" => bail!("an e-mail address is needed; type it, or set MANA_EMAIL"),
+        text => Ok(text.to_owned()),
+    }
+}

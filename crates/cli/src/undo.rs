@@ -1,0 +1,224 @@
+//! Taking back what the AI did: shown first, done with `--yes`.
+
+use anyhow::{Context as _, Result, bail};
+use mana_core::{
+    Op,
+    manifest::Registry,
+    mission::{APP, Iteration, MISSIONS, Mission, Step, StepStatus},
+    undo::{Extent, Kept, KeptReason, Preview, Reversal},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    list::{one_line, plain},
+    workspace::Workspace,
+};
+
+/// The steps as they were listed last, so that a number means what was seen.
+const LISTED: &str = "undo.json";
+/// The preview that was shown last: what a `--yes` is a yes to.
+const SHOWN: &str = "undo-shown.json";
+
+/// A step that was carried out.
+struct Done {
+    mission: Mission,
+    iteration_id: String,
+    step: Step,
+}
+
+/// How much is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Step,
+    Run,
+    Mission,
+}
+
+/// Lists what can be taken back.
+pub(crate) async fn list(mut workspace: Workspace, as_json: bool) -> Result<()> {
+    workspace.sync().await?;
+    let done = done(&workspace).await?;
+    let ids: Vec<&str> = done.iter().map(|done| done.step.id.as_str()).collect();
+    workspace.place().write(LISTED, &json!(ids).to_string())?;
+    if as_json {
+        let rows = done.iter().map(|done| {
+            json!({ "stepId": done.step.id, "iterationId": done.iteration_id,
+                "missionId": done.mission.id, "summary": done.step.summary, "decidedAt": done.step.decided_at })
+        });
+        println!("{}", Value::from_iter(rows));
+    } else if done.is_empty() {
+        println!("No mission has done anything that could be undone.");
+    } else {
+        for (n, done) in done.iter().enumerate() {
+            let at = done.step.decided_at.unwrap_or_default();
+            println!(
+                "{}. {} ({}, {at})",
+                n + 1,
+                one_line(&done.step.summary),
+                one_line(&done.mission.title)
+            );
+        }
+        println!(
+            "`mana undo N` shows what undoing one would do; `--run` and `--mission` take more."
+        );
+    }
+    workspace.close().await;
+    Ok(())
+}
+
+/// Shows what undoing would do, or does it.
+pub(crate) async fn undo(
+    mut workspace: Workspace,
+    which: &str,
+    reach: Reach,
+    yes: bool,
+    as_json: bool,
+) -> Result<()> {
+    let done = find(&workspace, which).await?;
+    let extent = match reach {
+        Reach::Step => Extent::Step {
+            step_id: done.step.id.clone(),
+        },
+        Reach::Run => Extent::Iteration {
+            iteration_id: done.iteration_id.clone(),
+        },
+        Reach::Mission => Extent::Mission,
+    };
+    let mission = done.mission.id.as_str();
+    let preview = workspace.replica.undo_preview(mission, &extent).await?;
+    let what = json!({ "missionId": mission, "extent": extent });
+    if !yes {
+        let shown = json!({ "what": what, "hash": preview.hash });
+        workspace.place().write(SHOWN, &shown.to_string())?;
+        if as_json {
+            println!("{}", json!(preview));
+        } else {
+            print!("{}", text(workspace.replica.registry(), &preview));
+            if !preview.operations.is_empty() {
+                println!("Nothing has been undone yet. Say it again with --yes to do this.");
+            }
+        }
+        workspace.close().await;
+        return Ok(());
+    }
+    // A yes is to what was shown, if something was.
+    let shown = workspace.place().read(SHOWN)?.unwrap_or_default();
+    let shown: Value = serde_json::from_str(&shown).unwrap_or_default();
+    let hash = match shown["hash"].as_str() {
+        Some(hash) if shown["what"] == what => hash.to_owned(),
+        _ => preview.hash.clone(),
+    };
+    let undone = workspace.replica.undo(mission, &extent, &hash).await;
+    if let Err(mana_device::DeviceError::Decision(error)) = &undone
+        && error.code == "altered"
+    {
+        bail!("{} `mana undo {which}` shows it.", error.message);
+    }
+    undone?;
+    if as_json {
+        println!(
+            "{}",
+            json!({ "undone": preview.operations, "kept": preview.kept })
+        );
+    } else {
+        print!("{}", text(workspace.replica.registry(), &preview));
+        println!("Undone.");
+    }
+    workspace.sync().await?;
+    workspace.close().await;
+    Ok(())
+}
+
+/// What was carried out and not undone, the last first.
+async fn done(workspace: &Workspace) -> Result<Vec<Done>> {
+    let mut done = Vec::new();
+    for (id, state) in workspace.replica.records(APP, MISSIONS).await? {
+        let mission = Mission::parse(&id, &state.data);
+        for Iteration { id, plan, .. } in &mission.iterations {
+            let steps = plan
+                .iter()
+                .filter(|step| step.status == StepStatus::Approved && !step.replaced.is_empty());
+            done.extend(steps.map(|step| Done {
+                mission: mission.clone(),
+                iteration_id: id.clone(),
+                step: step.clone(),
+            }));
+        }
+    }
+    done.sort_by_key(|done| std::cmp::Reverse(done.step.decided_at));
+    Ok(done)
+}
+
+/// By its number as it was listed last, or by its id.
+async fn find(workspace: &Workspace, which: &str) -> Result<Done> {
+    let id = match which.parse::<usize>() {
+        Ok(number) => {
+            let listed = workspace.place().read(LISTED)?.unwrap_or_default();
+            let ids: Vec<String> = serde_json::from_str(&listed).unwrap_or_default();
+            let id = number.checked_sub(1).and_then(|n| ids.get(n).cloned());
+            id.with_context(|| format!("there was no number {number}; run `mana undo` first"))?
+        }
+        Err(_) => which.to_owned(),
+    };
+    let found = done(workspace).await?.into_iter();
+    let found = found.into_iter().find(|done| done.step.id == id);
+    found.with_context(|| {
+        format!(
+            "no step {id} that could be undone is here; run `mana undo` to see those that could"
+        )
+    })
+}
+
+fn text(registry: &Registry, preview: &Preview) -> String {
+    let mut text = String::new();
+    for Reversal { operation, now, .. } in &preview.operations {
+        let record = format!("{} {}", operation.table, operation.id);
+        if operation.op == Op::Delete {
+            text.push_str(&format!("  removes {record}, which the mission made\n"));
+        }
+        for (field, value) in &operation.set {
+            if field == "deletedAt" {
+                text.push_str(&format!("  brings back {record}\n"));
+                continue;
+            }
+            let before = now.get(field).map(plain).unwrap_or_default();
+            text.push_str(&format!(
+                "  {record}, {}: {} → {}\n",
+                label(registry, &operation.app, &operation.table, field),
+                one_line(&before),
+                one_line(&plain(value))
+            ));
+        }
+    }
+    if preview.operations.is_empty() {
+        text.push_str("  There is nothing left of it to undo.\n");
+    }
+    for kept in &preview.kept {
+        text.push_str(&format!("  stays: {}\n", why(registry, kept)));
+    }
+    text
+}
+
+fn why(registry: &Registry, kept: &Kept) -> String {
+    let Some(record) = &kept.record else {
+        return "what this step replaced was not kept".to_owned();
+    };
+    let name = format!("{} {}", record.table, record.id);
+    let field = kept.field.as_deref().unwrap_or_default();
+    let field = label(registry, &record.app, &record.table, field);
+    let at = kept.at.map(|at| format!(" ({at})")).unwrap_or_default();
+    match kept.reason {
+        KeptReason::Changed => format!("{name}, {field}: written since{at}"),
+        KeptReason::Edited => format!("{name}: edited since, {field}{at}"),
+        KeptReason::Removed => format!("{name}: already removed{at}"),
+        KeptReason::Missing => format!("{name}: not on this device"),
+        KeptReason::Unknown => format!("{name}: what it held before was not kept"),
+    }
+}
+
+fn label(registry: &Registry, app: &str, table: &str, field: &str) -> String {
+    let label = registry
+        .table(app, table)
+        .and_then(|table| table.fields.get(field)?.label.as_ref());
+    label.map_or(field, |label| label.en()).to_owned()
+}

@@ -1,0 +1,87 @@
+//! Who is calling.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use mana_core::Micros;
+use mana_store::{Role, Scope, User, UserId};
+
+use super::cookie;
+use crate::app::App;
+use crate::error::ApiError;
+
+/// A signed-in person: by bearer token, else by session cookie.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who.
+    pub user: UserId,
+    /// The session's id: the right ends with it. Empty for another issuer's token.
+    pub session: String,
+    /// When the token, or the session of the cookie, ends.
+    pub until: Micros,
+}
+
+impl Caller {
+    /// The caller's own log.
+    pub fn scope(&self) -> Scope {
+        Scope::own(&self.user)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, ApiError> {
+        if let Some(token) = bearer(&parts.headers) {
+            let claims = app.auth.check_token(token).await?;
+            return Ok(Caller {
+                user: claims.user(),
+                until: Micros(claims.exp.saturating_mul(1_000_000)),
+                session: claims.sid,
+            });
+        }
+        let secret = cookie::read(&parts.headers).ok_or_else(ApiError::unauthorized)?;
+        let session = app
+            .auth
+            .session(secret)
+            .await?
+            .ok_or_else(ApiError::unauthorized)?;
+        Ok(Caller {
+            user: session.user_id,
+            session: session.id,
+            until: session.expires_at,
+        })
+    }
+}
+
+/// The account of the server's owner, who is signed in; anybody else gets 403.
+#[derive(Debug, Clone)]
+pub struct Owner(pub User);
+
+impl FromRequestParts<Arc<App>> for Owner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Owner, ApiError> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        match app.auth.accounts.user(&caller.user).await? {
+            Some(user) if user.role == Role::Owner => Ok(Owner(user)),
+            _ => Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "owner_only",
+                "Only the owner of this server may do this; ask them.",
+            )),
+        }
+    }
+}
+
+/// The bearer token of a request.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

@@ -1,0 +1,67 @@
+//! The session cookie.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use mana_accounts::SESSION_LIFETIME_S;
+
+const NAME: &str = "mana_session";
+
+/// The session's secret as the browser sent it.
+pub fn read(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, value)| *name == NAME && !value.is_empty())
+        .map(|(_, value)| value)
+}
+
+/// `Set-Cookie` that keeps a session's secret.
+pub fn keep(secret: &str, secure: bool) -> HeaderValue {
+    set(secret, SESSION_LIFETIME_S, secure)
+}
+
+/// `Set-Cookie` that removes it.
+pub fn remove(secure: bool) -> HeaderValue {
+    set("", 0, secure)
+}
+
+fn set(secret: &str, max_age_s: i64, secure: bool) -> HeaderValue {
+    let secure = if secure { "; Secure" } else { "" };
+    let text =
+        format!("{NAME}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
+    HeaderValue::from_str(&text).expect("a secret is base64")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookie_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        headers.append(
+            header::COOKIE,
+            "a=1; mana_session=s3cret; b=2".parse().unwrap(),
+        );
+        assert_eq!(read(&headers), Some("s3cret"));
+        headers.insert(
+            header::COOKIE,
+            "not_mana_session=x; mana_session=".parse().unwrap(),
+        );
+        assert_eq!(read(&headers), None);
+    }
+
+    #[test]
+    fn cookie_is_out_of_reach_of_scripts_and_other_sites() {
+        assert_eq!(
+            keep("s", true),
+            "mana_session=s; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000; Secure"
+        );
+        assert_eq!(
+            remove(false),
+            "mana_session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+        );
+    }
+}

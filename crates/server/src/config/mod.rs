@@ -1,0 +1,512 @@
+//! Configuration: one struct a concern, read once at the start.
+//!
+//! A variable of the environment wins over `mana.toml` in the data directory, which wins over the
+//! default. An empty value counts as unset.
+
+mod source;
+mod table;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mana_accounts::{AccountSettings, IssuerConfig, Signup};
+use mana_llm::{LlmConfig, LlmSettings};
+use mana_store::PostgresOptions;
+pub use source::ConfigError;
+use source::Source;
+use table::{TABLE, Variable};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the SQLite file, the keys and `modules/` live.
+    pub data_dir: PathBuf,
+    /// What this process serves, and where.
+    pub server: ServerConfig,
+    /// Where the data is kept.
+    pub storage: StorageConfig,
+    /// Who may come in.
+    pub auth: AccountSettings,
+    /// How much one person may do at a time.
+    pub limits: LimitsConfig,
+    /// When missions run.
+    pub runner: RunnerConfig,
+    /// The providers of models.
+    pub llm: LlmConfig,
+    source: Source,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Which parts this process serves.
+    pub roles: BTreeSet<Role>,
+    /// The base of links, without a slash at its end.
+    pub public_url: Option<String>,
+    /// The key for `/internal/*`; without it one is made in the data directory.
+    pub service_key: Option<Secret>,
+}
+
+impl ServerConfig {
+    /// Whether browsers reach the server over HTTPS.
+    pub fn is_https(&self) -> bool {
+        self.public_url
+            .as_ref()
+            .is_some_and(|url| url.starts_with("https:"))
+    }
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct StorageConfig {
+    /// Which database.
+    pub database: Database,
+}
+
+/// Where the data is kept.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A Postgres database.
+    Postgres {
+        /// Its address, which may hold a password.
+        url: Secret,
+        /// How it is used.
+        options: PostgresOptions,
+    },
+}
+
+impl Database {
+    /// How to call it in a message; no password.
+    pub fn name(&self) -> String {
+        match self {
+            Database::Sqlite(path) => path.display().to_string(),
+            Database::Postgres { .. } => "of DATABASE_URL (Postgres)".to_owned(),
+        }
+    }
+}
+
+/// How much one person may do at a time.
+#[derive(Debug, Clone)]
+pub struct LimitsConfig {
+    /// Pushes at once, and a minute after that.
+    pub pushes_per_minute: NonZeroU32,
+    /// Open sockets and streams.
+    pub connections: NonZeroU32,
+}
+
+/// The runner.
+#[derive(Debug, Clone)]
+pub struct RunnerConfig {
+    /// How often the safety net looks for due missions.
+    pub tick_interval: Duration,
+    /// Whether anything runs by itself.
+    pub tick_enabled: bool,
+    /// Runs under way at once.
+    pub runs: NonZeroU32,
+    /// Runs of one person under way at once.
+    pub runs_per_user: NonZeroU32,
+    /// How long a run's claim lasts that nobody prolongs.
+    pub lease: Duration,
+    /// How far the server's clock is off, in milliseconds: to play with, never to run with.
+    pub clock_skew_millis: i64,
+}
+
+/// A part of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The web app.
+    Web,
+    /// Accounts.
+    Auth,
+    /// Push, pull and notices.
+    Sync,
+    /// The runner.
+    Ai,
+    /// The gateway to models.
+    Llm,
+}
+
+impl Role {
+    const ALL: [(&'static str, Role); 5] = [
+        ("web", Role::Web),
+        ("auth", Role::Auth),
+        ("sync", Role::Sync),
+        ("ai", Role::Ai),
+        ("llm", Role::Llm),
+    ];
+}
+
+/// A text that never shows in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+impl Config {
+    /// Reads the process's environment and `mana.toml`.
+    pub fn load() -> Result<Config, ConfigError> {
+        let env = |name: &str| std::env::var(name).ok();
+        let data_dir = data_dir(&env)?;
+        let file = data_dir.join("mana.toml");
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => {
+                return Err(ConfigError::file(
+                    &file,
+                    format!("can't be read ({e}); make it readable for the user that runs Mana"),
+                ));
+            }
+        };
+        Config::parse(data_dir, Source::new(&env, &file, &text)?)
+    }
+
+    fn parse(data_dir: PathBuf, source: Source) -> Result<Config, ConfigError> {
+        let roles = roles(&source)?;
+        Ok(Config {
+            server: ServerConfig {
+                listen: listen(&source, &roles)?,
+                roles,
+                public_url: public_url(&source)?,
+                service_key: service_key(&source)?,
+            },
+            storage: StorageConfig {
+                database: database(&source, &data_dir)?,
+            },
+            auth: AccountSettings {
+                signup: signup(&source)?,
+                issuer: issuer(&source)?,
+            },
+            limits: LimitsConfig {
+                pushes_per_minute: count(&source, "MANA_PUSHES_PER_MINUTE")?,
+                connections: count(&source, "MANA_CONNECTIONS_PER_USER")?,
+            },
+            runner: RunnerConfig {
+                tick_interval: millis(&source, "TICK_INTERVAL_MS")?,
+                tick_enabled: boolean(&source, "TICK_ENABLED")?,
+                runs: count(&source, "MANA_RUNS")?,
+                runs_per_user: count(&source, "MANA_RUNS_PER_USER")?,
+                lease: millis(&source, "MANA_RUN_LEASE_MS")?,
+                clock_skew_millis: skew(&source)?,
+            },
+            llm: source.llm()?,
+            data_dir,
+            source,
+        })
+    }
+
+    /// The providers of models, with what the owner has saved over what `mana.toml` says.
+    pub fn llm_under(&self, over: LlmSettings) -> Result<LlmConfig, ConfigError> {
+        self.source.llm_under(over)
+    }
+
+    /// Whether this process serves a role.
+    pub fn serves(&self, role: Role) -> bool {
+        self.server.roles.contains(&role)
+    }
+
+    /// Whether this process serves the gateway and nothing else.
+    pub fn serves_only_gateway(&self) -> bool {
+        self.server.roles.iter().all(|role| *role == Role::Llm)
+    }
+
+    /// The effective configuration, a line a variable, with secrets hidden.
+    pub fn show(&self) -> String {
+        let mut lines = Vec::new();
+        for variable in TABLE {
+            let (value, origin) = match self.source.find(variable.name) {
+                Some((value, origin)) => (variable.shown(&value), origin.to_string()),
+                None => (self.default_of(variable), "default".to_owned()),
+            };
+            lines.push(format!("{} = {value}   # {origin}", variable.name));
+        }
+        for provider in &self.llm.providers {
+            let key = if provider.key.is_some() {
+                ", key (hidden)"
+            } else {
+                ""
+            };
+            lines.push(format!(
+                "# provider {} = {}{key}",
+                provider.name, provider.base_url
+            ));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    fn default_of(&self, variable: &Variable) -> String {
+        match variable.name {
+            "MANA_LISTEN" => self.server.listen.to_string(),
+            "MANA_DATA_DIR" => self.data_dir.display().to_string(),
+            _ => match variable.default {
+                Some(value) => value.to_owned(),
+                None => format!("({})", variable.unset),
+            },
+        }
+    }
+}
+
+/// The data directory: `MANA_DATA_DIR`, else the platform's own + `/mana`.
+fn data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
+    let set = |name: &str| env(name).filter(|value| !value.is_empty());
+    if let Some(dir) = set("MANA_DATA_DIR") {
+        return Ok(PathBuf::from(dir));
+    }
+    let base = if cfg!(windows) {
+        set("LOCALAPPDATA").map(PathBuf::from)
+    } else if cfg!(target_os = "macos") {
+        set("HOME").map(|home| Path::new(&home).join("Library/Application Support"))
+    } else {
+        // The XDG rule: a relative path there is to be ignored.
+        set("XDG_DATA_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .or_else(|| set("HOME").map(|home| Path::new(&home).join(".local/share")))
+    };
+    base.map(|base| base.join("mana")).ok_or_else(|| {
+        ConfigError::new(
+            "MANA_DATA_DIR",
+            "no home directory is known; set MANA_DATA_DIR to the directory that Mana may keep its data in",
+        )
+    })
+}
+
+fn roles(source: &Source) -> Result<BTreeSet<Role>, ConfigError> {
+    let text = source.effective("MANA_ROLES");
+    let mut roles = BTreeSet::new();
+    for name in text
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+    {
+        let role = Role::ALL
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, role)| *role);
+        roles.insert(role.ok_or_else(|| {
+            ConfigError::new(
+                "MANA_ROLES",
+                format!("'{name}' is no role; use a list of web, auth, sync, ai and llm"),
+            )
+        })?);
+    }
+    if roles.is_empty() {
+        return Err(ConfigError::new(
+            "MANA_ROLES",
+            "names no role; use a list of web, auth, sync, ai and llm",
+        ));
+    }
+    Ok(roles)
+}
+
+/// Alone on a port, a role has its own number.
+fn listen(source: &Source, roles: &BTreeSet<Role>) -> Result<SocketAddr, ConfigError> {
+    let Some(text) = source.get("MANA_LISTEN") else {
+        let port = match roles.iter().collect::<Vec<_>>()[..] {
+            [Role::Ai] => 3066,
+            [Role::Llm] => 3020,
+            _ => 3050,
+        };
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    };
+    // `localhost:3050` is what people write; a name in general would need a lookup.
+    text.replacen("localhost:", "127.0.0.1:", 1).parse().map_err(|_| {
+        ConfigError::new(
+            "MANA_LISTEN",
+            format!("'{text}' is no address; use an IP address and a port, such as 127.0.0.1:3050 or 0.0.0.0:3050"),
+        )
+    })
+}
+
+fn public_url(source: &Source) -> Result<Option<String>, ConfigError> {
+    let Some(text) = source.get("MANA_PUBLIC_URL") else {
+        return Ok(None);
+    };
+    let url = text.trim_end_matches('/');
+    let uri: Option<axum::http::Uri> = url.parse().ok();
+    let good = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri
+                .authority()
+                .is_some_and(|authority| !authority.as_str().contains('@'))
+            && matches!(uri.path(), "" | "/")
+            && uri.query().is_none()
+    });
+    if !good {
+        return Err(ConfigError::new(
+            "MANA_PUBLIC_URL",
+            format!(
+                "'{text}' is no base URL; use a scheme and a host without a path, such as https://mana.example.org"
+            ),
+        ));
+    }
+    Ok(Some(url.to_owned()))
+}
+
+fn service_key(source: &Source) -> Result<Option<Secret>, ConfigError> {
+    match source.get("MANA_SERVICE_KEY") {
+        Some(key) if key.len() < 16 => Err(ConfigError::new(
+            "MANA_SERVICE_KEY",
+            "is shorter than 16 characters, so it could be guessed; use a longer one, or leave it unset and Mana makes one",
+        )),
+        key => Ok(key.map(Secret)),
+    }
+}
+
+fn database(source: &Source, data_dir: &Path) -> Result<Database, ConfigError> {
+    let options = PostgresOptions {
+        connections: whole(source, "MANA_DB_POOL", 2)?,
+        idle: Duration::from_secs(whole(source, "MANA_DB_IDLE_S", 1)?.into()),
+        ..PostgresOptions::default()
+    };
+    let Some(url) = source.get("DATABASE_URL") else {
+        return Ok(Database::Sqlite(data_dir.join("mana.db")));
+    };
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Database::Postgres {
+            url: Secret::new(url),
+            options,
+        });
+    }
+    let path = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"));
+    match path {
+        Some(path) if !path.is_empty() && !path.contains('?') => {
+            Ok(Database::Sqlite(PathBuf::from(path)))
+        }
+        _ => Err(ConfigError::new(
+            "DATABASE_URL",
+            "is no database Mana knows; use sqlite:///absolute/path/to/mana.db or postgres://user:password@host/database, or unset it for the file in the data directory",
+        )),
+    }
+}
+
+fn whole(source: &Source, name: &'static str, least: u32) -> Result<u32, ConfigError> {
+    let text = source.effective(name);
+    match text.parse() {
+        Ok(number) if number >= least => Ok(number),
+        _ => Err(ConfigError::new(
+            name,
+            format!("'{text}' won't do; use a whole number from {least} up"),
+        )),
+    }
+}
+
+fn signup(source: &Source) -> Result<Signup, ConfigError> {
+    let text = source.effective("MANA_SIGNUP");
+    [Signup::Open, Signup::Invite, Signup::Closed]
+        .into_iter()
+        .find(|signup| signup.as_str() == text)
+        .ok_or_else(|| {
+            ConfigError::new(
+                "MANA_SIGNUP",
+                format!("'{text}' is unknown; use open, invite or closed"),
+            )
+        })
+}
+
+/// All three or none: a part of them would check tokens by half.
+fn issuer(source: &Source) -> Result<Option<IssuerConfig>, ConfigError> {
+    let names = ["MANA_JWKS_URL", "MANA_JWT_ISSUER", "MANA_JWT_AUDIENCE"];
+    let set = names.map(|name| source.get(name));
+    if set.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let [Some(jwks_url), Some(issuer), Some(audience)] = set else {
+        let missing = names.into_iter().find(|name| source.get(name).is_none());
+        return Err(ConfigError::new(
+            missing.unwrap_or(names[0]),
+            "is missing; another issuer's tokens are accepted with MANA_JWKS_URL, MANA_JWT_ISSUER and MANA_JWT_AUDIENCE: use all three, or none",
+        ));
+    };
+    let is_url = jwks_url.parse().is_ok_and(|uri: axum::http::Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some()
+    });
+    if !is_url {
+        return Err(ConfigError::new(
+            names[0],
+            "is no address; use the whole address of the issuer's JSON Web Key Set, such as https://issuer.example.org/.well-known/jwks.json",
+        ));
+    }
+    Ok(Some(IssuerConfig {
+        jwks_url,
+        issuer,
+        audience,
+    }))
+}
+
+fn count(source: &Source, name: &'static str) -> Result<NonZeroU32, ConfigError> {
+    let text = source.effective(name);
+    text.parse().map_err(|_| {
+        ConfigError::new(
+            name,
+            format!("'{text}' is no number above 0; use a whole number, such as 100"),
+        )
+    })
+}
+
+fn millis(source: &Source, name: &'static str) -> Result<Duration, ConfigError> {
+    let text = source.effective(name);
+    match text.parse::<u64>() {
+        Ok(number) if number > 0 => Ok(Duration::from_millis(number)),
+        _ => Err(ConfigError::new(
+            name,
+            format!(
+                "'{text}' is no time; use a whole number of milliseconds above 0, such as 60000"
+            ),
+        )),
+    }
+}
+
+fn skew(source: &Source) -> Result<i64, ConfigError> {
+    let text = source.effective("MANA_CLOCK_SKEW_MS");
+    let number = text
+        .parse()
+        .ok()
+        .filter(|skew: &i64| skew.abs() <= 86_400_000);
+    number.ok_or_else(|| {
+        ConfigError::new(
+            "MANA_CLOCK_SKEW_MS",
+            format!("'{text}' is no skew; leave it unset, it is for tests of servers whose clocks differ"),
+        )
+    })
+}
+
+fn boolean(source: &Source, name: &'static str) -> Result<bool, ConfigError> {
+    match source.effective(name).as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        text => Err(ConfigError::new(
+            name,
+            format!("'{text}' is neither true nor false; use one of them"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

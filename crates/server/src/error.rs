@@ -1,0 +1,313 @@
+//! The one shape of every error: `{"error": {"code", "message", "details"?}}`.
+
+use std::fmt;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A handler's result.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+/// An error as the caller sees it.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    details: Option<Value>,
+    retry_after_s: Option<u64>,
+}
+
+/// What an error looks like on the wire.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorEnvelope {
+    /// The error.
+    pub error: ErrorBody,
+}
+
+/// The inside of the envelope.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// For programs.
+    pub code: String,
+    /// For people: what is wrong and what to do.
+    pub message: String,
+    /// More for programs, depending on the code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
+}
+
+impl ApiError {
+    /// An error with a status, a code and what to do.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError {
+            status,
+            code,
+            message: message.into(),
+            details: None,
+            retry_after_s: None,
+        }
+    }
+
+    /// Something is wrong with what was sent.
+    pub fn invalid(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    /// Nobody is signed in.
+    pub fn unauthorized() -> ApiError {
+        ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "You are not signed in, or the sign-in has ended; sign in again.",
+        )
+    }
+
+    /// Somebody without the service key; `header` is where it belongs.
+    pub fn service_key(header: &str) -> ApiError {
+        ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            format!(
+                "The service key is wrong or missing; send it as {header}. It lies in service.key in the data directory."
+            ),
+        )
+    }
+
+    /// There is nothing at this address.
+    pub fn not_found(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// Too many at once.
+    pub fn slow_down(message: impl Into<String>, retry_after_s: u64) -> ApiError {
+        let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
+        error.retry_after_s = Some(retry_after_s.max(1));
+        error
+    }
+
+    /// Too many connections are open.
+    pub fn too_many_connections() -> ApiError {
+        let mut error = ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_connections",
+            "Too many devices of this account are connected; close some of them, or try again in a minute.",
+        );
+        error.retry_after_s = Some(60);
+        error
+    }
+
+    /// Something the caller can't help; logged here, once, and not told.
+    pub fn internal(error: impl fmt::Display) -> ApiError {
+        tracing::error!("A request failed: {error}");
+        ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong in the server; try again, and look at its log if it stays.",
+        )
+    }
+
+    /// Something is in the way for a moment.
+    pub fn busy() -> ApiError {
+        let mut error = ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "The server is busy; try again in a moment.",
+        );
+        error.retry_after_s = Some(1);
+        error
+    }
+
+    /// Adds details for programs.
+    pub fn with_details(mut self, details: Value) -> ApiError {
+        self.details = Some(details);
+        self
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorEnvelope {
+            error: ErrorBody {
+                code: self.code.to_owned(),
+                message: self.message,
+                details: self.details,
+            },
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> ApiError {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "The request is over 10 MB; send it in smaller parts.",
+            ),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "The request isn't JSON; send it with the header 'Content-Type: application/json'.",
+            ),
+            _ => ApiError::invalid(format!(
+                "The request can't be read: {}.",
+                rejection.body_text().trim_end_matches('.')
+            )),
+        }
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> ApiError {
+        ApiError::invalid(format!(
+            "The query can't be read: {}.",
+            rejection.body_text()
+        ))
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> ApiError {
+        ApiError::invalid(format!(
+            "The address can't be read: {}.",
+            rejection.body_text()
+        ))
+    }
+}
+
+impl From<mana_store::StoreError> for ApiError {
+    fn from(error: mana_store::StoreError) -> ApiError {
+        use mana_store::StoreError::{
+            Busy, EmailTaken, InvalidCursor, OwnerExists, SecretInvalid, TooManyRuns, Unavailable,
+        };
+        match error {
+            Busy | Unavailable => ApiError::busy(),
+            EmailTaken => ApiError::new(StatusCode::CONFLICT, "email_taken", sentence(&error)),
+            TooManyRuns(_) => ApiError::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_runs",
+                sentence(&error),
+            ),
+            OwnerExists => ApiError::new(StatusCode::CONFLICT, "owner_exists", sentence(&error)),
+            SecretInvalid => {
+                ApiError::new(StatusCode::FORBIDDEN, "invite_invalid", sentence(&error))
+            }
+            InvalidCursor(_) => {
+                ApiError::new(StatusCode::BAD_REQUEST, "invalid_cursor", sentence(&error))
+            }
+            error => ApiError::internal(error),
+        }
+    }
+}
+
+impl From<mana_accounts::AccountError> for ApiError {
+    fn from(error: mana_accounts::AccountError) -> ApiError {
+        use mana_accounts::AccountError as Account;
+        let message = error.to_string();
+        match error {
+            Account::Unauthorized => ApiError::unauthorized(),
+            Account::WrongCredentials => {
+                ApiError::new(StatusCode::UNAUTHORIZED, "wrong_credentials", message)
+            }
+            Account::SignupClosed(_) => {
+                ApiError::new(StatusCode::FORBIDDEN, "signup_closed", message)
+            }
+            Account::InvalidField { field, .. } => {
+                ApiError::invalid(message).with_details(serde_json::json!({ "field": field }))
+            }
+            Account::TooManyAttempts { retry_after_s } => {
+                ApiError::slow_down(message, retry_after_s)
+            }
+            Account::IssuerUnavailable => ApiError::busy(),
+            Account::Store(error) => error.into(),
+            Account::Internal(_) => ApiError::internal(message),
+        }
+    }
+}
+
+impl From<mana_sync::SyncError> for ApiError {
+    fn from(error: mana_sync::SyncError) -> ApiError {
+        let status =
+            StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        match (status, error) {
+            (StatusCode::SERVICE_UNAVAILABLE, _) => ApiError::busy(),
+            (StatusCode::INTERNAL_SERVER_ERROR, mana_sync::SyncError::Store(error)) => error.into(),
+            (status, error) => {
+                let shown = ApiError::new(status, error.code(), sentence(&error));
+                match error.details() {
+                    Some(details) => shown.with_details(details),
+                    None => shown,
+                }
+            }
+        }
+    }
+}
+
+/// An error's text as a sentence.
+pub fn sentence(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let mut sentence: String = chars
+        .next()
+        .map(|first| first.to_uppercase().collect())
+        .unwrap_or_default();
+    sentence.push_str(chars.as_str());
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+/// JSON whose rejection comes in the envelope.
+#[derive(Debug, axum::extract::FromRequest)]
+#[from_request(via(axum::Json), rejection(ApiError))]
+pub struct ApiJson<T>(pub T);
+
+impl<T, S> axum::extract::OptionalFromRequest<S> for ApiJson<T>
+where
+    T: serde::de::DeserializeOwned,
+    S: Send + std::marker::Sync,
+{
+    type Rejection = ApiError;
+
+    /// None where nothing was sent.
+    async fn from_request(
+        request: axum::extract::Request,
+        state: &S,
+    ) -> Result<Option<Self>, ApiError> {
+        if request
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .is_none_or(|length| length == "0")
+            && request.headers().get(header::TRANSFER_ENCODING).is_none()
+        {
+            return Ok(None);
+        }
+        <Self as axum::extract::FromRequest<S>>::from_request(request, state)
+            .await
+            .map(Some)
+    }
+}
+
+/// A query string whose rejection comes in the envelope.
+#[derive(Debug, axum::extract::FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(ApiError))]
+pub struct ApiQuery<T>(pub T);
+
+/// Path parameters whose rejection comes in the envelope.
+#[derive(Debug, axum::extract::FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(ApiError))]
+pub struct ApiPath<T>(pub T);

@@ -1,0 +1,125 @@
+//! What every answer goes through: limits, headers, the envelope.
+
+pub mod client_address;
+pub mod connections;
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use tower::ServiceBuilder;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+use tracing::Instrument as _;
+
+use crate::config::ServerConfig;
+use crate::error::ApiError;
+use crate::telemetry::meters::Measured;
+
+/// The largest request.
+pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
+
+/// On every answer.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=()",
+    ),
+];
+
+/// Puts around the routes what is for browsers: another site's page can't write, and what is long is compressed.
+pub fn guard<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+    config: &ServerConfig,
+) -> Router<S> {
+    routes.layer(
+        ServiceBuilder::new()
+            .layer(CompressionLayer::new())
+            .layer(same_origin(config.public_url.as_deref()))
+            .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES)),
+    )
+}
+
+/// Puts around the routes what every answer goes through. One layer, because each costs every call.
+pub fn wrap<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+    config: &ServerConfig,
+) -> Router<S> {
+    let https = config.is_https();
+    routes.layer(from_fn(move |request: Request, next: Next| async move {
+        let measured = Measured::begin(&request);
+        let answer = next.run(request);
+        let answer = AssertUnwindSafe(answer.instrument(measured.span().clone()));
+        let mut response = answer.catch_unwind().await.unwrap_or_else(panicked);
+        secure(&mut response, https);
+        measured.end(&response);
+        response
+    }))
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or(panic.downcast_ref::<String>().map(String::as_str));
+    ApiError::internal(text.unwrap_or("a handler panicked")).into_response()
+}
+
+/// Another site's page can't make a signed-in browser write. What carries a key of its own needs no such guard.
+fn same_origin(
+    public_url: Option<&str>,
+) -> CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>> {
+    let mut layer =
+        CsrfLayer::new().with_insecure_bypass(|_, uri| uri.path().starts_with("/internal/"));
+    if let Some(url) = public_url
+        && let Ok(with_url) = layer.clone().add_trusted_origin(url)
+    {
+        layer = with_url;
+    }
+    layer.with_rejection_response(|_| {
+        ApiError::new(
+            StatusCode::FORBIDDEN,
+            "cross_origin",
+            "The request came from another site's page; open Mana itself and try again.",
+        )
+        .into_response()
+    })
+}
+
+fn secure(response: &mut Response, https: bool) {
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if https {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
+    }
+    // An answer that is no page needs nothing, should a browser ever show it as one.
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+}

@@ -1,0 +1,31 @@
+//! The server: configuration, routes, telemetry, upkeep and the web app.
+//!
+//! The crate knows every other one and decides nothing about data. Time is [`clock`]'s, which follows the database's
+//! clock where several servers share one.
+
+mod app;
+mod auth;
+mod clock;
+mod config;
+mod data_dir;
+mod error;
+mod gateway;
+mod http;
+mod limits;
+mod llm;
+mod modules;
+pub mod openapi;
+pub mod private_files;
+mod router;
+mod routes;
+mod serve;
+mod service_key;
+mod storage;
+pub mod telemetry;
+pub mod upkeep;
+mod web;
+
+use mana_accounts::random;
+
+pub use config::{Config, ConfigError};
+pub use serve::{migrate, serve};

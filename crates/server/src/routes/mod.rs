@@ -1,0 +1,15 @@
+//! The routes, a file a concern.
+
+pub mod auth;
+pub mod info;
+pub mod internal;
+pub mod invitations;
+pub mod llm;
+pub mod metrics;
+pub mod models;
+pub mod runs;
+pub mod schema;
+pub mod snapshot;
+pub mod stream;
+pub mod sync;
+pub mod ws;

@@ -1,0 +1,163 @@
+//! `/sync/{appId}/stream`: changes as server-sent events, at the reader's pace.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, Sse};
+use futures_util::stream::{self, Stream};
+use mana_accounts::SessionEnded;
+use mana_sync::{Follow, Followed, Follower, SyncError};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::broadcast::Receiver;
+use tokio::time::{Instant, Interval, interval_at, sleep_until};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::sync::client_id;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::clock;
+use crate::error::{ApiError, ApiPath, ApiQuery, ApiResult, ErrorEnvelope, sentence};
+use crate::limits::Place;
+
+/// How often a reader hears that the stream is alive, and where it is.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
+
+/// The routes.
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(follow))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Params {
+    #[serde(default)]
+    collections: String,
+    #[serde(default)]
+    since: String,
+    client_id: Option<String>,
+}
+
+/// Follow an app's changes as server-sent events
+#[utoipa::path(get, path = "/sync/{appId}/stream", tag = "sync", security(("bearer" = [])),
+    params(
+        ("appId" = String, Path, description = "The module's id"),
+        ("collections" = Option<String>, Query, description = "Tables, with commas between them; missing: all"),
+        ("since" = Option<String>, Query, description = "The cursor of the last answer; empty or missing: from the beginning"),
+        ("clientId" = Option<String>, Query, description = "Leaves out what this client pushes itself; X-Client-Id overrides it"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last event's id, to go on after it; overrides since"),
+    ),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String,
+            description = "`event: changes` with `{table, changes, syncedUntil, hasMore}`, and `event: heartbeat` every 30 s; each event's id is the cursor to resume from. `event: error` with an error envelope before a stream that can't go on ends"),
+        (status = 400, description = "The cursor is none", body = ErrorEnvelope),
+        (status = 401, description = "Not signed in", body = ErrorEnvelope),
+        (status = 410, description = "The cursor is older than the kept log: take a snapshot", body = ErrorEnvelope),
+        (status = 429, description = "Too many sockets and streams of this account are open", body = ErrorEnvelope),
+    ))]
+async fn follow(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ApiPath(app_id): ApiPath<String>,
+    headers: HeaderMap,
+    ApiQuery(params): ApiQuery<Params>,
+) -> ApiResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    let place = app
+        .limits
+        .connect(&caller.user)
+        .ok_or_else(ApiError::too_many_connections)?;
+    // Heard from before the session is looked at again, so that no sign-out falls between.
+    let ended_sessions = app.auth.ended_sessions();
+    if !app.auth.is_open(&caller.session).await {
+        return Err(ApiError::unauthorized());
+    }
+    let resumed = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok())
+        .filter(|id| !id.is_empty());
+    let tables = params.collections.split(',').map(str::trim);
+    let follow = Follow {
+        app: Some(app_id),
+        tables: tables
+            .filter(|table| !table.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        since: resumed.map_or(params.since, str::to_owned),
+        client_id: client_id(&headers).or(params.client_id),
+    };
+    let follower = app.sync.follow(&caller.scope(), follow).await?;
+    let left = caller.until.0.saturating_sub(clock::now().0);
+    let reader = Reader {
+        follower,
+        ended_sessions,
+        ends: Instant::now() + Duration::from_micros(left.max(0).unsigned_abs()),
+        heartbeat: interval_at(Instant::now() + HEARTBEAT_EVERY, HEARTBEAT_EVERY),
+        caller,
+        app,
+        _place: place,
+    };
+    // The next event is made when the reader has taken the last one: who is slow holds a page, and no more.
+    Ok(Sse::new(stream::unfold(Some(reader), next)))
+}
+
+struct Reader {
+    app: Arc<App>,
+    caller: Caller,
+    follower: Follower,
+    ended_sessions: Receiver<SessionEnded>,
+    ends: Instant,
+    heartbeat: Interval,
+    _place: Place,
+}
+
+async fn next(reader: Option<Reader>) -> Option<(Result<Event, Infallible>, Option<Reader>)> {
+    let mut reader = reader?;
+    loop {
+        tokio::select! {
+            biased;
+            () = reader.app.shutdown.cancelled() => return None,
+            () = sleep_until(reader.ends) => return None,
+            ended = reader.ended_sessions.recv() => {
+                if !reader.app.auth.is_open_after(&reader.caller.session, ended).await {
+                    return None;
+                }
+            }
+            followed = reader.follower.next() => return Some(match followed {
+                Ok(followed) => (Ok(changes(&followed)), Some(reader)),
+                Err(error) => (Ok(failed(&error)), None),
+            }),
+            _ = reader.heartbeat.tick() => {
+                let id = reader.follower.cursor().to_string();
+                let now = json!({ "serverTime": clock::now() }).to_string();
+                let event = Event::default().event("heartbeat").id(id).data(now);
+                return Some((Ok(event), Some(reader)));
+            }
+        }
+    }
+}
+
+fn changes(followed: &Followed) -> Event {
+    let data = serde_json::to_string(followed).unwrap_or_default();
+    Event::default()
+        .event("changes")
+        .id(followed.synced_until.to_string())
+        .data(data)
+}
+
+/// The last event: what is wrong, in the envelope that an answer would have.
+fn failed(error: &SyncError) -> Event {
+    let data = match error.status() {
+        500 => {
+            tracing::error!("A stream failed: {error}");
+            json!({ "code": "internal", "message": "Something went wrong in the server; connect again." })
+        }
+        _ => json!({ "code": error.code(), "message": sentence(error) }),
+    };
+    Event::default()
+        .event("error")
+        .data(json!({ "error": data }).to_string())
+}

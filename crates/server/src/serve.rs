@@ -1,0 +1,348 @@
+//! `mana serve`: from the data directory to a listening server, and back.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use mana_accounts::{Auth, TokenKeys};
+use mana_ai::{Runner, RunnerConfig};
+use mana_store::Accounts;
+use mana_sync::{Hub, Sync};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::config::{Config, Role};
+use crate::data_dir::DataDir;
+use crate::gateway::Settings;
+use crate::http::connections;
+use crate::limits::Limits;
+use crate::llm::GatewayLlm;
+use crate::service_key::ServiceKey;
+use crate::storage::Storage;
+use crate::telemetry::meters::Meters;
+use crate::telemetry::traces::Exporter;
+use crate::web::WebApp;
+use crate::{clock, modules, router};
+
+/// How long running plans may go on when the server stops.
+const RUNS_END_WITHIN: Duration = Duration::from_secs(5);
+/// How long everything may take to end. A container's manager kills after 10 s.
+const STOP_WITHIN: Duration = Duration::from_secs(9);
+/// How often ended sessions and unused links are cleared away.
+const CLEAR_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How long an instance may go by settings that another one has changed.
+const REREAD_EVERY: Duration = Duration::from_secs(30);
+
+/// Serves until the process is told to stop.
+pub async fn serve(config: Config) -> Result<()> {
+    if config.runner.clock_skew_millis != 0 {
+        tracing::warn!("MANA_CLOCK_SKEW_MS is set: this server's clock is wrong on purpose");
+        clock::set_skew(config.runner.clock_skew_millis * 1000);
+    }
+    let dir = DataDir::open(&config.data_dir)?;
+    let (registry, rejected_modules) = modules::load(&dir.join("modules"));
+    let registry = Arc::new(registry);
+    let Storage {
+        store,
+        accounts,
+        ledger,
+    } = Storage::open(&config, registry.clone()).await?;
+    clock::set_by(&*store).await?;
+    // Where this is the only process, whatever is claimed was claimed by one that is gone.
+    let freed = if store.is_shared() {
+        0
+    } else {
+        store.release_all().await?
+    };
+    if freed > 0 {
+        tracing::info!(
+            freed,
+            "{freed} runs were under way when the server last stopped; they run again"
+        );
+    }
+
+    let meters = Meters::install()?;
+    let listener = listen(config.server.listen).await?;
+    let address = listener.local_addr()?;
+    let auth = open_accounts(&config, &dir, accounts.clone(), store.is_shared()).await?;
+    let setup = auth.new_setup_token().await?;
+    let shutdown = CancellationToken::new();
+    let sync = Sync::new(store.clone(), registry.clone(), Hub::new());
+    let (llm, gateway) = Settings::open(&config, &dir, accounts.clone(), ledger.clone()).await?;
+    let runner = Arc::new(Runner::new(
+        store.clone(),
+        sync.clone(),
+        Arc::new(GatewayLlm::new(gateway.clone())),
+        registry.clone(),
+        accounts,
+        ledger.clone(),
+        runner_config(&config),
+        Arc::new(clock::now),
+    ));
+    let app = Arc::new(App {
+        auth,
+        service_key: ServiceKey::open(config.server.service_key.clone(), &dir)?,
+        store: store.clone(),
+        ledger,
+        registry,
+        rejected_modules,
+        limits: Arc::new(Limits::new(&config.limits)),
+        sync: Arc::new(sync),
+        runner: runner.clone(),
+        gateway: gateway.clone(),
+        llm,
+        web: WebApp::load(),
+        meters,
+        shutdown: shutdown.clone(),
+        config,
+    });
+
+    let planning = app
+        .config
+        .serves(Role::Ai)
+        .then(|| tokio::spawn(runner.run_until(shutdown.clone())));
+    let relaying = tokio::spawn(relay(app.clone()));
+    let clearing = tokio::spawn(clear_expired(app.clone()));
+    let rereading = tokio::spawn(reread_settings(app.clone()));
+    let following = store
+        .is_shared()
+        .then(|| tokio::spawn(clock::follow(store.clone())));
+    let allotments = app.llm.allotments.clone();
+    tokio::spawn(allotments.clone().run());
+    let sending = Exporter::take().map(|exporter| tokio::spawn(exporter.run()));
+    let measuring = tokio::spawn(app.meters.clone().keep_small());
+    // Heard before the first line is said: who reads it may send one at once.
+    let signals = Signals::listen()?;
+    tracing::info!("Mana listens on {address}");
+    announce(&app.config, address, setup.as_deref());
+
+    tokio::spawn(stop_on_signal(signals, shutdown.clone()));
+    let routes = router::router(app);
+    let serving = tokio::spawn(connections::serve(listener, routes, shutdown.clone()));
+
+    shutdown.cancelled().await;
+    tracing::info!("Mana stops");
+    clearing.abort();
+    rereading.abort();
+    if let Some(following) = following {
+        following.abort();
+    }
+    measuring.abort();
+    if let Some(sending) = sending {
+        sending.abort();
+    }
+    relaying.abort();
+    let ended = timeout(STOP_WITHIN, async {
+        if let Some(planning) = planning {
+            let _ = planning.await;
+        }
+        // Whatever still waits for a model, such as a request to /v1, has no more reason to.
+        gateway.close();
+        let _ = serving.await;
+    });
+    if ended.await.is_err() {
+        tracing::warn!(
+            "Some requests did not end in {} s and were cut off",
+            STOP_WITHIN.as_secs()
+        );
+    }
+    if let Err(error) = allotments.settle().await {
+        tracing::warn!("What the last calls have used could not be written: {error}");
+    }
+    store.close().await;
+    drop(dir);
+    Ok(())
+}
+
+/// Brings the database up to date and stops.
+pub async fn migrate(config: Config) -> Result<()> {
+    let dir = DataDir::open(&config.data_dir)?;
+    let (registry, _) = modules::load(&dir.join("modules"));
+    let storage = Storage::open(&config, Arc::new(registry)).await?;
+    storage.store.close().await;
+    println!(
+        "The database {} is up to date.",
+        config.storage.database.name()
+    );
+    Ok(())
+}
+
+/// Opens the accounts with the key that tokens are signed with, which the first start makes. Servers that share a
+/// database sign with one key, that of the first: any of them serves any device.
+async fn open_accounts(
+    config: &Config,
+    dir: &DataDir,
+    accounts: Arc<dyn Accounts>,
+    is_shared: bool,
+) -> Result<Auth> {
+    let mut key = dir.secret("token.key", TokenKeys::generate)?;
+    if is_shared {
+        key = accounts.kv_init("token.key", &key).await?;
+    }
+    let clock = Arc::new(clock::now);
+    Auth::open(accounts, &key, config.auth.clone(), clock).with_context(|| {
+        format!(
+            "{} is damaged; remove it, and everybody signs in again",
+            dir.join("token.key").display()
+        )
+    })
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("Mana can't listen on {address}; stop what uses that port, or set MANA_LISTEN to another one")
+    })
+}
+
+fn runner_config(config: &Config) -> RunnerConfig {
+    let default = RunnerConfig::default();
+    RunnerConfig {
+        enabled: config.runner.tick_enabled,
+        tick_interval: config.runner.tick_interval,
+        model: config.llm.model.clone().unwrap_or(default.model),
+        llm_timeout: config.llm.timeout,
+        parallel: config.runner.runs.get() as usize,
+        per_user: config.runner.runs_per_user.get() as usize,
+        lease: config.runner.lease,
+        stop_grace: RUNS_END_WITHIN,
+        worker: uuid::Uuid::now_v7().to_string(),
+        ..default
+    }
+}
+
+/// The two lines that a person, and `cargo xtask serve`, read.
+fn announce(config: &Config, address: SocketAddr, setup: Option<&str>) {
+    let base = config
+        .server
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{}", reachable(address)));
+    println!("Mana is ready: {base}");
+    if let Some(token) = setup {
+        println!("Make the first account here: {base}/setup#token={token}");
+    }
+}
+
+/// An address that listens everywhere is reached on this machine.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let local = if address.is_ipv4() {
+        [127, 0, 0, 1].into()
+    } else {
+        std::net::Ipv6Addr::LOCALHOST.into()
+    };
+    SocketAddr::new(local, address.port())
+}
+
+/// Tells this server's devices what happens at the others.
+async fn relay(app: Arc<App>) {
+    if let Some(notices) = app.store.notices() {
+        tokio::join!(app.sync.as_ref().clone().relay(), app.auth.relay(notices));
+    }
+}
+
+/// Takes over the settings of models: at the signal from `mana.toml`, and what another instance saved after a while.
+async fn reread_settings(app: Arc<App>) {
+    let mut hangups = Hangups::listen();
+    let mut every = tokio::time::interval(REREAD_EVERY);
+    loop {
+        tokio::select! {
+            () = hangups.next() => app.llm.reload_file().await,
+            _ = every.tick(), if app.store.is_shared() => app.llm.refresh().await,
+        }
+    }
+}
+
+async fn clear_expired(app: Arc<App>) {
+    let mut every = tokio::time::interval(CLEAR_EVERY);
+    loop {
+        every.tick().await;
+        if let Err(error) = app.auth.accounts.delete_expired(clock::now()).await {
+            tracing::warn!("Ended sessions could not be cleared away: {error}");
+        }
+        if let Err(error) = app.ledger.settle_expired(clock::now()).await {
+            tracing::warn!("Calls to models that never ended could not be settled: {error}");
+        }
+    }
+}
+
+/// The first signal stops with care, the second at once.
+async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) {
+    signals.next().await;
+    shutdown.cancel();
+    signals.next().await;
+    std::process::exit(130);
+}
+
+/// The signal that asks the process to read its configuration again.
+struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+
+impl Hangups {
+    #[cfg(unix)]
+    fn listen() -> Hangups {
+        use tokio::signal::unix::{SignalKind, signal};
+        Hangups(signal(SignalKind::hangup()).ok())
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> Hangups {
+        Hangups()
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.0
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+/// The signals that ask the process to end.
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The signals that ask the process to end.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Result<Signals> {
+        Ok(Signals)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

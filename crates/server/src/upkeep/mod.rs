@@ -1,0 +1,121 @@
+//! What whoever runs the server does to its data.
+
+mod export;
+mod import;
+mod lines;
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use jiff::SignedDuration;
+use mana_core::Micros;
+use mana_store::{Scope, User};
+
+pub use export::export;
+pub use import::import;
+
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::storage::Upkeep;
+use crate::{clock, modules};
+
+/// Accounts read in one go.
+const PAGE: usize = 200;
+
+/// Drops what has been overwritten from every log.
+pub async fn compact(config: Config, age: SignedDuration) -> Result<()> {
+    let upkeep = open(&config).await?;
+    let micros = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+    let before = Micros(clock::now().0.saturating_sub(micros));
+    let (mut dropped, mut logs, mut left) = (0, 0, 0);
+    let mut users = Users::default();
+    while let Some(user) = users.next(&upkeep).await? {
+        let done = upkeep
+            .maintenance
+            .compact(&Scope::own(&user.id), before)
+            .await?;
+        dropped += done.dropped;
+        logs += u64::from(done.dropped > 0);
+        for key in &done.left {
+            eprintln!(
+                "left alone: {} {}/{}/{}",
+                user.id, key.app, key.table, key.id
+            );
+        }
+        left += done.left.len();
+    }
+    upkeep.store.close().await;
+    println!("Dropped {dropped} overwritten rows from {logs} logs.");
+    if left > 0 {
+        bail!(
+            "{left} records are not what their log makes, so nothing of them was dropped; run mana reproject"
+        );
+    }
+    Ok(())
+}
+
+/// Makes records and schedule from every log again, or only compares them.
+pub async fn reproject(config: Config, check: bool) -> Result<()> {
+    let upkeep = open(&config).await?;
+    let (mut records, mut logs, mut differing) = (0, 0, 0);
+    let mut users = Users::default();
+    while let Some(user) = users.next(&upkeep).await? {
+        let scope = Scope::own(&user.id);
+        let done = match check {
+            true => upkeep.maintenance.check(&scope).await?,
+            false => upkeep.maintenance.reproject(&scope).await?,
+        };
+        for difference in &done.differences {
+            println!("{} {difference}", user.id);
+        }
+        let unnamed = done.differing - done.differences.len() as u64;
+        if unnamed > 0 {
+            println!("{} and {unnamed} more", user.id);
+        }
+        records += done.records;
+        differing += done.differing;
+        logs += 1;
+    }
+    upkeep.store.close().await;
+    match (check, differing) {
+        (_, 0) => println!("{records} records of {logs} logs are what their logs make."),
+        (true, _) => bail!(
+            "{differing} places differ from what the logs make; run mana reproject to put them right"
+        ),
+        (false, _) => println!("{differing} places of {logs} logs were put right."),
+    }
+    Ok(())
+}
+
+async fn open(config: &Config) -> Result<Upkeep> {
+    if !config.data_dir.exists() {
+        drop(DataDir::open(&config.data_dir)?);
+    }
+    let (registry, _) = modules::load(&config.data_dir.join("modules"));
+    Upkeep::open(config, Arc::new(registry)).await
+}
+
+/// Every account, a page at a time.
+#[derive(Default)]
+struct Users {
+    page: std::collections::VecDeque<User>,
+    last: Option<mana_store::UserId>,
+}
+
+impl Users {
+    async fn next(&mut self, upkeep: &Upkeep) -> Result<Option<User>> {
+        if self.page.is_empty() {
+            self.page = upkeep
+                .accounts
+                .users(self.last.as_ref(), PAGE)
+                .await?
+                .into();
+        }
+        let next = self.page.pop_front();
+        self.last = next
+            .as_ref()
+            .map(|user| user.id.clone())
+            .or(self.last.take());
+        Ok(next)
+    }
+}
