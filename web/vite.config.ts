@@ -1,11 +1,12 @@
 import { sveltekit } from '@sveltejs/kit/vite';
 import { defineConfig } from 'vitest/config';
+import { messages } from './plugins/messages/plugin';
 
 const server = process.env.MANA_DEV_SERVER ?? 'http://127.0.0.1:3050';
 const api = ['/auth', '/sync', '/ai', '/llm', '/modules', '/app', '/v1', '/health'];
 
 export default defineConfig({
-	plugins: [sveltekit()],
+	plugins: [messages(), sveltekit()],
 	server: {
 		proxy: {
 			...Object.fromEntries(api.map((path) => [path, { target: server }])),
@@ -16,7 +17,7 @@ export default defineConfig({
 	resolve: process.env.VITEST ? { conditions: ['browser'] } : undefined,
 	test: {
 		environment: './src/lib/testing/environment.ts',
-		include: ['src/**/*.test.ts'],
+		include: ['src/**/*.test.ts', 'plugins/**/*.test.ts'],
 		setupFiles: ['src/lib/testing/setup.ts'],
 		restoreMocks: true
 	}

@@ -1,8 +1,8 @@
 import type { Cadence, MissionInput } from '../core/types';
 import type { Locale } from '../i18n';
 
-/** A text in every language of the screen. */
-type Text = Record<Locale, string>;
+/** A text by language; English stands in where a language has none. */
+type Text = { en: string } & Record<Locale, string>;
 
 /** A mission to begin with; the person's words from then on. */
 export interface MissionTemplate {

@@ -1,77 +1,125 @@
-import type { en } from './en';
+import { languages, loaders } from 'virtual:messages';
+import type { Compiled, Language } from './compiled';
+import { formatNumber, formatParts, formatText, type MessagePart, type Values } from './format';
+import type { MessageArguments } from './messages';
 
-/** The languages of the screen. */
-export type Locale = 'en' | 'de';
-export const locales: readonly Locale[] = ['en', 'de'];
+export { languages };
+export type { Language, MessagePart, Values };
 
-/** A text, or its forms by number: the parameter `count` chooses. */
-export type Message = string | { zero?: string; one: string; other: string };
-/** The keys of all texts; English is the original. */
-export type MessageKey = keyof typeof en;
-/** A whole language: de.ts is `export const de: Messages = { … }`. */
-export type Messages = Record<MessageKey, Message>;
-export type Params = Record<string, string | number>;
+/** The BCP 47 tag of a language that has a message file: `en` for `messages/en.json`. */
+export type Locale = string;
 
-/** Only the language on screen is loaded. */
-const loaders: Record<Locale, () => Promise<Messages>> = {
-	en: async () => (await import('./en')).en,
-	de: async () => (await import('./de')).de
-};
+/** The language that defines the keys, and stands in where a text has no translation. */
+export const BASE_LOCALE: Locale = 'en';
 
-let locale = $state<Locale>('en');
-let messages = $state.raw<Partial<Messages>>({});
+/** The keys of all messages; `messages/en.json` defines them. */
+export type MessageKey = keyof MessageArguments;
 
-/** The language of the screen; change it with `setLocale`. */
+type Intersection<U> = (U extends unknown ? (value: U) => void : never) extends (value: infer I) => void ? I : never;
+/** The arguments that a message needs; of several keys, the arguments that all of them need together. */
+export type ArgumentsOf<K extends MessageKey> = Intersection<MessageArguments[K]>;
+type Rest<K extends MessageKey> =
+	Record<never, never> extends ArgumentsOf<K> ? [values?: Values] : [values: ArgumentsOf<K> & Values];
+
+/** The keys whose messages need no other arguments than these. */
+export type KeyFor<A> = { [K in MessageKey]: A extends MessageArguments[K] ? K : never }[MessageKey];
+/** The keys whose messages need no arguments. */
+export type PlainKey = KeyFor<Record<never, never>>;
+
+/** A message that is stored with its arguments and formatted where it is shown. */
+export interface Message {
+	key: MessageKey;
+	values: Values;
+}
+
+const base = languages.find(({ tag }) => tag === BASE_LOCALE)!;
+
+let language = $state.raw<Language>(base);
+let messages = $state.raw<Readonly<Record<string, Compiled>>>({});
+
+/** The language of the screen. `setLocale` changes it. */
 export const i18n = {
+	/** The tag of the message file. */
 	get locale(): Locale {
-		return locale;
+		return language.tag;
+	},
+	/** The tag that Intl's formats follow. */
+	get intl(): string {
+		return language.intl;
+	},
+	get language(): Language {
+		return language;
 	}
 };
 
-/** Choose the language, now and for the next start. */
+/** Changes the language of the screen, now and for the next start. */
 export async function setLocale(next: Locale): Promise<void> {
 	await showLocale(next);
 	localStorage.setItem('mana.locale', next);
 }
 
-/** Change the language of the screen for now. */
+/** Changes the language of the screen until the next start. */
 export async function showLocale(next: Locale): Promise<void> {
-	messages = await loaders[next]();
-	locale = next;
-	if (typeof document !== 'undefined') document.documentElement.lang = next;
+	const found = languages.find(({ tag }) => tag === next);
+	const load = loaders[next];
+	if (!found || !load) throw new Error(`There are no messages for "${next}".`);
+	showMessages(found, await load());
 }
 
-/** The language to start with: the chosen one, else the browser's. */
+/** Puts a language's messages on the screen. `showLocale` is the way there; tests bring a language of their own. */
+export function showMessages(next: Language, compiled: Readonly<Record<string, Compiled>>): void {
+	messages = compiled;
+	language = next;
+	if (typeof document === 'undefined') return;
+	document.documentElement.lang = next.tag;
+	document.documentElement.dir = next.dir;
+}
+
+/** The language to start with: the chosen language, else the first of the browser's that has messages. */
 export function preferredLocale(): Locale {
-	const wish = localStorage.getItem('mana.locale') ?? navigator.language;
-	return /^de/i.test(wish) ? 'de' : 'en';
+	const chosen = localStorage.getItem('mana.locale');
+	const wishes = [...(chosen ? [chosen] : []), ...(navigator.languages ?? [navigator.language])];
+	return matchLocale(
+		wishes,
+		languages.map(({ tag }) => tag)
+	);
 }
 
-/** A text by its key, with `{name}` replaced by the parameter. Reactive. */
-export function t(key: MessageKey, params: Params = {}): string {
-	return format(messages[key] ?? key, params, locale);
+/** The first wish that is available: by its whole tag, then by its language alone. */
+export function matchLocale(wishes: readonly string[], available: readonly Locale[]): Locale {
+	const primary = (tag: string) => tag.toLowerCase().split('-')[0];
+	for (const wish of wishes) {
+		const exact = available.find((tag) => tag.toLowerCase() === wish.toLowerCase());
+		const related = available.find((tag) => primary(tag) === primary(wish));
+		if (exact ?? related) return (exact ?? related)!;
+	}
+	return BASE_LOCALE;
 }
 
-/** The text of an error: its translation by code where there is one, else its own plain message. */
+/** The text of a message, with its arguments put in. Reactive. */
+export function t<K extends MessageKey>(key: K, ...[values]: Rest<K>): string {
+	return messageText({ key, values: values ?? {} });
+}
+
+/** The text of a message whose key is only known at run time. Reactive. */
+export function messageText({ key, values }: Message): string {
+	return formatText(messages[key] ?? key, values, language.intl);
+}
+
+/** The pieces of a message, each with the argument that it comes from: a component draws an argument its own way. */
+export function messageParts({ key, values }: Message): MessagePart[] {
+	return formatParts(messages[key] ?? key, values, language.intl);
+}
+
+/** A number in the language of the screen. Reactive. */
+export function numberText(value: number, options?: Intl.NumberFormatOptions): string {
+	return formatNumber(value, language.intl, options);
+}
+
+/** The text of an error: its translation by code, else its own message. */
 export function errorText(error: unknown): string {
 	const code = (error as { code?: unknown } | null)?.code;
 	const key = `error.${String(code)}`;
-	if (key in messages) return t(key as MessageKey);
+	if (Object.hasOwn(messages, key)) return messageText({ key: key as MessageKey, values: {} });
 	return error instanceof Error ? error.message : String((error as { message?: unknown })?.message ?? error);
-}
-
-/** Exported for tests. */
-export function format(message: Message, params: Params, language: Locale): string {
-	const text = typeof message === 'string' ? message : plural(message, Number(params.count), language);
-	return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
-		const value = params[name];
-		if (value === undefined) return whole;
-		return typeof value === 'number' ? new Intl.NumberFormat(language).format(value) : value;
-	});
-}
-
-function plural(forms: Exclude<Message, string>, count: number, language: Locale): string {
-	if (count === 0 && forms.zero !== undefined) return forms.zero;
-	const rule = new Intl.PluralRules(language).select(count);
-	return rule === 'one' ? forms.one : forms.other;
 }

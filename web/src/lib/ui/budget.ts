@@ -1,27 +1,22 @@
 /** Budgets and what was spent, in words. */
 import type { Budget } from '$lib/features/agents.svelte';
-import { i18n, t } from '$lib/i18n';
+import { numberText, t } from '$lib/i18n';
 import type { AiRun } from '$lib/core/types';
+
+function dollars(usd: number, minimumFractionDigits: number, maximumFractionDigits: number): string {
+	const style = { style: 'currency', currency: 'USD', currencyDisplay: 'narrowSymbol' } as const;
+	return numberText(usd, { ...style, minimumFractionDigits, maximumFractionDigits });
+}
 
 /** US dollars: cents from one cent on, more places below. */
 export function moneyText(usd: number): string {
 	const places = usd === 0 || usd >= 0.01 ? 2 : 4;
-	return new Intl.NumberFormat(i18n.locale === 'de' ? 'de-DE' : 'en-US', {
-		style: 'currency',
-		currency: 'USD',
-		minimumFractionDigits: places,
-		maximumFractionDigits: places
-	}).format(usd);
+	return dollars(usd, places, places);
 }
 
-/** What a model costs per million tokens: “$0.25 in, $2.00 out”. */
+/** The price of a model per million tokens: “$0.25 in, $2.00 out”. */
 export function priceText(input: number, output: number): string {
-	const price = (usd: number) =>
-		new Intl.NumberFormat(i18n.locale === 'de' ? 'de-DE' : 'en-US', {
-			style: 'currency',
-			currency: 'USD',
-			maximumFractionDigits: 4
-		}).format(usd);
+	const price = (usd: number) => dollars(usd, 2, 4);
 	return input || output ? t('models.priceText', { input: price(input), output: price(output) }) : t('models.free');
 }
 

@@ -1,6 +1,6 @@
 /** A manifest's fields as people read them. Everything that a generic page shows comes from here. */
 import { collection } from '$lib/db/collection.svelte';
-import { i18n, t } from '$lib/i18n';
+import { i18n, numberText, t } from '$lib/i18n';
 import { label, moduleOf } from '$lib/modules.svelte';
 import type { Data, Field, Row, Table } from '$lib/core/types';
 import { excerpt } from './markdown';
@@ -22,7 +22,7 @@ export function mainTable(app: string): [string, Table] | undefined {
 /** “task”, “Aufgabe”: the thing in the middle of a sentence. */
 export function thing(app: string, table: string): string {
 	const name = label(tableOf(app, table)?.name) || table;
-	return i18n.locale === 'en' ? name.toLowerCase() : name;
+	return i18n.language.namesInText === 'lowercase' ? name.toLocaleLowerCase(i18n.intl) : name;
 }
 
 /** The name of a module. */
@@ -74,7 +74,7 @@ export function valueText(app: string, name: string, field: Field | undefined, v
 		case 'integer':
 		case 'number':
 			if (typeof value !== 'number') return String(value);
-			return isMinutes(name) ? minutesText(value) : new Intl.NumberFormat(i18n.locale).format(value);
+			return isMinutes(name) ? minutesText(value) : numberText(value);
 		case 'enum': {
 			const choice = field.values?.find((v) => (typeof v === 'string' ? v : v.value) === value);
 			return choice && typeof choice !== 'string' ? label(choice.label) : String(value);
@@ -138,11 +138,10 @@ export function metaParts(
 
 /** “2 of 7 steps”. */
 export function progressText(data: Data): string {
-	const number = new Intl.NumberFormat(i18n.locale);
-	const done = number.format(Number(data.progress ?? 0));
+	const done = numberText(Number(data.progress ?? 0));
 	const unit = data.unit ? ` ${String(data.unit)}` : '';
 	return typeof data.target === 'number'
-		? t('today.progress', { done, total: number.format(data.target) }) + unit
+		? t('today.progress', { done, total: numberText(data.target) }) + unit
 		: done + unit;
 }
 

@@ -1,19 +1,27 @@
 /** Dates, spans and numbers in the language of the screen. Days are `YYYY-MM-DD` in local time. */
-import { i18n, t, type Locale } from '$lib/i18n';
+import { i18n, numberText, t } from '$lib/i18n';
 import { clock } from './clock.svelte';
 
-const cache = new Map<string, Intl.DateTimeFormat>();
+const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** English dates are written as in the drawn pages: day before month, no comma after the weekday. */
-function tag(locale: Locale): string {
-	return locale === 'de' ? 'de-DE' : 'en-GB';
+function dateFormat(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+	const key = i18n.intl + JSON.stringify(options);
+	let format = formats.get(key);
+	if (!format) formats.set(key, (format = new Intl.DateTimeFormat(i18n.intl, options)));
+	return format;
 }
 
 function intl(options: Intl.DateTimeFormatOptions, date: Date): string {
-	const key = i18n.locale + JSON.stringify(options);
-	let made = cache.get(key);
-	if (!made) cache.set(key, (made = new Intl.DateTimeFormat(tag(i18n.locale), options)));
-	return made.format(date);
+	return dateFormat(options).format(date);
+}
+
+/** A date that begins with its weekday, with the language's own text between the two where it names one. */
+function weekdayDate(length: 'short' | 'long', date: Date): string {
+	const year = sameYear(date) ? undefined : 'numeric';
+	const parts = dateFormat({ weekday: length, day: 'numeric', month: length, year }).formatToParts(date);
+	const between = i18n.language.afterWeekday?.[length];
+	if (between !== undefined && parts[0]?.type === 'weekday' && parts[1]?.type === 'literal') parts[1].value = between;
+	return parts.map((part) => part.value).join('');
 }
 
 const pad = (n: number) => String(n).padStart(2, '0');
@@ -57,18 +65,12 @@ function sameYear(date: Date): boolean {
 
 /** “Thu 9 Apr”, with the year where it is another. */
 export function shortDate(date: Date): string {
-	const year = sameYear(date) ? undefined : 'numeric';
-	return intl({ weekday: 'short', day: 'numeric', month: 'short', year }, date).replace(
-		/^(\w+),/,
-		i18n.locale === 'en' ? '$1' : '$&'
-	);
+	return weekdayDate('short', date);
 }
 
 /** “Wednesday, 8 April”, the head of a page. */
 export function longDate(date: Date): string {
-	const year = sameYear(date) ? undefined : 'numeric';
-	const text = intl({ weekday: 'long', day: 'numeric', month: 'long', year }, date);
-	return i18n.locale === 'en' ? text.replace(/^(\w+) /, '$1, ') : text;
+	return weekdayDate('long', date);
 }
 
 /** “8 April”. */
@@ -173,21 +175,23 @@ export function spanText(from: string, to: string): string {
 		: t('time.minutes', { count: minutes });
 }
 
-/** Bytes for people. */
+const BYTE_UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+
+/** A number of bytes with its unit: “1.2 MB”. */
 export function bytesText(bytes: number): string {
-	const units = ['B', 'kB', 'MB', 'GB', 'TB'];
 	let value = bytes;
 	let unit = 0;
-	while (value >= 1000 && unit < units.length - 1) {
+	while (value >= 1000 && unit < BYTE_UNITS.length - 1) {
 		value /= 1000;
 		unit++;
 	}
-	return `${new Intl.NumberFormat(i18n.locale, { maximumFractionDigits: value < 10 && unit ? 1 : 0 }).format(value)} ${units[unit]}`;
+	const maximumFractionDigits = value < 10 && unit ? 1 : 0;
+	return numberText(value, { style: 'unit', unit: BYTE_UNITS[unit], unitDisplay: 'short', maximumFractionDigits });
 }
 
-/** A number in words up to twelve, as one writes it in a sentence. */
+/** A small number in words, as the language's `number.words` has them; a larger one in digits. */
 export function numberWord(count: number, capital = false): string {
 	const words = t('number.words').split(' ');
-	const word = words[count] ?? new Intl.NumberFormat(i18n.locale).format(count);
+	const word = words[count] ?? numberText(count);
 	return capital ? word.charAt(0).toUpperCase() + word.slice(1) : word;
 }

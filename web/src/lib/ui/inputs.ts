@@ -1,5 +1,5 @@
 /** What native controls speak, and what records hold. */
-import type { Params } from '$lib/i18n';
+import { t } from '$lib/i18n';
 import type { Field, FieldError } from '$lib/core/types';
 
 /** A time as `datetime-local` wants it. */
@@ -16,11 +16,7 @@ export function isoOfLocal(local: string): string | null {
 }
 
 /** What is wrong with a field, in the language of the screen; the core's own words where there is no translation. */
-export function errorOf(
-	error: FieldError,
-	field: Field | undefined,
-	t: (key: string, params?: Params) => string
-): string {
+export function errorOf(error: FieldError, field: Field | undefined): string {
 	const number = field?.type === 'number' || field?.type === 'integer';
 	switch (error.code) {
 		case 'required':

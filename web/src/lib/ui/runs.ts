@@ -1,5 +1,5 @@
 /** The runs of a mission as one line of time: plans, and the occurrences that made none. */
-import { t, type MessageKey } from '$lib/i18n';
+import { t, type KeyFor, type PlainKey } from '$lib/i18n';
 import type { AiRun, Iteration, Mission, Step } from '$lib/core/types';
 import { moneyText } from './budget';
 import { when } from './format';
@@ -30,7 +30,7 @@ export const isOpen = (step: Step) =>
 /** “2 approved, 1 undone”. */
 export function tally(run: Iteration): string {
 	const count = (status: Step['status']) => run.plan.filter((step) => step.status === status).length;
-	const parts: [MessageKey, number][] = [
+	const parts: [KeyFor<{ count: number }>, number][] = [
 		['mission.approvedN', count('approved')],
 		['mission.rejectedN', count('rejected')],
 		['mission.undoneN', count('undone')],
@@ -47,8 +47,20 @@ export function errorOfRun(run: Iteration): { code: string; message: string } {
 	return { code: run.error?.code ?? '', message: run.error?.message ?? '' };
 }
 
+type Failure =
+	| 'auth'
+	| 'badAnswer'
+	| 'empty'
+	| 'interrupted'
+	| 'model'
+	| 'other'
+	| 'rateLimited'
+	| 'timeout'
+	| 'tooLarge'
+	| 'unreachable';
+
 /** The codes that a failure has (spec/MISSIONS.md, parts A and K, and the gateway's), by what a person is told. */
-const BY_CODE: Record<string, string> = {
+const BY_CODE: Record<string, Failure> = {
 	provider_timeout: 'timeout',
 	timeout: 'timeout',
 	provider_unreachable: 'unreachable',
@@ -82,8 +94,8 @@ export function plainFailure(error: { code: string; message: string }): { what: 
 	const kind = BY_CODE[error.code] ?? 'other';
 	// The server's own sentence is plain too; it is all there is where no translation fits.
 	if (kind === 'other' && error.message) return { what: error.message, then: t('fail.otherDo') };
-	const then: Record<string, MessageKey> = { tooLarge: 'fail.badAnswerDo', empty: 'fail.badAnswerDo' };
-	return { what: t(`fail.${kind}` as MessageKey), then: t(then[kind] ?? (`fail.${kind}Do` as MessageKey)) };
+	const sameAdvice = kind === 'tooLarge' || kind === 'empty' ? 'badAnswer' : kind;
+	return { what: t(`fail.${kind}`), then: t(`fail.${sameAdvice}Do`) };
 }
 
 /** What stands after a colon has no full stop of its own. */
@@ -130,7 +142,7 @@ function skipped(code: string | undefined, details: Record<string, unknown>): st
 	}
 }
 
-const WHOSE: Record<string, MessageKey> = { mission: 'skip.ofMission', agent: 'skip.ofAgent', person: 'skip.ofPerson' };
+const WHOSE: Record<string, PlainKey> = { mission: 'skip.ofMission', agent: 'skip.ofAgent', person: 'skip.ofPerson' };
 
 function overBudget({ of, per, measure, limit, used, until, wanted, price }: Record<string, unknown>): string | null {
 	const whose = WHOSE[String(of)];

@@ -1,6 +1,6 @@
 /** What an undo would do and keep, as people read it. */
 import { missions } from '$lib/features/missions.svelte';
-import { t, type MessageKey } from '$lib/i18n';
+import { t, type KeyFor } from '$lib/i18n';
 import type { Actor, Kept, Step, UndoPreview } from '$lib/core/types';
 import { fieldLabel, recordAt, tableOf, thing, titleOf, valueText } from './fields';
 import { when } from './format';
@@ -25,7 +25,7 @@ export function reversals(preview: UndoPreview): Reversal[] {
 		const back = !goes && 'deletedAt' in (operation.set ?? {});
 		const fields = tableOf(app, table)?.fields ?? {};
 		const text = (name: string, value: unknown) => valueText(app, name, fields[name], value) || t('word.none');
-		const what: MessageKey = goes ? 'undo.goes' : back ? 'undo.comesBack' : 'undo.goesBack';
+		const what: KeyFor<{ thing: string }> = goes ? 'undo.goes' : back ? 'undo.comesBack' : 'undo.goesBack';
 		return {
 			key: `${stepId}-${index}`,
 			icon: goes ? 'strike' : 'undo',
