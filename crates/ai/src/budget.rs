@@ -1,72 +1,44 @@
-//! What a run may spend: set aside before each call, corrected after it. Rules MISSIONS B3–B7.
+//! The budgets of a run: each call is reserved before it and settled after it. Rules MISSIONS B3–B7.
 
 use std::time::Duration;
 
 use mana_core::mission::{Budget, budget};
 use mana_core::planner::fit;
 use mana_core::{Map, Micros, ids};
-use mana_store::{
-    CallStatus, Claim, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, Tags,
-};
+use mana_store::{CallStatus, Line, Measure, Over, Reservation, Reserved, Settlement, Tags};
 use serde_json::json;
 
+use crate::failure::Failure;
 use crate::llm::{ChatAnswer, ChatRequest, LlmError, ModelFacts};
-use crate::load::Loaded;
-use crate::messages;
-use crate::planning::Failure;
+use crate::load::Run;
+use crate::messages::{self, BudgetOwner, dollars};
 
-/// Tokens that are set aside for an answer.
+/// Tokens that are reserved for an answer.
 const ANSWER_TOKENS: u64 = 2_000;
 
-/// The calls of a run, as its budgets see them.
+/// The calls of a run against the budgets of its mission, its agent and its person.
 pub(crate) struct RunBudget<'a> {
-    ledger: &'a dyn Ledger,
-    claim: &'a Claim,
-    loaded: &'a Loaded,
+    run: &'a Run<'a>,
+    /// The facts of the model that is asked.
     facts: ModelFacts,
     /// Calls so far.
     calls: usize,
     /// Tokens so far, counted by the models or estimated.
     used: u64,
-    /// What they cost, in millionths of a US dollar, as far as there is a price.
+    /// Their cost in millionths of a US dollar, as far as there is a price.
     micros_usd: Option<u64>,
 }
 
-/// BudgetOwner budget does not reach.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BudgetOwner {
-    Mission,
-    Agent,
-    Person,
-}
-
-impl BudgetOwner {
-    fn word(self) -> &'static str {
-        match self {
-            BudgetOwner::Mission => "mission",
-            BudgetOwner::Agent => "agent",
-            BudgetOwner::Person => "person",
-        }
-    }
-}
-
-/// Something set aside for a call.
+/// A reservation for a call, by its id in the ledger.
 pub(crate) struct CallReservation {
     id: String,
     prompt: u64,
 }
 
 impl<'a> RunBudget<'a> {
-    pub fn new(
-        ledger: &'a dyn Ledger,
-        claim: &'a Claim,
-        loaded: &'a Loaded,
-        facts: ModelFacts,
-    ) -> Self {
+    pub fn new(run: &'a Run<'a>, facts: ModelFacts) -> Self {
         Self {
-            ledger,
-            claim,
-            loaded,
+            run,
             facts,
             calls: 0,
             used: 0,
@@ -79,35 +51,35 @@ impl<'a> RunBudget<'a> {
         (self.calls > 0).then_some(self.used)
     }
 
-    /// What they cost, in US dollars.
+    /// The cost of all calls, in US dollars.
     pub fn cost(&self) -> Option<f64> {
         self.micros_usd.map(|micros| micros as f64 / 1_000_000.0)
     }
 
     /// The budgets that hold, each with its account in the ledger.
     fn budgets(&self) -> [(BudgetOwner, String, &Budget); 3] {
-        let terms = &self.loaded.terms;
-        let (user, mission) = (&self.claim.user, &self.claim.mission_id);
+        let agent = self.run.agent();
+        let (user, mission) = (&self.run.claim.user, &self.run.claim.mission_id);
         [
             (
                 BudgetOwner::Mission,
                 format!("mission:{user}/{mission}"),
-                &terms.budget,
+                &agent.budget,
             ),
             (
                 BudgetOwner::Agent,
-                format!("agent:{user}/{}", terms.agent.id),
-                &terms.agent.budget,
+                format!("agent:{user}/{}", agent.agent.id),
+                &agent.agent.budget,
             ),
             (
                 BudgetOwner::Person,
                 format!("user:{user}"),
-                &terms.settings.budget,
+                &agent.settings.budget,
             ),
         ]
     }
 
-    /// Sets aside what a call may take, or says whose budget does not reach.
+    /// Reserves what a call may take at most. The failure names the budget that the call would exceed.
     pub async fn reserve(
         &mut self,
         request: &ChatRequest,
@@ -128,17 +100,17 @@ impl<'a> RunBudget<'a> {
                 return Ok(Err(no_price(whose, limit)));
             }
         }
-        let (start, next) = budget::day(now, &self.loaded.account_zone);
+        let (start, next) = budget::day(now, &self.run.loaded.account_zone);
         let lines = self.budgets().map(|(_, account, budget)| Line {
             account,
             since: start,
             tokens_limit: budget.tokens_per_day,
             micros_usd_limit: budget.micros_usd_per_day(),
         });
-        // An attempt's calls have ids of their own: those of one that was interrupted stay as they were set aside.
-        let call = format!("{}:{}", self.claim.token, self.calls);
-        let slot = ids::iteration_id(&self.claim.mission_id, &self.claim.slot);
-        let id = ids::derive(&format!("{}/{slot}", self.claim.user), &call);
+        // Each attempt's calls have ids of their own. The reservations of an interrupted attempt count in full.
+        let call = format!("{}:{}", self.run.claim.token, self.calls);
+        let slot = ids::iteration_id(&self.run.claim.mission_id, &self.run.claim.slot);
+        let id = ids::derive(&format!("{}/{slot}", self.run.claim.user), &call);
         self.calls += 1;
         let reservation = Reservation {
             id: id.clone(),
@@ -147,23 +119,25 @@ impl<'a> RunBudget<'a> {
             micros_usd: self.facts.micros_usd(prompt, ANSWER_TOKENS).unwrap_or(0),
             expires_at: now.plus(i64::try_from(longest.as_micros()).unwrap_or(i64::MAX / 2)),
             tags: Tags {
-                user: self.claim.user.clone(),
-                mission: Some(self.claim.mission_id.clone()),
-                agent: Some(self.loaded.terms.agent.id.clone()),
+                user: self.run.claim.user.clone(),
+                mission: Some(self.run.claim.mission_id.clone()),
+                agent: Some(self.run.agent().agent.id.clone()),
                 key: None,
                 model: request.model.clone(),
             },
         };
-        Ok(match self.ledger.reserve(now, reservation).await? {
-            Reserved::Ok => Ok(CallReservation { id, prompt }),
-            Reserved::Over(over) => {
-                self.calls -= 1;
-                Err(self.over_day(&over, next))
-            }
-        })
+        Ok(
+            match self.run.parts().ledger.reserve(now, reservation).await? {
+                Reserved::Ok => Ok(CallReservation { id, prompt }),
+                Reserved::Over(over) => {
+                    self.calls -= 1;
+                    Err(self.over_day(&over, next))
+                }
+            },
+        )
     }
 
-    /// Corrects what was set aside to what was used. `facts` are those of the model that answered.
+    /// Settles a reservation with what the call used. `facts` are those of the model that answered.
     pub async fn settle(
         &mut self,
         held: CallReservation,
@@ -203,7 +177,7 @@ impl<'a> RunBudget<'a> {
             model,
             status,
         };
-        self.ledger.settle(&held.id, actual).await?;
+        self.run.parts().ledger.settle(&held.id, actual).await?;
         Ok(())
     }
 
@@ -230,21 +204,17 @@ impl<'a> RunBudget<'a> {
         };
         let details = json!({"of": whose.word(), "measure": measure, "per": "day",
             "limit": limit, "used": used, "until": next});
-        let until = messages::moment(next, &self.loaded.account_zone);
+        let until = messages::moment(next, &self.run.loaded.account_zone);
         let message = messages::over_day(whose, over, &until);
         Failure::over_budget(message, object(details))
     }
 }
 
-/// A budget in money, and nobody knows what a call takes of it.
+/// The failure of a budget in money at a model without a price.
 fn no_price(whose: BudgetOwner, limit: f64) -> Failure {
     let details = json!({"of": whose.word(), "measure": "money", "per": "day",
         "limit": limit, "price": "unknown"});
     Failure::over_budget(messages::no_price(whose), object(details))
-}
-
-pub(crate) fn dollars(micros: u64) -> f64 {
-    micros as f64 / 1_000_000.0
 }
 
 fn prompt_tokens(request: &ChatRequest) -> u64 {

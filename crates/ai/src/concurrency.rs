@@ -7,29 +7,32 @@ use mana_core::mission::Agent;
 use mana_store::UserId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The places of the agents that limit themselves, in this process.
+/// The permits of agents with a limit, in this process.
 #[derive(Default)]
 pub(crate) struct AgentPermits(Mutex<HashMap<Key, Weak<Semaphore>>>);
 
 /// A person's agent with its limit, so that a changed limit counts at once.
 type Key = (UserId, String, u32);
 
+/// The right to run a mission of an agent, until it is dropped.
+pub(crate) type Permit = OwnedSemaphorePermit;
+
 impl AgentPermits {
-    /// Waits for a place with the agent, and keeps it until the answer is dropped. None where it has no limit.
-    pub async fn place(&self, user: &UserId, agent: &Agent) -> Option<OwnedSemaphorePermit> {
+    /// Waits for a permit of the agent. None where the agent has no limit.
+    pub async fn acquire(&self, user: &UserId, agent: &Agent) -> Option<Permit> {
         let limit = agent.concurrency?;
-        let places = self.of((user.clone(), agent.id.clone(), limit));
-        places.acquire_owned().await.ok()
+        let permits = self.permits((user.clone(), agent.id.clone(), limit));
+        permits.acquire_owned().await.ok()
     }
 
-    fn of(&self, key: Key) -> Arc<Semaphore> {
+    fn permits(&self, key: Key) -> Arc<Semaphore> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(places) = all.get(&key).and_then(Weak::upgrade) {
-            return places;
+        if let Some(permits) = all.get(&key).and_then(Weak::upgrade) {
+            return permits;
         }
-        all.retain(|_, places| places.strong_count() > 0);
-        let places = Arc::new(Semaphore::new(key.2 as usize));
-        all.insert(key, Arc::downgrade(&places));
-        places
+        all.retain(|_, permits| permits.strong_count() > 0);
+        let permits = Arc::new(Semaphore::new(key.2 as usize));
+        all.insert(key, Arc::downgrade(&permits));
+        permits
     }
 }

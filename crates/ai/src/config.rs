@@ -1,31 +1,31 @@
-//! What can be set about the runner.
+//! Settings of the runner.
 
 use std::time::Duration;
 
 /// Settings of a [`Runner`](crate::Runner).
 #[derive(Debug, Clone)]
 pub struct RunnerConfig {
-    /// Due times and the scan start runs. If not, only ticks and requests do.
+    /// Whether due missions run by themselves. If not, they run only by tick and by request.
     pub enabled: bool,
-    /// How long the runner sleeps at most before it looks again.
+    /// The longest sleep between two readings of the schedule.
     pub tick_interval: Duration,
     /// Runs under way at once.
     pub parallel: usize,
     /// Runs of one person under way at once.
     pub per_user: usize,
-    /// How long a claim lasts that nobody renews. A crashed run is tried again after it.
+    /// How long a claim lasts without renewal. The run of a crashed process is tried again after it.
     pub lease: Duration,
     /// The model for missions that name none.
     pub model: String,
-    /// For one whole call to a model.
+    /// How long a whole call to a model may take.
     pub llm_timeout: Duration,
     /// The largest answer that is read.
     pub max_answer_bytes: usize,
-    /// Tokens of concept, context, inputs and the agent’s words in a prompt, by estimate.
+    /// Tokens of concept, context, inputs and the agent’s instructions in a prompt, by estimate.
     pub prompt_tokens: usize,
-    /// How long runs under way may go on when the server stops.
+    /// How long runs under way may go on after the server is told to stop.
     pub stop_grace: Duration,
-    /// This process, among those that claim.
+    /// The name of this process in claims.
     pub worker: String,
 }
 

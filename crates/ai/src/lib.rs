@@ -1,31 +1,48 @@
-//! The runner: it learns who is due from the schedule, claims the run, reads what the mission reads, asks
-//! a model for a plan, checks it, and hands it in through the same push as a phone.
+//! The mission runner, in five stages, a file each:
 //!
-//! What it must never do: plan a slot twice, leave an occurrence without a record, write anything but
-//! through [`mana_sync::Sync::accept`], or let one mission's failure touch another. What it does not know:
-//! HTTP, providers and keys (a model is whatever implements [`Llm`]), and the clock, which is passed in.
+//! 1. `claim`: take due runs from the schedule, and renew their leases.
+//! 2. `load`: the person, the mission and its occurrence; `inputs` reads what the mission's prompt tells of.
+//! 3. `planning`: ask the model for a plan and check it; `tool_loop` is the format in which the model calls tools.
+//! 4. `stage`: the changes that the plan, or the failure, comes to.
+//! 5. `commit`: one push, fenced by the claim, through the same way in as a phone's.
 //!
-//! A run lives in its claim: nothing in the log says that it is under way, so a crash at any point leaves
-//! nothing to clean up. The claim's lease ends, somebody claims the same slot again, and the ids are the
-//! same because they derive from mission and slot. Rules: `spec/MISSIONS.md`, parts T, W and E.
+//! `runner` decides when runs begin and end, and `run` takes a claim through the stages.
+//!
+//! Invariants: a slot is never planned twice; an occurrence never stays without a record; the runner never writes but
+//! through [`mana_sync::Sync::accept`]; a mission's failure never touches another mission. The crate knows neither HTTP
+//! nor providers nor keys (a model is whatever implements [`Llm`]), and the clock is passed in.
+//!
+//! A run lives in its claim: nothing in the log says that it is under way, so a crash leaves nothing to clean up. When
+//! the claim's lease ends, another worker claims the same slot, and makes the same ids, because ids derive from mission
+//! and slot. Rules: `spec/MISSIONS.md`, parts T, W and E.
 
+mod batch;
 mod budget;
+mod claim;
 mod commit;
 mod concurrency;
 mod config;
+mod debug_record;
+mod error;
+mod failure;
+mod inputs;
 mod llm;
 mod load;
 mod messages;
 mod metrics;
 mod occurrence;
+mod parts;
 mod planning;
 mod progress;
 mod report;
+mod retry;
 mod run;
 mod runner;
+mod stage;
 mod tool_loop;
 
 pub use config::RunnerConfig;
 pub use llm::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};
+pub use parts::{Clock, RunnerParts};
 pub use report::TickReport;
-pub use runner::{Clock, Runner};
+pub use runner::Runner;

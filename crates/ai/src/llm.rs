@@ -8,59 +8,59 @@ use mana_core::planner::{Manner, Message};
 use mana_store::UserId;
 use serde_json::Value;
 
-/// What is asked of a model.
+/// A request to a model.
 #[derive(Debug, Clone)]
 pub struct ChatRequest {
     /// The model's name, or an alias; the gateway knows what it stands for.
     pub model: String,
     /// The conversation.
     pub messages: Vec<Message>,
-    /// What the model can call; empty where it calls nothing.
+    /// Functions that the model may call.
     pub functions: Vec<Function>,
     /// The JSON Schema that the answer is bound to, if it is.
     pub schema: Option<Value>,
-    /// For whom.
+    /// The person of the run.
     pub user: UserId,
-    /// For which mission.
+    /// The mission of the run.
     pub mission_id: String,
-    /// How long the whole call may take, waiting for a place not counted.
+    /// How long the whole call may take, not counting the wait for a free place at the provider.
     pub timeout: Duration,
     /// The largest answer that is read.
     pub max_bytes: usize,
 }
 
-/// What a model answered.
+/// An answer of a model.
 #[derive(Debug, Clone, Default)]
 pub struct ChatAnswer {
     /// The text.
     pub text: String,
-    /// What it calls.
+    /// The calls of the answer.
     pub calls: Vec<ToolCall>,
-    /// Who answered: `ollama/qwen3`, `builtin/outline`.
+    /// The model that answered: `ollama/qwen3`, `builtin/outline`.
     pub model: String,
     /// Tokens of prompt and answer together, if the model counts them.
     pub tokens: Option<u64>,
-    /// Those of the prompt among them.
+    /// Tokens of the prompt alone.
     pub prompt_tokens: Option<u64>,
 }
 
-/// What is known of a model.
+/// Facts about a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ModelFacts {
-    /// It calls tools.
+    /// Whether the model calls tools.
     pub tools: bool,
-    /// Its answer can be bound to a JSON Schema.
+    /// Whether an answer can be bound to a JSON Schema.
     pub json_schema: bool,
-    /// Tokens that it takes in all.
+    /// Tokens of prompt and answer together that the model takes.
     pub context_tokens: Option<usize>,
     /// US dollars for a million tokens of prompt and of answer.
     pub price: Option<(f64, f64)>,
-    /// It would answer, and nobody knows what it costs.
+    /// Whether the model would answer without anybody knowing the price.
     pub unpriced: bool,
 }
 
 impl ModelFacts {
-    /// The surest way to a plan from this model.
+    /// The most reliable plan format of this model.
     pub(crate) fn manner(&self) -> Manner {
         match (self.tools, self.json_schema) {
             (true, _) => Manner::Calls,
@@ -69,10 +69,10 @@ impl ModelFacts {
         }
     }
 
-    /// What tokens of prompt and answer cost, in millionths of a US dollar; none where there is no price.
+    /// The cost of tokens of prompt and answer, in millionths of a US dollar. None where there is no price.
     pub(crate) fn micros_usd(&self, prompt: u64, answer: u64) -> Option<u64> {
         let (input, output) = self.price?;
-        // A price for a million tokens in dollars is one for a token in millionths of one.
+        // Dollars for a million tokens are millionths of a dollar for a token.
         Some((prompt as f64 * input + answer as f64 * output).ceil() as u64)
     }
 }
@@ -81,11 +81,11 @@ impl ModelFacts {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct LlmError {
-    /// A word for programs: `provider_timeout`, `answer_too_large`, `rate_limit_exceeded` …
+    /// The code for programs: `provider_timeout`, `answer_too_large`, `rate_limit_exceeded` …
     pub code: String,
-    /// What happened, in plain words and without a secret.
+    /// The message for people, without a secret.
     pub message: String,
-    /// The request itself was refused, as by a model that can't do what is asked of it.
+    /// Whether the provider refused the request itself, for example because the model has no tools.
     pub refused: bool,
 }
 
@@ -100,13 +100,13 @@ impl LlmError {
     }
 }
 
-/// Something that answers. It keeps the timeout and the size of the request by itself.
+/// A model. Implementations keep the request's time limit and largest answer.
 #[async_trait]
 pub trait Llm: Send + Sync {
-    /// One answer, whole. Dropping the future ends the call.
+    /// Answers a request. Dropping the future ends the call.
     async fn chat(&self, request: ChatRequest) -> Result<ChatAnswer, LlmError>;
 
-    /// What is known of the model behind a name. Nothing, where nothing is said.
+    /// The facts about the model behind a name. By default nothing is known.
     async fn facts(&self, model: &str) -> ModelFacts {
         let _ = model;
         ModelFacts::default()

@@ -1,4 +1,7 @@
-//! What a person reads about a run: what happened, that nothing was changed, what comes next.
+//! Texts about a run for its person: what happened, that nothing was changed, and what comes next.
+//!
+//! The code and the details of a [`Reason`] are the contract: the web app writes its own sentences from them, in the
+//! person's language. The English sentences here are for the log, the command line and clients that don't know a code.
 
 use std::time::Duration;
 
@@ -9,40 +12,62 @@ use mana_core::{Map, Micros};
 use mana_store::{Measure, Over};
 use serde_json::{Value, json};
 
-use crate::budget::{BudgetOwner, dollars};
+/// The level that a budget is set at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BudgetOwner {
+    Mission,
+    Agent,
+    Person,
+}
 
-/// What happens after a failure.
+impl BudgetOwner {
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mission => "mission",
+            Self::Agent => "agent",
+            Self::Person => "person",
+        }
+    }
+}
+
+/// Millionths of a US dollar as dollars.
+pub(crate) fn dollars(micros: u64) -> f64 {
+    micros as f64 / 1_000_000.0
+}
+
+/// The run that follows a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum After {
-    /// The same occurrence is tried again then.
+pub(crate) enum NextRun {
+    /// The same occurrence is tried again at this time.
     Retry(Micros),
-    /// The next occurrence comes then.
-    Next(Micros),
+    /// The next occurrence is due at this time.
+    Due(Micros),
     /// The mission was paused after so many failures.
     Paused(u32),
-    /// Somebody asked for this run, and may ask again.
-    Asked,
-    /// Nothing is planned.
-    Nothing,
+    /// The run was requested, and can be requested again.
+    OnRequest,
+    /// No further run is planned.
+    Never,
 }
 
 /// A failure as the mission's page shows it.
-pub(crate) fn failure(what: &str, after: After, zone: &TimeZone) -> String {
+pub(crate) fn failure(what: &str, after: NextRun, zone: &TimeZone) -> String {
     let next = match after {
-        After::Retry(at) => format!("Mana tries again at {}.", moment(at, zone)),
-        After::Next(at) => format!("The next run is due at {}.", moment(at, zone)),
-        After::Paused(failures) => {
+        NextRun::Retry(at) => format!("Mana tries again at {}.", moment(at, zone)),
+        NextRun::Due(at) => format!("The next run is due at {}.", moment(at, zone)),
+        NextRun::Paused(failures) => {
             format!(
                 "The mission is paused now, after {failures} failures in a row. Resume it when the cause is gone."
             )
         }
-        After::Asked => "Run it again when you like.".to_owned(),
-        After::Nothing => "It does not run again by itself.".to_owned(),
+        NextRun::OnRequest => "Run it again when you like.".to_owned(),
+        NextRun::Never => "It does not run again by itself.".to_owned(),
     };
     format!("{} Nothing was changed. {next}", sentence(what))
 }
 
-/// Why a mission stands still.
+/// Why a mission is paused.
 pub(crate) fn paused(failures: u32, what: &str) -> String {
     format!(
         "It failed {failures} times in a row, last because: {}",
@@ -50,7 +75,7 @@ pub(crate) fn paused(failures: u32, what: &str) -> String {
     )
 }
 
-/// Why an occurrence did not run, or failed: for programs, for the person, and the figures for other languages.
+/// Why an occurrence did not run, or failed: a code for programs, a sentence, and the figures in the sentence.
 #[derive(Debug, Clone)]
 pub(crate) struct Reason {
     pub code: String,
@@ -86,14 +111,14 @@ impl Reason {
 }
 
 /// The figures of a failure, with what comes after it.
-pub(crate) fn after(details: Option<Map>, after: After) -> Map {
+pub(crate) fn with_next(details: Option<Map>, after: NextRun) -> Map {
     let mut details = details.unwrap_or_default();
     let (next, more) = match after {
-        After::Retry(at) => ("retry", Some(("at", json!(at)))),
-        After::Next(at) => ("next", Some(("at", json!(at)))),
-        After::Paused(failures) => ("paused", Some(("failures", json!(failures)))),
-        After::Asked => ("asked", None),
-        After::Nothing => ("nothing", None),
+        NextRun::Retry(at) => ("retry", Some(("at", json!(at)))),
+        NextRun::Due(at) => ("next", Some(("at", json!(at)))),
+        NextRun::Paused(failures) => ("paused", Some(("failures", json!(failures)))),
+        NextRun::OnRequest => ("asked", None),
+        NextRun::Never => ("nothing", None),
     };
     details.insert("next".to_owned(), json!(next));
     details.extend(more.map(|(name, figure)| (name.to_owned(), figure)));
@@ -103,8 +128,11 @@ pub(crate) fn after(details: Option<Map>, after: After) -> Map {
 /// An occurrence that was skipped because proposals wait.
 pub(crate) fn waiting(proposals: usize) -> Reason {
     let text = match proposals {
-        1 => "One proposal of this mission still waits for your decision, so nothing was planned on top of it.".to_owned(),
-        n => format!("{n} proposals of this mission still wait for your decision, so nothing was planned on top of them."),
+        1 => "One proposal of this mission still waits for your decision, so nothing was planned on top of it."
+            .to_owned(),
+        n => format!(
+            "{n} proposals of this mission still wait for your decision, so nothing was planned on top of them."
+        ),
     };
     Reason::new("waiting-for-review", text).with("proposals", proposals)
 }
@@ -126,7 +154,7 @@ pub(crate) fn missed(made_up: bool) -> Reason {
     Reason::new("missed", text).with("madeUp", made_up)
 }
 
-/// The oldest record of many, which speaks for those before it.
+/// The reason of the oldest listed record, which stands for those before it.
 pub(crate) fn and_earlier(reason: &Reason, since: Micros, zone: &TimeZone) -> Reason {
     let text = format!(
         "{} The same goes for every one before it since {}.",
@@ -145,12 +173,12 @@ pub(crate) fn overlapped() -> Reason {
     Reason::new("overlap", "The run before was still going on at this time.")
 }
 
-/// A run that its person didn't want any more.
+/// A run that its person cancelled.
 pub(crate) fn cancelled() -> Reason {
     Reason::new("cancelled", "You cancelled this run. Nothing was changed.")
 }
 
-/// What a run for a time that is past is told in its prompt.
+/// The prompt's note of a run that makes up for a past occurrence.
 pub(crate) fn backfill(due: Micros, zone: &TimeZone) -> String {
     format!(
         "This run makes up for the one of {}: plan as it would have been planned then, as far as that still makes sense.",
@@ -164,7 +192,7 @@ pub(crate) fn interrupted(attempts: u32) -> Reason {
     Reason::new("interrupted", text).with("attempts", attempts)
 }
 
-/// A plan that the log doesn't take.
+/// A plan whose changes the log refuses.
 pub(crate) fn unwritable(reason: &str) -> String {
     format!("The model’s plan can’t be kept: {reason}")
 }
@@ -181,13 +209,13 @@ pub(crate) fn all_refused(reasons: &[String]) -> String {
     }
 }
 
-/// A model that says nothing for longer than anything may take.
+/// A model that gave no answer within the longest time that a call may take.
 pub(crate) fn no_answer(patience: Duration) -> String {
     let minutes = patience.as_secs().div_ceil(60);
     format!("The model gave no answer within {minutes} minutes.")
 }
 
-/// An answer as it goes back to the model, which takes no empty one.
+/// An answer as it goes back to the model. Providers refuse an empty message.
 pub(crate) fn nothing(text: &str) -> &str {
     if text.trim().is_empty() {
         "(nothing)"
@@ -196,12 +224,12 @@ pub(crate) fn nothing(text: &str) -> &str {
     }
 }
 
-/// To the model, when nothing more is read for it.
+/// The result of a query to a model that has read as much as it may.
 pub(crate) fn read_enough() -> &'static str {
     "You have read enough. Propose what you have, then hand in your plan."
 }
 
-/// A model that calls and calls, or talks, and never hands in.
+/// A model that never hands in a plan.
 pub(crate) fn never_handed_in() -> String {
     "The model neither proposed a step nor handed in a plan.".to_owned()
 }
@@ -263,8 +291,8 @@ pub(crate) fn moment(at: Micros, zone: &TimeZone) -> String {
         .to_string()
 }
 
-/// The text with a full stop at its end. What an upstream said may be quoted in it, so control characters go:
-/// a NUL could not be written, and the run would end without a word.
+/// The text with a full stop at its end. Control characters are removed, because the text may quote a provider, and
+/// Postgres refuses a NUL.
 fn sentence(text: &str) -> String {
     let text = text.replace(char::is_control, " ");
     let text = text.trim();

@@ -1,4 +1,4 @@
-//! What the runner counts and measures, for whoever scrapes it. Names and numbers, no content.
+//! The runner's metrics: names and numbers, no content.
 
 use std::time::Duration;
 
@@ -7,27 +7,27 @@ use mana_store::Claim;
 use metrics::{counter, gauge, histogram};
 
 use crate::llm::{ChatAnswer, LlmError};
-use crate::report::Outcome;
+use crate::report::RunOutcome;
 
-/// One look at the schedule that found so many runs to begin; how long the database took.
-pub(crate) fn passed(found: usize, took: Duration) {
+/// Counts a reading of the schedule that claimed so many runs, with the time that the database took.
+pub(crate) fn schedule_read(found: usize, took: Duration) {
     counter!("mana_runner_passes_total").increment(1);
     histogram!("mana_runner_pass_seconds").record(took.as_secs_f64());
     counter!("mana_runner_claims_total").increment(found as u64);
 }
 
-/// A look at when there is something to do next; how long the database took.
-pub(crate) fn looked_ahead(took: Duration) {
+/// Measures the look-up of the next due time.
+pub(crate) fn next_wake_read(took: Duration) {
     histogram!("mana_runner_wake_seconds").record(took.as_secs_f64());
 }
 
-/// Somebody asked for a tick.
+/// Counts a tick.
 pub(crate) fn ticked() {
     counter!("mana_runner_ticks_total").increment(1);
 }
 
-/// A run begins.
-pub(crate) fn begun(claim: &Claim, now: Micros) {
+/// Counts a run that begins, and how late it does.
+pub(crate) fn run_began(claim: &Claim, now: Micros) {
     if claim.attempts > 1 {
         counter!("mana_runner_takeovers_total").increment(1);
     }
@@ -35,34 +35,34 @@ pub(crate) fn begun(claim: &Claim, now: Micros) {
     histogram!("mana_run_delay_seconds").record(Duration::from_micros(late).as_secs_f64());
 }
 
-/// So many runs are under way.
-pub(crate) fn under_way(runs: usize) {
+/// Sets the number of runs under way.
+pub(crate) fn runs_under_way(runs: usize) {
     gauge!("mana_runs_under_way").set(runs as f64);
 }
 
-/// A run ended.
-pub(crate) fn ended(outcome: &Outcome, took: Duration) {
+/// Counts a run that ended, by its outcome.
+pub(crate) fn run_ended(outcome: &RunOutcome, took: Duration) {
     histogram!("mana_run_seconds").record(took.as_secs_f64());
     let name = match outcome {
-        Outcome::Planned => "planned",
-        Outcome::Failed { code, .. } => {
+        RunOutcome::Planned => "planned",
+        RunOutcome::Failed { code, .. } => {
             counter!("mana_run_failures_total", "code" => code.clone()).increment(1);
             "failed"
         }
-        Outcome::Skipped => "skipped",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Nothing => "nothing",
-        Outcome::Unwritten { code, .. } => {
+        RunOutcome::Skipped => "skipped",
+        RunOutcome::Cancelled => "cancelled",
+        RunOutcome::Nothing => "nothing",
+        RunOutcome::Unwritten { code, .. } => {
             counter!("mana_run_failures_total", "code" => code.clone()).increment(1);
             "unwritten"
         }
-        Outcome::Released => "released",
+        RunOutcome::Released => "released",
     };
     counter!("mana_runs_total", "outcome" => name).increment(1);
 }
 
-/// A model was asked.
-pub(crate) fn called(took: Duration, answer: &Result<ChatAnswer, LlmError>) {
+/// Measures a call to a model.
+pub(crate) fn model_called(took: Duration, answer: &Result<ChatAnswer, LlmError>) {
     histogram!("mana_planner_call_seconds").record(took.as_secs_f64());
     match answer {
         Ok(answer) => {

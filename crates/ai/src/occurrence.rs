@@ -1,4 +1,4 @@
-//! Which occurrence a claim answers, and what became of the others. Pure.
+//! Which occurrence a claim stands for, and which others have passed. Pure.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use mana_core::Micros;
 use mana_core::mission::{self, Mission, cadence, slot};
 use mana_store::Claim;
 
-/// Occurrences that get a record each; earlier ones are summed up in the oldest of these.
+/// Missed occurrences that get a record each. Earlier ones are summed up in the oldest record.
 pub(crate) const LISTED: usize = 50;
 
-/// So late a run is a busy server, not a missed occurrence.
+/// A run that is late by less than this counts as on time: the server was busy.
 const GRACE: Duration = Duration::from_secs(120);
 
 /// The occurrence to run, and those that passed before it.
@@ -29,10 +29,10 @@ pub(crate) struct Occurrence {
 }
 
 impl Occurrence {
-    /// What a claim is about at a time. Of several that were missed the newest is run.
+    /// The occurrence of a claim at a time. Of several missed occurrences the newest is run.
     pub fn of(claim: &Claim, mission: &Mission, zone: &TimeZone, now: Micros) -> Self {
         let retry = mission.retry_slot.as_ref() == Some(&claim.slot);
-        // One that is made up for is asked for like any other, and leaves the schedule alone.
+        // A backfill is a request: it has no due time and leaves the schedule alone.
         let Some(millis) = slot::time(&claim.slot).filter(|_| !slot::is_backfill(&claim.slot))
         else {
             return Self {
@@ -63,7 +63,7 @@ impl Occurrence {
         if run != due && !passed.earlier {
             missed.insert(0, due);
         }
-        // What is to wait is not late before it has waited.
+        // A mission with jitter is late only after its jitter.
         let from = run.plus(mission::jitter(mission, run));
         let late = Duration::from_micros(now.0.saturating_sub(from.0).max(0).unsigned_abs());
         let allowed = mission

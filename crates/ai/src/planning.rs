@@ -1,9 +1,9 @@
-//! Asking the model: one call and one more if the answer can't be used, or several rounds of calls.
+//! Planning: the prompt, and the model's answer as a plan. The model is asked once and, where its answer can't be used,
+//! once more; or it calls tools (`tool_loop.rs`).
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use mana_core::manifest::Registry;
 use mana_core::mission::{Intent, StepStatus};
 use mana_core::planner::calls::{Function, plan_schema};
 use mana_core::planner::prompt::ITERATIONS_SHOWN;
@@ -12,182 +12,88 @@ use mana_core::planner::{
     check_steps, parse, prompt, repair,
 };
 use mana_core::policy::Policy;
-use mana_core::{Map, Micros, RecordKey, staging};
-use mana_store::{Claim, Scope};
+use mana_core::{RecordKey, staging};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::budget::RunBudget;
+use crate::failure::Failure;
+use crate::inputs::{self, PromptInputs};
 use crate::llm::{ChatAnswer, ChatRequest, LlmError, ModelFacts};
-use crate::load::{self, Loaded, Reading};
-use crate::messages::{self, Reason};
-use crate::runner::Inner;
+use crate::load::Run;
+use crate::messages;
 
-/// What came of asking.
+/// The outcome of planning.
 pub(crate) struct PlanOutcome {
-    /// Who answered last, or was asked.
+    /// The model that answered last, or else the model that was asked.
     pub model: Option<String>,
     /// Tokens of all calls.
     pub tokens: Option<u64>,
-    /// What they cost, in US dollars.
+    /// Their cost, in US dollars.
     pub cost: Option<f64>,
     /// The plan, or why there is none.
     pub result: Result<Plan, Failure>,
 }
 
-/// Why there is no plan.
-#[derive(Clone)]
-pub(crate) struct Failure {
-    pub code: String,
-    /// What happened, for the person.
-    pub message: String,
-    /// The figures in the message.
-    pub details: Option<Map>,
-    pub refused: Vec<RefusedStep>,
-    /// The model answered, but not with a plan.
-    pub answered: bool,
-    /// The model can't do what was asked of it; asked in another way it might.
-    pub unable: bool,
-}
-
-impl Failure {
-    /// A failure without an answer.
-    pub fn new(code: &str, message: String) -> Self {
+impl PlanOutcome {
+    /// A failure before the first call.
+    pub fn without_call(failure: Failure) -> Self {
         Self {
-            code: code.to_owned(),
-            message,
-            details: None,
-            refused: Vec::new(),
-            answered: false,
-            unable: false,
-        }
-    }
-
-    /// A failure for a reason.
-    pub fn of(reason: Reason) -> Self {
-        Self {
-            details: reason.details,
-            ..Self::new(&reason.code, reason.text)
-        }
-    }
-
-    /// Why, for a record.
-    pub fn reason(self) -> Reason {
-        Reason {
-            code: self.code,
-            text: self.message,
-            details: self.details,
-        }
-    }
-
-    fn unusable(error: Unusable) -> Self {
-        Self {
-            answered: true,
-            ..Self::new(error.code, error.message)
-        }
-    }
-
-    /// The plan passed every check, and the log doesn't take it all the same.
-    pub fn unwritable(reason: &str) -> Self {
-        Self {
-            answered: true,
-            ..Self::new("unwritable", messages::unwritable(reason))
-        }
-    }
-
-    /// A budget does not reach. The occurrence is skipped, it hasn't failed.
-    pub fn over_budget(message: String, details: Map) -> Self {
-        Self {
-            details: Some(details),
-            ..Self::new(OVER_BUDGET, message)
-        }
-    }
-
-    pub fn is_over_budget(&self) -> bool {
-        self.code == OVER_BUDGET
-    }
-
-    pub fn refused(refused: Vec<RefusedStep>) -> Self {
-        let reasons: Vec<_> = refused.iter().map(RefusedStep::sentence).collect();
-        let code = refused.first().map_or("refused", |step| step.code);
-        let mut failure = Self::new(code, messages::all_refused(&reasons));
-        failure.refused = refused;
-        failure.answered = true;
-        failure
-    }
-}
-
-/// The code of an occurrence that a budget had skipped.
-pub(crate) const OVER_BUDGET: &str = "over-budget";
-
-impl From<LlmError> for Failure {
-    fn from(error: LlmError) -> Self {
-        Self {
-            unable: error.refused,
-            ..Self::new(&error.code, error.message)
+            model: None,
+            tokens: None,
+            cost: None,
+            result: Err(failure),
         }
     }
 }
 
-/// The calls of one run.
+/// The conversation of one run with its model.
 pub(crate) struct PlannerSession<'a> {
-    pub inner: &'a Inner,
-    pub claim: &'a Claim,
-    pub scope: &'a Scope,
-    pub loaded: &'a Loaded,
+    pub run: &'a Run<'a>,
     pub iteration_id: &'a str,
-    pub now: Micros,
-    /// The records in the prompt; a tab's own may not have been synced yet.
+    /// The records in the prompt. A tab's own records may not have been synced yet.
     pub shown: BTreeSet<RecordKey>,
-    /// Tokens that may still be read by calls.
+    /// Tokens that queries may still read.
     pub unread: usize,
-    asked: String,
+    /// The model that is asked.
+    asked: &'a str,
+    /// The model that answered last.
     model: Option<String>,
-    purse: RunBudget<'a>,
+    budget: RunBudget<'a>,
 }
 
-/// Asks for a plan in the surest way that the model has; in the plainest one if it turns out not to have it.
-pub(crate) async fn think(
-    inner: &Inner,
-    claim: &Claim,
-    scope: &Scope,
-    loaded: &Loaded,
-    iteration_id: &str,
-    locale: &str,
-    now: Micros,
-) -> mana_store::Result<PlanOutcome> {
-    let registry = inner.registry.as_ref();
-    let terms = &loaded.terms;
-    let _place = inner.agents.place(&claim.user, &terms.agent).await;
-    let asked = terms.model.as_ref().unwrap_or(&inner.config.model);
-    let facts = inner.llm.facts(asked).await;
-    let reading = load::reading(inner.store.as_ref(), registry, scope, claim, loaded, now).await?;
-    let tools = PromptTool::all(registry, terms.overrides());
-    let parts = |manner| PromptParts {
-        mission: &loaded.mission,
-        iteration_id,
-        now,
-        zone: (&loaded.zone_name, loaded.zone.clone()),
-        locale,
-        agent: &terms.agent,
+/// Plans a run, in the most reliable format that the model has. Where the model refuses that format, in fenced JSON.
+pub(crate) async fn plan(run: &Run<'_>) -> mana_store::Result<PlanOutcome> {
+    let parts = run.parts();
+    let (registry, agent) = (parts.registry.as_ref(), run.agent());
+    let permits = &run.context.agent_permits;
+    let _permit = permits.acquire(&run.claim.user, &agent.agent).await;
+    let asked = agent.model.as_ref().unwrap_or(&parts.config.model);
+    let facts = parts.llm.facts(asked).await;
+    let inputs = inputs::read(run).await?;
+    let tools = PromptTool::all(registry, agent.overrides());
+    let iteration_id = run.iteration_id();
+    let prompt_parts = |manner| PromptParts {
+        mission: run.mission(),
+        iteration_id: &iteration_id,
+        now: run.began,
+        zone: (&run.loaded.zone_name, run.loaded.zone.clone()),
+        locale: &run.user.locale,
+        agent: &agent.agent,
         manner,
-        max_steps: terms.settings.max_steps as usize,
+        max_steps: agent.settings.max_steps as usize,
         tools: &tools,
-        context: reading.context.as_deref(),
-        inputs: &reading.inputs,
-        notes: &reading.notes,
-        pending: &reading.pending,
-        budget_tokens: inner.config.prompt_tokens,
+        context: inputs.context.as_deref(),
+        inputs: &inputs.inputs,
+        notes: &inputs.notes,
+        pending: &inputs.pending,
+        budget_tokens: parts.config.prompt_tokens,
         context_tokens: facts.context_tokens,
     };
-    let mut talk = PlannerSession {
-        inner,
-        claim,
-        scope,
-        loaded,
-        iteration_id,
-        now,
-        shown: reading
+    let mut session = PlannerSession {
+        run,
+        iteration_id: &iteration_id,
+        shown: inputs
             .inputs
             .iter()
             .map(|input| RecordKey::new(&input.module, &input.table, &input.id))
@@ -195,47 +101,47 @@ pub(crate) async fn think(
         unread: facts
             .context_tokens
             .map_or(usize::MAX, |all| all / 2)
-            .min(inner.config.prompt_tokens),
-        asked: asked.clone(),
+            .min(parts.config.prompt_tokens),
+        asked,
         model: None,
-        purse: RunBudget::new(inner.ledger.as_ref(), claim, loaded, facts),
+        budget: RunBudget::new(run, facts),
     };
     let manner = facts.manner();
-    let mut result = talk.plan(prompt(&parts(manner)), manner, &tools).await?;
+    let messages = prompt(&prompt_parts(manner));
+    let mut result = session.plan(messages, manner, &tools).await?;
     if manner != Manner::Fenced && result.as_ref().is_err_and(|failure| failure.unable) {
-        let plain = prompt(&parts(Manner::Fenced));
-        result = talk.plan(plain, Manner::Fenced, &tools).await?;
+        let messages = prompt(&prompt_parts(Manner::Fenced));
+        result = session.plan(messages, Manner::Fenced, &tools).await?;
     }
     let waits = |tool: &str| {
         let tool = registry.tool(tool);
-        tool.is_none_or(|tool| terms.overrides().effective(tool) != Policy::Auto)
+        tool.is_none_or(|tool| agent.overrides().effective(tool) != Policy::Auto)
     };
-    let result = result.map(|plan| {
-        plan.tidied(
-            &settled(loaded, &reading),
-            room(registry, loaded, now),
-            waits,
-        )
-    });
+    let result = result.map(|plan| plan.tidied(&settled(run, &inputs), room(run), waits));
     Ok(PlanOutcome {
-        tokens: talk.purse.tokens(),
-        cost: talk.purse.cost(),
-        model: talk.model.or(Some(talk.asked)),
+        tokens: session.budget.tokens(),
+        cost: session.budget.cost(),
+        model: session.model.or(Some(asked.clone())),
         result,
     })
 }
 
 /// How many more proposals of the mission may wait.
-fn room(registry: &Registry, loaded: &Loaded, now: Micros) -> usize {
-    let most = loaded.terms.settings.max_open_proposals as usize;
-    most.saturating_sub(staging::open_steps(registry, &loaded.mission, now).count())
+fn room(run: &Run<'_>) -> usize {
+    let most = run.agent().settings.max_open_proposals as usize;
+    let registry = &run.parts().registry;
+    most.saturating_sub(staging::open_steps(registry, run.mission(), run.began).count())
 }
 
-/// What is not to be proposed again: what waits, and what the person has just refused or taken back in this mission.
-fn settled(loaded: &Loaded, reading: &Reading) -> Vec<Settled> {
-    let mut settled: Vec<Settled> = reading.pending.iter().map(Settled::from).collect();
-    let iterations = loaded.mission.iterations.iter().rev();
-    for step in iterations.take(ITERATIONS_SHOWN).flat_map(|one| &one.plan) {
+/// Steps that are not proposed again: those that wait, and those that the person has just refused or undone in this
+/// mission.
+fn settled(run: &Run<'_>, inputs: &PromptInputs) -> Vec<Settled> {
+    let mut settled: Vec<Settled> = inputs.pending.iter().map(Settled::from).collect();
+    let iterations = run.mission().iterations.iter().rev();
+    let steps = iterations
+        .take(ITERATIONS_SHOWN)
+        .flat_map(|iteration| &iteration.plan);
+    for step in steps {
         let how = match step.status {
             StepStatus::Rejected => How::Refused,
             StepStatus::Undone => How::Undone,
@@ -262,7 +168,7 @@ impl PlannerSession<'_> {
         match manner {
             Manner::Calls => self.plan_by_calls(messages, tools).await,
             Manner::Schema => {
-                let most = self.loaded.terms.settings.max_steps as usize;
+                let most = self.run.agent().settings.max_steps as usize;
                 let schema = plan_schema(tools, most);
                 self.plan_by_answer(messages, Some(schema)).await
             }
@@ -294,32 +200,36 @@ impl PlannerSession<'_> {
         Ok(choose(first, second))
     }
 
-    /// One call, within the budgets. The model keeps the time by itself; the one here is for a model that doesn't,
-    /// and leaves room for the runs that wait for the same place.
+    /// Makes a call within the budgets. [`Llm`](crate::Llm) keeps the time limit of a call; the limit here is for an
+    /// implementation that doesn't, and leaves time for the runs that wait for the same model.
     pub async fn ask(
         &mut self,
         messages: Vec<Message>,
         functions: Vec<Function>,
         schema: Option<Value>,
     ) -> mana_store::Result<Result<ChatAnswer, Failure>> {
-        let config = &self.inner.config;
+        let config = &self.run.parts().config;
         let request = ChatRequest {
-            model: self.asked.clone(),
+            model: self.asked.to_owned(),
             messages,
             functions,
             schema,
-            user: self.claim.user.clone(),
-            mission_id: self.claim.mission_id.clone(),
+            user: self.run.claim.user.clone(),
+            mission_id: self.run.claim.mission_id.clone(),
             timeout: config.llm_timeout,
             max_bytes: config.max_answer_bytes,
         };
         let patience = config.llm_timeout * (config.parallel as u32 + 1);
-        let now = (self.inner.clock)();
-        let held = match self.purse.reserve(&request, now, patience).await? {
+        let now = self.run.parts().now();
+        let held = match self.budget.reserve(&request, now, patience).await? {
             Ok(held) => held,
             Err(failure) => return Ok(Err(failure)),
         };
-        let answer = match timeout(patience, self.inner.llm.chat(request)).await {
+        let call = self
+            .run
+            .tracker
+            .chat(self.run.parts().llm.as_ref(), request);
+        let answer = match timeout(patience, call).await {
             Ok(answer) => answer,
             Err(_) => Err(LlmError::new("timeout", messages::no_answer(patience))),
         };
@@ -331,7 +241,7 @@ impl PlannerSession<'_> {
             false => Ok(answer),
         });
         let facts = self.facts_of(&answer).await;
-        self.purse.settle(held, &answer, facts).await?;
+        self.budget.settle(held, &answer, facts).await?;
         if let Ok(answer) = &answer
             && !answer.model.is_empty()
         {
@@ -340,33 +250,34 @@ impl PlannerSession<'_> {
         Ok(answer.map_err(Failure::from))
     }
 
-    /// What is known of the model that answered, which an alias doesn't say.
+    /// The facts of the model that answered, which may not be the model that the alias named at first.
     async fn facts_of(&self, answer: &Result<ChatAnswer, LlmError>) -> ModelFacts {
         let name = match answer {
             Ok(answer) if !answer.model.is_empty() => &answer.model,
-            _ => &self.asked,
+            _ => self.asked,
         };
-        self.inner.llm.facts(name).await
+        self.run.parts().llm.facts(name).await
     }
 
-    /// Reads an answer: once to see which records it names, and once more knowing which of them exist.
+    /// Parses an answer, knowing which of the records that it names exist.
     async fn read(&self, text: &str) -> mana_store::Result<Result<Plan, Unusable>> {
         self.knowing(|checks| parse(text, checks)).await
     }
 
-    /// The same for steps alone.
+    /// Checks single steps, knowing which of the records that they name exist.
     pub async fn check(&self, steps: &[Value]) -> mana_store::Result<Plan> {
         self.knowing(|checks| check_steps(steps, checks)).await
     }
 
+    /// Reads twice: once to learn which records are named, and once knowing which of them exist.
     async fn knowing<T>(&self, read: impl Fn(&Checks<'_>) -> T) -> mana_store::Result<T> {
-        let terms = &self.loaded.terms;
+        let agent = self.run.agent();
         let checks = |exists: &dyn Fn(&RecordKey) -> bool| {
             read(&Checks {
-                registry: &self.inner.registry,
-                overrides: terms.overrides(),
+                registry: &self.run.parts().registry,
+                overrides: agent.overrides(),
                 exists,
-                max_steps: terms.settings.max_steps as usize,
+                max_steps: agent.settings.max_steps as usize,
             })
         };
         let named = Mutex::new(BTreeSet::new());
@@ -383,7 +294,7 @@ impl PlannerSession<'_> {
         }
         let mut known = BTreeSet::new();
         for key in named {
-            let stored = self.inner.store.record(self.scope, &key).await?;
+            let stored = self.run.parts().store.record(&self.run.scope, &key).await?;
             if self.shown.contains(&key) || stored.is_some_and(|state| !state.is_deleted()) {
                 known.insert(key);
             }
@@ -392,9 +303,8 @@ impl PlannerSession<'_> {
     }
 }
 
-/// What a person would want of two answers: a plan without a fault, else the second one's good steps,
-/// else the first one's. Refused steps stay in the plan with their reasons. Without a good step the
-/// run failed.
+/// Chooses between an answer and its repair: a plan without a fault, else the repair's good steps, else the good steps
+/// of the first answer. Refused steps stay in the plan with their reasons. Without a good step the run failed.
 fn choose(
     first: Result<Plan, Unusable>,
     second: Option<Result<Plan, Unusable>>,

@@ -1,55 +1,51 @@
-//! The runs under way in this process: how far each is, whether its person still wants it, and what went to the model.
+//! Runs under way in this process: how far each is, whether its person has cancelled it, and its calls to the model.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use async_trait::async_trait;
 use mana_core::{Micros, ids};
 use mana_store::{Claim, DebugRecord, RunPhase, RunProgress, UserId};
 use mana_sync::Sync;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::llm::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};
-use crate::metrics;
+use crate::llm::{ChatAnswer, ChatRequest, Llm, LlmError};
+use crate::{debug_record, metrics};
 
-/// The largest debug record, in bytes of JSON; longer texts in it are cut.
-const DEBUG_BYTES: usize = 160 << 10;
-
-/// The runs that this process holds.
+/// The runs that this process holds, by person and mission.
 #[derive(Default)]
-pub(crate) struct ProgressTrackers(Mutex<HashMap<(UserId, String), Arc<ProgressTracker>>>);
+pub(crate) struct RunsUnderWay(Mutex<HashMap<(UserId, String), Arc<ProgressTracker>>>);
 
-impl ProgressTrackers {
-    /// ProgressTrackers a claimed run until the answer is dropped.
-    pub fn begin(self: &Arc<Self>, sync: &Sync, claim: &Claim, now: Micros) -> TrackedRun {
+impl RunsUnderWay {
+    /// Adds a claimed run, until the returned value is dropped.
+    pub fn add(self: &Arc<Self>, sync: &Sync, claim: &Claim, now: Micros) -> RunUnderWay {
         let iteration_id = ids::iteration_id(&claim.mission_id, &claim.slot);
-        let watch = Arc::new(ProgressTracker {
+        let tracker = Arc::new(ProgressTracker {
             sync: sync.clone(),
             claim: claim.clone(),
             cancelled: CancellationToken::new(),
-            told: AtomicBool::new(claim.requested),
+            published: AtomicBool::new(claim.requested),
             progress: Mutex::new(RunProgress {
                 started_at: Some(now),
                 ..RunProgress::queued(&claim.mission_id, &claim.slot, iteration_id)
             }),
-            rounds: Mutex::default(),
+            calls: Mutex::default(),
         });
-        let key = (claim.user.clone(), claim.mission_id.clone());
-        lock(&self.0).insert(key, watch.clone());
-        TrackedRun {
-            watches: self.clone(),
-            watch,
+        lock(&self.0).insert(key(claim), tracker.clone());
+        RunUnderWay {
+            all: self.clone(),
+            tracker,
         }
     }
 
-    /// The run of a mission.
-    pub fn of(&self, user: &UserId, mission_id: &str) -> Option<Arc<ProgressTracker>> {
-        let key = (user.clone(), mission_id.to_owned());
-        lock(&self.0).get(&key).cloned()
+    /// Cancels the run of a mission, if it is under way here.
+    pub fn cancel(&self, user: &UserId, mission_id: &str) {
+        if let Some(tracker) = lock(&self.0).get(&(user.clone(), mission_id.to_owned())) {
+            tracker.cancelled.cancel();
+        }
     }
 
     /// How many there are.
@@ -58,50 +54,49 @@ impl ProgressTrackers {
     }
 }
 
-/// Keeps a run in [`ProgressTrackers`].
-pub(crate) struct TrackedRun {
-    watches: Arc<ProgressTrackers>,
-    pub watch: Arc<ProgressTracker>,
+/// Keeps a run in [`RunsUnderWay`].
+pub(crate) struct RunUnderWay {
+    all: Arc<RunsUnderWay>,
+    pub tracker: Arc<ProgressTracker>,
 }
 
-impl Drop for TrackedRun {
+impl Drop for RunUnderWay {
     fn drop(&mut self) {
-        let claim = &self.watch.claim;
-        let key = (claim.user.clone(), claim.mission_id.clone());
-        let mut watches = lock(&self.watches.0);
-        // The same mission may be held anew, by who took it over from here.
-        if watches
+        let mut all = lock(&self.all.0);
+        let key = key(&self.tracker.claim);
+        // After a lost lease this process may have claimed the same mission again.
+        if all
             .get(&key)
-            .is_some_and(|watch| Arc::ptr_eq(watch, &self.watch))
+            .is_some_and(|tracker| Arc::ptr_eq(tracker, &self.tracker))
         {
-            watches.remove(&key);
+            all.remove(&key);
         }
     }
 }
 
-/// One run under way.
+/// How far a run is.
 pub(crate) struct ProgressTracker {
     sync: Sync,
     claim: Claim,
-    /// Its person doesn't want it any more.
+    /// Cancelled when the run's person cancels the run.
     pub cancelled: CancellationToken,
-    /// Somebody was told of it, and so is to be told of its end.
-    told: AtomicBool,
+    /// Whether devices were told of the run, and so must be told of its end.
+    published: AtomicBool,
     progress: Mutex<RunProgress>,
-    /// The calls so far; none unless its person wants them kept.
-    rounds: Mutex<Option<Vec<Value>>>,
+    /// The calls so far, for the debug record. None unless the run's person wants them kept.
+    calls: Mutex<Option<Vec<Value>>>,
 }
 
 impl ProgressTracker {
-    /// Says which occurrence is run: of several that were missed it is not the claimed one.
-    pub fn occurrence(&self, slot: &str, iteration_id: String) {
+    /// Sets the occurrence that is run. Of several missed occurrences it is not the claimed one.
+    pub fn set_occurrence(&self, slot: &str, iteration_id: String) {
         let mut progress = lock(&self.progress);
         slot.clone_into(&mut progress.slot);
         progress.iteration_id = iteration_id;
     }
 
-    /// Tells everybody how far the run is, once for each phase.
-    pub async fn tell(&self, phase: RunPhase) {
+    /// Tells devices how far the run is, once for each phase.
+    pub async fn publish(&self, phase: RunPhase) {
         let progress = {
             let mut progress = lock(&self.progress);
             if progress.phase == phase {
@@ -110,141 +105,53 @@ impl ProgressTracker {
             progress.phase = phase;
             progress.clone()
         };
-        let told = self.told.swap(true, Ordering::Relaxed);
-        if phase == RunPhase::Finished && !told {
+        let published = self.published.swap(true, Ordering::Relaxed);
+        if phase == RunPhase::Finished && !published {
             return;
         }
         if let Err(error) = self.sync.run_progress(&self.claim, progress).await {
+            let mission = &self.claim.mission_id;
             tracing::debug!(
-                mission = self.claim.mission_id,
-                "how far the run of mission {} is could not be told: {error}",
-                self.claim.mission_id
+                mission, user = %self.claim.user, %error,
+                "the progress of mission {mission} could not be published: {error}"
             );
         }
     }
 
-    /// Keeps the calls from now on.
-    pub fn keep_rounds(&self) {
-        lock(&self.rounds).get_or_insert_default();
+    /// Keeps the calls from now on, for the debug record.
+    pub fn keep_calls(&self) {
+        lock(&self.calls).get_or_insert_default();
     }
 
-    /// What there is to keep of the run.
-    pub fn debug_record(&self, at: Micros) -> Option<DebugRecord> {
-        let rounds = lock(&self.rounds)
-            .take()
-            .filter(|rounds| !rounds.is_empty())?;
-        let progress = lock(&self.progress).clone();
-        let body = json!({
-            "missionId": progress.mission_id, "slot": progress.slot, "phase": progress.phase,
-            "startedAt": progress.started_at, "finishedAt": at, "rounds": rounds,
-        });
-        Some(DebugRecord {
-            iteration_id: progress.iteration_id,
-            at,
-            body: cut(body),
-        })
-    }
-}
-
-/// A model whose calls are watched: they tell that the run is thinking, are measured, and are kept where the run's
-/// person wants that.
-pub(crate) struct TrackedLlm {
-    pub llm: Arc<dyn Llm>,
-    pub watches: Arc<ProgressTrackers>,
-}
-
-#[async_trait]
-impl Llm for TrackedLlm {
-    async fn chat(&self, request: ChatRequest) -> Result<ChatAnswer, LlmError> {
-        let watch = self.watches.of(&request.user, &request.mission_id);
-        if let Some(watch) = &watch {
-            watch.tell(RunPhase::Thinking).await;
-        }
-        let wanted = watch.filter(|watch| lock(&watch.rounds).is_some());
-        let asked = wanted.as_ref().map(|_| asked(&request));
+    /// Calls a model: publishes that the run is thinking, measures the call, and keeps it for the debug record.
+    pub async fn chat(&self, llm: &dyn Llm, request: ChatRequest) -> Result<ChatAnswer, LlmError> {
+        self.publish(RunPhase::Thinking).await;
+        let kept = lock(&self.calls).is_some();
+        let kept = kept.then(|| debug_record::request(&request));
         let began = Instant::now();
         let span = tracing::info_span!(target: "trace", "model", model = request.model);
-        let answer = self.llm.chat(request).instrument(span).await;
+        let answer = llm.chat(request).instrument(span).await;
         let took = began.elapsed();
-        metrics::called(took, &answer);
-        if let (Some(watch), Some(asked)) = (wanted, asked) {
-            let round = round(asked, &answer, took);
-            lock(&watch.rounds).get_or_insert_default().push(round);
+        metrics::model_called(took, &answer);
+        if let (Some(calls), Some(request)) = (lock(&self.calls).as_mut(), kept) {
+            calls.push(debug_record::call(request, &answer, took));
         }
         answer
     }
 
-    async fn facts(&self, model: &str) -> ModelFacts {
-        self.llm.facts(model).await
+    /// The debug record, if calls were kept.
+    pub fn debug_record(&self, at: Micros) -> Option<DebugRecord> {
+        let calls = lock(&self.calls).take().filter(|calls| !calls.is_empty())?;
+        let progress = lock(&self.progress).clone();
+        Some(debug_record::record(progress, calls, at))
     }
 }
 
-fn asked(request: &ChatRequest) -> Value {
-    let mut asked = json!({ "model": request.model, "messages": request.messages });
-    if !request.functions.is_empty() {
-        asked["functions"] = json!(request.functions);
-    }
-    if let Some(schema) = &request.schema {
-        asked["schema"] = schema.clone();
-    }
-    asked
+fn key(claim: &Claim) -> (UserId, String) {
+    (claim.user.clone(), claim.mission_id.clone())
 }
 
-fn round(asked: Value, answer: &Result<ChatAnswer, LlmError>, took: Duration) -> Value {
-    let mut round = json!({ "request": asked, "latencyMs": took.as_millis() });
-    match answer {
-        Ok(answer) => {
-            round["answer"] = json!(answer.text);
-            round["calls"] = json!(answer.calls);
-            round["model"] = json!(answer.model);
-            round["tokens"] = json!(answer.tokens);
-        }
-        Err(error) => round["error"] = json!({ "code": error.code, "message": error.message }),
-    }
-    round
-}
-
-/// The record with its longest texts cut until it is small enough.
-fn cut(mut body: Value) -> Value {
-    let mut longest = DEBUG_BYTES / 2;
-    while body.to_string().len() > DEBUG_BYTES && longest > 64 {
-        cut_texts(&mut body, longest);
-        longest /= 2;
-    }
-    body
-}
-
-fn cut_texts(value: &mut Value, longest: usize) {
-    match value {
-        Value::String(text) if text.len() > longest => {
-            let end = text.floor_char_boundary(longest);
-            let gone = text.len() - end;
-            text.truncate(end);
-            text.push_str(&format!("… ({gone} more bytes)"));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| cut_texts(item, longest)),
-        Value::Object(map) => map.values_mut().for_each(|item| cut_texts(item, longest)),
-        _ => {}
-    }
-}
-
-/// A panic elsewhere leaves what is behind these locks whole.
+/// No lock here is held across a panic that could leave its value half-written, so poison is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_large_debug_record_is_cut_at_its_longest_texts() {
-        let body = json!({"rounds": [{"answer": "ä".repeat(DEBUG_BYTES), "model": "m"}, {"answer": "short"}]});
-        let cut = cut(body);
-        assert!(cut.to_string().len() <= DEBUG_BYTES);
-        let answer = cut["rounds"][0]["answer"].as_str().expect("a text");
-        assert!(answer.starts_with("ää") && answer.ends_with("more bytes)"));
-        assert_eq!(cut["rounds"][0]["model"], "m");
-        assert_eq!(cut["rounds"][1]["answer"], "short");
-    }
 }

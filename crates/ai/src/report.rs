@@ -1,4 +1,4 @@
-//! What a tick did.
+//! The report of a tick, and the outcome of a run.
 
 use mana_core::Micros;
 use serde::Serialize;
@@ -11,7 +11,7 @@ pub struct TickReport {
     pub scanned_at: Micros,
     /// Runs that were claimed.
     pub due_mission_count: usize,
-    /// Models that gave a plan.
+    /// Runs whose model gave a plan.
     pub plans_produced: usize,
     /// Plans that are in the log.
     pub plans_written_back: usize,
@@ -19,12 +19,12 @@ pub struct TickReport {
     pub parse_failures: usize,
     /// Occurrences that were skipped, and runs with nothing left to do.
     pub skipped: usize,
-    /// What went wrong, without content: codes and mission ids.
+    /// Errors without content: codes and mission ids.
     pub errors: Vec<String>,
 }
 
 impl TickReport {
-    /// The answer of a tick during another one.
+    /// The report of a tick during another tick.
     pub(crate) fn overlapping(now: Micros) -> Self {
         Self {
             scanned_at: now,
@@ -33,8 +33,8 @@ impl TickReport {
         }
     }
 
-    /// Adds runs that ended, in a panic too.
-    pub(crate) fn extend<E>(&mut self, ended: impl IntoIterator<Item = Result<Outcome, E>>) {
+    /// Adds ended runs. An error is a run that ended in a panic.
+    pub(crate) fn extend<E>(&mut self, ended: impl IntoIterator<Item = Result<RunOutcome, E>>) {
         for run in ended {
             match run {
                 Ok(outcome) => self.add(outcome),
@@ -46,13 +46,13 @@ impl TickReport {
         }
     }
 
-    fn add(&mut self, outcome: Outcome) {
+    fn add(&mut self, outcome: RunOutcome) {
         match outcome {
-            Outcome::Planned => {
+            RunOutcome::Planned => {
                 self.plans_produced += 1;
                 self.plans_written_back += 1;
             }
-            Outcome::Failed {
+            RunOutcome::Failed {
                 code,
                 mission_id,
                 answered,
@@ -60,8 +60,8 @@ impl TickReport {
                 self.parse_failures += usize::from(answered);
                 self.errors.push(format!("{code}: mission {mission_id}"));
             }
-            Outcome::Skipped | Outcome::Cancelled | Outcome::Nothing => self.skipped += 1,
-            Outcome::Unwritten {
+            RunOutcome::Skipped | RunOutcome::Cancelled | RunOutcome::Nothing => self.skipped += 1,
+            RunOutcome::Unwritten {
                 code,
                 mission_id,
                 planned,
@@ -69,14 +69,14 @@ impl TickReport {
                 self.plans_produced += usize::from(planned);
                 self.errors.push(format!("{code}: mission {mission_id}"));
             }
-            Outcome::Released => {}
+            RunOutcome::Released => {}
         }
     }
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum RunOutcome {
     /// A plan is in the log.
     Planned,
     /// A failed iteration is in the log.
@@ -86,18 +86,18 @@ pub(crate) enum Outcome {
         /// The model answered, but not with a plan.
         answered: bool,
     },
-    /// A record of why it did not run is in the log.
+    /// A record that says why the occurrence did not run is in the log.
     Skipped,
-    /// Its person cancelled it; a record says so.
+    /// The run's person cancelled it, and a record says so.
     Cancelled,
-    /// There was nothing to do: the mission is gone, or the slot is planned already.
+    /// Nothing to do: the mission is gone, or the slot is planned already.
     Nothing,
-    /// Nothing is in the log; the slot is tried again when the lease ends, or by who took it over.
+    /// Nothing is in the log. The slot is tried again when the lease ends, or by the worker that took it over.
     Unwritten {
         code: String,
         mission_id: String,
         planned: bool,
     },
-    /// The server stops; the slot was given back.
+    /// The server stops, and the slot was given back.
     Released,
 }

@@ -1,615 +1,322 @@
-//! One claimed run, from the claim to the push.
+//! A claimed run through its stages: load the mission, plan, stage the plan, commit it.
 
-use mana_core::mission::{AiRun, Iteration, MissionState, RunStatus, slot};
+use mana_core::mission::{MissionState, RunStatus};
 use mana_core::planner::build::Attempt;
-use mana_core::staging;
-use mana_core::{Map, Micros, RecordKey, ids, mission};
-use mana_store::{Claim, RunPhase, Scope, StoreError, User};
-use mana_sync::{AcceptPush, Origin, SyncError};
-use serde_json::json;
+use mana_core::{Micros, RecordKey, mission, staging};
+use mana_store::{Claim, RunPhase, Scope};
+use tokio_util::sync::CancellationToken;
 
-use crate::commit::{Batch, BatchError};
-use crate::load::{self, Loaded};
-use crate::messages::{self, After, Reason};
-use crate::occurrence::Occurrence;
-use crate::planning::{Failure, PlanOutcome, think};
+use crate::claim::{give_back, renew_until_lost};
+use crate::commit::commit;
+use crate::error::RunError;
+use crate::failure::Failure;
+use crate::load::Run;
+use crate::messages::{self, Reason};
+use crate::parts::RunContext;
+use crate::planning::{self, PlanOutcome};
 use crate::progress::ProgressTracker;
-use crate::report::Outcome;
-use crate::runner::Inner;
+use crate::report::RunOutcome;
+use crate::retry;
+use crate::stage::Conclusion;
 
-/// Failures in a row after which a mission is paused.
-const PAUSE_AFTER: u32 = 5;
+/// Interrupted attempts after which the run counts as failed.
+const MAX_INTERRUPTED: u32 = 3;
 
-/// The first wait after a failure; it doubles each time.
-const FIRST_RETRY_MICROS: i64 = 60_000_000;
+/// How often a result is staged again because the mission was written meanwhile.
+const MAX_STAGINGS: usize = 8;
 
-/// Attempts that ended in the middle, after which the run counts as failed.
-const MOST_INTERRUPTED: u32 = 3;
-
-/// How often a result is made anew because its person wrote to the mission meanwhile.
-const MOST_LOOKS: usize = 8;
-
-/// The client id of the runner's pushes.
-const CLIENT: &str = "mana-runner";
-
-/// Why a run could not be brought to its end.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RunError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Sync(#[from] SyncError),
-    #[error("{0}")]
-    Change(String),
-}
-
-impl From<BatchError> for RunError {
-    fn from(error: BatchError) -> Self {
-        match error {
-            BatchError::Store(error) => Self::Store(error),
-            BatchError::Change(reason) => Self::Change(reason),
+/// Runs a claim while its lease is held, and keeps the run's debug record.
+pub(crate) async fn while_held(
+    context: &RunContext,
+    claim: &Claim,
+    tracker: &ProgressTracker,
+    abandon: &CancellationToken,
+) -> RunOutcome {
+    let parts = &context.parts;
+    if claim.cancelled {
+        tracker.cancelled.cancel();
+    }
+    let outcome = tokio::select! {
+        biased;
+        () = tracker.cancelled.cancelled() => cancel(context, claim, tracker).await,
+        () = abandon.cancelled() => {
+            give_back(parts, claim).await;
+            RunOutcome::Released
+        }
+        outcome = execute(context, claim, tracker, false) => outcome,
+        () = renew_until_lost(parts, claim, tracker) => RunOutcome::Unwritten {
+            code: "lease-lost".to_owned(),
+            mission_id: claim.mission_id.clone(),
+            planned: false,
+        },
+    };
+    if let Some(record) = tracker.debug_record(parts.now()) {
+        let scope = Scope::own(&claim.user);
+        if let Err(error) = parts.store.keep_debug(&scope, record).await {
+            let mission = &claim.mission_id;
+            tracing::warn!(
+                mission, user = %claim.user, %error,
+                "the debug record of mission {mission} was not kept: {error}"
+            );
         }
     }
+    outcome
 }
 
-impl RunError {
-    /// Why what was to be written can't be, however often it is tried.
-    fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Change(reason) | Self::Sync(SyncError::InvalidChange { reason, .. }) => {
-                Some(reason)
-            }
-            _ => None,
+/// Ends a cancelled run: its occurrence gets a record that says so.
+async fn cancel(context: &RunContext, claim: &Claim, tracker: &ProgressTracker) -> RunOutcome {
+    match execute(context, claim, tracker, true).await {
+        RunOutcome::Skipped => {
+            tracker.publish(RunPhase::Cancelled).await;
+            RunOutcome::Cancelled
         }
-    }
-
-    /// The mission was written between the look at it and the push: another look makes it good.
-    fn is_moved(&self) -> bool {
-        matches!(
-            self,
-            Self::Store(StoreError::Moved) | Self::Sync(SyncError::Store(StoreError::Moved))
-        )
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Store(StoreError::LeaseLost)
-            | Self::Sync(SyncError::Store(StoreError::LeaseLost)) => "lease-lost",
-            Self::Store(_) => "store",
-            Self::Sync(error) => error.code(),
-            Self::Change(_) => "invalid-change",
-        }
-    }
-}
-
-/// A claim with everything that its run goes by.
-struct Run<'a> {
-    inner: &'a Inner,
-    claim: &'a Claim,
-    watch: &'a ProgressTracker,
-    /// Its person doesn't want it any more.
-    cancelled: bool,
-    scope: Scope,
-    user: User,
-    loaded: Loaded,
-    occurrence: Occurrence,
-    /// The claim is the schedule's own, so its end moves the schedule.
-    scheduled: bool,
-    began: Micros,
-}
-
-/// What a run comes to, besides its plan.
-enum Verdict {
-    Planned(Iteration),
-    Failed(Iteration),
-    /// No iteration: a record alone says why.
-    Skipped(RunStatus, Reason),
-    /// The slot is planned already: only the schedule moves on.
-    Settled,
-}
-
-/// Brings a claimed run to its end.
-pub(crate) async fn run(inner: &Inner, claim: &Claim, watch: &ProgressTracker) -> Outcome {
-    bring(inner, claim, watch, false).await
-}
-
-/// Ends a claimed run that its person doesn't want any more: its occurrence gets a record that says so.
-pub(crate) async fn cancelled(inner: &Inner, claim: &Claim, watch: &ProgressTracker) -> Outcome {
-    let outcome = bring(inner, claim, watch, true).await;
-    match outcome {
-        Outcome::Skipped => {
-            watch.tell(RunPhase::Cancelled).await;
-            Outcome::Cancelled
-        }
-        // It had ended, by a hair.
+        // The run had finished before the cancellation arrived.
         outcome => {
-            watch.tell(RunPhase::Finished).await;
+            tracker.publish(RunPhase::Finished).await;
             outcome
         }
     }
 }
 
-async fn bring(inner: &Inner, claim: &Claim, watch: &ProgressTracker, cancelled: bool) -> Outcome {
-    let mut looks = 1;
+/// Executes a claimed run, again from the beginning where the mission was written meanwhile.
+async fn execute(
+    context: &RunContext,
+    claim: &Claim,
+    tracker: &ProgressTracker,
+    cancelled: bool,
+) -> RunOutcome {
+    let mut attempts = 1;
     loop {
-        match start(inner, claim, watch, cancelled).await {
+        match attempt(context, claim, tracker, cancelled).await {
             Ok(outcome) => return outcome,
-            Err(error) if error.is_moved() && looks < MOST_LOOKS => looks += 1,
+            Err(error) if error.is_moved() && attempts < MAX_STAGINGS => attempts += 1,
             Err(error) => return unwritten(claim, &error, false),
         }
     }
 }
 
-/// A run that left nothing in the log. Its claim stays until the lease ends, which is the pause before
+/// The outcome of a run that left nothing in the log. Its claim stays until the lease ends, which is the pause before
 /// the next attempt.
-fn unwritten(claim: &Claim, error: &RunError, planned: bool) -> Outcome {
-    let code = error.code();
+fn unwritten(claim: &Claim, error: &RunError, planned: bool) -> RunOutcome {
+    let (code, mission) = (error.code(), &claim.mission_id);
     tracing::warn!(
-        mission = claim.mission_id, user = %claim.user, code,
-        "run of mission {} was not written and is tried again: {error}", claim.mission_id
+        mission, user = %claim.user, code, %error,
+        "the run of mission {mission} was not written and is tried again: {error}"
     );
-    Outcome::Unwritten {
+    RunOutcome::Unwritten {
         code: code.to_owned(),
         mission_id: claim.mission_id.clone(),
         planned,
     }
 }
 
-async fn start(
-    inner: &Inner,
+async fn attempt(
+    context: &RunContext,
     claim: &Claim,
-    watch: &ProgressTracker,
+    tracker: &ProgressTracker,
     cancelled: bool,
-) -> Result<Outcome, RunError> {
-    let scope = Scope::own(&claim.user);
-    let began = (inner.clock)();
-    let Some(user) = inner.accounts.user(&claim.user).await? else {
-        return drop_run(inner, claim).await;
+) -> Result<RunOutcome, RunError> {
+    let Some(run) = Run::load(context, claim, tracker, cancelled).await? else {
+        context.parts.store.drop_run(claim).await?;
+        return Ok(RunOutcome::Nothing);
     };
-    let Some(loaded) = load::mission(
-        inner.store.as_ref(),
-        &scope,
-        &claim.mission_id,
-        &user.timezone,
+    tracker.set_occurrence(&run.occurrence.slot, run.iteration_id());
+    let planned_at = run.mission().next_run_at;
+    match decide(&run) {
+        Decision::Nothing => drop_claim(&run).await,
+        Decision::AlreadyPlanned => {
+            commit(&run, Conclusion::AlreadyPlanned, None, planned_at).await
+        }
+        Decision::Skip(status, reason) => {
+            let conclusion = Conclusion::Skipped(status, reason);
+            commit(&run, conclusion, None, planned_at).await
+        }
+        Decision::Plan => {
+            let outcome = plan(&run).await?;
+            commit_plan(run, outcome, planned_at).await
+        }
+    }
+}
+
+/// What a run has to do.
+enum Decision {
+    Plan,
+    /// A record alone says why nothing is planned.
+    Skip(RunStatus, Reason),
+    /// The slot is planned already. Only the schedule moves on.
+    AlreadyPlanned,
+    Nothing,
+}
+
+fn decide(run: &Run<'_>) -> Decision {
+    let mission = run.mission();
+    let before = mission.iteration(&run.iteration_id());
+    let failed_before = before.is_some_and(|iteration| iteration.error.is_some());
+    let wanted = match run.occurrence.due {
+        None => mission.state != MissionState::Archived,
+        Some(_) => run.scheduled || failed_before,
+    };
+    if !wanted {
+        return Decision::Nothing;
+    }
+    if before.is_some() && !failed_before {
+        return match run.scheduled {
+            true => Decision::AlreadyPlanned,
+            false => Decision::Nothing,
+        };
+    }
+    if run.cancelled {
+        return Decision::Skip(RunStatus::Skipped, messages::cancelled());
+    }
+    if run.occurrence.too_late {
+        return Decision::Skip(RunStatus::Missed, messages::too_late());
+    }
+    let waiting = staging::open_steps(&run.parts().registry, mission, run.began).count();
+    if waiting > 0 && run.occurrence.due.is_some() && !mission.overlap_allowed {
+        return Decision::Skip(RunStatus::Skipped, messages::waiting(waiting));
+    }
+    let most = run.agent().settings.max_open_proposals;
+    if waiting >= most as usize {
+        return Decision::Skip(RunStatus::Skipped, messages::too_many_open(waiting, most));
+    }
+    Decision::Plan
+}
+
+/// Drops the claim of a run that has nothing to do.
+async fn drop_claim(run: &Run<'_>) -> Result<RunOutcome, RunError> {
+    run.parts().store.drop_run(run.claim).await?;
+    run.tracker.publish(RunPhase::Finished).await;
+    Ok(RunOutcome::Nothing)
+}
+
+async fn plan(run: &Run<'_>) -> Result<PlanOutcome, RunError> {
+    run.tracker.publish(RunPhase::Reading).await;
+    if run.agent().settings.debug {
+        run.tracker.keep_calls();
+    }
+    match run.claim.attempts.checked_sub(1) {
+        Some(interrupted) if interrupted >= MAX_INTERRUPTED => {
+            let failure = Failure::from(messages::interrupted(interrupted));
+            Ok(PlanOutcome::without_call(failure))
+        }
+        _ => Ok(planning::plan(run).await?),
+    }
+}
+
+/// Commits the outcome of planning. The mission is loaded anew each time, because its person may have written to it
+/// while the model worked. The model is never asked a second time for that.
+async fn commit_plan(
+    mut run: Run<'_>,
+    outcome: PlanOutcome,
+    planned_at: Option<Micros>,
+) -> Result<RunOutcome, RunError> {
+    run.tracker.publish(RunPhase::Writing).await;
+    let mut stagings = 1;
+    loop {
+        if !run.reload().await? {
+            return drop_claim(&run).await;
+        }
+        match submit(&run, &outcome, planned_at).await {
+            Err(error) if error.is_moved() && stagings < MAX_STAGINGS => stagings += 1,
+            Err(error) if error.is_moved() => {
+                return Ok(unwritten(run.claim, &error, outcome.result.is_ok()));
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn submit(
+    run: &Run<'_>,
+    outcome: &PlanOutcome,
+    planned_at: Option<Micros>,
+) -> Result<RunOutcome, RunError> {
+    let attempt = counted_attempt(run, outcome).await?;
+    let failure = match &outcome.result {
+        Err(failure) if failure.is_over_budget() => {
+            let reason = failure.clone().into_reason();
+            let conclusion = Conclusion::Skipped(RunStatus::Skipped, reason);
+            return commit(run, conclusion, Some(attempt), planned_at).await;
+        }
+        Err(failure) => failure.clone(),
+        Ok(plan) => {
+            let conclusion = Conclusion::Planned(attempt.planned(plan.clone()));
+            let committed = commit(run, conclusion, Some(attempt.clone()), planned_at).await;
+            match committed {
+                Err(error) if !error.is_moved() => match error.refused_change() {
+                    Some(reason) => Failure::unwritable(reason),
+                    None => return Ok(unwritten(run.claim, &error, true)),
+                },
+                committed => return committed,
+            }
+        }
+    };
+    commit_failure(run, attempt, failure, planned_at).await
+}
+
+async fn commit_failure(
+    run: &Run<'_>,
+    attempt: Attempt,
+    failure: Failure,
+    planned_at: Option<Micros>,
+) -> Result<RunOutcome, RunError> {
+    let (next, _) = retry::after_failure(run, planned_at, attempt.finished_at);
+    let message = messages::failure(&failure.message, next, &run.loaded.zone);
+    let mut iteration = attempt.failed(&failure.code, message, &failure.refused);
+    if let Some(error) = &mut iteration.error {
+        error.details = Some(messages::with_next(failure.details.clone(), next));
+    }
+    let mission = &run.claim.mission_id;
+    tracing::info!(
+        mission, user = %run.claim.user, code = failure.code,
+        "the run of mission {mission} failed: {}", failure.code
+    );
+    let outcome = commit(
+        run,
+        Conclusion::Failed(iteration),
+        Some(attempt),
+        planned_at,
     )
-    .await?
-    else {
-        return drop_run(inner, claim).await;
-    };
-    let occurrence = Occurrence::of(claim, &loaded.mission, &loaded.zone, began);
-    let scheduled = mission::schedule_row(&claim.mission_id, &loaded.state)
-        .is_some_and(|row| row.slot == claim.slot);
-    let run = Run {
-        inner,
-        claim,
-        watch,
-        cancelled,
-        scope,
-        user,
-        loaded,
-        occurrence,
-        scheduled,
-        began,
-    };
-    watch.occurrence(&run.occurrence.slot, run.iteration_id());
-    run.go().await
+    .await?;
+    Ok(match outcome {
+        RunOutcome::Failed {
+            code, mission_id, ..
+        } => RunOutcome::Failed {
+            code,
+            mission_id,
+            answered: failure.answered,
+        },
+        other => other,
+    })
 }
 
-async fn drop_run(inner: &Inner, claim: &Claim) -> Result<Outcome, RunError> {
-    inner.store.drop_run(claim).await?;
-    Ok(Outcome::Nothing)
-}
-
-impl Run<'_> {
-    async fn go(self) -> Result<Outcome, RunError> {
-        let mission = &self.loaded.mission;
-        let id = self.iteration_id();
-        let before = mission.iteration(&id);
-        let failed_before = before.is_some_and(|iteration| iteration.error.is_some());
-        let wanted = match self.occurrence.due {
-            None => mission.state != MissionState::Archived,
-            Some(_) => self.scheduled || failed_before,
-        };
-        if !wanted {
-            return self.settled().await;
-        }
-        if before.is_some() && !failed_before {
-            return match self.scheduled {
-                true => self.write(Verdict::Settled, None).await,
-                false => self.settled().await,
-            };
-        }
-        if self.cancelled {
-            let verdict = Verdict::Skipped(RunStatus::Skipped, messages::cancelled());
-            return self.write(verdict, None).await;
-        }
-        if self.occurrence.too_late {
-            let verdict = Verdict::Skipped(RunStatus::Missed, messages::too_late());
-            return self.write(verdict, None).await;
-        }
-        let waiting = staging::open_steps(&self.inner.registry, mission, self.began).count();
-        if waiting > 0 && self.occurrence.due.is_some() && !mission.overlap_allowed {
-            let verdict = Verdict::Skipped(RunStatus::Skipped, messages::waiting(waiting));
-            return self.write(verdict, None).await;
-        }
-        let most = self.loaded.terms.settings.max_open_proposals;
-        if waiting >= most as usize {
-            let verdict =
-                Verdict::Skipped(RunStatus::Skipped, messages::too_many_open(waiting, most));
-            return self.write(verdict, None).await;
-        }
-
-        self.watch.tell(RunPhase::Reading).await;
-        if self.loaded.terms.settings.debug {
-            self.watch.keep_rounds();
-        }
-        let thought = match self.claim.attempts.checked_sub(1) {
-            Some(interrupted) if interrupted >= MOST_INTERRUPTED => PlanOutcome {
-                model: None,
-                tokens: None,
-                cost: None,
-                result: Err(Failure::of(messages::interrupted(interrupted))),
-            },
-            _ => {
-                let locale = &self.user.locale;
-                think(
-                    self.inner,
-                    self.claim,
-                    &self.scope,
-                    &self.loaded,
-                    &id,
-                    locale,
-                    self.began,
-                )
-                .await?
-            }
-        };
-        self.conclude(thought).await
-    }
-
-    /// Ends a run that has nothing to do.
-    async fn settled(&self) -> Result<Outcome, RunError> {
-        let outcome = drop_run(self.inner, self.claim).await?;
-        self.watch.tell(RunPhase::Finished).await;
-        Ok(outcome)
-    }
-
-    /// Makes an iteration of a thought, and writes it.
-    async fn conclude(mut self, thought: PlanOutcome) -> Result<Outcome, RunError> {
-        self.watch.tell(RunPhase::Writing).await;
-        let planned_at = self.loaded.mission.next_run_at;
-        let mut looks = 1;
-        loop {
-            let reload = load::mission(
-                self.inner.store.as_ref(),
-                &self.scope,
-                &self.claim.mission_id,
-                &self.user.timezone,
-            );
-            let Some(now) = reload.await? else {
-                return self.settled().await;
-            };
-            self.loaded = now;
-            match self.hand_in(&thought, planned_at).await {
-                Err(error) if error.is_moved() && looks < MOST_LOOKS => looks += 1,
-                // Not once more from the beginning: the model has been asked.
-                Err(error) if error.is_moved() => {
-                    return Ok(unwritten(self.claim, &error, thought.result.is_ok()));
-                }
-                result => return result,
-            }
-        }
-    }
-
-    async fn hand_in(
-        &self,
-        thought: &PlanOutcome,
-        planned_at: Option<Micros>,
-    ) -> Result<Outcome, RunError> {
-        let attempt = self.attempt(thought).await?;
-        let failure = match &thought.result {
-            Err(failure) if failure.is_over_budget() => {
-                let verdict = Verdict::Skipped(RunStatus::Skipped, failure.clone().reason());
-                return self.write_as(verdict, Some(attempt), planned_at).await;
-            }
-            Err(failure) => failure.clone(),
-            Ok(plan) => {
-                let verdict = Verdict::Planned(attempt.planned(plan.clone()));
-                let written = self
-                    .write_as(verdict, Some(attempt.clone()), planned_at)
-                    .await;
-                match written {
-                    Err(error) if !error.is_moved() => match error.reason() {
-                        Some(reason) => Failure::unwritable(reason),
-                        None => return Ok(unwritten(self.claim, &error, true)),
-                    },
-                    written => return written,
-                }
-            }
-        };
-        self.failed(attempt, failure, planned_at).await
-    }
-
-    /// Writes the iteration of a failure.
-    async fn failed(
-        &self,
-        attempt: Attempt,
-        failure: Failure,
-        planned_at: Option<Micros>,
-    ) -> Result<Outcome, RunError> {
-        let (after, _) = self.after_failure(planned_at, attempt.finished_at);
-        let message = messages::failure(&failure.message, after, &self.loaded.zone);
-        let mut iteration = attempt.failed(&failure.code, message, &failure.refused);
-        if let Some(error) = &mut iteration.error {
-            error.details = Some(messages::after(failure.details.clone(), after));
-        }
-        tracing::info!(
-            mission = self.claim.mission_id,
-            code = failure.code,
-            "run of mission {} failed: {}",
-            self.claim.mission_id,
-            failure.code
-        );
-        let outcome = self
-            .write_as(Verdict::Failed(iteration), Some(attempt), planned_at)
-            .await?;
-        Ok(match outcome {
-            Outcome::Failed {
-                code, mission_id, ..
-            } => Outcome::Failed {
-                code,
-                mission_id,
-                answered: failure.answered,
-            },
-            other => other,
-        })
-    }
-
-    /// This attempt, counted on from those before it.
-    async fn attempt(&self, thought: &PlanOutcome) -> Result<Attempt, RunError> {
-        let id = self.iteration_id();
-        let key = RecordKey::new(mission::APP, mission::RUNS, &id);
-        let earlier = self.inner.store.record(&self.scope, &key).await?;
-        let attempts = earlier
-            .as_ref()
-            .and_then(|state| state.data.get("attempts")?.as_u64())
-            .unwrap_or(0);
-        let agent = &self.loaded.terms.agent;
-        let before = self.loaded.mission.iteration(&id);
-        let after_it = before
-            .and_then(|iteration| iteration.updated_at)
-            .map(|at| at.plus(1));
-        Ok(Attempt {
-            mission_id: self.claim.mission_id.clone(),
-            slot: self.occurrence.slot.clone(),
-            started_at: before
-                .and_then(|iteration| iteration.started_at)
-                .unwrap_or(self.began),
-            finished_at: (self.inner.clock)().max(after_it.unwrap_or(self.began)),
-            attempts: u32::try_from(attempts)
-                .unwrap_or(u32::MAX)
-                .saturating_add(self.claim.attempts),
-            model: thought.model.clone(),
-            tokens: thought.tokens,
-            cost: thought.cost,
-            agent: Some((agent.id.clone(), agent.name.clone())),
-        })
-    }
-
-    async fn write(self, verdict: Verdict, attempt: Option<Attempt>) -> Result<Outcome, RunError> {
-        let planned_at = self.loaded.mission.next_run_at;
-        self.write_as(verdict, attempt, planned_at).await
-    }
-
-    /// Pushes everything in one: the iteration, the records of every occurrence, and the next due time.
-    async fn write_as(
-        &self,
-        verdict: Verdict,
-        attempt: Option<Attempt>,
-        planned_at: Option<Micros>,
-    ) -> Result<Outcome, RunError> {
-        let now = attempt
-            .as_ref()
-            .map_or_else(|| (self.inner.clock)(), |attempt| attempt.finished_at);
-        // What a cancelled run was about to write may be stored by now: this is something else, not a replay.
-        let token = format!(
-            "{}{}",
-            self.claim.token,
-            if self.cancelled { ":cancelled" } else { "" }
-        );
-        let seed = ids::derive(&self.iteration_id(), &token);
-        let mut batch = Batch::new(
-            self.inner.store.as_ref(),
-            &self.inner.registry,
-            &self.scope,
-            now,
-            seed,
-        );
-        let mut set = Map::new();
-        let moves = self.scheduled && self.loaded.mission.next_run_at == planned_at;
-        let made_up = matches!(verdict, Verdict::Planned(_) | Verdict::Failed(_));
-        if moves && self.loaded.mission.is_active() {
-            let next = self
-                .occurrence
-                .next(&self.loaded.mission, &self.loaded.zone, now);
-            set.insert("nextRunAt".into(), json!(next));
-            set.insert("retrySlot".into(), json!(null));
-        }
-
-        let outcome = match verdict {
-            Verdict::Planned(mut iteration) => {
-                batch
-                    .automatic_steps(
-                        &mut iteration,
-                        &self.claim.mission_id,
-                        self.loaded.terms.overrides(),
-                    )
-                    .await?;
-                set.insert("iterations".into(), json!([iteration.to_value()]));
-                if self.loaded.mission.failures > 0 {
-                    set.insert("failures".into(), json!(0));
-                }
-                if let Some(attempt) = &attempt {
-                    batch.run(&attempt.run(RunStatus::Ran, None), true).await?;
-                }
-                Outcome::Planned
-            }
-            Verdict::Failed(iteration) => {
-                let error = iteration.error.clone().unwrap_or_default();
-                set.insert("iterations".into(), json!([iteration.to_value()]));
-                set.extend(self.after_failure(planned_at, now).1);
-                if set.get("state").is_some() {
-                    let reason = messages::paused(self.loaded.mission.failures + 1, &error.message);
-                    set.insert("pausedReason".into(), json!(reason));
-                }
-                if let Some(attempt) = &attempt {
-                    let reason = Reason {
-                        code: error.code.clone(),
-                        text: error.message,
-                        details: error.details,
-                    };
-                    let record = attempt.run(RunStatus::Failed, None);
-                    batch.run(&reason.on(record), true).await?;
-                }
-                Outcome::Failed {
-                    code: error.code,
-                    mission_id: self.claim.mission_id.clone(),
-                    answered: false,
-                }
-            }
-            Verdict::Skipped(status, reason) => {
-                let record = match &attempt {
-                    Some(attempt) => reason.on(attempt.run(status, None)),
-                    None => {
-                        let at = self.occurrence.due.unwrap_or(now);
-                        self.record(&self.occurrence.slot, status, reason, at, now)
-                    }
-                };
-                batch.run(&record, true).await?;
-                Outcome::Skipped
-            }
-            Verdict::Settled => Outcome::Nothing,
-        };
-        if self.scheduled {
-            self.others(&mut batch, now, moves, made_up).await?;
-        }
-        batch.mission(&self.claim.mission_id, set).await?;
-
-        let push = AcceptPush {
-            client_id: CLIENT.to_owned(),
-            app: None,
-            changes: batch.into_values(),
-            since: now.to_string(),
-            schema_version: None,
-            fence: Some(self.claim.fence().having_seen(&self.loaded.state)),
-            origin: Origin::Runner,
-        };
-        self.inner
-            .sync
-            .accept(&self.scope, push, (self.inner.clock)())
-            .await?;
-        match outcome {
-            Outcome::Failed { .. } => self.watch.tell(RunPhase::Failed).await,
-            _ if self.cancelled => {}
-            _ => self.watch.tell(RunPhase::Finished).await,
-        }
-        Ok(outcome)
-    }
-
-    /// The records of occurrences that passed before and during this run.
-    async fn others(
-        &self,
-        batch: &mut Batch<'_>,
-        now: Micros,
-        moves: bool,
-        made_up: bool,
-    ) -> Result<(), RunError> {
-        let missed = messages::missed(made_up);
-        for (index, at) in self.occurrence.missed.iter().enumerate() {
-            let reason = match index == 0 && self.occurrence.earlier {
-                true => messages::and_earlier(&missed, self.claim.due_at, &self.loaded.zone),
-                false => missed.clone(),
-            };
-            let record = self.record(&slot::due(*at), RunStatus::Missed, reason, *at, now);
-            batch.run(&record, false).await?;
-        }
-        if moves {
-            for at in self
-                .occurrence
-                .overlapped(&self.loaded.mission, &self.loaded.zone, now)
-            {
-                let reason = messages::overlapped();
-                let record = self.record(&slot::due(at), RunStatus::Skipped, reason, at, now);
-                batch.run(&record, false).await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn record(
-        &self,
-        slot: &str,
-        status: RunStatus,
-        reason: Reason,
-        at: Micros,
-        now: Micros,
-    ) -> AiRun {
-        reason.on(AiRun {
-            mission_id: self.claim.mission_id.clone(),
-            slot: slot.to_owned(),
-            status,
-            code: None,
-            reason: None,
-            details: None,
-            started_at: at,
-            finished_at: now,
-            attempts: 0,
-            tokens: None,
-            cost: None,
-            model: None,
-            extra: Map::new(),
-        })
-    }
-
-    /// What happens after a failure now, and what is written for it.
-    fn after_failure(&self, planned_at: Option<Micros>, now: Micros) -> (After, Map) {
-        let mut set = Map::new();
-        if !self.scheduled {
-            return (After::Asked, set);
-        }
-        let mission = &self.loaded.mission;
-        let failures = mission.failures.saturating_add(1);
-        set.insert("failures".into(), json!(failures));
-        if !mission.is_active() {
-            return (After::Nothing, set);
-        }
-        if failures >= PAUSE_AFTER {
-            set.insert("state".into(), json!("paused"));
-            set.insert("nextRunAt".into(), json!(null));
-            set.insert("retrySlot".into(), json!(null));
-            return (After::Paused(failures), set);
-        }
-        if mission.next_run_at != planned_at {
-            // Somebody moved the next run meanwhile.
-            return (mission.next_run_at.map_or(After::Nothing, After::Next), set);
-        }
-        let retry = now.plus(FIRST_RETRY_MICROS << (failures - 1));
-        let next = self.occurrence.next(mission, &self.loaded.zone, now);
-        match next {
-            Some(next) if next <= retry => {
-                set.insert("nextRunAt".into(), json!(next));
-                set.insert("retrySlot".into(), json!(null));
-                (After::Next(next), set)
-            }
-            _ => {
-                set.insert("nextRunAt".into(), json!(retry));
-                set.insert("retrySlot".into(), json!(self.occurrence.slot));
-                (After::Retry(retry), set)
-            }
-        }
-    }
-
-    fn iteration_id(&self) -> String {
-        ids::iteration_id(&self.claim.mission_id, &self.occurrence.slot)
-    }
+/// This attempt, with its number counted on from the attempts that the occurrence's record names.
+async fn counted_attempt(run: &Run<'_>, outcome: &PlanOutcome) -> Result<Attempt, RunError> {
+    let id = run.iteration_id();
+    let key = RecordKey::new(mission::APP, mission::RUNS, &id);
+    let earlier = run.parts().store.record(&run.scope, &key).await?;
+    let attempts = earlier
+        .as_ref()
+        .and_then(|state| state.data.get("attempts")?.as_u64())
+        .unwrap_or(0);
+    let agent = &run.agent().agent;
+    let before = run.mission().iteration(&id);
+    let after_it = before
+        .and_then(|iteration| iteration.updated_at)
+        .map(|at| at.plus(1));
+    Ok(Attempt {
+        mission_id: run.claim.mission_id.clone(),
+        slot: run.occurrence.slot.clone(),
+        started_at: before
+            .and_then(|iteration| iteration.started_at)
+            .unwrap_or(run.began),
+        finished_at: run.parts().now().max(after_it.unwrap_or(run.began)),
+        attempts: u32::try_from(attempts)
+            .unwrap_or(u32::MAX)
+            .saturating_add(run.claim.attempts),
+        model: outcome.model.clone(),
+        tokens: outcome.tokens,
+        cost: outcome.cost,
+        agent: Some((agent.id.clone(), agent.name.clone())),
+    })
 }

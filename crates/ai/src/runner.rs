@@ -1,12 +1,10 @@
-//! When runs begin and end: by due time, by request, by tick, and when the server stops.
+//! When runs begin and end: at their due time, by request, by a tick, and when the server stops.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mana_core::Micros;
-use mana_core::manifest::Registry;
-use mana_store::{Accounts, Claim, Lease, Ledger, Scope, Store, Take, UserId};
-use mana_sync::Sync;
+use mana_store::{Claim, UserId};
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, timeout};
@@ -14,107 +12,80 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::concurrency::AgentPermits;
-use crate::config::RunnerConfig;
-use crate::llm::Llm;
-use crate::metrics;
-use crate::progress::{ProgressTracker, ProgressTrackers, TrackedLlm};
-use crate::report::{Outcome, TickReport};
-use crate::run;
+use crate::parts::{RunContext, RunnerParts};
+use crate::progress::RunsUnderWay;
+use crate::report::{RunOutcome, TickReport};
+use crate::{claim, metrics, run};
 
-/// The shortest sleep between two looks at the schedule that found nothing to claim.
+/// The shortest sleep between two readings of the schedule that found nothing to claim.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(250);
 
 /// How long runs may take to give their slots back.
 const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 
-/// The time, passed in.
-pub type Clock = Arc<dyn Fn() -> Micros + Send + std::marker::Sync>;
-
-/// What every run needs.
-pub(crate) struct Inner {
-    pub store: Arc<dyn Store>,
-    pub sync: Sync,
-    pub llm: Arc<dyn Llm>,
-    pub registry: Arc<Registry>,
-    pub accounts: Arc<dyn Accounts>,
-    pub ledger: Arc<dyn Ledger>,
-    /// Runs of agents that limit themselves.
-    pub agents: AgentPermits,
-    pub config: RunnerConfig,
-    pub clock: Clock,
-    watches: Arc<ProgressTrackers>,
-    places: Arc<Semaphore>,
-    freed: Notify,
-    /// Runs under way give their slots back.
-    abandon: CancellationToken,
-}
-
 /// Plans missions.
 pub struct Runner {
-    inner: Arc<Inner>,
-    /// CallReservation during a tick.
+    shared: Arc<Shared>,
+    /// Held during a tick.
     ticking: Mutex<()>,
-    /// CallReservation while claims are taken, so that one look at the schedule doesn't hide a claim from another.
+    /// Held while claims are taken, so that two readings of the schedule don't hide a claim from each other.
     claiming: Mutex<()>,
     closing: CancellationToken,
 }
 
+/// The part of a runner that its runs' tasks share.
+struct Shared {
+    context: RunContext,
+    under_way: Arc<RunsUnderWay>,
+    /// A permit for each run that may be under way.
+    permits: Arc<Semaphore>,
+    /// Notified when a run has ended.
+    run_ended: Notify,
+    /// Cancelled when runs under way must give their slots back.
+    abandon: CancellationToken,
+}
+
 /// How a run's task ended.
-type Ended = Result<Outcome, JoinError>;
+type Ended = Result<RunOutcome, JoinError>;
 
 impl Runner {
     /// A runner over these parts. Nothing runs before [`run_until`](Self::run_until) or
     /// [`tick`](Self::tick).
-    #[expect(clippy::too_many_arguments, reason = "each part once, by its type")]
-    pub fn new(
-        store: Arc<dyn Store>,
-        sync: Sync,
-        llm: Arc<dyn Llm>,
-        registry: Arc<Registry>,
-        accounts: Arc<dyn Accounts>,
-        ledger: Arc<dyn Ledger>,
-        config: RunnerConfig,
-        clock: Clock,
-    ) -> Self {
-        let places = Arc::new(Semaphore::new(config.parallel.max(1)));
-        let watches = Arc::new(ProgressTrackers::default());
-        let llm = Arc::new(TrackedLlm {
-            llm,
-            watches: watches.clone(),
-        });
-        let inner = Inner {
-            store,
-            sync,
-            llm,
-            registry,
-            accounts,
-            ledger,
-            agents: AgentPermits::default(),
-            config,
-            clock,
-            watches,
-            places,
-            freed: Notify::new(),
+    pub fn new(parts: RunnerParts) -> Self {
+        let permits = Arc::new(Semaphore::new(parts.config.parallel.max(1)));
+        let shared = Shared {
+            context: RunContext {
+                parts,
+                agent_permits: AgentPermits::default(),
+            },
+            under_way: Arc::default(),
+            permits,
+            run_ended: Notify::new(),
             abandon: CancellationToken::new(),
         };
         Self {
-            inner: Arc::new(inner),
+            shared: Arc::new(shared),
             ticking: Mutex::new(()),
             claiming: Mutex::new(()),
             closing: CancellationToken::new(),
         }
     }
 
-    /// Whether a tick or a run is under way.
-    pub fn is_running(&self) -> bool {
-        self.ticking.try_lock().is_err() || self.inner.places.available_permits() < self.places()
+    fn parts(&self) -> &RunnerParts {
+        &self.shared.context.parts
     }
 
-    /// Runs everything that is due and answers when that has ended. During another tick it answers at
-    /// once with `overlap-skipped`. A caller that goes away leaves the runs going on.
+    /// Whether a tick or a run is under way.
+    pub fn is_running(&self) -> bool {
+        self.ticking.try_lock().is_err()
+            || self.shared.permits.available_permits() < self.parallel()
+    }
+
+    /// Runs everything that is due and returns when those runs have ended. During another tick it returns at once with
+    /// `overlap-skipped`. Runs go on where the caller drops the future.
     pub async fn tick(&self) -> TickReport {
         metrics::ticked();
-        let now = (self.inner.clock)();
+        let now = self.parts().now();
         let Ok(_ticking) = self.ticking.try_lock() else {
             return TickReport::overlapping(now);
         };
@@ -122,21 +93,19 @@ impl Runner {
             scanned_at: now,
             ..TickReport::default()
         };
-        // A person's further runs wait for those that are under way.
+        // Runs beyond a person's limit are claimed when earlier runs of that person have ended.
         let (done, mut ended) = mpsc::unbounded_channel();
         let mut under_way = 0_usize;
         while !self.closing.is_cancelled() {
-            let Ok(first) = self.inner.places.clone().acquire_owned().await else {
+            let Ok(first) = self.shared.permits.clone().acquire_owned().await else {
                 break;
             };
-            let mut places = vec![first];
-            while let Ok(more) = self.inner.places.clone().try_acquire_owned() {
-                places.push(more);
-            }
-            let claims = match self.claim(now, places.len(), false).await {
+            let mut permits = vec![first];
+            permits.extend(self.free_permits());
+            let claims = match self.claim(now, permits.len(), false).await {
                 Ok(claims) => claims,
                 Err(error) => {
-                    tracing::error!("the schedule can't be read: {error}");
+                    tracing::error!(%error, "the schedule can't be read: {error}");
                     report
                         .errors
                         .push("store: the schedule can't be read".to_owned());
@@ -144,7 +113,7 @@ impl Runner {
                 }
             };
             if claims.is_empty() {
-                drop(places);
+                drop(permits);
                 if under_way == 0 {
                     break;
                 }
@@ -154,8 +123,8 @@ impl Runner {
             }
             report.due_mission_count += claims.len();
             under_way += claims.len();
-            for (claim, place) in claims.into_iter().zip(places) {
-                self.begin(claim, place, Some(done.clone()));
+            for (claim, permit) in claims.into_iter().zip(permits) {
+                self.begin(claim, permit, Some(done.clone()));
             }
         }
         drop(done);
@@ -165,28 +134,26 @@ impl Runner {
         report
     }
 
-    /// Ends the run of a mission, if it is under way here.
+    /// Cancels the run of a mission, if it is under way here.
     pub fn cancel(&self, user: &UserId, mission_id: &str) {
-        if let Some(watch) = self.inner.watches.of(user, mission_id) {
-            watch.cancelled.cancel();
-        }
+        self.shared.under_way.cancel(user, mission_id);
     }
 
-    /// Runs what is due and what is asked for until told to stop; then lets runs end for a while and
-    /// gives the others' slots back.
+    /// Runs due and requested missions until told to stop. Then runs under way may end within the grace time, and the
+    /// slots of those that don't are given back.
     pub async fn run_until(self: Arc<Self>, shutdown: CancellationToken) {
-        let requested_only = !self.inner.config.enabled;
-        let mut cancelled = self.inner.sync.cancelled();
+        let requested_only = !self.parts().config.enabled;
+        let mut cancelled = self.parts().sync.cancelled();
         while !shutdown.is_cancelled() {
             if let Err(error) = self.begin_due(requested_only).await {
-                tracing::error!("the schedule can't be read: {error}");
+                tracing::error!(%error, "the schedule can't be read: {error}");
             }
             let wait = self.until_next(requested_only).await;
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                () = self.inner.sync.schedule_changed().notified() => {}
-                () = self.inner.freed.notified() => {}
-                // One that is missed is heard of when the lease is prolonged.
+                () = self.parts().sync.schedule_changed().notified() => {}
+                () = self.shared.run_ended.notified() => {}
+                // A cancellation that this instance misses is seen at the next lease renewal.
                 Ok((user, mission_id)) = cancelled.recv() => self.cancel(&user, &mission_id),
                 () = sleep(wait) => {}
             }
@@ -196,22 +163,19 @@ impl Runner {
 
     async fn stop(&self) {
         self.closing.cancel();
-        let all = u32::try_from(self.places()).unwrap_or(u32::MAX);
-        let ended = timeout(
-            self.inner.config.stop_grace,
-            self.inner.places.acquire_many(all),
-        )
-        .await;
+        let permits = &self.shared.permits;
+        let all = u32::try_from(self.parallel()).unwrap_or(u32::MAX);
+        let ended = timeout(self.parts().config.stop_grace, permits.acquire_many(all)).await;
         if ended.is_ok() {
             return;
         }
-        let under_way = self.places() - self.inner.places.available_permits();
+        let under_way = self.parallel() - permits.available_permits();
         tracing::info!(
             under_way,
             "{under_way} runs are given back; they begin again after the next start"
         );
-        self.inner.abandon.cancel();
-        if timeout(RELEASE_WITHIN, self.inner.places.acquire_many(all))
+        self.shared.abandon.cancel();
+        if timeout(RELEASE_WITHIN, permits.acquire_many(all))
             .await
             .is_err()
         {
@@ -221,39 +185,37 @@ impl Runner {
         }
     }
 
-    /// Begins as many runs as there is room for.
+    /// Begins as many runs as there are free permits.
     async fn begin_due(&self, requested_only: bool) -> mana_store::Result<()> {
-        let mut places = Vec::new();
-        while let Ok(place) = self.inner.places.clone().try_acquire_owned() {
-            places.push(place);
-        }
-        if places.is_empty() {
+        let permits = self.free_permits();
+        if permits.is_empty() {
             return Ok(());
         }
-        let now = (self.inner.clock)();
-        for (claim, place) in self
-            .claim(now, places.len(), requested_only)
-            .await?
-            .into_iter()
-            .zip(places)
-        {
-            self.begin(claim, place, None);
+        let claims = self
+            .claim(self.parts().now(), permits.len(), requested_only)
+            .await?;
+        for (claim, permit) in claims.into_iter().zip(permits) {
+            self.begin(claim, permit, None);
         }
         Ok(())
     }
 
+    fn free_permits(&self) -> Vec<OwnedSemaphorePermit> {
+        std::iter::from_fn(|| self.shared.permits.clone().try_acquire_owned().ok()).collect()
+    }
+
     /// How long there is nothing to do.
     async fn until_next(&self, requested_only: bool) -> Duration {
-        let longest = self.inner.config.tick_interval;
-        if self.inner.places.available_permits() == 0 {
+        let longest = self.parts().config.tick_interval;
+        if self.shared.permits.available_permits() == 0 {
             return longest;
         }
-        let now = (self.inner.clock)();
+        let now = self.parts().now();
         let began = Instant::now();
-        let wake = self.inner.store.next_wake().await;
-        metrics::looked_ahead(began.elapsed());
+        let wake = self.parts().store.next_wake().await;
+        metrics::next_wake_read(began.elapsed());
         match wake {
-            // What is due already runs only when somebody asks.
+            // Without due times, a mission that is due already runs only by request.
             Ok(Some(at)) if requested_only && at <= now => longest,
             Ok(Some(at)) => {
                 let ahead = Duration::from_micros(at.0.saturating_sub(now.0).max(0).unsigned_abs());
@@ -261,7 +223,7 @@ impl Runner {
             }
             Ok(None) => longest,
             Err(error) => {
-                tracing::error!("the schedule can't be read: {error}");
+                tracing::error!(%error, "the schedule can't be read: {error}");
                 longest
             }
         }
@@ -274,125 +236,51 @@ impl Runner {
         requested_only: bool,
     ) -> mana_store::Result<Vec<Claim>> {
         let _claiming = self.claiming.lock().await;
-        let Inner { store, config, .. } = self.inner.as_ref();
-        let take = Take {
-            worker: config.worker.clone(),
-            now,
-            lease_until: self.inner.lease_until(),
-            limit,
-            per_user: config.per_user.max(1),
-            requested_only,
-        };
-        let began = Instant::now();
-        // With nothing due it is a few looks into indexes: claiming takes a writer's turn on SQLite, and on Postgres
-        // more time to plan than to do.
-        let claims = match store.next_wake().await? {
-            Some(at) if at <= now => store.claim_due(&take).await?,
-            _ => Vec::new(),
-        };
-        metrics::passed(claims.len(), began.elapsed());
-        Ok(claims)
+        claim::take(self.parts(), now, limit, requested_only).await
     }
 
-    /// Begins a run in a task of its own, so that nobody who goes away takes it along.
+    /// Begins a run in a task of its own, which outlives the caller.
     fn begin(
         &self,
         claim: Claim,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
         done: Option<mpsc::UnboundedSender<Ended>>,
     ) {
-        let inner = self.inner.clone();
+        let shared = self.shared.clone();
         tokio::spawn(async move {
-            let held = inner.clone();
+            let run_shared = shared.clone();
             let span = tracing::info_span!(
                 target: "trace", "run", mission = claim.mission_id, slot = claim.slot, attempts = claim.attempts
             );
-            let run = async move { held.hold(&claim).await };
+            let run = async move { run_shared.run(&claim).await };
             let ended = tokio::spawn(run.instrument(span)).await;
-            drop(place);
-            inner.freed.notify_one();
+            drop(permit);
+            shared.run_ended.notify_one();
             if let Err(error) = &ended {
-                tracing::error!("a run ended in a panic: {error}");
+                tracing::error!(%error, "a run ended in a panic: {error}");
             }
-            // Nobody waits where no tick began it.
+            // Only a tick waits for its runs.
             done.map(|done| done.send(ended));
         });
     }
 
-    fn places(&self) -> usize {
-        self.inner.config.parallel.max(1)
+    fn parallel(&self) -> usize {
+        self.parts().config.parallel.max(1)
     }
 }
 
-impl Inner {
-    /// A run for as long as its claim is held.
-    async fn hold(&self, claim: &Claim) -> Outcome {
-        let now = (self.clock)();
+impl Shared {
+    async fn run(&self, claim: &Claim) -> RunOutcome {
+        let parts = &self.context.parts;
+        let now = parts.now();
         let began = Instant::now();
-        let watched = self.watches.begin(&self.sync, claim, now);
-        let watch = watched.watch.as_ref();
-        metrics::begun(claim, now);
-        metrics::under_way(self.watches.len());
-        if claim.cancelled {
-            watch.cancelled.cancel();
-        }
-        let outcome = tokio::select! {
-            biased;
-            () = watch.cancelled.cancelled() => run::cancelled(self, claim, watch).await,
-            () = self.abandon.cancelled() => self.give_back(claim).await,
-            outcome = run::run(self, claim, watch) => outcome,
-            () = self.keep(claim, watch) => Outcome::Unwritten {
-                code: "lease-lost".to_owned(),
-                mission_id: claim.mission_id.clone(),
-                planned: false,
-            },
-        };
-        if let Some(record) = watch.debug_record((self.clock)()) {
-            let scope = Scope::own(&claim.user);
-            if let Err(error) = self.store.keep_debug(&scope, record).await {
-                tracing::warn!(
-                    mission = claim.mission_id,
-                    "the debug record of mission {} was not kept: {error}",
-                    claim.mission_id
-                );
-            }
-        }
-        drop(watched);
-        metrics::under_way(self.watches.len());
-        metrics::ended(&outcome, began.elapsed());
+        let entry = self.under_way.add(&parts.sync, claim, now);
+        metrics::run_began(claim, now);
+        metrics::runs_under_way(self.under_way.len());
+        let outcome = run::while_held(&self.context, claim, &entry.tracker, &self.abandon).await;
+        drop(entry);
+        metrics::runs_under_way(self.under_way.len());
+        metrics::run_ended(&outcome, began.elapsed());
         outcome
-    }
-
-    async fn give_back(&self, claim: &Claim) -> Outcome {
-        if let Err(error) = self.store.release(claim).await {
-            tracing::warn!(
-                mission = claim.mission_id,
-                "the run of mission {} could not be given back: {error}",
-                claim.mission_id
-            );
-        }
-        Outcome::Released
-    }
-
-    /// Renews the lease until it is lost.
-    async fn keep(&self, claim: &Claim, watch: &ProgressTracker) {
-        loop {
-            sleep(self.config.lease / 3).await;
-            match self.store.renew(claim, self.lease_until()).await {
-                Ok(Lease::Held) => {}
-                Ok(Lease::Cancelled) => watch.cancelled.cancel(),
-                Ok(Lease::Lost) => return,
-                Err(error) => tracing::warn!(
-                    mission = claim.mission_id,
-                    "the lease of mission {} could not be renewed: {error}",
-                    claim.mission_id
-                ),
-            }
-        }
-    }
-
-    fn lease_until(&self) -> Micros {
-        let lease = i64::try_from(self.config.lease.as_micros()).unwrap_or(i64::MAX);
-        (self.clock)().plus(lease)
     }
 }

@@ -1,5 +1,5 @@
-//! Planning in rounds of tool calls: what the model reads it gets at once, what it would change becomes a step. Rules
-//! MISSIONS V1–V5.
+//! The tool loop: a model plans by calls. A query is answered at once, and a call that would change something becomes a
+//! step. Rules MISSIONS V1–V5.
 
 use mana_core::manifest::QueryContext;
 use mana_core::planner::calls::{self, CALLS, Meaning, ROUNDS, ToolCall};
@@ -10,45 +10,46 @@ use mana_core::planner::{
 use mana_core::{Map, RecordKey};
 use serde_json::Value;
 
-use crate::load;
+use crate::failure::Failure;
+use crate::inputs;
 use crate::messages;
-use crate::planning::{Failure, PlannerSession};
+use crate::planning::PlannerSession;
 
-/// Tokens of what one call reads; the longest records are cut first.
+/// Tokens that a single query may read. The longest records are cut first.
 const RESULT_TOKENS: usize = 3_000;
 
-/// With fewer tokens left to read, nothing is read any more.
+/// The fewest unread tokens with which a query is still answered.
 const FEWEST_TOKENS: usize = 100;
 
-/// What the calls of a run have come to so far.
+/// The plan as far as the calls so far have made it.
 #[derive(Default)]
 struct Rounds {
     plan: Plan,
-    /// Every step that was called, in its place.
+    /// How many steps were called, refused steps included.
     called: usize,
-    /// Something was wrong with the last answer.
+    /// Whether the last answer had a fault.
     faulty: bool,
-    /// The model has been told once what is wrong.
+    /// Whether the model was told of a fault once.
     repaired: bool,
 }
 
 impl PlannerSession<'_> {
-    /// Rounds of calls until the plan is handed in: as many as [`ROUNDS`] in which it may read, one to hand in, one of
-    /// them to repair.
+    /// Asks until the model hands in its plan: up to [`ROUNDS`] answers with queries, and a last answer without. The model
+    /// may repair its calls once.
     pub async fn plan_by_calls(
         &mut self,
         mut messages: Vec<Message>,
         tools: &[PromptTool],
     ) -> mana_store::Result<Result<Plan, Failure>> {
-        let overrides = self.loaded.terms.overrides();
-        let reads = PromptTool::reads(&self.inner.registry, overrides);
+        let overrides = self.run.agent().overrides();
+        let reads = PromptTool::reads(&self.run.parts().registry, overrides);
         let mut rounds = Rounds::default();
         for round in 0..=ROUNDS {
             let last = round == ROUNDS;
             let functions = calls::functions(tools, if last { &[] } else { &reads });
             let answer = match self.ask(messages.clone(), functions, None).await? {
                 Ok(answer) => answer,
-                // What was planned before it counts.
+                // Steps that were planned before the failed call count.
                 Err(failure) if rounds.plan.steps.is_empty() => return Ok(Err(failure)),
                 Err(_) => return Ok(Ok(rounds.plan)),
             };
@@ -72,7 +73,7 @@ impl PlannerSession<'_> {
             let told_before = rounds.repaired;
             let (results, handed_in) = self.carry_out(&answer.calls, &mut rounds, last).await?;
             messages.extend(results);
-            // What is wrong is said once; after that it is left out.
+            // The model is told of its faults once. After that, faulty steps are left out.
             if (handed_in && !rounds.faulty) || (told_before && rounds.faulty) {
                 return Ok(rounds.conclude());
             }
@@ -80,15 +81,16 @@ impl PlannerSession<'_> {
         Ok(rounds.never_handed_in())
     }
 
-    /// Carries out the calls of one answer. Every call has its result, in the order of the calls.
+    /// Carries out the calls of an answer. Returns a result for each, in the order of the calls, and whether the plan was
+    /// handed in.
     async fn carry_out(
         &mut self,
         calls: &[ToolCall],
         rounds: &mut Rounds,
         last: bool,
     ) -> mana_store::Result<(Vec<Message>, bool)> {
-        let overrides = self.loaded.terms.overrides().clone();
-        let registry = self.inner.registry.clone();
+        let overrides = self.run.agent().overrides().clone();
+        let registry = self.run.parts().registry.clone();
         let mut results = Vec::new();
         let mut handed_in = false;
         let mut steps: Vec<(usize, Value)> = Vec::new();
@@ -124,16 +126,16 @@ impl PlannerSession<'_> {
         Ok((results, handed_in))
     }
 
-    /// Adds steps to the plan, and answers what is to be said of each.
+    /// Adds steps to the plan, and returns the result of each call.
     async fn add(
         &self,
         rounds: &mut Rounds,
         steps: impl Iterator<Item = &Value>,
     ) -> mana_store::Result<Vec<String>> {
-        // Steps that were called now replace those that were refused before.
+        // Steps of this answer replace the refused steps of the answer before.
         rounds.plan.refused.clear();
         let first = rounds.called;
-        let most = self.loaded.terms.settings.max_steps as usize;
+        let most = self.run.agent().settings.max_steps as usize;
         let steps: Vec<Value> = steps.cloned().collect();
         rounds.called += steps.len();
         let mut said = Vec::new();
@@ -167,18 +169,18 @@ impl PlannerSession<'_> {
         Ok(said)
     }
 
-    /// What a reading tool brings, of the person's own records, in words and fenced.
+    /// The result of a query over the person's own records, as fenced text.
     async fn query(&mut self, tool: &str, params: &Map) -> mana_store::Result<String> {
-        let registry = self.inner.registry.clone();
+        let registry = self.run.parts().registry.clone();
         let Some(tool) = registry.tool(tool) else {
             return Ok("There is no such tool.".to_owned());
         };
         let (module, table) = (&tool.module.id, &tool.tool.effect.table);
-        let store = self.inner.store.as_ref();
-        let rows = store.records(self.scope, module, table).await?;
+        let store = self.run.parts().store.as_ref();
+        let rows = store.records(&self.run.scope, module, table).await?;
         let context = QueryContext {
-            now: self.now,
-            zone: self.loaded.zone.clone(),
+            now: self.run.began,
+            zone: self.run.loaded.zone.clone(),
         };
         let tokens = RESULT_TOKENS.min(self.unread);
         if tokens < FEWEST_TOKENS {
@@ -190,7 +192,7 @@ impl PlannerSession<'_> {
             .iter()
             .map(|(id, state)| ((*id).to_owned(), (*state).clone()));
         let tables = [((module.clone(), table.clone()), owned.collect())].into();
-        let titles = load::titles(store, &registry, self.scope, &tables).await?;
+        let titles = inputs::titles(store, &registry, &self.run.scope, &tables).await?;
         let resolver = Resolver {
             registry: &registry,
             context,
@@ -217,7 +219,7 @@ impl PlannerSession<'_> {
 }
 
 impl Rounds {
-    /// What an answer without calls comes to; none where the model is to be told to call.
+    /// The plan after an answer without calls. None where the model is to be told to call.
     fn without_calls(&mut self, text: &str, last: bool) -> Option<Result<Plan, Failure>> {
         if !self.plan.steps.is_empty() {
             if self.plan.summary.is_empty() {
@@ -232,7 +234,7 @@ impl Rounds {
         None
     }
 
-    /// The plan as it stands; one with nothing but refused steps has failed.
+    /// The plan as it stands. A plan with nothing but refused steps has failed.
     fn conclude(self) -> Result<Plan, Failure> {
         match self.plan.steps.is_empty() && !self.plan.refused.is_empty() {
             true => Err(Failure::refused(self.plan.refused)),
@@ -240,7 +242,7 @@ impl Rounds {
         }
     }
 
-    /// The rounds are over.
+    /// The plan after the last answer, though it was not handed in.
     fn never_handed_in(self) -> Result<Plan, Failure> {
         if self.plan.steps.is_empty() && self.plan.refused.is_empty() {
             let mut failure = Failure::new("no_plan", messages::never_handed_in());

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, Runner, RunnerConfig};
+use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, Runner, RunnerConfig, RunnerParts};
 use mana_core::{Change, Micros, RecordKey, RecordState, ids, manifest::Registry};
 use mana_device::{Push, Refusal, TransportError};
 use mana_store::{
@@ -142,16 +142,18 @@ impl Backend {
             worker: format!("worker-{n}"),
             ..RunnerConfig::default()
         };
-        let runner = Runner::new(
-            self.store.clone(),
-            sync.clone(),
-            llm.clone(),
-            self.registry.clone(),
-            self.store.clone(),
-            self.store.clone(),
+        let runner = Runner::new(RunnerParts {
+            store: self.store.clone(),
+            sync: sync.clone(),
+            llm: llm.clone(),
+            registry: self.registry.clone(),
+            accounts: self.store.clone(),
+            ledger: self.store.clone(),
             config,
-            Arc::new(move || Micros(time.load(Ordering::SeqCst) + off.load(Ordering::SeqCst))),
-        );
+            clock: Arc::new(move || {
+                Micros(time.load(Ordering::SeqCst) + off.load(Ordering::SeqCst))
+            }),
+        });
         Instance {
             sync,
             runner: Arc::new(runner),

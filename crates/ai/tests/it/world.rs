@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mana_ai::{
-    ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts, Runner, RunnerConfig, TickReport,
+    ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts, Runner, RunnerConfig, RunnerParts, TickReport,
 };
 use mana_core::manifest::Registry;
 use mana_core::mission::{AiRun, Iteration, Mission, RunStatus};
@@ -253,16 +253,16 @@ impl World {
         let sync = Sync::new(store.clone(), registry.clone(), hub.clone());
         let llm = TestLlm::new();
         let world_clock = clock.clone();
-        let runner = Arc::new(Runner::new(
-            store.clone(),
-            sync.clone(),
-            llm.clone(),
-            registry.clone(),
-            store.clone(),
-            store.clone(),
-            config.clone(),
-            Arc::new(move || Micros(world_clock.load(Ordering::SeqCst))),
-        ));
+        let runner = Arc::new(Runner::new(RunnerParts {
+            store: store.clone(),
+            sync: sync.clone(),
+            llm: llm.clone(),
+            registry: registry.clone(),
+            accounts: store.clone(),
+            ledger: store.clone(),
+            config: config.clone(),
+            clock: Arc::new(move || Micros(world_clock.load(Ordering::SeqCst))),
+        }));
         World {
             store,
             registry,
@@ -284,19 +284,19 @@ impl World {
         let store = wrap(self.store.clone());
         let sync = Sync::new(store.clone(), self.registry.clone(), self.hub.clone());
         let clock = self.clock.clone();
-        Arc::new(Runner::new(
+        Arc::new(Runner::new(RunnerParts {
             store,
             sync,
-            self.llm.clone(),
-            self.registry.clone(),
-            self.store.clone(),
-            self.store.clone(),
-            RunnerConfig {
+            llm: self.llm.clone(),
+            registry: self.registry.clone(),
+            accounts: self.store.clone(),
+            ledger: self.store.clone(),
+            config: RunnerConfig {
                 worker: "another".into(),
                 ..self.config.clone()
             },
-            Arc::new(move || Micros(clock.load(Ordering::SeqCst))),
-        ))
+            clock: Arc::new(move || Micros(clock.load(Ordering::SeqCst))),
+        }))
     }
 
     /// Another person.

@@ -1,0 +1,218 @@
+//! Loading what a mission's prompt tells of the person's data: inputs, context page, open proposals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mana_core::manifest::{FieldType, QueryContext, Registry};
+use mana_core::mission::{self, Input, Intent, Mission, slot};
+use mana_core::planner::resolve::{self, Resolver};
+use mana_core::planner::{InputText, Pending};
+use mana_core::{Map, RecordKey, RecordState, Stamp, staging};
+use mana_store::{Result, Scope, Store};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::load::Run;
+use crate::messages;
+
+/// The most open proposals that a prompt tells of, of the missions that are read first.
+const MAX_PENDING: usize = 100;
+
+/// The part of a prompt that comes from the person's data.
+#[derive(Default)]
+pub(crate) struct PromptInputs {
+    pub inputs: Vec<InputText>,
+    pub notes: Vec<String>,
+    pub context: Option<String>,
+    pub pending: Vec<Pending>,
+}
+
+/// Reads everything that a mission's prompt needs.
+pub(crate) async fn read(run: &Run<'_>) -> Result<PromptInputs> {
+    let parts = run.parts();
+    let (store, registry, scope) = (parts.store.as_ref(), parts.registry.as_ref(), &run.scope);
+    let claim = run.claim;
+    let given = match claim.requested {
+        true => {
+            store
+                .run_inputs(scope, &claim.mission_id, &claim.slot)
+                .await?
+        }
+        false => None,
+    };
+    let tables = match given.as_ref().and_then(Value::as_array) {
+        Some(given) => given_rows(given),
+        None => stored_rows(store, scope, &run.mission().inputs).await?,
+    };
+    let titles = titles(store, registry, scope, &tables).await?;
+    let mut inputs = resolve_inputs(run, &tables, &titles);
+    let context = store
+        .record(scope, &RecordKey::new("context", "documents", "context"))
+        .await?;
+    if let Some(due) = slot::time(&claim.slot).filter(|_| slot::is_backfill(&claim.slot)) {
+        let zone = &run.loaded.zone;
+        inputs.notes.push(messages::backfill(due, zone));
+    }
+    inputs.context = resolve::context_document(context.as_ref()).map(str::to_owned);
+    inputs.pending = pending(run).await?;
+    Ok(inputs)
+}
+
+/// The mission's inputs as text, each record once.
+fn resolve_inputs(
+    run: &Run<'_>,
+    tables: &Tables,
+    titles: &BTreeMap<RecordKey, String>,
+) -> PromptInputs {
+    let resolver = Resolver {
+        registry: &run.parts().registry,
+        context: QueryContext {
+            now: run.began,
+            zone: run.loaded.zone.clone(),
+        },
+        title: &|key| titles.get(key).cloned(),
+    };
+
+    let mut inputs = PromptInputs::default();
+    let mut seen = BTreeSet::new();
+    for input in &run.mission().inputs {
+        let rows = tables
+            .get(&(input.module.clone(), input.table.clone()))
+            .map_or(&[][..], Vec::as_slice);
+        let resolved = resolver.resolve(input, rows.iter().map(|(id, state)| (id.as_str(), state)));
+        inputs.notes.extend(resolved.notes);
+        for text in resolved.texts {
+            if seen.insert((text.module.clone(), text.table.clone(), text.id.clone())) {
+                inputs.inputs.push(text);
+            }
+        }
+    }
+    inputs
+}
+
+/// Records by module and table.
+pub(crate) type Tables = BTreeMap<(String, String), Vec<(String, RecordState)>>;
+
+async fn stored_rows(store: &dyn Store, scope: &Scope, inputs: &[Input]) -> Result<Tables> {
+    let mut tables = Tables::new();
+    let whole: BTreeSet<(String, String)> = inputs
+        .iter()
+        .filter(|input| input.id.is_none())
+        .map(|input| (input.module.clone(), input.table.clone()))
+        .collect();
+    for (module, table) in &whole {
+        let rows = store.records(scope, module, table).await?;
+        tables.insert((module.clone(), table.clone()), rows);
+    }
+    for input in inputs {
+        let place = (input.module.clone(), input.table.clone());
+        let Some(id) = input.id.as_ref().filter(|_| !whole.contains(&place)) else {
+            continue;
+        };
+        let key = RecordKey::new(&input.module, &input.table, id);
+        if let Some(state) = store.record(scope, &key).await? {
+            tables.entry(place).or_default().push((id.clone(), state));
+        }
+    }
+    Ok(tables)
+}
+
+/// A record as a tab sends it along with a run.
+#[derive(Deserialize)]
+struct Given {
+    module: String,
+    table: String,
+    id: String,
+    data: Map,
+    /// The stamps, which an order by the last change needs.
+    #[serde(default)]
+    meta: BTreeMap<String, Stamp>,
+}
+
+/// The records that came with the request. Records that can't be read are left out.
+fn given_rows(given: &[Value]) -> Tables {
+    let mut tables = Tables::new();
+    for given in given
+        .iter()
+        .filter_map(|value| Given::deserialize(value).ok())
+    {
+        let state = RecordState {
+            data: given.data,
+            meta: given.meta,
+        };
+        tables
+            .entry((given.module, given.table))
+            .or_default()
+            .push((given.id, state));
+    }
+    tables
+}
+
+/// The titles of the records that these refer to.
+pub(crate) async fn titles(
+    store: &dyn Store,
+    registry: &Registry,
+    scope: &Scope,
+    tables: &Tables,
+) -> Result<BTreeMap<RecordKey, String>> {
+    let mut wanted = BTreeSet::new();
+    for ((module, table), rows) in tables {
+        let Some(definition) = registry.table(module, table) else {
+            continue;
+        };
+        for (name, field) in &definition.fields {
+            let (FieldType::Ref, Some(target)) = (field.kind, &field.table) else {
+                continue;
+            };
+            if rows
+                .iter()
+                .any(|(_, state)| state.data.get(name).is_some_and(Value::is_string))
+            {
+                wanted.insert((
+                    field.module.clone().unwrap_or_else(|| module.clone()),
+                    target.clone(),
+                ));
+            }
+        }
+    }
+    let mut titles = BTreeMap::new();
+    for (module, table) in wanted {
+        let Some(definition) = registry.table(&module, &table) else {
+            continue;
+        };
+        for (id, state) in store.records(scope, &module, &table).await? {
+            if let Some(title) = resolve::title(definition, &state.data) {
+                titles.insert(RecordKey::new(&module, &table, id), title);
+            }
+        }
+    }
+    Ok(titles)
+}
+
+/// The proposals of all missions that wait for a decision.
+async fn pending(run: &Run<'_>) -> Result<Vec<Pending>> {
+    let parts = run.parts();
+    let mut pending = Vec::new();
+    for (id, state) in parts
+        .store
+        .records(&run.scope, mission::APP, mission::MISSIONS)
+        .await?
+    {
+        if state.is_deleted() {
+            continue;
+        }
+        let mission = Mission::parse(&id, &state.data);
+        for step in staging::open_steps(&parts.registry, &mission, run.began).rev() {
+            let Intent::ToolCall { tool_name, params } = &step.intent else {
+                continue;
+            };
+            pending.push(Pending {
+                mission_title: mission.title.clone(),
+                summary: step.summary.clone(),
+                tool_name: tool_name.clone(),
+                params: params.clone(),
+            });
+        }
+    }
+    pending.truncate(MAX_PENDING);
+    Ok(pending)
+}
