@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mana_accounts::{Auth, TokenKeys};
-use mana_ai::{Runner, RunnerConfig};
+use mana_ai::{Runner, RunnerConfig, RunnerParts};
 use mana_store::Accounts;
 use mana_sync::{Hub, Sync};
 use tokio::net::TcpListener;
@@ -72,16 +72,16 @@ pub async fn serve(config: Config) -> Result<()> {
     let shutdown = CancellationToken::new();
     let sync = Sync::new(store.clone(), registry.clone(), Hub::new());
     let (llm, gateway) = Settings::open(&config, &dir, accounts.clone(), ledger.clone()).await?;
-    let runner = Arc::new(Runner::new(
-        store.clone(),
-        sync.clone(),
-        Arc::new(GatewayLlm::new(gateway.clone())),
-        registry.clone(),
+    let runner = Arc::new(Runner::new(RunnerParts {
+        store: store.clone(),
+        sync: sync.clone(),
+        llm: Arc::new(GatewayLlm::new(gateway.clone())),
+        registry: registry.clone(),
         accounts,
-        ledger.clone(),
-        runner_config(&config),
-        Arc::new(clock::now),
-    ));
+        ledger: ledger.clone(),
+        config: runner_config(&config),
+        clock: Arc::new(clock::now),
+    }));
     let app = Arc::new(App {
         auth,
         service_key: ServiceKey::open(config.server.service_key.clone(), &dir)?,

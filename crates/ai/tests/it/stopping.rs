@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mana_ai::{Runner, RunnerConfig};
+use mana_ai::{Runner, RunnerConfig, RunnerParts};
 use mana_core::Micros;
 use mana_store::{RunPhase, RunProgress};
 use mana_sync::{Notice, Subscription};
@@ -27,16 +27,16 @@ fn real_now() -> Micros {
 /// A runner by the real clock.
 fn real_runner(world: &World, config: RunnerConfig) -> Arc<Runner> {
     world.clock.store(real_now().0, Ordering::SeqCst);
-    Arc::new(Runner::new(
-        world.store.clone(),
-        world.sync.clone(),
-        world.llm.clone(),
-        world.registry.clone(),
-        world.store.clone(),
-        world.store.clone(),
+    Arc::new(Runner::new(RunnerParts {
+        store: world.store.clone(),
+        sync: world.sync.clone(),
+        llm: world.llm.clone(),
+        registry: world.registry.clone(),
+        accounts: world.store.clone(),
+        ledger: world.store.clone(),
         config,
-        Arc::new(real_now),
-    ))
+        clock: Arc::new(real_now),
+    }))
 }
 
 async fn finished(listener: &mut Subscription) -> String {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mana_ai::{
-    ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts, Runner, RunnerConfig, RunnerParts, TickReport,
+    ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts, Runner, RunnerConfig, RunnerParts,
+    TickReport,
 };
 use mana_core::manifest::Registry;
 use mana_core::mission::{AiRun, Iteration, Mission, RunStatus};
