@@ -170,6 +170,10 @@ pub trait Accounts: Send + Sync {
     /// Keeps a setting in the place of an earlier one.
     async fn kv_put(&self, key: &str, value: &[u8]) -> Result<()>;
 
+    /// Keeps a setting if the one that is kept is `before` still; `None`: if there is none. False, and nothing happens,
+    /// where somebody else wrote it meanwhile.
+    async fn kv_replace(&self, key: &str, before: Option<&[u8]>, value: &[u8]) -> Result<bool>;
+
     /// The setting that is kept.
     async fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>>;
 }

@@ -24,6 +24,16 @@ const QUARTER: i64 = 15 * 60 * 1_000_000;
 /// How long sums are kept, in microseconds: 400 days, so that a year can be compared with the last.
 const KEPT: i64 = 400 * 24 * 60 * 60 * 1_000_000;
 
+/// The most that one cell of the ledger holds: tokens, calls, or millionths of a US dollar, within a quarter of an hour.
+///
+/// No honest call comes near it. A provider that reports more is counted at this, so that its number can't overflow a
+/// sum: a million million tokens, or a million dollars.
+pub const MAX_CELL: i64 = 1_000_000_000_000;
+
+/// The most that a sum of cells says. A double holds every integer up to there exactly, and SQLite's one aggregate that
+/// can't overflow sums doubles.
+pub const MAX_SUM: i64 = 9_000_000_000_000_000;
+
 /// What a call may use, to be set aside before it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
@@ -219,6 +229,9 @@ pub trait Ledger: Send + Sync {
     /// fit into. Atomic over all lines, whoever else reserves at the same time.
     async fn reserve(&self, now: Micros, reservation: Reservation) -> Result<Reserved>;
 
+    /// Moves the end of a reservation whose call takes longer. False where it is settled or expired already.
+    async fn renew_reservation(&self, id: &str, expires_at: Micros) -> Result<bool>;
+
     /// Replaces what was set aside by what was used. False, and nothing happens, where the reservation is settled
     /// or expired already.
     async fn settle(&self, id: &str, actual: Settlement) -> Result<bool> {
@@ -264,10 +277,9 @@ pub(crate) fn forgotten(now: Micros) -> i64 {
     now.0.saturating_sub(KEPT)
 }
 
-/// An amount as the tables hold it.
+/// An amount as the tables hold it: [`MAX_CELL`] at most.
 pub(crate) fn amount(amount: u64) -> i64 {
-    // Half of what fits, so that sums of a few don't overflow.
-    i64::try_from(amount).unwrap_or(i64::MAX).min(i64::MAX / 2)
+    i64::try_from(amount).map_or(MAX_CELL, |amount| amount.min(MAX_CELL))
 }
 
 /// Of what there is not enough, given what the line's account has used.
@@ -337,6 +349,7 @@ impl KeyRow {
 /// A row of `ledger_reservations`.
 #[derive(sqlx::FromRow)]
 pub(crate) struct ReservationRow {
+    pub id: String,
     reserved_at: i64,
     tokens: i64,
     micros_usd: i64,
@@ -345,10 +358,6 @@ pub(crate) struct ReservationRow {
 }
 
 impl ReservationRow {
-    pub fn accounts(&self) -> Result<Vec<String>> {
-        serde_json::from_str(&self.accounts).map_err(corrupt)
-    }
-
     pub fn quarter(&self) -> i64 {
         quarter(Micros(self.reserved_at))
     }
@@ -357,9 +366,11 @@ impl ReservationRow {
     /// much more or less than was set aside the accounts have used then: tokens, and millionths of a US dollar.
     pub fn entries(&self, used: Vec<Settlement>, kept: Amount) -> Result<(Vec<Entry>, (i64, i64))> {
         let tags: Tags = serde_json::from_str(&self.tags).map_err(corrupt)?;
+        // A row from before the bound may hold more than a cell does now; its accounts were held to the bound since.
+        let reserved = |stored: i64| stored.clamp(0, MAX_CELL);
         let mut more = (
-            amount(kept.tokens) - self.tokens,
-            amount(kept.micros_usd) - self.micros_usd,
+            amount(kept.tokens) - reserved(self.tokens),
+            amount(kept.micros_usd) - reserved(self.micros_usd),
         );
         let mut entries: Vec<Entry> = (used.into_iter())
             .map(|used| Entry {
@@ -377,8 +388,9 @@ impl ReservationRow {
             })
             .collect();
         for entry in &entries {
-            more.0 += entry.prompt_tokens + entry.completion_tokens;
-            more.1 += entry.micros_usd;
+            let tokens = entry.prompt_tokens.saturating_add(entry.completion_tokens);
+            more.0 = more.0.saturating_add(tokens).min(MAX_CELL);
+            more.1 = more.1.saturating_add(entry.micros_usd).min(MAX_CELL);
         }
         entries.sort_by(|a, b| a.tags.cmp(&b.tags));
         Ok((entries, more))
@@ -394,8 +406,8 @@ impl ReservationRow {
             failed: 1,
             cancelled: 0,
             prompt_tokens: 0,
-            completion_tokens: self.tokens,
-            micros_usd: self.micros_usd,
+            completion_tokens: self.tokens.clamp(0, MAX_CELL),
+            micros_usd: self.micros_usd.clamp(0, MAX_CELL),
         })
     }
 }

@@ -9,20 +9,22 @@ mod error;
 mod fold;
 mod ledger;
 mod maintenance;
+mod message;
 mod notice;
 mod postgres;
 mod replay;
 mod row;
 mod runs;
 mod scope;
+mod sql;
 mod sqlite;
 mod store;
 
 pub use accounts::{Accounts, Invitation, NewUser, Role, Session, User};
 pub use error::{Result, StoreError};
 pub use ledger::{
-    Amount, CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, Tags,
-    UsageBy, UsageQuery, UsageSum, VirtualKey, quarter,
+    Amount, CallStatus, Ledger, Line, MAX_CELL, MAX_SUM, Measure, Over, Reservation, Reserved,
+    Settlement, Tags, UsageBy, UsageQuery, UsageSum, VirtualKey, quarter,
 };
 pub use maintenance::{Compacted, Difference, Imported, LogPage, LogRow, Maintenance, Projected};
 pub use notice::StoreNotice;

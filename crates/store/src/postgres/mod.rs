@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use mana_core::{Micros, RecordKey, RecordState, manifest::Registry};
 use serde_json::Value;
 use sqlx::{
-    Connection, Executor, PgConnection, PgPool,
-    pool::PoolConnectionMetadata,
+    Connection, Executor, PgConnection, PgPool, Postgres,
+    pool::{PoolConnection, PoolConnectionMetadata},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{sync::broadcast, task::JoinHandle};
@@ -15,15 +15,15 @@ use tokio::{sync::broadcast, task::JoinHandle};
 use crate::{
     Cancelled, ChangesPage, ChangesQuery, Claim, DebugRecord, Lease, Push, Pushed, Result,
     RunProgress, RunRequest, Scope, SnapshotPage, SnapshotQuery, Store, StoreNotice, Take,
+    message::Message, sql::Backend,
 };
 
-mod accounts;
 mod debug;
-mod ledger;
 mod lock;
 mod log;
 mod moving;
 mod notices;
+mod notify;
 mod pending;
 mod progress;
 mod push;
@@ -31,7 +31,7 @@ mod retention;
 mod runs;
 mod schema;
 
-use lock::Gate;
+use lock::{Gate, Tx};
 
 /// How Mana uses a Postgres server.
 #[derive(Debug, Clone)]
@@ -113,6 +113,30 @@ impl PostgresStore {
         let listener = notices::listen(&own).await?;
         let listening = tokio::spawn(notices::hear(db.clone(), own, listener));
         Ok(Arc::new(Self { db, listening }))
+    }
+}
+
+impl Backend for PostgresStore {
+    type Db = Postgres;
+
+    async fn reader(&self) -> Result<PoolConnection<Postgres>> {
+        Ok(self.db.pool.acquire().await?)
+    }
+
+    async fn writer(&self) -> Result<PoolConnection<Postgres>> {
+        Ok(self.db.pool.acquire().await?)
+    }
+
+    async fn begin(&self) -> Result<Tx> {
+        Ok(self.db.pool.begin().await?)
+    }
+
+    async fn begin_relaxed(&self) -> Result<Tx> {
+        Ok(self.db.pool.begin().await?)
+    }
+
+    async fn tell(&self, connection: &mut PgConnection, message: Message<'_>) -> Result<()> {
+        notify::notify(connection, &self.db.instance, message).await
     }
 }
 

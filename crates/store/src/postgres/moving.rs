@@ -9,15 +9,17 @@ use futures_util::{TryStreamExt, stream::BoxStream};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{
-    Db, accounts,
+    Db,
     lock::{self, Found, LogTx, Wanted},
     log::{self, COLUMNS},
-    notices::Message,
+    notify::notify,
     push, retention,
 };
 use crate::{
     Cursor, Imported, LogPage, LogRow, Result, User, UserId, fold,
+    message::Message,
     row::{self, ChangeRow, PAGE_BYTES},
+    sql::accounts,
 };
 
 /// Rows stored at once.
@@ -72,7 +74,7 @@ pub(super) async fn import(
 ) -> Result<Imported> {
     let user = account.id.clone();
     let (mut log, _) = db.write(&user, &Wanted::default()).await?;
-    let mut imported = accounts::import(&mut log.tx, account).await?;
+    let mut imported = accounts::import(&mut *log.tx, account).await?;
     let mut news = News::default();
     let mut batch = Vec::new();
     let mut bytes = 0;
@@ -96,10 +98,8 @@ pub(super) async fn import(
     }
     if !news.tables.is_empty() {
         // Servers on this database have devices that wait for it.
-        Message::committed(&user, &news.tables, None)
-            .schedule(news.schedule)
-            .send(&mut log.tx, &db.instance)
-            .await?;
+        let message = Message::committed(&user, &news.tables, None).schedule(news.schedule);
+        notify(&mut log.tx, &db.instance, message).await?;
     }
     log.tx.commit().await?;
     Ok(imported)

@@ -1,133 +1,24 @@
-//! What the processes on one database tell each other: one small message a user and transaction.
+//! Listening to the other processes on the database, and to the triggers that announce rows written by SQL.
 
 use std::{
-    borrow::Cow,
-    collections::{BTreeSet, HashSet},
+    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, postgres::PgListener};
 
-use super::{Db, lock::Tx, pending};
-use crate::{Result, RunProgress, StoreError, StoreNotice, UserId};
-
-/// The trigger in migration 0002 writes to it, too.
-pub(super) const CHANNEL: &str = "mana_changes";
-
-/// Postgres takes messages below 8000 bytes.
-const MAX_BYTES: usize = 7900;
+use super::{Db, pending};
+use crate::{
+    Result, StoreError, StoreNotice, UserId,
+    message::{CHANNEL, Message},
+};
 
 /// Notices that wait for a subscriber; one that is further behind learns that it missed some.
 pub(super) const KEPT: usize = 1024;
 
 /// How long to wait before the database is tried again: doubled each time, from the first to the last.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-
-/// A message between processes.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Message<'m> {
-    /// The process that sends it, and doesn't need it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    from: String,
-    /// Whose log was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user: Option<Cow<'m, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    tables: Option<Cow<'m, BTreeSet<(String, String)>>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    client: Option<Cow<'m, str>>,
-    /// How far a run of this user is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    run: Option<Cow<'m, RunProgress>>,
-    /// The mission of this user whose run is to end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cancel: Option<Cow<'m, str>>,
-    /// A due time or a request changed.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    schedule: bool,
-    /// The session that ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    session: Option<Cow<'m, str>>,
-    /// Whose log has rows that came by SQL.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pending: Option<String>,
-}
-
-impl<'m> Message<'m> {
-    /// Something was appended to a log.
-    pub fn committed(
-        user: &'m UserId,
-        tables: &'m BTreeSet<(String, String)>,
-        client: Option<&'m str>,
-    ) -> Self {
-        Self {
-            user: Some(user.as_str().into()),
-            tables: Some(Cow::Borrowed(tables)),
-            client: client.map(Into::into),
-            ..Self::default()
-        }
-    }
-
-    /// A run went on.
-    pub fn run(user: &'m UserId, progress: &'m RunProgress) -> Self {
-        Self {
-            user: Some(user.as_str().into()),
-            run: Some(Cow::Borrowed(progress)),
-            ..Self::default()
-        }
-    }
-
-    /// A run is to end.
-    pub fn cancel(user: &'m UserId, mission_id: &'m str) -> Self {
-        Self {
-            user: Some(user.as_str().into()),
-            cancel: Some(mission_id.into()),
-            ..Self::default()
-        }
-    }
-
-    /// Somebody signed out.
-    pub fn ended(session: &'m str) -> Self {
-        Self {
-            session: Some(session.into()),
-            ..Self::default()
-        }
-    }
-
-    /// Whether the schedule changed as well.
-    pub fn schedule(mut self, changed: bool) -> Self {
-        self.schedule = changed;
-        self
-    }
-
-    /// What is sent, by `from`.
-    pub fn text(mut self, from: &str) -> Result<String> {
-        from.clone_into(&mut self.from);
-        let mut text = write(&self)?;
-        if text.len() > MAX_BYTES {
-            self.tables = None;
-            self.client = None;
-            text = write(&self)?;
-        }
-        Ok(text)
-    }
-
-    /// Tells the other processes when the transaction commits.
-    pub async fn send(self, tx: &mut Tx, from: &str) -> Result<()> {
-        sqlx::query("SELECT pg_notify($1, $2)")
-            .bind(CHANNEL)
-            .bind(self.text(from)?)
-            .execute(&mut **tx)
-            .await?;
-        Ok(())
-    }
-}
-
-fn write(message: &Message<'_>) -> Result<String> {
-    crate::row::json("a notice", message)
-}
 
 /// Starts to listen. What is sent from now on is heard.
 pub(super) async fn listen(connection: &PgPool) -> Result<PgListener> {
@@ -183,8 +74,8 @@ fn heard(db: &Db, folder: &Folder, message: Message<'_>) {
             },
             (None, None) => StoreNotice::Committed {
                 user,
-                tables: message.tables.map(Cow::into_owned),
-                client: message.client.map(Cow::into_owned),
+                tables: message.tables.map(|tables| tables.into_owned()),
+                client: message.client.map(|client| client.into_owned()),
             },
         });
     }

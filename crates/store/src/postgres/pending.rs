@@ -14,12 +14,13 @@ use super::{
     Db,
     lock::{self, LogTx, Tx, Wanted},
     log::{self, COLUMNS},
-    notices::Message,
+    notify::notify,
     push,
 };
 use crate::{
     Result, StoreError, UserId,
     fold::{self, LogRow, Plan},
+    message::Message,
     row::ChangeRow,
 };
 
@@ -72,10 +73,9 @@ pub(super) async fn fold_in(db: &Db, log: &mut LogTx, user: &UserId) -> Result<(
     if !done.tables.is_empty() {
         let client = done.client.flatten();
         // From nobody: this process has not told its own devices either.
-        Message::committed(user, &done.tables, client.as_deref())
-            .schedule(done.schedule_changed)
-            .send(&mut log.tx, "")
-            .await?;
+        let message = Message::committed(user, &done.tables, client.as_deref())
+            .schedule(done.schedule_changed);
+        notify(&mut log.tx, "", message).await?;
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use mana_core::Micros;
 
-use super::{Db, notices::Message};
-use crate::{Cancelled, Claim, Result, RunPhase, RunProgress, Scope};
+use super::{Db, notify::notify};
+use crate::{Cancelled, Claim, Result, RunPhase, RunProgress, Scope, message::Message};
 
 pub(super) async fn progress(db: &Db, claim: &Claim, progress: &RunProgress) -> Result<()> {
     let mut tx = db.pool.begin().await?;
@@ -24,9 +24,8 @@ pub(super) async fn progress(db: &Db, claim: &Claim, progress: &RunProgress) -> 
         .execute(&mut *tx)
         .await?;
     }
-    Message::run(&claim.user, progress)
-        .send(&mut tx, &db.instance)
-        .await?;
+    let message = Message::run(&claim.user, progress);
+    notify(&mut tx, &db.instance, message).await?;
     Ok(tx.commit().await?)
 }
 
@@ -83,9 +82,8 @@ pub(super) async fn cancel(
     .execute(&mut *tx)
     .await?;
     if marked.rows_affected() > 0 {
-        Message::cancel(user, mission_id)
-            .send(&mut tx, &db.instance)
-            .await?;
+        let message = Message::cancel(user, mission_id);
+        notify(&mut tx, &db.instance, message).await?;
         tx.commit().await?;
         return Ok(Cancelled::Running);
     }
@@ -110,9 +108,8 @@ pub(super) async fn cancel(
         phase: RunPhase::Cancelled,
         ..RunProgress::queued(mission_id, slot, iteration_id)
     };
-    Message::run(user, &cancelled)
-        .send(&mut tx, &db.instance)
-        .await?;
+    let message = Message::run(user, &cancelled);
+    notify(&mut tx, &db.instance, message).await?;
     tx.commit().await?;
     Ok(Cancelled::Waiting(cancelled))
 }

@@ -7,13 +7,12 @@ use mana_core::{RecordKey, RecordState};
 use super::{
     Db,
     lock::{self, Found, Tx, Wanted},
-    log,
-    notices::{CHANNEL, Message},
-    runs,
+    log, runs,
 };
 use crate::{
     Cursor, Fence, Push, Pushed, Result, Scope, StoreError, UserId,
     fold::{self, Folded, LogRow, Plan},
+    message::{CHANNEL, Message},
     row,
 };
 use sqlx::PgConnection;

@@ -4,10 +4,10 @@ use mana_core::Micros;
 use serde_json::Value;
 use sqlx::{Row, postgres::PgRow};
 
-use super::{Db, lock::Tx, notices::Message};
+use super::{Db, lock::Tx, notify::notify};
 use crate::{
     Claim, Fence, Lease, MOST_WAITING, Result, RunProgress, RunRequest, Scope, StoreError, Take,
-    UserId,
+    UserId, message::Message,
 };
 
 /// Claims the slot of each mission that nobody holds: what somebody asked for, else what is due longest. Each
@@ -128,10 +128,8 @@ pub(super) async fn release(db: &Db, claim: &Claim) -> Result<()> {
     .await?;
     if done.rows_affected() == 1 {
         // Another process may take it over at once.
-        Message::default()
-            .schedule(true)
-            .send(&mut tx, &db.instance)
-            .await?;
+        let message = Message::default().schedule(true);
+        notify(&mut tx, &db.instance, message).await?;
     }
     Ok(tx.commit().await?)
 }
@@ -183,10 +181,8 @@ pub(super) async fn enqueue(db: &Db, scope: &Scope, request: RunRequest) -> Resu
         .await?;
     }
     let progress = RunProgress::queued(&request.mission_id, request.slot, request.iteration_id);
-    Message::run(user, &progress)
-        .schedule(true)
-        .send(&mut tx, &db.instance)
-        .await?;
+    let message = Message::run(user, &progress).schedule(true);
+    notify(&mut tx, &db.instance, message).await?;
     Ok(tx.commit().await?)
 }
 

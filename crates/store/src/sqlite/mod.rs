@@ -14,18 +14,17 @@ use serde_json::Value;
 use sqlx::{
     Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::Migrator,
-    pool::PoolConnectionMetadata,
+    pool::{PoolConnection, PoolConnectionMetadata},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use crate::{
     Cancelled, ChangesPage, ChangesQuery, Claim, DebugRecord, Lease, Push, Pushed, Result,
     RunProgress, RunRequest, Scope, SnapshotPage, SnapshotQuery, Store, StoreError, Take,
+    message::Message, sql::Backend,
 };
 
-mod accounts;
 mod debug;
-mod ledger;
 mod log;
 mod moving;
 mod progress;
@@ -135,6 +134,31 @@ impl SqliteStore {
         // SQLite allows the change outside of transactions alone. The pool changes it back.
         let begin = "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE";
         Ok(self.writer.begin_with(begin).await?)
+    }
+}
+
+impl Backend for SqliteStore {
+    type Db = Sqlite;
+
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    async fn writer(&self) -> Result<PoolConnection<Sqlite>> {
+        Ok(self.writer.acquire().await?)
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
+        self.write().await
+    }
+
+    async fn begin_relaxed(&self) -> Result<Transaction<'static, Sqlite>> {
+        self.write_soon().await
+    }
+
+    /// Nobody else uses the database.
+    async fn tell(&self, _: &mut SqliteConnection, _: Message<'_>) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use futures_util::{TryStreamExt, stream::BoxStream};
 use sqlx::{Row, SqliteConnection};
 
-use super::{SqliteStore, accounts, log, push, retention};
+use super::{SqliteStore, log, push, retention};
 use crate::{
     Cursor, Imported, LogPage, LogRow, Result, User, UserId, fold,
     row::{self, ChangeRow},
+    sql::accounts,
 };
 
 pub(super) async fn export(
@@ -60,7 +61,7 @@ pub(super) async fn import(
 ) -> Result<Imported> {
     let user = account.id.clone();
     let mut tx = store.write().await?;
-    let mut imported = accounts::import(&mut tx, account).await?;
+    let mut imported = accounts::import(&mut *tx, account).await?;
     let mut end = log::head(&mut tx, &user).await?;
     let mut batch = Vec::new();
     let mut bytes = 0;

@@ -346,3 +346,45 @@ pub async fn a_setting_can_be_replaced(store: Arc<impl Backend>) {
         assert_eq!(store.kv_get("k").await.unwrap().as_deref(), Some(value));
     }
 }
+
+pub async fn a_setting_is_replaced_by_whoever_read_it_last(store: Arc<impl Backend>) {
+    assert!(store.kv_replace("k", None, b"one").await.unwrap());
+    assert!(!store.kv_replace("k", None, b"two").await.unwrap());
+    assert!(!store.kv_replace("k", Some(b"two"), b"three").await.unwrap());
+    assert!(!store.kv_replace("other", Some(b"one"), b"x").await.unwrap());
+    assert_eq!(
+        store.kv_get("k").await.unwrap().as_deref(),
+        Some(&b"one"[..])
+    );
+    assert!(store.kv_replace("k", Some(b"one"), b"three").await.unwrap());
+    assert_eq!(
+        store.kv_get("k").await.unwrap().as_deref(),
+        Some(&b"three"[..])
+    );
+    assert_eq!(store.kv_get("other").await.unwrap(), None);
+}
+
+/// Every writer reads the value and adds itself to it: nobody's addition may be lost.
+pub async fn settings_that_are_replaced_at_once_lose_nothing(store: Arc<impl Backend>) {
+    store.kv_put("k", b"").await.unwrap();
+    let writers: Vec<_> = (0..6u8)
+        .map(|n| {
+            let store = share(&store);
+            tokio::spawn(async move {
+                loop {
+                    let before = store.kv_get("k").await.unwrap().unwrap();
+                    let value = [before.clone(), vec![n]].concat();
+                    if store.kv_replace("k", Some(&before), &value).await.unwrap() {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let mut kept = store.kv_get("k").await.unwrap().unwrap();
+    kept.sort_unstable();
+    assert_eq!(kept, [0, 1, 2, 3, 4, 5]);
+}

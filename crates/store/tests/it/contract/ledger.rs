@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mana_core::Micros;
 use mana_store::{
-    Amount, CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, StoreError,
-    Tags, UsageBy, UsageQuery, UsageSum, UserId, VirtualKey,
+    Amount, CallStatus, Ledger, Line, MAX_CELL, MAX_SUM, Measure, Over, Reservation, Reserved,
+    Settlement, StoreError, Tags, UsageBy, UsageQuery, UsageSum, UserId, VirtualKey,
 };
 
 use serde_json::json;
@@ -539,4 +539,117 @@ pub async fn calls_that_share_accounts_in_any_order_do_not_wait_in_a_circle(
         all += tokens(&*store, account).await;
     }
     assert_eq!(all, 64 * 3 * 3);
+}
+
+pub async fn a_reservation_is_renewed_while_it_is_open(store: Arc<impl Backend>) {
+    let store = &*store;
+    let call = reservation("1", 100, vec![line("user:me", 1000)]);
+    assert_eq!(reserve(store, NOW, call).await, Reserved::Ok);
+    assert!(store.renew_reservation("1", after(2 * HOUR)).await.unwrap());
+    assert_eq!(store.settle_expired(after(HOUR)).await.unwrap(), 0);
+    assert!(settle(store, "1", used(10, 1)).await);
+    assert!(!store.renew_reservation("1", after(3 * HOUR)).await.unwrap());
+    let call = reservation("2", 100, vec![line("user:me", 1000)]);
+    assert_eq!(reserve(store, NOW, call).await, Reserved::Ok);
+    assert_eq!(store.settle_expired(after(HOUR)).await.unwrap(), 1);
+    assert!(!store.renew_reservation("2", after(3 * HOUR)).await.unwrap());
+}
+
+/// A provider reports whatever it likes. Whatever the numbers, each call is settled, and every sum is read.
+pub async fn absurd_amounts_stop_neither_a_settlement_nor_a_sum(store: Arc<impl Backend>) {
+    let store = &*store;
+    let most = u64::try_from(MAX_CELL).unwrap();
+    let absurd = [
+        u64::MAX,
+        u64::MAX - 1,
+        i64::MAX as u64,
+        i64::MAX as u64 / 2,
+        most + 1,
+        most,
+        0,
+    ];
+    let mut settled = 0;
+    for (n, amount) in absurd.iter().cycle().take(4 * absurd.len()).enumerate() {
+        for user in ["me", "you"] {
+            let id = format!("{user} {n}");
+            let mut call = reservation(&id, 10, vec![line(&format!("user:{user}"), u64::MAX)]);
+            call.tags.user = UserId(user.to_owned());
+            // Two quarters of an hour: sums within a cell and over cells.
+            let at = after(i64::try_from(n % 2).unwrap() * 1800);
+            assert_eq!(reserve(store, at, call).await, Reserved::Ok, "{amount}");
+            let actual = Settlement {
+                calls: *amount,
+                prompt_tokens: if user == "me" { *amount } else { 10 },
+                completion_tokens: if user == "me" { *amount } else { 1 },
+                micros_usd: if user == "me" { *amount } else { 11 },
+                ..used(0, 0)
+            };
+            let parts = vec![
+                actual.clone(),
+                Settlement {
+                    model: "other".to_owned(),
+                    ..actual
+                },
+            ];
+            let kept = Amount {
+                tokens: *amount,
+                micros_usd: *amount,
+            };
+            if n % 3 == 0 && kept != Amount::default() {
+                assert!(
+                    store.settle_part(&id, parts.clone(), kept).await.unwrap(),
+                    "{amount}"
+                );
+            }
+            assert!(
+                store
+                    .settle_part(&id, parts, Amount::default())
+                    .await
+                    .unwrap(),
+                "{amount}"
+            );
+            settled += 1;
+        }
+    }
+    assert_eq!(settled, 8 * absurd.len());
+    let mut whole = reservation("whole", u64::MAX, vec![line("user:whole", u64::MAX)]);
+    whole.micros_usd = u64::MAX;
+    assert_eq!(reserve(store, NOW, whole).await, Reserved::Ok);
+    assert_eq!(store.settle_expired(after(2 * HOUR)).await.unwrap(), 1);
+
+    for by in [
+        UsageBy::User,
+        UsageBy::Mission,
+        UsageBy::Agent,
+        UsageBy::Key,
+        UsageBy::Model,
+    ] {
+        for sum in sums(store, after(2 * HOUR), 1, by).await {
+            for number in [
+                sum.calls,
+                sum.prompt_tokens,
+                sum.completion_tokens,
+                sum.micros_usd,
+            ] {
+                assert!((0..=MAX_SUM).contains(&number), "{sum:?}");
+            }
+        }
+    }
+    let (tokens, micros_usd) = store.used("user:me", NOW).await.unwrap();
+    assert!(
+        tokens >= most && micros_usd >= most,
+        "the account is beyond any budget"
+    );
+    let (tokens, _) = store.used("user:you", NOW).await.unwrap();
+    assert!(
+        tokens > 0 && tokens < most,
+        "another's account is counted as ever: {tokens}"
+    );
+    let later = reserve(
+        store,
+        after(HOUR),
+        reservation("later", 1, vec![line("user:me", most)]),
+    )
+    .await;
+    assert!(matches!(later, Reserved::Over(_)), "{later:?}");
 }

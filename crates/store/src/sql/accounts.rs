@@ -1,0 +1,316 @@
+//! Accounts, sessions and single-use secrets.
+
+use async_trait::async_trait;
+use mana_core::Micros;
+
+use super::{Backend, Connection, settings, sql};
+use crate::{
+    Accounts, Imported, Invitation, NewUser, Result, Role, Session, StoreError, User, UserId,
+    accounts::{INVITE, SETUP, SessionRow, UserRow, hash, new_user, normalise},
+    message::Message,
+    row,
+};
+
+/// Inserts an account unless its address, or its id, is taken. Returns whether it was inserted.
+async fn insert(tx: &mut impl Connection, user: &User) -> Result<bool> {
+    let insert = sql(
+        "INSERT INTO users (id, email, name, password_hash, timezone, locale, role, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+    );
+    let insert = insert
+        .bind(&user.id)
+        .bind(&user.email)
+        .bind(&user.name)
+        .bind(&user.password_hash)
+        .bind(&user.timezone)
+        .bind(&user.locale)
+        .bind(user.role.as_str())
+        .bind(user.created_at);
+    Ok(tx.execute(insert).await? == 1)
+}
+
+async fn make_user(
+    tx: &mut impl Connection,
+    new: NewUser,
+    role: Role,
+    now: Micros,
+) -> Result<User> {
+    let user = new_user(new, role, now);
+    if insert(tx, &user).await? {
+        Ok(user)
+    } else {
+        Err(StoreError::EmailTaken)
+    }
+}
+
+async fn user_by_id(connection: &mut impl Connection, id: &UserId) -> Result<Option<User>> {
+    let select = sql("SELECT * FROM users WHERE id = $1").bind(id);
+    let row: Option<UserRow> = connection.fetch_optional(select).await?;
+    Ok(row.map(User::from))
+}
+
+async fn owner_exists(connection: &mut impl Connection) -> Result<bool> {
+    let exists = sql("SELECT EXISTS (SELECT 1 FROM users WHERE role = 'owner')");
+    let (exists,): (bool,) = connection.fetch_one(exists).await?;
+    Ok(exists)
+}
+
+async fn put_secret(
+    tx: &mut impl Connection,
+    purpose: &str,
+    secret: &str,
+    expires_at: Option<Micros>,
+) -> Result<()> {
+    let put = sql(
+        "INSERT INTO secrets (purpose, secret_hash, expires_at) VALUES ($1, $2, $3)
+         ON CONFLICT (purpose, secret_hash) DO UPDATE SET expires_at = excluded.expires_at",
+    );
+    let hash = hash(secret);
+    tx.execute(put.bind(purpose).bind(&hash).bind(expires_at))
+        .await?;
+    Ok(())
+}
+
+/// Spends a secret. Returns whether it was good.
+async fn take_secret(
+    tx: &mut impl Connection,
+    purpose: &str,
+    secret: &str,
+    now: Micros,
+) -> Result<bool> {
+    let take = sql("DELETE FROM secrets
+         WHERE purpose = $1 AND secret_hash = $2 AND (expires_at IS NULL OR expires_at > $3)");
+    let hash = hash(secret);
+    Ok(tx.execute(take.bind(purpose).bind(&hash).bind(now)).await? == 1)
+}
+
+/// Makes an account that comes from another server, unless one with its id exists.
+pub(crate) async fn import(tx: &mut impl Connection, mut user: User) -> Result<Imported> {
+    let mut imported = Imported::default();
+    if user_by_id(tx, &user.id).await?.is_some() {
+        return Ok(imported);
+    }
+    imported.account_made = true;
+    if user.role == Role::Owner && owner_exists(tx).await? {
+        imported.made_member = true;
+        user.role = Role::Member;
+    }
+    if insert(tx, &user).await? {
+        Ok(imported)
+    } else {
+        Err(StoreError::EmailTaken)
+    }
+}
+
+#[async_trait]
+impl<B: Backend> Accounts for B {
+    async fn create_user(&self, user: NewUser, now: Micros) -> Result<User> {
+        let mut tx = self.begin().await?;
+        let user = make_user(&mut *tx, user, Role::Member, now).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    async fn create_owner(&self, user: NewUser, setup_secret: &str, now: Micros) -> Result<User> {
+        let mut tx = self.begin().await?;
+        if owner_exists(&mut *tx).await? {
+            return Err(StoreError::OwnerExists);
+        }
+        if !take_secret(&mut *tx, SETUP, setup_secret, now).await? {
+            return Err(StoreError::SecretInvalid);
+        }
+        let user = make_user(&mut *tx, user, Role::Owner, now).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    async fn create_invited(&self, user: NewUser, invite: &str, now: Micros) -> Result<User> {
+        let mut tx = self.begin().await?;
+        if !take_secret(&mut *tx, INVITE, invite, now).await? {
+            return Err(StoreError::SecretInvalid);
+        }
+        let user = make_user(&mut *tx, user, Role::Member, now).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    async fn admit(&self, user: User) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let made = insert(&mut *tx, &user).await?;
+        let there = user_by_id(&mut *tx, &user.id).await?.is_some();
+        tx.commit().await?;
+        if there {
+            Ok(made)
+        } else {
+            Err(StoreError::EmailTaken)
+        }
+    }
+
+    async fn owner_exists(&self) -> Result<bool> {
+        owner_exists(&mut *self.reader().await?).await
+    }
+
+    async fn users(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<User>> {
+        let select = sql("SELECT * FROM users WHERE id > $1 ORDER BY id LIMIT $2");
+        let select = select.bind(after.map_or("", UserId::as_str)).bind(limit);
+        let rows: Vec<UserRow> = self.reader().await?.fetch_all(select).await?;
+        Ok(rows.into_iter().map(User::from).collect())
+    }
+
+    async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
+        let email = normalise(email);
+        let select = sql("SELECT * FROM users WHERE email = $1").bind(&email);
+        let row: Option<UserRow> = self.reader().await?.fetch_optional(select).await?;
+        Ok(row.map(User::from))
+    }
+
+    async fn user(&self, id: &UserId) -> Result<Option<User>> {
+        user_by_id(&mut *self.reader().await?, id).await
+    }
+
+    async fn set_password(&self, id: &UserId, password_hash: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let update = sql("UPDATE users SET password_hash = $1 WHERE id = $2");
+        if tx.execute(update.bind(password_hash).bind(id)).await? == 0 {
+            return Err(StoreError::NoSuchUser);
+        }
+        tx.execute(sql("DELETE FROM sessions WHERE user_id = $1").bind(id))
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn create_session(
+        &self,
+        id: &UserId,
+        token: &str,
+        now: Micros,
+        expires_at: Micros,
+    ) -> Result<Session> {
+        let session = Session {
+            id: uuid::Uuid::now_v7().to_string(),
+            user_id: id.clone(),
+            created_at: now,
+            expires_at,
+        };
+        let hash = hash(token);
+        let create = sql(
+            "INSERT INTO sessions (token_hash, id, user_id, created_at, expires_at)
+             SELECT $1, $2, id, $3, $4 FROM users WHERE id = $5",
+        );
+        let create = create
+            .bind(&hash)
+            .bind(&session.id)
+            .bind(now)
+            .bind(expires_at)
+            .bind(id);
+        match self.writer().await?.execute(create).await? {
+            0 => Err(StoreError::NoSuchUser),
+            _ => Ok(session),
+        }
+    }
+
+    async fn session(&self, token: &str, now: Micros) -> Result<Option<Session>> {
+        let hash = hash(token);
+        let select = sql("SELECT id, user_id, created_at, expires_at FROM sessions
+             WHERE token_hash = $1 AND expires_at > $2");
+        let select = select.bind(&hash).bind(now);
+        let row: Option<SessionRow> = self.reader().await?.fetch_optional(select).await?;
+        Ok(row.map(Session::from))
+    }
+
+    async fn session_by_id(&self, id: &str, now: Micros) -> Result<Option<Session>> {
+        let select = sql("SELECT id, user_id, created_at, expires_at FROM sessions
+             WHERE id = $1 AND expires_at > $2");
+        let select = select.bind(id).bind(now);
+        let row: Option<SessionRow> = self.reader().await?.fetch_optional(select).await?;
+        Ok(row.map(Session::from))
+    }
+
+    async fn extend_session(&self, token: &str, now: Micros, expires_at: Micros) -> Result<bool> {
+        let hash = hash(token);
+        let extend =
+            sql("UPDATE sessions SET expires_at = $1 WHERE token_hash = $2 AND expires_at > $3");
+        let extend = extend.bind(expires_at).bind(&hash).bind(now);
+        Ok(self.writer().await?.execute(extend).await? == 1)
+    }
+
+    async fn delete_session_by_id(&self, id: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        tx.execute(sql("DELETE FROM sessions WHERE id = $1").bind(id))
+            .await?;
+        // The session's devices may be connected to another process.
+        self.tell(&mut tx, Message::session_ended(id)).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn delete_expired(&self, now: Micros) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let mut deleted = 0;
+        for delete in [
+            "DELETE FROM sessions WHERE expires_at <= $1",
+            "DELETE FROM secrets WHERE expires_at <= $1",
+        ] {
+            deleted += tx.execute(sql(delete).bind(now)).await?;
+        }
+        tx.commit().await?;
+        Ok(deleted)
+    }
+
+    async fn put_invitation(&self, secret: &str, expires_at: Micros) -> Result<Invitation> {
+        put_secret(&mut *self.writer().await?, INVITE, secret, Some(expires_at)).await?;
+        Ok(Invitation::of(&hash(secret), expires_at))
+    }
+
+    async fn invitations(&self, now: Micros) -> Result<Vec<Invitation>> {
+        let select = sql(
+            "SELECT secret_hash, expires_at FROM secrets WHERE purpose = $1 AND expires_at > $2
+             ORDER BY expires_at, secret_hash",
+        );
+        let select = select.bind(INVITE).bind(now);
+        let rows: Vec<(Vec<u8>, i64)> = self.reader().await?.fetch_all(select).await?;
+        let rows = rows.into_iter();
+        Ok(rows
+            .map(|(hash, expires_at)| Invitation::of(&hash, Micros(expires_at)))
+            .collect())
+    }
+
+    async fn delete_invitation(&self, id: &str) -> Result<bool> {
+        let Some(hash) = row::unhex(id) else {
+            return Ok(false);
+        };
+        let delete = sql("DELETE FROM secrets WHERE purpose = $1 AND secret_hash = $2");
+        Ok(self
+            .writer()
+            .await?
+            .execute(delete.bind(INVITE).bind(&hash))
+            .await?
+            == 1)
+    }
+
+    async fn put_setup_secret(&self, secret: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        if owner_exists(&mut *tx).await? {
+            return Err(StoreError::OwnerExists);
+        }
+        tx.execute(sql("DELETE FROM secrets WHERE purpose = $1").bind(SETUP))
+            .await?;
+        put_secret(&mut *tx, SETUP, secret, None).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn kv_init(&self, key: &str, value: &[u8]) -> Result<Vec<u8>> {
+        settings::init(self, key, value).await
+    }
+
+    async fn kv_put(&self, key: &str, value: &[u8]) -> Result<()> {
+        settings::put(self, key, value).await
+    }
+
+    async fn kv_replace(&self, key: &str, before: Option<&[u8]>, value: &[u8]) -> Result<bool> {
+        settings::replace(self, key, before, value).await
+    }
+
+    async fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        settings::get(self, key).await
+    }
+}

@@ -1,0 +1,18 @@
+//! The verbs whose SQL is one text on SQLite and on Postgres.
+//!
+//! Both databases number their parameters as `$1`, and both know `ON CONFLICT`, `RETURNING` and row values, so most
+//! statements are shared as they are. [`Dialect`] holds the few words that differ, and [`Backend`] gives the
+//! connections. A verb that is written here exists once; `sqlite/` and `postgres/` hold what is truly theirs.
+
+pub(crate) mod accounts;
+mod backend;
+mod connection;
+mod dialect;
+mod ledger;
+mod settings;
+mod statement;
+
+pub(crate) use backend::Backend;
+pub(crate) use connection::Connection;
+pub(crate) use dialect::Dialect;
+pub(crate) use statement::{composed, sql};
