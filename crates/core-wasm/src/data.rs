@@ -1,10 +1,12 @@
 //! Records: merging, writing, and the clock.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use mana_core::{
-    Actor, Adjusted, Change, Clock, Map, Micros, Op, Prepare, RecordKey, RecordState,
-    change::take_over, ids, manifest::Registry, merge,
+    Actor, Clock, Map, Micros, Op, Prepare, RecordKey, RecordState, ids,
+    manifest::Registry,
+    staging::Records,
+    sync::{LeftOut, apply_changes, readable, record_key},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,33 +30,6 @@ impl Core {
     /// `{change, state, last}`: a local write, stamped later than what it replaces.
     pub fn prepare(&self, input: &str) -> Result<String, JsError> {
         call(input, |input| prepare(&self.registry, input))
-    }
-
-    /// `{app, table, id, state, change, adjusted}` → `{state, change}`: takes over what the server
-    /// set back, before what its answer brings is applied.
-    #[wasm_bindgen(js_name = "takeOver")]
-    pub fn take_over(&self, input: &str) -> Result<String, JsError> {
-        call(input, |mut input: TakeOver| {
-            let schema = self.registry.schema(&input.key.app, &input.key.table);
-            take_over(schema, &mut input.state, &mut input.change, &input.adjusted);
-            Ok(TookOver {
-                state: input.state,
-                change: input.change,
-            })
-        })
-    }
-
-    /// `{last|null, serverTime, now?}` → `{last, offset}`: the clock after hearing the server's
-    /// time; `offset` in microseconds, to be added to the local time.
-    pub fn observe(&self, input: &str) -> Result<String, JsError> {
-        call(input, |input: Observe| {
-            let mut clock = Clock {
-                last: input.last.unwrap_or_default(),
-                offset: 0,
-            };
-            clock.observe(input.server_time, input.now.unwrap_or(input.server_time));
-            Ok(clock)
-        })
     }
 
     /// `{missionId, slot}` → `{iterationId}`.
@@ -96,52 +71,32 @@ struct Refused {
 }
 
 fn apply(registry: &Registry, input: Apply) -> Applied {
-    let mut answer = Applied::default();
-    let mut given: BTreeMap<RecordKey, RecordState> = BTreeMap::new();
-    for Keyed { key, state } in input.records {
-        given.extend(state.map(|state| (key, state)));
-    }
-    let mut touched: BTreeMap<RecordKey, RecordState> = BTreeMap::new();
-    for (index, wire) in input.changes.into_iter().enumerate() {
-        let event_id = wire
-            .get("eventId")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
-        let refuse = |reason| {
-            answer.refused.push(Refused {
+    let mut changes = Vec::with_capacity(input.changes.len());
+    let mut refused = Vec::new();
+    for (index, value) in input.changes.into_iter().enumerate() {
+        match readable(value) {
+            Ok(change) => changes.push(change),
+            Err(LeftOut { event_id, reason }) => refused.push(Refused {
                 index,
                 event_id,
                 reason,
-            })
-        };
-        let change = match Change::parse(wire) {
-            Ok(change) => change,
-            Err(error) => {
-                refuse(error.reason);
-                continue;
-            }
-        };
-        let Some(app) = &change.app_id else {
-            refuse("`appId` is missing; name the record's module".to_owned());
-            continue;
-        };
-        let schema = registry.schema(app, &change.table);
-        let key = RecordKey::new(app, &change.table, &change.id);
-        let state = match touched.entry(key) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                let state = given.remove(entry.key()).unwrap_or_default();
-                entry.insert(state)
-            }
-        };
-        merge::apply(schema, state, &change);
+            }),
+        }
     }
-    let merged = touched.into_iter().map(|(key, state)| Keyed {
+    let given = input.records.into_iter();
+    let mut records: Records = given
+        .filter_map(|record| Some((record.key, record.state?)))
+        .collect();
+    apply_changes(registry, &mut records, &changes);
+    let touched: BTreeSet<RecordKey> = changes.iter().map(record_key).collect();
+    let merged = touched.into_iter().map(|key| Keyed {
+        state: records.remove(&key),
         key,
-        state: Some(state),
     });
-    answer.records = merged.collect();
-    answer
+    Applied {
+        records: merged.collect(),
+        refused,
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -189,29 +144,6 @@ fn prepare(registry: &Registry, input: PrepareInput) -> Result<PrepareOutput, Fa
         prepared,
         last: clock.last,
     })
-}
-
-#[derive(Debug, Deserialize)]
-struct TakeOver {
-    #[serde(flatten)]
-    key: RecordKey,
-    state: RecordState,
-    change: Change,
-    adjusted: Vec<Adjusted>,
-}
-
-#[derive(Debug, Serialize)]
-struct TookOver {
-    state: RecordState,
-    change: Change,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Observe {
-    last: Option<Micros>,
-    server_time: Micros,
-    now: Option<Micros>,
 }
 
 #[derive(Debug, Deserialize)]

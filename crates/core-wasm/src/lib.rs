@@ -7,11 +7,13 @@ mod data;
 mod fault;
 mod missions;
 mod modules;
+mod sync;
 
 use mana_core::manifest::Registry;
 use wasm_bindgen::prelude::*;
 
 pub use fault::Fault;
+pub use sync::SyncStep;
 
 /// The core with the modules of one user.
 #[wasm_bindgen]

@@ -16,6 +16,7 @@ pub mod planner;
 pub mod policy;
 pub mod record;
 pub mod staging;
+pub mod sync;
 pub mod time;
 pub mod undo;
 

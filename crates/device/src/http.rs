@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mana_core::sync::{PushAnswer, PushRequest, Refusal, SnapshotPage, TransportError};
 use reqwest::{Client, Method, RequestBuilder, Response, header, redirect};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::transport::{Answer, Page, Push, Refusal, Transport, TransportError};
+use crate::transport::Transport;
 
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -189,11 +190,11 @@ impl HttpTransport {
 
 #[async_trait]
 impl Transport for HttpTransport {
-    async fn push(&self, push: &Push) -> Result<Answer, TransportError> {
-        self.request(Method::POST, "/sync", Some(push)).await
+    async fn push(&self, request: &PushRequest) -> Result<PushAnswer, TransportError> {
+        self.request(Method::POST, "/sync", Some(request)).await
     }
 
-    async fn snapshot(&self, after: &str) -> Result<Page, TransportError> {
+    async fn snapshot(&self, after: &str) -> Result<SnapshotPage, TransportError> {
         // The place is base64 for addresses: there is nothing in it to be escaped.
         let path = format!("/sync/snapshot?after={after}");
         self.request(Method::GET, &path, None::<&()>).await

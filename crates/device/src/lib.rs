@@ -1,10 +1,9 @@
 //! A replica in Rust: what the browser is in TypeScript, for the command line and for tests.
 //!
 //! A [`Replica`] holds one person's records of one server in a [`Storage`], writes them whether or not there is a
-//! network, and meets the server through a [`Transport`]. What decides is `mana-core`; how a round of syncing goes
-//! is [`engine`], a pure step. Nothing here reads a clock or makes an id but [`Env::system`].
+//! network, and meets the server through a [`Transport`]. `mana-core` decides, also how a sync goes
+//! ([`mana_core::sync`]). Only [`Env::system`] reads a clock and makes ids.
 
-pub mod engine;
 mod env;
 mod follow;
 mod http;
@@ -14,6 +13,7 @@ mod proposals;
 mod replica;
 mod sqlite;
 mod storage;
+mod sync;
 mod transport;
 mod undo;
 
@@ -24,5 +24,6 @@ pub use live::{Live, Notice};
 pub use memory::MemoryStorage;
 pub use replica::{DeviceError, Replica, Status, SyncError, Write};
 pub use sqlite::SqliteStorage;
-pub use storage::{Meta, SetAside, Storage, StorageError, Transaction, Waiting, Writes};
-pub use transport::{Answer, Page, Push, Refusal, Transport, TransportError};
+pub use storage::{Storage, StorageError, Transaction, Writes};
+pub use sync::SyncStep;
+pub use transport::Transport;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use mana_core::sync::{Refusal, TransportError};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{net::TcpStream, time::timeout};
@@ -11,10 +12,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::WebSocketConfig},
 };
 
-use crate::{
-    http::{HttpTransport, offline},
-    transport::{Refusal, TransportError},
-};
+use crate::http::{HttpTransport, offline};
 
 const CONNECT: Duration = Duration::from_secs(10);
 

@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use mana_core::{
     Change, RecordKey, RecordState,
     staging::{Proposal, Records},
+    sync::{OutboxRow, ReplicaMeta, SetAside},
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::storage::{Meta, SetAside, Storage, StorageError, Transaction, Waiting, Writes};
+use crate::storage::{Storage, StorageError, Transaction, Writes};
 
 /// Everything in memory. Clones share it.
 #[derive(Clone, Default)]
@@ -22,7 +23,7 @@ pub struct MemoryStorage {
 
 #[derive(Default)]
 struct Data {
-    meta: Option<Meta>,
+    meta: Option<ReplicaMeta>,
     manifests: Option<String>,
     records: Records,
     outbox: BTreeMap<u64, (Change, String)>,
@@ -42,7 +43,7 @@ impl Storage for MemoryStorage {
 
 #[async_trait]
 impl Transaction for Held {
-    async fn meta(&mut self) -> Result<Option<Meta>, StorageError> {
+    async fn meta(&mut self) -> Result<Option<ReplicaMeta>, StorageError> {
         Ok(self.0.meta.clone())
     }
 
@@ -73,13 +74,13 @@ impl Transaction for Held {
             .collect())
     }
 
-    async fn outbox(&mut self, limit: usize) -> Result<Vec<Waiting>, StorageError> {
+    async fn outbox(&mut self, limit: usize) -> Result<Vec<OutboxRow>, StorageError> {
         let rows = self
             .0
             .outbox
             .iter()
             .take(limit)
-            .map(|(seq, (change, since))| Waiting {
+            .map(|(seq, (change, since))| OutboxRow {
                 seq: *seq,
                 change: change.clone(),
                 since: since.clone(),
@@ -109,7 +110,7 @@ impl Transaction for Held {
             data.manifests = writes.manifests;
         }
         data.records.extend(writes.records);
-        for seq in writes.unqueue {
+        for seq in writes.dequeue {
             data.outbox.remove(&seq);
         }
         for queued in writes.queue {

@@ -4,16 +4,18 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use mana_core::{
     Actor, Change, ChangeError, Map, Micros, Op, Prepare, RecordKey, RecordState,
-    manifest::Registry, mission::Problem, prepare, staging::ProposalError,
+    manifest::Registry,
+    mission::Problem,
+    prepare,
+    staging::ProposalError,
+    sync::{ReplicaMeta, SetAside, TransportError},
 };
 use tokio::sync::Notify;
 
 use crate::{
-    engine::{self, Effect, Event, Held, State},
     env::Env,
-    http::offline,
-    storage::{Meta, SetAside, Storage, StorageError, Transaction, Writes},
-    transport::{Page, Transport, TransportError},
+    storage::{Storage, StorageError, Transaction, Writes},
+    sync::{CoreStep, SyncStep},
 };
 
 /// A write as a person wants it.
@@ -93,6 +95,7 @@ pub struct Replica {
     pub(crate) user: String,
     pub(crate) env: Env,
     pub(crate) changed: Notify,
+    pub(crate) new_step: fn() -> Box<dyn SyncStep>,
 }
 
 impl Replica {
@@ -106,11 +109,9 @@ impl Replica {
         let mut tx = storage.begin().await?;
         if tx.meta().await?.is_none() {
             let writes = Writes {
-                meta: Some(Meta {
+                meta: Some(ReplicaMeta {
                     client_id: (env.new_id)(),
-                    cursor: String::new(),
-                    clock: mana_core::Clock::default(),
-                    last_synced_at: None,
+                    ..ReplicaMeta::default()
                 }),
                 ..Writes::default()
             };
@@ -124,7 +125,14 @@ impl Replica {
             user: user.into(),
             env,
             changed: Notify::new(),
+            new_step: || Box::<CoreStep>::default(),
         })
+    }
+
+    /// Syncs by another face of the step than `mana-core` itself.
+    pub fn with_step(mut self, new_step: fn() -> Box<dyn SyncStep>) -> Replica {
+        self.new_step = new_step;
+        self
     }
 
     /// Keeps other modules and goes on with them. False: they are these already, or can't be read.
@@ -233,151 +241,6 @@ impl Replica {
         Ok(read_meta(&mut self.storage.begin().await?).await?.client_id)
     }
 
-    /// Sends what waits and takes over what others did, until there is no more of either; then stages.
-    pub async fn sync(&self, transport: &dyn Transport) -> Result<(), SyncError> {
-        let rounds = self.rounds(transport).await;
-        // Whatever came before an error is here to stay.
-        self.stage().await?;
-        match self.expire().await? {
-            0 => rounds,
-            _ => rounds.and(self.rounds(transport).await),
-        }
-    }
-
-    async fn rounds(&self, transport: &dyn Transport) -> Result<(), SyncError> {
-        let mut state = State::default();
-        let mut again = true;
-        loop {
-            let mut tx = self.storage.begin().await?;
-            let meta = read_meta(&mut tx).await?;
-            let outbox = tx.outbox(state.batch).await?;
-            drop(tx);
-            if !again && outbox.is_empty() {
-                return Ok(());
-            }
-            let (next, effect) = engine::step(
-                state,
-                Event::Ready {
-                    meta: &meta,
-                    outbox,
-                },
-            );
-            state = next;
-            let (push, flight) = match effect {
-                Effect::Send(push, flight) => (push, flight),
-                Effect::Fetch => {
-                    state = self.fetch(transport, state).await?;
-                    again = true;
-                    continue;
-                }
-                _ => return Ok(()),
-            };
-            let sent_at = (self.env.now)();
-            let result = transport.push(&push).await;
-            let now = (self.env.now)();
-            let mut tx = self.storage.begin().await?;
-            let meta = read_meta(&mut tx).await?;
-            let (next, effect) = match result {
-                Ok(answer) => {
-                    let records = tx.states(&engine::touched(&flight, &answer)).await?;
-                    let event = Event::Answered {
-                        flight: &flight,
-                        answer: &answer,
-                        heard_at: Micros(sent_at.0.midpoint(now.0)),
-                        held: Held {
-                            registry: &self.registry,
-                            meta,
-                            records,
-                        },
-                    };
-                    engine::step(state, event)
-                }
-                Err(error) => {
-                    let queued = tx.outbox(flight.rows.len()).await?;
-                    let event = Event::Failed {
-                        flight: &flight,
-                        error,
-                        meta: &meta,
-                        queued: &queued.iter().map(|row| row.seq).collect(),
-                        now,
-                    };
-                    engine::step(state, event)
-                }
-            };
-            state = next;
-            match effect {
-                Effect::Commit {
-                    writes,
-                    again: more,
-                } => {
-                    tx.commit(writes).await?;
-                    again = more;
-                }
-                Effect::Again => again = true,
-                Effect::Stop(error) => return Err(error.into()),
-                Effect::Send(..) | Effect::Fetch => {}
-            }
-        }
-    }
-
-    /// A snapshot, page by page, each joined and committed by itself: what breaks off begins anew. The next page is on
-    /// its way while one is joined.
-    async fn fetch(&self, transport: &dyn Transport, state: State) -> Result<State, SyncError> {
-        let mut next = Some(self.page(transport, String::new()).await);
-        while let Some((page, heard_at)) = next.take() {
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => match engine::step(state, Event::NoPage(error)) {
-                    (_, Effect::Stop(error)) => return Err(error.into()),
-                    (state, _) => return Ok(state),
-                },
-            };
-            let on_its_way = async {
-                match page.after.clone() {
-                    Some(after) => Some(self.page(transport, after).await),
-                    None => None,
-                }
-            };
-            let joining = self.join(state, &page, heard_at);
-            let (fetched, joined) = tokio::join!(on_its_way, joining);
-            joined?;
-            next = fetched;
-        }
-        Ok(state)
-    }
-
-    /// A page of a snapshot, and the local wall time to which the server's belongs.
-    async fn page(
-        &self,
-        transport: &dyn Transport,
-        after: String,
-    ) -> (Result<Page, TransportError>, Micros) {
-        let sent_at = (self.env.now)();
-        let page = transport.snapshot(&after).await;
-        (page, Micros(sent_at.0.midpoint((self.env.now)().0)))
-    }
-
-    async fn join(&self, state: State, page: &Page, heard_at: Micros) -> Result<(), SyncError> {
-        let records = page.read().map_err(|error| offline(&error.to_string()))?;
-        let keys = records.iter().map(|(key, _)| key.clone()).collect();
-        let mut tx = self.storage.begin().await?;
-        let held = Held {
-            registry: &self.registry,
-            meta: read_meta(&mut tx).await?,
-            records: tx.states(&keys).await?,
-        };
-        let event = Event::Paged {
-            page,
-            records,
-            heard_at,
-            held,
-        };
-        if let (_, Effect::Commit { writes, .. }) = engine::step(state, event) {
-            tx.commit(writes).await?;
-        }
-        Ok(())
-    }
-
     /// What the server refused, with its reasons.
     pub async fn set_aside(&self) -> Result<Vec<SetAside>, StorageError> {
         self.storage.begin().await?.set_aside().await
@@ -391,8 +254,7 @@ impl Replica {
             return Ok(false);
         };
         let writes = Writes {
-            // Whatever became of it meanwhile, here and there: if its stamps are set back, a snapshot tells.
-            queue: vec![(found.change, String::new())],
+            queue: vec![(found.change, found.since)],
             unset_aside: vec![event_id.to_owned()],
             ..Writes::default()
         };
@@ -411,11 +273,6 @@ pub(crate) fn queue_of(changes: &[Change], cursor: &str) -> Vec<(Change, String)
 }
 
 /// A replica's storage has it since [`Replica::open`].
-pub(crate) async fn read_meta(tx: &mut Box<dyn Transaction>) -> Result<Meta, StorageError> {
-    Ok(tx.meta().await?.unwrap_or(Meta {
-        client_id: String::new(),
-        cursor: String::new(),
-        clock: mana_core::Clock::default(),
-        last_synced_at: None,
-    }))
+pub(crate) async fn read_meta(tx: &mut Box<dyn Transaction>) -> Result<ReplicaMeta, StorageError> {
+    Ok(tx.meta().await?.unwrap_or_default())
 }

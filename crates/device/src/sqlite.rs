@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use mana_core::{
     RecordKey, RecordState,
     staging::{Proposal, Records},
+    sync::{OutboxRow, ReplicaMeta, SetAside},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::storage::{Meta, SetAside, Storage, StorageError, Transaction, Waiting, Writes};
+use crate::storage::{Storage, StorageError, Transaction, Writes};
 
 /// How long a transaction waits for another process's.
 const WAIT: Duration = Duration::from_secs(10);
@@ -96,7 +97,7 @@ impl Tx {
 
 #[async_trait]
 impl Transaction for Tx {
-    async fn meta(&mut self) -> Result<Option<Meta>, StorageError> {
+    async fn meta(&mut self) -> Result<Option<ReplicaMeta>, StorageError> {
         let text = self.value(META).await?;
         text.map(|text| read("the state", &text)).transpose()
     }
@@ -145,7 +146,7 @@ impl Transaction for Tx {
             .collect()
     }
 
-    async fn outbox(&mut self, limit: usize) -> Result<Vec<Waiting>, StorageError> {
+    async fn outbox(&mut self, limit: usize) -> Result<Vec<OutboxRow>, StorageError> {
         let rows: Vec<(i64, String, String)> =
             sqlx::query_as("SELECT seq, change, since FROM outbox ORDER BY seq LIMIT ?")
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -153,7 +154,7 @@ impl Transaction for Tx {
                 .await?;
         rows.into_iter()
             .map(|(seq, change, since)| {
-                Ok(Waiting {
+                Ok(OutboxRow {
                     seq: seq.unsigned_abs(),
                     change: read("a change", &change)?,
                     since,
@@ -213,9 +214,9 @@ impl Transaction for Tx {
             );
             insert.build().execute(&mut *self.0).await?;
         }
-        if !writes.unqueue.is_empty() {
+        if !writes.dequeue.is_empty() {
             sqlx::query("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))")
-                .bind(json!(writes.unqueue).to_string())
+                .bind(json!(writes.dequeue).to_string())
                 .execute(&mut *self.0)
                 .await?;
         }

@@ -4,69 +4,24 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use mana_core::{
-    Change, Clock, Micros, RecordKey, RecordState,
+    Change, RecordKey, RecordState,
     staging::{Proposal, Records},
+    sync::{Commit, OutboxRow, RecordRow, ReplicaMeta, SetAside},
 };
-use serde::{Deserialize, Serialize};
-
-/// What the replica knows about itself and the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Meta {
-    /// Who the server takes it for.
-    pub client_id: String,
-    /// Where to read the log on from; empty: from the beginning.
-    pub cursor: String,
-    /// The clock that stamps.
-    pub clock: Clock,
-    /// The server's time when it last answered.
-    pub last_synced_at: Option<Micros>,
-}
-
-/// A change that the server has yet to get.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Waiting {
-    /// Its place in the queue, never used twice.
-    pub seq: u64,
-    /// The change.
-    pub change: Change,
-    /// The cursor when it was written; empty where that isn't known. What came after may have lost here to a stamp
-    /// that the server sets back.
-    pub since: String,
-}
-
-/// A change that the server refused.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SetAside {
-    /// The change.
-    pub change: Change,
-    /// Why, in the server's words.
-    pub reason: String,
-    /// When.
-    pub at: Micros,
-}
-
-impl SetAside {
-    /// The change's id.
-    pub fn event_id(&self) -> &str {
-        self.change.event_id.as_deref().unwrap_or_default()
-    }
-}
 
 /// What a transaction leaves behind.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Writes {
-    /// Replaces [`Meta`].
-    pub meta: Option<Meta>,
+    /// Replaces the [`ReplicaMeta`].
+    pub meta: Option<ReplicaMeta>,
     /// Replaces the modules' manifests, a JSON array.
     pub manifests: Option<String>,
     /// Replaces records.
     pub records: Vec<(RecordKey, RecordState)>,
     /// Appends to the outbox, each with the cursor of that time.
     pub queue: Vec<(Change, String)>,
-    /// Leaves the outbox.
-    pub unqueue: Vec<u64>,
+    /// The outbox rows to delete, by their `seq`.
+    pub dequeue: Vec<u64>,
     /// Is set aside.
     pub set_aside: Vec<SetAside>,
     /// Is set aside no longer, by event id.
@@ -79,6 +34,20 @@ impl Writes {
     /// Nothing to write.
     pub fn is_empty(&self) -> bool {
         *self == Writes::default()
+    }
+}
+
+impl From<Commit> for Writes {
+    fn from(commit: Commit) -> Writes {
+        let records = commit.records.into_iter();
+        Writes {
+            meta: commit.meta,
+            records: records.map(RecordRow::into_parts).collect(),
+            dequeue: commit.dequeue,
+            set_aside: commit.set_aside,
+            unset_aside: commit.unset_aside,
+            ..Writes::default()
+        }
     }
 }
 
@@ -117,7 +86,7 @@ pub trait Storage: Send + Sync {
 #[async_trait]
 pub trait Transaction: Send {
     /// What the replica knows about itself; none in a new storage.
-    async fn meta(&mut self) -> Result<Option<Meta>, StorageError>;
+    async fn meta(&mut self) -> Result<Option<ReplicaMeta>, StorageError>;
 
     /// The modules' manifests, a JSON array.
     async fn manifests(&mut self) -> Result<Option<String>, StorageError>;
@@ -133,7 +102,7 @@ pub trait Transaction: Send {
     ) -> Result<Vec<(String, RecordState)>, StorageError>;
 
     /// The oldest of the outbox.
-    async fn outbox(&mut self, limit: usize) -> Result<Vec<Waiting>, StorageError>;
+    async fn outbox(&mut self, limit: usize) -> Result<Vec<OutboxRow>, StorageError>;
 
     /// How much is in the outbox.
     async fn waiting(&mut self) -> Result<usize, StorageError>;

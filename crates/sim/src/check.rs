@@ -11,14 +11,12 @@ use mana_core::{
     mission::{APP, Agent, Intent, MISSIONS, Mission, RUNS, Step, StepStatus},
     policy::Overrides,
     staging::{ProposalStatus, Records, Staging},
+    sync::record_key,
 };
 use mana_device::Storage as _;
 use serde_json::json;
 
-use crate::{
-    server::key_of,
-    world::{Device, World},
-};
+use crate::world::{Device, World};
 
 /// What went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +102,7 @@ pub(crate) fn check(world: &mut World) -> Result<(), Failure> {
     let registry = world.backend.registry();
     for key in log
         .iter()
-        .map(|row| key_of(&row.change))
+        .map(|row| record_key(&row.change))
         .collect::<BTreeSet<_>>()
     {
         let state = world.backend.record(&key).unwrap_or_default();
@@ -115,7 +113,7 @@ pub(crate) fn check(world: &mut World) -> Result<(), Failure> {
     for order in [forth, back] {
         let mut replayed = Records::new();
         for row in order {
-            let key = key_of(&row.change);
+            let key = record_key(&row.change);
             let schema = registry.schema(&key.app, &key.table);
             apply(schema, replayed.entry(key).or_default(), &row.change);
         }

@@ -6,10 +6,9 @@ use async_trait::async_trait;
 use mana_core::{
     RecordKey, RecordState,
     staging::{Proposal, Records},
+    sync::{OutboxRow, ReplicaMeta, SetAside},
 };
-use mana_device::{
-    MemoryStorage, Meta, SetAside, Storage, StorageError, Transaction, Waiting, Writes,
-};
+use mana_device::{MemoryStorage, Storage, StorageError, Transaction, Writes};
 
 /// What the tabs of a device share.
 #[derive(Clone, Default)]
@@ -36,7 +35,7 @@ impl Storage for Disk {
 
 #[async_trait]
 impl Transaction for Slow {
-    async fn meta(&mut self) -> Result<Option<Meta>, StorageError> {
+    async fn meta(&mut self) -> Result<Option<ReplicaMeta>, StorageError> {
         self.0.meta().await
     }
     async fn manifests(&mut self) -> Result<Option<String>, StorageError> {
@@ -52,7 +51,7 @@ impl Transaction for Slow {
     ) -> Result<Vec<(String, RecordState)>, StorageError> {
         self.0.table(app, table).await
     }
-    async fn outbox(&mut self, limit: usize) -> Result<Vec<Waiting>, StorageError> {
+    async fn outbox(&mut self, limit: usize) -> Result<Vec<OutboxRow>, StorageError> {
         self.0.outbox(limit).await
     }
     async fn waiting(&mut self) -> Result<usize, StorageError> {

@@ -10,6 +10,7 @@
 mod action;
 mod check;
 mod disk;
+mod face;
 mod net;
 mod person;
 mod rng;
@@ -19,10 +20,11 @@ mod world;
 
 pub use action::{Action, Fate, Way, generate};
 pub use check::{Failure, Kind};
+pub use face::Face;
 pub use shrink::shrink;
 pub use world::{Figures, run};
 
 /// Runs a seed.
-pub fn seed(seed: u64) -> Result<Figures, Failure> {
-    run(&generate(seed)).0
+pub fn seed(seed: u64, face: Face) -> Result<Figures, Failure> {
+    run(&generate(seed), face).0
 }

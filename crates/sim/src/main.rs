@@ -6,12 +6,12 @@ use std::{
     time::Instant,
 };
 
-use mana_sim::{Figures, Kind, generate, run, seed, shrink};
+use mana_sim::{Face, Figures, Kind, generate, run, seed, shrink};
 
-const HELP: &str = "mana-sim [--seeds N] [--from S]";
+const HELP: &str = "mana-sim [--seeds N] [--from S] [--face native|json|mixed]";
 
 fn main() -> ExitCode {
-    let Some((from, seeds)) = arguments() else {
+    let Some((from, seeds, face)) = arguments() else {
         eprintln!("{HELP}");
         return ExitCode::FAILURE;
     };
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
                         if n >= from + seeds {
                             return (figures, failed);
                         }
-                        match seed(n) {
+                        match seed(n, face) {
                             Ok(one) => figures.add(one),
                             Err(failure) => failed.push((n, failure)),
                         }
@@ -71,11 +71,11 @@ fn main() -> ExitCode {
         "\nfailed: {}\n\nseed {n}: {failure}\n\nshortest history:",
         numbers.join(" ")
     );
-    let short = shrink(generate(*n), failure.kind);
+    let short = shrink(generate(*n), failure.kind, face);
     for action in &short {
         println!("    {action:?},");
     }
-    let (result, trace) = run(&short);
+    let (result, trace) = run(&short, face);
     println!("\nwhat happens:\n{}", trace.join("\n"));
     if let Err(failure) = result {
         println!("\n{failure}");
@@ -83,16 +83,17 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn arguments() -> Option<(u64, u64)> {
-    let (mut from, mut seeds) = (0, 100);
+fn arguments() -> Option<(u64, u64, Face)> {
+    let (mut from, mut seeds, mut face) = (0, 100, Face::default());
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
-        let value = args.next()?.parse().ok()?;
+        let value = args.next()?;
         match name.as_str() {
-            "--seeds" => seeds = value,
-            "--from" => from = value,
+            "--seeds" => seeds = value.parse().ok()?,
+            "--from" => from = value.parse().ok()?,
+            "--face" => face = Face::parse(&value)?,
             _ => return None,
         }
     }
-    Some((from, seeds))
+    Some((from, seeds, face))
 }

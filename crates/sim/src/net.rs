@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use mana_device::{Answer, Page, Push, Transport, TransportError};
+use mana_core::sync::{PushAnswer, PushRequest, SnapshotPage, TransportError};
+use mana_device::Transport;
 use tokio::sync::oneshot;
 
 /// What a device hears in the end.
@@ -13,7 +14,7 @@ pub type Heard = Result<Said, TransportError>;
 #[derive(Debug, Clone)]
 pub enum Asked {
     /// To take this and say what is new.
-    Push(Push),
+    Push(PushRequest),
     /// For a page of a snapshot.
     Snapshot(String),
 }
@@ -22,9 +23,9 @@ pub enum Asked {
 #[derive(Debug, Clone)]
 pub enum Said {
     /// To a push.
-    Answer(Answer),
+    Answer(PushAnswer),
     /// To the wish for a snapshot.
-    Page(Page),
+    Page(SnapshotPage),
 }
 
 /// Something on its way.
@@ -90,14 +91,14 @@ impl Line {
 
 #[async_trait]
 impl Transport for Line {
-    async fn push(&self, push: &Push) -> Result<Answer, TransportError> {
+    async fn push(&self, push: &PushRequest) -> Result<PushAnswer, TransportError> {
         match self.ask(Asked::Push(push.clone())).await? {
             Said::Answer(answer) => Ok(answer),
             Said::Page(_) => unreachable!("a push is not answered with a page"),
         }
     }
 
-    async fn snapshot(&self, after: &str) -> Result<Page, TransportError> {
+    async fn snapshot(&self, after: &str) -> Result<SnapshotPage, TransportError> {
         match self.ask(Asked::Snapshot(after.to_owned())).await? {
             Said::Page(page) => Ok(page),
             Said::Answer(_) => unreachable!("a page is what was asked for"),

@@ -7,8 +7,11 @@ use std::sync::{
 
 use async_trait::async_trait;
 use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, Runner, RunnerConfig, RunnerParts};
-use mana_core::{Change, Micros, RecordKey, RecordState, ids, manifest::Registry};
-use mana_device::{Push, Refusal, TransportError};
+use mana_core::{
+    Micros, RecordKey, RecordState, ids,
+    manifest::Registry,
+    sync::{PushRequest, Refusal, TransportError},
+};
 use mana_store::{
     Accounts, ChangesQuery, LoggedChange, Maintenance as _, NewUser, RunRequest, Scope,
     SqliteStore, Store, UserId,
@@ -220,7 +223,7 @@ impl Backend {
         had
     }
 
-    fn push(&self, server: usize, push: &Push) -> Heard {
+    fn push(&self, server: usize, push: &PushRequest) -> Heard {
         if self.refusing {
             let bad = push
                 .changes
@@ -346,10 +349,4 @@ fn refused(error: &SyncError) -> TransportError {
 /// A shared thing, whatever became of who held it.
 pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The record of a change.
-pub fn key_of(change: &Change) -> RecordKey {
-    let app = change.app_id.as_deref().unwrap_or_default();
-    RecordKey::new(app, &change.table, &change.id)
 }

@@ -1,10 +1,14 @@
 //! From a history that fails to a short one that fails in the same way.
 
-use crate::{action::Action, check::Kind, world::run};
+use crate::{action::Action, check::Kind, face::Face, world::run};
 
 /// Leaves out whatever is not needed for the failure: halves, quarters, and so on down to single actions.
-pub fn shrink(mut actions: Vec<Action>, kind: Kind) -> Vec<Action> {
-    let fails = |actions: &[Action]| run(actions).0.is_err_and(|failure| failure.kind == kind);
+pub fn shrink(mut actions: Vec<Action>, kind: Kind, face: Face) -> Vec<Action> {
+    let fails = |actions: &[Action]| {
+        run(actions, face)
+            .0
+            .is_err_and(|failure| failure.kind == kind)
+    };
     let mut size = actions.len().div_ceil(2);
     loop {
         let mut start = 0;

@@ -10,14 +10,19 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use mana_core::{Micros, ids, staging::Decision};
-use mana_device::{DeviceError, Env, Replica, StorageError, SyncError, TransportError};
+use mana_core::{
+    Micros, ids,
+    staging::Decision,
+    sync::{Refusal, TransportError},
+};
+use mana_device::{DeviceError, Env, Replica, StorageError, SyncError};
 use serde_json::Value;
 
 use crate::{
     action::{Action, Fate, MISSION, Way},
     check::{self, Failure, Kind},
     disk::Disk,
+    face::Face,
     net::{Asked, Heard, Line, Net, Packet, Said, broken},
     person::{mission_id, writes},
     server::{Backend, lock},
@@ -67,8 +72,8 @@ impl Figures {
 }
 
 /// Carries out a history, mends everything, and checks. Answers what happened, a line an action, beside.
-pub fn run(actions: &[Action]) -> (Result<Figures, Failure>, Vec<String>) {
-    let mut world = World::new();
+pub fn run(actions: &[Action], face: Face) -> (Result<Figures, Failure>, Vec<String>) {
+    let mut world = World::new(face);
     let result = (|| {
         world.begin_missions()?;
         for action in actions {
@@ -108,6 +113,7 @@ pub(crate) struct Device {
 }
 
 pub(crate) struct World {
+    face: Face,
     time: Arc<AtomicI64>,
     new_ids: Arc<AtomicU64>,
     pub backend: Backend,
@@ -128,7 +134,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    fn new() -> World {
+    fn new(face: Face) -> World {
         let time = Arc::new(AtomicI64::new(START));
         let devices = TABS.map(|_| Device {
             disk: Disk::default(),
@@ -136,6 +142,7 @@ impl World {
         });
         let tabs = TABS.iter().enumerate();
         World {
+            face,
             backend: Backend::new(SERVERS, time.clone()),
             time,
             new_ids: Arc::default(),
@@ -275,7 +282,11 @@ impl World {
             }),
         };
         let (disk, registry) = (device.disk.clone(), self.backend.registry().clone());
-        async move { Replica::open(Arc::new(disk), registry, "me", env).await }
+        let (face, number) = (self.face, self.tabs[tab]);
+        async move {
+            let replica = Replica::open(Arc::new(disk), registry, "me", env).await?;
+            Ok(face.of(number, replica))
+        }
     }
 
     fn begin(&mut self, tab: usize, job: impl Future<Output = Done> + 'static) {
@@ -375,6 +386,7 @@ impl World {
                 let expected = match &error {
                     SyncError::Transport(TransportError::Refused(refusal)) => refusal.status == 503,
                     SyncError::Transport(TransportError::Offline(_)) => true,
+                    SyncError::Transport(TransportError::Unexpected(_)) => false,
                     SyncError::Storage(_) => false,
                 };
                 self.say(|| format!("tab {tab} gives up syncing: {error}"));
@@ -413,9 +425,7 @@ impl World {
                     return;
                 }
                 let heard = match fate {
-                    Fate::Busy => Err(TransportError::Refused(mana_device::Refusal::new(
-                        503, "busy", "Busy.",
-                    ))),
+                    Fate::Busy => Err(TransportError::Refused(Refusal::new(503, "busy", "Busy."))),
                     _ => {
                         self.figures.pushes += 1;
                         self.backend.ask(server, &asked)
@@ -544,8 +554,7 @@ fn asks(device: usize, server: usize, asked: &Asked, heard: &Heard) -> String {
             answer.adjusted.len()
         ),
         Ok(Said::Page(page)) => {
-            let records = page.read().unwrap_or_default();
-            format!("{} records at {}", records.len(), page.synced_until)
+            format!("{} records at {}", page.records.len(), page.synced_until)
         }
         Err(error) => error.to_string(),
     };

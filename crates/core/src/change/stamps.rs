@@ -153,7 +153,7 @@ pub fn set_back<'s>(
 
 /// Takes over on a device what the server set back of its change, in the change and in the record
 /// that already holds it (T4). Call it before merging what the same answer brings.
-pub fn take_over(
+pub fn apply_adjustments(
     schema: &TableSchema,
     state: &mut RecordState,
     change: &mut Change,

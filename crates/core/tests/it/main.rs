@@ -6,4 +6,5 @@ mod generate;
 mod laws;
 mod records;
 mod stamps;
+mod sync_step;
 mod vectors;

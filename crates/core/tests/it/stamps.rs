@@ -2,7 +2,7 @@
 
 use mana_core::{
     Adjusted, Change, Micros, RecordState, apply,
-    change::{set_back, take_over},
+    change::{apply_adjustments, set_back},
 };
 use serde_json::json;
 
@@ -118,7 +118,7 @@ fn sync_t4_a_device_that_takes_over_the_adjustment_holds_what_the_server_holds()
     }
     assert_ne!(device, server);
     for change in &mut outbox {
-        take_over(&schema, &mut device, change, &adjusted);
+        apply_adjustments(&schema, &mut device, change, &adjusted);
     }
     assert_eq!(device, server);
     assert_eq!(outbox, on_server);
@@ -137,7 +137,7 @@ fn sync_t4_what_was_written_since_keeps_its_stamp() {
         "fields": {"title": {"value": "c", "updatedAt": "2030-02-01T00:00:00Z"}}});
     apply(&schema, &mut device, &Change::parse(later).unwrap());
     for change in &mut outbox {
-        take_over(&schema, &mut device, change, &adjusted);
+        apply_adjustments(&schema, &mut device, change, &adjusted);
     }
     assert_eq!(device.data["title"], "c");
     assert_eq!(

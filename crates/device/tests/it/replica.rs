@@ -61,7 +61,7 @@ async fn sync_s3_a_refused_change_is_set_aside_and_the_rest_goes_on() {
     let mut tx = device.storage.begin().await.unwrap();
     let last = tx.outbox(10).await.unwrap().pop().unwrap();
     let writes = mana_device::Writes {
-        unqueue: vec![last.seq],
+        dequeue: vec![last.seq],
         queue: vec![(change, last.since)],
         ..Default::default()
     };

@@ -18,7 +18,7 @@ async fn commits_all_or_nothing(device: &Device) {
     drop(tx);
     let tx = device.storage.begin().await.unwrap();
     let writes = Writes {
-        unqueue: vec![rows[0].seq],
+        dequeue: vec![rows[0].seq],
         ..Writes::default()
     };
     tx.commit(writes).await.unwrap();
@@ -26,7 +26,7 @@ async fn commits_all_or_nothing(device: &Device) {
     // A number is never used twice, also when the queue was empty meanwhile.
     let tx = device.storage.begin().await.unwrap();
     let writes = Writes {
-        unqueue: vec![rows[1].seq],
+        dequeue: vec![rows[1].seq],
         ..Writes::default()
     };
     tx.commit(writes).await.unwrap();

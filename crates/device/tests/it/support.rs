@@ -6,11 +6,9 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
+use mana_core::sync::{PushAnswer, PushRequest, Refusal, SnapshotPage, TransportError};
 use mana_core::{Map, Micros, Op, RecordKey, manifest::Registry};
-use mana_device::{
-    Answer, Env, MemoryStorage, Page, Push, Refusal, Replica, SqliteStorage, Storage, Transport,
-    TransportError, Write,
-};
+use mana_device::{Env, MemoryStorage, Replica, SqliteStorage, Storage, Transport, Write};
 use mana_store::{Maintenance as _, Scope, SqliteStore, UserId};
 use mana_sync::{AcceptPush, Hub, Origin, SnapshotParams, Sync};
 use serde_json::{Value, json};
@@ -88,7 +86,7 @@ impl Server {
 
 #[async_trait]
 impl Transport for Server {
-    async fn push(&self, push: &Push) -> Result<Answer, TransportError> {
+    async fn push(&self, push: &PushRequest) -> Result<PushAnswer, TransportError> {
         self.reach()?;
         self.pushes.lock().unwrap().push(push.changes.len());
         if push.changes.len() > self.most.load(Ordering::SeqCst) {
@@ -119,7 +117,7 @@ impl Transport for Server {
         Ok(serde_json::from_value(json!(answer)).unwrap())
     }
 
-    async fn snapshot(&self, after: &str) -> Result<Page, TransportError> {
+    async fn snapshot(&self, after: &str) -> Result<SnapshotPage, TransportError> {
         self.reach()?;
         self.snapshots.fetch_add(1, Ordering::SeqCst);
         let params = SnapshotParams {

@@ -1,6 +1,6 @@
 //! Histories that once failed, by what was wrong.
 
-use mana_sim::{Action, Fate, run};
+use mana_sim::{Action, Face, Fate, run};
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -29,13 +29,15 @@ fn deliver(packet: u32) -> Action {
 }
 
 fn holds(actions: &[Action], happens: &[&str]) {
-    let (result, trace) = run(actions);
-    let trace = trace.join("\n");
-    for part in happens {
-        assert!(trace.contains(part), "{part} does not happen:\n{trace}");
-    }
-    if let Err(failure) = result {
-        panic!("{failure}\n{trace}");
+    for face in [Face::Native, Face::Json] {
+        let (result, trace) = run(actions, face);
+        let trace = trace.join("\n");
+        for part in happens {
+            assert!(trace.contains(part), "{part} does not happen:\n{trace}");
+        }
+        if let Err(failure) = result {
+            panic!("{failure}\n{trace}");
+        }
     }
 }
 

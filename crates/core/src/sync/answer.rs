@@ -1,0 +1,132 @@
+//! What the answer to a push means (S6, T4, T6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    apply::{apply_changes, readable, record_key},
+    push::PushInFlight,
+    shapes::{Commit, LeftOut, OutboxRow, PushAnswer, ReplicaMeta, rows_of},
+};
+use crate::{
+    Adjusted, Change, Micros, RecordKey, change::apply_adjustments, manifest::Registry,
+    staging::Records,
+};
+
+/// An answer, read, before the replica's records are at hand.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Answered {
+    flight: PushInFlight,
+    changes: Vec<Change>,
+    left_out: Vec<LeftOut>,
+    adjusted: BTreeMap<String, Vec<Adjusted>>,
+    synced_until: String,
+    has_more: bool,
+    server_time: Micros,
+    heard_at: Micros,
+}
+
+impl Answered {
+    /// Reads an answer. `heard_at` is the local time to which the server's time belongs.
+    pub fn new(flight: PushInFlight, answer: PushAnswer, heard_at: Micros) -> Answered {
+        let mut changes = Vec::with_capacity(answer.server_changes.len());
+        let mut left_out = Vec::new();
+        for value in answer.server_changes {
+            match readable(value) {
+                Ok(change) => changes.push(change),
+                Err(unreadable) => left_out.push(unreadable),
+            }
+        }
+        let mut adjusted: BTreeMap<String, Vec<Adjusted>> = BTreeMap::new();
+        for one in answer.adjusted {
+            adjusted.entry(one.event_id.clone()).or_default().push(one);
+        }
+        Answered {
+            flight,
+            changes,
+            left_out,
+            adjusted,
+            synced_until: answer.synced_until,
+            has_more: answer.has_more,
+            server_time: answer.server_time,
+            heard_at,
+        }
+    }
+
+    /// The records that the answer is about.
+    pub fn touched(&self) -> BTreeSet<RecordKey> {
+        let set_back = self.set_back().map(|row| &row.change);
+        set_back.chain(&self.changes).map(record_key).collect()
+    }
+
+    /// The rows of the push of which a stamp was set back.
+    fn set_back(&self) -> impl Iterator<Item = &OutboxRow> {
+        self.flight
+            .rows
+            .iter()
+            .filter(|row| self.adjusted.contains_key(event_id(row)))
+    }
+
+    /// What to commit, and whether another round is needed: first the stamps that were set back, then the changes of
+    /// others, then the outbox and the cursor.
+    pub fn commit(
+        self,
+        registry: &Registry,
+        mut meta: ReplicaMeta,
+        mut records: Records,
+    ) -> (Commit, bool) {
+        let mut changed = BTreeSet::new();
+        for row in self.set_back() {
+            let key = record_key(&row.change);
+            let schema = registry.schema(&key.app, &key.table);
+            if let Some(state) = records.get_mut(&key) {
+                let mut change = row.change.clone();
+                apply_adjustments(schema, state, &mut change, &self.adjusted[event_id(row)]);
+                changed.insert(key);
+            }
+        }
+        changed.extend(apply_changes(registry, &mut records, &self.changes));
+        let moved = meta.cursor != self.flight.since;
+        let reread = self.reread_from(moved);
+        let again = self.has_more || moved || reread.is_some();
+        match reread {
+            // A cursor that is empty leads to a snapshot. Its pages that came before this answer are read again.
+            Some(_) if moved && meta.cursor.is_empty() => meta.snapshot_after.clear(),
+            Some(since) => {
+                meta.cursor = since;
+                meta.snapshot_after.clear();
+            }
+            // Another driver set the cursor, perhaps back: it must not be passed over.
+            None if moved => {}
+            None => meta.cursor = self.synced_until,
+        }
+        meta.last_synced_at = Some(self.server_time);
+        meta.clock.observe(self.server_time, self.heard_at);
+        let rows = self.flight.rows;
+        let commit = Commit {
+            meta: Some(meta),
+            records: rows_of(records, &changed),
+            dequeue: rows.iter().map(|row| row.seq).collect(),
+            set_aside: Vec::new(),
+            // A change that one server refused may be stored by another (T4).
+            unset_aside: rows
+                .into_iter()
+                .filter_map(|row| row.change.event_id)
+                .collect(),
+            left_out: self.left_out,
+        };
+        (commit, again)
+    }
+
+    /// The cursor from which to read again (T4): a change that arrived between the writing of a row and now may have
+    /// lost here to a stamp that was set back. The first row is the oldest, so its cursor comes before the others'.
+    fn reread_from(&self, moved: bool) -> Option<String> {
+        let row = self
+            .set_back()
+            .find(|row| moved || row.since != self.flight.since)?;
+        Some(row.since.clone())
+    }
+}
+
+fn event_id(row: &OutboxRow) -> &str {
+    row.change.event_id.as_deref().unwrap_or_default()
+}

@@ -1,0 +1,103 @@
+//! Which refusals a replica mends by itself; the rest is for time or a person.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    push::PushInFlight,
+    shapes::{Commit, OutboxRow, Refusal, ReplicaMeta, SetAside},
+};
+use crate::Micros;
+
+/// Snapshots that one sync begins anew without a push that succeeds in between.
+const MAX_RENEWALS: usize = 8;
+
+/// What mends a refusal.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Remedy {
+    /// Smaller pushes, of so many changes.
+    Halve(usize),
+    /// A change is set aside, so that it does not hold up the others (S3).
+    SetAside(Box<OutboxRow>, String),
+    /// A snapshot, because the log no longer reaches back to this cursor (R3).
+    Resync(String),
+    /// The snapshot's first page, because the server doesn't know this token, such as after it was set up anew.
+    Restart(String),
+}
+
+/// The remedy for the refusal of a push.
+pub(super) fn of_push(flight: &PushInFlight, refusal: &Refusal) -> Option<Remedy> {
+    match (refusal.status, refusal.code.as_str()) {
+        (400, "invalid_change") => {
+            let index = refusal.details.get("index").and_then(Value::as_u64)?;
+            let row = flight.rows.get(usize::try_from(index).ok()?)?;
+            let reason = refusal.details.get("reason").and_then(Value::as_str);
+            let reason = reason.unwrap_or(&refusal.message).to_owned();
+            Some(Remedy::SetAside(Box::new(row.clone()), reason))
+        }
+        (413, _) => match flight.rows.as_slice() {
+            [] => None,
+            [only] => {
+                let row = Box::new(only.clone());
+                Some(Remedy::SetAside(row, refusal.message.clone()))
+            }
+            rows => Some(Remedy::Halve(rows.len() / 2)),
+        },
+        (410, _) if !flight.since.is_empty() => Some(Remedy::Resync(flight.since.clone())),
+        _ => None,
+    }
+}
+
+/// The remedy for the refusal of a snapshot's page.
+pub(super) fn of_page(after: &str, refusal: &Refusal) -> Option<Remedy> {
+    (refusal.status == 400 && !after.is_empty()).then(|| Remedy::Restart(after.to_owned()))
+}
+
+/// Whether another snapshot may help: not where the same place is refused again, or one after the other.
+pub(super) fn may_renew(refused: &mut BTreeSet<String>, place: &str) -> bool {
+    refused.len() < MAX_RENEWALS && refused.insert(place.to_owned())
+}
+
+/// What the remedy writes; none where another driver was faster and the storage has to say how to go on.
+pub(super) fn mend(
+    remedy: Remedy,
+    now: Micros,
+    mut meta: ReplicaMeta,
+    outbox: &[OutboxRow],
+) -> Option<Commit> {
+    match remedy {
+        Remedy::Halve(_) => None,
+        Remedy::SetAside(row, reason) => {
+            let queued = outbox.iter().any(|queued| queued.seq == row.seq);
+            queued.then(|| Commit {
+                dequeue: vec![row.seq],
+                set_aside: vec![SetAside {
+                    change: row.change,
+                    reason,
+                    at: now,
+                    since: row.since,
+                }],
+                ..Commit::default()
+            })
+        }
+        Remedy::Resync(cursor) => (meta.cursor == cursor).then(|| {
+            meta.cursor.clear();
+            meta.snapshot_after.clear();
+            of_meta(meta)
+        }),
+        Remedy::Restart(after) => {
+            (meta.cursor.is_empty() && meta.snapshot_after == after).then(|| {
+                meta.snapshot_after.clear();
+                of_meta(meta)
+            })
+        }
+    }
+}
+
+fn of_meta(meta: ReplicaMeta) -> Commit {
+    Commit {
+        meta: Some(meta),
+        ..Commit::default()
+    }
+}

@@ -1,0 +1,267 @@
+//! What crosses the step's boundary: the wire of `POST /sync` and `GET /sync/snapshot`, and the rows of a replica.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Adjusted, Change, Clock, Map, Micros, RecordKey, RecordState, Stamp, staging::Records,
+};
+
+/// The body of `POST /sync`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PushRequest {
+    /// The replica that sends.
+    pub client_id: String,
+    /// The cursor of the last answer.
+    pub since: String,
+    /// [`super::SCHEMA_VERSION`].
+    pub schema_version: u64,
+    /// The changes, oldest first. An empty push asks what others did.
+    pub changes: Vec<Change>,
+}
+
+/// The answer to a [`PushRequest`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PushAnswer {
+    /// The changes of others, oldest first. The step reads each by itself, so that an unreadable one blocks nothing.
+    pub server_changes: Vec<Value>,
+    /// The cursor from which to read on.
+    pub synced_until: String,
+    /// Whether the log goes on after `synced_until`.
+    #[serde(default)]
+    pub has_more: bool,
+    /// The server's clock.
+    pub server_time: Micros,
+    /// The stamps that were set back (T3).
+    #[serde(default)]
+    pub adjusted: Vec<Adjusted>,
+}
+
+/// A page of `GET /sync/snapshot`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotPage {
+    /// Merged records, tombstones included. No bound of a change holds for them.
+    pub records: Vec<SnapshotRecord>,
+    /// The token of the next page; none after the last one.
+    pub after: Option<String>,
+    /// The cursor from which to read the log on, once the last page is in.
+    pub synced_until: String,
+    /// The server's clock.
+    pub server_time: Micros,
+}
+
+/// A record in a [`SnapshotPage`]. Flat, because serde reads a nested shape far more slowly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotRecord {
+    /// The module of the record.
+    pub app_id: String,
+    /// Its table.
+    pub table: String,
+    /// Its id.
+    pub id: String,
+    /// The values by field.
+    pub data: Map,
+    /// The stamp of each field.
+    pub meta: BTreeMap<String, Stamp>,
+}
+
+impl SnapshotRecord {
+    /// The record's key and state.
+    pub fn into_parts(self) -> (RecordKey, RecordState) {
+        let (data, meta) = (self.data, self.meta);
+        let key = RecordKey {
+            app: self.app_id,
+            table: self.table,
+            id: self.id,
+        };
+        (key, RecordState { data, meta })
+    }
+}
+
+/// The server's refusal of a request: the error envelope with its HTTP status.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The error code of the envelope.
+    pub code: String,
+    /// The sentence for a person.
+    pub message: String,
+    /// The details of the envelope.
+    #[serde(default)]
+    pub details: Value,
+    /// `Retry-After` in seconds.
+    #[serde(default)]
+    pub retry_after_s: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal without details.
+    pub fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Refusal {
+        Refusal {
+            status,
+            code: code.into(),
+            message: message.into(),
+            details: Value::Null,
+            retry_after_s: None,
+        }
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase")]
+pub enum TransportError {
+    /// The server can't be reached, or the connection broke: the server may or may not have stored the push.
+    #[error("the server can't be reached: {0}")]
+    Offline(String),
+    /// The server refused.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
+    /// The driver handed over an event that the step did not wait for: a mistake of the program.
+    #[error("the sync can't go on: {0}")]
+    Unexpected(String),
+}
+
+/// What a replica knows about itself and the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicaMeta {
+    /// The id by which the server knows the replica.
+    pub client_id: String,
+    /// The cursor up to which the log is merged here; empty until a snapshot is in.
+    #[serde(default)]
+    pub cursor: String,
+    /// The token of the next page of an unfinished snapshot; empty for its first page.
+    #[serde(default)]
+    pub snapshot_after: String,
+    /// The clock that stamps local writes.
+    #[serde(default)]
+    pub clock: Clock,
+    /// The server's time when it last answered a push.
+    #[serde(default)]
+    pub last_synced_at: Option<Micros>,
+}
+
+/// A change that the server has yet to get.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutboxRow {
+    /// The row's place in the outbox, never used twice.
+    pub seq: u64,
+    /// The change.
+    pub change: Change,
+    /// The cursor when the change was written; empty where that is not known. A change that arrived after it may have
+    /// lost here to a stamp that the server sets back (T4).
+    #[serde(default)]
+    pub since: String,
+}
+
+/// A change that the server refused, kept for the person (S3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetAside {
+    /// The change.
+    pub change: Change,
+    /// The server's reason.
+    pub reason: String,
+    /// When the replica set the change aside, by its own clock.
+    pub at: Micros,
+    /// The cursor of the [`OutboxRow`].
+    #[serde(default)]
+    pub since: String,
+}
+
+impl SetAside {
+    /// The change's id.
+    pub fn event_id(&self) -> &str {
+        self.change.event_id.as_deref().unwrap_or_default()
+    }
+}
+
+/// A record as a replica stores it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordRow {
+    /// The module of the record.
+    pub app: String,
+    /// Its table.
+    pub table: String,
+    /// Its id.
+    pub id: String,
+    /// The values by field.
+    pub data: Map,
+    /// The stamp of each field.
+    pub meta: BTreeMap<String, Stamp>,
+}
+
+impl RecordRow {
+    /// A row from its parts.
+    pub fn new(key: RecordKey, state: RecordState) -> RecordRow {
+        let RecordKey { app, table, id } = key;
+        let RecordState { data, meta } = state;
+        RecordRow {
+            app,
+            table,
+            id,
+            data,
+            meta,
+        }
+    }
+
+    /// The record's key and state.
+    pub fn into_parts(self) -> (RecordKey, RecordState) {
+        let (data, meta) = (self.data, self.meta);
+        let key = RecordKey {
+            app: self.app,
+            table: self.table,
+            id: self.id,
+        };
+        (key, RecordState { data, meta })
+    }
+}
+
+/// What a transaction leaves behind: everything or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Commit {
+    /// Replaces the replica's [`ReplicaMeta`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meta: Option<ReplicaMeta>,
+    /// The records to replace.
+    pub records: Vec<RecordRow>,
+    /// The outbox rows to delete, by their `seq`.
+    pub dequeue: Vec<u64>,
+    /// The changes to set aside.
+    pub set_aside: Vec<SetAside>,
+    /// The changes that are set aside no longer, by event id. Most of them never were.
+    pub unset_aside: Vec<String>,
+    /// The server's changes that can't be read here, to be logged.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A change of the server that this version can't read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOut {
+    /// The change's id, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// Why it can't be read.
+    pub reason: String,
+}
+
+/// The rows of those records whose key is in `changed`.
+pub(super) fn rows_of(records: Records, changed: &BTreeSet<RecordKey>) -> Vec<RecordRow> {
+    let rows = records
+        .into_iter()
+        .filter(|(key, _)| changed.contains(key))
+        .map(|(key, state)| RecordRow::new(key, state));
+    rows.collect()
+}

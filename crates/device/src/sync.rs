@@ -1,0 +1,159 @@
+//! Drives the sync step of `mana-core` over a storage and a transport. Nothing is decided here.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    future::ready,
+    pin::Pin,
+};
+
+use mana_core::{
+    RecordKey,
+    manifest::Registry,
+    sync::{self, Effect, Event, PushRequest, RecordRow, State, TransportError},
+};
+
+use crate::{
+    replica::{Replica, SyncError, read_meta},
+    transport::Transport,
+};
+
+/// The sync step with the state of one sync, as a driver calls it. The simulation calls it as the browser does, through
+/// JSON.
+pub trait SyncStep: Send {
+    /// The effects of an event.
+    fn next(&mut self, registry: &Registry, event: Event) -> Vec<Effect>;
+}
+
+/// The step of `mana-core` itself.
+#[derive(Default)]
+pub(crate) struct CoreStep(State);
+
+impl SyncStep for CoreStep {
+    fn next(&mut self, registry: &Registry, event: Event) -> Vec<Effect> {
+        let (state, effects) = sync::step(registry, std::mem::take(&mut self.0), event);
+        self.0 = state;
+        effects
+    }
+}
+
+/// The event that a request ends with.
+type Reply<'a> = Pin<Box<dyn Future<Output = Event> + Send + 'a>>;
+
+impl Replica {
+    /// Sends the outbox and merges what others did, until there is no more of either; then stages proposals and lets
+    /// those expire whose time has passed.
+    pub async fn sync(&self, transport: &dyn Transport) -> Result<(), SyncError> {
+        let synced = self.drive(transport).await;
+        // What was committed before an error stays, so it is staged too.
+        self.stage().await?;
+        match self.expire().await? {
+            0 => synced,
+            _ => synced.and(self.drive(transport).await),
+        }
+    }
+
+    async fn drive(&self, transport: &dyn Transport) -> Result<(), SyncError> {
+        let mut step = (self.new_step)();
+        let mut effects = VecDeque::from(step.next(&self.registry, Event::Started {}));
+        let mut reply: Option<Reply<'_>> = None;
+        loop {
+            match effects.pop_front() {
+                Some(Effect::Push(request)) => {
+                    reply = Some(Box::pin(self.push(transport, request)));
+                }
+                Some(Effect::Fetch { after }) => {
+                    reply = Some(Box::pin(self.fetch(transport, after)));
+                }
+                Some(Effect::Read { outbox, records }) => {
+                    let transaction = self.transact(step.as_mut(), outbox, &records);
+                    effects = match reply.take() {
+                        // The request goes on meanwhile.
+                        Some(request) => {
+                            let (event, effects) = tokio::join!(request, transaction);
+                            reply = Some(Box::pin(ready(event)));
+                            effects?
+                        }
+                        None => transaction.await?,
+                    };
+                }
+                Some(Effect::Done {}) => return Ok(()),
+                Some(Effect::Stop { error }) => return Err(error.into()),
+                Some(Effect::Commit(_)) => return Err(unexpected("a commit came without a read")),
+                None => {
+                    let Some(request) = reply.take() else {
+                        return Err(unexpected("no request is under way"));
+                    };
+                    effects = step.next(&self.registry, request.await).into();
+                }
+            }
+        }
+    }
+
+    /// One transaction: what the step asked for, and what it then says to commit. Returns the effects that follow.
+    async fn transact(
+        &self,
+        step: &mut dyn SyncStep,
+        outbox: usize,
+        records: &BTreeSet<RecordKey>,
+    ) -> Result<VecDeque<Effect>, SyncError> {
+        let mut tx = self.storage.begin().await?;
+        let meta = read_meta(&mut tx).await?;
+        let outbox = match outbox {
+            0 => Vec::new(),
+            limit => tx.outbox(limit).await?,
+        };
+        let rows = tx.states(records).await?.into_iter();
+        let records = rows
+            .map(|(key, state)| RecordRow::new(key, state))
+            .collect();
+        let read = Event::Read {
+            meta,
+            outbox,
+            records,
+        };
+        let mut effects = VecDeque::from(step.next(&self.registry, read));
+        match effects.pop_front() {
+            Some(Effect::Commit(commit)) => {
+                for left_out in &commit.left_out {
+                    let (event_id, reason) = (left_out.event_id.as_deref(), &left_out.reason);
+                    tracing::warn!(event_id, %reason, "a change of the server can't be read and is left out");
+                }
+                tx.commit(commit.into()).await?;
+                Ok(step.next(&self.registry, Event::Committed {}).into())
+            }
+            Some(other) => {
+                effects.push_front(other);
+                Ok(effects)
+            }
+            None => Ok(effects),
+        }
+    }
+
+    async fn push(&self, transport: &dyn Transport, request: PushRequest) -> Event {
+        let sent_at = (self.env.now)();
+        let answer = transport.push(&request).await;
+        let now = (self.env.now)();
+        match answer {
+            Ok(answer) => Event::Answered {
+                answer,
+                sent_at,
+                now,
+            },
+            Err(error) => Event::Failed { error, now },
+        }
+    }
+
+    async fn fetch(&self, transport: &dyn Transport, after: String) -> Event {
+        let sent_at = (self.env.now)();
+        let page = transport.snapshot(&after).await;
+        let now = (self.env.now)();
+        match page {
+            Ok(page) => Event::Paged { page, sent_at, now },
+            Err(error) => Event::Failed { error, now },
+        }
+    }
+}
+
+fn unexpected(what: &str) -> SyncError {
+    TransportError::Unexpected(what.to_owned()).into()
+}
