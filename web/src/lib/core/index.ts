@@ -6,7 +6,6 @@
 import { ManaError } from './errors';
 import type {
 	Actor,
-	Adjusted,
 	Cadence,
 	Change,
 	Closed,
@@ -24,9 +23,11 @@ import type {
 	ToolInfo,
 	UndoPreview
 } from './types';
-import type { Core as WasmCore } from './wasm/mana_core_wasm.js';
+import type { SyncEffect, SyncEvent } from './sync';
+import type { Core as WasmCore, SyncStep as WasmSyncStep } from './wasm/mana_core_wasm.js';
 
 export * from './errors';
+export * from './sync';
 export * from './types';
 
 /** A record with its state; null where the replica does not have it. */
@@ -61,7 +62,6 @@ type Method =
 	| 'prepare'
 	| 'check'
 	| 'tools'
-	| 'terms'
 	| 'stage'
 	| 'touched'
 	| 'decide'
@@ -71,23 +71,23 @@ type Method =
 	| 'undo'
 	| 'nextRun'
 	| 'checkMission'
-	| 'authorise'
-	| 'takeOver'
-	| 'observe';
+	| 'authorise';
 
 /** The core with the modules of one user. */
 export class Core {
 	readonly #wasm: WasmCore;
+	readonly #newStep: () => WasmSyncStep;
 
-	private constructor(wasm: WasmCore) {
+	private constructor(wasm: WasmCore, newStep: () => WasmSyncStep) {
 		this.#wasm = wasm;
+		this.#newStep = newStep;
 	}
 
 	/** Load the WebAssembly once, and give it the manifests. */
 	static async load(manifests: Manifest[]): Promise<Core> {
 		const module = await wasmModule();
 		try {
-			return new Core(new module.Core(JSON.stringify(manifests)));
+			return new Core(new module.Core(JSON.stringify(manifests)), () => new module.SyncStep());
 		} catch (thrown) {
 			throw parseError(thrown);
 		}
@@ -106,17 +106,9 @@ export class Core {
 		return this.#call('prepare', input);
 	}
 
-	/** Take over the stamps that the server set back, in the record that holds the change. */
-	takeOver(input: RecordKey & { state: RecordState; change: Change; adjusted: Adjusted[] }): {
-		state: RecordState;
-		change: Change;
-	} {
-		return this.#call('takeOver', input);
-	}
-
-	/** The clock after hearing the server's time at the local time `now`; `offset` in microseconds. */
-	observe(input: { last: string | null; serverTime: string; now: string }): { last: string; offset: number } {
-		return this.#call('observe', input);
+	/** The step of one sync, at its beginning. */
+	syncStep(): SyncStep {
+		return new SyncStep(this.#wasm, this.#newStep());
 	}
 
 	/** What is wrong with the fields of a record; `partial` checks only those given. */
@@ -223,6 +215,30 @@ export class Core {
 		} catch (thrown) {
 			throw parseError(thrown);
 		}
+	}
+}
+
+/** One sync: `(state, event) → (state, effects)`. The state stays in the WebAssembly until it is freed. */
+export class SyncStep {
+	readonly #core: WasmCore;
+	readonly #step: WasmSyncStep;
+
+	constructor(core: WasmCore, step: WasmSyncStep) {
+		this.#core = core;
+		this.#step = step;
+	}
+
+	/** The effects of an event, to be carried out in their order. */
+	next(event: SyncEvent): SyncEffect[] {
+		try {
+			return JSON.parse(this.#step.next(this.#core, JSON.stringify(event))) as SyncEffect[];
+		} catch (thrown) {
+			throw parseError(thrown);
+		}
+	}
+
+	free(): void {
+		this.#step.free();
 	}
 }
 

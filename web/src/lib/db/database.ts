@@ -1,4 +1,5 @@
 import Dexie, { type EntityTable, type Table } from 'dexie';
+import type { ReplicaMeta } from '../core/sync';
 import type { Change, Manifest, Proposal } from '../core/types';
 import type { RecordRow } from './rows';
 
@@ -58,6 +59,28 @@ export class ManaDb extends Dexie {
 	/** A single value. */
 	async readMeta<K extends keyof Meta>(key: K): Promise<Meta[K] | undefined> {
 		return (await this.meta.get(key))?.value as Meta[K] | undefined;
+	}
+
+	/** The single values that the sync step reads. */
+	async readReplicaMeta(clientId: string): Promise<ReplicaMeta> {
+		const last = await this.readMeta('clock');
+		const offset = Math.round(((await this.readMeta('clockOffset')) ?? 0) * 1000);
+		return {
+			clientId,
+			cursor: (await this.readMeta('cursor')) ?? '',
+			snapshotAfter: (await this.readMeta('snapshotAfter')) ?? '',
+			clock: last ? { last, offset } : undefined,
+			lastSyncedAt: await this.readMeta('lastSyncedAt')
+		};
+	}
+
+	/** The single values that the sync step wrote. */
+	async writeReplicaMeta({ cursor, snapshotAfter, clock, lastSyncedAt }: ReplicaMeta): Promise<void> {
+		await this.writeMeta('cursor', cursor);
+		await this.writeMeta('snapshotAfter', snapshotAfter);
+		if (clock) await this.writeMeta('clock', clock.last);
+		if (clock) await this.writeMeta('clockOffset', clock.offset / 1000);
+		if (lastSyncedAt) await this.writeMeta('lastSyncedAt', lastSyncedAt);
 	}
 
 	/** Write a single value. */

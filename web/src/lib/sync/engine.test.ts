@@ -174,6 +174,44 @@ describe('sync', () => {
 		expect(row?.meta.list).toEqual({ at: at(3), actor: user });
 	});
 
+	it('S7 joins a record larger than a change may be, whole', async () => {
+		const { replica, server, engine } = await device();
+		const long = 'x'.repeat(150_000);
+		const iterations = Array.from({ length: 31 }, (_, n) => ({
+			id: `i${n}`,
+			slot: `run:${n}`,
+			startedAt: `2026-01-01T00:00:${String(n).padStart(2, '0')}.000000Z`,
+			updatedAt: at(1),
+			plan: [{ id: `s${n}`, status: 'approved', updatedAt: at(1), replaced: { body: long } }]
+		}));
+		const key = { app: 'ai', table: 'aiMissions', id: 'm' };
+		// The device holds the mission already, so the page has to join with it.
+		await write(replica, [{ ...key, op: 'insert', set: { title: 'Mine', objective: 'Notes', state: 'active' } }]);
+		const mission = {
+			...merged('m', { title: ['Theirs', 1], iterations: [iterations, 2, ai] }),
+			appId: 'ai',
+			table: 'aiMissions'
+		};
+		expect(JSON.stringify(mission).length).toBeGreaterThan(4 << 20);
+		server.snapshots = [{ records: [mission], syncedUntil: '0' }];
+		await engine.sync();
+		const row = await replica.read(key);
+		expect(row?.data.title).toBe('Mine');
+		expect(row?.data.iterations).toHaveLength(31);
+	});
+
+	it('S5 leaves out a change that it cannot read, names it, and takes over the rest', async () => {
+		const { replica, server, engine } = await device();
+		const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+		server.add({ ...fromElsewhere('a', 'A'), eventId: 'newer', op: 'upsert' } as unknown as Change);
+		server.add(fromElsewhere('b', 'B'));
+		await engine.sync();
+		expect(warn).toHaveBeenCalledWith(expect.stringContaining('newer'));
+		warn.mockRestore();
+		expect(await replica.db.records.count()).toBe(1);
+		expect(await replica.db.readMeta('cursor')).toBe('2');
+	});
+
 	it('S7 goes on with a snapshot where it was torn off, and begins anew where the server cannot', async () => {
 		const { replica, server, engine } = await device();
 		server.snapshots = ['a', 'b', 'c'].map((id) => ({ records: [merged(id, { title: [id, 1] })], syncedUntil: '0' }));

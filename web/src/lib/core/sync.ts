@@ -1,0 +1,75 @@
+/** The events and effects of the core's sync step (`crates/core/src/sync`), in its JSON. */
+import type { components } from '../api/schema';
+import type { Change, RecordKey, RecordState } from './types';
+
+type Schemas = components['schemas'];
+
+/** The body of POST /sync. */
+export type SyncRequest = Omit<Schemas['PushBody'], 'changes'> & { clientId: string; since: string; changes: Change[] };
+
+/** The answer of POST /sync. */
+export type SyncAnswer = Omit<Schemas['PushAnswer'], 'serverChanges'> & { serverChanges: Change[] };
+
+/** A page of merged records, for a device that is new or behind what the log keeps. */
+export type SnapshotPage = Schemas['SnapshotAnswer'];
+
+/** What a replica knows about itself and the server. */
+export interface ReplicaMeta {
+	clientId: string;
+	/** The cursor up to which the log is merged; '' until a snapshot is in. */
+	cursor: string;
+	/** The token of an unfinished snapshot's next page; '' for the first. */
+	snapshotAfter: string;
+	/** The last stamp given, and the microseconds by which the server's clock is ahead. */
+	clock?: { last: string; offset: number };
+	lastSyncedAt?: string;
+}
+
+/** A change that waits to be sent. */
+interface QueuedChange {
+	seq: number;
+	change: Change;
+	/** The cursor when the change was written (T4); missing in rows of an older version. */
+	since?: string;
+}
+
+/** A record as it lies in the replica's storage. */
+interface StoredRecord extends RecordKey, RecordState {}
+
+type Failure =
+	| { offline: string }
+	| { refused: { status: number; code: string; message: string; details?: unknown } }
+	| { unexpected: string };
+
+/** What happened. Times are RFC 3339, of the local clock. */
+export type SyncEvent =
+	| { started: Record<never, never> }
+	| { read: { meta: ReplicaMeta; outbox: QueuedChange[]; records: StoredRecord[] } }
+	| { committed: Record<never, never> }
+	| { answered: { answer: SyncAnswer; sentAt: string; now: string } }
+	| { paged: { page: SnapshotPage; sentAt: string; now: string } }
+	| { failed: { error: Failure; now: string } };
+
+/** What a transaction leaves behind: everything or nothing. */
+export interface SyncCommit {
+	meta?: ReplicaMeta;
+	records: StoredRecord[];
+	/** The outbox rows to delete, by `seq`. */
+	dequeue: number[];
+	setAside: { change: Change; reason: string; at: string; since: string }[];
+	/** Event ids. Most of them never were set aside. */
+	unsetAside: string[];
+	/** The server's changes that can't be read here. */
+	leftOut: { eventId?: string; reason: string }[];
+}
+
+/** What to do. */
+export type SyncEffect =
+	| { push: SyncRequest }
+	| { fetch: { after: string } }
+	/** Read in a transaction: so many of the oldest outbox rows, and these records as far as they exist. */
+	| { read: { outbox: number; records: RecordKey[] } }
+	/** Write in the transaction that was read in. */
+	| { commit: SyncCommit }
+	| { done: Record<never, never> }
+	| { stop: { error: Failure } };
