@@ -2,11 +2,11 @@ import { OfflineError, request } from './api/http';
 import type { components } from './api/schema';
 import { SessionEnded, TokenHolder, type TokenAnswer } from './api/token';
 import type { Manifest } from './core/types';
-import { currentReplica, setReplica } from './db/current';
-import type { Replica } from './db/replica';
+import { currentReplica, setReplica } from './replica/current';
+import type { Replica } from './replica/replica';
 import { i18n } from './i18n';
 import { showModules } from './modules.svelte';
-import { resetStatus } from './sync/status.svelte';
+import { resetStatus } from './replica/status.svelte';
 
 /** Who is at this browser. */
 export type Profile = components['schemas']['Me'];

@@ -1,7 +1,7 @@
 import Dexie from 'dexie';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { collection } from './db/collection.svelte';
-import { currentReplica } from './db/current';
+import { collection } from './replica/collection.svelte';
+import { currentReplica } from './replica/current';
 import { createRecord } from './features/records';
 import { modules } from './modules.svelte';
 import { session, signIn, signOut, startSession } from './session.svelte';

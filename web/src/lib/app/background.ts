@@ -1,9 +1,9 @@
 import type { TokenHolder } from '../api/token';
-import { Replica } from '../db/replica';
-import { persistStorage } from '../db/storage';
+import { Replica } from '../replica/replica';
+import { persistStorage } from '../replica/storage';
 import { startMissionTick } from '../features/missionTick';
 import { startServerIterationStaging } from '../features/staging';
-import { startSync } from '../sync/loop';
+import { startSync } from '../replica/loop';
 
 export const openReplica = Replica.open;
 

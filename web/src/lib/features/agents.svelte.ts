@@ -1,8 +1,8 @@
 import { v7 as uuid } from 'uuid';
 import type { components } from '../api/schema';
 import type { Data, Mission, Overrides, Policy, Terms, ToolInfo } from '../core/types';
-import { collection } from '../db/collection.svelte';
-import { currentReplica } from '../db/current';
+import { collection } from '../replica/collection.svelte';
+import { currentReplica } from '../replica/current';
 import { createRecord, deleteRecord, updateRecord } from './records';
 
 export type Agent = components['schemas']['Agent'];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openTab, someUser, until } from '../testing/replica';
-import { setReplica } from '../db/current';
+import { setReplica } from '../replica/current';
 import {
 	agents,
 	createAgent,

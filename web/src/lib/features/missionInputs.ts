@@ -1,6 +1,6 @@
 import type { MissionInput, RecordState } from '../core/types';
-import type { Replica } from '../db/replica';
-import { isDeleted, primaryKey } from '../db/rows';
+import type { Replica } from '../replica/replica';
+import { isDeleted, primaryKey } from '../replica/rows';
 
 /** A record that a mission reads, as this device holds it, unsynced changes included. */
 export interface ResolvedInput extends RecordState {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError, OfflineError } from '../api/http';
-import { execute } from '../db/executor';
-import type { Replica } from '../db/replica';
-import { SyncEngine } from '../sync/engine';
+import { execute } from '../replica/executor';
+import type { Replica } from '../replica/replica';
+import { SyncEngine } from '../replica/engine';
 import { MISSION, missionInsert } from '../testing/missions';
 import { arrive, openTab, someUser } from '../testing/replica';
 import { FakeServer } from '../testing/server';

@@ -1,9 +1,9 @@
 import { ApiError } from '../api/http';
 import type { TokenHolder } from '../api/token';
-import type { Replica } from '../db/replica';
-import { isDeleted } from '../db/rows';
-import { flush } from '../sync/actions';
-import { aborted, asOnly } from '../sync/locks';
+import type { Replica } from '../replica/replica';
+import { isDeleted } from '../replica/rows';
+import { flush } from '../replica/actions';
+import { aborted, asOnly } from '../replica/locks';
 import { resolveInputs } from './missionInputs';
 
 const LOOK_EVERY_MS = 15_000;

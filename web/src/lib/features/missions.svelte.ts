@@ -12,11 +12,11 @@ import type {
 	MissionState,
 	Row
 } from '../core/types';
-import { collection } from '../db/collection.svelte';
-import { currentReplica, onReplica } from '../db/current';
+import { collection } from '../replica/collection.svelte';
+import { currentReplica, onReplica } from '../replica/current';
 import { i18n } from '../i18n';
 import { currentTokens, session } from '../session.svelte';
-import { flush } from '../sync/actions';
+import { flush } from '../replica/actions';
 import { createRecord, deleteRecord, updateRecord } from './records';
 
 export { templates, type MissionTemplate } from './templates';

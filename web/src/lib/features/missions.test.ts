@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { setReplica } from '../db/current';
-import type { Replica } from '../db/replica';
+import { setReplica } from '../replica/current';
+import type { Replica } from '../replica/replica';
 import { session } from '../session.svelte';
 import { ITERATION, iterationArrives, MISSION, missionInsert, taskStep } from '../testing/missions';
 import { arrive, manifests, openTab, someUser, until } from '../testing/replica';

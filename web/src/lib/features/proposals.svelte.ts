@@ -1,11 +1,11 @@
 import { asManaError } from '../core/errors';
 import type { Data, Difference, Extent, Proposal, UndoPreview } from '../core/types';
 import type { Decision } from '../core';
-import { currentReplica, onReplica } from '../db/current';
-import { execute, previewUndo } from '../db/executor';
-import type { Replica } from '../db/replica';
-import { keyName } from '../db/rows';
-import { storageUnreadable } from '../db/storage';
+import { currentReplica, onReplica } from '../replica/current';
+import { execute, previewUndo } from '../replica/executor';
+import type { Replica } from '../replica/replica';
+import { keyName } from '../replica/rows';
+import { storageUnreadable } from '../replica/storage';
 
 let all = $state.raw<Proposal[]>([]);
 let ready = $state(false);

@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid';
 import type { Actor, Data, FieldError } from '../core/types';
-import { currentReplica } from '../db/current';
-import { execute, type Write } from '../db/executor';
+import { currentReplica } from '../replica/current';
+import { execute, type Write } from '../replica/executor';
 
 /** The person at this browser. */
 export const user: Actor = { kind: 'user' };

@@ -1,11 +1,11 @@
 import { ManaError } from '../core/errors';
 import type { Change, RecordKey, RecordState } from '../core/types';
-import { currentReplica } from '../db/current';
-import type { Replica } from '../db/replica';
-import { asRow, keyName, primaryKey, type RecordRow } from '../db/rows';
-import { storageError } from '../db/storage';
+import { currentReplica } from '../replica/current';
+import type { Replica } from '../replica/replica';
+import { asRow, keyName, primaryKey, type RecordRow } from '../replica/rows';
+import { storageError } from '../replica/storage';
 import { currentTokens } from '../session.svelte';
-import type { SyncAnswer } from '../sync/wire';
+import type { SyncAnswer } from '../replica/wire';
 
 /** How the log is read; throws ApiError, OfflineError or SessionEnded. */
 type Get = (path: string) => Promise<SyncAnswer>;

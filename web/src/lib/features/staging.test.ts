@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Replica } from '../db/replica';
+import type { Replica } from '../replica/replica';
 import { iterationArrives, missionInsert, MISSION, taskStep, toolStep } from '../testing/missions';
 import { arrive, openTab, someUser, until } from '../testing/replica';
 import { onTestFinished } from 'vitest';

@@ -1,12 +1,12 @@
 import { liveQuery } from 'dexie';
 import type { Iteration, RecordState } from '../core/types';
-import type { ManaDb } from '../db/database';
-import { execute } from '../db/executor';
-import type { Replica } from '../db/replica';
-import { primaryKey, stateOf, type RecordRow } from '../db/rows';
-import { storageError, storageUnreadable } from '../db/storage';
-import { overridesOf } from '../db/terms';
-import { oneAtATime } from '../sync/locks';
+import type { ManaDb } from '../replica/database';
+import { execute } from '../replica/executor';
+import type { Replica } from '../replica/replica';
+import { primaryKey, stateOf, type RecordRow } from '../replica/rows';
+import { storageError, storageUnreadable } from '../replica/storage';
+import { overridesOf } from '../replica/terms';
+import { oneAtATime } from '../replica/locks';
 import { waits } from './proposals.svelte';
 
 /** How often this device looks whether something has expired. */

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Iteration } from '../core/types';
-import { setReplica } from '../db/current';
-import { execute } from '../db/executor';
-import type { Replica } from '../db/replica';
-import { SyncEngine } from '../sync/engine';
+import { setReplica } from '../replica/current';
+import { execute } from '../replica/executor';
+import type { Replica } from '../replica/replica';
+import { SyncEngine } from '../replica/engine';
 import { ITERATION, iterationArrives, MISSION, missionInsert, taskStep, toolStep } from '../testing/missions';
 import { arrive, openTab, someUser, until } from '../testing/replica';
 import { FakeServer } from '../testing/server';

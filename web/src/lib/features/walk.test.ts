@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import type { Data, Field, Manifest, Tool } from '../core/types';
-import { setReplica } from '../db/current';
-import { execute } from '../db/executor';
+import { setReplica } from '../replica/current';
+import { execute } from '../replica/executor';
 import { iterationArrives, MISSION, missionInsert, toolStep } from '../testing/missions';
 import { arrive, manifests, openTab, someUser, until } from '../testing/replica';
 import { approve, proposals, undo, undoPreview } from './proposals.svelte';

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 import type { Change, Manifest, RecordKey, Row } from '../core/types';
-import { Replica } from '../db/replica';
-import { asRow } from '../db/rows';
+import { Replica } from '../replica/replica';
+import { asRow } from '../replica/rows';
 
 const modulesDir = '../modules';
 

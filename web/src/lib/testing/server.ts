@@ -1,6 +1,6 @@
 import { ApiError, OfflineError } from '../api/http';
 import type { Adjusted, Change } from '../core/types';
-import type { PostSync, SnapshotPage, SyncAnswer, SyncRequest, SyncServer } from '../sync/wire';
+import type { PostSync, SnapshotPage, SyncAnswer, SyncRequest, SyncServer } from '../replica/wire';
 
 /** What the engine sees of a server: a log with a cursor that repeats are no-ops in. No merge, no rules. */
 export class FakeServer implements SyncServer {

@@ -1,5 +1,5 @@
 /** A manifest's fields as people read them. Everything that a generic page shows comes from here. */
-import { collection } from '$lib/db/collection.svelte';
+import { collection } from '$lib/replica/collection.svelte';
 import { i18n, numberText, t } from '$lib/i18n';
 import { label, moduleOf } from '$lib/modules.svelte';
 import type { Data, Field, Row, Table } from '$lib/core/types';

@@ -1,5 +1,5 @@
 /** Finding a record by any words of it, in what this device holds. */
-import { collection } from '$lib/db/collection.svelte';
+import { collection } from '$lib/replica/collection.svelte';
 import type { Manifest, Row } from '$lib/core/types';
 import { titleOf } from './fields';
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ApiError } from '../api/http';
 import { SessionEnded, TokenHolder } from '../api/token';
-import type { Replica } from '../db/replica';
-import { execute } from '../db/executor';
+import type { Replica } from './replica';
+import { execute } from './executor';
 import { openTab, someUser, until } from '../testing/replica';
 import { FakeServer } from '../testing/server';
 import { flush } from './actions';
@@ -10,7 +10,7 @@ import { dropSetAside } from '../features/setAside';
 import { SyncEngine } from './engine';
 import { startSync, SyncLoop } from './loop';
 import { exportSetAside, resetStatus, retrySetAside, syncStatus } from './status.svelte';
-import { setReplica } from '../db/current';
+import { setReplica } from './current';
 
 /** Sockets that never open: what arrives here arrives by asking. */
 class SilentSocket {

@@ -1,7 +1,7 @@
 import { OfflineError } from '../api/http';
 import { ManaError } from '../core/errors';
-import { currentReplica } from '../db/current';
-import type { Replica } from '../db/replica';
+import { currentReplica } from './current';
+import type { Replica } from './replica';
 
 /** Sync at once. */
 export function syncNow(): void {

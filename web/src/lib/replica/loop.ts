@@ -1,7 +1,7 @@
 import { ApiError, OfflineError } from '../api/http';
 import { SessionEnded, type TokenHolder } from '../api/token';
 import { asManaError } from '../core/errors';
-import type { Replica } from '../db/replica';
+import type { Replica } from './replica';
 import { Backoff } from './backoff';
 import { SyncEngine } from './engine';
 import { aborted, asOnly } from './locks';

@@ -1,9 +1,9 @@
 import { ApiError } from '../api/http';
 import { ManaError } from '../core/errors';
 import type { SyncCommit, SyncEffect, SyncEvent, SyncStep } from '../core';
-import type { Replica } from '../db/replica';
-import { asRow, primaryKey } from '../db/rows';
-import { storageError } from '../db/storage';
+import type { Replica } from './replica';
+import { asRow, primaryKey } from './rows';
+import { storageError } from './storage';
 import type { SyncServer } from './wire';
 
 /** How a request ended; `thrown` is what the server's caller threw. */

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { ValidationError } from '../core/errors';
 import type { Actor } from '../core/types';
-import { syncStatus } from '../sync/status.svelte';
+import { syncStatus } from './status.svelte';
 import { openTab, someUser } from '../testing/replica';
 import { ManaDb } from './database';
 import { execute } from './executor';

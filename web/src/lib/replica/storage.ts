@@ -1,5 +1,5 @@
 import { ManaError } from '../core/errors';
-import { syncStatus } from '../sync/status.svelte';
+import { syncStatus } from './status.svelte';
 
 /** Ask the browser to keep the data when space gets short. */
 export async function persistStorage(): Promise<boolean> {

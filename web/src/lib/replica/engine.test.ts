@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { ApiError } from '../api/http';
 import type { Actor, Change } from '../core/types';
-import { execute, type Write } from '../db/executor';
-import type { Replica } from '../db/replica';
+import { execute, type Write } from './executor';
+import type { Replica } from './replica';
 import { openTab, someUser } from '../testing/replica';
 import { FakeServer } from '../testing/server';
 import { SyncEngine } from './engine';

@@ -1,4 +1,4 @@
-import type { SetAsideRow } from '../db/database';
+import type { SetAsideRow } from './database';
 
 export { flush, retrySetAside, syncNow } from './actions';
 

@@ -1,5 +1,5 @@
 import type { RecordKey, Row } from '../core/types';
-import type { SharedStatus } from '../sync/status.svelte';
+import type { SharedStatus } from './status.svelte';
 
 /** What tabs tell one another. */
 export interface BusEvents {
