@@ -2,15 +2,16 @@
 
 use anyhow::{Result, bail};
 
-use crate::{browser_tests, build, process};
+use crate::{bench_compare, browser_tests, build, process};
 
 /// Runs the bench that the first argument names; `mana-bench` takes the others.
 pub fn run(args: &[String]) -> Result<()> {
     match args.first().map(String::as_str) {
+        Some("compare") => bench_compare::run(&args[1..]),
         Some("start") => browser_tests::bench_start(&build::measured()?),
         Some("sync" | "gateway" | "crash" | "leaks" | "order" | "runner" | "night") => load(args),
         other => bail!(
-            "no bench named {other:?}; there are: start, sync, gateway, crash, leaks, order, runner, night"
+            "no bench named {other:?}; there are: start, sync, gateway, crash, leaks, order, runner, night, compare"
         ),
     }
 }

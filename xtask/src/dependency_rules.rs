@@ -6,15 +6,39 @@ use anyhow::{Result, bail};
 use crate::process;
 
 /// Crates of the workspace that each crate may depend on. Crates that stand above all others are not listed.
-const MAY_KNOW: [(&str, &[&str]); 8] = [
+const MAY_KNOW: [(&str, &[&str]); 10] = [
     ("mana-core", &[]),
     ("mana-core-wasm", &["mana-core"]),
+    ("mana-device", &["mana-core"]),
     ("mana-store", &["mana-core"]),
     ("mana-sync", &["mana-core", "mana-store"]),
     ("mana-ai", &["mana-core", "mana-store", "mana-sync"]),
     ("mana-llm", &["mana-core"]),
     ("mana-accounts", &["mana-core", "mana-store"]),
-    ("mana-device", &["mana-core"]),
+    (
+        "mana-server",
+        &[
+            "mana-accounts",
+            "mana-ai",
+            "mana-core",
+            "mana-llm",
+            "mana-store",
+            "mana-sync",
+        ],
+    ),
+    (
+        "mana-cli",
+        &[
+            "mana-accounts",
+            "mana-ai",
+            "mana-core",
+            "mana-device",
+            "mana-llm",
+            "mana-server",
+            "mana-store",
+            "mana-sync",
+        ],
+    ),
 ];
 
 /// Crates that the pure core must not depend on, directly or through others.

@@ -1,6 +1,7 @@
 //! `cargo xtask …`: every command of this repository, in one place.
 
 mod bench;
+mod bench_compare;
 mod browser_tests;
 mod build;
 mod cargo_deny;
@@ -46,6 +47,7 @@ cargo xtask COMMAND
   bench night    three servers on one Postgres, kill -9 and wrong clocks: every mission runs once
   bench order    writers by HTTP and SQL, held and given up: every reader has every row [--changes N]
   bench leaks    attempts on another person's rows [--on postgres] [--attempts N]
+  bench compare  two servers in turn: --before BINARY --after BINARY [--pairs N] [sync] [gateway] [runner] [start]
 
 ARGS of serve go to `mana serve`.";
 

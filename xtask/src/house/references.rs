@@ -38,8 +38,8 @@ pub fn dangling(tree: &Tree) -> Vec<String> {
     dangling
 }
 
-/// A page is found beside the file that names it, from the root, or anywhere by its bare name. Lower-case bare names are
-/// examples of people's own files.
+/// A page is found beside the file that names it, from the root, or anywhere by its bare name. Bare names in lower case
+/// are examples of people's own files.
 fn is_missing(tree: &Tree, names: &BTreeSet<&str>, from: &str, page: &str) -> bool {
     let Some((_, name)) = page.rsplit_once('/') else {
         return page.starts_with(|c: char| c.is_ascii_uppercase())
