@@ -1,5 +1,6 @@
 //! `cargo xtask bench gateway`: what the gateway adds to a call, beside other gateways and none in the same run.
 
+mod bounds;
 mod load;
 mod soak;
 mod systems;
@@ -10,17 +11,11 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::task::block_in_place;
 
+use self::bounds::{MOST_ADDED_FIRST, MOST_MEMORY, TURN};
 use crate::report::{Bound, Report, load as busy, number, percentile};
 use crate::server::On;
 use load::{Fired, Kind, Pace, Target};
 use systems::{Mana, Program};
-
-/// The gateways take turns of this, so that what disturbs this machine disturbs each of them.
-const TURN: Duration = Duration::from_secs(5);
-/// Added time to the first token, in milliseconds.
-const MOST_ADDED_FIRST: f64 = 0.3;
-/// Resident memory, in MiB.
-const MOST_MEMORY: f64 = 32.0;
 
 /// A gateway to compare with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -1,19 +1,20 @@
-//! Load for a long time: does the gateway's memory stay as it is?
+//! Long load: whether the gateway's memory stays constant.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use tokio::task::block_in_place;
 
+use super::bounds::{MOST_MEMORY, TURN};
 use super::load::{Kind, Pace, Target};
 use super::systems::Mana;
-use super::{MOST_MEMORY, TURN};
 use crate::report::{Bound, Report, number};
 
-/// How much larger the mean of the last third may be than that of the first, in MiB: what an allocator's pages make.
+/// How much larger the mean of the last third may be than the mean of the first, in MiB. An allocator's pages differ by
+/// that much.
 const MOST_GROWTH: f64 = 1.0;
 
-/// Calls and streams for so many minutes. Answers how many were sent.
+/// Sends calls and streams for so many minutes, and returns how many were sent.
 pub fn run(
     report: &mut Report,
     mana: &Mana,

@@ -1,13 +1,13 @@
-//! What an attacker says. It knows the victim's ids, clients, cursors and address, and its own token.
+//! Requests of an attacker who knows the victim's ids, clients, cursors and address, and has a token of their own.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::Victim;
+use super::victim::Victim;
 use crate::client::{Person, escape, new_id};
 
-/// One of these.
-pub(super) fn one<'a, T>(rng: &mut Rng, of: &'a [T]) -> &'a T {
+/// A random element.
+pub(super) fn choose<'a, T>(rng: &mut Rng, of: &'a [T]) -> &'a T {
     &of[rng.usize(..of.len())]
 }
 
@@ -19,8 +19,8 @@ pub(super) struct Guess {
     pub body: Option<Value>,
 }
 
-/// Somebody's credentials, spoilt: a token of nobody, of the victim with another end, of the attacker with the
-/// victim's name.
+/// Forged credentials: a token of nobody, the victim's token with another signature, or the attacker's with the
+/// victim's claims.
 pub(super) fn forged(rng: &mut Rng, victim: &Victim, attacker: &Person) -> String {
     let part = |token: &str, n: usize| token.split('.').nth(n).unwrap_or_default().to_owned();
     let (theirs, own) = (&victim.person.token, &attacker.token);
@@ -43,20 +43,20 @@ pub(super) fn forged(rng: &mut Rng, victim: &Victim, attacker: &Person) -> Strin
 }
 
 pub(super) fn guess(rng: &mut Rng, victim: &Victim, attacker: &Person) -> Guess {
-    let (app, table, id) = one(rng, &victim.records).clone();
+    let (app, table, id) = choose(rng, &victim.records).clone();
     let since = match rng.u8(0..4) {
         0 => String::new(),
         1 => "1970-01-01T00:00:00Z".to_owned(),
         2 => format!("' OR user_id = '{}' --", victim.person.user_id),
-        _ => one(rng, &victim.cursors).clone(),
+        _ => choose(rng, &victim.cursors).clone(),
     };
-    let client = one(
+    let client = choose(
         rng,
         &["victims-phone", "attackers-phone", "witness", "*", ""],
     );
     let mut headers = vec![("x-client-id", (*client).to_owned())];
     if rng.bool() {
-        let name = one(
+        let name = choose(
             rng,
             &[
                 "x-user-id",
@@ -102,7 +102,7 @@ pub(super) fn guess(rng: &mut Rng, victim: &Victim, attacker: &Person) -> Guess 
             format!("/ai/missions/{}/run", victim.mission),
             Some(json!({ "slot": format!("run:{}", new_id()), "userId": user })),
         ),
-        6 => get((*one(
+        6 => get((*choose(
             rng,
             &["/auth/me", "/modules", "/sync", "/metrics", "/app/info"],
         ))
@@ -137,7 +137,7 @@ fn push(
 ) -> Value {
     let user = &victim.person.user_id;
     let event = if rng.bool() {
-        one(rng, &victim.events).clone()
+        choose(rng, &victim.events).clone()
     } else {
         new_id()
     };

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::guesses::{forged, guess, one};
-use super::{SECRET, Victim};
+use super::guesses::{choose, forged, guess};
+use super::victim::{SECRET, Victim};
 use crate::client::{Person, http, new_id};
 use crate::server::Server;
 
@@ -116,7 +116,7 @@ impl Attacker {
     /// A socket as the attacker with the victim's client id, or as nobody; meanwhile the victim's side commits.
     async fn socket(&mut self) -> Result<()> {
         let place = self.base.replacen("http", "ws", 1);
-        let path = one(&mut self.rng, &["/ws", "/ws/todo", "/ws/ai", "/ws/notes"]);
+        let path = choose(&mut self.rng, &["/ws", "/ws/todo", "/ws/ai", "/ws/notes"]);
         let (mut socket, _) = connect_async(format!("{place}{path}")).await?;
         let honest = self.rng.bool();
         let token = match honest {

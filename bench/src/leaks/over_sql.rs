@@ -8,8 +8,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Executor, Row as _};
 use tokio::task::{JoinSet, block_in_place};
 
-use super::guesses::one;
-use super::{SECRET, Victim};
+use super::guesses::choose;
+use super::victim::{SECRET, Victim};
 use crate::client::Person;
 use crate::server::Home;
 
@@ -172,9 +172,9 @@ fn text(row: &PgRow) -> String {
 
 fn statement(victim: &Victim, attacker: &str, rng: &mut Rng) -> String {
     let user = &victim.person.user_id;
-    let (app, table, id) = one(rng, &victim.records);
-    let event = one(rng, &victim.events);
-    let content = *one(rng, &TABLES);
+    let (app, table, id) = choose(rng, &victim.records);
+    let event = choose(rng, &victim.events);
+    let content = *choose(rng, &TABLES);
     let filter = match rng.u8(0..6) {
         0 => "true".to_owned(),
         1 => format!("t.user_id = '{user}'"),

@@ -9,7 +9,7 @@ use reqwest::Client;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::Size;
+use super::size::Size;
 use crate::client::{Person, http, new_id, now};
 use crate::missions::{SERVICE_KEY, meter, outcome, write};
 use crate::report::{Bound, Report};

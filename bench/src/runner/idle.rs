@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 
-use super::Size;
+use super::size::Size;
 use crate::client::http;
 use crate::missions::{SERVICE_KEY, meter};
 use crate::report::{Bound, Report};

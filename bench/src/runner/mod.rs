@@ -1,7 +1,8 @@
-//! `cargo xtask bench runner`: what a schedule costs when nothing is due, and how fast what is due is done.
+//! `cargo xtask bench runner`: the cost of a schedule with nothing due, and the speed of runs that are due at once.
 
 mod due;
 mod idle;
+mod size;
 
 use std::path::Path;
 
@@ -11,18 +12,9 @@ use crate::plot;
 use crate::report::Report;
 use crate::server::On;
 
-/// How large the large ones are.
-#[derive(Debug, Clone, Copy)]
-pub struct Size {
-    /// Missions in the schedule.
-    pub missions: u64,
-    /// Rows in the log.
-    pub rows: u64,
-    /// Missions due at once.
-    pub due: usize,
-}
+pub use size::Size;
 
-/// Measures everything; a bound that is not kept is in the report's verdict.
+/// Measures everything. The report's verdict names bounds that don't hold.
 pub async fn run(binary: &Path, on: On, size: Size, picture: Option<&Path>) -> Result<Report> {
     let mut report = Report::default();
     let passes = idle::measure(binary, on, size, &mut report).await?;
