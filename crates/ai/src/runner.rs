@@ -240,6 +240,10 @@ impl Runner {
     }
 
     /// Begins a run in a task of its own, which outlives the caller.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "each task holds a permit, and stop waits for all permits"
+    )]
     fn begin(
         &self,
         claim: Claim,

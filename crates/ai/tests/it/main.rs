@@ -1,6 +1,11 @@
 //! The runner against the real store and the real sync. Only the model is played, with canned answers;
 //! `crates/mana` tests the way to a model over HTTP. Test names carry the rules of `spec/MISSIONS.md`.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests run by the real clock too, and beside other tasks"
+)]
+
 mod agents;
 mod asked;
 mod attacks;
