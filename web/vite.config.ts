@@ -1,6 +1,6 @@
 import { sveltekit } from '@sveltejs/kit/vite';
 import { defineConfig } from 'vitest/config';
-import { messages } from './plugins/messages/plugin';
+import { messages } from './plugins/messages/plugin.ts';
 
 const server = process.env.MANA_DEV_SERVER ?? 'http://127.0.0.1:3050';
 const api = ['/auth', '/sync', '/ai', '/llm', '/modules', '/app', '/v1', '/health'];

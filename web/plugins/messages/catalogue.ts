@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Compiled, LanguageHeader } from '../../src/lib/i18n/compiled';
-import { compileMessage, type CompiledMessage } from './compile';
+import { compileMessage, type CompiledMessage } from './compile.ts';
 
 /** The language whose file defines the keys and their arguments. */
 export const BASE = 'en';

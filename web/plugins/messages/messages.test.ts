@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { formatText, type Values } from '../../src/lib/i18n/format';
-import { checkCatalogues, readCatalogues, type MessageFile } from './catalogue';
-import { compileMessage } from './compile';
-import { MESSAGES_FOLDER, TYPES_FILE } from './plugin';
-import { messageTypes } from './types';
+import { checkCatalogues, readCatalogues, type MessageFile } from './catalogue.ts';
+import { compileMessage } from './compile.ts';
+import { MESSAGES_FOLDER, TYPES_FILE } from './plugin.ts';
+import { messageTypes } from './types.ts';
 
 const header = (intl: string, more = {}) => ({ '@locale': { name: intl, intl, dir: 'ltr', ...more } });
 const check = (files: Record<string, MessageFile>) => checkCatalogues(new Map(Object.entries(files)));

@@ -6,8 +6,8 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'vite';
-import { compiledMessages, readCatalogues, type Catalogue } from './catalogue';
-import { messageTypes } from './types';
+import { compiledMessages, readCatalogues, type Catalogue } from './catalogue.ts';
+import { messageTypes } from './types.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../src/lib/i18n');
 export const MESSAGES_FOLDER = join(root, 'messages');

@@ -1,6 +1,6 @@
 /** Writes the types of the messages' keys and arguments, from the catalogue of the base language. */
-import type { ArgumentKind } from './compile';
-import { BASE, type Catalogue } from './catalogue';
+import type { ArgumentKind } from './compile.ts';
+import { BASE, type Catalogue } from './catalogue.ts';
 
 const TYPE_OF: Record<ArgumentKind, string> = { value: 'Value', number: 'number', string: 'string' };
 

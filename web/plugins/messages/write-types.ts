@@ -1,3 +1,3 @@
-import { writeTypes } from './plugin';
+import { writeTypes } from './plugin.ts';
 
 writeTypes();

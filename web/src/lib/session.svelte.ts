@@ -1,7 +1,7 @@
-import { OfflineError, request } from './api/http';
+import { dataOf, publicApi, type Api } from './api/client';
+import { OfflineError } from './api/errors';
 import type { components } from './api/schema';
 import { SessionEnded, TokenHolder, type TokenAnswer } from './api/token';
-import type { Manifest } from './core/types';
 import { currentReplica, setReplica } from './replica/current';
 import type { Replica } from './replica/replica';
 import { i18n } from './i18n';
@@ -42,7 +42,12 @@ let stopRunning = () => {};
 /** Where a session ended in the midst of work: how it continues when the same person signs in again. */
 let goOn: ((profile: Profile, answer: TokenAnswer) => void) | null = null;
 
-/** The way to the server for whoever is signed in. */
+/** The server's routes, as the person who is signed in. */
+export function currentApi(): Api {
+	return currentTokens().api;
+}
+
+/** The token of the person who is signed in. */
 export function currentTokens(): TokenHolder {
 	if (!tokens || session.expired) throw new SessionEnded();
 	return tokens;
@@ -75,8 +80,7 @@ export function startSession(): Promise<void> {
 export function signIn(email: string, password: string): Promise<void> {
 	return inTurn(async () => {
 		await finishLogout();
-		const body = { email, password };
-		await welcome(await request<TokenAnswer>('/auth/login', { method: 'POST', body }));
+		await welcome(await dataOf(publicApi.POST('/auth/login', { body: { email, password } })));
 	});
 }
 
@@ -86,7 +90,7 @@ export function signUp(account: NewAccount): Promise<void> {
 		await finishLogout();
 		const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 		const body = { ...account, timezone, locale: i18n.locale };
-		await welcome(await request<TokenAnswer>('/auth/signup', { method: 'POST', body }));
+		await welcome(await dataOf(publicApi.POST('/auth/signup', { body })));
 	});
 }
 
@@ -109,12 +113,13 @@ export function signOut(): Promise<void> {
 
 /** From the cookie alone: who is it? */
 async function renew(): Promise<void> {
-	await welcome(await request<TokenAnswer>('/auth/refresh', { method: 'POST' }));
+	await welcome(await dataOf(publicApi.POST('/auth/refresh')));
 }
 
 /** With a token in hand: ask for the profile and open the database. */
 async function welcome(answer: TokenAnswer): Promise<void> {
-	const profile = await request<Profile>('/auth/me', { token: answer.token });
+	const headers = { authorization: `Bearer ${answer.token}` };
+	const profile = await dataOf(publicApi.GET('/auth/me', { headers }));
 	localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
 	if (goOn && session.user?.userId === profile.userId) goOn(profile, answer);
 	else await enter(profile, answer);
@@ -130,7 +135,7 @@ async function enter(profile: Profile, answer: TokenAnswer | null): Promise<bool
 	const holder = new TokenHolder(profile.userId, answer);
 	let replica: Replica;
 	try {
-		replica = await openReplica(profile.userId, () => holder.request<Manifest[]>('/modules'));
+		replica = await openReplica(profile.userId, () => dataOf(holder.api.GET('/modules')));
 	} catch (thrown) {
 		if (answer || !(thrown instanceof OfflineError || thrown instanceof SessionEnded)) throw thrown;
 		return false;
@@ -152,7 +157,7 @@ async function greet(userId: string): Promise<void> {
 	const holder = tokens;
 	if (holder?.userId !== userId) return;
 	try {
-		const profile = await holder.request<Profile>('/auth/me');
+		const profile = await dataOf(holder.api.GET('/auth/me'));
 		if (tokens !== holder) return;
 		localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
 		session.user = profile;
@@ -167,7 +172,7 @@ async function updateModules(): Promise<void> {
 	const holder = tokens;
 	if (!holder) return;
 	try {
-		const manifests = await holder.request<Manifest[]>('/modules');
+		const manifests = await dataOf(holder.api.GET('/modules'));
 		if (tokens !== holder) return;
 		const replica = currentReplica();
 		if (JSON.stringify(manifests) === JSON.stringify(replica.manifests)) return;
@@ -226,7 +231,7 @@ function leave(expired: boolean): void {
 
 async function finishLogout(): Promise<void> {
 	if (!localStorage.getItem(LOGOUT_KEY)) return;
-	await request('/auth/logout', { method: 'POST' });
+	await dataOf(publicApi.POST('/auth/logout'));
 	localStorage.removeItem(LOGOUT_KEY);
 }
 

@@ -6,6 +6,7 @@ import { createRecord } from './features/records';
 import { modules } from './modules.svelte';
 import { session, signIn, signOut, startSession } from './session.svelte';
 import { manifests, someUser, until } from './testing/replica';
+import { pathOf } from './testing/requests';
 
 /** The account routes, and whose cookie the browser has. */
 class FakeAccounts {
@@ -13,13 +14,14 @@ class FakeAccounts {
 	online = true;
 	readonly calls: string[] = [];
 
-	fetch = async (path: string, init: RequestInit): Promise<Response> => {
+	fetch = async (request: Request): Promise<Response> => {
+		const path = pathOf(request);
 		this.calls.push(path);
 		if (!this.online) throw new TypeError('fetch failed');
 		const answer = (value: unknown, status = 200) => new Response(JSON.stringify(value), { status });
 		const refused = answer({ error: { code: 'unauthorized', message: 'Sign in.' } }, 401);
 		if (path === '/auth/login') {
-			const { email } = JSON.parse(String(init.body)) as { email: string };
+			const { email } = (await request.json()) as { email: string };
 			this.cookie = email;
 			return answer(this.#token());
 		}
@@ -192,9 +194,9 @@ describe('a session', () => {
 		await until(() => session.expired);
 		const bob = someUser();
 		let whileOpening = '';
-		vi.stubGlobal('fetch', (path: string, init: RequestInit) => {
-			if (path === '/modules') whileOpening ||= session.status;
-			return server.fetch(path, init);
+		vi.stubGlobal('fetch', (request: Request) => {
+			if (pathOf(request) === '/modules') whileOpening ||= session.status;
+			return server.fetch(request);
 		});
 		await signIn(bob, 'secret');
 		expect(whileOpening).toBe('out');

@@ -1,11 +1,10 @@
 import { ManaError } from '../core/errors';
+import { createApi, dataOf, publicApi, send, type Api } from './client';
+import { isUnauthorized } from './errors';
 import type { components } from './schema';
-import { ApiError, request, type RequestOptions } from './http';
 
-type Schemas = components['schemas'];
-
-/** What sign-in, sign-up and refresh answer. */
-export type TokenAnswer = Schemas['SignedIn'];
+/** The answer of sign-in, sign-up and renewal. */
+export type TokenAnswer = components['schemas']['SignedIn'];
 
 /** The session ended on the server, or another person signed in at this browser. */
 export class SessionEnded extends ManaError {
@@ -15,7 +14,7 @@ export class SessionEnded extends ManaError {
 	}
 }
 
-/** Renew this long before it expires. */
+/** A token is renewed this long before it expires. */
 const EARLY_MS = 30_000;
 
 /**
@@ -27,6 +26,8 @@ export class TokenHolder {
 	#renewing: Promise<TokenAnswer> | null = null;
 	/** The server's time; the device's own clock may be hours off. */
 	now: () => number = Date.now;
+	/** The server's routes, as this user. */
+	readonly api: Api = createApi((request) => this.#send(request));
 
 	constructor(
 		readonly userId: string,
@@ -43,28 +44,33 @@ export class TokenHolder {
 		return this.#renewing;
 	}
 
-	/** A request as this user: on 401 the token is renewed once, then the session counts as ended. */
-	async request<T>(path: string, options: RequestOptions = {}): Promise<T> {
-		const { token } = await this.get();
+	/** Sends a request as this user. On 401 the token is renewed once, then the session counts as ended. */
+	async #send(request: Request): Promise<Response> {
+		const again = withOptions(request.clone(), request);
 		try {
-			return await request<T>(path, { ...options, token });
+			return await this.#sendWith((await this.get()).token, request);
 		} catch (thrown) {
-			if (!isUnauthorised(thrown)) throw thrown;
+			if (!isUnauthorized(thrown)) throw thrown;
 		}
 		const renewed = await this.get(true);
 		try {
-			return await request<T>(path, { ...options, token: renewed.token });
+			return await this.#sendWith(renewed.token, again);
 		} catch (thrown) {
-			throw isUnauthorised(thrown) ? new SessionEnded() : thrown;
+			throw isUnauthorized(thrown) ? new SessionEnded() : thrown;
 		}
+	}
+
+	#sendWith(token: string, request: Request): Promise<Response> {
+		request.headers.set('authorization', `Bearer ${token}`);
+		return send(request);
 	}
 
 	async #renew(): Promise<TokenAnswer> {
 		let answer: TokenAnswer;
 		try {
-			answer = await request<TokenAnswer>('/auth/refresh', { method: 'POST' });
+			answer = await dataOf(publicApi.POST('/auth/refresh'));
 		} catch (thrown) {
-			throw isUnauthorised(thrown) ? new SessionEnded() : thrown;
+			throw isUnauthorized(thrown) ? new SessionEnded() : thrown;
 		}
 		if (answer.userId !== this.userId) throw new SessionEnded();
 		this.#answer = answer;
@@ -72,6 +78,7 @@ export class TokenHolder {
 	}
 }
 
-function isUnauthorised(thrown: unknown): boolean {
-	return thrown instanceof ApiError && thrown.status === 401;
+/** `Request.clone` forgets options that are not its own. */
+function withOptions(clone: Request, original: Request): Request {
+	return Object.assign(clone, { timeoutMs: (original as { timeoutMs?: number }).timeoutMs });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ApiError, OfflineError } from '../api/http';
+import { ApiError, OfflineError } from '../api/errors';
 import { execute } from '../replica/executor';
 import type { Replica } from '../replica/replica';
 import { SyncEngine } from '../replica/engine';

@@ -1,4 +1,5 @@
-import { ApiError } from '../api/http';
+import { dataOf } from '../api/client';
+import { ApiError } from '../api/errors';
 import type { TokenHolder } from '../api/token';
 import type { Replica } from '../replica/replica';
 import { isDeleted } from '../replica/rows';
@@ -18,7 +19,7 @@ export function startMissionTick(replica: Replica, tokens: TokenHolder): () => v
 	const controller = new AbortController();
 	void asOnly(`mana-tick-${replica.userId}`, controller.signal, async () => {
 		const tick = new MissionTick(replica, (missionId, body) =>
-			tokens.request(`/ai/missions/${encodeURIComponent(missionId)}/run`, { method: 'POST', body })
+			dataOf(tokens.api.POST('/ai/missions/{id}/run', { params: { path: { id: missionId } }, body }))
 		);
 		const look = () => void tick.look();
 		look();

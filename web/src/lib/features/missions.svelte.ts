@@ -1,4 +1,5 @@
 import { v7 as uuid } from 'uuid';
+import { dataOf } from '../api/client';
 import type { components } from '../api/schema';
 import { ValidationError } from '../core/errors';
 import type {
@@ -15,7 +16,7 @@ import type {
 import { collection } from '../replica/collection.svelte';
 import { currentReplica, onReplica } from '../replica/current';
 import { i18n } from '../i18n';
-import { currentTokens, session } from '../session.svelte';
+import { currentApi, currentTokens, session } from '../session.svelte';
 import { flush } from '../replica/actions';
 import { createRecord, deleteRecord, updateRecord } from './records';
 
@@ -128,10 +129,12 @@ export async function runNow(id: string, slot = `run:${uuid()}`): Promise<RunAcc
 	if (session.expired) currentTokens(); // says so at once: nobody sends what waits
 	await flush(replica);
 	const { resolveInputs } = await import('./missionInputs');
-	const answer = await currentTokens().request<RunAccepted>(`/ai/missions/${encodeURIComponent(id)}/run`, {
-		method: 'POST',
-		body: { slot, resolvedInputs: await resolveInputs(replica, id) }
-	});
+	const answer = await dataOf(
+		currentApi().POST('/ai/missions/{id}/run', {
+			params: { path: { id } },
+			body: { slot, resolvedInputs: await resolveInputs(replica, id) }
+		})
+	);
 	const ended = missions.get(id)?.iterations.some((one) => one.id === answer.iterationId && one.finishedAt);
 	if (!ended) underWay[id] ??= { missionId: id, phase: 'queued', ...answer };
 	return answer;
@@ -139,8 +142,8 @@ export async function runNow(id: string, slot = `run:${uuid()}`): Promise<RunAcc
 
 /** Take a run back that waits, or end the one that is under way; the record of its occurrence says so. */
 export async function cancelRun({ missionId, slot }: RunningRun): Promise<void> {
-	const path = `/ai/missions/${encodeURIComponent(missionId)}/runs/${encodeURIComponent(slot)}/cancel`;
-	await currentTokens().request(path, { method: 'POST' });
+	const params = { path: { id: missionId, slot } };
+	await dataOf(currentApi().POST('/ai/missions/{id}/runs/{slot}/cancel', { params }));
 	const run = underWay[missionId];
 	if (run?.slot === slot) underWay[missionId] = { ...run, cancelling: true };
 }
@@ -148,8 +151,8 @@ export async function cancelRun({ missionId, slot }: RunningRun): Promise<void> 
 /** Learn of a run that began before this device listened. Without network nothing is known, and nothing changes. */
 export async function lookForRuns(missionId: string): Promise<void> {
 	try {
-		const path = `/ai/missions/${encodeURIComponent(missionId)}/runs`;
-		const { running = [] } = await currentTokens().request<{ running?: Omit<RunningRun, 'missionId'>[] }>(path);
+		const params = { path: { id: missionId } };
+		const { running } = await dataOf(currentApi().GET('/ai/missions/{id}/runs', { params }));
 		const [first] = running;
 		if (first) underWay[missionId] ??= { missionId, ...first };
 	} catch {
@@ -159,9 +162,8 @@ export async function lookForRuns(missionId: string): Promise<void> {
 
 /** What went to the model in a run and what came back; throws with code not_found where it isn't kept. */
 export function debugOf(missionId: string, iterationId: string): Promise<{ record: unknown }> {
-	return currentTokens().request(
-		`/ai/missions/${encodeURIComponent(missionId)}/runs/${encodeURIComponent(iterationId)}/debug`
-	);
+	const params = { path: { id: missionId, iterationId } };
+	return dataOf(currentApi().GET('/ai/missions/{id}/runs/{iterationId}/debug', { params }));
 }
 
 /** What became of each occurrence, newest first. */

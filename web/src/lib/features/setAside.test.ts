@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { OfflineError } from '../api/http';
+import { OfflineError } from '../api/errors';
 import { execute } from '../replica/executor';
 import type { Replica } from '../replica/replica';
 import { SyncEngine } from '../replica/engine';
@@ -35,7 +35,7 @@ describe('dropping a change that was set aside', () => {
 	it('brings its record back to what the server holds', async () => {
 		const { replica, server, eventId } = await refusedChange();
 		expect(await dataOf(replica)).toMatchObject({ title: 'Refused' });
-		await dropSetAside(eventId, replica, server.get);
+		await dropSetAside(eventId, replica, server.pull);
 		expect(await dataOf(replica)).toMatchObject({ title: 'Known', notes: 'Known' });
 		expect(await replica.db.setAside.count()).toBe(0);
 	});
@@ -43,7 +43,7 @@ describe('dropping a change that was set aside', () => {
 	it('keeps what waits in the outbox on top', async () => {
 		const { replica, server, eventId } = await refusedChange();
 		await update(replica, { notes: 'Not sent yet' });
-		await dropSetAside(eventId, replica, server.get);
+		await dropSetAside(eventId, replica, server.pull);
 		expect(await dataOf(replica)).toMatchObject({ title: 'Known', notes: 'Not sent yet' });
 		expect(await replica.db.outbox.count()).toBe(1);
 	});
@@ -58,7 +58,7 @@ describe('dropping a change that was set aside', () => {
 		const seen: boolean[] = [];
 		there.onRows((rows) => seen.push(...rows.map((row) => row.deleted)));
 		const [row] = await here.db.setAside.toArray();
-		await dropSetAside(row!.eventId, here, server.get);
+		await dropSetAside(row!.eventId, here, server.pull);
 		await until(() => seen.at(-1) === true);
 		expect(await dataOf(there)).toBeUndefined();
 	});
@@ -66,7 +66,7 @@ describe('dropping a change that was set aside', () => {
 	it('drops nothing while the server cannot be reached', async () => {
 		const { replica, server, eventId } = await refusedChange();
 		server.online = false;
-		await expect(dropSetAside(eventId, replica, server.get)).rejects.toBeInstanceOf(OfflineError);
+		await expect(dropSetAside(eventId, replica, server.pull)).rejects.toBeInstanceOf(OfflineError);
 		expect(await replica.db.setAside.count()).toBe(1);
 		expect(await dataOf(replica)).toMatchObject({ title: 'Refused' });
 	});
@@ -75,8 +75,8 @@ describe('dropping a change that was set aside', () => {
 		const { replica, server, engine, eventId } = await refusedChange();
 		await update(replica, { notes: 'Sent meanwhile' });
 		let first = true;
-		await dropSetAside(eventId, replica, async (path) => {
-			const page = await server.get(path);
+		await dropSetAside(eventId, replica, async (app, query) => {
+			const page = await server.pull(app, query);
 			if (first) await engine.sync();
 			first = false;
 			return page;

@@ -1,14 +1,20 @@
+import { dataOf } from '../api/client';
 import { ManaError } from '../core/errors';
 import type { Change, RecordKey, RecordState } from '../core/types';
 import { currentReplica } from '../replica/current';
 import type { Replica } from '../replica/replica';
 import { asRow, keyName, primaryKey, type RecordRow } from '../replica/rows';
 import { storageError } from '../replica/storage';
-import { currentTokens } from '../session.svelte';
+import { currentApi } from '../session.svelte';
 import type { SyncAnswer } from '../replica/wire';
 
-/** How the log is read; throws ApiError, OfflineError or SessionEnded. */
-type Get = (path: string) => Promise<SyncAnswer>;
+/** Reads a page of a module's log. Throws ApiError, OfflineError or SessionEnded. */
+type PullLog = (app: string, query: { collection: string; since: string }) => Promise<SyncAnswer>;
+
+const pullLog: PullLog = async (app, query) => {
+	const params = { path: { appId: app }, query };
+	return (await dataOf(currentApi().GET('/sync/{appId}/pull', { params }))) as SyncAnswer;
+};
 
 /** So often a sync may come in between before one is told to try again. */
 const TRIES = 5;
@@ -20,7 +26,7 @@ const TRIES = 5;
 export async function dropSetAside(
 	eventId: string,
 	replica: Replica = currentReplica(),
-	get: Get = (path) => currentTokens().request<SyncAnswer>(path)
+	pull: PullLog = pullLog
 ): Promise<void> {
 	const { db, bus } = replica;
 	const dropped = await db.setAside.get(eventId);
@@ -29,7 +35,7 @@ export async function dropSetAside(
 	const key = { app, table, id };
 	for (let tries = 0; ; tries++) {
 		const cursor = await db.readMeta('cursor');
-		const log = await readLog(key, get);
+		const log = await readLog(key, pull);
 		const state = await rebuild(replica, key, log, eventId, cursor);
 		if (state === 'moved') {
 			if (tries < TRIES) continue;
@@ -46,12 +52,11 @@ export async function dropSetAside(
 }
 
 /** Everything that the server has of a record, this device's own changes too. */
-async function readLog({ app, table, id }: RecordKey, get: Get): Promise<Change[]> {
+async function readLog({ app, table, id }: RecordKey, pull: PullLog): Promise<Change[]> {
 	const changes: Change[] = [];
 	let since = '';
 	for (;;) {
-		const query = new URLSearchParams({ collection: table, since });
-		const page = await get(`/sync/${encodeURIComponent(app)}/pull?${query}`);
+		const page = await pull(app, { collection: table, since });
 		changes.push(...page.serverChanges.filter((change) => change.id === id));
 		if (!page.hasMore) return changes;
 		since = page.syncedUntil;

@@ -1,4 +1,4 @@
-import { OfflineError } from '../api/http';
+import { OfflineError } from '../api/errors';
 import { ManaError } from '../core/errors';
 import { currentReplica } from './current';
 import type { Replica } from './replica';

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { ApiError } from '../api/http';
+import { ApiError } from '../api/errors';
 import type { Actor, Change } from '../core/types';
 import { execute, type Write } from './executor';
 import type { Replica } from './replica';

@@ -1,4 +1,4 @@
-import { ApiError } from '../api/http';
+import { ApiError } from '../api/errors';
 import { ManaError } from '../core/errors';
 import type { SyncCommit, SyncEffect, SyncEvent, SyncStep } from '../core';
 import type { Replica } from './replica';

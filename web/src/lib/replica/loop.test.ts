@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ApiError } from '../api/http';
+import { ApiError } from '../api/errors';
 import { SessionEnded, TokenHolder } from '../api/token';
 import type { Replica } from './replica';
 import { execute } from './executor';
 import { openTab, someUser, until } from '../testing/replica';
+import { pathOf } from '../testing/requests';
 import { FakeServer } from '../testing/server';
+import type { SyncRequest } from './wire';
 import { flush } from './actions';
 import { dropSetAside } from '../features/setAside';
 import { SyncEngine } from './engine';
@@ -44,13 +46,14 @@ function tokens(userId: string): TokenHolder {
 
 /** The server behind `fetch`, as the app calls it. */
 function serve(server: FakeServer, replica: Replica, onSessionEnded = () => {}): () => void {
-	vi.stubGlobal('fetch', async (path: string, init: RequestInit) => {
+	vi.stubGlobal('fetch', async (request: Request) => {
+		const path = pathOf(request);
 		const snapshot = path.match(/^\/sync\/snapshot\?after=(.*)$/);
 		if (path !== '/sync' && !snapshot) return new Response('{}', { status: 401 });
 		try {
 			const answer = snapshot
 				? await server.snapshot(decodeURIComponent(snapshot[1] ?? ''))
-				: await server.post(JSON.parse(String(init.body)));
+				: await server.post((await request.json()) as SyncRequest);
 			return new Response(JSON.stringify(answer));
 		} catch (thrown) {
 			if (!(thrown instanceof ApiError)) throw thrown;
@@ -220,7 +223,7 @@ describe('changes set aside', () => {
 		expect(syncStatus.setAside.map((one) => one.reason).sort()).toEqual(['bad is not wanted', 'worse is not wanted']);
 		expect(await exportSetAside().text()).toContain('"bad is not wanted"');
 		const byId = (id: string) => syncStatus.setAside.find((one) => one.change.id === id)?.eventId ?? '';
-		await dropSetAside(byId('worse'), replica, server.get);
+		await dropSetAside(byId('worse'), replica, server.pull);
 		expect(await replica.db.records.get(['todo', 'tasks', 'worse'])).toBeUndefined();
 		refuses = false;
 		await retrySetAside(byId('bad'));

@@ -1,4 +1,5 @@
-import { ApiError, OfflineError } from '../api/http';
+import { dataOf } from '../api/client';
+import { ApiError, OfflineError } from '../api/errors';
 import { SessionEnded, type TokenHolder } from '../api/token';
 import { asManaError } from '../core/errors';
 import type { Replica } from './replica';
@@ -7,7 +8,7 @@ import { SyncEngine } from './engine';
 import { aborted, asOnly } from './locks';
 import { Socket } from './socket';
 import { syncStatus, type SharedStatus } from './status.svelte';
-import type { SyncServer } from './wire';
+import type { SyncAnswer, SyncServer } from './wire';
 
 /** Sync at least this often, should every notice have been lost. */
 const SAFETY_MS = 60_000;
@@ -26,9 +27,10 @@ export function startSync({ replica, tokens, onSessionEnded }: SyncOptions): () 
 	const controller = new AbortController();
 	const { signal } = controller;
 	const stopFollowing = followStatus(replica);
+	const timeoutMs = 60_000;
 	const server: SyncServer = {
-		post: (body) => tokens.request('/sync', { method: 'POST', body, timeoutMs: 60_000 }),
-		snapshot: (after) => tokens.request(`/sync/snapshot?after=${encodeURIComponent(after)}`, { timeoutMs: 60_000 })
+		post: async (body) => (await dataOf(tokens.api.POST('/sync', { body, timeoutMs }))) as SyncAnswer,
+		snapshot: (after) => dataOf(tokens.api.GET('/sync/snapshot', { params: { query: { after } }, timeoutMs }))
 	};
 	void asOnly(`mana-sync-${replica.userId}`, signal, async () => {
 		const loop = new SyncLoop(replica, new SyncEngine(replica, server), onSessionEnded);

@@ -1,4 +1,4 @@
-import { ApiError, OfflineError } from '../api/http';
+import { ApiError, OfflineError } from '../api/errors';
 import type { Adjusted, Change } from '../core/types';
 import type { PostSync, SnapshotPage, SyncAnswer, SyncRequest, SyncServer } from '../replica/wire';
 
@@ -60,13 +60,12 @@ export class FakeServer implements SyncServer {
 	};
 
 	/** The log by itself, page after page, as a reader without a client id sees it. */
-	get = async (path: string): Promise<SyncAnswer> => {
+	pull = async (_app: string, query: { collection: string; since: string }): Promise<SyncAnswer> => {
 		if (!this.online) throw new OfflineError();
-		const query = new URL(path, 'http://server').searchParams;
-		const from = Number(query.get('since') || 0);
+		const from = Number(query.since || 0);
 		const page = this.log.slice(from, from + this.pageSize);
 		return {
-			serverChanges: page.map((row) => row.change).filter((change) => change.table === query.get('collection')),
+			serverChanges: page.map((row) => row.change).filter((change) => change.table === query.collection),
 			syncedUntil: String(from + page.length),
 			hasMore: from + page.length < this.log.length,
 			serverTime: this.serverTime(),

@@ -1,5 +1,5 @@
 /** What the pages know of providers beforehand: names, addresses, and how a refusal of the server is put beside its field. */
-import { ApiError, OfflineError } from '$lib/api/http';
+import { ApiError, OfflineError } from '$lib/api/errors';
 import type { Provider } from '$lib/features/gateway';
 import { errorText, t } from '$lib/i18n';
 
