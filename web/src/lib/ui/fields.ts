@@ -3,7 +3,7 @@ import { collection } from '$lib/replica/collection.svelte';
 import { i18n, numberText, t } from '$lib/i18n';
 import { label, moduleOf } from '$lib/modules.svelte';
 import type { Data, Field, Row, Table } from '$lib/core/types';
-import { excerpt } from './markdown';
+import { excerpt } from '$lib/markdown/text';
 import { dayWord, dayOf, minutesText, timeOf, when } from './format';
 
 /** Minutes are a length; everything else keeps its number. */

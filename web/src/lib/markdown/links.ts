@@ -1,0 +1,27 @@
+/** A link that is safe to follow. */
+export interface SafeLink {
+	/** The whole address. A path alone could be read as another host. */
+	href: string;
+	/** Whether it leaves this origin. It then opens in a tab of its own. */
+	external: boolean;
+}
+
+const SCHEME = /^\s*[a-z][a-z0-9+.-]*:/i;
+const SAFE_SCHEMES = new Set(['http:', 'https:', 'mailto:']);
+
+/**
+ * The link behind an address, judged by the origin that the browser would parse: http, https, mailto, and paths of this
+ * origin. Null for every other address, such as `javascript:…`, `//host` or `/\host`; it is shown as text.
+ */
+export function safeLink(address: string, origin: string): SafeLink | null {
+	let url: URL;
+	try {
+		url = new URL(address, origin);
+	} catch {
+		return null;
+	}
+	if (!SAFE_SCHEMES.has(url.protocol)) return null;
+	const external = url.origin !== origin;
+	if (!SCHEME.test(address) && (external || !address.startsWith('/'))) return null;
+	return { href: url.href, external };
+}
