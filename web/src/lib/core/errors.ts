@@ -20,7 +20,7 @@ export class ValidationError extends ManaError {
 	}
 }
 
-/** Whatever was thrown, as an error with a code. */
+/** Turns any thrown value into an error with a code. */
 export function asManaError(thrown: unknown): ManaError {
 	if (thrown instanceof ManaError) return thrown;
 	if (thrown instanceof Error) return new ManaError('unexpected', thrown.message);

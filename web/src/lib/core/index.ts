@@ -111,7 +111,7 @@ export class Core {
 		return new SyncStep(this.#wasm, this.#newStep());
 	}
 
-	/** What is wrong with the fields of a record; `partial` checks only those given. */
+	/** Checks the fields of a record and returns the problems; `partial` checks only those given. */
 	check(app: string, table: string, data: Data, partial = false): FieldError[] {
 		return this.#call<{ errors: FieldError[] }>('check', { app, table, data, partial }).errors;
 	}
@@ -121,7 +121,7 @@ export class Core {
 		return this.#call('tools', { overrides });
 	}
 
-	/** What a mission runs under: its agent, the model and the bounds. `agents` by id, as their records are. */
+	/** The terms of a mission: its agent, the model and the bounds. `agents` by id, as their records are. */
 	terms(input: { mission: Data; agents: Record<string, Data>; settings?: Data }): Terms {
 		return this.#call('terms', input);
 	}
@@ -137,7 +137,7 @@ export class Core {
 		mission: RecordState;
 		have: Have;
 		records: KeyedState[];
-		/** What the mission's agent may do. */
+		/** The policy of the mission's agent. */
 		overrides?: Overrides;
 	}): { proposals: Proposal[]; closed: Closed[] } {
 		return this.#call('stage', input);
@@ -155,11 +155,11 @@ export class Core {
 		now: string;
 		last: string | null;
 		eventIds: string[];
-		/** Who decides: the user's id. */
+		/** The id of the user who decides. */
 		by: string;
-		/** At which device: its client id. */
+		/** The client id of the device. */
 		device: string;
-		/** What the mission's agent may do. */
+		/** The policy of the mission's agent. */
 		overrides?: Overrides;
 	}): { changes: Change[]; records: Merged[]; proposal: Proposal; last: string } {
 		return this.#call('decide', input);
@@ -170,7 +170,7 @@ export class Core {
 		return this.#call<{ records: RecordKey[] }>('undoTouched', input).records;
 	}
 
-	/** What an undo would do, exactly, and what it would keep. */
+	/** Previews an undo: the exact operations, and what it would keep. */
 	undoPreview(input: { missionId: string; mission: RecordState; extent: Extent; records: KeyedState[] }): UndoPreview {
 		return this.#call('undoPreview', input);
 	}
@@ -199,12 +199,12 @@ export class Core {
 		return this.#call<{ at: string | null }>('nextRun', { cadence, timezone, after }).at;
 	}
 
-	/** What is wrong with a mission. */
+	/** Checks a mission and returns the problems. */
 	checkMission(mission: Data): FieldError[] {
 		return this.#call<{ errors: FieldError[] }>('checkMission', mission).errors;
 	}
 
-	/** Throws where the policy does not let the actor write by itself. What a person approved goes by `decide`. */
+	/** Throws where the policy does not let the actor write by itself. An approval goes through `decide`. */
 	authorise(actor: Actor): void {
 		this.#call('authorise', { actor });
 	}
@@ -218,7 +218,7 @@ export class Core {
 	}
 }
 
-/** One sync: `(state, event) → (state, effects)`. The state stays in the WebAssembly until it is freed. */
+/** The step of one sync: `(state, event) → (state, effects)`. The state stays in the WebAssembly until `free`. */
 export class SyncStep {
 	readonly #core: WasmCore;
 	readonly #step: WasmSyncStep;

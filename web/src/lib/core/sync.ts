@@ -13,7 +13,7 @@ export type SyncAnswer = Omit<Schemas['PushAnswer'], 'serverChanges'> & { server
 /** A page of merged records, for a device that is new or behind what the log keeps. */
 export type SnapshotPage = Schemas['SnapshotAnswer'];
 
-/** What a replica knows about itself and the server. */
+/** The replica's knowledge of itself and the server. */
 export interface ReplicaMeta {
 	clientId: string;
 	/** The cursor up to which the log is merged; '' until a snapshot is in. */
@@ -41,7 +41,7 @@ type Failure =
 	| { refused: { status: number; code: string; message: string; details?: unknown } }
 	| { unexpected: string };
 
-/** What happened. Times are RFC 3339, of the local clock. */
+/** An event of the sync. Times are RFC 3339, of the local clock. */
 export type SyncEvent =
 	| { started: Record<never, never> }
 	| { read: { meta: ReplicaMeta; outbox: QueuedChange[]; records: StoredRecord[] } }
@@ -50,20 +50,20 @@ export type SyncEvent =
 	| { paged: { page: SnapshotPage; sentAt: string; now: string } }
 	| { failed: { error: Failure; now: string } };
 
-/** What a transaction leaves behind: everything or nothing. */
+/** The writes of one transaction: all or nothing. */
 export interface SyncCommit {
 	meta?: ReplicaMeta;
 	records: StoredRecord[];
 	/** The outbox rows to delete, by `seq`. */
 	dequeue: number[];
 	setAside: { change: Change; reason: string; at: string; since: string }[];
-	/** Event ids. Most of them never were set aside. */
+	/** Event ids of changes that are set aside no longer. Most of them never were. */
 	unsetAside: string[];
 	/** The server's changes that can't be read here. */
 	leftOut: { eventId?: string; reason: string }[];
 }
 
-/** What to do. */
+/** An effect for the driver to carry out. */
 export type SyncEffect =
 	| { push: SyncRequest }
 	| { fetch: { after: string } }

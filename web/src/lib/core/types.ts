@@ -1,6 +1,6 @@
 /**
- * The shapes that the core speaks, by the names that the pages use. They are the core's own: crates/core describes
- * them, `cargo xtask types` carries them here by spec/openapi.json. What is said here beside a name says why.
+ * The shapes that the core speaks, by the names that the pages use. The core defines them (crates/core);
+ * `cargo xtask types` generates them from spec/openapi.json. Comments here say why, not what.
  */
 import type { components } from '../api/schema';
 
@@ -77,5 +77,5 @@ export interface Mission extends MissionData {
 	createdAt?: string;
 }
 
-/** What became of one occurrence of a mission: the fields of its record, and its id. */
+/** The outcome of one occurrence of a mission: the fields of its record, and its id. */
 export type AiRun = Schemas['Run'];

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ApiError, OfflineError } from '../api/errors';
 import { execute } from '../replica/executor';
 import type { Replica } from '../replica/replica';
-import { SyncEngine } from '../replica/engine';
+import { SyncDriver } from '../replica/driver';
 import { MISSION, missionInsert } from '../testing/missions';
 import { arrive, openTab, someUser } from '../testing/replica';
 import { FakeServer } from '../testing/server';
@@ -12,7 +12,7 @@ const soon = (ms: number) => new Date(Date.now() + ms).toISOString();
 
 /** The syncing tab, as far as the tick needs it: an outbox that is sent on request. */
 function syncing(replica: Replica, server = new FakeServer()): FakeServer {
-	const engine = new SyncEngine(replica, server);
+	const engine = new SyncDriver(replica, server);
 	replica.bus.on('syncNow', () => {
 		engine.sync().then(
 			() => replica.bus.publish('synced', { ok: true }),

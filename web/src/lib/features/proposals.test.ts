@@ -6,7 +6,7 @@ import type { Replica } from '../replica/replica';
 import { ITERATION, iterationArrives, MISSION, missionInsert, taskStep, toolStep } from '../testing/missions';
 import { arrive, openTab, someUser, until } from '../testing/replica';
 import { FakeServer } from '../testing/server';
-import { SyncEngine } from '../replica/engine';
+import { SyncDriver } from '../replica/driver';
 import { approve, forModule, forRecord, proposals, refreshProposal, reject } from './proposals.svelte';
 import { stageMission } from './staging';
 
@@ -114,7 +114,7 @@ describe('a decision', () => {
 			setReplica(null);
 			devices.push(await openTab(`${user}-${name}`));
 		}
-		for (const replica of [...devices, ...devices]) await new SyncEngine(replica, server).sync();
+		for (const replica of [...devices, ...devices]) await new SyncDriver(replica, server).sync();
 		const records = await Promise.all(devices.map((replica) => replica.db.records.toArray()));
 		expect(records[0]).toEqual(records[1]);
 		expect(records[0]?.filter((row) => row.table === 'tasks')).toHaveLength(1);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { OfflineError } from '../api/errors';
 import { execute } from '../replica/executor';
 import type { Replica } from '../replica/replica';
-import { SyncEngine } from '../replica/engine';
+import { SyncDriver } from '../replica/driver';
 import { openTab, someUser, until } from '../testing/replica';
 import { FakeServer } from '../testing/server';
 import { dropSetAside } from './setAside';
@@ -19,7 +19,7 @@ async function refusedChange() {
 	const replica = await openTab(someUser());
 	const server = new FakeServer();
 	server.pageSize = 1;
-	const engine = new SyncEngine(replica, server);
+	const engine = new SyncDriver(replica, server);
 	await update(replica, { title: 'Known', notes: 'Known' }, 'insert');
 	await engine.sync();
 	server.refuse = (change) => (change.fields?.title?.value === 'Refused' ? 'no' : null);
@@ -54,7 +54,7 @@ describe('dropping a change that was set aside', () => {
 		const server = new FakeServer();
 		server.refuse = () => 'no';
 		await update(here, { title: 'Only here' }, 'insert');
-		await new SyncEngine(here, server).sync();
+		await new SyncDriver(here, server).sync();
 		const seen: boolean[] = [];
 		there.onRows((rows) => seen.push(...rows.map((row) => row.deleted)));
 		const [row] = await here.db.setAside.toArray();

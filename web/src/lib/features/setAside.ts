@@ -6,7 +6,7 @@ import type { Replica } from '../replica/replica';
 import { asRow, keyName, primaryKey, type RecordRow } from '../replica/rows';
 import { storageError } from '../replica/storage';
 import { currentApi } from '../session.svelte';
-import type { SyncAnswer } from '../replica/wire';
+import type { SyncAnswer } from '../core/sync';
 
 /** Reads a page of a module's log. Throws ApiError, OfflineError or SessionEnded. */
 type PullLog = (app: string, query: { collection: string; since: string }) => Promise<SyncAnswer>;

@@ -5,7 +5,7 @@ import { execute } from '../replica/executor';
 import type { Replica } from '../replica/replica';
 import { primaryKey, stateOf, type RecordRow } from '../replica/rows';
 import { storageError, storageUnreadable } from '../replica/storage';
-import { overridesOf } from '../replica/terms';
+import { overridesOf } from '../replica/overrides';
 import { oneAtATime } from '../replica/locks';
 import { waits } from './proposals.svelte';
 

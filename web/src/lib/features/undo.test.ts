@@ -3,7 +3,7 @@ import type { Iteration } from '../core/types';
 import { setReplica } from '../replica/current';
 import { execute } from '../replica/executor';
 import type { Replica } from '../replica/replica';
-import { SyncEngine } from '../replica/engine';
+import { SyncDriver } from '../replica/driver';
 import { ITERATION, iterationArrives, MISSION, missionInsert, taskStep, toolStep } from '../testing/missions';
 import { arrive, openTab, someUser, until } from '../testing/replica';
 import { FakeServer } from '../testing/server';
@@ -148,7 +148,7 @@ describe('two devices that were offline', () => {
 		setReplica(null);
 		const [phone, other] = [await openTab(`${user}-phone`), await openTab(`${user}-desk`)];
 		for (const replica of [phone, other, phone, other]) {
-			await new SyncEngine(replica, server).sync();
+			await new SyncDriver(replica, server).sync();
 			await stageMission(replica, MISSION);
 		}
 		const records = await Promise.all([phone, other].map((replica) => replica.db.records.toArray()));

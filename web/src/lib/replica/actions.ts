@@ -3,12 +3,12 @@ import { ManaError } from '../core/errors';
 import { currentReplica } from './current';
 import type { Replica } from './replica';
 
-/** Sync at once. */
+/** Asks for a sync at once. */
 export function syncNow(): void {
 	currentReplica().bus.publish('syncNow', {});
 }
 
-/** Send what waits now; resolves when the server has it all, throws when it can't be reached or refuses. */
+/** Sends the outbox as it is now. Resolves when the server has it all; throws where the server can't be reached or refuses. */
 export async function flush(replica: Replica = currentReplica(), timeoutMs = 20_000): Promise<void> {
 	const { bus, db } = replica;
 	const last = (await db.outbox.orderBy('seq').last())?.seq;
@@ -17,14 +17,18 @@ export async function flush(replica: Replica = currentReplica(), timeoutMs = 20_
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	try {
 		await new Promise<void>((resolve, reject) => {
-			stop = bus.on('synced', async (result) => {
+			stop = bus.on('synced', (result) => {
 				if (!result.ok) {
 					reject(
 						result.code === 'offline'
 							? new OfflineError()
 							: new ManaError(result.code ?? 'unexpected', result.message ?? 'The sync failed.')
 					);
-				} else if ((await db.outbox.where('seq').belowOrEqual(last).count()) === 0) resolve();
+					return;
+				}
+				const waiting = db.outbox.where('seq').belowOrEqual(last).count();
+				// The database closes at a sign-out: then the caller hears it at once.
+				waiting.then((count) => count === 0 && resolve(), reject);
 			});
 			timer = setTimeout(() => reject(new OfflineError()), timeoutMs);
 			bus.publish('syncNow', {});
@@ -35,7 +39,7 @@ export async function flush(replica: Replica = currentReplica(), timeoutMs = 20_
 	}
 }
 
-/** Send a change again that was set aside. */
+/** Sends a change again that was set aside. */
 export async function retrySetAside(eventId: string): Promise<void> {
 	const { db, bus } = currentReplica();
 	await db.transaction('rw', [db.outbox, db.setAside], async () => {

@@ -1,4 +1,4 @@
-/** Waiting times after failures: doubling from one second to a minute, each with jitter so that devices spread out. */
+/** The waiting times after failures: doubling from one second to a minute, each with jitter so that devices spread out. */
 export class Backoff {
 	#failures = 0;
 

@@ -1,7 +1,7 @@
 import type { RecordKey, Row } from '../core/types';
 import type { SharedStatus } from './status.svelte';
 
-/** What tabs tell one another. */
+/** The events between the tabs of one user. */
 export interface BusEvents {
 	/** Records changed: with their rows in the tab that wrote, by key in the others. */
 	records: { keys: RecordKey[] };
@@ -30,7 +30,7 @@ interface Envelope<K extends Name = Name> {
 	event: BusEvents[K];
 }
 
-/** One user's events, in this tab and its siblings. */
+/** Publishes one user's events, in this tab and the user's other tabs. */
 export class Bus {
 	readonly #listeners = new Map<Name, Set<Listener<Name>>>();
 	#channel: BroadcastChannel | null;
@@ -43,7 +43,7 @@ export class Bus {
 		}
 	}
 
-	/** Listen; answers how to stop. */
+	/** Listens. Returns how to stop. */
 	on<K extends Name>(name: K, listener: Listener<K>): () => void {
 		const set = this.#listeners.get(name) ?? new Set();
 		this.#listeners.set(name, set);
@@ -51,7 +51,7 @@ export class Bus {
 		return () => set.delete(listener as Listener<Name>);
 	}
 
-	/** Tell everybody, this tab included. `rows` stay in this tab: the others read what they need. */
+	/** Publishes to every tab, this one included. `rows` stay in this tab: the others read what they need. */
 	publish<K extends Name>(name: K, event: BusEvents[K], rows?: Row[]): void {
 		this.#deliver(name, event, rows);
 		this.#channel?.postMessage({ name, event } satisfies Envelope<K>);

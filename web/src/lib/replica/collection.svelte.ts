@@ -11,7 +11,7 @@ export interface Collection {
 	readonly ready: boolean;
 	/** The live records, oldest id first; the same array until something changes. */
 	readonly rows: Row[];
-	/** One record, a deleted one too (`row.deleted`). */
+	/** A record by its id, deleted records included (`row.deleted`). */
 	get(id: string): Row | undefined;
 }
 
@@ -84,7 +84,7 @@ class TableCollection implements Collection {
 
 const collections = new Map<string, TableCollection>();
 
-/** The records of a table. The same object for everybody; it outlives a sign-out, empty. */
+/** The records of a table. Every caller gets the same object, which stays, empty, after a sign-out. */
 export function collection(app: string, table: string): Collection {
 	const name = `${app}/${table}`;
 	let found = collections.get(name);

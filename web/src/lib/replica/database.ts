@@ -8,7 +8,7 @@ export interface OutboxRow {
 	seq: number;
 	eventId: string;
 	change: Change;
-	/** Where the cursor stood when the change was written (T4); rows of an older version don't say. */
+	/** The cursor when the change was written (T4); missing in rows of an older version. */
 	since?: string;
 }
 
@@ -18,7 +18,7 @@ export interface SetAsideRow {
 	change: Change;
 	reason: string;
 	at: string;
-	/** As in the outbox. */
+	/** The cursor of the outbox row. */
 	since?: string;
 }
 
@@ -29,15 +29,15 @@ export interface Meta {
 	/** The server's clock minus this device's, in ms. */
 	clockOffset: number;
 	clientId: string;
-	/** Up to where the server's log is known; '' until a snapshot is in. */
+	/** The cursor up to which the server's log is merged; '' until a snapshot is in. */
 	cursor: string;
-	/** Where a snapshot that is not in yet goes on; '' is its first page. */
+	/** The token of an unfinished snapshot's next page; '' for its first page. */
 	snapshotAfter: string;
 	lastSyncedAt: string;
 	manifests: Manifest[];
 }
 
-/** One user's data at this browser. Only core's plain output is written here, never a reactive proxy. */
+/** The IndexedDB of one user. It holds plain objects only, never a reactive proxy. */
 export class ManaDb extends Dexie {
 	records!: Table<RecordRow, [string, string, string]>;
 	outbox!: EntityTable<OutboxRow, 'seq'>;
@@ -56,7 +56,7 @@ export class ManaDb extends Dexie {
 		});
 	}
 
-	/** A single value. */
+	/** Reads a single value. */
 	async readMeta<K extends keyof Meta>(key: K): Promise<Meta[K] | undefined> {
 		return (await this.meta.get(key))?.value as Meta[K] | undefined;
 	}
@@ -83,7 +83,7 @@ export class ManaDb extends Dexie {
 		if (lastSyncedAt) await this.writeMeta('lastSyncedAt', lastSyncedAt);
 	}
 
-	/** Write a single value. */
+	/** Writes a single value. */
 	async writeMeta<K extends keyof Meta>(key: K, value: Meta[K]): Promise<void> {
 		await this.meta.put({ key, value });
 	}

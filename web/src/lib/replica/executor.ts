@@ -16,7 +16,7 @@ import type {
 import type { Replica } from './replica';
 import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from './rows';
 import { storageError, storageWorks } from './storage';
-import { overridesOf } from './terms';
+import { overridesOf } from './overrides';
 
 /** A record's write, as a form or a button wants it. */
 export interface Write extends RecordKey {
@@ -24,14 +24,14 @@ export interface Write extends RecordKey {
 	set?: Data;
 }
 
-/** What can be asked of the write path. */
+/** A command of the write path. */
 export type Command =
 	| { kind: 'write'; actor: Actor; writes: Write[] }
 	| { kind: 'decide'; proposalId: string; decision: Decision }
-	/** What the preview with this hash showed. */
+	/** Undoes exactly the preview with this hash. */
 	| { kind: 'undo'; missionId: string; extent: Extent; hash: string };
 
-/** What a command leaves behind, all of it or nothing. */
+/** The result of a command, committed as a whole or not at all. */
 interface Outcome {
 	changes: Change[];
 	records: RecordRow[];
@@ -40,8 +40,8 @@ interface Outcome {
 }
 
 /**
- * The one way to write: whether a person's form, an approval, a rejection or an undo. It asks the core for leave,
- * stamps the changes, and commits records, outbox and proposal together; then the screen and the other tabs hear of it.
+ * Writes: a person's form, an approval, a rejection or an undo. Every write goes this way. The core authorises and stamps
+ * the changes; records, outbox and proposal are committed together; then the screen and the other tabs hear of it.
  */
 export async function execute(replica: Replica, command: Command): Promise<Row[]> {
 	const { db } = replica;
@@ -131,7 +131,7 @@ async function decide(replica: Replica, proposalId: string, decision: Decision, 
 	};
 }
 
-/** What an undo would do, read from this device. */
+/** Previews an undo, from the records of this device. */
 export function previewUndo(replica: Replica, missionId: string, extent: Extent): Promise<UndoPreview> {
 	return replica.db.transaction('r', replica.db.records, async () => {
 		const input = await undoing(replica, missionId, extent);
@@ -175,7 +175,7 @@ async function readMission(replica: Replica, id: string): Promise<RecordState> {
 	return { data: row.data, meta: row.meta };
 }
 
-/** What does not fit its table never reaches the log. */
+/** Refuses values that don't fit their table, so that they never reach the log. */
 function refuseInvalid(core: Core, { app, table, op, set }: Write): void {
 	if (op === 'delete' || !set) return;
 	const errors = core.check(app, table, set, op === 'update');

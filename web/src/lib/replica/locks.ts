@@ -1,6 +1,6 @@
 /**
- * Run as the only one of all tabs, until `signal` ends it. Without Web Locks (a page on plain http from another
- * machine has none) every tab is the one: then each syncs, which is slower and harmless.
+ * Runs in one tab at a time, until `signal` ends it. Without Web Locks (a page on plain http from another
+ * machine has none) every tab runs, which is slower and harmless.
  */
 export async function asOnly(name: string, signal: AbortSignal, run: () => Promise<void>): Promise<void> {
 	const locks = globalThis.navigator?.locks;
@@ -12,13 +12,13 @@ export async function asOnly(name: string, signal: AbortSignal, run: () => Promi
 	}
 }
 
-/** Run while no other tab does the same; the others wait their turn. */
+/** Runs while no other tab does the same; the others wait their turn. */
 export async function oneAtATime<T>(name: string, run: () => Promise<T>): Promise<T> {
 	const locks = globalThis.navigator?.locks;
 	return locks ? await locks.request(name, run) : run();
 }
 
-/** Ends when the signal does. */
+/** Resolves when the signal aborts. */
 export function aborted(signal: AbortSignal): Promise<void> {
 	return new Promise((resolve) => {
 		if (signal.aborted) resolve();

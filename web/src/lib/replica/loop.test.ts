@@ -6,12 +6,12 @@ import { execute } from './executor';
 import { openTab, someUser, until } from '../testing/replica';
 import { pathOf } from '../testing/requests';
 import { FakeServer } from '../testing/server';
-import type { SyncRequest } from './wire';
-import { flush } from './actions';
+import type { SyncRequest } from '../core/sync';
+import { flush, retrySetAside } from './actions';
 import { dropSetAside } from '../features/setAside';
-import { SyncEngine } from './engine';
+import { SyncDriver } from './driver';
 import { startSync, SyncLoop } from './loop';
-import { exportSetAside, resetStatus, retrySetAside, syncStatus } from './status.svelte';
+import { exportSetAside, resetStatus, syncStatus } from './status.svelte';
 import { setReplica } from './current';
 
 /** Sockets that never open: what arrives here arrives by asking. */
@@ -134,11 +134,24 @@ describe('the syncing tab', () => {
 	});
 });
 
+describe('flush', () => {
+	it('throws at once where the database closes under it, as at a sign-out', async () => {
+		const replica = await openTab(someUser());
+		await insert(replica, 'a');
+		const asked = new Promise<unknown>((resolve) => replica.bus.on('syncNow', resolve));
+		const flushed = flush(replica, 60_000);
+		await asked;
+		replica.db.close();
+		replica.bus.publish('synced', { ok: true });
+		await expect(flushed).rejects.toMatchObject({ name: 'DatabaseClosedError' });
+	});
+});
+
 describe('waiting', () => {
 	it('keeps a Retry-After against requests, but not against a person', async () => {
 		const replica = await openTab(someUser());
 		const server = new FakeServer();
-		const loop = new SyncLoop(replica, new SyncEngine(replica, server), () => {});
+		const loop = new SyncLoop(replica, new SyncDriver(replica, server), () => {});
 		onTestFinished(() => loop.stop());
 		server.failures.push(new ApiError(503, 'busy', 'Too many at once.', undefined, 3_600_000));
 		loop.request();
@@ -152,7 +165,7 @@ describe('waiting', () => {
 	it('does not hammer a server that says wait', async () => {
 		const replica = await openTab(someUser());
 		const server = new FakeServer();
-		const loop = new SyncLoop(replica, new SyncEngine(replica, server), () => {});
+		const loop = new SyncLoop(replica, new SyncDriver(replica, server), () => {});
 		onTestFinished(() => loop.stop());
 		server.failures.push(new ApiError(429, 'slow_down', 'Slower, please.', undefined, 3_600_000));
 		const failed = new Promise((resolve) => replica.bus.on('synced', resolve));
@@ -171,7 +184,7 @@ describe('waiting', () => {
 		server.snapshot = async () => {
 			throw new SessionEnded();
 		};
-		const failing = new SyncEngine(replica, server);
+		const failing = new SyncDriver(replica, server);
 		const loop = new SyncLoop(replica, failing, ended);
 		onTestFinished(() => loop.stop());
 		loop.request();
@@ -183,7 +196,7 @@ describe('what is said', () => {
 	it('is no more than there is: a look without news and a retry stay silent', async () => {
 		const replica = await openTab(someUser());
 		const server = new FakeServer();
-		const loop = new SyncLoop(replica, new SyncEngine(replica, server), () => {});
+		const loop = new SyncLoop(replica, new SyncDriver(replica, server), () => {});
 		onTestFinished(() => loop.stop());
 		const said: string[] = [];
 		replica.bus.on('status', ({ state }) => said.push(state));

@@ -4,13 +4,14 @@ import { SessionEnded, type TokenHolder } from '../api/token';
 import { asManaError } from '../core/errors';
 import type { Replica } from './replica';
 import { Backoff } from './backoff';
-import { SyncEngine } from './engine';
+import { SyncDriver } from './driver';
 import { aborted, asOnly } from './locks';
 import { Socket } from './socket';
 import { syncStatus, type SharedStatus } from './status.svelte';
-import type { SyncAnswer, SyncServer } from './wire';
+import type { SyncAnswer } from '../core/sync';
+import type { SyncServer } from './server';
 
-/** Sync at least this often, should every notice have been lost. */
+/** The longest time between two syncs, should every notice have been lost. */
 const SAFETY_MS = 60_000;
 
 export interface SyncOptions {
@@ -20,8 +21,8 @@ export interface SyncOptions {
 }
 
 /**
- * Keep a replica in step with the server while this tab lives. Only the tab that holds the lock talks to the server;
- * the others tell it what they want and hear from it how things stand.
+ * Keeps a replica in step with the server while this tab lives. Only the tab that holds the lock talks to the server;
+ * the others send it their wishes and hear its state. Returns how to stop.
  */
 export function startSync({ replica, tokens, onSessionEnded }: SyncOptions): () => void {
 	const controller = new AbortController();
@@ -32,8 +33,8 @@ export function startSync({ replica, tokens, onSessionEnded }: SyncOptions): () 
 		post: async (body) => (await dataOf(tokens.api.POST('/sync', { body, timeoutMs }))) as SyncAnswer,
 		snapshot: (after) => dataOf(tokens.api.GET('/sync/snapshot', { params: { query: { after } }, timeoutMs }))
 	};
-	void asOnly(`mana-sync-${replica.userId}`, signal, async () => {
-		const loop = new SyncLoop(replica, new SyncEngine(replica, server), onSessionEnded);
+	asOnly(`mana-sync-${replica.userId}`, signal, async () => {
+		const loop = new SyncLoop(replica, new SyncDriver(replica, server), onSessionEnded);
 		const socket = new Socket({
 			clientId: replica.clientId,
 			tokens,
@@ -57,14 +58,14 @@ export function startSync({ replica, tokens, onSessionEnded }: SyncOptions): () 
 		document.removeEventListener('visibilitychange', visible);
 		socket.close();
 		loop.stop();
-	});
+	}).catch((thrown: unknown) => console.error('the sync of this tab has ended', thrown));
 	return () => {
 		controller.abort();
 		stopFollowing();
 	};
 }
 
-/** When to sync: on request, after failures with patience, and now and then anyway. */
+/** Decides when to sync: on request, after a failure with a back-off, and every minute. */
 export class SyncLoop {
 	#running = false;
 	#again = false;
@@ -79,7 +80,7 @@ export class SyncLoop {
 
 	constructor(
 		readonly replica: Replica,
-		readonly engine: SyncEngine,
+		readonly driver: SyncDriver,
 		readonly onSessionEnded: () => void
 	) {
 		const { bus } = replica;
@@ -90,7 +91,7 @@ export class SyncLoop {
 		];
 	}
 
-	/** Sync soon; where a person asks or the network is back (`eager`), during a back-off too. */
+	/** Syncs soon. `eager`, for a person's wish or the network's return, syncs during a back-off too. */
 	request(eager = false): void {
 		if (this.#stopped) return;
 		this.#asked ||= eager;
@@ -115,7 +116,7 @@ export class SyncLoop {
 		let wait = SAFETY_MS;
 		try {
 			await this.#tellBusy();
-			await this.engine.sync();
+			await this.driver.sync();
 			if (this.#stopped) return;
 			this.#backoff.reset();
 			this.#notBefore = 0;
@@ -132,14 +133,14 @@ export class SyncLoop {
 		this.#timer = setTimeout(() => void this.#run(), this.#again && !this.#notBefore ? 0 : wait);
 	}
 
-	/** Said where somebody waits for it. A look now and then is no news, and a retry is none before it succeeds. */
+	/** Publishes `syncing` where a person waits for it. The regular sync and a retry stay silent. */
 	async #tellBusy(): Promise<void> {
 		const waits = this.#status.state === 'synced' && (await this.replica.db.outbox.count()) > 0;
 		if (waits || this.#asked) this.#tell({ ...this.#status, state: 'syncing' });
 		this.#asked = false;
 	}
 
-	/** What a person sees of a failure, and how long to wait after it. */
+	/** Publishes a failure, and returns how many ms to wait after it. */
 	#failed(thrown: unknown): number {
 		const error = asManaError(thrown);
 		const offline = error instanceof OfflineError;
@@ -161,7 +162,7 @@ export class SyncLoop {
 	}
 }
 
-/** Show in this tab what the syncing one tells, and what waits in the database. */
+/** Shows in this tab the state of the syncing tab, and what waits in the database. */
 function followStatus(replica: Replica): () => void {
 	const { bus, db } = replica;
 	const count = () => void db.outbox.count().then((waiting) => (syncStatus.pending = waiting), closed);
@@ -184,5 +185,5 @@ function followStatus(replica: Replica): () => void {
 	return () => stops.forEach((stop) => stop());
 }
 
-/** The database went away under a read: the session ended, there is nothing to show. */
+/** The database closed under a read because the session ended. There is nothing to show. */
 function closed(): void {}

@@ -8,7 +8,7 @@ import { storageError } from './storage';
 
 type RowListener = (rows: Row[]) => void;
 
-/** One user's records at this browser: the database, the core with the user's modules, and the other tabs. */
+/** The replica of one user in this browser: the database, the core with the user's modules, and the other tabs. */
 export class Replica {
 	readonly bus: Bus;
 	/** The server's clock minus this device's, in ms. */
@@ -32,7 +32,7 @@ export class Replica {
 	}
 
 	/**
-	 * Open the database of a user. `fetchManifests` is asked only where none are kept from an earlier start, so
+	 * Opens the database of a user. `fetchManifests` is called only where no manifests are kept from an earlier start, so
 	 * that a start without network works.
 	 */
 	static async open(userId: string, fetchManifests: () => Promise<Manifest[]>): Promise<Replica> {
@@ -62,26 +62,26 @@ export class Replica {
 		return new Date(Date.now() + this.clockOffset).toISOString();
 	}
 
-	/** Rows as they change, from whatever side. Answers how to stop. */
+	/** Calls the listener with rows as they change, in any tab or by a sync. Returns how to stop. */
 	onRows(listener: RowListener): () => void {
 		this.#rowListeners.add(listener);
 		return () => this.#rowListeners.delete(listener);
 	}
 
-	/** Tell this tab and the others what was committed. */
+	/** Tells this tab and the others what was committed. */
 	committed(rows: Row[]): void {
 		if (rows.length === 0) return;
 		const keys = rows.map(({ app, table, id }) => ({ app, table, id }));
 		this.bus.publish('records', { keys }, rows);
 	}
 
-	/** A record as this device holds it. */
+	/** Reads a record of this device. */
 	async read(key: RecordKey): Promise<Row | undefined> {
 		const row = await this.db.records.get(primaryKey(key));
 		return row && asRow(row);
 	}
 
-	/** Take over new manifests; the database stays. */
+	/** Replaces the manifests; the records stay. */
 	async replaceManifests(manifests: Manifest[]): Promise<void> {
 		const core = await Core.load(manifests);
 		await this.db.writeMeta('manifests', manifests);
@@ -100,18 +100,18 @@ export class Replica {
 		for (const listener of this.#rowListeners) listener(rows);
 	}
 
-	/** What another tab wrote. A write of this tab that lands meanwhile is newer than what was read, and wins. */
+	/** Reads the records that another tab wrote. A write of this tab that lands meanwhile is newer and wins. */
 	async #readChanged(keys: RecordKey[]): Promise<void> {
 		const changed = new Set<string>();
 		this.#reads.add(changed);
 		try {
 			const read = await this.db.records.bulkGet(keys.map(primaryKey));
-			// what is not there any more was dropped: as good as deleted
+			// A missing record was dropped, which counts as deleted.
 			const rows = read.map((row, at) => (row ? asRow(row) : { ...keys[at]!, data: {}, meta: {}, deleted: true }));
 			this.#reads.delete(changed);
 			this.#emit(rows.filter((row) => !changed.has(keyName(row))));
 		} catch {
-			// the database was closed meanwhile: there is no one left to tell
+			// The database closed meanwhile, so there is no listener left.
 		} finally {
 			this.#reads.delete(changed);
 		}

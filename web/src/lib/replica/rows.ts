@@ -13,7 +13,7 @@ export function keyName(key: RecordKey): string {
 	return `${key.app}/${key.table}/${key.id}`;
 }
 
-/** Each record once. */
+/** The keys without duplicates. */
 export function uniqueKeys(keys: RecordKey[]): RecordKey[] {
 	return [...new Map(keys.map(({ app, table, id }) => [keyName({ app, table, id }), { app, table, id }])).values()];
 }
@@ -23,7 +23,7 @@ export function asRow(record: RecordRow): Row {
 	return { ...record, deleted: isDeleted(record) };
 }
 
-/** Its state alone, as the core takes it. */
+/** The state of a stored record, as the core takes it. */
 export function stateOf(record: RecordRow | undefined): RecordState | null {
 	return record ? { data: record.data, meta: record.meta } : null;
 }

@@ -2,7 +2,7 @@ import type { TokenHolder } from '../api/token';
 import { SessionEnded } from '../api/token';
 import { Backoff } from './backoff';
 
-/** What the server says of its own accord. */
+/** A message of the server on the socket. */
 export type SocketMessage =
 	| { type: 'auth-ok' }
 	| { type: 'pong' }
@@ -13,7 +13,7 @@ export interface SocketOptions {
 	clientId: string;
 	tokens: TokenHolder;
 	onMessage: (message: SocketMessage) => void;
-	/** The connection stands: what happened before it has to be asked for. */
+	/** Called when the connection is authenticated. Earlier notices are lost, so the caller syncs. */
 	onOpen: () => void;
 	onSessionEnded: () => void;
 }
@@ -23,7 +23,7 @@ const PONG_WITHIN_MS = 10_000;
 /** Authenticate again this long before the token expires. */
 const REAUTH_EARLY_MS = 60_000;
 
-/** The notice line to the server: opened, kept alive and opened again until it is closed. */
+/** The socket for the server's notices. It stays open, and reopens, until `close`. */
 export class Socket {
 	readonly #options: SocketOptions;
 	readonly #backoff = new Backoff();
@@ -39,7 +39,7 @@ export class Socket {
 		void this.#open();
 	}
 
-	/** Try at once, for example when the network is back. */
+	/** Connects at once, for example when the network is back. */
 	reconnect(): void {
 		if (this.#closed || this.#socket) return;
 		clearTimeout(this.#retry);

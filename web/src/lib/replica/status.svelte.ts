@@ -1,16 +1,14 @@
 import type { SetAsideRow } from './database';
 
-export { flush, retrySetAside, syncNow } from './actions';
-
 export type SetAside = SetAsideRow;
 export type SyncState = 'synced' | 'syncing' | 'offline' | 'error';
-/** Something that a person has to know: `code` finds its translation, `message` is plain English. */
+/** A notice for the person: `code` finds its translation, `message` is plain English. */
 export interface Notice {
 	code: string;
 	message: string;
 }
 
-/** What the syncing tab tells the others. */
+/** The state that the syncing tab publishes to the others. */
 export interface SharedStatus {
 	state: SyncState;
 	lastSyncedAt: string | null;
@@ -18,7 +16,7 @@ export interface SharedStatus {
 	error: Notice | null;
 }
 
-/** How the way to the server stands. */
+/** The state of the connection to the server. */
 export interface SyncStatus extends SharedStatus {
 	/** Changes that wait to be sent. */
 	pending: number;
@@ -37,7 +35,7 @@ export function exportSetAside(): Blob {
 	return new Blob([JSON.stringify(syncStatus.setAside, null, '\t')], { type: 'application/json' });
 }
 
-/** Back to the beginning, when nobody is signed in. */
+/** Resets everything, after a sign-out. */
 export function resetStatus(): void {
 	Object.assign(syncStatus, initial());
 }

@@ -1,16 +1,16 @@
 import { ManaError } from '../core/errors';
 import { syncStatus } from './status.svelte';
 
-/** Ask the browser to keep the data when space gets short. */
+/** Asks the browser to keep the data when space gets short. */
 export async function persistStorage(): Promise<boolean> {
 	try {
 		return (await navigator.storage?.persist?.()) ?? false;
 	} catch {
-		return false; // a browser that does not know the question keeps data by its own rules
+		return false; // A browser without this API keeps data by its own rules.
 	}
 }
 
-/** A full disk is something that a person has to know: named as such, and shown until a write succeeds. */
+/** Names a full disk as such, and shows it until a write succeeds. Returns every other error as it is. */
 export function storageError(thrown: unknown): unknown {
 	if (!isQuotaError(thrown)) return thrown;
 	const error = new ManaError(
@@ -21,7 +21,7 @@ export function storageError(thrown: unknown): unknown {
 	return error;
 }
 
-/** The database can't be read: nothing on screen would be true. */
+/** Shows that the database can't be read, because nothing on screen would be true. */
 export function storageUnreadable(thrown: unknown): void {
 	const reason = thrown instanceof Error ? thrown.message : String(thrown);
 	syncStatus.storage = {
@@ -30,7 +30,7 @@ export function storageUnreadable(thrown: unknown): void {
 	};
 }
 
-/** A write went through: there is space again. */
+/** Clears the notice after a write that succeeded. */
 export function storageWorks(): void {
 	if (syncStatus.storage) syncStatus.storage = null;
 }

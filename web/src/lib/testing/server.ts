@@ -1,6 +1,7 @@
 import { ApiError, OfflineError } from '../api/errors';
 import type { Adjusted, Change } from '../core/types';
-import type { PostSync, SnapshotPage, SyncAnswer, SyncRequest, SyncServer } from '../replica/wire';
+import type { SnapshotPage, SyncAnswer, SyncRequest } from '../core/sync';
+import type { PostSync, SyncServer } from '../replica/server';
 
 /** What the engine sees of a server: a log with a cursor that repeats are no-ops in. No merge, no rules. */
 export class FakeServer implements SyncServer {

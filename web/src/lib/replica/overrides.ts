@@ -2,7 +2,7 @@ import type { Core } from '../core';
 import type { Data, Overrides } from '../core/types';
 import type { ManaDb } from './database';
 
-/** What the agent of a mission may do, where that differs from the modules' own policy. Within a transaction on `records`. */
+/** The policy of a mission's agent, where it differs from the modules' own. Called in a transaction on `records`. */
 export async function overridesOf(db: ManaDb, core: Core, mission: Data): Promise<Overrides> {
 	const { agentId } = mission as { agentId?: string | null };
 	const rows = await db.records.where('[app+table]').equals(['ai', 'aiAgents']).toArray();

@@ -4,25 +4,26 @@ import type { SyncCommit, SyncEffect, SyncEvent, SyncStep } from '../core';
 import type { Replica } from './replica';
 import { asRow, primaryKey } from './rows';
 import { storageError } from './storage';
-import type { SyncServer } from './wire';
+import type { SyncServer } from './server';
 
-/** How a request ended; `thrown` is what the server's caller threw. */
+/** The end of a request. `thrown` is the error of the caller of the server. */
 interface Reply {
 	event: SyncEvent;
 	thrown?: unknown;
 }
 
 /**
- * Drives the core's sync step over IndexedDB and fetch. The step decides; the driver carries out its effects (see
- * `crates/core/src/sync`). A crash at any point loses nothing: what belongs together is committed together.
+ * Drives the core's sync step over IndexedDB and fetch. The step decides, the driver carries out its effects
+ * (`crates/core/src/sync`). A crash at any point loses nothing, because a push leaves the outbox in the transaction that
+ * merges its answer.
  */
-export class SyncEngine {
+export class SyncDriver {
 	constructor(
 		readonly replica: Replica,
 		readonly server: SyncServer
 	) {}
 
-	/** Sync until nothing waits, here or on the server. Throws what the server's caller threw, or the storage. */
+	/** Syncs until nothing waits, here or on the server. Throws the error of the request or of the storage. */
 	async sync(): Promise<void> {
 		const step = this.replica.core.syncStep();
 		let reply: Promise<Reply> | undefined;
@@ -68,7 +69,7 @@ export class SyncEngine {
 		}
 	}
 
-	/** One transaction: what the step wants to read, and what it then says to commit. */
+	/** Reads for the step in one transaction, and commits there what the step then returns. */
 	async #transact(step: SyncStep, wanted: Extract<SyncEffect, { read: unknown }>['read']): Promise<SyncEffect[]> {
 		const { db, clientId } = this.replica;
 		let commit: SyncCommit | undefined;
@@ -101,7 +102,7 @@ export class SyncEngine {
 		return step.next({ committed: {} });
 	}
 
-	/** Tell this tab and the others what was committed. */
+	/** Tells this tab and the others what was committed. */
 	#publish(commit: SyncCommit, unsetAside: number): void {
 		const { replica } = this;
 		if (commit.meta?.clock) replica.clockOffset = commit.meta.clock.offset / 1000;

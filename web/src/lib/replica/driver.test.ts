@@ -5,7 +5,7 @@ import { execute, type Write } from './executor';
 import type { Replica } from './replica';
 import { openTab, someUser } from '../testing/replica';
 import { FakeServer } from '../testing/server';
-import { SyncEngine } from './engine';
+import { SyncDriver } from './driver';
 
 const user: Actor = { kind: 'user' };
 
@@ -21,7 +21,7 @@ function tasks(count: number, prefix = 't'): Write[] {
 
 async function device(userId = someUser(), server = new FakeServer()) {
 	const replica = await openTab(userId);
-	return { replica, server, engine: new SyncEngine(replica, server) };
+	return { replica, server, driver: new SyncDriver(replica, server) };
 }
 
 function write(replica: Replica, writes: Write[]) {
@@ -64,38 +64,38 @@ function merged(id: string, fields: Record<string, [value: unknown, second: numb
 
 describe('sync', () => {
 	it('sends the outbox in batches of 500 at most, and clears it', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		await write(replica, tasks(1_100));
-		await engine.sync();
+		await driver.sync();
 		expect(server.requests.map((request) => request.changes.length)).toEqual([500, 500, 100]);
 		expect(server.log).toHaveLength(1_100);
 		expect(await replica.db.outbox.count()).toBe(0);
 	});
 
 	it('S2 S5 takes over page after page of what others did, and asks only for the new afterwards', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		server.pageSize = 2;
 		for (const id of ['a', 'b', 'c', 'd', 'e']) server.add(fromElsewhere(id, id));
-		await engine.sync();
+		await driver.sync();
 		expect(await replica.db.records.count()).toBe(5);
-		await engine.sync();
+		await driver.sync();
 		expect(server.requests.at(-1)?.since).toBe('5');
 	});
 
 	it('M3 merges by stamp: an older change from elsewhere does not overwrite', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		await write(replica, tasks(1));
 		server.add(fromElsewhere('t0', 'Older'));
 		server.add(fromElsewhere('t0', 'Newer', new Date(Date.now() + 30_000).toISOString()));
-		await engine.sync();
+		await driver.sync();
 		expect((await replica.read({ app: 'todo', table: 'tasks', id: 't0' }))?.data.title).toBe('Newer');
 	});
 
 	it('S3 sets a refused change aside with its reason, and the rest goes on', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		server.refuse = (change) => (change.id === 't1' ? 'no such thing as t1' : null);
 		await write(replica, tasks(3));
-		await engine.sync();
+		await driver.sync();
 		expect(server.log.map((row) => row.change.id)).toEqual(['t0', 't2']);
 		expect(await replica.db.outbox.count()).toBe(0);
 		expect(await replica.db.setAside.toArray()).toMatchObject([
@@ -106,7 +106,7 @@ describe('sync', () => {
 	});
 
 	it('makes smaller batches where the server says too large, and sets aside what alone is too large', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		const post = server.post;
 		server.post = async (body) => {
 			if (body.changes.length > 3 || body.changes.some((change) => change.id === 't4')) {
@@ -114,8 +114,8 @@ describe('sync', () => {
 			}
 			return post(body);
 		};
-		const patient = new SyncEngine(replica, server);
-		void engine;
+		const patient = new SyncDriver(replica, server);
+		void driver;
 		await write(replica, tasks(10));
 		await patient.sync();
 		expect(server.log.map((row) => row.change.id).sort()).toEqual([
@@ -133,7 +133,7 @@ describe('sync', () => {
 	});
 
 	it('S7 a new device begins with a snapshot, page after page, and then reads on', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		server.snapshots = [
 			{
 				records: [merged('a', { title: ['A', 1] }), merged('gone', { deletedAt: ['2026-01-01T00:00:00.000000Z', 2] })],
@@ -142,20 +142,20 @@ describe('sync', () => {
 			{ records: [merged('b', { title: ['B', 1], notes: ['by the AI', 2, ai] })], syncedUntil: '2' }
 		];
 		for (const id of ['a', 'b', 'later']) server.add(fromElsewhere(id, id));
-		await engine.sync();
+		await driver.sync();
 		expect(server.asked).toEqual(['', '1']);
 		expect(server.requests.map((request) => request.since)).toEqual(['2']);
 		expect(await replica.db.records.count()).toBe(4);
 		const row = await replica.read({ app: 'todo', table: 'tasks', id: 'gone' });
 		expect(row).toMatchObject({ deleted: true, meta: { deletedAt: { at: at(2), actor: user } } });
-		await engine.sync();
+		await driver.sync();
 		expect(server.asked).toHaveLength(2);
 	});
 
 	it('R3 takes a snapshot on 410, keeps the outbox, and loses nothing that is newer here', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		server.add(fromElsewhere('a', 'a'));
-		await engine.sync();
+		await driver.sync();
 		await write(replica, [{ app: 'todo', table: 'tasks', id: 'a', op: 'update', set: { title: 'Mine' } }]);
 		server.snapshots = [
 			{
@@ -164,7 +164,7 @@ describe('sync', () => {
 			}
 		];
 		server.failures.push(new ApiError(410, 'resync_required', 'The log starts later.'));
-		await engine.sync();
+		await driver.sync();
 		expect(server.requests.map((request) => request.since)).toEqual(['0', '1', '1']);
 		expect(server.log.map((row) => row.change.id)).toEqual(['a', 'a']);
 		expect(await replica.db.outbox.count()).toBe(0);
@@ -175,7 +175,7 @@ describe('sync', () => {
 	});
 
 	it('S7 joins a record larger than a change may be, whole', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		const long = 'x'.repeat(150_000);
 		const iterations = Array.from({ length: 31 }, (_, n) => ({
 			id: `i${n}`,
@@ -194,18 +194,18 @@ describe('sync', () => {
 		};
 		expect(JSON.stringify(mission).length).toBeGreaterThan(4 << 20);
 		server.snapshots = [{ records: [mission], syncedUntil: '0' }];
-		await engine.sync();
+		await driver.sync();
 		const row = await replica.read(key);
 		expect(row?.data.title).toBe('Mine');
 		expect(row?.data.iterations).toHaveLength(31);
 	});
 
 	it('S5 leaves out a change that it cannot read, names it, and takes over the rest', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
 		server.add({ ...fromElsewhere('a', 'A'), eventId: 'newer', op: 'upsert' } as unknown as Change);
 		server.add(fromElsewhere('b', 'B'));
-		await engine.sync();
+		await driver.sync();
 		expect(warn).toHaveBeenCalledWith(expect.stringContaining('newer'));
 		warn.mockRestore();
 		expect(await replica.db.records.count()).toBe(1);
@@ -213,46 +213,46 @@ describe('sync', () => {
 	});
 
 	it('S7 goes on with a snapshot where it was torn off, and begins anew where the server cannot', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		server.snapshots = ['a', 'b', 'c'].map((id) => ({ records: [merged(id, { title: [id, 1] })], syncedUntil: '0' }));
 		const whole = server.snapshot;
 		server.snapshot = async (after) => {
 			if (after === '2') throw new ApiError(503, 'busy', 'Later.');
 			return whole(after);
 		};
-		await expect(engine.sync()).rejects.toThrow('Later.');
+		await expect(driver.sync()).rejects.toThrow('Later.');
 		expect(await replica.db.records.count()).toBe(2);
 		server.snapshot = whole;
-		await engine.sync();
+		await driver.sync();
 		expect(server.asked).toEqual(['', '1', '2']);
 
 		await replica.db.writeMeta('cursor', '');
 		await replica.db.writeMeta('snapshotAfter', '9');
-		await engine.sync();
+		await driver.sync();
 		expect(server.asked.slice(3)).toEqual(['9', '', '1', '2']);
 		expect(await replica.db.records.count()).toBe(3);
 	});
 
 	it('R3 does not go round in circles where every cursor is refused', async () => {
-		const { server, engine } = await device();
+		const { server, driver } = await device();
 		const refused = () => new ApiError(410, 'resync_required', 'The log starts later.');
 		server.failures.push(refused(), refused(), refused());
-		await expect(engine.sync()).rejects.toThrow('The log starts later.');
+		await expect(driver.sync()).rejects.toThrow('The log starts later.');
 		expect(server.requests).toHaveLength(2);
 	});
 
 	it('S4 S6 repeats a push harmlessly after a crash between the server’s commit and the local one', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		await write(replica, tasks(2));
 		const crash = vi.spyOn(replica.db.outbox, 'bulkDelete').mockImplementationOnce(() => {
 			throw new Error('the tab was closed');
 		});
-		await expect(engine.sync()).rejects.toThrow('the tab was closed');
+		await expect(driver.sync()).rejects.toThrow('the tab was closed');
 		crash.mockRestore();
 		// nothing of the answer was kept: neither the cursor nor the clearing
 		expect(await replica.db.readMeta('cursor')).toBe('0');
 		expect(await replica.db.outbox.count()).toBe(2);
-		await engine.sync();
+		await driver.sync();
 		expect(server.log).toHaveLength(2);
 		expect(await replica.db.outbox.count()).toBe(0);
 	});
@@ -267,25 +267,25 @@ describe('sync', () => {
 			wrote = true;
 			return answer;
 		};
-		const engine = new SyncEngine(replica, server);
+		const driver = new SyncDriver(replica, server);
 		await write(replica, tasks(1));
-		await engine.sync();
+		await driver.sync();
 		expect(server.log.map((row) => row.change.id)).toEqual(['t0', 'late0']);
 		expect(await replica.db.outbox.count()).toBe(0);
 	});
 
 	it('throws what only time or a person can mend, and changes nothing', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		await write(replica, tasks(1));
 		server.failures.push(new ApiError(503, 'busy', 'Too many at once.', undefined, 2_000));
-		await expect(engine.sync()).rejects.toMatchObject({ status: 503, retryAfterMs: 2_000 });
+		await expect(driver.sync()).rejects.toMatchObject({ status: 503, retryAfterMs: 2_000 });
 		server.online = false;
-		await expect(engine.sync()).rejects.toMatchObject({ code: 'offline' });
+		await expect(driver.sync()).rejects.toMatchObject({ code: 'offline' });
 		expect(await replica.db.outbox.count()).toBe(1);
 	});
 
 	it('T4 takes over the stamps that the server set back, in the transaction that clears the outbox', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		replica.clockOffset = 3_600_000; // this device is an hour ahead
 		await write(replica, tasks(1));
 		const now = '2026-04-08T10:00:00.000001Z';
@@ -294,7 +294,7 @@ describe('sync', () => {
 			{ eventId: change.eventId, field: '/at', at: now },
 			{ eventId: change.eventId, field: '/fields/title/updatedAt', at: now }
 		];
-		await engine.sync();
+		await driver.sync();
 		const row = await replica.read({ app: 'todo', table: 'tasks', id: 't0' });
 		expect(row?.meta.title?.at).toBe(now);
 		expect(row?.data.title).toBe('Task 0');
@@ -306,7 +306,7 @@ describe('sync', () => {
 		 * the stamp of `mine` back, before `theirs`.
 		 */
 		async function beaten() {
-			const { replica, server, engine } = await device();
+			const { replica, server, driver } = await device();
 			server.serverTime = () => '2026-04-08T10:00:00.000000Z';
 			replica.clockOffset = Date.parse('2026-04-08T11:00:00Z') - Date.now();
 			await write(replica, tasks(1, 'first'));
@@ -322,18 +322,18 @@ describe('sync', () => {
 			server.adjust = (change) =>
 				change.id === 'x' ? [{ eventId: change.eventId, field: '/fields/title/updatedAt', at: at(1) }] : [];
 			const title = async () => (await replica.read({ app: 'todo', table: 'tasks', id: 'x' }))?.data.title;
-			return { replica, server, engine, title };
+			return { replica, server, driver, title };
 		}
 
 		it('from where the cursor stood when the change was written', async () => {
-			const { server, engine, title } = await beaten();
-			await engine.sync();
+			const { server, driver, title } = await beaten();
+			await driver.sync();
 			expect(await title()).toBe('theirs');
 			expect(server.requests.map((request) => request.since)).toEqual(['0', '2', '0']);
 		});
 
 		it('from a snapshot where that is not known', async () => {
-			const { replica, server, engine, title } = await beaten();
+			const { replica, server, driver, title } = await beaten();
 			const merge = server.post;
 			server.post = async (body) => {
 				const answer = await merge(body);
@@ -341,37 +341,37 @@ describe('sync', () => {
 				await replica.db.outbox.toCollection().modify((row) => delete row.since);
 				return answer;
 			};
-			const again = new SyncEngine(replica, server);
-			void engine;
+			const again = new SyncDriver(replica, server);
+			void driver;
 			await again.sync();
 			expect(await title()).toBe('theirs');
 			expect(server.asked).toEqual(['', '']);
 		});
 
 		it('and not where nothing came in between', async () => {
-			const { replica, server, engine } = await device();
-			await engine.sync();
+			const { replica, server, driver } = await device();
+			await driver.sync();
 			await write(replica, tasks(1));
 			server.adjust = (change) => [{ eventId: change.eventId, field: '/at', at: at(1) }];
-			await engine.sync();
+			await driver.sync();
 			expect(server.requests.map((request) => request.since)).toEqual(['0', '0']);
 		});
 	});
 
 	it('T4 a change that one server refused and another took is no longer set aside', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		await write(replica, tasks(1));
 		const [row] = await replica.db.outbox.toArray();
 		await replica.db.setAside.put({ eventId: row!.eventId, change: row!.change, reason: 'Not here.', at: at(1) });
-		await engine.sync();
+		await driver.sync();
 		expect(server.log).toHaveLength(1);
 		expect(await replica.db.setAside.count()).toBe(0);
 	});
 
 	it('T6 follows the server’s clock', async () => {
-		const { replica, server, engine } = await device();
+		const { replica, server, driver } = await device();
 		server.serverTime = () => new Date(Date.now() + 7_200_000).toISOString();
-		await engine.sync();
+		await driver.sync();
 		expect(Math.abs(replica.clockOffset - 7_200_000)).toBeLessThan(60_000);
 		const again = await openTab(replica.userId);
 		expect(again.clockOffset).toBe(replica.clockOffset);
@@ -384,7 +384,7 @@ describe('sync', () => {
 		const there = await device(`${userId}-there`, server);
 		await write(here.replica, tasks(2));
 		await write(there.replica, [{ app: 'todo', table: 'tasks', id: 't0', op: 'update', set: { notes: 'from there' } }]);
-		for (const one of [here, there, here, there]) await one.engine.sync();
+		for (const one of [here, there, here, there]) await one.driver.sync();
 		const all = await Promise.all([here, there].map((one) => one.replica.db.records.toArray()));
 		expect(all[0]).toEqual(all[1]);
 		expect(all[0]).toHaveLength(2);
