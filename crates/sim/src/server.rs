@@ -13,8 +13,8 @@ use mana_core::{
     sync::{PushRequest, Refusal, TransportError},
 };
 use mana_store::{
-    Accounts, ChangesQuery, LoggedChange, Maintenance as _, NewUser, RunRequest, Scope,
-    SqliteStore, Store, UserId,
+    Accounts, ChangesQuery, Log as _, LoggedChange, Maintenance as _, NewUser, RunRequest, Scope,
+    SqliteStore, UserId,
 };
 use mana_sync::{AcceptPush, Hub, Origin, SnapshotParams, Sync, SyncError};
 use serde_json::{Value, json};

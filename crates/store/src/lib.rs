@@ -1,13 +1,15 @@
 //! Where Mana keeps what it is told: the log of changes, the records merged from it, the schedule of
 //! missions with its claims, the accounts, and the ledger of what models cost.
 //!
-//! [`Store`], [`Accounts`] and [`Ledger`] are sets of verbs, each one transaction. A backend implements all, and
-//! proves it with the contract suite in `tests/it/contract`.
+//! [`Log`], [`Schedule`], [`Runs`], [`Accounts`], [`Ledger`] and [`Maintenance`] are sets of verbs, each verb one
+//! transaction; [`Store`] is the first three together. Each backend proves them with the contract suite in
+//! `tests/it/contract`.
 
 mod accounts;
+mod apply_push;
 mod error;
-mod fold;
 mod ledger;
+mod log;
 mod maintenance;
 mod message;
 mod notice;
@@ -15,6 +17,7 @@ mod postgres;
 mod replay;
 mod row;
 mod runs;
+mod schedule;
 mod scope;
 mod sql;
 mod sqlite;
@@ -26,16 +29,17 @@ pub use ledger::{
     Amount, CallStatus, Ledger, Line, MAX_CELL, MAX_SUM, Measure, Over, Reservation, Reserved,
     Settlement, Tags, UsageBy, UsageQuery, UsageSum, VirtualKey, quarter,
 };
+pub use log::{
+    ChangesPage, ChangesQuery, Log, LoggedChange, Push, Pushed, RawState, SnapshotPage,
+    SnapshotQuery,
+};
 pub use maintenance::{Compacted, Difference, Imported, LogPage, LogRow, Maintenance, Projected};
 pub use notice::StoreNotice;
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use runs::{
-    Cancelled, Claim, DEBUG_KEPT, DebugRecord, Fence, Lease, MOST_WAITING, RunPhase, RunProgress,
-    RunRequest, Take,
+    Cancelled, DEBUG_KEPT, DebugRecord, MOST_WAITING, RunPhase, RunProgress, RunRequest, Runs,
 };
+pub use schedule::{Claim, Fence, Lease, Schedule, Take};
 pub use scope::{Cursor, InvalidCursor, Scope, UserId};
 pub use sqlite::SqliteStore;
-pub use store::{
-    ChangesPage, ChangesQuery, LoggedChange, Push, Pushed, RawState, SnapshotPage, SnapshotQuery,
-    Store,
-};
+pub use store::{SharedDatabase, Store};

@@ -7,7 +7,7 @@ use mana_core::{
     mission::{self, ScheduleRow},
 };
 
-use crate::{Difference, Projected, Result, fold, row};
+use crate::{Difference, Projected, Result, apply_push, row};
 
 /// Sorts the rows of one record, given newest first, into those that make it and those that add nothing (R1).
 ///
@@ -95,7 +95,7 @@ impl Comparison {
         stored: Option<&str>,
     ) -> Result<Mend> {
         self.projected.records += u64::from(made.is_some());
-        if fold::is_mission(key) {
+        if apply_push::is_mission(key) {
             let due = made
                 .as_ref()
                 .and_then(|state| mission::schedule_row(&key.id, state));

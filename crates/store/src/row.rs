@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mana_core::{Adjusted, Change, Map, Micros, Op, RecordState, change::FieldWrite};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use crate::{Cursor, LoggedChange, Result, StoreError};
 
@@ -32,6 +33,36 @@ pub(crate) struct ChangeRow {
     pub schema_version: i64,
     pub at: Option<i64>,
     pub extra: Option<String>,
+}
+
+/// By the place of each column, in the order of the fields: Postgres has to convert some, and a converted column that
+/// kept its name would be sorted by instead of the index.
+impl<'r, R> FromRow<'r, R> for ChangeRow
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    Option<i64>: Decode<'r, R::Database> + Type<R::Database>,
+    Option<String>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> sqlx::Result<Self> {
+        Ok(Self {
+            created_at: row.try_get(0)?,
+            event_id: row.try_get(1)?,
+            app_id: row.try_get(2)?,
+            table_name: row.try_get(3)?,
+            record_id: row.try_get(4)?,
+            op: row.try_get(5)?,
+            data: row.try_get(6)?,
+            field_timestamps: row.try_get(7)?,
+            actor: row.try_get(8)?,
+            client_id: row.try_get(9)?,
+            schema_version: row.try_get(10)?,
+            at: row.try_get(11)?,
+            extra: row.try_get(12)?,
+        })
+    }
 }
 
 impl ChangeRow {
@@ -145,6 +176,13 @@ fn op_name(op: Op) -> &'static str {
 /// A record's stored state.
 pub(crate) fn state(text: &str) -> Result<RecordState> {
     read("a record", text)
+}
+
+/// Records as `(id, state)`.
+pub(crate) fn states(rows: Vec<(String, String)>) -> Result<Vec<(String, RecordState)>> {
+    rows.into_iter()
+        .map(|(id, text)| Ok((id, state(&text)?)))
+        .collect()
 }
 
 /// The stamps that were set back when a change was stored.

@@ -1,12 +1,11 @@
-//! Who plans which slot of which mission: requests, claims and fences. Ids and times, no content.
+//! Runs of missions: requests, progress, cancellation, what a run said to the model, and the runs that ended.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-use mana_core::{Micros, RecordKey, RecordState, Stamp, mission};
+use async_trait::async_trait;
+use mana_core::{Micros, RecordState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::UserId;
+use crate::{Claim, Result, Scope};
 
 /// A run that somebody asked for.
 #[derive(Debug, Clone)]
@@ -21,67 +20,6 @@ pub struct RunRequest {
     pub not_before: Micros,
     /// Inputs that the asking device has resolved itself.
     pub inputs: Option<Value>,
-}
-
-/// Which runs a worker takes.
-#[derive(Debug, Clone)]
-pub struct Take {
-    /// Who takes them.
-    pub worker: String,
-    /// The time.
-    pub now: Micros,
-    /// How long they are held without being renewed.
-    pub lease_until: Micros,
-    /// How many at most.
-    pub limit: usize,
-    /// How many of one person's may be under way, those included that are already. Several processes that take in
-    /// the same instant may pass it by what each of them takes.
-    pub per_user: usize,
-    /// Only what somebody asked for.
-    pub requested_only: bool,
-}
-
-/// The right to plan one slot, for as long as the lease lasts and nobody takes it over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// Whose mission.
-    pub user: UserId,
-    /// Which mission.
-    pub mission_id: String,
-    /// Which occurrence.
-    pub slot: String,
-    /// Greater than that of any earlier claim.
-    pub token: i64,
-    /// How often this slot has been claimed, this time included.
-    pub attempts: u32,
-    /// When it was due.
-    pub due_at: Micros,
-    /// Somebody asked for it, rather than the schedule alone.
-    pub requested: bool,
-    /// Its person cancelled it while somebody held it who is gone.
-    pub cancelled: bool,
-}
-
-/// What became of a lease that was to be prolonged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lease {
-    /// It lasts on.
-    Held,
-    /// It lasts on, and its person doesn't want the run any more.
-    Cancelled,
-    /// It is gone, or another's.
-    Lost,
-}
-
-impl Lease {
-    /// Of a claim's row: whether it is cancelled, if it is held at all.
-    pub(crate) fn of(cancelled: Option<bool>) -> Self {
-        match cancelled {
-            None => Self::Lost,
-            Some(false) => Self::Held,
-            Some(true) => Self::Cancelled,
-        }
-    }
 }
 
 /// How far a run is.
@@ -182,49 +120,49 @@ pub const DEBUG_KEPT: (usize, usize) = (50, 4 << 20);
 /// How many runs of one person may wait.
 pub const MOST_WAITING: usize = 200;
 
-impl Claim {
-    /// What a push of this run's result must show.
-    pub fn fence(&self) -> Fence {
-        Fence {
-            mission_id: self.mission_id.clone(),
-            slot: self.slot.clone(),
-            token: self.token,
-            seen: None,
-        }
-    }
-}
+/// The verbs of runs, each one transaction.
+#[async_trait]
+pub trait Runs: Send + Sync {
+    /// Requests a run. A slot that is requested twice is requested once; inputs given first stay.
+    /// [`TooManyRuns`](crate::StoreError::TooManyRuns) past [`MOST_WAITING`] that wait.
+    async fn enqueue_run(&self, scope: &Scope, request: RunRequest) -> Result<()>;
 
-/// Guards a push: it is refused if the claim is not held, and ends the claim and its request if it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fence {
-    /// Which mission.
-    pub mission_id: String,
-    /// Which occurrence.
-    pub slot: String,
-    /// The claim's token.
-    pub token: i64,
-    /// The stamps of the mission's record that the result was made from. If others are stored by now, the push is
-    /// refused with [`Moved`](crate::StoreError::Moved), or it could win over what a person wrote meanwhile.
-    pub seen: Option<BTreeMap<String, Stamp>>,
-}
+    /// Returns the inputs that came with the request.
+    async fn run_inputs(
+        &self,
+        scope: &Scope,
+        mission_id: &str,
+        slot: &str,
+    ) -> Result<Option<Value>>;
 
-impl Fence {
-    /// The same fence for a result that was made from this record of the mission.
-    #[must_use]
-    pub fn having_seen(mut self, state: &RecordState) -> Self {
-        self.seen = Some(state.meta.clone());
-        self
-    }
+    /// Tells the devices and the other processes how far a claimed run is. Lost in a crash.
+    async fn progress(&self, claim: &Claim, progress: &RunProgress) -> Result<()>;
 
-    /// The records to compare before the push is taken.
-    pub(crate) fn keys(&self) -> BTreeSet<RecordKey> {
-        let mission = RecordKey::new(mission::APP, mission::MISSIONS, &self.mission_id);
-        self.seen.iter().map(|_| mission.clone()).collect()
-    }
+    /// Returns the runs of a mission that wait or are under way, in any process.
+    async fn running(&self, scope: &Scope, mission_id: &str) -> Result<Vec<RunProgress>>;
 
-    /// Whether the mission is still as it was.
-    pub(crate) fn saw(&self, states: &HashMap<RecordKey, RecordState>) -> bool {
-        let stored = states.values().next().map(|state| &state.meta);
-        self.seen.is_none() || self.seen.as_ref() == stored
-    }
+    /// Takes back a run that waits, or marks a run that is under way, for its worker to end it.
+    async fn cancel_run(&self, scope: &Scope, mission_id: &str, slot: &str) -> Result<Cancelled>;
+
+    /// Keeps a debug record, and the newest of its person up to [`DEBUG_KEPT`].
+    async fn keep_debug(&self, scope: &Scope, record: DebugRecord) -> Result<()>;
+
+    /// Returns the debug record of an iteration.
+    async fn debug(&self, scope: &Scope, iteration_id: &str) -> Result<Option<DebugRecord>>;
+
+    /// Returns the records of a mission's runs that are not deleted, newest first: by the text of `startedAt`, a run
+    /// without it last, and by id.
+    ///
+    /// `before` is `(startedAt, id)` of the last run of the page before; `limit` is the most that a page holds.
+    async fn runs_of_mission(
+        &self,
+        scope: &Scope,
+        mission_id: &str,
+        before: Option<(String, String)>,
+        limit: u32,
+    ) -> Result<Vec<(String, RecordState)>>;
+
+    /// Returns the missions that are not deleted and have a step that nobody has decided yet, by id. Missions whose
+    /// steps are all decided are neither sent nor parsed.
+    async fn missions_with_open_steps(&self, scope: &Scope) -> Result<Vec<(String, RecordState)>>;
 }

@@ -96,7 +96,7 @@ impl Sync {
             limit: PAGE,
             not_from: Some(push.client_id),
         };
-        let page = self.store.changes(scope, query).await?;
+        let page = self.log.changes(scope, query).await?;
         Ok(PushAnswer {
             adjusted,
             ..PushAnswer::new(page, now)
@@ -116,7 +116,7 @@ impl Sync {
                 continue;
             }
             let key = RecordKey::new(mission::APP, mission::MISSIONS, &change.id);
-            let record = self.store.record(scope, &key).await?;
+            let record = self.log.record(scope, &key).await?;
             let mission = Mission::parse(&change.id, &record.unwrap_or_default().data);
             if let Some(id) = claimed.iter().find(|id| mission.iteration(id).is_none()) {
                 let reason = format!(
@@ -134,7 +134,7 @@ impl Sync {
         let (sync, scope) = (self.clone(), scope.clone());
         let task = tokio::spawn(async move {
             let client = push.client_id.clone();
-            let pushed = sync.store.push(&scope, push).await?;
+            let pushed = sync.log.push(&scope, push).await?;
             sync.tell(&scope, &pushed, &client);
             Ok(pushed)
         });

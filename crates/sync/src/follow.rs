@@ -102,7 +102,7 @@ impl Follower {
     async fn read(&mut self) -> Result<(), SyncError> {
         let page = self
             .sync
-            .store
+            .log
             .changes(&self.scope, self.query.clone())
             .await?;
         self.more = page.has_more;

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use mana_core::{Micros, manifest::Registry};
-use mana_store::{Cancelled, ChangesQuery, Claim, RunProgress, RunRequest, Scope, Store, UserId};
+use mana_store::{
+    Cancelled, ChangesQuery, Claim, Log, RunProgress, RunRequest, Scope, Store, UserId,
+};
 use tokio::sync::{Notify, broadcast};
 
 mod accept;
@@ -27,6 +29,8 @@ pub const PAGE: usize = 1000;
 /// Pushes, pulls and notices over a store. Cheap to clone.
 #[derive(Clone)]
 pub struct Sync {
+    /// Where changes are pushed to and read from.
+    log: Arc<dyn Log>,
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     hub: Arc<Hub>,
@@ -56,12 +60,19 @@ impl Sync {
     /// Syncs over this store, telling this hub.
     pub fn new(store: Arc<dyn Store>, registry: Arc<Registry>, hub: Arc<Hub>) -> Self {
         Self {
+            log: store.clone(),
             store,
             registry,
             hub,
             schedule: Arc::new(Notify::new()),
             cancelled: broadcast::channel(CANCELLED_KEPT).0,
         }
+    }
+
+    /// Pushes to another log than the store's own, such as one that a test stops halfway.
+    #[must_use]
+    pub fn with_log(self, log: Arc<dyn Log>) -> Self {
+        Self { log, ..self }
     }
 
     /// Where commits and runs are told.
@@ -90,7 +101,7 @@ impl Sync {
             limit: pull.limit.unwrap_or(PAGE).clamp(1, PAGE),
             not_from: pull.client_id,
         };
-        let page = self.store.changes(scope, query).await?;
+        let page = self.log.changes(scope, query).await?;
         Ok(PushAnswer::new(page, now))
     }
 

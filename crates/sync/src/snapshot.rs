@@ -23,7 +23,7 @@ impl Sync {
             after,
             limit: params.limit.unwrap_or(PAGE).clamp(1, PAGE),
         };
-        let page = self.store.snapshot(scope, query).await?;
+        let page = self.log.snapshot(scope, query).await?;
         let cursor = first.unwrap_or(page.cursor);
         let last = page.records.last().filter(|_| page.has_more);
         Ok(SnapshotAnswer {

@@ -15,9 +15,8 @@ use mana_core::mission::{AiRun, Iteration, Mission, RunStatus};
 use mana_core::planner::calls::ToolCall;
 use mana_core::{Map, Micros, RecordKey, RecordState};
 use mana_store::{
-    Accounts, Cancelled, ChangesPage, ChangesQuery, Claim, DebugRecord, Lease, NewUser, Push,
-    Pushed, RunProgress, RunRequest, Scope, SnapshotPage, SnapshotQuery, SqliteStore, Store, Take,
-    UserId,
+    Accounts, ChangesPage, ChangesQuery, Log, NewUser, Push, Pushed, Runs as _, Schedule as _,
+    Scope, SharedDatabase as _, SnapshotPage, SnapshotQuery, SqliteStore, UserId,
 };
 use mana_sync::{AcceptPush, Hub, Origin, Sync};
 use serde_json::{Value, json};
@@ -277,13 +276,11 @@ impl World {
         }
     }
 
-    /// Another process over the same database; `wrap` may spoil its store.
-    pub fn another_runner(
-        &self,
-        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
-    ) -> Arc<Runner> {
-        let store = wrap(self.store.clone());
-        let sync = Sync::new(store.clone(), self.registry.clone(), self.hub.clone());
+    /// Another process over the same database; `wrap` may spoil its log.
+    pub fn another_runner(&self, wrap: impl FnOnce(Arc<dyn Log>) -> Arc<dyn Log>) -> Arc<Runner> {
+        let store = self.store.clone();
+        let sync = Sync::new(store.clone(), self.registry.clone(), self.hub.clone())
+            .with_log(wrap(store.clone()));
         let clock = self.clock.clone();
         Arc::new(Runner::new(RunnerParts {
             store,
@@ -547,9 +544,9 @@ pub enum Dies {
     Never,
 }
 
-/// A store whose process stops for ever around the push of a run's result.
+/// A log whose process stops for ever around the push of a run's result.
 pub struct Dying {
-    pub inner: Arc<dyn Store>,
+    pub inner: Arc<dyn Log>,
     pub when: Dies,
     pub died: Arc<Notify>,
     /// What somebody else pushes just before.
@@ -557,7 +554,7 @@ pub struct Dying {
 }
 
 impl Dying {
-    pub fn around(inner: Arc<dyn Store>, when: Dies, died: Arc<Notify>) -> Arc<dyn Store> {
+    pub fn around(inner: Arc<dyn Log>, when: Dies, died: Arc<Notify>) -> Arc<dyn Log> {
         let meanwhile = Mutex::default();
         Arc::new(Self {
             inner,
@@ -569,7 +566,7 @@ impl Dying {
 }
 
 #[async_trait]
-impl Store for Dying {
+impl Log for Dying {
     async fn push(&self, scope: &Scope, push: Push) -> mana_store::Result<Pushed> {
         let meanwhile = self.meanwhile.lock().expect("unpoisoned").pop_front();
         if let Some(theirs) = meanwhile {
@@ -594,6 +591,13 @@ impl Store for Dying {
     ) -> mana_store::Result<Option<RecordState>> {
         self.inner.record(scope, key).await
     }
+    async fn records_by_key(
+        &self,
+        scope: &Scope,
+        keys: &[RecordKey],
+    ) -> mana_store::Result<Vec<(RecordKey, RecordState)>> {
+        self.inner.records_by_key(scope, keys).await
+    }
     async fn records(
         &self,
         scope: &Scope,
@@ -608,57 +612,5 @@ impl Store for Dying {
         query: SnapshotQuery,
     ) -> mana_store::Result<SnapshotPage> {
         self.inner.snapshot(scope, query).await
-    }
-    async fn next_wake(&self) -> mana_store::Result<Option<Micros>> {
-        self.inner.next_wake().await
-    }
-    async fn claim_due(&self, take: &Take) -> mana_store::Result<Vec<Claim>> {
-        self.inner.claim_due(take).await
-    }
-    async fn progress(&self, claim: &Claim, progress: &RunProgress) -> mana_store::Result<()> {
-        self.inner.progress(claim, progress).await
-    }
-    async fn running(&self, scope: &Scope, id: &str) -> mana_store::Result<Vec<RunProgress>> {
-        self.inner.running(scope, id).await
-    }
-    async fn cancel_run(
-        &self,
-        scope: &Scope,
-        id: &str,
-        slot: &str,
-    ) -> mana_store::Result<Cancelled> {
-        self.inner.cancel_run(scope, id, slot).await
-    }
-    async fn keep_debug(&self, scope: &Scope, record: DebugRecord) -> mana_store::Result<()> {
-        self.inner.keep_debug(scope, record).await
-    }
-    async fn debug(&self, scope: &Scope, id: &str) -> mana_store::Result<Option<DebugRecord>> {
-        self.inner.debug(scope, id).await
-    }
-    async fn renew(&self, claim: &Claim, until: Micros) -> mana_store::Result<Lease> {
-        self.inner.renew(claim, until).await
-    }
-    async fn release(&self, claim: &Claim) -> mana_store::Result<()> {
-        self.inner.release(claim).await
-    }
-    async fn release_all(&self) -> mana_store::Result<u64> {
-        self.inner.release_all().await
-    }
-    async fn enqueue_run(&self, scope: &Scope, request: RunRequest) -> mana_store::Result<()> {
-        self.inner.enqueue_run(scope, request).await
-    }
-    async fn run_inputs(
-        &self,
-        scope: &Scope,
-        mission: &str,
-        slot: &str,
-    ) -> mana_store::Result<Option<Value>> {
-        self.inner.run_inputs(scope, mission, slot).await
-    }
-    async fn drop_run(&self, claim: &Claim) -> mana_store::Result<()> {
-        self.inner.drop_run(claim).await
-    }
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }

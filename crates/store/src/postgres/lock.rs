@@ -2,18 +2,17 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
 use mana_core::{Adjusted, RecordKey, RecordState};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _, SqlSafeStr as _, Transaction};
 use tokio::{
-    sync::{Mutex as Turn, OwnedMutexGuard, Semaphore},
+    sync::OwnedMutexGuard,
     time::{Instant, timeout_at},
 };
 
-use super::{Db, pending};
+use super::db::Db;
 use crate::{Cursor, Result, StoreError, UserId, row};
 
 pub(super) type Tx = Transaction<'static, Postgres>;
@@ -46,35 +45,6 @@ pub(super) struct Found {
     pub states: HashMap<RecordKey, RecordState>,
 }
 
-/// Keeps those who wait for a log from taking up the pool: of each log one waits in the database, and of all
-/// together half as many as there are connections. The others wait here, and hold none.
-pub(super) struct Gate {
-    turns: Mutex<HashMap<UserId, Weak<Turn<()>>>>,
-    waiting: Semaphore,
-}
-
-impl Gate {
-    pub fn new(connections: usize) -> Self {
-        Self {
-            turns: Mutex::default(),
-            waiting: Semaphore::new((connections / 2).max(1)),
-        }
-    }
-
-    fn turn(&self, user: &UserId) -> Arc<Turn<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turn) = turns.get(user).and_then(Weak::upgrade) {
-            return turn;
-        }
-        if turns.len() >= 1024 {
-            turns.retain(|_, turn| turn.strong_count() > 0);
-        }
-        let turn = Arc::new(Turn::new(()));
-        turns.insert(user.clone(), Arc::downgrade(&turn));
-        turn
-    }
-}
-
 impl Db {
     /// A transaction that begins with one of the two statements that every connection has prepared.
     async fn begin(&self, user: &UserId, prepared: &str) -> Result<Tx> {
@@ -103,49 +73,9 @@ impl Db {
         }
     }
 
-    /// To read a log and its projections. Rows that came by SQL are folded first; where the log's lock is held for
-    /// long they are left for later, and what is read is exact up to them.
-    pub async fn read(self: &Arc<Self>, user: &UserId) -> Result<Tx> {
-        let mut tx = self.beside(user).await?;
-        let pending: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM pending_folds WHERE user_id = $1)")
-                .bind(user.as_str())
-                .fetch_one(&mut *tx)
-                .await?;
-        if !pending {
-            return Ok(tx);
-        }
-        tx.rollback().await?;
-        self.fold_if_free(user).await?;
-        self.beside(user).await
-    }
-
-    /// Folds what came by SQL, unless the log's lock is held for long.
-    pub async fn fold_if_free(self: &Arc<Self>, user: &UserId) -> Result<()> {
-        match pending::fold(self, user).await {
-            Err(StoreError::Busy) => Ok(()),
-            folded => folded,
-        }
-    }
-
     /// To reach what is this user's beside the log.
     pub async fn beside(&self, user: &UserId) -> Result<Tx> {
         self.begin(user, "mana_as").await
-    }
-
-    /// To write a log, alone, with everything folded that came by SQL before; and what is there already of what is to
-    /// be written.
-    pub async fn write(
-        self: &Arc<Self>,
-        user: &UserId,
-        wanted: &Wanted<'_>,
-    ) -> Result<(LogTx, Found)> {
-        let (mut log, mut found) = self.lock(user, wanted).await?;
-        if log.pending {
-            pending::fold_in(self, &mut log, user).await?;
-            found = self::found(&mut log.tx, user, wanted).await?;
-        }
-        Ok((log, found))
     }
 
     /// To write a log, alone; and what is there of it without the rows that came by SQL.

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
-use mana_core::{Micros, RecordKey, RecordState};
-use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
+use mana_core::{Micros, RecordKey};
+use sqlx::{AssertSqlSafe, FromRow, Row};
 
-use super::{Db, lock};
+use super::{db::Db, lock};
 use crate::{
     ChangesPage, ChangesQuery, Cursor, LoggedChange, Result, Scope, SnapshotPage, SnapshotQuery,
     StoreError,
-    fold::LogRow,
+    apply_push::LogRow,
     row::{self, ChangeRow, PAGE_BYTES},
 };
 
-/// The columns of a row as it is read, in the order of [`change_row`].
+/// The columns of a row as it is read, in the order of [`ChangeRow`].
 pub(super) const COLUMNS: &str = "mana_micros(created_at), event_id, app_id, table_name, record_id, op, data::text, \
     field_timestamps::text, actor::text, client_id, schema_version, mana_micros(at), extra, adjusted";
 
@@ -92,7 +92,7 @@ async fn page(db: &Arc<Db>, scope: &Scope, query: &ChangesQuery) -> Result<(Chan
         if row.try_get::<Option<i64>, _>(0)?.is_none() {
             break;
         }
-        let row = change_row(&row)?;
+        let row = ChangeRow::from_row(&row)?;
         bytes += row.size();
         page.changes.push(row.into_logged()?);
     }
@@ -100,24 +100,6 @@ async fn page(db: &Arc<Db>, scope: &Scope, query: &ChangesQuery) -> Result<(Chan
     // Nothing was written: it is rolled back when the connection is taken back, and nobody waits for that.
     drop(tx);
     Ok((page, pending))
-}
-
-pub(super) fn change_row(row: &PgRow) -> Result<ChangeRow> {
-    Ok(ChangeRow {
-        created_at: row.try_get(0)?,
-        event_id: row.try_get(1)?,
-        app_id: row.try_get(2)?,
-        table_name: row.try_get(3)?,
-        record_id: row.try_get(4)?,
-        op: row.try_get(5)?,
-        data: row.try_get(6)?,
-        field_timestamps: row.try_get(7)?,
-        actor: row.try_get(8)?,
-        client_id: row.try_get(9)?,
-        schema_version: row.try_get(10)?,
-        at: row.try_get(11)?,
-        extra: row.try_get(12)?,
-    })
 }
 
 /// Rows column by column, as arrays to bind.
@@ -160,47 +142,6 @@ impl<'r> Columns<'r> {
         }
         columns
     }
-}
-
-pub(super) async fn record(
-    db: &Arc<Db>,
-    scope: &Scope,
-    key: &RecordKey,
-) -> Result<Option<RecordState>> {
-    let mut tx = db.read(scope.owner()).await?;
-    let state: Option<String> = sqlx::query_scalar(
-        "SELECT state FROM records WHERE user_id = $1 AND app_id = $2 AND table_name = $3 AND record_id = $4",
-    )
-    .bind(scope.owner().as_str())
-    .bind(&key.app)
-    .bind(&key.table)
-    .bind(&key.id)
-    .fetch_optional(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    state.as_deref().map(row::state).transpose()
-}
-
-pub(super) async fn records(
-    db: &Arc<Db>,
-    scope: &Scope,
-    app: &str,
-    table: &str,
-) -> Result<Vec<(String, RecordState)>> {
-    let mut tx = db.read(scope.owner()).await?;
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT record_id, state FROM records WHERE user_id = $1 AND app_id = $2 AND table_name = $3
-         ORDER BY record_id",
-    )
-    .bind(scope.owner().as_str())
-    .bind(app)
-    .bind(table)
-    .fetch_all(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    rows.into_iter()
-        .map(|(id, state)| Ok((id, row::state(&state)?)))
-        .collect()
 }
 
 pub(super) async fn snapshot(

@@ -6,20 +6,20 @@ use std::{
 };
 
 use futures_util::{TryStreamExt, stream::BoxStream};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, Row};
 
 use super::{
-    Db,
+    append,
+    db::Db,
     lock::{self, Found, LogTx, Wanted},
-    log::{self, COLUMNS},
+    log::COLUMNS,
     notify::notify,
-    push, retention,
 };
 use crate::{
-    Cursor, Imported, LogPage, LogRow, Result, User, UserId, fold,
+    Cursor, Imported, LogPage, LogRow, Result, User, UserId, apply_push,
     message::Message,
     row::{self, ChangeRow, PAGE_BYTES},
-    sql::accounts,
+    sql::{accounts, records, schedule},
 };
 
 /// Rows stored at once.
@@ -35,7 +35,7 @@ pub(super) async fn export(
     let mut page = LogPage {
         rows: Vec::new(),
         has_more: false,
-        floor: retention::floor(&mut tx, user).await?,
+        floor: records::floor(&mut *tx, user).await?,
     };
     let select = format!(
         "SELECT {COLUMNS} FROM sync_changes WHERE user_id = $1 AND folded AND created_at > mana_at($2)
@@ -53,7 +53,7 @@ pub(super) async fn export(
             page.has_more = true;
             break;
         }
-        let row = log::change_row(&stored)?;
+        let row = ChangeRow::from_row(&stored)?;
         bytes += row.size();
         let adjusted: Option<&str> = stored.try_get(13)?;
         page.rows.push(LogRow {
@@ -94,7 +94,7 @@ pub(super) async fn import(
     }
     take(db, &mut log, &user, batch, &mut imported, &mut news).await?;
     if floor > Cursor::BEGINNING {
-        retention::raise_floor(&mut log.tx, &user, floor).await?;
+        records::raise_floor::<Postgres>(&mut *log.tx, &user, floor).await?;
     }
     if !news.tables.is_empty() {
         // Servers on this database have devices that wait for it.
@@ -125,7 +125,7 @@ async fn take(
     let events = batch.iter().map(|(_, row)| row.event_id.as_str());
     let keys = batch
         .iter()
-        .map(|(next, _)| fold::key_of(&next.logged.change));
+        .map(|(next, _)| apply_push::key_of(&next.logged.change));
     let wanted = Wanted {
         events: events.collect(),
         keys: keys.collect(),
@@ -147,10 +147,10 @@ async fn take(
         changes.push(next.logged.change);
     }
     log.head = Cursor(at);
-    let folded = fold::replay(&db.registry, &states, &changes);
-    push::write(&mut log.tx, user, &rows, log.head, &folded.records, None).await?;
-    push::write_schedule(&mut log.tx, user, &folded).await?;
-    let tables = changes.iter().map(fold::key_of);
+    let folded = apply_push::replay(&db.registry, &states, &changes);
+    append::write(&mut log.tx, user, &rows, log.head, &folded.records, None).await?;
+    schedule::write_due::<Postgres>(&mut *log.tx, user, &folded.schedule).await?;
+    let tables = changes.iter().map(apply_push::key_of);
     news.tables.extend(tables.map(|key| (key.app, key.table)));
     news.schedule |= !folded.schedule.is_empty();
     imported.stored += rows.len() as u64;

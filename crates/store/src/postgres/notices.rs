@@ -8,7 +8,7 @@ use std::{
 
 use sqlx::{PgPool, postgres::PgListener};
 
-use super::{Db, pending};
+use super::{db::Db, pending};
 use crate::{
     Result, StoreError, StoreNotice, UserId,
     message::{CHANNEL, Message},

@@ -8,20 +8,21 @@ use std::{
 
 use mana_core::{Actor, Change, Defaults, Micros, manifest::Registry};
 use serde_json::{Map, Value, json};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Postgres};
 
 use super::{
-    Db,
+    append,
+    db::Db,
     lock::{self, LogTx, Tx, Wanted},
     log::{self, COLUMNS},
     notify::notify,
-    push,
 };
 use crate::{
     Result, StoreError, UserId,
-    fold::{self, LogRow, Plan},
+    apply_push::{self, LogRow, Plan},
     message::Message,
     row::ChangeRow,
+    sql::schedule,
 };
 
 /// Rows folded at once.
@@ -92,12 +93,12 @@ async fn unfolded(tx: &mut Tx, user: &UserId, limit: i64) -> Result<Vec<ChangeRo
     let select = format!(
         "SELECT {COLUMNS} FROM sync_changes WHERE user_id = $1 AND NOT folded ORDER BY created_at LIMIT $2"
     );
-    let rows = sqlx::query(AssertSqlSafe(select))
+    let rows: Vec<ChangeRow> = sqlx::query_as(AssertSqlSafe(select))
         .bind(user.as_str())
         .bind(limit)
         .fetch_all(&mut **tx)
         .await?;
-    rows.iter().map(log::change_row).collect()
+    Ok(rows)
 }
 
 /// Why a row can't be folded, and its place.
@@ -138,14 +139,14 @@ async fn fold_rows(
         ..Wanted::default()
     };
     let states = lock::found(&mut log.tx, user, &wanted).await?.states;
-    let folded = match push::fold_plan(db, &mut log.tx, user, &plan, states, newest).await {
+    let folded = match append::fold_plan(db, &mut log.tx, user, &plan, states, newest).await {
         Err(StoreError::Invalid(reason)) => return Ok(Err((first, reason))),
         folded => folded?,
     };
     // The server's additions come after every row there is, folded or not.
     let (added, end) = {
         let none = Plan::new(&db.registry, Vec::new(), HashMap::new(), newest)?;
-        fold::log_rows(&none, &folded, fold::SERVER, newest, log.head)?
+        apply_push::log_rows(&none, &folded, apply_push::SERVER, newest, log.head)?
     };
     let rows = plan
         .fresh
@@ -161,8 +162,8 @@ async fn fold_rows(
         .collect::<Result<Vec<LogRow>>>()?;
     complete(&mut log.tx, user, &rows).await?;
     log.head = log.head.max(end);
-    push::write(&mut log.tx, user, &added, log.head, &folded.records, None).await?;
-    push::write_schedule(&mut log.tx, user, &folded).await?;
+    append::write(&mut log.tx, user, &added, log.head, &folded.records, None).await?;
+    schedule::write_due::<Postgres>(&mut *log.tx, user, &folded.schedule).await?;
     done.tables.extend(plan.tables());
     done.schedule_changed |= !folded.schedule.is_empty();
     for (row, _) in rows {

@@ -1,9 +1,10 @@
-//! How far runs are, and taking them back.
+//! How far runs are, in columns of their claims: other processes are asked for it, too.
 
 use mana_core::Micros;
+use sqlx::PgConnection;
 
-use super::{Db, notify::notify};
-use crate::{Cancelled, Claim, Result, RunPhase, RunProgress, Scope, message::Message};
+use super::{db::Db, notify::notify};
+use crate::{Claim, Result, RunPhase, RunProgress, UserId, message::Message};
 
 pub(super) async fn progress(db: &Db, claim: &Claim, progress: &RunProgress) -> Result<()> {
     let mut tx = db.pool.begin().await?;
@@ -29,8 +30,11 @@ pub(super) async fn progress(db: &Db, claim: &Claim, progress: &RunProgress) -> 
     Ok(tx.commit().await?)
 }
 
-pub(super) async fn running(db: &Db, scope: &Scope, mission_id: &str) -> Result<Vec<RunProgress>> {
-    let user = scope.owner();
+pub(super) async fn under_way(
+    db: &Db,
+    user: &UserId,
+    mission_id: &str,
+) -> Result<Option<RunProgress>> {
     let under_way: Option<(String, String, String, Option<i64>)> = sqlx::query_as(
         "SELECT run_slot, iteration_id, phase, started_at FROM mission_claims
          WHERE user_id = $1 AND mission_id = $2 AND worker IS NOT NULL AND phase IS NOT NULL",
@@ -38,16 +42,6 @@ pub(super) async fn running(db: &Db, scope: &Scope, mission_id: &str) -> Result<
     .bind(user.as_str())
     .bind(mission_id)
     .fetch_optional(&db.pool)
-    .await?;
-    let waiting: Vec<(String, String)> = sqlx::query_as(
-        "SELECT slot, iteration_id FROM run_requests r WHERE user_id = $1 AND mission_id = $2 AND NOT EXISTS (
-            SELECT FROM mission_claims c
-            WHERE c.user_id = $1 AND c.mission_id = $2 AND c.slot = r.slot AND c.worker IS NOT NULL)
-         ORDER BY not_before, slot",
-    )
-    .bind(user.as_str())
-    .bind(mission_id)
-    .fetch_all(&db.pool)
     .await?;
     let under_way = under_way.map(|(slot, iteration_id, phase, started_at)| RunProgress {
         phase: match phase.as_str() {
@@ -58,20 +52,16 @@ pub(super) async fn running(db: &Db, scope: &Scope, mission_id: &str) -> Result<
         started_at: started_at.map(Micros),
         ..RunProgress::queued(mission_id, slot, iteration_id)
     });
-    let waiting = waiting
-        .into_iter()
-        .map(|(slot, iteration_id)| RunProgress::queued(mission_id, slot, iteration_id));
-    Ok(under_way.into_iter().chain(waiting).collect())
+    Ok(under_way)
 }
 
-pub(super) async fn cancel(
-    db: &Db,
-    scope: &Scope,
+/// Marks the held claim of this slot, or of the run that goes by this slot.
+pub(super) async fn mark_cancelled(
+    tx: &mut PgConnection,
+    user: &UserId,
     mission_id: &str,
     slot: &str,
-) -> Result<Cancelled> {
-    let user = scope.owner();
-    let mut tx = db.beside(user).await?;
+) -> Result<bool> {
     let marked = sqlx::query(
         "UPDATE mission_claims SET cancelled = true
          WHERE user_id = $1 AND mission_id = $2 AND $3 IN (slot, run_slot) AND worker IS NOT NULL",
@@ -79,37 +69,7 @@ pub(super) async fn cancel(
     .bind(user.as_str())
     .bind(mission_id)
     .bind(slot)
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
-    if marked.rows_affected() > 0 {
-        let message = Message::cancel(user, mission_id);
-        notify(&mut tx, &db.instance, message).await?;
-        tx.commit().await?;
-        return Ok(Cancelled::Running);
-    }
-    let iteration_id: Option<String> = sqlx::query_scalar(
-        "DELETE FROM run_requests WHERE user_id = $1 AND mission_id = $2 AND slot = $3 RETURNING iteration_id",
-    )
-    .bind(user.as_str())
-    .bind(mission_id)
-    .bind(slot)
-    .fetch_optional(&mut *tx)
-    .await?;
-    let Some(iteration_id) = iteration_id else {
-        return Ok(Cancelled::Nothing);
-    };
-    sqlx::query("DELETE FROM run_inputs WHERE user_id = $1 AND mission_id = $2 AND slot = $3")
-        .bind(user.as_str())
-        .bind(mission_id)
-        .bind(slot)
-        .execute(&mut *tx)
-        .await?;
-    let cancelled = RunProgress {
-        phase: RunPhase::Cancelled,
-        ..RunProgress::queued(mission_id, slot, iteration_id)
-    };
-    let message = Message::run(user, &cancelled);
-    notify(&mut tx, &db.instance, message).await?;
-    tx.commit().await?;
-    Ok(Cancelled::Waiting(cancelled))
+    Ok(marked.rows_affected() > 0)
 }

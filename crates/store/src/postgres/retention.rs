@@ -5,19 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use futures_util::{TryStreamExt, stream::BoxStream};
 use mana_core::{Micros, RecordKey, RecordState, apply};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgRow};
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, Postgres, Row, postgres::PgRow};
 
 use super::{
-    Db, PostgresStore,
+    append,
+    db::Db,
     lock::{self, LogTx, Tx, Wanted, folded_head},
-    log::{self, COLUMNS},
-    moving, push,
+    log::COLUMNS,
+    moving,
+    store::PostgresStore,
 };
 use crate::{
     Compacted, Cursor, Imported, LogPage, LogRow, Maintenance, Projected, Result, Scope, User,
-    UserId,
-    fold::{self, Folded},
+    UserId, apply_push,
     replay::{Comparison, Mend, Schedule, Sieve},
+    row::ChangeRow,
+    sql::{records, schedule},
 };
 
 /// Records looked at in one transaction.
@@ -60,7 +63,7 @@ impl Maintenance for PostgresStore {
         }
         sqlx::query("CLOSE walk").execute(&mut *connection).await?;
         let mut tx = db.beside(user).await?;
-        compacted.floor = floor(&mut tx, user).await?;
+        compacted.floor = records::floor(&mut *tx, user).await?;
         tx.commit().await?;
         Ok(compacted)
     }
@@ -81,12 +84,8 @@ impl Maintenance for PostgresStore {
         let user = scope.owner();
         let (mut log, _) = self.db.write(user, &Wanted::default()).await?;
         let head = log.head;
-        let (projected, schedule) = replay(&self.db, &mut log.tx, user, Some(head)).await?;
-        let folded = Folded {
-            schedule,
-            ..Folded::default()
-        };
-        push::write_schedule(&mut log.tx, user, &folded).await?;
+        let (projected, due) = replay(&self.db, &mut log.tx, user, Some(head)).await?;
+        schedule::write_due::<Postgres>(&mut *log.tx, user, &due).await?;
         log.tx.commit().await?;
         Ok(projected)
     }
@@ -182,7 +181,7 @@ async fn compact_batch(
         .execute(&mut *log.tx)
         .await?;
         compacted.dropped += done.rows_affected();
-        raise_floor(&mut log.tx, user, Cursor(Micros(*newest))).await?;
+        records::raise_floor::<Postgres>(&mut *log.tx, user, Cursor(Micros(*newest))).await?;
     }
     Ok(log.tx.commit().await?)
 }
@@ -236,7 +235,7 @@ async fn superseded(
         .fetch(&mut *log.tx);
     while let Some(row) = rows.try_next().await? {
         let set_back = row.try_get::<Option<&str>, _>(13)?.is_some();
-        let logged = log::change_row(&row)?.into_logged()?;
+        let logged = ChangeRow::from_row(&row)?.into_logged()?;
         let place = logged.cursor;
         if place.0 >= before || place == head || set_back {
             sieve.keep(&logged.change);
@@ -248,27 +247,6 @@ async fn superseded(
     Ok(sieve.superseded())
 }
 
-/// The place of the newest row that was ever dropped from this log.
-pub(super) async fn floor(tx: &mut Tx, user: &UserId) -> Result<Cursor> {
-    let floor: Option<i64> = sqlx::query_scalar("SELECT floor FROM log_floors WHERE user_id = $1")
-        .bind(user.as_str())
-        .fetch_optional(&mut **tx)
-        .await?;
-    Ok(floor.map_or(Cursor::BEGINNING, |at| Cursor(Micros(at))))
-}
-
-pub(super) async fn raise_floor(tx: &mut Tx, user: &UserId, floor: Cursor) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO log_floors AS kept (user_id, floor) VALUES ($1, $2)
-         ON CONFLICT (user_id) DO UPDATE SET floor = greatest(kept.floor, excluded.floor)",
-    )
-    .bind(user.as_str())
-    .bind(floor.0.0)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
 /// Replays a log and compares, by one cursor that gives each record's stored state and then its rows. Where there is
 /// a place to mend at, records that differ are put right; the missions whose due times differ are answered.
 async fn replay(
@@ -277,7 +255,7 @@ async fn replay(
     user: &UserId,
     mend: Option<Cursor>,
 ) -> Result<(Projected, Schedule)> {
-    let mut comparison = Comparison::new(schedule(tx, user).await?);
+    let mut comparison = Comparison::new(records::due_times(tx, user).await?);
     let declare = format!(
         "DECLARE walk NO SCROLL CURSOR FOR
          SELECT {COLUMNS}, NULL::text FROM sync_changes WHERE user_id = mana_user() AND folded
@@ -319,8 +297,8 @@ async fn replay(
             match row.try_get(14)? {
                 Some(state) => *stored = Some(state),
                 None => {
-                    let change = log::change_row(row)?.into_logged()?.change;
-                    apply(fold::schema_of(&db.registry, &change), made, &change);
+                    let change = ChangeRow::from_row(row)?.into_logged()?.change;
+                    apply(apply_push::schema_of(&db.registry, &change), made, &change);
                 }
             }
         }
@@ -328,8 +306,8 @@ async fn replay(
             compare(whole)?;
         }
         if let Some(head) = mend {
-            push::write(tx, user, &[], head, &right, None).await?;
-            delete_records(tx, user, &surplus).await?;
+            append::write(tx, user, &[], head, &right, None).await?;
+            records::delete_records(tx, user, &surplus).await?;
         }
         if done {
             break;
@@ -346,32 +324,4 @@ fn key_at(row: &PgRow, column: usize) -> Result<RecordKey> {
         text(column + 1)?,
         text(column + 2)?,
     ))
-}
-
-async fn delete_records(tx: &mut PgConnection, user: &UserId, keys: &[RecordKey]) -> Result<()> {
-    for key in keys {
-        sqlx::query(
-            "DELETE FROM records WHERE user_id = $1 AND app_id = $2 AND table_name = $3 AND record_id = $4",
-        )
-        .bind(user.as_str())
-        .bind(&key.app)
-        .bind(&key.table)
-        .bind(&key.id)
-        .execute(&mut *tx)
-        .await?;
-    }
-    Ok(())
-}
-
-async fn schedule(tx: &mut PgConnection, user: &UserId) -> Result<BTreeMap<String, (i64, String)>> {
-    let rows: Vec<(String, i64, String)> = sqlx::query_as(
-        "SELECT mission_id, next_run_at, slot FROM mission_schedule WHERE user_id = $1",
-    )
-    .bind(user.as_str())
-    .fetch_all(tx)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, at, slot)| (id, (at, slot)))
-        .collect())
 }

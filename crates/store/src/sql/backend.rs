@@ -1,14 +1,22 @@
-//! Where the shared verbs get their connections.
+//! Where the shared verbs get their connections, and the few steps that each database takes in its own way.
+
+use std::ops::DerefMut;
 
 use sqlx::{Database, Transaction, pool::PoolConnection};
 
 use super::{connection::Connection, dialect::Dialect};
-use crate::{Result, message::Message};
+use crate::{Claim, Result, RunProgress, Take, UserId, message::Message};
+
+/// The connection of a backend's driver.
+pub(crate) type ConnectionOf<B> = <<B as Backend>::Db as Database>::Connection;
 
 /// A database that the shared verbs run on.
 pub(crate) trait Backend: Send + Sync + 'static {
     /// The database's driver.
     type Db: Database<Connection: Connection> + Dialect;
+
+    /// A connection that reads one person's content.
+    type Content: DerefMut<Target = <Self::Db as Database>::Connection> + Send;
 
     /// A connection for statements that only read, and read no content.
     fn reader(&self) -> impl Future<Output = Result<PoolConnection<Self::Db>>> + Send;
@@ -22,10 +30,48 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// The same for what is worth less than a sync of the disk: SQLite may lose the last second in a power cut.
     fn begin_relaxed(&self) -> impl Future<Output = Result<Transaction<'static, Self::Db>>> + Send;
 
+    /// A transaction that writes this person's rows beside the log.
+    fn begin_as(
+        &self,
+        user: &UserId,
+    ) -> impl Future<Output = Result<Transaction<'static, Self::Db>>> + Send;
+
+    /// A connection that reads this person's rows beside the log.
+    fn read_as(&self, user: &UserId) -> impl Future<Output = Result<Self::Content>> + Send;
+
+    /// A connection that reads this person's log and records, with everything merged that came by SQL.
+    fn read_log(&self, user: &UserId) -> impl Future<Output = Result<Self::Content>> + Send;
+
     /// Tells the other processes on the database, once the transaction commits. Nothing where there can be none.
     fn tell(
         &self,
-        connection: &mut <Self::Db as Database>::Connection,
+        connection: &mut ConnectionOf<Self>,
         message: Message<'_>,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Claims due slots, one writer at a time or by locking their rows.
+    fn claim(&self, take: &Take) -> impl Future<Output = Result<Vec<Claim>>> + Send;
+
+    /// Keeps how far a run is, where the database keeps that.
+    fn keep_progress(
+        &self,
+        claim: &Claim,
+        progress: &RunProgress,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// The run of a mission that a worker is at.
+    fn under_way(
+        &self,
+        user: &UserId,
+        mission_id: &str,
+    ) -> impl Future<Output = Result<Option<RunProgress>>> + Send;
+
+    /// Marks the held claim of this slot, or of the run that goes by this slot, as cancelled. Whether there was one.
+    fn mark_cancelled(
+        &self,
+        tx: &mut ConnectionOf<Self>,
+        user: &UserId,
+        mission_id: &str,
+        slot: &str,
+    ) -> impl Future<Output = Result<bool>> + Send;
 }

@@ -9,6 +9,9 @@ mod backend;
 mod connection;
 mod dialect;
 mod ledger;
+pub(crate) mod records;
+mod runs;
+pub(crate) mod schedule;
 mod settings;
 mod statement;
 

@@ -1,21 +1,20 @@
 //! Reading the log and the records.
 
 use futures_util::TryStreamExt;
-use mana_core::{Micros, RecordKey, RecordState};
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use mana_core::{Micros, RecordKey};
+use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::SqliteStore;
+use super::db::SqliteStore;
 use crate::{
     ChangesPage, ChangesQuery, Cursor, LoggedChange, Result, Scope, SnapshotPage, SnapshotQuery,
     StoreError, UserId,
-    row::{self, ChangeRow},
+    row::{self, ChangeRow, PAGE_BYTES},
+    sql::records,
 };
-
-pub(super) use crate::row::PAGE_BYTES;
 
 const SELECT: &str = "SELECT created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, \
     actor, client_id, schema_version, at, extra FROM sync_changes ";
-// The same columns in the same order are read, for [`change_row`], by `retention` and `moving`.
+// The same columns in the same order are read, as a [`ChangeRow`], by `retention` and `moving`.
 
 /// The last stamp of the log; the beginning if it is empty.
 pub(super) async fn head(connection: &mut SqliteConnection, user: &UserId) -> Result<Cursor> {
@@ -27,15 +26,6 @@ pub(super) async fn head(connection: &mut SqliteConnection, user: &UserId) -> Re
     Ok(last.map_or(Cursor::BEGINNING, |at| Cursor(Micros(at))))
 }
 
-/// The place of the newest row that was ever dropped; the beginning if none was.
-pub(super) async fn floor(connection: &mut SqliteConnection, user: &UserId) -> Result<Cursor> {
-    let floor: Option<i64> = sqlx::query_scalar("SELECT floor FROM log_floors WHERE user_id = ?")
-        .bind(user.as_str())
-        .fetch_optional(connection)
-        .await?;
-    Ok(floor.map_or(Cursor::BEGINNING, |at| Cursor(Micros(at))))
-}
-
 pub(super) async fn changes(
     store: &SqliteStore,
     scope: &Scope,
@@ -43,7 +33,9 @@ pub(super) async fn changes(
 ) -> Result<ChangesPage> {
     let user = scope.owner().as_str();
     let mut reader = store.readers.acquire().await?;
-    if query.since > Cursor::BEGINNING && query.since < floor(&mut reader, scope.owner()).await? {
+    if query.since > Cursor::BEGINNING
+        && query.since < records::floor(&mut *reader, scope.owner()).await?
+    {
         return Err(StoreError::ResyncRequired);
     }
     // How far the page scans. Rows up to there are final: stamps are given under the writer's lock, and grow.
@@ -80,7 +72,7 @@ pub(super) async fn changes(
                 has_more: true,
             });
         }
-        let row = change_row(&row)?;
+        let row = ChangeRow::from_row(&row)?;
         bytes += row.size();
         changes.push(row.into_logged()?);
     }
@@ -114,41 +106,6 @@ fn wanted<'a>(user: &'a str, query: &'a ChangesQuery, end: i64) -> QueryBuilder<
     }
     select.push(" ORDER BY created_at");
     select
-}
-
-pub(super) fn change_row(row: &SqliteRow) -> Result<ChangeRow> {
-    Ok(ChangeRow {
-        created_at: row.try_get(0)?,
-        event_id: row.try_get(1)?,
-        app_id: row.try_get(2)?,
-        table_name: row.try_get(3)?,
-        record_id: row.try_get(4)?,
-        op: row.try_get(5)?,
-        data: row.try_get(6)?,
-        field_timestamps: row.try_get(7)?,
-        actor: row.try_get(8)?,
-        client_id: row.try_get(9)?,
-        schema_version: row.try_get(10)?,
-        at: row.try_get(11)?,
-        extra: row.try_get(12)?,
-    })
-}
-
-pub(super) async fn record(
-    store: &SqliteStore,
-    scope: &Scope,
-    key: &RecordKey,
-) -> Result<Option<RecordState>> {
-    let state: Option<String> = sqlx::query_scalar(
-        "SELECT state FROM records WHERE user_id = ? AND app_id = ? AND table_name = ? AND record_id = ?",
-    )
-    .bind(scope.owner().as_str())
-    .bind(&key.app)
-    .bind(&key.table)
-    .bind(&key.id)
-    .fetch_optional(&store.readers)
-    .await?;
-    state.as_deref().map(row::state).transpose()
 }
 
 pub(super) async fn snapshot(
@@ -202,23 +159,4 @@ pub(super) async fn snapshot(
         has_more: false,
         cursor,
     })
-}
-
-pub(super) async fn records(
-    store: &SqliteStore,
-    scope: &Scope,
-    app: &str,
-    table: &str,
-) -> Result<Vec<(String, RecordState)>> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT record_id, state FROM records WHERE user_id = ? AND app_id = ? AND table_name = ? ORDER BY record_id",
-    )
-    .bind(scope.owner().as_str())
-    .bind(app)
-    .bind(table)
-    .fetch_all(&store.readers)
-    .await?;
-    rows.into_iter()
-        .map(|(id, state)| Ok((id, row::state(&state)?)))
-        .collect()
 }

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use futures_util::{TryStreamExt, stream::BoxStream};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{FromRow, Row, Sqlite, SqliteConnection};
 
-use super::{SqliteStore, log, push, retention};
+use super::{append, db::SqliteStore, log};
 use crate::{
-    Cursor, Imported, LogPage, LogRow, Result, User, UserId, fold,
-    row::{self, ChangeRow},
-    sql::accounts,
+    Cursor, Imported, LogPage, LogRow, Result, User, UserId, apply_push,
+    row::{self, ChangeRow, PAGE_BYTES},
+    sql::{accounts, records, schedule},
 };
 
 pub(super) async fn export(
@@ -19,7 +19,7 @@ pub(super) async fn export(
     limit: usize,
 ) -> Result<LogPage> {
     let mut reader = store.readers.acquire().await?;
-    let floor = log::floor(&mut reader, user).await?;
+    let floor = records::floor(&mut *reader, user).await?;
     let mut rows = sqlx::query(
         "SELECT created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, actor, client_id,
              schema_version, at, extra, adjusted
@@ -35,11 +35,11 @@ pub(super) async fn export(
     };
     let mut bytes = 0;
     while let Some(stored) = rows.try_next().await? {
-        if page.rows.len() >= limit || bytes > log::PAGE_BYTES {
+        if page.rows.len() >= limit || bytes > PAGE_BYTES {
             page.has_more = true;
             break;
         }
-        let row = log::change_row(&stored)?;
+        let row = ChangeRow::from_row(&stored)?;
         bytes += row.size();
         let adjusted: Option<&str> = stored.try_get(13)?;
         page.rows.push(LogRow {
@@ -73,7 +73,7 @@ pub(super) async fn import(
         )?;
         bytes += row.size();
         batch.push((next, row));
-        if batch.len() >= BATCH || bytes > log::PAGE_BYTES {
+        if batch.len() >= BATCH || bytes > PAGE_BYTES {
             end = take(
                 store,
                 &mut tx,
@@ -88,7 +88,7 @@ pub(super) async fn import(
     }
     take(store, &mut tx, &user, batch, end, &mut imported).await?;
     if floor > Cursor::BEGINNING {
-        retention::raise_floor(&mut tx, &user, floor).await?;
+        records::raise_floor::<Sqlite>(&mut *tx, &user, floor).await?;
     }
     tx.commit().await?;
     Ok(imported)
@@ -105,7 +105,7 @@ async fn take(
 ) -> Result<Cursor> {
     let sent = batch.len();
     let events = batch.iter().map(|(_, row)| row.event_id.as_str());
-    let stored = push::stored(tx, user, events).await?;
+    let stored = append::stored(tx, user, events).await?;
     let (mut changes, mut rows) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     let mut at = end.0;
@@ -122,12 +122,12 @@ async fn take(
         changes.push(next.logged.change);
     }
     let end = Cursor(at);
-    push::insert_rows(tx, user, rows).await?;
-    let keys = changes.iter().map(fold::key_of).collect();
-    let states = push::states(tx, user, &keys).await?;
-    let folded = fold::replay(&store.registry, &states, &changes);
-    push::write_records(tx, user, end, &folded.records).await?;
-    push::write_schedule(tx, user, &folded).await?;
+    append::insert_rows(tx, user, rows).await?;
+    let keys = changes.iter().map(apply_push::key_of).collect();
+    let states = append::states(tx, user, &keys).await?;
+    let folded = apply_push::replay(&store.registry, &states, &changes);
+    append::write_records(tx, user, end, &folded.records).await?;
+    schedule::write_due::<Sqlite>(tx, user, &folded.schedule).await?;
     imported.stored += changes.len() as u64;
     imported.present += (sent - changes.len()) as u64;
     Ok(end)

@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use futures_util::{TryStreamExt, stream::BoxStream};
 use mana_core::{Micros, RecordKey, RecordState, apply};
 use serde_json::json;
-use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Connection, FromRow, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
-use super::{SqliteStore, log, moving, push};
+use super::{append, db::SqliteStore, log, moving};
 use crate::{
     Compacted, Cursor, Imported, LogPage, LogRow, Maintenance, Projected, Result, Scope, User,
-    UserId,
-    fold::{self, Folded},
+    UserId, apply_push,
     replay::{Comparison, Mend, Schedule, Sieve},
+    row::ChangeRow,
+    sql::{records, schedule},
 };
 
 /// Records looked at in one go.
@@ -57,7 +58,7 @@ impl Maintenance for SqliteStore {
                 }
             }
             compacted.dropped += drop_rows(&mut tx, user, &going).await?;
-            compacted.floor = log::floor(&mut tx, user).await?;
+            compacted.floor = records::floor(&mut *tx, user).await?;
             tx.commit().await?;
             match keys.into_iter().next_back() {
                 Some(last) => after = Some(last),
@@ -84,12 +85,8 @@ impl Maintenance for SqliteStore {
         by_record(&mut connection).await?;
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
         let head = log::head(&mut tx, user).await?;
-        let (projected, schedule) = replay(self, &mut tx, user, Some(head)).await?;
-        let folded = Folded {
-            schedule,
-            ..Folded::default()
-        };
-        push::write_schedule(&mut tx, user, &folded).await?;
+        let (projected, due) = replay(self, &mut tx, user, Some(head)).await?;
+        schedule::write_due::<Sqlite>(&mut *tx, user, &due).await?;
         tx.commit().await?;
         forget(&mut connection).await?;
         Ok(projected)
@@ -173,7 +170,7 @@ async fn superseded(
     head: Cursor,
 ) -> Result<Option<Vec<i64>>> {
     let keys = BTreeSet::from([key.clone()]);
-    let stored = push::states(tx, user, &keys).await?;
+    let stored = append::states(tx, user, &keys).await?;
     let stored = stored.into_values().next().unwrap_or_default();
     let mut sieve = Sieve::new(store.registry.schema(&key.app, &key.table), &stored);
     let mut rows = sqlx::query(
@@ -189,7 +186,7 @@ async fn superseded(
     .fetch(tx);
     while let Some(row) = rows.try_next().await? {
         let set_back: bool = row.try_get(13)?;
-        let logged = log::change_row(&row)?.into_logged()?;
+        let logged = ChangeRow::from_row(&row)?.into_logged()?;
         let place = logged.cursor;
         if place.0 >= before || place == head || set_back {
             sieve.keep(&logged.change);
@@ -212,24 +209,8 @@ async fn drop_rows(tx: &mut SqliteConnection, user: &UserId, places: &[i64]) -> 
     .bind(json!(places).to_string())
     .execute(&mut *tx)
     .await?;
-    raise_floor(tx, user, Cursor(Micros(*newest))).await?;
+    records::raise_floor::<Sqlite>(tx, user, Cursor(Micros(*newest))).await?;
     Ok(done.rows_affected())
-}
-
-pub(super) async fn raise_floor(
-    tx: &mut SqliteConnection,
-    user: &UserId,
-    floor: Cursor,
-) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO log_floors (user_id, floor) VALUES (?, ?)
-         ON CONFLICT (user_id) DO UPDATE SET floor = max(floor, excluded.floor)",
-    )
-    .bind(user.as_str())
-    .bind(floor.0.0)
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Replays a log and compares. Where there is a place to mend at, records that differ are put right; the missions
@@ -240,7 +221,7 @@ async fn replay(
     user: &UserId,
     mend: Option<Cursor>,
 ) -> Result<(Projected, Schedule)> {
-    let mut comparison = Comparison::new(schedule(tx, user).await?);
+    let mut comparison = Comparison::new(records::due_times(tx, user).await?);
     add_rows(tx, user, Cursor::BEGINNING).await?;
     // Records that no row makes are found too. No row of a log stands at 0.
     sqlx::query("INSERT INTO temp.by_record SELECT app_id, table_name, record_id, 0 FROM records WHERE user_id = ?")
@@ -266,8 +247,8 @@ async fn replay(
             }
         }
         if let Some(head) = mend {
-            push::write_records(tx, user, head, &right).await?;
-            delete_records(tx, user, &surplus).await?;
+            append::write_records(tx, user, head, &right).await?;
+            records::delete_records(tx, user, &surplus).await?;
         }
         after = Some(last.clone());
     }
@@ -300,11 +281,11 @@ async fn made(
     .bind(&last.id)
     .fetch(tx);
     while let Some(row) = rows.try_next().await? {
-        let change = log::change_row(&row)?.into_logged()?.change;
-        let schema = fold::schema_of(&store.registry, &change);
+        let change = ChangeRow::from_row(&row)?.into_logged()?.change;
+        let schema = apply_push::schema_of(&store.registry, &change);
         apply(
             schema,
-            made.entry(fold::key_of(&change)).or_default(),
+            made.entry(apply_push::key_of(&change)).or_default(),
             &change,
         );
     }
@@ -340,173 +321,6 @@ async fn stored(
         .collect()
 }
 
-async fn delete_records(
-    tx: &mut SqliteConnection,
-    user: &UserId,
-    keys: &[RecordKey],
-) -> Result<()> {
-    for key in keys {
-        sqlx::query(
-            "DELETE FROM records WHERE user_id = ? AND app_id = ? AND table_name = ? AND record_id = ?",
-        )
-        .bind(user.as_str())
-        .bind(&key.app)
-        .bind(&key.table)
-        .bind(&key.id)
-        .execute(&mut *tx)
-        .await?;
-    }
-    Ok(())
-}
-
-async fn schedule(
-    tx: &mut SqliteConnection,
-    user: &UserId,
-) -> Result<BTreeMap<String, (i64, String)>> {
-    let rows: Vec<(String, i64, String)> = sqlx::query_as(
-        "SELECT mission_id, next_run_at, slot FROM mission_schedule WHERE user_id = ?",
-    )
-    .bind(user.as_str())
-    .fetch_all(tx)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, at, slot)| (id, (at, slot)))
-        .collect())
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use mana_core::{Actor, Change, Defaults, manifest::Registry};
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::{Push, Store, StoreError};
-
-    async fn grown() -> (Arc<SqliteStore>, Scope) {
-        let store = SqliteStore::memory(Arc::new(Registry::builtin()))
-            .await
-            .unwrap();
-        let me = Scope::own(&UserId("me".to_owned()));
-        let mission = json!({"appId": "ai", "table": "aiMissions", "id": "m", "op": "insert", "data":
-            {"state": "active", "cadence": {"kind": "interval", "everyMinutes": 60}}});
-        let task = |id: &str, at: i64| {
-            json!({"appId": "todo", "table": "tasks", "id": id, "op": "insert", "at": Micros(at),
-                "data": {"title": at}})
-        };
-        for (n, change) in [
-            task("a", 1),
-            task("a", 2),
-            task("b", 3),
-            task("c", 4),
-            mission,
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            store.push(&me, push(n as i64 + 1, change)).await.unwrap();
-        }
-        (store, me)
-    }
-
-    fn push(at: i64, change: Value) -> Push {
-        let defaults = Defaults {
-            event_id: at.to_string(),
-            at: Micros(at),
-            actor: Actor::user(),
-            app_id: String::new(),
-        };
-        Push {
-            client_id: "c".to_owned(),
-            changes: vec![Change::parse(change).unwrap().normalise(defaults)],
-            received_at: Micros(at),
-            fence: None,
-        }
-    }
-
-    async fn spoil(store: &SqliteStore) {
-        for sql in [
-            "UPDATE records SET state = replace(state, '\"title\":2', '\"title\":7') WHERE record_id = 'a'",
-            "DELETE FROM records WHERE record_id = 'b'",
-            "INSERT INTO records SELECT user_id, app_id, table_name, 'd', state, updated_at FROM records WHERE record_id = 'c'",
-            "UPDATE mission_schedule SET next_run_at = next_run_at + 1",
-            "INSERT INTO mission_schedule VALUES ('me', 'gone', 1, 'due:1')",
-        ] {
-            let done = sqlx::query(sql).execute(&store.writer).await.unwrap();
-            assert_eq!(done.rows_affected(), 1, "{sql}");
-        }
-    }
-
-    #[tokio::test]
-    async fn sync_r5_what_differs_is_named_and_put_right() {
-        let (store, me) = grown().await;
-        let right = store
-            .record(&me, &RecordKey::new("todo", "tasks", "a"))
-            .await;
-        let due = store.next_wake().await.unwrap();
-        spoil(&store).await;
-        for projected in [store.check(&me).await, store.reproject(&me).await] {
-            let projected = projected.unwrap();
-            let names: Vec<_> = projected
-                .differences
-                .iter()
-                .map(crate::Difference::to_string)
-                .collect();
-            let expected = [
-                "schedule m",
-                "changed todo/tasks/a",
-                "missing todo/tasks/b",
-                "surplus todo/tasks/d",
-                "schedule gone",
-            ];
-            assert_eq!(
-                (names, projected.differing),
-                (expected.map(str::to_owned).to_vec(), 5)
-            );
-            assert_eq!(projected.records, 4);
-        }
-        assert_eq!(store.check(&me).await.unwrap().differing, 0);
-        let mended = store
-            .record(&me, &RecordKey::new("todo", "tasks", "a"))
-            .await;
-        assert_eq!(mended.unwrap(), right.unwrap());
-        assert_eq!(store.next_wake().await.unwrap(), due);
-    }
-
-    #[tokio::test]
-    async fn sync_r1_a_record_that_its_rows_do_not_make_is_left_alone() {
-        let (store, me) = grown().await;
-        spoil(&store).await;
-        let compacted = store.compact(&me, Micros(100)).await.unwrap();
-        assert_eq!(compacted.left, [RecordKey::new("todo", "tasks", "a")]);
-        assert_eq!((compacted.dropped, compacted.floor), (0, Cursor::BEGINNING));
-        store.reproject(&me).await.unwrap();
-        assert_eq!(store.compact(&me, Micros(100)).await.unwrap().dropped, 1);
-    }
-
-    #[tokio::test]
-    async fn a_row_that_cannot_be_read_stops_before_anything_changes() {
-        let (store, me) = grown().await;
-        spoil(&store).await;
-        sqlx::query("UPDATE sync_changes SET actor = 'x' WHERE record_id = 'c'")
-            .execute(&store.writer)
-            .await
-            .unwrap();
-        let failed = store.reproject(&me).await;
-        assert!(
-            matches!(failed, Err(StoreError::Corrupt { .. })),
-            "{failed:?}"
-        );
-        sqlx::query("UPDATE sync_changes SET actor = '{\"kind\":\"user\"}' WHERE record_id = 'c'")
-            .execute(&store.writer)
-            .await
-            .unwrap();
-        assert_eq!(
-            store.check(&me).await.unwrap().differing,
-            5,
-            "nothing was put right by half"
-        );
-    }
-}
+#[path = "retention_tests.rs"]
+mod tests;

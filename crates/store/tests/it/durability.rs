@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use mana_core::manifest::Registry;
-use mana_store::{Accounts, SqliteStore, Store, StoreError};
+use mana_store::{Accounts, Log, Schedule, SharedDatabase, SqliteStore, StoreError};
 use tempfile::TempDir;
 
 use crate::contract::support::*;

@@ -18,7 +18,6 @@ mod memory {
     }
 
     contract!(open);
-    contract_maintenance!(open);
 }
 
 /// A store in a file, with its readers beside the writer.
@@ -36,5 +35,4 @@ mod file {
     }
 
     contract!(open);
-    contract_maintenance!(open);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mana_core::{Micros, manifest::Registry};
-use mana_store::{ChangesQuery, LoggedChange, Scope, SqliteStore, Store, UserId};
+use mana_store::{ChangesQuery, Log as _, LoggedChange, Scope, SqliteStore, UserId};
 use mana_sync::{AcceptPush, Hub, Origin, PushAnswer, Sync, SyncError};
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mana_core::{Micros, RecordState, TableSchema, apply};
+use mana_core::{Micros, RecordKey, RecordState, TableSchema, apply};
 use mana_store::{ChangesQuery, Cursor};
 use serde_json::json;
 
@@ -227,4 +227,41 @@ pub async fn sync_c4_every_kind_of_change_comes_back_with_explicit_stamps(
     }
     assert_eq!(page.changes.len(), sent.len());
     assert_eq!(stamps, [after(1), after(2), after(3), after(4)]);
+}
+
+pub async fn records_are_found_by_their_keys_in_one_query(store: Arc<impl Backend>) {
+    let me = scope("me");
+    push(
+        &*store,
+        &me,
+        "c",
+        vec![task("a", "x", NOW), task("b", "y", NOW), hourly("m")],
+        NOW,
+    )
+    .await;
+    push(
+        &*store,
+        &scope("you"),
+        "c",
+        vec![task("yours", "z", NOW)],
+        NOW,
+    )
+    .await;
+    let delete =
+        change(json!({"table": "tasks", "id": "b", "op": "delete", "deletedAt": after(1)}));
+    push(&*store, &me, "c", vec![delete], after(1)).await;
+    let keys = [
+        RecordKey::new("ai", "aiMissions", "m"),
+        RecordKey::new("todo", "tasks", "b"),
+        RecordKey::new("todo", "tasks", "yours"),
+        RecordKey::new("todo", "tasks", "\"; DROP TABLE records; --"),
+        RecordKey::new("todo", "tasks", "a"),
+    ];
+    let found = store.records_by_key(&me, &keys).await.unwrap();
+    let ids: Vec<&str> = found.iter().map(|(key, _)| &*key.id).collect();
+    assert_eq!(ids, ["m", "b", "a"]);
+    for (key, state) in &found {
+        assert_eq!(store.record(&me, key).await.unwrap().as_ref(), Some(state));
+    }
+    assert_eq!(store.records_by_key(&me, &[]).await.unwrap(), []);
 }

@@ -1,306 +1,15 @@
-//! Claims, leases, fences and requests.
+//! Requests, progress and cancellation of runs, their debug records, and the runs that ended.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
-use mana_core::Micros;
+use mana_core::{RecordKey, RecordState, mission::StepStatus};
 use mana_store::{
-    Cancelled, Claim, DEBUG_KEPT, DebugRecord, Lease, MOST_WAITING, Push, RunPhase, RunProgress,
-    RunRequest, Store, StoreError, Take,
+    Cancelled, Claim, DEBUG_KEPT, DebugRecord, Lease, MOST_WAITING, RunPhase, RunProgress,
+    RunRequest, StoreError,
 };
 use serde_json::json;
 
 use super::support::*;
-
-async fn claim(store: &impl Store, worker: &str, now: Micros, lease: Micros) -> Vec<Claim> {
-    store
-        .claim_due(&take(worker, now, lease, 100))
-        .await
-        .unwrap()
-}
-
-/// A mission `m` of user `me` that is due after an hour.
-async fn given_hourly(store: &impl Store) {
-    push(store, &scope("me"), "c", vec![hourly("m")], NOW).await;
-}
-
-fn request(slot: &str, not_before: Micros) -> RunRequest {
-    RunRequest {
-        mission_id: "m".into(),
-        slot: slot.into(),
-        iteration_id: format!("iteration of {slot}"),
-        not_before,
-        inputs: None,
-    }
-}
-
-/// A run's result: an iteration, and for a slot of the schedule the due time moved.
-fn result(claim: &Claim, now: Micros) -> Push {
-    let mut fields =
-        json!({"iterations": [{"id": claim.slot, "startedAt": now, "updatedAt": now, "plan": []}]});
-    if claim.slot.starts_with("due:") {
-        fields["nextRunAt"] = json!(now.plus(3_600_000_000));
-    }
-    Push {
-        fence: Some(claim.fence()),
-        ..pushing("runner", vec![set_mission("m", fields, now)], now)
-    }
-}
-
-pub async fn nothing_is_claimed_before_it_is_due(store: Arc<impl Backend>) {
-    given_hourly(&*store).await;
-    assert_eq!(claim(&*store, "w", after(3599), after(9999)).await, []);
-    let claims = claim(&*store, "w", after(3600), after(9999)).await;
-    assert_eq!(claims.len(), 1);
-    let Claim {
-        user,
-        mission_id,
-        slot,
-        token: _,
-        attempts,
-        due_at,
-        requested,
-        cancelled,
-    } = &claims[0];
-    assert_eq!((user.as_str(), mission_id.as_str()), ("me", "m"));
-    assert_eq!(*slot, format!("due:{}", after(3600).millis()));
-    assert_eq!(
-        (*attempts, *due_at, *requested, *cancelled),
-        (1, after(3600), false, false)
-    );
-}
-
-pub async fn a_claim_is_held_until_its_lease_ends(store: Arc<impl Backend>) {
-    given_hourly(&*store).await;
-    assert_eq!(claim(&*store, "a", after(3600), after(3700)).await.len(), 1);
-    assert_eq!(claim(&*store, "b", after(3699), after(3800)).await, []);
-    assert_eq!(
-        claim(&*store, "a", after(3699), after(3800)).await,
-        [],
-        "not even by the same worker"
-    );
-    assert_eq!(claim(&*store, "b", after(3700), after(3800)).await.len(), 1);
-}
-
-pub async fn a_takeover_has_the_greater_token(store: Arc<impl Backend>) {
-    given_hourly(&*store).await;
-    let first = claim(&*store, "a", after(3600), after(3700))
-        .await
-        .remove(0);
-    let second = claim(&*store, "b", after(3700), after(3800))
-        .await
-        .remove(0);
-    assert!(second.token > first.token);
-    assert_eq!((first.attempts, second.attempts), (1, 2));
-    assert_eq!(first.slot, second.slot);
-    store.drop_run(&second).await.unwrap();
-    let third = claim(&*store, "a", after(3800), after(3900))
-        .await
-        .remove(0);
-    assert!(third.token > second.token, "a token is never given twice");
-}
-
-pub async fn a_late_writer_is_refused_and_stores_nothing(store: Arc<impl Backend>) {
-    let me = scope("me");
-    given_hourly(&*store).await;
-    let late = claim(&*store, "a", after(3600), after(3700))
-        .await
-        .remove(0);
-    let held = claim(&*store, "b", after(3700), after(3800))
-        .await
-        .remove(0);
-    let before = log(&*store, &me).await;
-    let refused = store.push(&me, result(&late, after(3710))).await;
-    assert!(matches!(refused, Err(StoreError::LeaseLost)));
-    assert_eq!(log(&*store, &me).await, before);
-    assert_eq!(
-        store.next_wake().await.unwrap(),
-        Some(after(3800)),
-        "the claim of the other stands"
-    );
-    store.push(&me, result(&held, after(3720))).await.unwrap();
-    let iterations = get_mission(&*store, &me, "m").await.data["iterations"].clone();
-    assert_eq!(iterations.as_array().map(Vec::len), Some(1));
-    let refused = store.push(&me, result(&late, after(3730))).await;
-    assert!(
-        matches!(refused, Err(StoreError::LeaseLost)),
-        "nor once the other is done"
-    );
-}
-
-pub async fn a_finished_run_ends_its_claim_and_request(store: Arc<impl Backend>) {
-    let me = scope("me");
-    given_hourly(&*store).await;
-    store
-        .enqueue_run(
-            &me,
-            RunRequest {
-                inputs: Some(json!([1])),
-                ..request("run:1", NOW)
-            },
-        )
-        .await
-        .unwrap();
-    let run = claim(&*store, "w", NOW, after(60)).await.remove(0);
-    assert!(run.requested);
-    assert_eq!(
-        store.run_inputs(&me, "m", "run:1").await.unwrap(),
-        Some(json!([1]))
-    );
-    store.push(&me, result(&run, after(30))).await.unwrap();
-    assert_eq!(store.run_inputs(&me, "m", "run:1").await.unwrap(), None);
-    assert_eq!(store.renew(&run, after(90)).await.unwrap(), Lease::Lost);
-    assert_eq!(claim(&*store, "w", after(61), after(99)).await, []);
-    assert_eq!(store.next_wake().await.unwrap(), Some(after(3600)));
-}
-
-pub async fn a_repeated_result_is_a_replay(store: Arc<impl Backend>) {
-    let me = scope("me");
-    given_hourly(&*store).await;
-    let run = claim(&*store, "w", after(3600), after(3700))
-        .await
-        .remove(0);
-    let first = store.push(&me, result(&run, after(3650))).await.unwrap();
-    let again = store.push(&me, result(&run, after(3650))).await.unwrap();
-    assert_eq!((first.tables.len(), again.tables.len()), (1, 0));
-    assert_eq!(first.cursor, again.cursor);
-}
-
-pub async fn one_claim_a_mission(store: Arc<impl Backend>) {
-    let me = scope("me");
-    given_hourly(&*store).await;
-    for slot in ["run:1", "run:2"] {
-        store
-            .enqueue_run(&me, request(slot, after(100)))
-            .await
-            .unwrap();
-    }
-    let mut slots = Vec::new();
-    for n in 0..3 {
-        let now = after(4000 + n);
-        let run = claim(&*store, "w", now, after(9999)).await;
-        assert_eq!(run.len(), 1);
-        assert_eq!(
-            claim(&*store, "w", now, after(9999)).await,
-            [],
-            "one at a time"
-        );
-        store.push(&me, result(&run[0], now)).await.unwrap();
-        slots.push(run[0].slot.clone());
-    }
-    let due = format!("due:{}", after(3600).millis());
-    assert_eq!(
-        slots,
-        ["run:1", "run:2", due.as_str()],
-        "each slot had its run, the longest due first"
-    );
-    assert_eq!(claim(&*store, "w", after(4003), after(9999)).await, []);
-}
-
-pub async fn a_due_slot_that_was_asked_for_is_one_run(store: Arc<impl Backend>) {
-    let me = scope("me");
-    given_hourly(&*store).await;
-    let slot = format!("due:{}", after(3600).millis());
-    store
-        .enqueue_run(&me, request(&slot, after(3605)))
-        .await
-        .unwrap();
-    let run = claim(&*store, "w", after(3605), after(3700))
-        .await
-        .remove(0);
-    assert_eq!(
-        (run.slot.as_str(), run.requested, run.due_at),
-        (slot.as_str(), true, after(3600))
-    );
-    store.push(&me, result(&run, after(3610))).await.unwrap();
-    assert_eq!(claim(&*store, "w", after(3700), after(3800)).await, []);
-}
-
-pub async fn renew_prolongs_a_held_claim_only(store: Arc<impl Backend>) {
-    given_hourly(&*store).await;
-    let run = claim(&*store, "a", after(3600), after(3700))
-        .await
-        .remove(0);
-    assert_eq!(store.renew(&run, after(3900)).await.unwrap(), Lease::Held);
-    assert_eq!(claim(&*store, "b", after(3800), after(3999)).await, []);
-    assert_eq!(claim(&*store, "b", after(3900), after(3999)).await.len(), 1);
-    assert_eq!(store.renew(&run, after(9999)).await.unwrap(), Lease::Lost);
-    assert_eq!(
-        store.next_wake().await.unwrap(),
-        Some(after(3999)),
-        "the other's lease is as it was"
-    );
-}
-
-pub async fn release_gives_the_slot_back_untried(store: Arc<impl Backend>) {
-    let me = scope("me");
-    given_hourly(&*store).await;
-    let given_back = claim(&*store, "a", after(3600), after(9999))
-        .await
-        .remove(0);
-    store.release(&given_back).await.unwrap();
-    assert_eq!(
-        store.renew(&given_back, after(9999)).await.unwrap(),
-        Lease::Lost,
-        "it is given back for good"
-    );
-    let refused = store.push(&me, result(&given_back, after(3601))).await;
-    assert!(matches!(refused, Err(StoreError::LeaseLost)));
-    let run = claim(&*store, "b", after(3601), after(9999))
-        .await
-        .remove(0);
-    assert_eq!(run.attempts, 1);
-    store.release(&given_back).await.unwrap();
-    assert_eq!(
-        store.renew(&run, after(9999)).await.unwrap(),
-        Lease::Held,
-        "a lost claim gives nothing back"
-    );
-}
-
-pub async fn release_all_counts_the_attempts(store: Arc<impl Backend>) {
-    let me = scope("me");
-    given_hourly(&*store).await;
-    for attempts in 1..=3 {
-        let run = claim(&*store, "w", after(3600), after(9999))
-            .await
-            .remove(0);
-        assert_eq!(
-            run.attempts, attempts,
-            "a run that kills the server is seen to"
-        );
-        assert_eq!(store.release_all().await.unwrap(), 1);
-        assert!(matches!(
-            store.push(&me, result(&run, after(3601))).await,
-            Err(StoreError::LeaseLost)
-        ));
-    }
-    assert_eq!(store.release_all().await.unwrap(), 0);
-}
-
-pub async fn attempts_start_anew_with_another_slot(store: Arc<impl Backend>) {
-    let me = scope("me");
-    given_hourly(&*store).await;
-    claim(&*store, "w", after(3600), after(3601)).await;
-    push(
-        &*store,
-        &me,
-        "c",
-        vec![set_mission(
-            "m",
-            json!({"nextRunAt": after(5000)}),
-            after(3602),
-        )],
-        after(3602),
-    )
-    .await;
-    let run = claim(&*store, "w", after(5000), after(5001))
-        .await
-        .remove(0);
-    assert_eq!(
-        (run.slot, run.attempts),
-        (format!("due:{}", after(5000).millis()), 1)
-    );
-}
 
 pub async fn asking_twice_is_asking_once(store: Arc<impl Backend>) {
     let me = scope("me");
@@ -335,242 +44,6 @@ pub async fn a_request_waits_for_its_time(store: Arc<impl Backend>) {
         .unwrap();
     assert_eq!(claim(&*store, "w", after(4), after(99)).await, []);
     assert_eq!(claim(&*store, "w", after(5), after(99)).await.len(), 1);
-}
-
-pub async fn a_dropped_run_is_gone(store: Arc<impl Backend>) {
-    let me = scope("me");
-    store
-        .enqueue_run(
-            &me,
-            RunRequest {
-                inputs: Some(json!(1)),
-                ..request("run:1", NOW)
-            },
-        )
-        .await
-        .unwrap();
-    let run = claim(&*store, "w", NOW, after(60)).await.remove(0);
-    store.drop_run(&run).await.unwrap();
-    assert_eq!(store.next_wake().await.unwrap(), None);
-    assert_eq!(store.run_inputs(&me, "m", "run:1").await.unwrap(), None);
-}
-
-pub async fn a_drop_without_the_claim_does_nothing(store: Arc<impl Backend>) {
-    store
-        .enqueue_run(&scope("me"), request("run:1", NOW))
-        .await
-        .unwrap();
-    let lost = claim(&*store, "a", NOW, after(60)).await.remove(0);
-    let held = claim(&*store, "b", after(60), after(120)).await.remove(0);
-    store.drop_run(&lost).await.unwrap();
-    assert_eq!(store.renew(&held, after(180)).await.unwrap(), Lease::Held);
-    store.release(&held).await.unwrap();
-    assert_eq!(
-        claim(&*store, "c", after(61), after(99)).await.len(),
-        1,
-        "the request is still there"
-    );
-}
-
-pub async fn next_wake_is_the_earliest_of_all(store: Arc<impl Backend>) {
-    let me = scope("me");
-    assert_eq!(store.next_wake().await.unwrap(), None);
-    given_hourly(&*store).await;
-    assert_eq!(store.next_wake().await.unwrap(), Some(after(3600)));
-    store
-        .enqueue_run(
-            &me,
-            RunRequest {
-                mission_id: "n".into(),
-                ..request("run:1", after(50))
-            },
-        )
-        .await
-        .unwrap();
-    assert_eq!(store.next_wake().await.unwrap(), Some(after(50)));
-    let run = claim(&*store, "w", after(50), after(4000)).await.remove(0);
-    assert_eq!(
-        store.next_wake().await.unwrap(),
-        Some(after(3600)),
-        "what is held is no reason to wake"
-    );
-    let due = claim(&*store, "w", after(3600), after(3900))
-        .await
-        .remove(0);
-    assert_eq!(
-        store.next_wake().await.unwrap(),
-        Some(after(3900)),
-        "but the end of a lease is"
-    );
-    store.release(&run).await.unwrap();
-    assert_eq!(store.next_wake().await.unwrap(), Some(after(50)));
-    store.release(&due).await.unwrap();
-    store
-        .drop_run(&claim(&*store, "w", after(50), after(60)).await[0])
-        .await
-        .unwrap();
-    assert_eq!(store.next_wake().await.unwrap(), Some(after(3600)));
-}
-
-pub async fn the_longest_due_come_first_up_to_the_limit(store: Arc<impl Backend>) {
-    let me = scope("me");
-    for (mission, at) in [("late", 30), ("first", 10), ("second", 20)] {
-        let due = RunRequest {
-            mission_id: mission.into(),
-            ..request("run:1", after(at))
-        };
-        store.enqueue_run(&me, due).await.unwrap();
-    }
-    let claims = store
-        .claim_due(&take("w", after(60), after(99), 2))
-        .await
-        .unwrap();
-    assert_eq!(
-        claims
-            .iter()
-            .map(|claim| claim.mission_id.as_str())
-            .collect::<Vec<_>>(),
-        ["first", "second"]
-    );
-    let rest = store
-        .claim_due(&take("w", after(60), after(99), 2))
-        .await
-        .unwrap();
-    assert_eq!(
-        rest.iter()
-            .map(|claim| claim.mission_id.as_str())
-            .collect::<Vec<_>>(),
-        ["late"]
-    );
-    assert_eq!(
-        store
-            .claim_due(&take("w", after(60), after(99), 0))
-            .await
-            .unwrap(),
-        []
-    );
-}
-
-pub async fn many_workers_claim_each_run_once(store: Arc<impl Backend>) {
-    for user in 0..40 {
-        push(
-            &*store,
-            &scope(&format!("u{user:02}")),
-            "c",
-            vec![hourly("m")],
-            NOW,
-        )
-        .await;
-    }
-    let workers: Vec<_> = (0..8)
-        .map(|worker| {
-            let store = share(&store);
-            tokio::spawn(async move {
-                let mut mine = Vec::new();
-                loop {
-                    let name = format!("w{worker}");
-                    let claims = store
-                        .claim_due(&take(&name, after(3600), after(9999), 3))
-                        .await
-                        .unwrap();
-                    if claims.is_empty() {
-                        return mine;
-                    }
-                    mine.extend(claims);
-                }
-            })
-        })
-        .collect();
-    let mut all = Vec::new();
-    for worker in workers {
-        all.extend(worker.await.unwrap());
-    }
-    assert_eq!(all.len(), 40);
-    let tokens: HashSet<_> = all.iter().map(|claim| claim.token).collect();
-    let users: HashSet<_> = all.iter().map(|claim| claim.user.clone()).collect();
-    assert_eq!((tokens.len(), users.len()), (40, 40));
-}
-
-/// So many runs that wait, of missions `0`, `1` … of a person.
-async fn given_waiting(store: &impl Store, user: &str, count: usize, not_before: Micros) {
-    for n in 0..count {
-        let due = RunRequest {
-            mission_id: n.to_string(),
-            ..request("run:1", not_before)
-        };
-        store.enqueue_run(&scope(user), due).await.unwrap();
-    }
-}
-
-fn users(claims: &[Claim]) -> Vec<&str> {
-    claims.iter().map(|claim| claim.user.as_str()).collect()
-}
-
-pub async fn missions_w6_people_take_turns(store: Arc<impl Backend>) {
-    given_waiting(&*store, "many", 100, NOW).await;
-    given_waiting(&*store, "two", 2, after(10)).await;
-    given_waiting(&*store, "one", 1, after(20)).await;
-    let first = store
-        .claim_due(&take("w", after(60), after(999), 4))
-        .await
-        .unwrap();
-    assert_eq!(users(&first), ["many", "two", "one", "many"]);
-    let next = store
-        .claim_due(&take("w", after(60), after(999), 2))
-        .await
-        .unwrap();
-    assert_eq!(
-        users(&next),
-        ["two", "many"],
-        "what is under way was a turn, too"
-    );
-}
-
-pub async fn missions_w6_a_person_has_so_many_runs_at_a_time(store: Arc<impl Backend>) {
-    given_waiting(&*store, "many", 10, NOW).await;
-    let few = |now, lease| Take {
-        per_user: 3,
-        ..take("w", now, lease, 100)
-    };
-    let held = store.claim_due(&few(after(1), after(60))).await.unwrap();
-    assert_eq!(held.len(), 3);
-    assert_eq!(
-        store.claim_due(&few(after(2), after(60))).await.unwrap(),
-        []
-    );
-    store.drop_run(&held[0]).await.unwrap();
-    assert_eq!(
-        store
-            .claim_due(&few(after(2), after(60)))
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
-    assert_eq!(
-        store
-            .claim_due(&few(after(60), after(99)))
-            .await
-            .unwrap()
-            .len(),
-        3,
-        "a lease that has ended counts for nobody"
-    );
-}
-
-pub async fn missions_t13_only_what_was_asked_for_can_be_taken(store: Arc<impl Backend>) {
-    given_hourly(&*store).await;
-    given_waiting(&*store, "you", 1, NOW).await;
-    let asked = Take {
-        requested_only: true,
-        ..take("w", after(9000), after(9999), 100)
-    };
-    assert_eq!(users(&store.claim_due(&asked).await.unwrap()), ["you"]);
-    assert_eq!(store.claim_due(&asked).await.unwrap(), []);
-    assert_eq!(
-        users(&claim(&*store, "w", after(9000), after(9999)).await),
-        ["me"]
-    );
 }
 
 pub async fn missions_q5_so_many_runs_of_a_person_wait(store: Arc<impl Backend>) {
@@ -716,39 +189,6 @@ pub async fn missions_q6_a_run_that_goes_on_is_marked_for_whoever_holds_it(
     assert!(!later.cancelled, "another slot is another run");
 }
 
-pub async fn missions_t9_a_result_made_from_an_older_mission_is_refused(store: Arc<impl Backend>) {
-    let me = scope("me");
-    given_hourly(&*store).await;
-    let run = claim(&*store, "w", after(3600), after(3700))
-        .await
-        .remove(0);
-    let seen = get_mission(&*store, &me, "m").await;
-    push(
-        &*store,
-        &me,
-        "phone",
-        vec![set_mission("m", json!({"title": "New"}), after(3601))],
-        after(3601),
-    )
-    .await;
-    let before = log(&*store, &me).await;
-    let from = |state| Push {
-        fence: Some(run.fence().having_seen(state)),
-        ..result(&run, after(3602))
-    };
-    let refused = store.push(&me, from(&seen)).await;
-    assert!(matches!(refused, Err(StoreError::Moved)), "{refused:?}");
-    assert_eq!(log(&*store, &me).await, before);
-    assert_eq!(
-        store.renew(&run, after(3800)).await.unwrap(),
-        Lease::Held,
-        "it may look again"
-    );
-    let seen = get_mission(&*store, &me, "m").await;
-    store.push(&me, from(&seen)).await.unwrap();
-    store.push(&me, from(&seen)).await.expect("a replay");
-}
-
 pub async fn debug_records_are_kept_the_newest_and_by_their_size(store: Arc<impl Backend>) {
     let (me, you) = (scope("me"), scope("you"));
     let record = |id: &str, at: i64, body: String| DebugRecord {
@@ -788,4 +228,131 @@ pub async fn debug_records_are_kept_the_newest_and_by_their_size(store: Arc<impl
     store.keep_debug(&me, large("l2", 101)).await.unwrap();
     assert_eq!(store.debug(&me, "l1").await.unwrap(), None);
     assert!(store.debug(&me, "l2").await.unwrap().is_some());
+}
+
+pub async fn runs_of_a_mission_are_read_newest_first_a_page_at_a_time(store: Arc<impl Backend>) {
+    let me = scope("me");
+    let run = |id: &str, mission: &str, data: serde_json::Value| {
+        let mut data = data;
+        data["missionId"] = json!(mission);
+        change(
+            json!({"appId": "ai", "table": "aiRuns", "id": id, "op": "insert", "at": NOW, "data": data}),
+        )
+    };
+    let at = |seconds| json!({"startedAt": after(seconds)});
+    let runs = vec![
+        run("b", "m", at(2)),
+        run("a", "m", at(2)),
+        run("c", "m", at(1)),
+        run("d", "m", at(9)),
+        run("gone", "m", at(5)),
+        run("unknown", "m", json!({})),
+        run("other", "another", at(3)),
+    ];
+    push(&*store, &me, "c", runs, NOW).await;
+    let delete = json!({"appId": "ai", "table": "aiRuns", "id": "gone", "op": "delete", "deletedAt": after(1)});
+    push(&*store, &me, "c", vec![change(delete)], after(1)).await;
+    push(&*store, &scope("you"), "c", vec![run("e", "m", at(4))], NOW).await;
+    push(
+        &*store,
+        &me,
+        "c",
+        vec![task("d", "a task of the same id", NOW)],
+        NOW,
+    )
+    .await;
+
+    let started = |state: &RecordState| match &state.data.get("startedAt") {
+        Some(serde_json::Value::String(at)) => at.clone(),
+        _ => String::new(),
+    };
+    for limit in 1..=6u32 {
+        let (mut seen, mut before) = (Vec::new(), None);
+        loop {
+            let page = store
+                .runs_of_mission(&me, "m", before, limit)
+                .await
+                .unwrap();
+            assert!(page.len() <= limit as usize);
+            let Some((id, state)) = page.last() else {
+                break;
+            };
+            before = Some((started(state), id.clone()));
+            seen.extend(page.into_iter().map(|(id, _)| id));
+        }
+        assert_eq!(seen, ["d", "b", "a", "c", "unknown"], "pages of {limit}");
+    }
+    assert_eq!(
+        store.runs_of_mission(&me, "none", None, 9).await.unwrap(),
+        []
+    );
+}
+
+/// Each status that core knows, and what it does not know.
+pub async fn missions_with_open_steps_are_those_that_wait_for_a_decision(store: Arc<impl Backend>) {
+    let me = scope("me");
+    let words = [
+        "planned", "staged", "failed", "expired", "skipped", "rejected", "approved", "undone",
+        "surprise",
+    ];
+    let mut expected = Vec::new();
+    let plan = |steps: serde_json::Value| {
+        json!({"title": "t", "state": "active", "cadence": {"kind": "manual"},
+            "iterations": [{"id": "i", "startedAt": NOW, "updatedAt": NOW, "plan": steps}]})
+    };
+    let step = |n: usize, status: &str| json!({"id": format!("s{n}"), "index": n, "status": status, "updatedAt": NOW});
+    for word in words {
+        push(
+            &*store,
+            &me,
+            "c",
+            vec![mission(word, plan(json!([step(0, word)])), NOW)],
+            NOW,
+        )
+        .await;
+        if StepStatus::from(word.to_owned()).is_open() {
+            expected.push(word.to_owned());
+        }
+    }
+    let both = plan(json!([
+        step(0, "approved"),
+        step(1, "planned"),
+        step(2, "rejected")
+    ]));
+    let missing = plan(json!([{"id": "s", "index": 0, "updatedAt": NOW}]));
+    let none = json!({"title": "t", "state": "active", "cadence": {"kind": "manual"}});
+    for (id, data) in [
+        ("both", both.clone()),
+        ("missing", missing),
+        ("none", none),
+        ("empty", plan(json!([]))),
+        ("removed", both),
+    ] {
+        push(&*store, &me, "c", vec![mission(id, data, NOW)], NOW).await;
+    }
+    push(
+        &*store,
+        &scope("you"),
+        "c",
+        vec![mission("yours", plan(json!([step(0, "planned")])), NOW)],
+        NOW,
+    )
+    .await;
+    let delete = json!({"appId": "ai", "table": "aiMissions", "id": "removed", "op": "delete", "deletedAt": after(1)});
+    push(&*store, &me, "c", vec![change(delete)], after(1)).await;
+    expected.extend(["both".to_owned(), "missing".to_owned()]);
+    expected.sort();
+    let open = store.missions_with_open_steps(&me).await.unwrap();
+    for (id, state) in &open {
+        assert_eq!(
+            Some(state),
+            store
+                .record(&me, &RecordKey::new("ai", "aiMissions", id))
+                .await
+                .unwrap()
+                .as_ref()
+        );
+    }
+    let open: Vec<String> = open.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(open, expected);
 }

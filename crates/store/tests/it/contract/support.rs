@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use mana_core::{Actor, Change, Defaults, Micros, RecordKey, RecordState, ids};
 use mana_store::{
-    Accounts, ChangesPage, ChangesQuery, Cursor, Ledger, Maintenance, NewUser, Push, Pushed,
-    RawState, Scope, SnapshotQuery, Store, Take, UserId,
+    Accounts, ChangesPage, ChangesQuery, Claim, Cursor, Ledger, Maintenance, NewUser, Push, Pushed,
+    RawState, RunRequest, Scope, SnapshotQuery, Store, Take, UserId,
 };
 use serde_json::{Value, json};
 
@@ -257,4 +257,57 @@ impl Rng {
 /// A handle for tasks.
 pub fn share<T>(store: &Arc<T>) -> Arc<T> {
     Arc::clone(store)
+}
+
+/// Claims up to a hundred runs.
+pub async fn claim(store: &impl Store, worker: &str, now: Micros, lease: Micros) -> Vec<Claim> {
+    store
+        .claim_due(&take(worker, now, lease, 100))
+        .await
+        .unwrap()
+}
+
+/// A mission `m` of user `me` that is due after an hour.
+pub async fn given_hourly(store: &impl Store) {
+    push(store, &scope("me"), "c", vec![hourly("m")], NOW).await;
+}
+
+/// A request for a run of mission `m`.
+pub fn request(slot: &str, not_before: Micros) -> RunRequest {
+    RunRequest {
+        mission_id: "m".into(),
+        slot: slot.into(),
+        iteration_id: format!("iteration of {slot}"),
+        not_before,
+        inputs: None,
+    }
+}
+
+/// A run's result: an iteration, and for a slot of the schedule the due time moved.
+pub fn result(claim: &Claim, now: Micros) -> Push {
+    let mut fields =
+        json!({"iterations": [{"id": claim.slot, "startedAt": now, "updatedAt": now, "plan": []}]});
+    if claim.slot.starts_with("due:") {
+        fields["nextRunAt"] = json!(now.plus(3_600_000_000));
+    }
+    Push {
+        fence: Some(claim.fence()),
+        ..pushing("runner", vec![set_mission("m", fields, now)], now)
+    }
+}
+
+/// So many runs that wait, of missions `0`, `1` … of a person.
+pub async fn given_waiting(store: &impl Store, user: &str, count: usize, not_before: Micros) {
+    for n in 0..count {
+        let due = RunRequest {
+            mission_id: n.to_string(),
+            ..request("run:1", not_before)
+        };
+        store.enqueue_run(&scope(user), due).await.unwrap();
+    }
+}
+
+/// Whose claims these are.
+pub fn users(claims: &[Claim]) -> Vec<&str> {
+    claims.iter().map(|claim| claim.user.as_str()).collect()
 }

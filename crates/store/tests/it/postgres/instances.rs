@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures_util::{StreamExt, stream};
 use mana_core::manifest::Registry;
 use mana_store::{
-    Accounts, Cancelled, Cursor, Lease, Maintenance, PostgresStore, Push, RunPhase, RunProgress,
-    RunRequest, Scope, SqliteStore, Store, StoreError, StoreNotice,
+    Accounts, Cancelled, Cursor, Lease, Log, Maintenance, PostgresStore, Push, RunPhase,
+    RunProgress, RunRequest, Runs, Schedule, Scope, SharedDatabase, SqliteStore, StoreError,
+    StoreNotice,
 };
 use mana_test_postgres::Cluster;
 

@@ -18,7 +18,6 @@ async fn open() -> (Arc<PostgresStore>, ()) {
 }
 
 contract!(open);
-contract_maintenance!(open);
 
 /// A new database and a store on it.
 async fn database() -> (String, Arc<PostgresStore>) {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use mana_core::manifest::Registry;
-use mana_store::{Cursor, PostgresOptions, PostgresStore, Store, StoreError};
+use mana_store::{Cursor, Log, PostgresOptions, PostgresStore, StoreError};
 use mana_test_postgres::Cluster;
 
 use super::*;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mana_core::manifest::Registry;
-use mana_store::{DebugRecord, PostgresStore, RunRequest, Store, StoreError};
+use mana_store::{DebugRecord, Log, PostgresStore, RunRequest, Runs, SharedDatabase, StoreError};
 use mana_test_postgres::Cluster;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mana_core::Actor;
-use mana_store::{Store, StoreNotice};
+use mana_store::{Log, Schedule, SharedDatabase, StoreNotice};
 use mana_test_postgres::Cluster;
 
 use super::*;

@@ -1,0 +1,5 @@
+-- The runs of a mission, newest first: a person has thousands of them, and a page is read at a time.
+CREATE INDEX records_of_runs ON records
+    (user_id, (CAST(state AS jsonb) -> 'data' ->> 'missionId'),
+     (coalesce(CAST(state AS jsonb) -> 'data' ->> 'startedAt', '')), record_id)
+    WHERE app_id = 'ai' AND table_name = 'aiRuns';

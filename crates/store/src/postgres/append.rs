@@ -1,0 +1,100 @@
+//! Appending to a log whose lock is held, and writing the records that the new rows make.
+
+use std::collections::HashMap;
+
+use mana_core::{RecordKey, RecordState};
+use sqlx::PgConnection;
+
+use super::{db::Db, lock::Tx, log};
+use crate::{
+    Cursor, Result, UserId,
+    apply_push::{self, Folded, LogRow, Plan},
+    message::CHANNEL,
+    row,
+    sql::records,
+};
+
+/// What the new changes make of the projections as they are.
+pub(super) async fn fold_plan(
+    db: &Db,
+    tx: &mut Tx,
+    user: &UserId,
+    plan: &Plan,
+    states: HashMap<RecordKey, RecordState>,
+    now: mana_core::Micros,
+) -> Result<Folded> {
+    let timezone = if plan.touches_missions() {
+        records::timezone(&mut **tx, user).await?
+    } else {
+        None
+    };
+    apply_push::fold(&db.registry, states, &plan.fresh, timezone.as_deref(), now)
+}
+
+/// Appends rows whose place is given, writes the records that they make, as of `cursor`, and tells the other
+/// processes when the transaction commits: one statement, because each is a way there and back under the log's lock.
+pub(super) async fn write(
+    tx: &mut PgConnection,
+    user: &UserId,
+    rows: &[LogRow],
+    cursor: Cursor,
+    records: &[(RecordKey, RecordState)],
+    notice: Option<&str>,
+) -> Result<()> {
+    if rows.is_empty() && records.is_empty() && notice.is_none() {
+        return Ok(());
+    }
+    let columns = log::Columns::of(rows);
+    let [mut apps, mut tables, mut ids] = [const { Vec::<&str>::new() }; 3];
+    let mut states = Vec::with_capacity(records.len());
+    for (key, state) in records {
+        apps.push(&key.app);
+        tables.push(&key.table);
+        ids.push(&key.id);
+        states.push(row::json("a record", state)?);
+    }
+    sqlx::query(
+        "WITH appended AS (
+             INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
+             field_timestamps, actor, client_id, schema_version, at, extra, adjusted, folded)
+             SELECT $1, mana_at(r.created_at), r.event_id, r.app_id, r.table_name, r.record_id, r.op, r.data::jsonb, \
+             r.field_timestamps::jsonb, r.actor::jsonb, r.client_id, r.schema_version, mana_at(r.at), r.extra, \
+             r.adjusted, true
+             FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
+             $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[])
+             AS r (created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, actor, client_id, \
+             schema_version, at, extra, adjusted)),
+         recorded AS (
+             INSERT INTO records (user_id, app_id, table_name, record_id, state, updated_at)
+             SELECT $1, r.app, r.tbl, r.id, r.state, $16
+             FROM unnest($17::text[], $18::text[], $19::text[], $20::text[]) AS r (app, tbl, id, state)
+             ON CONFLICT (user_id, app_id, table_name, record_id)
+             DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at)
+         SELECT pg_notify($21, $22) WHERE $22 IS NOT NULL",
+    )
+    .bind(user.as_str())
+    .bind(&columns.created_at)
+    .bind(&columns.event_id)
+    .bind(&columns.app_id)
+    .bind(&columns.table_name)
+    .bind(&columns.record_id)
+    .bind(&columns.op)
+    .bind(&columns.data)
+    .bind(&columns.field_timestamps)
+    .bind(&columns.actor)
+    .bind(&columns.client_id)
+    .bind(&columns.schema_version)
+    .bind(&columns.at)
+    .bind(&columns.extra)
+    .bind(&columns.adjusted)
+    .bind(cursor.0.0)
+    .bind(&apps)
+    .bind(&tables)
+    .bind(&ids)
+    .bind(&states)
+    .bind(CHANNEL)
+    .bind(notice)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}

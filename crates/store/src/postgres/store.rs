@@ -1,0 +1,239 @@
+//! A store in a Postgres database: how it is opened, and its connections.
+
+use std::{pin::Pin, str::FromStr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use mana_core::{Micros, RecordKey, RecordState, manifest::Registry};
+use sqlx::{
+    Connection, Executor, PgConnection, Postgres,
+    pool::{PoolConnection, PoolConnectionMetadata},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::{sync::broadcast, task::JoinHandle};
+
+use super::{
+    claim,
+    db::Db,
+    gate::Gate,
+    lock::{self, Tx},
+    log, notices,
+    notify::notify,
+    progress, push, schema,
+};
+use crate::{
+    ChangesPage, ChangesQuery, Claim, Log, Push, Pushed, Result, RunProgress, Scope,
+    SharedDatabase, SnapshotPage, SnapshotQuery, StoreNotice, Take, UserId,
+    message::Message,
+    sql::{Backend, records},
+};
+
+/// How Mana uses a Postgres server.
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    /// Connections at most, two at least. One more listens.
+    pub connections: u32,
+    /// How long a connection that nobody uses is kept.
+    pub idle: Duration,
+    /// How long a verb waits for a connection or for a log that somebody else writes, before it answers
+    /// [`StoreError::Busy`](crate::StoreError::Busy).
+    pub wait: Duration,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            connections: 4,
+            idle: Duration::from_secs(30),
+            wait: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Mana's storage in a Postgres database. Any number of processes may use it at once.
+pub struct PostgresStore {
+    pub(super) db: Arc<Db>,
+    listening: JoinHandle<()>,
+}
+
+impl PostgresStore {
+    /// Connects, brings the schema up to date where the URL's role may, and takes the role that obeys row-level
+    /// security.
+    pub async fn open(
+        url: &str,
+        registry: Arc<Registry>,
+        options: PostgresOptions,
+    ) -> Result<Arc<Self>> {
+        let connect = PgConnectOptions::from_str(url)?.application_name("mana");
+        let session = schema::prepare(&connect).await?;
+        let pool = |connections: u32, idle| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .min_connections(0)
+                .idle_timeout(idle)
+                .acquire_timeout(options.wait)
+                .test_before_acquire(false)
+                .before_acquire(unless_gone)
+                .after_connect(move |connection, _| {
+                    Box::pin(async move {
+                        connection.execute(session).await?;
+                        connection.execute(lock::PREPARE).await?;
+                        Ok(())
+                    })
+                })
+                .connect_lazy_with(connect.clone())
+        };
+        let (notices, _) = broadcast::channel(notices::KEPT);
+        let connections = options.connections.max(2);
+        let db = Arc::new(Db {
+            registry,
+            pool: pool(connections, Some(options.idle)),
+            wait: options.wait,
+            gate: Gate::new(connections as usize),
+            instance: uuid::Uuid::now_v7().to_string(),
+            notices,
+        });
+        let own = pool(1, None);
+        let listener = notices::listen(&own).await?;
+        let listening = tokio::spawn(notices::hear(db.clone(), own, listener));
+        Ok(Arc::new(Self { db, listening }))
+    }
+}
+
+impl Backend for PostgresStore {
+    type Db = Postgres;
+    type Content = Tx;
+
+    async fn reader(&self) -> Result<PoolConnection<Postgres>> {
+        Ok(self.db.pool.acquire().await?)
+    }
+
+    async fn writer(&self) -> Result<PoolConnection<Postgres>> {
+        Ok(self.db.pool.acquire().await?)
+    }
+
+    async fn begin(&self) -> Result<Tx> {
+        Ok(self.db.pool.begin().await?)
+    }
+
+    async fn begin_relaxed(&self) -> Result<Tx> {
+        Ok(self.db.pool.begin().await?)
+    }
+
+    async fn begin_as(&self, user: &UserId) -> Result<Tx> {
+        self.db.beside(user).await
+    }
+
+    async fn read_as(&self, user: &UserId) -> Result<Tx> {
+        self.db.beside(user).await
+    }
+
+    async fn read_log(&self, user: &UserId) -> Result<Tx> {
+        self.db.read(user).await
+    }
+
+    async fn tell(&self, connection: &mut PgConnection, message: Message<'_>) -> Result<()> {
+        notify(connection, &self.db.instance, message).await
+    }
+
+    async fn claim(&self, take: &Take) -> Result<Vec<Claim>> {
+        claim::claim_due(&self.db, take).await
+    }
+
+    async fn keep_progress(&self, claim: &Claim, progress: &RunProgress) -> Result<()> {
+        progress::progress(&self.db, claim, progress).await
+    }
+
+    async fn under_way(&self, user: &UserId, mission_id: &str) -> Result<Option<RunProgress>> {
+        progress::under_way(&self.db, user, mission_id).await
+    }
+
+    async fn mark_cancelled(
+        &self,
+        tx: &mut PgConnection,
+        user: &UserId,
+        mission_id: &str,
+        slot: &str,
+    ) -> Result<bool> {
+        progress::mark_cancelled(tx, user, mission_id, slot).await
+    }
+}
+
+/// A connection that was just in use is there still; asking it each time would cost every transaction a round trip.
+const ASKED_AFTER: Duration = Duration::from_secs(1);
+
+/// Doesn't hand out a connection that the database has closed while nobody used it.
+fn unless_gone(
+    connection: &mut PgConnection,
+    used: PoolConnectionMetadata,
+) -> Pin<Box<dyn Future<Output = Result<bool, sqlx::Error>> + Send + '_>> {
+    Box::pin(async move {
+        if used.idle_for > ASKED_AFTER {
+            connection.ping().await?;
+        }
+        Ok(true)
+    })
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+#[async_trait]
+impl Log for PostgresStore {
+    async fn push(&self, scope: &Scope, push: Push) -> Result<Pushed> {
+        push::push(&self.db, scope, push).await
+    }
+
+    async fn changes(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
+        log::changes(&self.db, scope, query).await
+    }
+
+    async fn record(&self, scope: &Scope, key: &RecordKey) -> Result<Option<RecordState>> {
+        records::record(self, scope, key).await
+    }
+
+    async fn records_by_key(
+        &self,
+        scope: &Scope,
+        keys: &[RecordKey],
+    ) -> Result<Vec<(RecordKey, RecordState)>> {
+        records::records_by_key(self, scope, keys).await
+    }
+
+    async fn records(
+        &self,
+        scope: &Scope,
+        app: &str,
+        table: &str,
+    ) -> Result<Vec<(String, RecordState)>> {
+        records::records(self, scope, app, table).await
+    }
+
+    async fn snapshot(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage> {
+        log::snapshot(&self.db, scope, query).await
+    }
+}
+
+#[async_trait]
+impl SharedDatabase for PostgresStore {
+    async fn shared_clock(&self) -> Result<Option<Micros>> {
+        let micros = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let now: i64 = sqlx::query_scalar(micros).fetch_one(&self.db.pool).await?;
+        Ok(Some(Micros(now)))
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn notices(&self) -> Option<broadcast::Receiver<StoreNotice>> {
+        Some(self.db.notices.subscribe())
+    }
+
+    async fn close(&self) {
+        self.listening.abort();
+        self.db.pool.close().await;
+    }
+}

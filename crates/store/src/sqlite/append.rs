@@ -1,0 +1,133 @@
+//! What a log has already, and writing rows and records in statements of few sizes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use mana_core::{Adjusted, RecordKey, RecordState};
+use serde_json::{Value, json};
+use sqlx::{QueryBuilder, SqliteConnection};
+
+use crate::{Cursor, Result, UserId, apply_push::LogRow, row};
+
+/// How many of so many rows the next statement takes: a power of two, so that a few statements that are prepared once
+/// do for any number. To prepare one of a hundred rows takes as long as to write thirty.
+fn share(rows: usize) -> usize {
+    1 << rows.clamp(1, 64).ilog2()
+}
+
+/// What the log has of these changes already, with the stamps that were set back.
+pub(super) async fn stored(
+    tx: &mut SqliteConnection,
+    user: &UserId,
+    events: impl Iterator<Item = &str>,
+) -> Result<HashMap<String, Vec<Adjusted>>> {
+    let ids: Vec<&str> = events.collect();
+    let rows: Vec<(String, Option<String>)> = sqlx::query_as(
+        "SELECT event_id, adjusted FROM sync_changes
+         WHERE user_id = ? AND event_id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(user.as_str())
+    .bind(json!(ids).to_string())
+    .fetch_all(tx)
+    .await?;
+    rows.into_iter()
+        .map(|(id, adjusted)| {
+            Ok((
+                id,
+                adjusted.as_deref().map_or(Ok(Vec::new()), row::adjusted)?,
+            ))
+        })
+        .collect()
+}
+
+pub(super) async fn states(
+    tx: &mut SqliteConnection,
+    user: &UserId,
+    keys: &BTreeSet<RecordKey>,
+) -> Result<HashMap<RecordKey, RecordState>> {
+    let keys: Value = keys
+        .iter()
+        .map(|key| json!([key.app, key.table, key.id]))
+        .collect();
+    let rows: Vec<(String, String, String, String)> = sqlx::query_as(
+        "SELECT r.app_id, r.table_name, r.record_id, r.state
+         FROM json_each(?2) k CROSS JOIN records r
+         ON r.user_id = ?1 AND r.app_id = k.value ->> 0 AND r.table_name = k.value ->> 1 AND r.record_id = k.value ->> 2",
+    )
+    .bind(user.as_str())
+    .bind(keys.to_string())
+    .fetch_all(tx)
+    .await?;
+    rows.into_iter()
+        .map(|(app, table, id, state)| Ok((RecordKey::new(app, table, id), row::state(&state)?)))
+        .collect()
+}
+
+pub(super) async fn insert_rows(
+    tx: &mut SqliteConnection,
+    user: &UserId,
+    rows: Vec<LogRow>,
+) -> Result<()> {
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
+        let some = share(rows.len());
+        let mut insert = QueryBuilder::new(
+            "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
+             field_timestamps, actor, client_id, schema_version, at, extra, adjusted) ",
+        );
+        insert.push_values(rows.by_ref().take(some), |mut values, (row, adjusted)| {
+            values
+                .push_bind(user.as_str())
+                .push_bind(row.created_at)
+                .push_bind(row.event_id)
+                .push_bind(row.app_id)
+                .push_bind(row.table_name)
+                .push_bind(row.record_id)
+                .push_bind(row.op)
+                .push_bind(row.data)
+                .push_bind(row.field_timestamps)
+                .push_bind(row.actor)
+                .push_bind(row.client_id)
+                .push_bind(row.schema_version)
+                .push_bind(row.at)
+                .push_bind(row.extra)
+                .push_bind(adjusted);
+        });
+        insert.build().execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn write_records(
+    tx: &mut SqliteConnection,
+    user: &UserId,
+    cursor: Cursor,
+    records: &[(RecordKey, RecordState)],
+) -> Result<()> {
+    let mut records = records;
+    while !records.is_empty() {
+        let some;
+        (some, records) = records.split_at(share(records.len()));
+        let states = some
+            .iter()
+            .map(|(key, state)| Ok((key, row::json("a record", state)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let mut insert = QueryBuilder::new(
+            "INSERT INTO records (user_id, app_id, table_name, record_id, state, updated_at) ",
+        );
+        insert.push_values(states, |mut values, (key, state)| {
+            values
+                .push_bind(user.as_str())
+                .push_bind(&key.app)
+                .push_bind(&key.table)
+                .push_bind(&key.id)
+                .push_bind(state)
+                .push_bind(cursor.0.0);
+        });
+        insert.push(
+            " ON CONFLICT (user_id, app_id, table_name, record_id)
+             DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at",
+        );
+        insert.build().execute(&mut *tx).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! A store in one SQLite file: how it is opened, its one writer and its readers.
+
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use mana_core::manifest::Registry;
+use sqlx::{
+    Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    migrate::Migrator,
+    pool::PoolConnectionMetadata,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{under_way::UnderWay, wal_sync::WalSync};
+use crate::{Result, StoreError};
+
+/// How long a verb waits for its turn before it answers [`StoreError::Busy`].
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Reads run beside the writer and beside each other; more of them only cost memory.
+const READERS: u32 = 2;
+
+/// The page cache of one connection. The operating system caches the file anyway.
+const CACHE_KIB: i64 = 1024;
+
+/// Mana's storage in one SQLite file.
+pub struct SqliteStore {
+    pub(super) registry: Arc<Registry>,
+    /// One connection: who holds it is the only writer.
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
+    /// How far the runs under way are. There is no other process to tell, and a write for each phase would cost a
+    /// sync of the disk.
+    pub(super) under_way: UnderWay,
+    /// Brings to the disk what was committed without waiting for it.
+    pub(super) sync: WalSync,
+    /// Locked for as long as the store lives: a second process would break claims and order.
+    _lock: Option<File>,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if it is missing, and brings its schema up to date.
+    pub async fn open(path: impl AsRef<Path>, registry: Arc<Registry>) -> Result<Arc<Self>> {
+        let path = path.as_ref();
+        let lock = lock(path)?;
+        Self::connect(path, registry, Some(lock)).await
+    }
+
+    /// Opens the file for whoever runs the server, who need not stop it: every verb is a transaction, whichever
+    /// process asks. Without a server on it, like [`open`](Self::open); beside one, of the same version only.
+    pub async fn open_beside(path: impl AsRef<Path>, registry: Arc<Registry>) -> Result<Arc<Self>> {
+        let path = path.as_ref();
+        match lock(path) {
+            Ok(lock) => Self::connect(path, registry, Some(lock)).await,
+            Err(StoreError::InUse(_)) => Self::connect(path, registry, None).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn connect(
+        path: &Path,
+        registry: Arc<Registry>,
+        lock: Option<File>,
+    ) -> Result<Arc<Self>> {
+        let options = options()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal);
+        let writer = pool(1)
+            .after_release(unless_stuck)
+            .connect_with(options.clone())
+            .await?;
+        let sync = WalSync::of(path);
+        if lock.is_some() {
+            migrate(&writer).await?;
+        } else if !is_migrated(&writer).await? {
+            return Err(StoreError::InUse(path.display().to_string()));
+        }
+        let readers = pool(READERS).connect_with(options.read_only(true)).await?;
+        Ok(Arc::new(Self {
+            registry,
+            writer,
+            readers,
+            under_way: UnderWay::default(),
+            sync,
+            _lock: lock,
+        }))
+    }
+
+    /// A store that is gone when it is dropped, for tests.
+    pub async fn memory(registry: Arc<Registry>) -> Result<Arc<Self>> {
+        // Every connection to `:memory:` is a database of its own, so reader and writer share the one.
+        let writer = pool(1).connect_with(options().in_memory(true)).await?;
+        migrate(&writer).await?;
+        Ok(Arc::new(Self {
+            registry,
+            readers: writer.clone(),
+            writer,
+            under_way: UnderWay::default(),
+            sync: WalSync::default(),
+            _lock: None,
+        }))
+    }
+
+    /// A transaction that nobody else writes in. Once committed it is on the disk.
+    pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// The same for what a call waits for that is worth less than a sync of the disk. Once committed it outlives
+    /// this process, however that ends; on the disk it is a second later, or with the next [`write`](Self::write),
+    /// and a power cut before that loses it.
+    pub(super) async fn write_soon(&self) -> Result<Transaction<'static, Sqlite>> {
+        self.sync.soon();
+        // SQLite allows the change outside of transactions alone. The pool changes it back.
+        let begin = "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE";
+        Ok(self.writer.begin_with(begin).await?)
+    }
+}
+
+fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(WAIT)
+        .pragma("cache_size", (-CACHE_KIB).to_string())
+        // A checkpoint cuts the write-ahead log back to this, so that one large push doesn't keep its size.
+        .pragma("journal_size_limit", (16 << 20).to_string())
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(WAIT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // The connections are to a file: they don't go stale.
+        .test_before_acquire(false)
+}
+
+/// Takes a connection back with its commits on the disk again, and doesn't take back one that believes to be in a
+/// transaction.
+///
+/// Where writing fails for good (a full disk, an I/O error), SQLite ends the transaction by itself, the rollback
+/// after it fails, and the connection would refuse every further one.
+fn unless_stuck(
+    connection: &mut SqliteConnection,
+    _: PoolConnectionMetadata,
+) -> Pin<Box<dyn Future<Output = Result<bool, sqlx::Error>> + Send + '_>> {
+    Box::pin(async move {
+        // Answered after the rollback, if there is one to come. Not prepared: a prepared one would do it once only.
+        sqlx::raw_sql("PRAGMA synchronous = FULL")
+            .execute(&mut *connection)
+            .await?;
+        Ok(!connection.is_in_transaction())
+    })
+}
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+async fn migrate(writer: &SqlitePool) -> Result<()> {
+    Ok(MIGRATIONS.run(writer).await?)
+}
+
+/// Whether the file has the schema of this version, no older and no newer one.
+async fn is_migrated(writer: &SqlitePool) -> Result<bool> {
+    let done: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+        .fetch_one(writer)
+        .await?;
+    Ok(done == MIGRATIONS.iter().map(|migration| migration.version).max())
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let beside = path.with_added_extension("lock");
+    let io = |source| StoreError::Io {
+        path: beside.display().to_string(),
+        source,
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&beside)
+        .map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.display().to_string())),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+#[cfg(test)]
+#[path = "db_tests.rs"]
+mod tests;

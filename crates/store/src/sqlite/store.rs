@@ -1,0 +1,143 @@
+//! The verbs on SQLite: its connections for the shared verbs, and its own log.
+
+use async_trait::async_trait;
+use mana_core::{RecordKey, RecordState};
+use sqlx::{Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
+
+use super::{claim, db::SqliteStore, log, push};
+use crate::{
+    ChangesPage, ChangesQuery, Claim, Log, Push, Pushed, Result, RunProgress, Scope,
+    SharedDatabase, SnapshotPage, SnapshotQuery, Take, UserId,
+    message::Message,
+    sql::{Backend, records},
+};
+
+impl Backend for SqliteStore {
+    type Db = Sqlite;
+    type Content = PoolConnection<Sqlite>;
+
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    async fn writer(&self) -> Result<PoolConnection<Sqlite>> {
+        Ok(self.writer.acquire().await?)
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
+        self.write().await
+    }
+
+    async fn begin_relaxed(&self) -> Result<Transaction<'static, Sqlite>> {
+        self.write_soon().await
+    }
+
+    async fn begin_as(&self, _: &UserId) -> Result<Transaction<'static, Sqlite>> {
+        self.write().await
+    }
+
+    async fn read_as(&self, _: &UserId) -> Result<PoolConnection<Sqlite>> {
+        self.reader().await
+    }
+
+    async fn read_log(&self, _: &UserId) -> Result<PoolConnection<Sqlite>> {
+        self.reader().await
+    }
+
+    /// Nobody else uses the database.
+    async fn tell(&self, _: &mut SqliteConnection, _: Message<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn claim(&self, take: &Take) -> Result<Vec<Claim>> {
+        claim::claim_due(self, take).await
+    }
+
+    async fn keep_progress(&self, claim: &Claim, progress: &RunProgress) -> Result<()> {
+        self.under_way.set(claim, progress);
+        Ok(())
+    }
+
+    async fn under_way(&self, user: &UserId, mission_id: &str) -> Result<Option<RunProgress>> {
+        let held: Option<i64> = sqlx::query_scalar(
+            "SELECT token FROM mission_claims WHERE user_id = $1 AND mission_id = $2 AND worker IS NOT NULL",
+        )
+        .bind(user.as_str())
+        .bind(mission_id)
+        .fetch_optional(&self.readers)
+        .await?;
+        let under_way = self.under_way.of(user, mission_id);
+        Ok(under_way
+            .filter(|(token, _)| held == Some(*token))
+            .map(|(_, progress)| progress))
+    }
+
+    async fn mark_cancelled(
+        &self,
+        tx: &mut SqliteConnection,
+        user: &UserId,
+        mission_id: &str,
+        slot: &str,
+    ) -> Result<bool> {
+        let under_way = self.under_way.of(user, mission_id);
+        let token = under_way
+            .filter(|(_, progress)| progress.slot == slot)
+            .map(|(token, _)| token);
+        let marked = sqlx::query(
+            "UPDATE mission_claims SET cancelled = 1
+             WHERE user_id = $1 AND mission_id = $2 AND (slot = $3 OR token = $4) AND worker IS NOT NULL",
+        )
+        .bind(user.as_str())
+        .bind(mission_id)
+        .bind(slot)
+        .bind(token)
+        .execute(tx)
+        .await?;
+        Ok(marked.rows_affected() > 0)
+    }
+}
+
+#[async_trait]
+impl Log for SqliteStore {
+    async fn push(&self, scope: &Scope, push: Push) -> Result<Pushed> {
+        push::push(self, scope, push).await
+    }
+
+    async fn changes(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
+        log::changes(self, scope, query).await
+    }
+
+    async fn record(&self, scope: &Scope, key: &RecordKey) -> Result<Option<RecordState>> {
+        records::record(self, scope, key).await
+    }
+
+    async fn records_by_key(
+        &self,
+        scope: &Scope,
+        keys: &[RecordKey],
+    ) -> Result<Vec<(RecordKey, RecordState)>> {
+        records::records_by_key(self, scope, keys).await
+    }
+
+    async fn records(
+        &self,
+        scope: &Scope,
+        app: &str,
+        table: &str,
+    ) -> Result<Vec<(String, RecordState)>> {
+        records::records(self, scope, app, table).await
+    }
+
+    async fn snapshot(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage> {
+        log::snapshot(self, scope, query).await
+    }
+}
+
+#[async_trait]
+impl SharedDatabase for SqliteStore {
+    async fn close(&self) {
+        self.sync.finish().await;
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
