@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mana_core::ids;
 use mana_core::mission::{RunStatus, slot};
-use mana_store::{RunPhase, RunProgress, Store};
+use mana_store::{RunPhase, RunProgress, Runs};
 use mana_sync::Notice;
 use serde_json::json;
 use tokio::sync::Notify;

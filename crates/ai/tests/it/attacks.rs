@@ -8,7 +8,7 @@ use mana_core::mission::{Intent, StepStatus};
 use mana_core::planner::Role;
 use mana_core::planner::calls::ToolCall;
 use mana_core::{Map, ids};
-use mana_store::Store;
+use mana_store::Log;
 use serde_json::{Value, json};
 
 use crate::world::World;

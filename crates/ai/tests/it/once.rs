@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mana_core::mission::RunStatus;
 use mana_core::{Change, ids, mission::slot};
-use mana_store::{Push, Store};
+use mana_store::{Push, Schedule};
 use serde_json::json;
 use tokio::sync::Notify;
 

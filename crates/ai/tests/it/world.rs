@@ -15,8 +15,8 @@ use mana_core::mission::{AiRun, Iteration, Mission, RunStatus};
 use mana_core::planner::calls::ToolCall;
 use mana_core::{Map, Micros, RecordKey, RecordState};
 use mana_store::{
-    Accounts, ChangesPage, ChangesQuery, Log, NewUser, Push, Pushed, Runs as _, Schedule as _,
-    Scope, SharedDatabase as _, SnapshotPage, SnapshotQuery, SqliteStore, UserId,
+    Accounts, ChangesPage, ChangesQuery, Log, NewUser, Push, Pushed, RunRequest, Scope,
+    SnapshotPage, SnapshotQuery, SqliteStore, UserId,
 };
 use mana_sync::{AcceptPush, Hub, Origin, Sync};
 use serde_json::{Value, json};
