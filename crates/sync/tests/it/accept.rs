@@ -1,7 +1,7 @@
 //! Taking a push.
 
 use mana_core::{Actor, RecordKey};
-use mana_store::{Fence, Store, StoreError};
+use mana_store::{Fence, Log, StoreError};
 use mana_sync::{AcceptPush, Notice, Origin, SyncError};
 use serde_json::{Value, json};
 
