@@ -4,13 +4,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::{Stream, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::error::{ErrorKind, GatewayError, Result};
-use crate::gateway::{Gateway, closed};
+use crate::chain::Answered;
+use crate::error::{Attempt, ErrorKind, GatewayError, Result};
 use crate::providers::{EventStream, StreamEvent};
-use crate::route::{Routes, Target};
+use crate::route::Routes;
 
 /// Pieces of a stream that may wait for a slow reader.
 const PIECES_AHEAD: usize = 32;
@@ -19,6 +19,8 @@ const PIECES_AHEAD: usize = 32;
 pub struct ChatStream {
     /// `provider/model` that answers.
     pub resolved: String,
+    /// The entries of the chain that failed before.
+    pub failed: Vec<Attempt>,
     /// The first piece: on its way to the reader before the next one is read.
     first: Option<Option<StreamEvent>>,
     receiver: mpsc::Receiver<Result<Option<StreamEvent>>>,
@@ -50,50 +52,59 @@ impl Stream for ChatStream {
     }
 }
 
-impl Gateway {
-    /// Reads a stream on from its first piece, in a task of its own, so that a
-    /// reader who stops reading can't hold the provider's place for ever.
-    pub(crate) fn pump(
-        &self,
+impl ChatStream {
+    /// Reads a stream on from its first piece, in a task of its own, so that a reader who stops reading can't hold
+    /// the provider's place for ever.
+    pub(crate) fn begin(
+        answered: Answered<(Option<StreamEvent>, EventStream)>,
         routes: &Routes,
-        target: Target,
-        place: OwnedSemaphorePermit,
-        first: Option<StreamEvent>,
-        mut events: EventStream,
-    ) -> ChatStream {
+        mut closing: watch::Receiver<bool>,
+    ) -> Self {
+        let Answered {
+            answer: (first, mut events),
+            target,
+            permit,
+            failed,
+        } = answered;
         let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
-        let mut closing = self.closing.subscribe();
-        let scrub = routes.scrub.clone();
-        let patience = routes.idle;
-        let resolved = target.name();
-        let pumping = async move {
-            let _place = place;
-            loop {
-                let piece = tokio::select! {
-                    biased;
-                    () = sender.closed() => return,
-                    _ = closing.wait_for(|closing| *closing) => Err(closed()),
-                    event = events.next() => event.transpose(),
-                };
-                if let Err(error) = &piece {
-                    target.slot.note(Some(error));
-                }
-                let piece = piece.map_err(|error| error.scrubbed(&scrub));
-                let over = !matches!(piece, Ok(Some(_)));
-                let sent = timeout(patience, sender.send(piece)).await;
-                if over || !matches!(sent, Ok(Ok(()))) {
-                    return;
-                }
-            }
-        };
-        if first.is_some() {
-            tokio::spawn(pumping);
-        }
-        ChatStream {
-            resolved,
+        let is_empty = first.is_none();
+        let stream = Self {
+            resolved: target.name(),
+            failed,
             first: Some(first),
             receiver,
             over: false,
+        };
+        if is_empty {
+            permit.end(None);
+            return stream;
         }
+        permit.begun();
+        let scrub = routes.scrub.clone();
+        let patience = routes.idle;
+        tokio::spawn(async move {
+            loop {
+                let piece = tokio::select! {
+                    biased;
+                    // A reader who leaves says nothing about the provider, which was answering.
+                    () = sender.closed() => break,
+                    _ = closing.wait_for(|closing| *closing) => Err(GatewayError::closed()),
+                    event = events.next() => event.transpose(),
+                };
+                if let Err(error) = &piece {
+                    permit.end(Some(error));
+                    let piece = piece.map_err(|error| error.scrubbed(&scrub));
+                    let _ = timeout(patience, sender.send(piece)).await;
+                    return;
+                }
+                let over = matches!(piece, Ok(None));
+                let sent = timeout(patience, sender.send(piece)).await;
+                if over || !matches!(sent, Ok(Ok(()))) {
+                    break;
+                }
+            }
+            permit.end(None);
+        });
+        stream
     }
 }

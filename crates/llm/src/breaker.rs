@@ -1,91 +1,110 @@
-//! When not to ask a provider: after failures in a row for a while, and for as
-//! long as it asks to be left alone.
+//! The circuit breaker of a provider: calls stop for a while after failures in a row, and for as long as the
+//! provider asks for a pause.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many failures in a row open the breaker.
+/// Failures in a row that open the breaker.
 const FAILURES: u32 = 5;
-/// How long it stays open the first time; twice as long each time after.
+/// How long the breaker stays open the first time; twice as long each time after.
 const OPEN_FIRST: Duration = Duration::from_secs(10);
 const OPEN_LONGEST: Duration = Duration::from_secs(300);
-/// A probe that said nothing for so long was given up by its caller.
+/// A probe that has not ended after this time is taken for given up.
 const PROBE_LASTS: Duration = Duration::from_secs(60);
-/// A provider that asks for more is asked again all the same.
+/// The longest pause that a provider may ask for.
 const PAUSE_LONGEST: Duration = Duration::from_secs(600);
 
-/// What a call says of the provider.
+/// How a call ended, as far as the breaker is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It answered.
+    /// The provider answered.
     Good,
-    /// It failed for a reason of its own.
+    /// The provider failed for a reason of its own.
     Bad,
-    /// It wants to be left alone for so long.
+    /// The provider asks for a pause of this length.
     Pause(Duration),
+    /// The provider answered, and the answer says nothing about its health: a refusal of the request or of the key.
+    Neutral,
 }
 
-/// Closed: everybody may ask. Open: nobody. Half open, once that time is over:
-/// one may, and what becomes of that call decides.
+/// Closed: every call is admitted. Open: none is. Half open, once the open time is over: one probe is admitted at a
+/// time, and its outcome decides.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
-    /// How often in a row it was opened.
+    /// How often in a row the breaker was opened.
     opened: u32,
     open_until: Option<Instant>,
     probing_since: Option<Instant>,
     paused_until: Option<Instant>,
 }
 
-impl Breaker {
-    /// Whether the provider may be asked now; else how long not yet.
-    pub fn admit(&self, now: Instant) -> Result<(), Duration> {
-        let mut state = self.state();
-        if let Some(until) = state.paused_until {
-            if now < until {
-                return Err(until - now);
-            }
-            state.paused_until = None;
+impl State {
+    /// How long the provider must not be asked yet.
+    fn refusal(&self, now: Instant) -> Option<Duration> {
+        if let Some(until) = self.paused_until.filter(|until| now < *until) {
+            return Some(until - now);
         }
-        let Some(until) = state.open_until else {
-            return Ok(());
-        };
+        let until = self.open_until?;
         if now < until {
-            return Err(until - now);
+            return Some(until - now);
         }
-        if let Some(since) = state.probing_since
-            && now < since + PROBE_LASTS
-        {
-            return Err(since + PROBE_LASTS - now);
+        let probe_ends = self.probing_since? + PROBE_LASTS;
+        (now < probe_ends).then(|| probe_ends - now)
+    }
+}
+
+impl Breaker {
+    /// Admits a call: `true` where it is the probe of a half-open breaker, which must end in [`note`](Self::note) or
+    /// [`release`](Self::release). Refuses with the time until the provider may be asked.
+    pub fn admit(&self, now: Instant) -> Result<bool, Duration> {
+        let mut state = self.state();
+        if let Some(wait) = state.refusal(now) {
+            return Err(wait);
         }
-        state.probing_since = Some(now);
-        Ok(())
+        state.paused_until = None;
+        let is_probe = state.open_until.is_some();
+        if is_probe {
+            state.probing_since = Some(now);
+        }
+        Ok(is_probe)
     }
 
-    /// The same, without taking the one call that is let through half open.
+    /// The time until the provider may be asked, without admitting a call.
+    pub fn refusal(&self, now: Instant) -> Option<Duration> {
+        self.state().refusal(now)
+    }
+
+    /// Whether every call is admitted.
     pub fn is_closed(&self, now: Instant) -> bool {
         let state = self.state();
         state.open_until.is_none() && state.paused_until.is_none_or(|until| now >= until)
     }
 
-    /// Takes note of how a call went.
-    pub fn note(&self, outcome: Outcome, now: Instant) {
+    /// Lets the next probe go: this one has been answered, or its caller gave it up.
+    pub fn release(&self) {
+        self.state().probing_since = None;
+    }
+
+    /// Records how an admitted call ended.
+    pub fn note(&self, outcome: Outcome, is_probe: bool, now: Instant) {
         let mut state = self.state();
+        // An answer of any kind ends the probe: a probe without an end would keep a healthy provider out.
+        if is_probe {
+            state.probing_since = None;
+        }
         match outcome {
             Outcome::Good => *state = State::default(),
-            Outcome::Pause(wait) => {
-                state.paused_until = Some(now + wait.min(PAUSE_LONGEST));
-                state.probing_since = None;
-            }
+            Outcome::Neutral => {}
+            Outcome::Pause(wait) => state.paused_until = Some(now + wait.min(PAUSE_LONGEST)),
             Outcome::Bad => {
                 state.failures += 1;
-                let probed = state.probing_since.take().is_some();
-                if probed || state.failures >= FAILURES && state.open_until.is_none() {
+                if is_probe || state.failures >= FAILURES && state.open_until.is_none() {
                     let wait = OPEN_FIRST * 2_u32.saturating_pow(state.opened.min(8));
                     state.opened += 1;
                     state.open_until = Some(now + wait.min(OPEN_LONGEST));
@@ -94,7 +113,7 @@ impl Breaker {
         }
     }
 
-    /// The provider shows signs of life: the next call may try it.
+    /// Ends the open time early: the provider answered a listing of its models, so the next call may try it.
     pub fn half_open(&self, now: Instant) {
         let mut state = self.state();
         if let Some(until) = &mut state.open_until {
@@ -116,8 +135,8 @@ mod tests {
     fn opened(now: Instant) -> Breaker {
         let breaker = Breaker::default();
         for _ in 0..FAILURES {
-            assert_eq!(breaker.admit(now), Ok(()));
-            breaker.note(Outcome::Bad, now);
+            assert_eq!(breaker.admit(now), Ok(false));
+            breaker.note(Outcome::Bad, false, now);
         }
         breaker
     }
@@ -128,12 +147,12 @@ mod tests {
         let breaker = opened(now);
         assert_eq!(breaker.admit(now + S), Err(9 * S));
         let later = now + OPEN_FIRST;
-        assert_eq!(breaker.admit(later), Ok(()));
+        assert_eq!(breaker.admit(later), Ok(true));
         assert_eq!(breaker.admit(later), Err(PROBE_LASTS), "one at a time");
-        breaker.note(Outcome::Good, later);
+        breaker.note(Outcome::Good, true, later);
         assert!(breaker.is_closed(later));
-        assert_eq!(breaker.admit(later), Ok(()));
-        assert_eq!(breaker.admit(later), Ok(()));
+        assert_eq!(breaker.admit(later), Ok(false));
+        assert_eq!(breaker.admit(later), Ok(false));
     }
 
     #[test]
@@ -141,11 +160,11 @@ mod tests {
         let now = Instant::now();
         let breaker = opened(now);
         let later = now + OPEN_FIRST;
-        assert_eq!(breaker.admit(later), Ok(()));
-        breaker.note(Outcome::Bad, later);
+        assert_eq!(breaker.admit(later), Ok(true));
+        breaker.note(Outcome::Bad, true, later);
         assert_eq!(breaker.admit(later), Err(2 * OPEN_FIRST));
         breaker.half_open(later);
-        assert_eq!(breaker.admit(later), Ok(()));
+        assert_eq!(breaker.admit(later), Ok(true));
     }
 
     #[test]
@@ -153,23 +172,51 @@ mod tests {
         let now = Instant::now();
         let breaker = Breaker::default();
         for _ in 0..3 * FAILURES {
-            breaker.note(Outcome::Bad, now);
-            breaker.note(Outcome::Good, now);
+            breaker.note(Outcome::Bad, false, now);
+            breaker.note(Outcome::Good, false, now);
         }
         assert!(breaker.is_closed(now));
     }
 
     #[test]
-    fn who_asks_to_be_left_alone_is_and_a_probe_nobody_ended_is_forgotten() {
+    fn a_requested_pause_holds_and_a_forgotten_probe_expires() {
         let now = Instant::now();
         let breaker = Breaker::default();
-        breaker.note(Outcome::Pause(7 * S), now);
+        breaker.note(Outcome::Pause(7 * S), false, now);
         assert_eq!(breaker.admit(now), Err(7 * S));
-        assert_eq!(breaker.admit(now + 7 * S), Ok(()));
+        assert_eq!(breaker.admit(now + 7 * S), Ok(false));
 
         let breaker = opened(now);
         let later = now + OPEN_FIRST;
-        assert_eq!(breaker.admit(later), Ok(()));
-        assert_eq!(breaker.admit(later + PROBE_LASTS), Ok(()));
+        assert_eq!(breaker.admit(later), Ok(true));
+        assert_eq!(breaker.admit(later + PROBE_LASTS), Ok(true));
+    }
+
+    #[test]
+    fn whatever_ends_a_probe_lets_the_next_one_go() {
+        let now = Instant::now();
+        let later = now + OPEN_FIRST;
+        let ends: [fn(&Breaker, Instant); 3] = [
+            |breaker, later| breaker.note(Outcome::Neutral, true, later),
+            |breaker, later| breaker.note(Outcome::Pause(Duration::ZERO), true, later),
+            |breaker, _| breaker.release(),
+        ];
+        for end in ends {
+            let breaker = opened(now);
+            assert_eq!(breaker.admit(later), Ok(true));
+            end(&breaker, later);
+            assert_eq!(
+                breaker.refusal(later),
+                None,
+                "nobody is kept waiting for a probe that has ended"
+            );
+            assert_eq!(
+                breaker.admit(later),
+                Ok(true),
+                "the provider still has to prove itself"
+            );
+            breaker.note(Outcome::Good, true, later);
+            assert!(breaker.is_closed(later));
+        }
     }
 }

@@ -1,53 +1,76 @@
-//! Asks a chain of models until one answers: the next entry at once, the whole
-//! chain again after a while.
+//! Asks a chain of models until one answers: the next entry at once, the whole chain again after a pause.
 
 use std::future::Future;
 use std::time::Duration;
 
+use futures_util::future::select_all;
 use tokio::time::Instant;
 
 use crate::error::{Attempt, ErrorKind, GatewayError, Result};
-use crate::gateway::{Gateway, closed};
+use crate::gateway::Gateway;
+use crate::provider_state::CallPermit;
 use crate::route::{Routes, Target};
 
-/// Before the chain is asked a second time; twice as long before the third.
+/// The pause before the chain is asked a second time; twice as long before the third.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Who asks to wait longer than this is not waited for.
+/// A `Retry-After` above this is not waited for.
 const PAUSE_LONGEST: Duration = Duration::from_secs(10);
+/// The longest wait for a place at one entry of a chain, as long as there are others: to be busy is to be slow.
+const BUSY_LONGEST: Duration = Duration::from_secs(5);
+
+/// The first answer of a chain.
+pub(crate) struct Answered<T> {
+    pub answer: T,
+    /// The entry that answered.
+    pub target: Target,
+    /// The answered call, whose end is still to be recorded.
+    pub permit: CallPermit,
+    /// The entries that failed before.
+    pub failed: Vec<Attempt>,
+}
 
 impl Gateway {
-    /// Asks one entry of the chain after the other, as long as they fail for
-    /// reasons of their own; then, where that may pass by itself, all of them
-    /// so many times again. `deadline` is for the last of these beginnings.
+    /// Asks the entries of a chain in their order, as long as they fail for reasons of their own; then, up to
+    /// `retries` times, those whose failures may pass. An entry without a free place is passed over for the others
+    /// and waited for at the end. `deadline` is the latest beginning of a retry.
     pub(crate) async fn first_answer<T, F>(
         &self,
         routes: &Routes,
-        mut chain: Vec<Target>,
+        chain: Vec<Target>,
         deadline: Instant,
         retries: u32,
         ask: impl Fn(Target) -> F,
-    ) -> Result<T>
+    ) -> Result<Answered<T>>
     where
         F: Future<Output = Result<T>>,
     {
         let mut failures: Vec<(Attempt, GatewayError)> = Vec::new();
+        let mut chain = chain;
         for round in 0..=retries {
             let mut again = Vec::new();
             let mut asks_to_wait: Option<Duration> = None;
-            for target in std::mem::take(&mut chain) {
+            let mut candidates = Candidates::of(chain);
+            while let Some((target, permit)) = candidates.next(self).await? {
                 let begun = Instant::now();
-                let answer = match target.slot.admit() {
-                    Err(refused) => Err(refused),
-                    Ok(()) => {
-                        let answer = self.unless_closing(ask(target.clone())).await;
-                        target.slot.note_call(answer.as_ref().err());
-                        answer
-                    }
+                let (asked, error) = match permit {
+                    Err(refused) => (false, refused),
+                    Ok(permit) => match self.unless_closing(ask(target.clone())).await {
+                        Ok(answer) => {
+                            let failed = failures.into_iter().map(|(attempt, _)| attempt).collect();
+                            return Ok(Answered {
+                                answer,
+                                target,
+                                permit,
+                                failed,
+                            });
+                        }
+                        Err(error) => {
+                            permit.end(Some(&error));
+                            (true, error)
+                        }
+                    },
                 };
-                let error = match answer {
-                    Ok(answer) => return Ok(answer),
-                    Err(error) => error.scrubbed(&routes.scrub),
-                };
+                let error = error.scrubbed(&routes.scrub);
                 let model = target.name();
                 tracing::warn!(code = error.code(), %model, "call to {model} failed: {error}");
                 let attempt = Attempt {
@@ -55,9 +78,10 @@ impl Gateway {
                     message: error.message.clone(),
                     duration_ms: begun.elapsed().as_millis() as u64,
                     model,
+                    prompt_read: asked && error.reads_prompt(),
                 };
                 if !error.falls_back() {
-                    return Err(told(failures, attempt, error));
+                    return Err(with_attempts(failures, attempt, error));
                 }
                 if error.may_pass() {
                     let waits = [asks_to_wait, error.retry_after()];
@@ -79,15 +103,18 @@ impl Gateway {
             self.unless_closing(slept).await?;
             chain = again;
         }
-        // A provider's own words say more than that it is left alone.
+        // A provider's own words say more than that it is paused.
         let said =
             |(_, error): &(Attempt, GatewayError)| !matches!(error.kind, ErrorKind::Paused { .. });
-        let last = failures
-            .iter()
-            .rposition(said)
-            .unwrap_or(failures.len() - 1);
+        let last = failures.iter().rposition(said);
+        let Some(last) = last.or_else(|| failures.len().checked_sub(1)) else {
+            return Err(GatewayError::new(
+                ErrorKind::UnknownModel,
+                "There is no model that could be asked",
+            ));
+        };
         let (attempt, error) = failures.remove(last);
-        Err(told(failures, attempt, error))
+        Err(with_attempts(failures, attempt, error))
     }
 
     pub(crate) async fn unless_closing<T>(
@@ -97,14 +124,62 @@ impl Gateway {
         let mut closing = self.closing.subscribe();
         tokio::select! {
             biased;
-            _ = closing.wait_for(|closing| *closing) => Err(closed()),
+            _ = closing.wait_for(|closing| *closing) => Err(GatewayError::closed()),
             done = work => done,
         }
     }
 }
 
-/// The failure that is told, with all that was tried.
-fn told(
+/// The entries of a chain that are still to be asked.
+struct Candidates {
+    chain: std::vec::IntoIter<Target>,
+    /// Entries without a free place.
+    busy: Vec<Target>,
+    /// The end of the wait for those.
+    busy_until: Option<Instant>,
+}
+
+impl Candidates {
+    fn of(chain: Vec<Target>) -> Self {
+        Self {
+            chain: chain.into_iter(),
+            busy: Vec::new(),
+            busy_until: None,
+        }
+    }
+
+    /// The next entry to ask, with its permit or the reason why it can't be asked. An entry without a free place is
+    /// put off; once only such entries are left, the first one that has a place again is next.
+    async fn next(&mut self, gateway: &Gateway) -> Result<Option<(Target, Result<CallPermit>)>> {
+        while let Some(target) = self.chain.next() {
+            if let Some(permit) = target.state.try_permit() {
+                return Ok(Some((target, permit)));
+            }
+            if self.chain.len() > 0 {
+                let until = Instant::now() + BUSY_LONGEST.min(target.state.queue());
+                let waited = async { Ok(target.state.permit(until).await) };
+                match gateway.unless_closing(waited).await? {
+                    Err(error) if error.kind == ErrorKind::Timeout => {}
+                    permit => return Ok(Some((target, permit))),
+                }
+            }
+            self.busy.push(target);
+        }
+        let queues = self.busy.iter().map(|target| target.state.queue());
+        let Some(queue) = queues.max() else {
+            return Ok(None);
+        };
+        let until = *self.busy_until.get_or_insert(Instant::now() + queue);
+        let waiting = self.busy.iter();
+        let waiting = waiting.map(|target| Box::pin(target.state.permit(until)));
+        let first_free = async { Ok(select_all(waiting).await) };
+        let (permit, at, _) = gateway.unless_closing(first_free).await?;
+        Ok(Some((self.busy.remove(at), permit)))
+    }
+}
+
+/// The failure that is reported, with every attempt.
+fn with_attempts(
     failures: Vec<(Attempt, GatewayError)>,
     attempt: Attempt,
     mut error: GatewayError,
@@ -114,7 +189,7 @@ fn told(
     error
 }
 
-/// Between half of it and all of it, so that callers who failed together don't come back together.
+/// A wait between its half and its whole, so that callers who failed together don't come back together.
 fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

@@ -59,13 +59,13 @@ pub(crate) struct Clients {
 
 /// Which client an address takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Transport {
     Local,
     LocalTls,
     Remote,
 }
 
-impl Way {
+impl Transport {
     /// To an address.
     pub fn to(base: &Url) -> Self {
         match (is_loopback(base), base.scheme()) {
@@ -77,12 +77,12 @@ impl Way {
 }
 
 impl Clients {
-    /// The client for addresses that take this way.
-    pub fn get(&self, way: Way) -> Result<&Client, rustls::Error> {
-        let cell = match way {
-            Way::Local => &self.local,
-            Way::LocalTls => &self.local_tls,
-            Way::Remote => &self.remote,
+    /// The client for addresses that take this transport.
+    pub fn get(&self, transport: Transport) -> Result<&Client, rustls::Error> {
+        let cell = match transport {
+            Transport::Local => &self.local,
+            Transport::LocalTls => &self.local_tls,
+            Transport::Remote => &self.remote,
         };
         if let Some(client) = cell.get() {
             return Ok(client);
@@ -90,13 +90,13 @@ impl Clients {
         // An error means that a provider is already installed, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config = ClientConfig::builder();
-        let tls = match way {
-            Way::Local => config
+        let tls = match transport {
+            Transport::Local => config
                 .with_root_certificates(RootCertStore::empty())
                 .with_no_client_auth(),
             _ => config.try_with_platform_verifier()?.with_no_client_auth(),
         };
-        let dialer = Dialer::new(tls.clone(), way == Way::Remote);
+        let dialer = Dialer::new(tls.clone(), transport == Transport::Remote);
         let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())

@@ -70,6 +70,9 @@ pub struct Attempt {
     pub message: String,
     /// How long it took to fail, in milliseconds.
     pub duration_ms: u64,
+    /// Whether the model had read the prompt by then, so that its tokens are paid for.
+    #[serde(skip)]
+    pub prompt_read: bool,
 }
 
 /// A failed call. Its text is fit for a person: it says what went wrong and,
@@ -117,6 +120,14 @@ impl GatewayError {
         Self::new(ErrorKind::InvalidRequest { param }, message)
     }
 
+    /// The end of every call once the gateway closes.
+    pub(crate) fn closed() -> Self {
+        Self::new(
+            ErrorKind::Cancelled,
+            "The call was cancelled because Mana is shutting down",
+        )
+    }
+
     /// The same, naming the provider that was asked.
     pub fn from_provider(mut self, provider: &str) -> Self {
         self.provider.get_or_insert_with(|| provider.to_owned());
@@ -159,6 +170,20 @@ impl GatewayError {
             ErrorKind::Http(status) => status >= 500,
             _ => false,
         }
+    }
+
+    /// Whether a provider that was asked and failed so had read the prompt: an answer that was cut off or took too
+    /// long is paid for, a refused or unreachable one is not. The one rule for what a failed call costs.
+    pub(crate) fn reads_prompt(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Timeout | ErrorKind::CutOff | ErrorKind::TooLarge
+        )
+    }
+
+    /// The attempts whose prompt is paid for although none of them answered.
+    pub fn prompts_read(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
+        self.attempts.iter().filter(|attempt| attempt.prompt_read)
     }
 
     /// How long the provider, or the gateway, asks to wait.

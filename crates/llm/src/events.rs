@@ -15,7 +15,7 @@ pub(crate) struct Events {
     pub upstream: Arc<Upstream>,
     response: Answer,
     decoder: Decoder,
-    limits: Limits,
+    pub limits: Limits,
     /// The first event is there; before it, a slow model has until the deadline.
     begun: bool,
     ended: bool,

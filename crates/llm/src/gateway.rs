@@ -1,6 +1,7 @@
 //! The gateway: one address for every model. It finds the models of a name,
 //! waits for a place, sets the limits and gives the first answer of the chain.
 
+use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -13,20 +14,21 @@ use tokio::time::Instant;
 use crate::answer::ChatStream;
 use crate::cache::Cache;
 use crate::catalog::{ALIAS, BUILTIN};
+use crate::chain::Answered;
 use crate::clients::Clients;
 use crate::config::{Api, LlmConfig, ProviderConfig};
-use crate::error::{ErrorKind, GatewayError, Result};
+use crate::error::{GatewayError, Result};
 use crate::models::{Capabilities, Price, is_plain};
+use crate::provider_state::{Condition, ProviderState};
 use crate::providers::anthropic::Anthropic;
 use crate::providers::openai::OpenAi;
 use crate::providers::outline::Outline;
 use crate::providers::{Limits, Provider, StreamEvent};
 use crate::route::{Routes, Target};
 use crate::secret::Scrubber;
-use crate::slot::{Condition, Slot};
 use crate::upstream::Upstream;
 use crate::wire::{
-    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, ModelList,
+    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, ModelList, Usage,
 };
 
 /// A chat request and what it may take, where that differs from the configuration.
@@ -89,6 +91,25 @@ pub struct ProviderHealth {
     pub reason: Option<String>,
 }
 
+/// A chat request on its way: where it goes, by which configuration, and until when.
+struct ChatPlan {
+    routes: Arc<Routes>,
+    chain: Vec<Target>,
+    call: Call,
+    deadline: Instant,
+    retries: u32,
+}
+
+impl ChatPlan {
+    /// The request as an entry of the chain gets it, and its limits, which begin now.
+    fn ask(&self, target: &Target) -> (ChatRequest, Limits) {
+        let mut request = self.call.request.clone();
+        request.model.clone_from(&target.model);
+        let limits = limits(&self.routes, target, self.call.timeout, self.call.max_bytes);
+        (request, limits)
+    }
+}
+
 /// One address for every model.
 pub struct Gateway {
     routes: RwLock<Arc<Routes>>,
@@ -136,62 +157,41 @@ impl Gateway {
 
     /// Answers in one piece.
     pub async fn chat(&self, call: impl Into<Call> + Send) -> Result<ChatCompletion> {
-        let call = call.into();
-        let routes = self.routes();
-        let chain = chain_for(&routes, &call.request).await?;
-        let deadline = Instant::now() + call.timeout.unwrap_or(routes.timeout);
-        let retries = if call.request.retry {
-            routes.retries
-        } else {
-            0
-        };
+        let plan = self.plan(call.into()).await?;
         let ask = |target: Target| {
-            let (routes, call) = (&routes, &call);
-            async move {
-                let _place = target.slot.place().await?;
-                let limits = limits(routes, &target, call.timeout, call.max_bytes);
-                let mut request = call.request.clone();
-                request.model.clone_from(&target.model);
-                let mut answer = target.slot.provider.chat(request, limits).await?;
-                answer.resolved = target.name();
-                Ok(answer)
-            }
+            let (request, limits) = plan.ask(&target);
+            async move { target.state.provider.chat(request, limits).await }
         };
-        self.first_answer(&routes, chain, deadline, retries, ask)
-            .await
+        let answered = self.answer(&plan, ask).await?;
+        answered.permit.end(None);
+        let mut answer = answered.answer;
+        answer.resolved = answered.target.name();
+        answer.failed = answered.failed;
+        Ok(answer)
     }
 
-    /// Answers piece by piece. The chain is followed until the first piece; from
-    /// then on the answer is one model's. Dropping the stream cancels the call.
+    /// Answers piece by piece. The chain is followed until the first piece; from then on the answer is one model's.
+    /// Dropping the stream cancels the call.
     pub async fn chat_stream(&self, call: impl Into<Call> + Send) -> Result<ChatStream> {
-        let call = call.into();
-        let routes = self.routes();
-        let chain = chain_for(&routes, &call.request).await?;
-        let deadline = Instant::now() + call.timeout.unwrap_or(routes.timeout);
-        let retries = if call.request.retry {
-            routes.retries
-        } else {
-            0
-        };
+        let plan = self.plan(call.into()).await?;
         let ask = |target: Target| {
-            let (routes, call) = (&routes, &call);
+            let (request, limits) = plan.ask(&target);
             async move {
-                let place = target.slot.place().await?;
-                let limits = limits(routes, &target, call.timeout, call.max_bytes);
-                let mut request = call.request.clone();
-                request.model.clone_from(&target.model);
-                let mut events = target.slot.provider.chat_stream(request, limits).await?;
-                let first = loop {
+                let mut events = target.state.provider.chat_stream(request, limits).await?;
+                loop {
                     match events.next().await.transpose()? {
                         Some(StreamEvent::KeepAlive) => {}
-                        first => break first,
+                        first => return Ok((first, events)),
                     }
-                };
-                Ok(self.pump(routes, target, place, first, events))
+                }
             }
         };
-        self.first_answer(&routes, chain, deadline, retries, ask)
-            .await
+        let answered = self.answer(&plan, ask).await?;
+        Ok(ChatStream::begin(
+            answered,
+            &plan.routes,
+            self.closing.subscribe(),
+        ))
     }
 
     /// Embeds.
@@ -203,17 +203,45 @@ impl Gateway {
         let deadline = Instant::now() + routes.timeout;
         let retries = routes.retries;
         let ask = |target: Target| {
-            let (routes, mut request) = (&routes, request.clone());
-            async move {
-                let _place = target.slot.place().await?;
-                let limits = limits(routes, &target, None, None);
-                request.model.clone_from(&target.model);
-                let mut answer = target.slot.provider.embeddings(request, limits).await?;
-                answer.resolved = target.name();
-                Ok(answer)
-            }
+            let mut request = request.clone();
+            request.model.clone_from(&target.model);
+            let limits = limits(&routes, &target, None, None);
+            async move { target.state.provider.embeddings(request, limits).await }
         };
-        self.first_answer(&routes, chain, deadline, retries, ask)
+        let answered = self
+            .first_answer(&routes, chain, deadline, retries, ask)
+            .await?;
+        answered.permit.end(None);
+        let mut answer = answered.answer;
+        answer.resolved = answered.target.name();
+        answer.failed = answered.failed;
+        Ok(answer)
+    }
+
+    async fn plan(&self, call: Call) -> Result<ChatPlan> {
+        let routes = self.routes();
+        let chain = chain_for(&routes, &call.request).await?;
+        Ok(ChatPlan {
+            deadline: Instant::now() + call.timeout.unwrap_or(routes.timeout),
+            retries: if call.request.retry {
+                routes.retries
+            } else {
+                0
+            },
+            routes,
+            chain,
+            call,
+        })
+    }
+
+    async fn answer<T, F>(&self, plan: &ChatPlan, ask: impl Fn(Target) -> F) -> Result<Answered<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let ChatPlan {
+            deadline, retries, ..
+        } = *plan;
+        self.first_answer(&plan.routes, plan.chain.clone(), deadline, retries, ask)
             .await
     }
 
@@ -221,10 +249,10 @@ impl Gateway {
     /// and always `builtin/outline`. A provider that is down is left out.
     pub async fn models(&self) -> ModelList {
         let routes = self.routes();
-        let listed = join_all(routes.slots.iter().map(|slot| async move {
-            let models = slot.models().await.unwrap_or_default();
+        let listed = join_all(routes.states.iter().map(|state| async move {
+            let models = state.models().await.unwrap_or_default();
             let named = |model: &Model| Model {
-                id: format!("{}/{}", slot.name(), model.id),
+                id: format!("{}/{}", state.name(), model.id),
                 ..model.clone()
             };
             models.iter().map(named).collect::<Vec<_>>()
@@ -294,25 +322,50 @@ impl Gateway {
         })
     }
 
-    /// How long a call can go on at most, the wait for a place not counted.
-    pub(crate) fn longest_call(&self) -> Duration {
+    /// The tokens that a provider counts for an answer, of the request and of the answer; `None` where the numbers
+    /// can't be true: they are beyond the model's window, and the request is not that large either. Zero says nothing.
+    ///
+    /// `model` is `provider/model` that answered, `sent_bytes` the size of the request, `choices` the number of
+    /// answers that it asked for.
+    pub fn believed(
+        &self,
+        model: &str,
+        usage: &Usage,
+        sent_bytes: u64,
+        choices: u64,
+    ) -> Option<(u64, u64)> {
+        let told = (usage.prompt_tokens, usage.completion_tokens);
+        if told.0.max(told.1) <= BELIEVED_TOKENS {
+            return Some(told);
+        }
         let routes = self.routes();
-        let calls = routes.slots.iter().map(|slot| slot.timeout());
-        routes.timeout.max(calls.max().unwrap_or_default())
+        let window = routes.context_tokens(model).unwrap_or(LARGEST_WINDOW);
+        let most = (
+            window.max(sent_bytes),
+            window.saturating_mul(choices.max(1)),
+        );
+        if told.0 <= most.0 && told.1 <= most.1 {
+            return Some(told);
+        }
+        tracing::warn!(
+            %model, prompt_tokens = told.0, completion_tokens = told.1, window,
+            "the usage that {model} reports can't be true and is replaced by an estimate"
+        );
+        None
     }
 
     /// How the providers did last; asks nobody.
     pub fn health(&self) -> Health {
         let routes = self.routes();
-        let providers = routes.providers().map(|slot| {
-            let (state, reason) = match slot.condition() {
-                _ if !slot.is_present() => ("absent", None),
+        let providers = routes.providers().map(|provider| {
+            let (state, reason) = match provider.condition() {
+                _ if !provider.is_present() => ("absent", None),
                 Condition::Unknown => ("unknown", None),
                 Condition::Up => ("up", None),
                 Condition::Down(reason) => ("down", Some(reason)),
             };
             ProviderHealth {
-                name: slot.name().to_owned(),
+                name: provider.name().to_owned(),
                 state,
                 reason,
             }
@@ -331,7 +384,7 @@ impl Gateway {
         let routes = self.routes();
         routes
             .providers()
-            .map(|slot| slot.config().clone())
+            .map(|state| state.config().clone())
             .collect()
     }
 
@@ -346,10 +399,10 @@ fn build(config: &LlmConfig, clients: &Arc<Clients>, before: Option<&Routes>) ->
     let all = || config.providers.iter().chain(&config.probe);
     let keys = all().filter_map(|provider| provider.key.as_ref());
     let scrub = Arc::new(Scrubber::new(keys));
-    let slot = |settings: &ProviderConfig| {
+    let state = |settings: &ProviderConfig| {
         let kept = before.and_then(|before| {
-            let same = |slot: &&Arc<Slot>| slot.is_as(settings, config);
-            before.slots.iter().find(same)
+            let same = |state: &&Arc<ProviderState>| state.is_as(settings, config);
+            before.states.iter().find(same)
         });
         if let Some(kept) = kept {
             return kept.clone();
@@ -360,7 +413,7 @@ fn build(config: &LlmConfig, clients: &Arc<Clients>, before: Option<&Routes>) ->
             Api::Anthropic => Box::new(Anthropic::new(upstream)),
         };
         let present = config.providers.contains(settings);
-        Arc::new(Slot::new(
+        Arc::new(ProviderState::new(
             provider,
             settings,
             config,
@@ -368,16 +421,27 @@ fn build(config: &LlmConfig, clients: &Arc<Clients>, before: Option<&Routes>) ->
             present,
         ))
     };
-    let slots = all().map(slot).chain([builtin(config)]).collect();
-    Routes::new(slots, config, scrub)
+    let states = all().map(state).chain([builtin(config)]).collect();
+    Routes::new(states, config, scrub)
 }
 
-fn builtin(config: &LlmConfig) -> Arc<Slot> {
+fn builtin(config: &LlmConfig) -> Arc<ProviderState> {
     let settings = ProviderConfig::new(BUILTIN, "http://builtin.invalid", BUILTIN)
         .expect("the address is a constant");
     let outline = Box::new(Outline);
-    Arc::new(Slot::new(outline, &settings, config, Arc::default(), true))
+    Arc::new(ProviderState::new(
+        outline,
+        &settings,
+        config,
+        Arc::default(),
+        true,
+    ))
 }
+
+/// A usage up to this is believed without a look at the model.
+const BELIEVED_TOKENS: u64 = 8_192;
+/// The window of a model that nobody knows: the largest that any model has.
+const LARGEST_WINDOW: u64 = 10_000_000;
 
 /// How often providers in trouble are looked after.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -390,14 +454,14 @@ async fn look_around(gateway: Weak<Gateway>) {
         let Some(routes) = gateway.upgrade().map(|gateway| gateway.routes()) else {
             return;
         };
-        for slot in routes.providers() {
-            let absent = !slot.is_present();
-            if (absent && !first) || (!absent && !slot.is_troubled()) {
+        for state in routes.providers() {
+            let absent = !state.is_present();
+            if (absent && !first) || (!absent && !state.is_troubled()) {
                 continue;
             }
-            let answered = slot.models().await.is_ok();
+            let answered = state.models().await.is_ok();
             if absent && answered {
-                let name = slot.name();
+                let name = state.name();
                 tracing::info!(provider = name, "found {name} on this machine");
             }
         }
@@ -459,7 +523,7 @@ fn limits(
     timeout: Option<Duration>,
     max_bytes: Option<usize>,
 ) -> Limits {
-    let timeout = timeout.unwrap_or(target.slot.timeout());
+    let timeout = timeout.unwrap_or(target.state.timeout());
     Limits {
         deadline: Instant::now() + timeout,
         timeout,
@@ -468,31 +532,27 @@ fn limits(
     }
 }
 
-pub(crate) fn closed() -> GatewayError {
-    GatewayError::new(
-        ErrorKind::Cancelled,
-        "The call was cancelled because Mana is shutting down",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::error::ErrorKind;
+    use crate::models::ModelSettings;
     use crate::providers::dummy::Dummy;
     use crate::wire::Message;
 
     fn gateway(dummies: Vec<Dummy>, config: &LlmConfig) -> Arc<Gateway> {
-        let slots = dummies.into_iter().map(|dummy| {
+        let states = dummies.into_iter().map(|dummy| {
             let mut settings =
                 ProviderConfig::new(dummy.name, "http://dummy.invalid", "test").unwrap();
             settings.concurrency = 1;
-            let slot = Slot::new(Box::new(dummy), &settings, config, Arc::default(), true);
-            Arc::new(slot)
+            let state =
+                ProviderState::new(Box::new(dummy), &settings, config, Arc::default(), true);
+            Arc::new(state)
         });
-        let slots = slots.chain([builtin(config)]).collect();
-        let routes = Routes::new(slots, config, Arc::default());
+        let states = states.chain([builtin(config)]).collect();
+        let routes = Routes::new(states, config, Arc::default());
         Arc::new(Gateway::of(routes, Arc::default(), config))
     }
 
@@ -565,7 +625,7 @@ mod tests {
             let gateway = gateway.clone();
             async move { gateway.chat(ask("slow/m")).await }
         });
-        while gateway.routes().slots[0].free_places() > 0 {
+        while gateway.routes().states[0].free_places() > 0 {
             tokio::task::yield_now().await;
         }
         let error = gateway.chat(ask("slow/m")).await.unwrap_err();
@@ -588,12 +648,110 @@ mod tests {
                 tokio::spawn(async move { gateway.chat(ask("slow/m")).await })
             })
             .collect();
-        while gateway.routes().slots[0].free_places() > 0 {
+        while gateway.routes().states[0].free_places() > 0 {
             tokio::task::yield_now().await;
         }
         gateway.close();
         for call in calls {
             assert_eq!(call.await.unwrap().unwrap_err().kind, ErrorKind::Cancelled);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chain_goes_on_past_an_entry_that_is_only_busy() {
+        let gate = Arc::new(Semaphore::new(0));
+        let mut slow = Dummy::new("slow", Ok("late"));
+        slow.gate = Some(gate.clone());
+        let dummies = vec![slow, Dummy::new("free", Ok("at once"))];
+        let gateway = gateway(dummies, &chained(&["slow/m", "free/m"]));
+        let first = tokio::spawn({
+            let gateway = gateway.clone();
+            async move { gateway.chat(ask("slow/m")).await }
+        });
+        while gateway.routes().states[0].free_places() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let begun = Instant::now();
+        let answer = gateway.chat(ask("mana/structured")).await.unwrap();
+        assert_eq!(answer.resolved, "free/m");
+        assert!(
+            begun.elapsed() <= Duration::from_secs(6),
+            "{:?}",
+            begun.elapsed()
+        );
+        gate.add_permits(1);
+        assert_eq!(first.await.unwrap().unwrap().text(), "late");
+    }
+
+    #[tokio::test]
+    async fn where_the_others_fail_the_busy_entry_is_waited_for() {
+        let gate = Arc::new(Semaphore::new(0));
+        let mut slow = Dummy::new("slow", Ok("late"));
+        slow.gate = Some(gate.clone());
+        let dummies = vec![slow, Dummy::new("broken", Err(down()))];
+        let gateway = gateway(dummies, &chained(&["slow/m", "broken/m"]));
+        let calls: Vec<_> = ["slow/m", "mana/structured"]
+            .map(|model| {
+                let gateway = gateway.clone();
+                tokio::spawn(async move { gateway.chat(ask(model)).await })
+            })
+            .into();
+        tokio::time::sleep(Duration::from_millis(6500)).await;
+        gate.add_permits(2);
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap().resolved, "slow/m");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chain_without_an_entry_is_an_error_and_no_panic() {
+        let gateway = gateway(Vec::new(), &chained(&[]));
+        for error in [
+            gateway.chat(ask("mana/structured")).await.unwrap_err(),
+            gateway.resolve("mana/structured").await.unwrap_err(),
+            gateway.capabilities("mana/structured").await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind, ErrorKind::UnknownModel);
+        }
+        let routes = gateway.routes();
+        let asked =
+            gateway.first_answer(&routes, Vec::new(), Instant::now(), 1, |_| async { Ok(()) });
+        assert_eq!(asked.await.err().unwrap().kind, ErrorKind::UnknownModel);
+    }
+
+    #[tokio::test]
+    async fn a_count_that_cannot_be_true_is_not_believed() {
+        let mut config = LlmConfig::default();
+        let known = ModelSettings {
+            context_tokens: Some(20_000),
+            ..ModelSettings::default()
+        };
+        config.models = [("a/known".to_owned(), known)].into();
+        let gateway = gateway(vec![Dummy::new("a", Ok("x"))], &config);
+        let believed = |model, prompt_tokens, completion_tokens, sent, choices| {
+            let usage = Usage {
+                prompt_tokens,
+                completion_tokens,
+                ..Usage::default()
+            };
+            gateway.believed(model, &usage, sent, choices).is_some()
+        };
+        for (model, prompt, completion, sent, choices, expected) in [
+            ("a/known", 8_000, 8_000, 10, 1, true),
+            ("a/known", 20_000, 20_000, 10, 1, true),
+            ("a/known", 20_001, 1, 10, 1, false),
+            ("a/known", 20_001, 1, 30_000, 1, true),
+            ("a/known", 1, 40_000, 10, 1, false),
+            ("a/known", 1, 40_000, 10, 2, true),
+            ("a/unknown", 2_000_000, 1, 10, 1, true),
+            ("a/unknown", u64::MAX, 1, 10, 1, false),
+            ("gone/x", i64::MAX as u64, 1, 10, 1, false),
+        ] {
+            let told = believed(model, prompt, completion, sent, choices);
+            assert_eq!(
+                told, expected,
+                "{model} {prompt} {completion} {sent} {choices}"
+            );
         }
     }
 }

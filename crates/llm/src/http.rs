@@ -23,7 +23,7 @@ use crate::answer::ChatStream;
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::gateway::{Gateway, refuse_empty};
 use crate::metered::Meter;
-pub use crate::metered::{Ask, Ending, Ticket, Used};
+pub use crate::metered::{CallEstimate, Ending, MeterGuard, Used};
 use crate::providers::StreamEvent;
 use crate::wire::{ChatRequest, EmbeddingsRequest, ModelList};
 
@@ -75,9 +75,9 @@ pub trait Auth: Send + Sync {
         true
     }
 
-    /// Sets aside what a call may take, or says why it may not be made. Asked
+    /// Sets aside what a call may take, or says why it may not be made. JsonBody
     /// for everybody but the service; `None` where nobody keeps an account.
-    async fn reserve(&self, _caller: &Caller, _ask: Ask) -> Result<Option<Ticket>> {
+    async fn reserve(&self, _caller: &Caller, _ask: CallEstimate) -> Result<Option<MeterGuard>> {
         Ok(None)
     }
 }
@@ -127,7 +127,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 async fn chat(
     State(Shared { gateway, auth }): State<Shared>,
     caller: Caller,
-    Asked(mut request): Asked<ChatRequest>,
+    JsonBody(mut request): JsonBody<ChatRequest>,
 ) -> Result<Response> {
     refuse_empty(&request)?;
     let question = gateway.cache.key(&caller.name(), &request);
@@ -138,19 +138,31 @@ async fn chat(
         headers.insert(CACHE, HeaderValue::from_static("hit"));
         return Ok((headers, Json(kept)).into_response());
     }
-    let mut meter = Meter::open(&gateway, &*auth, &caller, || Ask::of_chat(&request)).await?;
+    let mut meter = Meter::open(&gateway, &*auth, &caller, || {
+        CallEstimate::of_chat(&request)
+    })
+    .await?;
     request.bound = meter.bound();
     request.retry = true;
     if request.stream == Some(true) {
         let wants_usage = request.wants_usage();
         return match gateway.chat_stream(request).await {
-            Ok(answer) => Ok(streamed(answer, meter, wants_usage)),
+            Ok(answer) => {
+                meter.failed_before(&answer.failed);
+                Ok(streamed(answer, meter, wants_usage))
+            }
             Err(error) => Err(meter.failed(error)),
         };
     }
     match gateway.chat(request).await {
         Ok(answer) => {
-            meter.answered(&answer.resolved, answer.usage.as_ref(), answer.text().len());
+            let bytes = answer.text().len();
+            meter.answered(
+                &answer.resolved,
+                answer.usage.as_ref(),
+                bytes,
+                &answer.failed,
+            );
             let response = (resolved(&answer.resolved), Json(&answer)).into_response();
             if let Some(question) = question {
                 gateway.cache.put(question, answer).await;
@@ -164,12 +176,15 @@ async fn chat(
 async fn embeddings(
     State(Shared { gateway, auth }): State<Shared>,
     caller: Caller,
-    Asked(request): Asked<EmbeddingsRequest>,
+    JsonBody(request): JsonBody<EmbeddingsRequest>,
 ) -> Result<Response> {
-    let mut meter = Meter::open(&gateway, &*auth, &caller, || Ask::of_embeddings(&request)).await?;
+    let mut meter = Meter::open(&gateway, &*auth, &caller, || {
+        CallEstimate::of_embeddings(&request)
+    })
+    .await?;
     match gateway.embeddings(request).await {
         Ok(answer) => {
-            meter.answered(&answer.resolved, answer.usage.as_ref(), 0);
+            meter.answered(&answer.resolved, answer.usage.as_ref(), 0, &answer.failed);
             Ok((resolved(&answer.resolved), Json(answer)).into_response())
         }
         Err(error) => Err(meter.failed(error)),
@@ -209,14 +224,14 @@ async fn health(State(Shared { gateway, .. }): State<Shared>, _: Caller) -> Resp
 }
 
 /// The body of a request.
-struct Asked<T>(T);
+struct JsonBody<T>(T);
 
-impl<T: DeserializeOwned> FromRequest<Shared> for Asked<T> {
+impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
     type Rejection = GatewayError;
 
     async fn from_request(mut request: Request, shared: &Shared) -> Result<Self> {
         DefaultBodyLimit::max(MAX_REQUEST_BYTES).apply(&mut request);
-        parse(Bytes::from_request(request, shared).await).map(Asked)
+        parse(Bytes::from_request(request, shared).await).map(JsonBody)
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a call over HTTP takes: estimated before it, counted while it goes on,
 //! told when it ends, however it ends.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::error::{GatewayError, Result};
+use crate::error::{Attempt, GatewayError, Result};
 use crate::gateway::Gateway;
 use crate::http::{Auth, Caller};
 use crate::wire::{ChatRequest, Content, EmbeddingsRequest, Usage};
@@ -21,7 +21,7 @@ const TOKENS_PER_PICTURE: u64 = 1500;
 
 /// What a call may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct CallEstimate {
     /// The model as it was asked for: an alias or `provider/model`.
     pub model: String,
     /// Everything that may answer, as `provider/model`.
@@ -30,11 +30,11 @@ pub struct Ask {
     pub prompt_tokens: u64,
     /// Tokens of the answer at most, as the request says; `None` if it doesn't.
     pub completion_tokens: Option<u64>,
-    /// How long the call may take.
-    pub timeout: Duration,
+    /// How many answers are asked for.
+    pub choices: u64,
 }
 
-impl Ask {
+impl CallEstimate {
     pub(crate) fn of_chat(request: &ChatRequest) -> Self {
         let mut bytes = 0;
         let mut pictures = 0;
@@ -64,7 +64,7 @@ impl Ask {
             chain: Vec::new(),
             prompt_tokens: tokens(bytes) + pictures * TOKENS_PER_PICTURE,
             completion_tokens: request.max_tokens(),
-            timeout: Duration::ZERO,
+            choices: request.choices(),
         }
     }
 
@@ -74,7 +74,7 @@ impl Ask {
             chain: Vec::new(),
             prompt_tokens: tokens(size(&request.input)),
             completion_tokens: Some(0),
-            timeout: Duration::ZERO,
+            choices: 1,
         }
     }
 }
@@ -88,7 +88,7 @@ fn tokens(bytes: usize) -> u64 {
 }
 
 /// What was set aside for a call.
-pub struct Ticket {
+pub struct MeterGuard {
     /// Tokens of the answer that were set aside. An answer that the request
     /// leaves unbounded is bounded to this where `bounds` says so.
     pub completion_tokens: u64,
@@ -109,6 +109,9 @@ pub struct Used {
     pub completion_tokens: u64,
     /// How it ended.
     pub ending: Ending,
+    /// The models that had read the request before they failed, each as `provider/model`: what they read is paid for
+    /// on top of the tokens above.
+    pub also_read: Vec<String>,
 }
 
 /// How a call ended.
@@ -124,7 +127,7 @@ pub enum Ending {
 
 /// Keeps count of one call. Dropped before its end, it says that the caller went away.
 pub(crate) struct Meter {
-    ticket: Option<Ticket>,
+    guard: Option<MeterGuard>,
     used: Used,
     pieces: u64,
     text_bytes: u64,
@@ -132,62 +135,92 @@ pub(crate) struct Meter {
     uncounted: Option<Bytes>,
     /// The provider's own count is there, and better than the one made here.
     told: bool,
+    /// The gateway that knows the models' windows, and what was sent: what a count is judged by. Only with a guard.
+    gateway: Option<Arc<Gateway>>,
+    sent_bytes: u64,
+    choices: u64,
 }
 
 impl Meter {
     pub async fn open(
-        gateway: &Gateway,
+        gateway: &Arc<Gateway>,
         auth: &dyn Auth,
         caller: &Caller,
-        ask: impl FnOnce() -> Ask,
+        ask: impl FnOnce() -> CallEstimate,
     ) -> Result<Self> {
         let mut meter = Self {
-            ticket: None,
+            guard: None,
             used: Used {
                 model: String::new(),
                 prompt_tokens: 0,
                 completion_tokens: 0,
                 ending: Ending::Cancelled,
+                also_read: Vec::new(),
             },
             pieces: 0,
             text_bytes: 0,
             uncounted: None,
             told: false,
+            gateway: None,
+            sent_bytes: 0,
+            choices: 1,
         };
         if *caller == Caller::Service {
             return Ok(meter);
         }
         let mut ask = ask();
         ask.chain = gateway.resolve_all(&ask.model).await?;
-        ask.timeout = gateway.longest_call();
+        meter.sent_bytes = ask.prompt_tokens.saturating_mul(BYTES_PER_TOKEN);
+        meter.choices = ask.choices;
         meter.used.model.clone_from(&ask.model);
         meter.used.prompt_tokens = ask.prompt_tokens;
-        meter.ticket = auth.reserve(caller, ask).await?;
+        meter.guard = auth.reserve(caller, ask).await?;
+        meter.gateway = meter.guard.is_some().then(|| gateway.clone());
         // What a caller who doesn't wait for it would have got is not known.
-        let reserved = meter.ticket.as_ref().map(|ticket| ticket.completion_tokens);
+        let reserved = meter.guard.as_ref().map(|guard| guard.completion_tokens);
         meter.used.completion_tokens = reserved.unwrap_or(0);
         Ok(meter)
     }
 
     /// The longest answer, where the caller left it open and has a budget.
     pub fn bound(&self) -> Option<u64> {
-        let ticket = self.ticket.as_ref()?;
-        ticket.bounds.then_some(ticket.completion_tokens)
+        let guard = self.guard.as_ref()?;
+        guard.bounds.then_some(guard.completion_tokens)
     }
 
-    /// The whole answer is there.
-    pub fn answered(&mut self, model: &str, usage: Option<&Usage>, text_bytes: usize) {
+    /// Counts a whole answer, and the prompts of those that failed before.
+    pub fn answered(
+        &mut self,
+        model: &str,
+        usage: Option<&Usage>,
+        text_bytes: usize,
+        failed: &[Attempt],
+    ) {
         self.used.completion_tokens = (text_bytes as u64).div_ceil(BYTES_PER_TOKEN);
         self.used.model = model.to_owned();
+        self.failed_before(failed);
         if let Some(usage) = usage {
             self.usage(model, usage);
         }
         self.used.ending = Ending::Answered;
     }
 
-    /// Nobody answered, so nothing was used.
+    /// Counts the prompts of the entries that failed before the one that answers.
+    pub fn failed_before(&mut self, failed: &[Attempt]) {
+        let read = failed.iter().filter(|attempt| attempt.prompt_read);
+        self.used
+            .also_read
+            .extend(read.map(|attempt| attempt.model.clone()));
+    }
+
+    /// Nobody answered: the prompts that were read are all that was used.
     pub fn failed(mut self, error: GatewayError) -> GatewayError {
-        self.used.prompt_tokens = 0;
+        let mut read = error.prompts_read();
+        match read.next_back() {
+            Some(last) => self.used.model.clone_from(&last.model),
+            None => self.used.prompt_tokens = 0,
+        }
+        self.used.also_read = read.map(|attempt| attempt.model.clone()).collect();
         self.used.completion_tokens = 0;
         self.used.ending = Ending::Failed;
         error
@@ -195,7 +228,7 @@ impl Meter {
 
     /// A piece of a streamed answer.
     pub fn piece(&mut self, model: &str, chunk: &Bytes) {
-        if self.ticket.is_none() || self.told {
+        if self.guard.is_none() || self.told {
             return;
         }
         self.count();
@@ -215,16 +248,30 @@ impl Meter {
         self.used.completion_tokens = self.pieces.max(self.text_bytes.div_ceil(BYTES_PER_TOKEN));
     }
 
-    /// What the provider says that it took.
+    /// Takes over the provider's own count, where it can be true. A zero says nothing where there was something to
+    /// count: some upstreams fill in zeros.
     pub fn usage(&mut self, model: &str, usage: &Usage) {
-        // Some say nothing in many words.
-        if usage.prompt_tokens + usage.completion_tokens == 0 && !model.starts_with("builtin/") {
+        let Some(gateway) = &self.gateway else {
+            return;
+        };
+        let believed = gateway.believed(model, usage, self.sent_bytes, self.choices);
+        let Some((prompt_tokens, completion_tokens)) = believed else {
+            return;
+        };
+        let is_builtin = model.starts_with("builtin/");
+        if (prompt_tokens, completion_tokens) == (0, 0) && !is_builtin {
             return;
         }
+        self.count();
         self.told = true;
         self.used.model = model.to_owned();
-        self.used.prompt_tokens = usage.prompt_tokens;
-        self.used.completion_tokens = usage.completion_tokens;
+        if prompt_tokens > 0 || is_builtin {
+            self.used.prompt_tokens = prompt_tokens;
+        }
+        let counted_here = self.pieces > 0 || self.used.completion_tokens > 0;
+        if completion_tokens > 0 || is_builtin || !counted_here {
+            self.used.completion_tokens = completion_tokens;
+        }
     }
 
     /// The stream is complete.
@@ -242,8 +289,8 @@ impl Meter {
 impl Drop for Meter {
     fn drop(&mut self) {
         self.count();
-        if let Some(ticket) = self.ticket.take() {
-            (ticket.settle)(self.used.clone());
+        if let Some(guard) = self.guard.take() {
+            (guard.settle)(self.used.clone());
         }
     }
 }
@@ -278,7 +325,7 @@ mod tests {
                 {"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{}", "A".repeat(100_000))}}]}],
         }))
         .unwrap();
-        let ask = Ask::of_chat(&request);
+        let ask = CallEstimate::of_chat(&request);
         assert!((2500..2600).contains(&ask.prompt_tokens), "{ask:?}");
         assert_eq!(ask.completion_tokens, Some(7));
     }

@@ -8,9 +8,9 @@ use crate::catalog::{ALIAS, BUILTIN, DEFAULT, PURPOSES};
 use crate::config::LlmConfig;
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::models::{Facts, ModelSettings, Price, price_by_name};
+use crate::provider_state::ProviderState;
 use crate::providers::outline;
 use crate::secret::Scrubber;
-use crate::slot::Slot;
 
 /// The alias of a call that names no model.
 const NAMELESS: &str = "mana/reasoning";
@@ -18,21 +18,21 @@ const NAMELESS: &str = "mana/reasoning";
 /// One model of one provider.
 #[derive(Clone)]
 pub(crate) struct Target {
-    pub slot: Arc<Slot>,
+    pub state: Arc<ProviderState>,
     pub model: String,
 }
 
 impl Target {
     /// `provider/model`.
     pub fn name(&self) -> String {
-        format!("{}/{}", self.slot.name(), self.model)
+        format!("{}/{}", self.state.name(), self.model)
     }
 }
 
 /// Where calls may go, as one configuration says. A call keeps the one that it
 /// began with.
 pub(crate) struct Routes {
-    pub slots: Vec<Arc<Slot>>,
+    pub states: Vec<Arc<ProviderState>>,
     pub aliases: BTreeMap<String, Vec<String>>,
     pub model: Option<String>,
     pub models: BTreeMap<String, ModelSettings>,
@@ -44,10 +44,10 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// These slots, by this configuration.
-    pub fn new(slots: Vec<Arc<Slot>>, config: &LlmConfig, scrub: Arc<Scrubber>) -> Self {
+    /// These states, by this configuration.
+    pub fn new(states: Vec<Arc<ProviderState>>, config: &LlmConfig, scrub: Arc<Scrubber>) -> Self {
         Self {
-            slots,
+            states,
             aliases: config.aliases.clone(),
             model: config.model.clone(),
             models: config.models.clone(),
@@ -63,7 +63,18 @@ impl Routes {
     pub fn facts(&self, target: &Target) -> Facts {
         let told = self.models.get(&target.name()).map(Facts::told);
         told.unwrap_or_default()
-            .or(target.slot.facts(&target.model))
+            .or(target.state.facts(&target.model))
+    }
+
+    /// The window of `provider/model`, if anybody knows it.
+    pub fn context_tokens(&self, name: &str) -> Option<u64> {
+        let (provider, model) = name.split_once('/')?;
+        let state = self.states.iter().find(|state| state.name() == provider)?;
+        let target = Target {
+            state: state.clone(),
+            model: model.to_owned(),
+        };
+        self.facts(&target).context_tokens
     }
 
     /// What a model costs, if anybody knows. One on this machine costs nothing,
@@ -73,8 +84,8 @@ impl Routes {
             return Some(price);
         }
         let (provider, model) = name.split_once('/')?;
-        let slot = self.slots.iter().find(|slot| slot.name() == provider)?;
-        if slot.is_free() {
+        let state = self.states.iter().find(|state| state.name() == provider)?;
+        if state.is_free() {
             return Some(Price::default());
         }
         price_by_name(model)
@@ -110,10 +121,11 @@ impl Routes {
                     Err(error) => failure = failure.or(Some(error)),
                 }
             }
-            return match failure {
-                Some(error) if chain.is_empty() => Err(error),
-                _ => Ok(chain),
-            };
+            if chain.is_empty() {
+                let empty = || unknown(format!("The alias {name} stands for no model"));
+                return Err(failure.unwrap_or_else(empty));
+            }
+            return Ok(chain);
         }
         let Some(purpose) = PURPOSES.iter().find(|purpose| purpose.alias == name) else {
             return Err(unknown(format!(
@@ -126,67 +138,67 @@ impl Routes {
         }
         // The first provider that there is, and no other: if it is down, the
         // call fails rather than go where nobody sent it.
-        for slot in self.providers() {
-            if slot.is_here().await {
-                let model = slot.pick(purpose.hints).await?;
+        for state in self.providers() {
+            if state.is_here().await {
+                let model = state.pick(purpose.hints).await?;
                 return Ok(vec![Target {
-                    slot: slot.clone(),
+                    state: state.clone(),
                     model,
                 }]);
             }
         }
         Ok(vec![Target {
-            slot: self.builtin().clone(),
+            state: self.builtin().clone(),
             model: outline::MODEL.to_owned(),
         }])
     }
 
     /// The one model of this name.
     async fn target(&self, name: &str) -> Result<Target> {
-        let target = |slot: &Arc<Slot>, model: &str| Target {
-            slot: slot.clone(),
+        let target = |state: &Arc<ProviderState>, model: &str| Target {
+            state: state.clone(),
             model: model.to_owned(),
         };
-        if let Some(slot) = self.providers().find(|slot| slot.has_named(name)) {
-            return Ok(target(slot, name));
+        if let Some(state) = self.providers().find(|state| state.has_named(name)) {
+            return Ok(target(state, name));
         }
         if let Some((provider, model)) = name.split_once('/')
-            && let Some(slot) = self.slots.iter().find(|slot| slot.name() == provider)
+            && let Some(state) = self.states.iter().find(|state| state.name() == provider)
         {
             if model.is_empty() {
                 return Err(unknown(format!(
                     "{name} names no model; write {provider}/model"
                 )));
             }
-            if !slot.is_here().await {
+            if !state.is_here().await {
                 // Its own words say what to do: start it.
-                return Err(slot
+                return Err(state
                     .models()
                     .await
                     .err()
                     .unwrap_or_else(|| unknown(format!("{provider} is not there"))));
             }
-            return Ok(target(slot, model));
+            return Ok(target(state, model));
         }
         let mut present = Vec::new();
-        for slot in self.providers() {
-            if slot.is_here().await {
-                present.push(slot);
+        for state in self.providers() {
+            if state.is_here().await {
+                present.push(state);
             }
         }
-        if let Some(slot) = present.iter().find(|slot| slot.name() == DEFAULT) {
-            return Ok(target(slot, name));
+        if let Some(state) = present.iter().find(|state| state.name() == DEFAULT) {
+            return Ok(target(state, name));
         }
         if let [only] = present[..] {
             return Ok(target(only, name));
         }
-        for slot in &present {
-            let models = slot.models().await.unwrap_or_default();
+        for state in &present {
+            let models = state.models().await.unwrap_or_default();
             if models.iter().any(|model| model.id == name) {
-                return Ok(target(slot, name));
+                return Ok(target(state, name));
             }
         }
-        let names: Vec<&str> = present.iter().map(|slot| slot.name()).collect();
+        let names: Vec<&str> = present.iter().map(|state| state.name()).collect();
         Err(unknown(match names[..] {
             [] => format!(
                 "No provider has a model {name}: there is no provider; start Ollama on this machine or set a key such as OPENAI_API_KEY"
@@ -199,13 +211,13 @@ impl Routes {
     }
 
     /// The providers in the order in which they are asked, without the built-in one.
-    pub(crate) fn providers(&self) -> impl Iterator<Item = &Arc<Slot>> {
-        self.slots.iter().filter(|slot| slot.name() != BUILTIN)
+    pub(crate) fn providers(&self) -> impl Iterator<Item = &Arc<ProviderState>> {
+        self.states.iter().filter(|state| state.name() != BUILTIN)
     }
 
-    fn builtin(&self) -> &Arc<Slot> {
-        let slot = self.slots.iter().find(|slot| slot.name() == BUILTIN);
-        slot.expect("every gateway is made with the built-in provider")
+    fn builtin(&self) -> &Arc<ProviderState> {
+        let state = self.states.iter().find(|state| state.name() == BUILTIN);
+        state.expect("every gateway is made with the built-in provider")
     }
 }
 

@@ -17,7 +17,7 @@ use tower::timeout::error::Elapsed;
 use url::Url;
 
 use crate::catalog;
-use crate::clients::{CONNECT, Clients, Way};
+use crate::clients::{CONNECT, Clients, Transport};
 use crate::config::{Api, ProviderConfig};
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::providers::Limits;
@@ -44,7 +44,7 @@ pub(crate) struct Upstream {
     uri: Uri,
     /// What every request says, the key among it; or what is wrong with the key.
     headers: Result<HeaderMap>,
-    way: Way,
+    transport: Transport,
     clients: Arc<Clients>,
     scrub: Arc<Scrubber>,
 }
@@ -56,7 +56,7 @@ impl Upstream {
             base: config.base_url.clone(),
             uri: config.base_url.as_str().parse().unwrap_or_default(),
             headers: headers(config),
-            way: Way::to(&config.base_url),
+            transport: Transport::to(&config.base_url),
             clients,
             scrub,
         }
@@ -118,7 +118,7 @@ impl Upstream {
         body: Option<Vec<u8>>,
         limits: &Limits,
     ) -> Result<Answer> {
-        let client = self.clients.get(self.way);
+        let client = self.clients.get(self.transport);
         let client = client.map_err(|error| self.unreachable(&error))?;
         let mut request = Request::new(Full::default());
         *request.method_mut() = method;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::wire::ChatCompletion;
 
 /// The answers that are kept.
-pub(super) struct Kept {
+pub(super) struct CacheEntry {
     /// All of them together at most, in bytes.
     room: usize,
     /// How long one is good.
@@ -25,7 +25,7 @@ struct Entry {
     answer: ChatCompletion,
 }
 
-impl Kept {
+impl CacheEntry {
     pub fn new(room: usize, life: Duration) -> Self {
         Self {
             room,
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_what_is_old_is_not_told() {
-        let mut kept = Kept::new(1 << 20, Duration::from_secs(60));
+        let mut kept = CacheEntry::new(1 << 20, Duration::from_secs(60));
         for n in 0..4 {
             let answer = ChatCompletion::of_text("m", 0, "y".repeat(300 << 10));
             kept.put(n.to_string(), answer);
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(there, [false, true, true, true]);
         assert!(kept.bytes <= 1 << 20);
 
-        let mut short = Kept::new(1 << 20, Duration::ZERO);
+        let mut short = CacheEntry::new(1 << 20, Duration::ZERO);
         let answer = ChatCompletion::of_text("m", 0, String::new());
         short.put("0".to_owned(), answer);
         assert!(short.get("0").is_none());

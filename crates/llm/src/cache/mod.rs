@@ -9,7 +9,7 @@ mod redis;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use self::memory::Kept;
+use self::memory::CacheEntry;
 use self::redis::Shared;
 use crate::config::CacheSettings;
 use crate::wire::{ChatCompletion, ChatRequest};
@@ -19,7 +19,7 @@ use crate::wire::{ChatCompletion, ChatRequest};
 pub(crate) struct Cache(RwLock<Option<Arc<Place>>>);
 
 enum Place {
-    Memory(Mutex<Kept>),
+    Memory(Mutex<CacheEntry>),
     Redis(Shared),
 }
 
@@ -35,7 +35,7 @@ impl Cache {
         let place = settings.and_then(|settings| {
             let Some(url) = &settings.redis else {
                 let life = Duration::from_secs(settings.seconds);
-                return Some(Place::Memory(Mutex::new(Kept::new(
+                return Some(Place::Memory(Mutex::new(CacheEntry::new(
                     settings.megabytes << 20,
                     life,
                 ))));

@@ -15,6 +15,8 @@ pub(crate) struct Dummy {
     pub answer: Result<&'static str>,
     /// Chats wait here until there is a permit.
     pub gate: Option<std::sync::Arc<tokio::sync::Semaphore>>,
+    /// Listings wait here until there is a permit.
+    pub listing_gate: Option<std::sync::Arc<tokio::sync::Semaphore>>,
 }
 
 impl Dummy {
@@ -23,6 +25,7 @@ impl Dummy {
             name,
             answer,
             gate: None,
+            listing_gate: None,
         }
     }
 }
@@ -66,6 +69,14 @@ impl Provider for Dummy {
     }
 
     async fn models(&self, _: Limits) -> Result<Vec<Model>> {
-        Ok(vec![Model::named("m", self.name)])
+        if let Some(gate) = &self.listing_gate {
+            gate.acquire()
+                .await
+                .expect("a test never closes its gate")
+                .forget();
+        }
+        let mut model = Model::named("m", self.name);
+        model.extra.insert("context_length".to_owned(), 9.into());
+        Ok(vec![model])
     }
 }

@@ -20,7 +20,7 @@ use crate::models::Facts;
 use crate::sse::Frame;
 use crate::upstream::Upstream;
 use crate::wire::{
-    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, Usage,
+    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, Usage, lenient_usage,
 };
 
 /// An OpenAI-compatible provider.
@@ -216,7 +216,7 @@ struct Peek {
     error: Option<Value>,
     #[serde(default)]
     choices: Option<Vec<PeekChoice>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_usage")]
     usage: Option<Usage>,
 }
 

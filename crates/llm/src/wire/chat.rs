@@ -3,7 +3,9 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use super::Extra;
+use super::lenient::{lenient_usage, null_as_default};
+use super::{Extra, Usage};
+use crate::error::Attempt;
 
 /// The body of `POST /v1/chat/completions`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -57,6 +59,14 @@ impl ChatRequest {
         ["max_completion_tokens", "max_tokens"]
             .iter()
             .find_map(|field| self.extra.get(*field)?.as_u64())
+    }
+
+    /// How many answers are asked for.
+    pub fn choices(&self) -> u64 {
+        self.extra
+            .get("n")
+            .and_then(Value::as_u64)
+            .map_or(1, |n| n.clamp(1, 128))
     }
 
     /// Whether a stream shall say in its last chunk what it took.
@@ -152,21 +162,25 @@ pub struct ContentPart {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChatCompletion {
     /// The upstream's id of the answer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub id: String,
     /// Always `chat.completion`.
-    #[serde(default = "chat_completion")]
+    #[serde(default = "chat_completion", deserialize_with = "null_as_default")]
     pub object: String,
     /// Seconds since the epoch.
     #[serde(default)]
     pub created: Value,
     /// The model as the upstream calls it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub model: String,
     /// The answers; nearly always one.
     pub choices: Vec<Choice>,
     /// What it took, if the upstream says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_usage",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub usage: Option<Usage>,
     /// Everything else.
     #[serde(flatten)]
@@ -174,6 +188,9 @@ pub struct ChatCompletion {
     /// `provider/model` that answered; not on the wire, see the header.
     #[serde(skip)]
     pub resolved: String,
+    /// The entries of the chain that failed before; not on the wire.
+    #[serde(skip)]
+    pub failed: Vec<Attempt>,
 }
 
 impl ChatCompletion {
@@ -193,6 +210,7 @@ impl ChatCompletion {
             usage: Some(Usage::default()),
             extra: Extra::new(),
             resolved: String::new(),
+            failed: Vec::new(),
         }
     }
 
@@ -236,7 +254,7 @@ impl ChatCompletion {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// Its place.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub index: u32,
     /// What the model said.
     pub message: Message,
@@ -244,23 +262,6 @@ pub struct Choice {
     #[serde(default)]
     pub finish_reason: Option<String>,
     /// Everything else: logprobs, …
-    #[serde(flatten)]
-    pub extra: Extra,
-}
-
-/// Tokens used.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Tokens of the request.
-    #[serde(default)]
-    pub prompt_tokens: u64,
-    /// Tokens of the answer.
-    #[serde(default)]
-    pub completion_tokens: u64,
-    /// Both.
-    #[serde(default)]
-    pub total_tokens: u64,
-    /// Everything else: details, cost, …
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -313,6 +314,40 @@ mod tests {
                 "completion_tokens_details": {"reasoning_tokens": 1}},
         });
         assert_eq!(round_trip::<ChatCompletion>(&answer), answer);
+    }
+
+    #[test]
+    fn an_answer_is_read_whatever_its_bookkeeping_looks_like() {
+        let read = |usage: Value| {
+            let answer = json!({"id": null, "object": null, "model": null, "usage": usage,
+                "choices": [{"index": null, "message": {"role": "assistant", "content": "Hi"}}]});
+            let answer: ChatCompletion = serde_json::from_value(answer).unwrap();
+            assert_eq!(answer.text(), "Hi");
+            answer.usage.map(|usage| {
+                (
+                    usage.prompt_tokens,
+                    usage.completion_tokens,
+                    usage.total_tokens,
+                )
+            })
+        };
+        let counts = |prompt: Value, completion: Value| json!({"prompt_tokens": prompt, "completion_tokens": completion});
+        for (usage, expected) in [
+            (counts(12.into(), 5.into()), Some((12, 5, 0))),
+            (counts(json!(12.0), json!("5")), Some((12, 5, 0))),
+            (counts(Value::Null, json!(5.6)), Some((0, 6, 0))),
+            (counts(json!(-1), json!(-1.5)), Some((0, 0, 0))),
+            (counts(json!("many"), json!({"of": 1})), Some((0, 0, 0))),
+            (counts(json!(1e300), json!([1])), Some((u64::MAX, 0, 0))),
+            (json!({"total_tokens": "7"}), Some((0, 0, 7))),
+            (json!([]), None),
+            (json!("12"), None),
+            (json!(12), None),
+            (json!(false), None),
+            (Value::Null, None),
+        ] {
+            assert_eq!(read(usage.clone()), expected, "{usage}");
+        }
     }
 
     #[test]

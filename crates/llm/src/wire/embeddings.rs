@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::lenient::lenient_usage;
 use super::{Extra, Usage};
+use crate::error::Attempt;
 
 /// The body of `POST /v1/embeddings`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,7 +26,11 @@ pub struct EmbeddingsResponse {
     /// The vectors.
     pub data: Vec<Value>,
     /// What it took, if the upstream says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient_usage",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub usage: Option<Usage>,
     /// Everything else.
     #[serde(flatten)]
@@ -32,4 +38,7 @@ pub struct EmbeddingsResponse {
     /// `provider/model` that answered; not on the wire, see the header.
     #[serde(skip)]
     pub resolved: String,
+    /// The entries of the chain that failed before; not on the wire.
+    #[serde(skip)]
+    pub failed: Vec<Attempt>,
 }

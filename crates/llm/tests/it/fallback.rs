@@ -347,3 +347,32 @@ async fn another_configuration_counts_from_the_next_call_on() {
     );
     assert_eq!(gateway.price("up/m").unwrap().micros_usd(1, 1), 3);
 }
+
+#[tokio::test]
+async fn streams_that_break_midway_open_the_breaker() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let breaks = raw::serve(move |mut caller| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            caller.begin_events().await;
+            caller.event(&chunk("and then")).await;
+        }
+    })
+    .await;
+    let gateway = Gateway::from_config(chained(vec![provider("up", &breaks)]));
+    for _ in 0..5 {
+        let stream = soon(gateway.chat_stream(hello("up/m"))).await.unwrap();
+        let pieces: Vec<_> = soon(stream.collect()).await;
+        assert_eq!(
+            pieces.last().unwrap().as_ref().err().unwrap().kind,
+            ErrorKind::CutOff
+        );
+    }
+    let refused = soon(gateway.chat(hello("up/m"))).await.unwrap_err();
+    assert!(
+        matches!(refused.kind, ErrorKind::Paused { .. }),
+        "{refused}"
+    );
+    assert_eq!(asked.load(Ordering::SeqCst), 5);
+}

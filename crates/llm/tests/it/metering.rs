@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mana_llm::http::{Ask, Auth, Caller, Ending, Ticket, Used, router};
+use mana_llm::http::{Auth, CallEstimate, Caller, Ending, MeterGuard, Used, router};
 use mana_llm::{ErrorKind, GatewayError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use wiremock::matchers::{body_partial_json, path};
@@ -12,7 +12,7 @@ use crate::raw::{STOP, chunk};
 use crate::*;
 
 struct Books {
-    asked: UnboundedSender<Ask>,
+    asked: UnboundedSender<CallEstimate>,
     settled: UnboundedSender<Used>,
     bounds: bool,
     full: bool,
@@ -31,7 +31,11 @@ impl Auth for Books {
         model == "up/m"
     }
 
-    async fn reserve(&self, _: &Caller, ask: Ask) -> Result<Option<Ticket>, GatewayError> {
+    async fn reserve(
+        &self,
+        _: &Caller,
+        ask: CallEstimate,
+    ) -> Result<Option<MeterGuard>, GatewayError> {
         if self.full {
             return Err(GatewayError::new(
                 ErrorKind::OverBudget,
@@ -41,7 +45,7 @@ impl Auth for Books {
         let completion_tokens = ask.completion_tokens.unwrap_or(100);
         self.asked.send(ask).unwrap();
         let settled = self.settled.clone();
-        Ok(Some(Ticket {
+        Ok(Some(MeterGuard {
             completion_tokens,
             bounds: self.bounds,
             settle: Box::new(move |used| settled.send(used).unwrap()),
@@ -51,11 +55,15 @@ impl Auth for Books {
 
 struct World {
     base: String,
-    asked: UnboundedReceiver<Ask>,
+    asked: UnboundedReceiver<CallEstimate>,
     settled: UnboundedReceiver<Used>,
 }
 
 async fn world(upstream: &str, bounds: bool, full: bool) -> World {
+    world_of(gateway_to(upstream), bounds, full).await
+}
+
+async fn world_of(gateway: Arc<Gateway>, bounds: bool, full: bool) -> World {
     let ((ask, asked), (settle, settled)) = (unbounded_channel(), unbounded_channel());
     let books = Books {
         asked: ask,
@@ -65,7 +73,7 @@ async fn world(upstream: &str, bounds: bool, full: bool) -> World {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let app = router(gateway_to(upstream), Arc::new(books));
+    let app = router(gateway, Arc::new(books));
     tokio::spawn(async move { axum::serve(listener, app).await });
     World {
         base: format!("http://{address}"),
@@ -93,6 +101,7 @@ fn used(prompt_tokens: u64, completion_tokens: u64, ending: Ending) -> Used {
         prompt_tokens,
         completion_tokens,
         ending,
+        also_read: Vec::new(),
     }
 }
 
@@ -145,6 +154,94 @@ async fn a_call_that_fails_is_charged_nothing() {
     let mut world = world(&raw::nobody(), false, false).await;
     assert_eq!(world.ask(json!({})).await.status(), 502);
     assert_eq!(world.used().await, used(0, 0, Ending::Failed));
+}
+
+#[tokio::test]
+async fn a_count_that_cannot_be_true_is_replaced_by_an_estimate() {
+    for (prompt, made) in [
+        (json!(u64::MAX), json!(1)),
+        (json!(i64::MAX), json!(i64::MAX)),
+        (json!(1e30), json!(1)),
+        (json!(1), json!(u64::MAX)),
+        (json!(null), json!(null)),
+    ] {
+        let upstream = MockServer::start().await;
+        let mut answer = completion("twelve bytes");
+        answer["usage"] = json!({"prompt_tokens": prompt, "completion_tokens": made});
+        Mock::given(path("/v1/chat/completions"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+            .mount(&upstream)
+            .await;
+        let mut world = world(&upstream.uri(), false, false).await;
+        assert_eq!(world.ask(json!({})).await.status(), 200);
+        let charged = world.used().await;
+        assert!((1..50).contains(&charged.prompt_tokens), "{charged:?}");
+        assert_eq!(charged.completion_tokens, 4, "{charged:?}");
+
+        let usage =
+            json!({"choices": [], "usage": {"prompt_tokens": prompt, "completion_tokens": made}});
+        let usage = usage.to_string();
+        let upstream = raw::serve(move |mut caller| {
+            let usage = usage.clone();
+            async move {
+                caller.begin_events().await;
+                for piece in [&chunk("twelve bytes"), STOP, &usage, "[DONE]"] {
+                    caller.event(piece).await;
+                }
+            }
+        })
+        .await;
+        let mut world = self::world(&upstream, false, false).await;
+        let answer = world.ask(json!({"stream": true})).await;
+        soon(answer.bytes()).await.unwrap();
+        let charged = world.used().await;
+        assert!((1..50).contains(&charged.prompt_tokens), "{charged:?}");
+        assert_eq!(charged.completion_tokens, 4, "{charged:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_is_charged_wherever_it_was_read_and_nowhere_else() {
+    let hangs = raw::serve(|mut caller| async move { caller.hung_up().await }).await;
+    let refuses = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(503))
+        .mount(&refuses)
+        .await;
+    let answers = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(completion("Hi")))
+        .mount(&answers)
+        .await;
+    for (chain, ending, prompt_is_read, also_read) in [
+        (&["refuses/m"][..], Ending::Failed, false, &[][..]),
+        (&["hangs/m"], Ending::Failed, true, &[]),
+        (&["hangs/m", "refuses/m"], Ending::Failed, true, &[]),
+        (&["hangs/m", "hangs/n"], Ending::Failed, true, &["hangs/m"]),
+        (&["refuses/m", "answers/m"], Ending::Answered, true, &[]),
+        (
+            &["hangs/m", "answers/m"],
+            Ending::Answered,
+            true,
+            &["hangs/m"],
+        ),
+    ] {
+        let mut hanging = provider("hangs", &hangs);
+        hanging.timeout = Some(Duration::from_millis(300));
+        let mut config = config(vec![
+            hanging,
+            provider("refuses", &refuses.uri()),
+            provider("answers", &answers.uri()),
+        ]);
+        let entries = chain.iter().map(|model| (*model).to_owned()).collect();
+        config.aliases = [("mana/reasoning".to_owned(), entries)].into();
+        let mut world = world_of(Gateway::from_config(config), false, false).await;
+        world.ask(json!({"model": "mana/reasoning"})).await;
+        let charged = world.used().await;
+        assert_eq!(charged.ending, ending, "{chain:?}");
+        assert_eq!(charged.prompt_tokens > 0, prompt_is_read, "{chain:?}");
+        assert_eq!(charged.also_read, also_read, "{chain:?}");
+    }
 }
 
 #[tokio::test]

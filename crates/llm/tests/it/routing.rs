@@ -351,3 +351,21 @@ async fn a_slow_provider_holds_up_nobody_who_asks_another() {
         ErrorKind::Cancelled
     );
 }
+
+#[tokio::test]
+async fn a_listing_that_fails_or_is_empty_is_shared_by_those_who_wait_for_it() {
+    for answer in [
+        ResponseTemplate::new(500),
+        ResponseTemplate::new(200).set_body_json(listing(&[])),
+    ] {
+        let upstream = MockServer::start().await;
+        Mock::given(path("/v1/models"))
+            .respond_with(answer.set_delay(Duration::from_millis(200)))
+            .expect(1)
+            .mount(&upstream)
+            .await;
+        let gateway = gateway_to(&upstream.uri());
+        let asking = (0..8).map(|_| gateway.models());
+        soon(futures_util::future::join_all(asking)).await;
+    }
+}

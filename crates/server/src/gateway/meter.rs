@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use mana_core::Micros;
-use mana_llm::http::{Ask, Auth, Caller, Ending, Ticket, Used};
+use mana_llm::http::{Auth, CallEstimate, Caller, Ending, MeterGuard, Used};
 use mana_llm::{ErrorKind, GatewayError};
 use mana_store::{Amount, CallStatus, Line, Measure, Over, Settlement, StoreError, Tags, UserId};
 
@@ -49,7 +49,11 @@ impl Auth for Door {
         }
     }
 
-    async fn reserve(&self, caller: &Caller, ask: Ask) -> Result<Option<Ticket>, GatewayError> {
+    async fn reserve(
+        &self,
+        caller: &Caller,
+        ask: CallEstimate,
+    ) -> Result<Option<MeterGuard>, GatewayError> {
         let (user, key) = match caller {
             Caller::Service => return Ok(None),
             Caller::User(user) => (user, None),
@@ -93,7 +97,7 @@ impl Auth for Door {
         };
         let terms = Terms {
             lines,
-            longest: ask.timeout.as_micros() as i64 + DEAD_AFTER_US,
+            longest: DEAD_AFTER_US,
             tags: Tags {
                 user,
                 mission: None,
@@ -123,7 +127,7 @@ impl Auth for Door {
                 },
             });
         };
-        Ok(Some(Ticket {
+        Ok(Some(MeterGuard {
             completion_tokens,
             bounds,
             settle: Box::new(settle),
@@ -133,7 +137,7 @@ impl Auth for Door {
 
 impl Door {
     /// The key, if it may ask this now.
-    fn key(&self, id: &str, ask: &Ask) -> Result<Arc<Key>, GatewayError> {
+    fn key(&self, id: &str, ask: &CallEstimate) -> Result<Arc<Key>, GatewayError> {
         let gone = || {
             GatewayError::new(
                 ErrorKind::Unauthorized,

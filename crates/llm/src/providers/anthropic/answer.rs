@@ -66,6 +66,7 @@ pub(super) fn completion(message: &Value, schema: bool) -> Option<ChatCompletion
         usage: Some(usage(&message["usage"])),
         extra: Extra::new(),
         resolved: String::new(),
+        failed: Vec::new(),
     })
 }
 
@@ -84,7 +85,9 @@ pub(super) fn finish_reason(reason: Option<&str>, answered: bool) -> Option<&'st
 pub(super) fn usage(said: &Value) -> Usage {
     let count = |field: &str| said[field].as_u64().unwrap_or(0);
     let cached = count("cache_read_input_tokens");
-    let prompt_tokens = count("input_tokens") + count("cache_creation_input_tokens") + cached;
+    let prompt_tokens = count("input_tokens")
+        .saturating_add(count("cache_creation_input_tokens"))
+        .saturating_add(cached);
     let completion_tokens = count("output_tokens");
     let mut extra = Extra::new();
     if cached > 0 {
@@ -96,7 +99,7 @@ pub(super) fn usage(said: &Value) -> Usage {
     Usage {
         prompt_tokens,
         completion_tokens,
-        total_tokens: prompt_tokens + completion_tokens,
+        total_tokens: prompt_tokens.saturating_add(completion_tokens),
         extra,
     }
 }

@@ -14,9 +14,10 @@ use crate::sse::Frame;
 
 /// The chunks of a streamed message.
 pub(super) fn chunks(events: Events, schema: bool) -> EventStream {
+    let max_bytes = events.limits.max_bytes;
     let reading = Reading {
         events,
-        told: Told::new(schema),
+        decoder: StreamDecoder::new(schema, max_bytes),
         over: false,
     };
     Box::pin(stream::unfold(reading, |mut reading| async move {
@@ -29,9 +30,13 @@ pub(super) fn chunks(events: Events, schema: bool) -> EventStream {
     }))
 }
 
+/// The model has thought more than an answer may hold.
+#[derive(Debug, PartialEq, Eq)]
+struct TooMuchThinking;
+
 struct Reading {
     events: Events,
-    told: Told,
+    decoder: StreamDecoder,
     over: bool,
 }
 
@@ -39,10 +44,10 @@ impl Reading {
     /// The next piece; `None` once the message is complete.
     async fn next(&mut self) -> Result<Option<StreamEvent>> {
         loop {
-            if let Some(event) = self.told.ready.pop_front() {
+            if let Some(event) = self.decoder.ready.pop_front() {
                 return Ok(Some(event));
             }
-            if self.told.stopped {
+            if self.decoder.stopped {
                 return Ok(None);
             }
             let frame = self.events.next().await?;
@@ -55,10 +60,12 @@ impl Reading {
                     if event["type"] == "error" {
                         return Err(upstream.reported(&event["error"]));
                     }
-                    self.told.event(&event);
+                    self.decoder
+                        .event(event)
+                        .map_err(|TooMuchThinking| upstream.too_large(&self.events.limits))?;
                 }
                 // The reason why it stopped is said before the very end.
-                None if self.told.finished => self.told.stopped = true,
+                None if self.decoder.finished => self.decoder.stopped = true,
                 None => {
                     return Err(upstream.error(
                         ErrorKind::CutOff,
@@ -70,8 +77,43 @@ impl Reading {
     }
 }
 
-/// What has been told of the message so far.
-struct Told {
+/// A block of thinking, gathered from its pieces.
+struct Thought {
+    block: Value,
+    thinking: String,
+    signature: String,
+}
+
+impl Thought {
+    fn begun(mut block: Value) -> Self {
+        let is_thinking = block["type"] == "thinking";
+        let mut take = |field: &str| match block.get_mut(field).map(Value::take) {
+            Some(Value::String(text)) if is_thinking => text,
+            _ => String::new(),
+        };
+        let (thinking, signature) = (take("thinking"), take("signature"));
+        Self {
+            block,
+            thinking,
+            signature,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.thinking.len() + self.signature.len()
+    }
+
+    fn whole(mut self) -> Value {
+        if self.block["type"] == "thinking" {
+            self.block["thinking"] = self.thinking.into();
+            self.block["signature"] = self.signature.into();
+        }
+        self.block
+    }
+}
+
+/// The state of a stream that is put into OpenAI's words.
+struct StreamDecoder {
     schema: bool,
     id: Value,
     model: Value,
@@ -82,15 +124,17 @@ struct Told {
     calls: Vec<(u64, usize)>,
     /// The block that holds an answer by schema.
     answer: Option<u64>,
-    /// The block that is thought now, whole, to be told at its end.
-    thought: Option<Value>,
+    /// The block of thinking that is under way; it is passed on whole at its end.
+    thought: Option<Thought>,
+    /// The most bytes of thinking that are kept.
+    max_bytes: usize,
     ready: VecDeque<StreamEvent>,
     finished: bool,
     stopped: bool,
 }
 
-impl Told {
-    fn new(schema: bool) -> Self {
+impl StreamDecoder {
+    fn new(schema: bool, max_bytes: usize) -> Self {
         Self {
             schema,
             id: Value::Null,
@@ -100,15 +144,18 @@ impl Told {
             calls: Vec::new(),
             answer: None,
             thought: None,
+            max_bytes,
             ready: VecDeque::new(),
             finished: false,
             stopped: false,
         }
     }
 
-    fn event(&mut self, event: &Value) {
+    fn event(&mut self, mut event: Value) -> Result<(), TooMuchThinking> {
         let index = event["index"].as_u64().unwrap_or(0);
-        match event["type"].as_str().unwrap_or_default() {
+        let mut take = |field: &str| event.get_mut(field).map(Value::take).unwrap_or_default();
+        let kind = take("type");
+        match kind.as_str().unwrap_or_default() {
             "message_start" => {
                 let message = &event["message"];
                 self.id = message["id"].clone();
@@ -116,11 +163,11 @@ impl Told {
                 self.count(&message["usage"]);
                 self.piece(json!({"role": "assistant", "content": ""}), None);
             }
-            "content_block_start" => self.begin(index, &event["content_block"]),
-            "content_block_delta" => self.delta(index, &event["delta"]),
+            "content_block_start" => self.begin(index, take("content_block"))?,
+            "content_block_delta" => self.delta(index, &event["delta"])?,
             "content_block_stop" => {
                 if let Some(thought) = self.thought.take() {
-                    self.piece(json!({"thinking_blocks": [thought]}), None);
+                    self.piece(json!({"thinking_blocks": [thought.whole()]}), None);
                 }
             }
             "message_delta" => {
@@ -146,9 +193,10 @@ impl Told {
             "ping" => self.ready.push_back(StreamEvent::KeepAlive),
             _ => {}
         }
+        Ok(())
     }
 
-    fn begin(&mut self, index: u64, block: &Value) {
+    fn begin(&mut self, index: u64, block: Value) -> Result<(), TooMuchThinking> {
         match block["type"].as_str().unwrap_or_default() {
             "text" => self.text(&block["text"]),
             "tool_use" if self.schema && block["name"] == ANSWER => self.answer = Some(index),
@@ -159,29 +207,40 @@ impl Told {
                     "function": {"name": block["name"], "arguments": ""}});
                 self.piece(json!({"tool_calls": [call]}), None);
             }
-            "thinking" | "redacted_thinking" => self.thought = Some(block.clone()),
+            "thinking" | "redacted_thinking" => {
+                self.thought = Some(Thought::begun(block));
+                self.check_thought()?;
+            }
             _ => {}
         }
+        Ok(())
     }
 
-    fn delta(&mut self, index: u64, delta: &Value) {
+    fn check_thought(&self) -> Result<(), TooMuchThinking> {
+        let length = self.thought.as_ref().map_or(0, Thought::len);
+        if length > self.max_bytes {
+            return Err(TooMuchThinking);
+        }
+        Ok(())
+    }
+
+    fn delta(&mut self, index: u64, delta: &Value) -> Result<(), TooMuchThinking> {
         match delta["type"].as_str().unwrap_or_default() {
             "text_delta" => self.text(&delta["text"]),
             "thinking_delta" => {
                 let text = delta["thinking"].as_str().unwrap_or_default();
                 if let Some(thought) = &mut self.thought {
-                    append(thought, "thinking", text);
+                    thought.thinking.push_str(text);
                 }
+                self.check_thought()?;
                 self.piece(json!({"reasoning_content": text}), None);
             }
             "signature_delta" => {
                 if let Some(thought) = &mut self.thought {
-                    append(
-                        thought,
-                        "signature",
-                        delta["signature"].as_str().unwrap_or_default(),
-                    );
+                    let signature = delta["signature"].as_str().unwrap_or_default();
+                    thought.signature.push_str(signature);
                 }
+                self.check_thought()?;
             }
             "input_json_delta" if self.answer == Some(index) => self.text(&delta["partial_json"]),
             "input_json_delta" => {
@@ -196,6 +255,7 @@ impl Told {
             }
             _ => {}
         }
+        Ok(())
     }
 
     fn text(&mut self, text: &Value) {
@@ -224,7 +284,61 @@ impl Told {
     }
 }
 
-fn append(block: &mut Value, field: &str, text: &str) {
-    let whole = block[field].as_str().unwrap_or_default().to_owned() + text;
-    block[field] = whole.into();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn think(decoder: &mut StreamDecoder, kind: &str, text: &str) -> Result<(), TooMuchThinking> {
+        decoder.event(json!({"type": "content_block_delta", "index": 0,
+            "delta": {"type": format!("{kind}_delta"), kind: text}}))
+    }
+
+    fn thinking(max_bytes: usize) -> StreamDecoder {
+        let mut decoder = StreamDecoder::new(false, max_bytes);
+        let begin = json!({"type": "content_block_start", "index": 0,
+            "content_block": {"type": "thinking", "thinking": "", "signature": "", "extra": 1}});
+        decoder.event(begin).unwrap();
+        decoder
+    }
+
+    #[test]
+    fn a_block_of_thinking_is_gathered_and_bounded() {
+        let mut decoder = thinking(8);
+        think(&mut decoder, "thinking", "ab").unwrap();
+        think(&mut decoder, "thinking", "cd").unwrap();
+        think(&mut decoder, "signature", "ef").unwrap();
+        decoder
+            .event(json!({"type": "content_block_stop", "index": 0}))
+            .unwrap();
+        let Some(StreamEvent::Data(chunk)) = decoder.ready.pop_back() else {
+            panic!("no piece");
+        };
+        let chunk: Value = serde_json::from_slice(&chunk).unwrap();
+        assert_eq!(
+            chunk["choices"][0]["delta"]["thinking_blocks"],
+            json!([{"type": "thinking", "thinking": "abcd", "signature": "ef", "extra": 1}])
+        );
+
+        for kind in ["thinking", "signature"] {
+            let mut decoder = thinking(8);
+            think(&mut decoder, kind, "12345678").unwrap();
+            assert_eq!(
+                think(&mut decoder, kind, "9"),
+                Err(TooMuchThinking),
+                "{kind}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_piece_of_thinking_does_not_copy_what_came_before() {
+        let mut decoder = thinking(usize::MAX);
+        think(&mut decoder, "thinking", &"x".repeat(16 << 20)).unwrap();
+        let begun = std::time::Instant::now();
+        // Copied at each piece, the 16 MB would be 16 GB.
+        for _ in 0..1000 {
+            think(&mut decoder, "thinking", "y").unwrap();
+        }
+        assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
+    }
 }
