@@ -90,7 +90,7 @@ impl<'a> RunBudget<'a> {
         let tokens = prompt + ANSWER_TOKENS;
         for (whose, _, budget) in self.budgets() {
             if let Some(limit) = budget.tokens_per_run
-                && self.used + tokens > limit
+                && self.used.saturating_add(tokens) > limit
             {
                 return Ok(Err(self.over_run(whose, limit, tokens)));
             }
@@ -154,20 +154,17 @@ impl<'a> RunBudget<'a> {
                 };
                 (prompt, completion, answer.model.clone(), CallStatus::Ok)
             }
-            // One that was cut off has read the prompt; one that was refused has not.
             Err(error) => {
-                let read = matches!(
-                    error.code.as_str(),
-                    "timeout" | "provider_timeout" | "answer_cut_off" | "answer_too_large"
-                );
-                let prompt = if read { held.prompt } else { 0 };
+                let prompt = held.prompt.saturating_mul(error.prompts_read);
                 (prompt, 0, String::new(), CallStatus::Failed)
             }
         };
-        self.used += prompt + completion;
+        let lost = answer.as_ref().map_or(0, |answer| answer.prompts_lost);
+        let prompt = prompt.saturating_add(held.prompt.saturating_mul(lost));
+        self.used = self.used.saturating_add(prompt).saturating_add(completion);
         let micros = facts.micros_usd(prompt, completion);
         if let Some(micros) = micros {
-            self.micros_usd = Some(self.micros_usd.unwrap_or(0) + micros);
+            self.micros_usd = Some(self.micros_usd.unwrap_or(0).saturating_add(micros));
         }
         let actual = Settlement {
             calls: 1,

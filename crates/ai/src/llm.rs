@@ -42,6 +42,8 @@ pub struct ChatAnswer {
     pub tokens: Option<u64>,
     /// Tokens of the prompt alone.
     pub prompt_tokens: Option<u64>,
+    /// How many models had read the prompt before they failed, so that it is paid for once more each.
+    pub prompts_lost: u64,
 }
 
 /// Facts about a model.
@@ -87,15 +89,18 @@ pub struct LlmError {
     pub message: String,
     /// Whether the provider refused the request itself, for example because the model has no tools.
     pub refused: bool,
+    /// How many models had read the prompt before they failed. Each of them is paid for.
+    pub prompts_read: u64,
 }
 
 impl LlmError {
-    /// An error.
+    /// An error of a call that no model has read.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),
             message: message.into(),
             refused: false,
+            prompts_read: 0,
         }
     }
 }

@@ -231,13 +231,19 @@ impl PlannerSession<'_> {
             .chat(self.run.parts().llm.as_ref(), request);
         let answer = match timeout(patience, call).await {
             Ok(answer) => answer,
-            Err(_) => Err(LlmError::new("timeout", messages::no_answer(patience))),
+            Err(_) => Err(LlmError {
+                prompts_read: 1,
+                ..LlmError::new("timeout", messages::no_answer(patience))
+            }),
         };
         let answer = answer.and_then(|answer| match answer.text.len() > config.max_answer_bytes {
-            true => Err(LlmError::new(
-                "too_large",
-                "The model’s answer is far too large for a plan.",
-            )),
+            true => Err(LlmError {
+                prompts_read: 1,
+                ..LlmError::new(
+                    "too_large",
+                    "The model’s answer is far too large for a plan.",
+                )
+            }),
             false => Ok(answer),
         });
         let facts = self.facts_of(&answer).await;

@@ -334,7 +334,12 @@ impl Gateway {
         sent_bytes: u64,
         choices: u64,
     ) -> Option<(u64, u64)> {
-        let told = (usage.prompt_tokens, usage.completion_tokens);
+        // Some count hidden reasoning in the total alone.
+        let beside_prompt = usage.total_tokens.saturating_sub(usage.prompt_tokens);
+        let told = (
+            usage.prompt_tokens,
+            usage.completion_tokens.max(beside_prompt),
+        );
         if told.0.max(told.1) <= BELIEVED_TOKENS {
             return Some(told);
         }

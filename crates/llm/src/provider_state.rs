@@ -24,8 +24,8 @@ use crate::wire::Model;
 const LISTING_LASTS: Duration = Duration::from_secs(60);
 /// How long a provider that was too slow to list its models is not asked again.
 const SLOWNESS_LASTS: Duration = Duration::from_secs(15);
-/// How long an empty list or a failure stands: callers that come at once share it, and the next one may find a model
-/// that has just been pulled.
+/// How long an empty list or a failure of a configured provider stands. One that is only looked for is asked again at
+/// once: it may have been started by now.
 const NOTHING_LASTS: Duration = Duration::from_secs(1);
 const LISTING_TIMEOUT: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -77,10 +77,17 @@ impl StateLimits {
 /// The models that a provider listed.
 #[derive(Default)]
 struct Listing {
-    /// The last answer, and until when it stands.
-    last: Option<(Instant, Result<Arc<[Model]>>)>,
+    last: Option<Listed>,
     /// The last list, whatever came after it: facts about models stay known while the provider is asked again.
     known: Option<Arc<[Model]>>,
+}
+
+/// An answer to a listing.
+struct Listed {
+    at: Instant,
+    /// Until when the answer stands for callers to come.
+    until: Instant,
+    models: Result<Arc<[Model]>>,
 }
 
 /// A call that was admitted to a provider: a place among its concurrent calls, and the breaker's expectation to learn
@@ -250,6 +257,7 @@ impl ProviderState {
                 .map(|id| Model::named(id, self.name()))
                 .collect());
         }
+        let begun = Instant::now();
         let turn = match self.listing_turn.try_lock() {
             Ok(turn) => turn,
             Err(_) => {
@@ -262,7 +270,7 @@ impl ProviderState {
                 self.listing_turn.lock().await
             }
         };
-        if let Some(models) = self.listed() {
+        if let Some(models) = self.listed(begun) {
             return models;
         }
         let timeout = if self.is_present() {
@@ -279,10 +287,10 @@ impl ProviderState {
         let models: Result<Arc<[Model]>> = self.provider.models(limits).await.map(Arc::from);
         let models = models.map_err(|error| error.scrubbed(&self.scrub));
         let lasts = match &models {
-            Ok(models) if models.is_empty() => NOTHING_LASTS,
-            Ok(_) => LISTING_LASTS,
+            Ok(models) if !models.is_empty() => LISTING_LASTS,
             Err(error) if error.kind == ErrorKind::Timeout => SLOWNESS_LASTS,
-            Err(_) => NOTHING_LASTS,
+            _ if self.is_present() => NOTHING_LASTS,
+            _ => Duration::ZERO,
         };
         if models.is_ok() {
             self.present.store(true, Ordering::Relaxed);
@@ -293,16 +301,22 @@ impl ProviderState {
         if let Ok(models) = &models {
             listing.known = Some(models.clone());
         }
-        listing.last = Some((Instant::now() + lasts, models.clone()));
+        let at = Instant::now();
+        listing.last = Some(Listed {
+            at,
+            until: at + lasts,
+            models: models.clone(),
+        });
         drop((listing, turn));
         models
     }
 
-    /// The last answer to a listing, while it stands.
-    fn listed(&self) -> Option<Result<Arc<[Model]>>> {
+    /// The last answer to a listing, while it stands, or where it came since the caller began to wait for it.
+    fn listed(&self, waits_since: Instant) -> Option<Result<Arc<[Model]>>> {
         let listing = self.listing();
-        let (until, models) = listing.last.as_ref()?;
-        (*until > Instant::now()).then(|| models.clone())
+        let last = listing.last.as_ref()?;
+        let stands = last.until > Instant::now() || last.at > waits_since;
+        stands.then(|| last.models.clone())
     }
 
     fn listing(&self) -> MutexGuard<'_, Listing> {

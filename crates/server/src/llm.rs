@@ -19,19 +19,46 @@ impl GatewayLlm {
     }
 }
 
+impl GatewayLlm {
+    /// The answer as the runner reads it. A usage that can't be true is left out, and estimated by the runner.
+    fn answered(&self, answer: ChatCompletion, sent_bytes: u64) -> ChatAnswer {
+        let choice = answer.choices.first();
+        let calls = choice.and_then(|choice| choice.message.extra.get("tool_calls")?.as_array());
+        let calls = calls.map(|calls| calls.iter().enumerate().map(call).collect());
+        let usage = answer.usage.as_ref().and_then(|usage| {
+            let (prompt, made) = self.0.believed(&answer.resolved, usage, sent_bytes, 1)?;
+            let total = prompt.saturating_add(made);
+            // A zero says nothing, but for the planner that is no model.
+            (total > 0 || answer.resolved.starts_with("builtin/")).then_some((prompt, total))
+        });
+        let lost = answer.failed.iter().filter(|attempt| attempt.prompt_read);
+        ChatAnswer {
+            text: answer.text(),
+            calls: calls.unwrap_or_default(),
+            tokens: usage.map(|(_, total)| total),
+            prompt_tokens: usage.map(|(prompt, _)| prompt),
+            prompts_lost: lost.count() as u64,
+            model: answer.resolved,
+        }
+    }
+}
+
 #[async_trait]
 impl Llm for GatewayLlm {
     async fn chat(&self, request: ChatRequest) -> Result<ChatAnswer, LlmError> {
         let (timeout, max_bytes) = (request.timeout, request.max_bytes);
+        let sent = request.messages.iter().map(|message| message.content.len());
+        let sent_bytes = sent.sum::<usize>() as u64;
         let call = Call {
             request: asked(request),
             timeout: Some(timeout),
             max_bytes: Some(max_bytes),
         };
         match self.0.chat(call).await {
-            Ok(answer) => Ok(answered(answer)),
+            Ok(answer) => Ok(self.answered(answer, sent_bytes)),
             Err(error) => Err(LlmError {
                 refused: is_refused(&error),
+                prompts_read: error.prompts_read().count() as u64,
                 ..LlmError::new(error.code(), error.message)
             }),
         }
@@ -98,22 +125,6 @@ fn wire(message: Message) -> mana_llm::Message {
         wired.extra.insert("tool_calls".to_owned(), calls.collect());
     }
     wired
-}
-
-fn answered(answer: ChatCompletion) -> ChatAnswer {
-    let calls = answer
-        .choices
-        .first()
-        .and_then(|choice| choice.message.extra.get("tool_calls")?.as_array())
-        .map(|calls| calls.iter().enumerate().map(call).collect())
-        .unwrap_or_default();
-    ChatAnswer {
-        text: answer.text(),
-        calls,
-        model: answer.resolved,
-        tokens: answer.usage.as_ref().map(|usage| usage.total_tokens),
-        prompt_tokens: answer.usage.as_ref().map(|usage| usage.prompt_tokens),
-    }
 }
 
 /// A call as the model made it. Some servers give it no id, or its arguments as JSON instead of text.

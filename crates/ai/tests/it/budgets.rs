@@ -199,6 +199,28 @@ async fn missions_b6_a_call_that_nobody_answered_costs_nothing() {
 }
 
 #[tokio::test]
+async fn missions_b6_every_model_that_has_read_the_prompt_is_paid_for() {
+    let mut charged = Vec::new();
+    for prompts_read in 0..3 {
+        let world = World::new().await;
+        let id = world.daily_mission("Week").await;
+        let failed = mana_ai::LlmError {
+            prompts_read,
+            ..mana_ai::LlmError::new("provider_timeout", "Too slow.")
+        };
+        world.llm.will_say("Week", Err(failed));
+        world.tick().await;
+        charged.push(
+            used(&world, &format!("mission:{}/{id}", world.user))
+                .await
+                .0,
+        );
+    }
+    assert!(charged[0] == 0 && charged[1] > 0, "{charged:?}");
+    assert_eq!(charged[2], 2 * charged[1]);
+}
+
+#[tokio::test]
 async fn missions_b7_a_budget_in_money_needs_a_price() {
     let world = World::new().await;
     world.llm.is(ModelFacts {

@@ -116,6 +116,7 @@ impl TestLlm {
             model: "test/model".to_owned(),
             tokens: Some(self.takes.load(Ordering::SeqCst)),
             prompt_tokens: None,
+            prompts_lost: 0,
         }
     }
 

@@ -145,7 +145,7 @@ impl Held {
     }
 
     /// Ends a call: what it has not used is free again.
-    fn end(&mut self, id: &str, drawn: Amount, used: Option<Settlement>) {
+    fn end(&mut self, id: &str, drawn: Amount, used: impl Iterator<Item = Settlement>) {
         let mut all = self.past.iter_mut().chain(&mut self.current);
         let Some(allotment) = all.find(|allotment| allotment.id == id) else {
             return;
@@ -153,16 +153,17 @@ impl Held {
         allotment.drawn = minus(allotment.drawn, drawn);
         allotment.calls -= 1;
         allotment.free = plus(allotment.free, drawn);
-        let Some(used) = used else { return };
-        let amount = Amount {
-            tokens: used.prompt_tokens.saturating_add(used.completion_tokens),
-            micros_usd: used.micros_usd,
-        };
-        // One that took more than it drew takes it from the others; what they lack then is more than was set aside,
-        // and the ledger gets it all the same.
-        allotment.free = minus(allotment.free, amount);
-        self.spent = plus(self.spent, amount);
-        allotment.book(used);
+        for used in used {
+            let amount = Amount {
+                tokens: used.prompt_tokens.saturating_add(used.completion_tokens),
+                micros_usd: used.micros_usd,
+            };
+            // A call that took more than it drew takes it from the others; what they lack then is more than was set
+            // aside, and the ledger gets it all the same.
+            allotment.free = minus(allotment.free, amount);
+            self.spent = plus(self.spent, amount);
+            allotment.book(used);
+        }
     }
 
     /// How much to set aside for calls to come: twice what they took of late, and not much of any budget.
@@ -248,7 +249,7 @@ impl Allotment {
             micros_usd: 0,
             ..used.clone()
         });
-        sum.calls += used.calls;
+        sum.calls = sum.calls.saturating_add(used.calls);
         sum.prompt_tokens = sum.prompt_tokens.saturating_add(used.prompt_tokens);
         sum.completion_tokens = sum.completion_tokens.saturating_add(used.completion_tokens);
         sum.micros_usd = sum.micros_usd.saturating_add(used.micros_usd);
@@ -400,12 +401,16 @@ impl Allotments {
         let all = self.clone();
         // Whoever asks and goes away must not take along what is being written.
         let writing = tokio::spawn(async move {
+            let mut failure = None;
             for purse in all.all() {
                 let _turn = purse.turn.lock().await;
                 lock(&purse.held).retire();
-                all.write(&purse).await?;
+                // A payer whose sums can't be written must not keep the others from theirs.
+                if let Err(error) = all.write(&purse).await {
+                    failure = Some(error);
+                }
             }
-            Ok(())
+            failure.map_or(Ok(()), Err)
         });
         whole(writing).await
     }
@@ -452,10 +457,11 @@ impl Purse {
 }
 
 impl Drawn {
-    /// Replaces it by what was used.
-    pub fn settle(mut self, used: Settlement) {
+    /// Replaces the reservation by what the call used, and by what models had read that failed before.
+    pub fn settle(mut self, used: Settlement, also_read: Vec<Settlement>) {
         if let Some(amount) = self.amount.take() {
-            lock(&self.purse.held).end(&self.allotment, amount, Some(used));
+            let used = std::iter::once(used).chain(also_read);
+            lock(&self.purse.held).end(&self.allotment, amount, used);
         }
     }
 }
@@ -463,7 +469,7 @@ impl Drawn {
 impl Drop for Drawn {
     fn drop(&mut self) {
         if let Some(amount) = self.amount.take() {
-            lock(&self.purse.held).end(&self.allotment, amount, None);
+            lock(&self.purse.held).end(&self.allotment, amount, std::iter::empty());
         }
     }
 }

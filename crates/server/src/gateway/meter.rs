@@ -112,20 +112,35 @@ impl Auth for Door {
             Err(error) => return Err(not_metered(&error)),
         };
         let gateway = self.0.gateway.clone();
+        let prompt_tokens = ask.prompt_tokens;
         let settle = move |used: Used| {
-            let price = gateway.price(&used.model).unwrap_or_default();
-            drawn.settle(Settlement {
+            let micros_usd = |model: &str, prompt_tokens, completion_tokens| {
+                let price = gateway.price(model).unwrap_or_default();
+                price.micros_usd(prompt_tokens, completion_tokens)
+            };
+            // They are part of this call, so they add tokens and no calls.
+            let also_read = used.also_read.into_iter().map(|model| Settlement {
+                calls: 0,
+                prompt_tokens,
+                completion_tokens: 0,
+                micros_usd: micros_usd(&model, prompt_tokens, 0),
+                model,
+                status: CallStatus::Failed,
+            });
+            let also_read = also_read.collect();
+            let call = Settlement {
                 calls: 1,
                 prompt_tokens: used.prompt_tokens,
                 completion_tokens: used.completion_tokens,
-                micros_usd: price.micros_usd(used.prompt_tokens, used.completion_tokens),
+                micros_usd: micros_usd(&used.model, used.prompt_tokens, used.completion_tokens),
                 model: used.model,
                 status: match used.ending {
                     Ending::Answered => CallStatus::Ok,
                     Ending::Failed => CallStatus::Failed,
                     Ending::Cancelled => CallStatus::Cancelled,
                 },
-            });
+            };
+            drawn.settle(call, also_read);
         };
         Ok(Some(MeterGuard {
             completion_tokens,

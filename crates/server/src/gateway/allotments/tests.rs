@@ -87,13 +87,17 @@ impl Books {
 async fn calls_that_go_on_coming_do_not_ask_the_ledger() {
     let books = Books::new().await;
     for _ in 0..3 {
-        books.draw(NOW, None, 100).await.unwrap().settle(used(30));
+        books
+            .draw(NOW, None, 100)
+            .await
+            .unwrap()
+            .settle(used(30), Vec::new());
     }
     assert!(books.free() >= 200, "{}", books.free());
     let before = books.counted().await;
     let drawn = books.draw(NOW.plus(1), None, 100).await.unwrap();
     assert_eq!(books.counted().await, before, "it came from memory");
-    drawn.settle(used(40));
+    drawn.settle(used(40), Vec::new());
     books.look(NOW).await;
     books.all.settle().await.unwrap();
     assert_eq!((books.counted().await, books.free()), (130, 0));
@@ -110,7 +114,7 @@ async fn many_at_once_spend_no_more_than_a_budget_holds_and_all_of_it() {
     assert_eq!((over.limit, over.used), (10_000, 10_000));
     // What they have not used is there for the next ones.
     for drawn in good {
-        drawn.ok().unwrap().settle(used(10));
+        drawn.ok().unwrap().settle(used(10), Vec::new());
     }
     let rest = books.draw(NOW, Some(10_000), 9_000).await;
     assert!(rest.is_ok());
@@ -122,7 +126,7 @@ async fn a_process_that_dies_leaves_what_it_set_aside_counted_and_that_is_little
     let books = Books::new().await;
     for _ in 0..200 {
         let drawn = books.draw(NOW, Some(100_000), 100).await.unwrap();
-        drawn.settle(used(100));
+        drawn.settle(used(100), Vec::new());
     }
     let going_on = books.draw(NOW, Some(100_000), 100).await.unwrap();
     std::mem::forget(going_on);
@@ -148,7 +152,11 @@ async fn a_process_that_dies_leaves_what_it_set_aside_counted_and_that_is_little
 async fn what_is_not_called_for_is_given_back() {
     let books = Books::new().await;
     for _ in 0..3 {
-        books.draw(NOW, None, 100).await.unwrap().settle(used(10));
+        books
+            .draw(NOW, None, 100)
+            .await
+            .unwrap()
+            .settle(used(10), Vec::new());
     }
     drop(books.draw(NOW, None, 100).await.unwrap());
     books.look(NOW).await;
@@ -167,13 +175,13 @@ async fn a_call_that_goes_on_for_long_stays_set_aside_through_changes() {
             .draw(now, Some(10_000), 100)
             .await
             .unwrap()
-            .settle(used(1));
+            .settle(used(1), Vec::new());
         books.look(now).await;
     }
     // Nothing is set aside ahead for a call that goes on, once no other comes.
     books.look(NOW.plus(60 * 1_000_000)).await;
     assert_eq!((books.free(), books.counted().await), (0, 540));
-    long.settle(used(700));
+    long.settle(used(700), Vec::new());
     books.all.settle().await.unwrap();
     assert_eq!(
         books.counted().await,
@@ -186,7 +194,11 @@ async fn a_call_that_goes_on_for_long_stays_set_aside_through_changes() {
 async fn another_budget_another_quarter_and_an_old_allotment_ask_anew() {
     let books = Books::new().await;
     for _ in 0..3 {
-        books.draw(NOW, None, 100).await.unwrap().settle(used(10));
+        books
+            .draw(NOW, None, 100)
+            .await
+            .unwrap()
+            .settle(used(10), Vec::new());
     }
     assert!(books.free() >= 100);
     assert!(
