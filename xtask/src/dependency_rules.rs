@@ -13,7 +13,7 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
     ("mana-store", &["mana-core"]),
     ("mana-sync", &["mana-core", "mana-store"]),
     ("mana-ai", &["mana-core", "mana-store", "mana-sync"]),
-    ("mana-llm", &["mana-core"]),
+    ("mana-llm", &["mana-core", "mana-store"]),
     ("mana-accounts", &["mana-core", "mana-store"]),
     (
         "mana-server",

@@ -21,6 +21,7 @@ mod events;
 mod gateway;
 pub mod http;
 mod metered;
+pub mod metering;
 mod models;
 mod provider_state;
 pub mod providers;

@@ -110,8 +110,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let following = store
         .is_shared()
         .then(|| tokio::spawn(clock::follow(store.clone())));
-    let allotments = app.llm.allotments.clone();
-    tokio::spawn(allotments.clone().run());
+    let metering = app.llm.metering.clone();
+    tokio::spawn(metering.run());
     let sending = Exporter::take().map(|exporter| tokio::spawn(exporter.run()));
     let measuring = tokio::spawn(app.meters.clone().keep_small());
     // Heard before the first line is said: who reads it may send one at once.
@@ -149,8 +149,8 @@ pub async fn serve(config: Config) -> Result<()> {
             STOP_WITHIN.as_secs()
         );
     }
-    if let Err(error) = allotments.settle().await {
-        tracing::warn!("What the last calls have used could not be written: {error}");
+    if let Err(error) = metering.settle().await {
+        tracing::warn!(error = %error, "the usage of the last calls could not be written: {error}");
     }
     store.close().await;
     drop(dir);

@@ -1,6 +1,7 @@
 //! The gateway against real HTTP upstreams.
 
 mod anthropic;
+mod boundaries;
 mod cache;
 mod failures;
 mod fallback;

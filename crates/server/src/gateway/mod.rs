@@ -1,30 +1,30 @@
 //! What the owner sets about models, over what `mana.toml` and the environment say; and the way in at `/v1`.
 
-mod allotments;
-pub mod keys;
-mod meter;
+mod auth;
 mod vault;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use mana_llm::metering::Metering;
 use mana_llm::{Api, Gateway, LlmConfig, LlmSettings, ModelSettings, ProviderSettings};
 use mana_store::{Accounts, Ledger};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::data_dir::DataDir;
 use crate::error::{ApiError, ApiResult};
 
-use allotments::Allotments;
-use keys::Keys;
-pub use meter::{Door, window_start};
+pub use auth::GatewayAuth;
 use vault::Vault;
 
-/// Where the settings are kept.
+/// The key of the settings in the store.
 const SAVED: &str = "llm.settings";
+/// How often a change is tried again where another instance has written the settings meanwhile.
+const CHANGE_ATTEMPTS: usize = 10;
 
 /// What the owner has saved.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -95,13 +95,10 @@ impl From<ModelFacts> for ModelSettings {
 
 /// The gateway's settings, and who may come in.
 pub struct Settings {
-    /// The virtual keys.
-    pub keys: Keys,
-    /// What is set aside for calls.
-    pub allotments: Arc<Allotments>,
+    /// Virtual keys, and what calls are charged.
+    pub metering: Arc<Metering>,
     gateway: Arc<Gateway>,
     accounts: Arc<dyn Accounts>,
-    ledger: Arc<dyn Ledger>,
     vault: Vault,
     /// The file and the environment, as they were read last and were good.
     config: Mutex<Config>,
@@ -130,11 +127,9 @@ impl Settings {
         }
         let gateway = Gateway::from_config(first);
         let settings = Settings {
-            keys: Keys::default(),
-            allotments: Arc::new(Allotments::new(ledger.clone())),
+            metering: Arc::new(Metering::new(ledger, accounts.clone(), clock::now)),
             gateway: gateway.clone(),
             accounts,
-            ledger,
             vault,
             config: Mutex::new(config.clone()),
             problem: Mutex::new(problem),
@@ -154,22 +149,33 @@ impl Settings {
         lock(&self.problem).clone()
     }
 
-    /// Changes what is saved. What can't be used is refused with its reason, and nothing changes.
+    /// Changes the saved settings. A change that can't be used is refused with its reason, and nothing changes.
+    ///
+    /// The settings are replaced only if nobody else has written them since they were read; else `change` is applied
+    /// again to what is saved by then, so that no instance loses another's change.
     pub async fn change(
         &self,
-        change: impl FnOnce(&mut Saved, &Vault) -> ApiResult<()> + Send,
+        change: impl Fn(&mut Saved, &Vault) -> ApiResult<()> + Send,
     ) -> ApiResult<()> {
         let _turn = self.turn.lock().await;
-        let mut saved = self.saved().await?;
-        change(&mut saved, &self.vault)?;
-        let config = lock(&self.config).clone();
-        let llm = effective(&config, &saved, &self.vault)
-            .map_err(|error| ApiError::invalid(format!("{error}.")))?;
-        let text = serde_json::to_vec(&saved).map_err(ApiError::internal)?;
-        self.accounts.kv_put(SAVED, &text).await?;
-        self.gateway.reload(&llm);
-        *lock(&self.problem) = None;
-        Ok(())
+        for _ in 0..CHANGE_ATTEMPTS {
+            let before = self.accounts.kv_get(SAVED).await?;
+            let mut saved = parse(before.as_deref()).map_err(ApiError::internal)?;
+            change(&mut saved, &self.vault)?;
+            let config = lock(&self.config).clone();
+            let llm = effective(&config, &saved, &self.vault)
+                .map_err(|error| ApiError::invalid(format!("{error}.")))?;
+            let text = serde_json::to_vec(&saved).map_err(ApiError::internal)?;
+            let replaced = self.accounts.kv_replace(SAVED, before.as_deref(), &text);
+            if replaced.await? {
+                self.gateway.reload(&llm);
+                *lock(&self.problem) = None;
+                return Ok(());
+            }
+        }
+        Err(ApiError::internal(anyhow::anyhow!(
+            "the settings of models are changed too often at the same time"
+        )))
     }
 
     /// Seals a provider's key.
@@ -218,7 +224,7 @@ impl Settings {
 
     /// Reads the virtual keys.
     pub async fn read_keys(&self) -> Result<()> {
-        let read = self.keys.read(&*self.ledger).await;
+        let read = self.metering.keys.read().await;
         read.context("The virtual keys can't be read")
     }
 }
@@ -228,11 +234,15 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 async fn read(accounts: &dyn Accounts) -> Result<Saved> {
-    match accounts.kv_get(SAVED).await? {
-        Some(bytes) => serde_json::from_slice(&bytes)
-            .context("The saved settings of models are broken; save them again"),
-        None => Ok(Saved::default()),
-    }
+    parse(accounts.kv_get(SAVED).await?.as_deref())
+}
+
+fn parse(saved: Option<&[u8]>) -> Result<Saved> {
+    let Some(saved) = saved else {
+        return Ok(Saved::default());
+    };
+    serde_json::from_slice(saved)
+        .context("The saved settings of models are broken; save them again")
 }
 
 /// What was saved over what the file says, and the environment over both.
@@ -261,4 +271,41 @@ fn effective(config: &Config, saved: &Saved, vault: &Vault) -> Result<LlmConfig,
         .map(|(name, facts)| (name.clone(), (*facts).into()))
         .collect();
     config.llm_under(over)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use mana_core::manifest::Registry;
+    use mana_store::SqliteStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn instances_that_change_settings_at_the_same_time_lose_none() {
+        let config = Config::load().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(dir.path()).unwrap();
+        let store = SqliteStore::memory(Arc::new(Registry::builtin()))
+            .await
+            .unwrap();
+        let mut instances = Vec::new();
+        for _ in 0..2 {
+            let opened = Settings::open(&config, &dir, store.clone(), store.clone()).await;
+            instances.push(opened.unwrap().0);
+        }
+        let aliases: Vec<String> = (0..20).map(|n| format!("mana/alias-{n}")).collect();
+        let changes = aliases.iter().enumerate().map(|(n, alias)| {
+            instances[n % 2].change(move |saved, _| {
+                let chain = vec!["builtin/outline".to_owned()];
+                saved.aliases.insert(alias.clone(), chain);
+                Ok(())
+            })
+        });
+        for changed in join_all(changes).await {
+            assert!(changed.is_ok());
+        }
+        let saved = instances[0].saved().await.ok().unwrap();
+        assert_eq!(saved.aliases.len(), aliases.len());
+    }
 }

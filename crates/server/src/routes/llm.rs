@@ -1,13 +1,13 @@
-//! `/v1/*`: the gateway, for whoever has a bearer.
+//! `/v1/*`: the gateway.
 
 use std::sync::Arc;
 
 use axum::Router;
 
 use crate::app::App;
-use crate::gateway::Door;
+use crate::gateway::GatewayAuth;
 
 /// The routes, each behind a bearer: a person's token, a virtual key, or the service key.
 pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
-    mana_llm::http::router(app.gateway.clone(), Arc::new(Door(app.clone()))).with_state(())
+    mana_llm::http::router(app.gateway.clone(), Arc::new(GatewayAuth(app.clone()))).with_state(())
 }

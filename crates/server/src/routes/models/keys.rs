@@ -6,6 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use mana_core::Micros;
+use mana_llm::metering::keys::{Key, KeySettings, PREFIX};
+use mana_llm::metering::window_start;
 use mana_store::VirtualKey;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,8 +18,6 @@ use crate::app::App;
 use crate::auth::Owner;
 use crate::clock;
 use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
-use crate::gateway::keys::{Key, KeySettings, PREFIX};
-use crate::gateway::window_start;
 use crate::random;
 
 /// The routes.
@@ -85,9 +85,9 @@ async fn key_view(app: &App, key: &Key) -> ApiResult<KeyView> {
     (status = 403, description = "Not the owner", body = ErrorEnvelope),
 ))]
 async fn keys(State(app): State<Arc<App>>, _: Owner) -> ApiResult<Json<KeyViews>> {
-    app.llm.allotments.settle().await?;
+    app.llm.metering.settle_what_can_be().await;
     let mut keys = Vec::new();
-    for key in app.llm.keys.all() {
+    for key in app.llm.metering.keys.all() {
         keys.push(key_view(&app, &key).await?);
     }
     Ok(Json(KeyViews { keys }))
@@ -114,9 +114,8 @@ async fn create_key(
         settings: serde_json::to_value(&settings).map_err(ApiError::internal)?,
         created_at: clock::now(),
     };
-    let id = key.id.clone();
-    app.ledger.create_key(key, &secret).await?;
-    let key = known_key(&app, &id).await?;
+    let keys = &app.llm.metering.keys;
+    let key = keys.create(key, settings, secret.clone()).await?;
     let key = key_view(&app, &key).await?;
     Ok((StatusCode::CREATED, Json(NewKey { secret, key })))
 }
@@ -136,12 +135,9 @@ async fn put_key(
     ApiJson(settings): ApiJson<KeySettings>,
 ) -> ApiResult<Json<KeyView>> {
     check(&settings)?;
-    let settings = serde_json::to_value(&settings).map_err(ApiError::internal)?;
-    if !app.ledger.update_key(&id, settings).await? {
-        return Err(no_key());
-    }
-    app.llm.allotments.settle().await?;
-    let key = known_key(&app, &id).await?;
+    let updated = app.llm.metering.keys.update(id, settings).await?;
+    let key = updated.ok_or_else(no_key)?;
+    app.llm.metering.settle_what_can_be().await;
     Ok(Json(key_view(&app, &key).await?))
 }
 
@@ -157,17 +153,10 @@ async fn delete_key(
     _: Owner,
     ApiPath(id): ApiPath<String>,
 ) -> ApiResult<StatusCode> {
-    if !app.ledger.delete_key(&id).await? {
+    if !app.llm.metering.keys.delete(id).await? {
         return Err(no_key());
     }
-    app.llm.read_keys().await.map_err(ApiError::internal)?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The key after the keys were read again.
-async fn known_key(app: &App, id: &str) -> ApiResult<Arc<Key>> {
-    app.llm.read_keys().await.map_err(ApiError::internal)?;
-    app.llm.keys.get(id).ok_or_else(no_key)
 }
 
 fn no_key() -> ApiError {

@@ -159,20 +159,20 @@ async fn put_provider(
                 .providers
                 .get(&name)
                 .and_then(|kept| kept.sealed_key.clone());
-            let sealed_key = match body.key {
+            let sealed_key = match &body.key {
                 None => kept,
                 Some(None) => None,
                 Some(Some(key)) => Some(Settings::seal(vault, &name, key.trim())?),
             };
             let provider = SavedProvider {
                 api: body.api,
-                base_url: body.base_url.filter(|url| !url.trim().is_empty()),
+                base_url: body.base_url.clone().filter(|url| !url.trim().is_empty()),
                 sealed_key,
-                models: body.models,
+                models: body.models.clone(),
                 timeout_ms: body.timeout_ms,
                 concurrency: body.concurrency,
             };
-            saved.providers.insert(name, provider);
+            saved.providers.insert(name.clone(), provider);
             Ok(())
         })
         .await?;
@@ -214,7 +214,7 @@ async fn put_aliases(
 ) -> ApiResult<Json<LlmSettingsView>> {
     app.llm
         .change(|saved, _| {
-            saved.aliases = body;
+            saved.aliases = body.clone();
             Ok(())
         })
         .await?;
@@ -237,7 +237,7 @@ async fn put_models(
 ) -> ApiResult<Json<LlmSettingsView>> {
     app.llm
         .change(|saved, _| {
-            saved.models = body;
+            saved.models = body.clone();
             Ok(())
         })
         .await?;

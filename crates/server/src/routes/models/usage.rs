@@ -92,7 +92,7 @@ async fn usage(
     let user = user.ok_or_else(ApiError::unauthorized)?;
     let now = clock::now();
     let (days, bounds) = days(&user.timezone, &params, now)?;
-    app.llm.allotments.settle().await?;
+    app.llm.metering.settle_what_can_be().await;
     let sums = app
         .ledger
         .usage(UsageQuery {

@@ -1,8 +1,10 @@
 use futures_util::future::join_all;
 use mana_core::manifest::Registry;
-use mana_store::{SqliteStore, UserId};
+use mana_store::{CallStatus, Line, SqliteStore, Tags, UserId};
 
 use super::*;
+use crate::metering::pool::{DRAWN_FOR_US, IDLE_FOR_US, PART};
+use crate::metering::test_ledger::TestLedger;
 
 const NOW: Micros = Micros(1_800_000_000_000_000);
 
@@ -14,16 +16,15 @@ fn tokens(tokens: u64) -> Amount {
 }
 
 /// Of a call at this moment.
-fn terms(now: Micros, limit: Option<u64>) -> Terms {
+fn payer(now: Micros, limit: Option<u64>) -> Payer {
     let line = |account: &str, since, tokens_limit| Line {
         account: account.to_owned(),
         since,
         tokens_limit,
         micros_usd_limit: None,
     };
-    Terms {
+    Payer {
         lines: vec![line("user:me", now, None), line("key:k", NOW, limit)],
-        longest: 1_000_000,
         tags: Tags {
             user: UserId("me".to_owned()),
             mission: None,
@@ -47,19 +48,24 @@ fn used(tokens: u64) -> Settlement {
 
 struct Books {
     store: Arc<SqliteStore>,
-    all: Arc<Allotments>,
+    all: Arc<Reservations>,
 }
 
 impl Books {
     async fn new() -> Books {
         let registry = Arc::new(Registry::builtin());
         let store = SqliteStore::memory(registry).await.unwrap();
-        let all = Arc::new(Allotments::new(store.clone()));
+        let all = Arc::new(Reservations::new(store.clone()));
         Books { store, all }
     }
 
-    async fn draw(&self, now: Micros, limit: Option<u64>, amount: u64) -> Result<Drawn, Over> {
-        let drawn = self.all.draw(now, terms(now, limit), tokens(amount)).await;
+    async fn draw(
+        &self,
+        now: Micros,
+        limit: Option<u64>,
+        amount: u64,
+    ) -> Result<CallReservation, Over> {
+        let drawn = self.all.draw(now, payer(now, limit), tokens(amount)).await;
         drawn.unwrap()
     }
 
@@ -70,15 +76,16 @@ impl Books {
 
     /// What the process has set aside ahead and no call has drawn.
     fn free(&self) -> u64 {
-        let purses = self.all.all();
-        let held = purses.iter().map(|purse| lock(&purse.held));
-        held.filter_map(|held| Some(held.current.as_ref()?.free.tokens))
+        let pools = self.all.all();
+        let state = pools.iter().map(|pool| lock(&pool.state));
+        state
+            .filter_map(|state| Some(state.current.as_ref()?.free.tokens))
             .sum()
     }
 
     async fn look(&self, now: Micros) {
-        for purse in self.all.all() {
-            self.all.look_after(&purse, now).await.unwrap();
+        for pool in self.all.all() {
+            self.all.look_after(&pool, now).await.unwrap();
         }
     }
 }
@@ -136,10 +143,10 @@ async fn a_process_that_dies_leaves_what_it_set_aside_counted_and_that_is_little
         "{counted}"
     );
     // The next process has all the rest.
-    let next = Arc::new(Allotments::new(books.store.clone()));
+    let next = Arc::new(Reservations::new(books.store.clone()));
     let rest = tokens(100_000 - counted);
     let drawn = next
-        .draw(NOW, terms(NOW, Some(100_000)), rest)
+        .draw(NOW, payer(NOW, Some(100_000)), rest)
         .await
         .unwrap();
     assert!(drawn.is_ok());
@@ -191,6 +198,30 @@ async fn a_call_that_goes_on_for_long_stays_set_aside_through_changes() {
 }
 
 #[tokio::test]
+async fn a_call_may_wait_and_run_longer_than_any_reservation_holds() {
+    let books = Books::new().await;
+    let long = books.draw(NOW, Some(10_000), 500).await.unwrap();
+    for seconds in (1..=3600).step_by(10) {
+        let now = NOW.plus(seconds * 1_000_000);
+        books.look(now).await;
+        assert_eq!(books.store.settle_expired(now).await.unwrap(), 0);
+        assert_eq!(books.counted().await, 500, "after {seconds} s");
+    }
+    long.settle(used(7), Vec::new());
+    books.all.settle().await.unwrap();
+    assert_eq!(books.counted().await, 7, "usage says what was used");
+}
+
+#[tokio::test]
+async fn what_a_call_lost_on_the_way_counts_with_it() {
+    let books = Books::new().await;
+    let drawn = books.draw(NOW, Some(10_000), 500).await.unwrap();
+    drawn.settle(used(7), vec![used(100), used(100)]);
+    books.all.settle().await.unwrap();
+    assert_eq!(books.counted().await, 207);
+}
+
+#[tokio::test]
 async fn another_budget_another_quarter_and_an_old_allotment_ask_anew() {
     let books = Books::new().await;
     for _ in 0..3 {
@@ -208,7 +239,33 @@ async fn another_budget_another_quarter_and_an_old_allotment_ask_anew() {
     for later in [DRAWN_FOR_US, 15 * 60 * 1_000_000, -1] {
         let now = NOW.plus(later);
         let one = books.draw(now, None, 100).await.unwrap();
-        let before = lock(&one.purse.held).current.as_ref().unwrap().made_at;
+        let before = lock(&one.pool.state).current.as_ref().unwrap().made_at;
         assert_eq!(before, now);
     }
+}
+
+#[tokio::test]
+async fn a_payer_that_can_not_be_settled_keeps_no_other_from_it() {
+    let ledger = TestLedger::new().await;
+    let all = Arc::new(Reservations::new(ledger.clone()));
+    let payer = |name: &str| {
+        let mut payer = payer(NOW, None);
+        payer.lines.last_mut().unwrap().account = format!("key:{name}");
+        payer
+    };
+    let names = ["a", "b", "c", "d", "e"];
+    for name in names {
+        let drawn = all.draw(NOW, payer(name), tokens(100)).await.unwrap();
+        drawn.unwrap().settle(used(30), Vec::new());
+    }
+    *ledger.unsettled.lock().unwrap() = Some("key:c".to_owned());
+    assert!(all.settle().await.is_err(), "it is said");
+    for name in names {
+        let (counted, _) = ledger.used(&format!("key:{name}"), NOW).await.unwrap();
+        let settled = counted == 30;
+        assert_eq!(settled, name != "c", "{name}: {counted}");
+    }
+    *ledger.unsettled.lock().unwrap() = None;
+    all.settle().await.unwrap();
+    assert_eq!(ledger.used("key:c", NOW).await.unwrap().0, 30);
 }

@@ -1,56 +1,100 @@
-//! Who may come in at `/v1`, and what their calls are charged to: an account in the ledger for the person, and one
-//! for the virtual key.
+//! What calls over HTTP are charged: a reservation before each, its settlement after it, in an account of the ledger
+//! for the person and one for the virtual key.
+//!
+//! The only part of the gateway that knows the store. A call reaches it through [`Auth`](crate::http::Auth).
+
+pub mod keys;
+mod pool;
+mod reservations;
+#[cfg(test)]
+mod test_ledger;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use mana_core::Micros;
-use mana_llm::http::{Auth, CallEstimate, Caller, Ending, MeterGuard, Used};
-use mana_llm::{ErrorKind, GatewayError};
-use mana_store::{Amount, CallStatus, Line, Measure, Over, Settlement, StoreError, Tags, UserId};
+use mana_store::{
+    Accounts, Amount, CallStatus, Ledger, Line, Measure, Over, Settlement, StoreError, Tags, UserId,
+};
 
-use super::allotments::Terms;
-use super::keys::{Key, Window};
-use crate::app::App;
-use crate::clock;
+use self::keys::{Key, Keys, Window};
+use self::pool::Payer;
+use self::reservations::Reservations;
+use crate::error::{ErrorKind, GatewayError};
+use crate::gateway::Gateway;
+use crate::http::{CallEstimate, Caller, Ending, MeterGuard, Used};
 
-/// What is set aside for an answer that the request leaves unbounded. Where there is a budget, the answer is bounded
-/// to it, so that the budget holds.
+/// The tokens that are reserved for an answer that the request leaves unbounded. Where there is a budget, the answer is
+/// bounded to them, so that the budget holds.
 const UNBOUNDED_TOKENS: u64 = 8192;
-/// How long after its time-out a call is taken for dead.
-const DEAD_AFTER_US: i64 = 60 * 1_000_000;
 
-/// The gateway's door.
-pub struct Door(pub Arc<App>);
+/// The accounts of callers: virtual keys, reservations and the ledger behind them.
+pub struct Metering {
+    /// The virtual keys.
+    pub keys: Arc<Keys>,
+    reservations: Arc<Reservations>,
+    accounts: Arc<dyn Accounts>,
+    clock: fn() -> Micros,
+}
 
-#[async_trait]
-impl Auth for Door {
-    async fn caller(&self, bearer: &str) -> Option<Caller> {
-        let app = &self.0;
-        if app.service_key.is(bearer) {
-            return Some(Caller::Service);
+impl Metering {
+    /// Meters into this ledger. `clock` is the server's.
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        accounts: Arc<dyn Accounts>,
+        clock: fn() -> Micros,
+    ) -> Metering {
+        Metering {
+            keys: Keys::new(ledger.clone()),
+            reservations: Arc::new(Reservations::new(ledger)),
+            accounts,
+            clock,
         }
-        if let Some(key) = app.llm.keys.shown(bearer, clock::now()) {
-            return Some(Caller::Key {
-                id: key.id.clone(),
-                user: key.user.0.clone(),
-            });
-        }
-        let claims = app.auth.check_token(bearer).await.ok()?;
-        Some(Caller::User(claims.sub))
     }
 
-    fn may_see(&self, caller: &Caller, model: &str) -> bool {
+    /// Renews, refills and settles reservations, until the future is dropped.
+    pub fn run(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.reservations.clone().run(self.clock)
+    }
+
+    /// Writes all usage to the ledger, so that it is exact.
+    ///
+    /// # Errors
+    ///
+    /// The usage of a payer can't be written. It is kept and written later; the other payers' is written.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        self.reservations.settle().await
+    }
+
+    /// [`settle`](Self::settle) for a reader of the ledger, who gets what could be written.
+    pub async fn settle_what_can_be(&self) {
+        if let Err(error) = self.settle().await {
+            tracing::error!(error = %error, "the usage of some calls could not be written yet: {error}");
+        }
+    }
+
+    /// The key with this secret, unless it has expired.
+    pub fn key_shown(&self, secret: &str) -> Option<Arc<Key>> {
+        self.keys.shown(secret, (self.clock)())
+    }
+
+    /// Whether a caller is shown a model or an alias.
+    pub fn may_see(&self, caller: &Caller, model: &str) -> bool {
         match caller {
-            Caller::Key { id, .. } => self.0.llm.keys.get(id).is_some_and(|key| key.may(model)),
+            Caller::Key { id, .. } => self.keys.get(id).is_some_and(|key| key.may(model)),
             Caller::User(_) | Caller::Service => true,
         }
     }
 
-    async fn reserve(
+    /// Reserves what a call may take, or says why it may not be made. `None` for the service, which meters itself.
+    ///
+    /// # Errors
+    ///
+    /// The key may not make this call, its budget does not hold it, or the ledger can't be reached.
+    pub async fn reserve(
         &self,
+        gateway: &Arc<Gateway>,
         caller: &Caller,
         ask: CallEstimate,
     ) -> Result<Option<MeterGuard>, GatewayError> {
@@ -60,12 +104,12 @@ impl Auth for Door {
             Caller::Key { id, user } => (user, Some(self.key(id, &ask)?)),
         };
         let user = UserId(user.clone());
-        let now = clock::now();
+        let now = (self.clock)();
         let key = key.as_deref();
         let limits = key.map(|key| &key.settings);
         let bounds = limits.is_some_and(|limits| limits.tokens.is_some() || limits.money.is_some());
         let completion_tokens = ask.completion_tokens.unwrap_or(UNBOUNDED_TOKENS);
-        let price = self.0.gateway.dearest(&ask.chain);
+        let price = gateway.dearest(&ask.chain);
         if limits.is_some_and(|limits| limits.money.is_some()) && price.is_none() {
             return Err(GatewayError::new(
                 ErrorKind::Forbidden,
@@ -95,9 +139,8 @@ impl Auth for Door {
                 .unwrap_or_default()
                 .micros_usd(ask.prompt_tokens, completion_tokens),
         };
-        let terms = Terms {
+        let payer = Payer {
             lines,
-            longest: DEAD_AFTER_US,
             tags: Tags {
                 user,
                 mission: None,
@@ -106,12 +149,12 @@ impl Auth for Door {
                 model: ask.model,
             },
         };
-        let drawn = match self.0.llm.allotments.draw(now, terms, amount).await {
+        let drawn = match self.reservations.draw(now, payer, amount).await {
             Ok(Ok(drawn)) => drawn,
             Ok(Err(over)) => return Err(over_budget(&over, key)),
             Err(error) => return Err(not_metered(&error)),
         };
-        let gateway = self.0.gateway.clone();
+        let gateway = gateway.clone();
         let prompt_tokens = ask.prompt_tokens;
         let settle = move |used: Used| {
             let micros_usd = |model: &str, prompt_tokens, completion_tokens| {
@@ -148,10 +191,7 @@ impl Auth for Door {
             settle: Box::new(settle),
         }))
     }
-}
-
-impl Door {
-    /// The key, if it may ask this now.
+    /// The key, if it may make this call now.
     fn key(&self, id: &str, ask: &CallEstimate) -> Result<Arc<Key>, GatewayError> {
         let gone = || {
             GatewayError::new(
@@ -159,7 +199,7 @@ impl Door {
                 "The key has just been taken away; ask for a new one",
             )
         };
-        let key = self.0.llm.keys.get(id).ok_or_else(gone)?;
+        let key = self.keys.get(id).ok_or_else(gone)?;
         if !key.may(&ask.model) && !ask.chain.iter().all(|model| key.may(model)) {
             return Err(GatewayError::new(
                 ErrorKind::Forbidden,
@@ -179,7 +219,7 @@ impl Door {
         Ok(key)
     }
 
-    /// Where the window of a key's budget began, if that matters.
+    /// The start of the window of a key's budget, if that matters.
     async fn window(&self, key: &Key, now: Micros, matters: bool) -> Result<Micros, GatewayError> {
         if !matters {
             return Ok(now);
@@ -187,7 +227,7 @@ impl Door {
         if let Some(zone) = key.zone(now) {
             return Ok(window_start(now, &zone, key.settings.window));
         }
-        let account = self.0.auth.accounts.user(&key.user).await;
+        let account = self.accounts.user(&key.user).await;
         let zone = match account {
             Ok(Some(account)) => account.timezone,
             Ok(None) => "UTC".to_owned(),
@@ -199,14 +239,14 @@ impl Door {
 }
 
 fn not_metered(error: &StoreError) -> GatewayError {
-    tracing::error!("A call could not be metered: {error}");
+    tracing::error!(error = %error, "a call could not be metered: {error}");
     GatewayError::new(
         ErrorKind::Cancelled,
         "The call could not be metered, so it was not made; try again in a moment",
     )
 }
 
-/// When the window began that it is now, in a time zone; in UTC where there is no such zone.
+/// The start of the current window in a time zone; in UTC where there is no such zone.
 pub fn window_start(now: Micros, zone: &str, window: Window) -> Micros {
     let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
     let start = Timestamp::from_microsecond(now.0).ok().and_then(|now| {
