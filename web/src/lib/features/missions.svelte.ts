@@ -20,7 +20,7 @@ import { currentApi, currentTokens, session } from '../session.svelte';
 import { flush } from '../replica/actions';
 import { createRecord, deleteRecord, updateRecord } from './records';
 
-export { templates, type MissionTemplate } from './templates';
+export { templates, templateText, type MissionTemplate } from './templates';
 
 const missionRows = collection('ai', 'aiMissions');
 const runRows = collection('ai', 'aiRuns');

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { languages, showLocale } from '../i18n';
 import { setReplica } from '../replica/current';
 import type { Replica } from '../replica/replica';
 import { session } from '../session.svelte';
@@ -16,6 +17,7 @@ import {
 	running,
 	setState,
 	templates,
+	templateText,
 	updateMission
 } from './missions.svelte';
 
@@ -156,11 +158,14 @@ describe('the templates', () => {
 		'%s makes a mission that the core accepts',
 		async (_id, one) => {
 			await signedIn();
-			for (const language of ['en', 'de'] as const) {
+			for (const { tag } of languages) {
+				await showLocale(tag);
+				const { title, objective, conceptMarkdown } = templateText(one.id);
+				expect(conceptMarkdown).toContain('\n- ');
 				const mission = {
-					title: one.title[language],
-					objective: one.objective[language],
-					conceptMarkdown: one.conceptMarkdown[language],
+					title,
+					objective,
+					conceptMarkdown,
 					cadence: one.cadence,
 					inputs: one.inputs,
 					state: 'active' as const

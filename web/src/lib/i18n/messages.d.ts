@@ -921,4 +921,28 @@ export interface MessageArguments {
 	'update.missing': NoArguments;
 	'update.ready': NoArguments;
 	'update.take': NoArguments;
+	'template.weekly-plan.title': NoArguments;
+	'template.weekly-plan.summary': NoArguments;
+	'template.weekly-plan.objective': NoArguments;
+	'template.weekly-plan.conceptMarkdown': NoArguments;
+	'template.meeting-follow-ups.title': NoArguments;
+	'template.meeting-follow-ups.summary': NoArguments;
+	'template.meeting-follow-ups.objective': NoArguments;
+	'template.meeting-follow-ups.conceptMarkdown': NoArguments;
+	'template.trip-preparation.title': NoArguments;
+	'template.trip-preparation.summary': NoArguments;
+	'template.trip-preparation.objective': NoArguments;
+	'template.trip-preparation.conceptMarkdown': NoArguments;
+	'template.bills-and-renewals.title': NoArguments;
+	'template.bills-and-renewals.summary': NoArguments;
+	'template.bills-and-renewals.objective': NoArguments;
+	'template.bills-and-renewals.conceptMarkdown': NoArguments;
+	'template.goal-check-in.title': NoArguments;
+	'template.goal-check-in.summary': NoArguments;
+	'template.goal-check-in.objective': NoArguments;
+	'template.goal-check-in.conceptMarkdown': NoArguments;
+	'template.note-digest.title': NoArguments;
+	'template.note-digest.summary': NoArguments;
+	'template.note-digest.objective': NoArguments;
+	'template.note-digest.conceptMarkdown': NoArguments;
 }
