@@ -1,7 +1,7 @@
 //! Committing: one push for everything that a run has to say, fenced by its claim.
 
 use mana_core::Micros;
-use mana_core::planner::build::Attempt;
+use mana_core::planner::build::RunAttempt;
 use mana_store::RunPhase;
 use mana_sync::{AcceptPush, Origin};
 
@@ -18,7 +18,7 @@ const CLIENT: &str = "mana-runner";
 pub(crate) async fn commit(
     run: &Run<'_>,
     conclusion: Conclusion,
-    attempt: Option<Attempt>,
+    attempt: Option<RunAttempt>,
     planned_at: Option<Micros>,
 ) -> Result<RunOutcome, RunError> {
     let parts = run.parts();

@@ -1,7 +1,7 @@
 //! Why a run has no plan.
 
 use mana_core::Map;
-use mana_core::planner::{RefusedStep, Unusable};
+use mana_core::planner::{RefusedStep, UnusableAnswer};
 
 use crate::llm::LlmError;
 use crate::messages::{self, Reason};
@@ -39,7 +39,7 @@ impl Failure {
     }
 
     /// A failure whose answer was no plan.
-    pub fn unusable(error: Unusable) -> Self {
+    pub fn unusable(error: UnusableAnswer) -> Self {
         Self {
             answered: true,
             ..Self::new(error.code, error.message)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mana_core::manifest::{FieldType, QueryContext, Registry};
 use mana_core::mission::{self, Input, Intent, Mission, slot};
 use mana_core::planner::resolve::{self, Resolver};
-use mana_core::planner::{InputText, Pending};
+use mana_core::planner::{InputText, PendingProposal};
 use mana_core::{Map, RecordKey, RecordState, Stamp, staging};
 use mana_store::{Result, Scope, Store};
 use serde::Deserialize;
@@ -23,7 +23,7 @@ pub(crate) struct PromptInputs {
     pub inputs: Vec<InputText>,
     pub notes: Vec<String>,
     pub context: Option<String>,
-    pub pending: Vec<Pending>,
+    pub pending: Vec<PendingProposal>,
 }
 
 /// Reads everything that a mission's prompt needs.
@@ -189,7 +189,7 @@ pub(crate) async fn titles(
 }
 
 /// The proposals of all missions that wait for a decision.
-async fn pending(run: &Run<'_>) -> Result<Vec<Pending>> {
+async fn pending(run: &Run<'_>) -> Result<Vec<PendingProposal>> {
     let parts = run.parts();
     let mut pending = Vec::new();
     for (id, state) in parts
@@ -205,7 +205,7 @@ async fn pending(run: &Run<'_>) -> Result<Vec<Pending>> {
             let Intent::ToolCall { tool_name, params } = &step.intent else {
                 continue;
             };
-            pending.push(Pending {
+            pending.push(PendingProposal {
                 mission_title: mission.title.clone(),
                 summary: step.summary.clone(),
                 tool_name: tool_name.clone(),

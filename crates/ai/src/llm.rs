@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mana_core::planner::calls::{Function, ToolCall};
-use mana_core::planner::{Manner, Message};
+use mana_core::planner::{Message, PlanFormat};
 use mana_store::UserId;
 use serde_json::Value;
 
@@ -63,11 +63,11 @@ pub struct ModelFacts {
 
 impl ModelFacts {
     /// The most reliable plan format of this model.
-    pub(crate) fn manner(&self) -> Manner {
+    pub(crate) fn plan_format(&self) -> PlanFormat {
         match (self.tools, self.json_schema) {
-            (true, _) => Manner::Calls,
-            (false, true) => Manner::Schema,
-            (false, false) => Manner::Fenced,
+            (true, _) => PlanFormat::ToolCalls,
+            (false, true) => PlanFormat::JsonSchema,
+            (false, false) => PlanFormat::FencedJson,
         }
     }
 

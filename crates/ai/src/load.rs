@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
-use mana_core::mission::{self, Mission, Terms, agent, cadence};
+use mana_core::mission::{self, EffectiveAgent, Mission, agent, cadence};
 use mana_core::{Micros, RecordKey, RecordState, ids};
 use mana_store::{Claim, Result, Scope, Store, User};
 
@@ -84,7 +84,7 @@ impl<'a> Run<'a> {
     }
 
     /// The mission's agent, and the person's settings.
-    pub fn agent(&self) -> &Terms {
+    pub fn agent(&self) -> &EffectiveAgent {
         &self.loaded.agent
     }
 
@@ -104,7 +104,7 @@ pub(crate) struct LoadedMission {
     /// The account's time zone, whose days the budgets count.
     pub account_zone: TimeZone,
     /// The mission's agent, and the person's settings.
-    pub agent: Terms,
+    pub agent: EffectiveAgent,
 }
 
 /// The mission as it is now. None if it is gone.
@@ -137,10 +137,17 @@ async fn load_mission(
 }
 
 /// The agent of a mission with the settings of its person, as they are now.
-async fn effective_agent(store: &dyn Store, scope: &Scope, mission: &Mission) -> Result<Terms> {
-    let wanted = mission.agent_id.as_deref().unwrap_or(agent::DEFAULT);
+async fn effective_agent(
+    store: &dyn Store,
+    scope: &Scope,
+    mission: &Mission,
+) -> Result<EffectiveAgent> {
+    let wanted = mission
+        .agent_id
+        .as_deref()
+        .unwrap_or(agent::DEFAULT_AGENT_ID);
     let mut agents = BTreeMap::new();
-    for id in BTreeSet::from([wanted, agent::DEFAULT]) {
+    for id in BTreeSet::from([wanted, agent::DEFAULT_AGENT_ID]) {
         let key = RecordKey::new(mission::APP, mission::AGENTS, id);
         if let Some(state) = store.record(scope, &key).await? {
             agents.insert(id, state);
@@ -149,7 +156,7 @@ async fn effective_agent(store: &dyn Store, scope: &Scope, mission: &Mission) ->
     let key = RecordKey::new(mission::APP, mission::SETTINGS, agent::SETTINGS_ID);
     let settings = store.record(scope, &key).await?;
     let settings = settings.filter(|state| !state.is_deleted());
-    Ok(Terms::of(
+    Ok(EffectiveAgent::resolve(
         mission,
         |id| agents.get(id).map(|state| &state.data),
         settings.as_ref().map(|state| &state.data),

@@ -8,8 +8,8 @@ use mana_core::mission::{Intent, StepStatus};
 use mana_core::planner::calls::{Function, plan_schema};
 use mana_core::planner::prompt::ITERATIONS_SHOWN;
 use mana_core::planner::{
-    Checks, How, Manner, Message, Plan, PromptParts, PromptTool, RefusedStep, Settled, Unusable,
-    check_steps, parse, prompt, repair,
+    CallOutcome, Message, Plan, PlanChecks, PlanFormat, PromptParts, PromptTool, RecentCall,
+    RefusedStep, UnusableAnswer, check_steps, parse, prompt, repair,
 };
 use mana_core::policy::Policy;
 use mana_core::{RecordKey, staging};
@@ -73,14 +73,14 @@ pub(crate) async fn plan(run: &Run<'_>) -> mana_store::Result<PlanOutcome> {
     let inputs = inputs::read(run).await?;
     let tools = PromptTool::all(registry, agent.overrides());
     let iteration_id = run.iteration_id();
-    let prompt_parts = |manner| PromptParts {
+    let prompt_parts = |format| PromptParts {
         mission: run.mission(),
         iteration_id: &iteration_id,
         now: run.began,
         zone: (&run.loaded.zone_name, run.loaded.zone.clone()),
         locale: &run.user.locale,
         agent: &agent.agent,
-        manner,
+        format,
         max_steps: agent.settings.max_steps as usize,
         tools: &tools,
         context: inputs.context.as_deref(),
@@ -106,18 +106,20 @@ pub(crate) async fn plan(run: &Run<'_>) -> mana_store::Result<PlanOutcome> {
         model: None,
         budget: RunBudget::new(run, facts),
     };
-    let manner = facts.manner();
-    let messages = prompt(&prompt_parts(manner));
-    let mut result = session.plan(messages, manner, &tools).await?;
-    if manner != Manner::Fenced && result.as_ref().is_err_and(|failure| failure.unable) {
-        let messages = prompt(&prompt_parts(Manner::Fenced));
-        result = session.plan(messages, Manner::Fenced, &tools).await?;
+    let format = facts.plan_format();
+    let messages = prompt(&prompt_parts(format));
+    let mut result = session.plan(messages, format, &tools).await?;
+    if format != PlanFormat::FencedJson && result.as_ref().is_err_and(|failure| failure.unable) {
+        let messages = prompt(&prompt_parts(PlanFormat::FencedJson));
+        result = session
+            .plan(messages, PlanFormat::FencedJson, &tools)
+            .await?;
     }
     let waits = |tool: &str| {
         let tool = registry.tool(tool);
         tool.is_none_or(|tool| agent.overrides().effective(tool) != Policy::Auto)
     };
-    let result = result.map(|plan| plan.tidied(&settled(run, &inputs), room(run), waits));
+    let result = result.map(|plan| plan.normalized(&settled(run, &inputs), room(run), waits));
     Ok(PlanOutcome {
         tokens: session.budget.tokens(),
         cost: session.budget.cost(),
@@ -135,23 +137,23 @@ fn room(run: &Run<'_>) -> usize {
 
 /// Steps that are not proposed again: those that wait, and those that the person has just refused or undone in this
 /// mission.
-fn settled(run: &Run<'_>, inputs: &PromptInputs) -> Vec<Settled> {
-    let mut settled: Vec<Settled> = inputs.pending.iter().map(Settled::from).collect();
+fn settled(run: &Run<'_>, inputs: &PromptInputs) -> Vec<RecentCall> {
+    let mut settled: Vec<RecentCall> = inputs.pending.iter().map(RecentCall::from).collect();
     let iterations = run.mission().iterations.iter().rev();
     let steps = iterations
         .take(ITERATIONS_SHOWN)
         .flat_map(|iteration| &iteration.plan);
     for step in steps {
-        let how = match step.status {
-            StepStatus::Rejected => How::Refused,
-            StepStatus::Undone => How::Undone,
+        let outcome = match step.status {
+            StepStatus::Rejected => CallOutcome::Refused,
+            StepStatus::Undone => CallOutcome::Undone,
             _ => continue,
         };
         if let Intent::ToolCall { tool_name, params } = &step.intent {
-            settled.push(Settled {
+            settled.push(RecentCall {
                 tool_name: tool_name.clone(),
                 params: params.clone(),
-                how,
+                outcome,
             });
         }
     }
@@ -162,17 +164,17 @@ impl PlannerSession<'_> {
     async fn plan(
         &mut self,
         messages: Vec<Message>,
-        manner: Manner,
+        format: PlanFormat,
         tools: &[PromptTool],
     ) -> mana_store::Result<Result<Plan, Failure>> {
-        match manner {
-            Manner::Calls => self.plan_by_calls(messages, tools).await,
-            Manner::Schema => {
+        match format {
+            PlanFormat::ToolCalls => self.plan_by_calls(messages, tools).await,
+            PlanFormat::JsonSchema => {
                 let most = self.run.agent().settings.max_steps as usize;
                 let schema = plan_schema(tools, most);
                 self.plan_by_answer(messages, Some(schema)).await
             }
-            Manner::Fenced => self.plan_by_answer(messages, None).await,
+            PlanFormat::FencedJson => self.plan_by_answer(messages, None).await,
         }
     }
 
@@ -266,7 +268,7 @@ impl PlannerSession<'_> {
     }
 
     /// Parses an answer, knowing which of the records that it names exist.
-    async fn read(&self, text: &str) -> mana_store::Result<Result<Plan, Unusable>> {
+    async fn read(&self, text: &str) -> mana_store::Result<Result<Plan, UnusableAnswer>> {
         self.knowing(|checks| parse(text, checks)).await
     }
 
@@ -276,10 +278,10 @@ impl PlannerSession<'_> {
     }
 
     /// Reads twice: once to learn which records are named, and once knowing which of them exist.
-    async fn knowing<T>(&self, read: impl Fn(&Checks<'_>) -> T) -> mana_store::Result<T> {
+    async fn knowing<T>(&self, read: impl Fn(&PlanChecks<'_>) -> T) -> mana_store::Result<T> {
         let agent = self.run.agent();
         let checks = |exists: &dyn Fn(&RecordKey) -> bool| {
-            read(&Checks {
+            read(&PlanChecks {
                 registry: &self.run.parts().registry,
                 overrides: agent.overrides(),
                 exists,
@@ -312,8 +314,8 @@ impl PlannerSession<'_> {
 /// Chooses between an answer and its repair: a plan without a fault, else the repair's good steps, else the good steps
 /// of the first answer. Refused steps stay in the plan with their reasons. Without a good step the run failed.
 fn choose(
-    first: Result<Plan, Unusable>,
-    second: Option<Result<Plan, Unusable>>,
+    first: Result<Plan, UnusableAnswer>,
+    second: Option<Result<Plan, UnusableAnswer>>,
 ) -> Result<Plan, Failure> {
     let usable = |plan: &Plan| plan.refused.is_empty() || !plan.steps.is_empty();
     match (first, second) {
@@ -352,8 +354,8 @@ mod tests {
         }
     }
 
-    fn prose() -> Unusable {
-        Unusable {
+    fn prose() -> UnusableAnswer {
+        UnusableAnswer {
             code: "prose",
             message: "The model answered in prose instead of a plan.".into(),
         }

@@ -1,7 +1,7 @@
 //! A claimed run through its stages: load the mission, plan, stage the plan, commit it.
 
 use mana_core::mission::{MissionState, RunStatus};
-use mana_core::planner::build::Attempt;
+use mana_core::planner::build::RunAttempt;
 use mana_core::{Micros, RecordKey, mission, staging};
 use mana_store::{Claim, RunPhase, Scope};
 use tokio_util::sync::CancellationToken;
@@ -256,7 +256,7 @@ async fn submit(
 
 async fn commit_failure(
     run: &Run<'_>,
-    attempt: Attempt,
+    attempt: RunAttempt,
     failure: Failure,
     planned_at: Option<Micros>,
 ) -> Result<RunOutcome, RunError> {
@@ -291,7 +291,7 @@ async fn commit_failure(
 }
 
 /// This attempt, with its number counted on from the attempts that the occurrence's record names.
-async fn counted_attempt(run: &Run<'_>, outcome: &PlanOutcome) -> Result<Attempt, RunError> {
+async fn counted_attempt(run: &Run<'_>, outcome: &PlanOutcome) -> Result<RunAttempt, RunError> {
     let id = run.iteration_id();
     let key = RecordKey::new(mission::APP, mission::RUNS, &id);
     let earlier = run.parts().store.record(&run.scope, &key).await?;
@@ -304,7 +304,7 @@ async fn counted_attempt(run: &Run<'_>, outcome: &PlanOutcome) -> Result<Attempt
     let after_it = before
         .and_then(|iteration| iteration.updated_at)
         .map(|at| at.plus(1));
-    Ok(Attempt {
+    Ok(RunAttempt {
         mission_id: run.claim.mission_id.clone(),
         slot: run.occurrence.slot.clone(),
         started_at: before

@@ -1,7 +1,7 @@
 //! Staging: the changes that a run's conclusion comes to, for one push.
 
 use mana_core::mission::{AiRun, Intent, Iteration, RunStatus, StepStatus, slot};
-use mana_core::planner::build::Attempt;
+use mana_core::planner::build::RunAttempt;
 use mana_core::policy::{self, Call, Policy};
 use mana_core::undo::replaced;
 use mana_core::{Actor, Map, Micros, Op, ids};
@@ -29,7 +29,7 @@ pub(crate) enum Conclusion {
 pub(crate) async fn stage(
     run: &Run<'_>,
     conclusion: Conclusion,
-    attempt: Option<&Attempt>,
+    attempt: Option<&RunAttempt>,
     planned_at: Option<Micros>,
     now: Micros,
 ) -> Result<(Vec<Value>, RunOutcome), RunError> {
@@ -206,7 +206,7 @@ async fn automatic_steps(
                 step_id: &step.id,
                 operations: &operations,
             };
-            policy::authorise(registry, overrides, &actor, Some(&call), None)
+            policy::authorize(registry, overrides, &actor, Some(&call), None)
                 .map_err(|refusal| refusal.message)?;
             Ok(operations)
         });

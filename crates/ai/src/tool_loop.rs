@@ -2,10 +2,12 @@
 //! step. Rules MISSIONS V1–V5.
 
 use mana_core::manifest::QueryContext;
-use mana_core::planner::calls::{self, CALLS, Meaning, ROUNDS, ToolCall};
+use mana_core::planner::calls::{
+    self, CallMeaning, MAX_CALLS_PER_ANSWER, MAX_READ_ROUNDS, ToolCall,
+};
 use mana_core::planner::resolve::Resolver;
 use mana_core::planner::{
-    InputText, Message, Plan, PromptTool, RefusedStep, Role, fit, parser, prompt,
+    InputText, Message, MessageRole, Plan, PromptTool, RefusedStep, fit, parser, prompt,
 };
 use mana_core::{Map, RecordKey};
 use serde_json::Value;
@@ -34,7 +36,7 @@ struct Rounds {
 }
 
 impl PlannerSession<'_> {
-    /// Asks until the model hands in its plan: up to [`ROUNDS`] answers with queries, and a last answer without. The model
+    /// Asks until the model hands in its plan: up to [`MAX_READ_ROUNDS`] answers with queries, and a last answer without. The model
     /// may repair its calls once.
     pub async fn plan_by_calls(
         &mut self,
@@ -44,8 +46,8 @@ impl PlannerSession<'_> {
         let overrides = self.run.agent().overrides();
         let reads = PromptTool::reads(&self.run.parts().registry, overrides);
         let mut rounds = Rounds::default();
-        for round in 0..=ROUNDS {
-            let last = round == ROUNDS;
+        for round in 0..=MAX_READ_ROUNDS {
+            let last = round == MAX_READ_ROUNDS;
             let functions = calls::functions(tools, if last { &[] } else { &reads });
             let answer = match self.ask(messages.clone(), functions, None).await? {
                 Ok(answer) => answer,
@@ -58,7 +60,7 @@ impl PlannerSession<'_> {
                     Some(result) => return Ok(result),
                     None => {
                         messages.push(Message::new(
-                            Role::Assistant,
+                            MessageRole::Assistant,
                             messages::nothing(&answer.text),
                         ));
                         messages.push(prompt::call_now());
@@ -68,7 +70,7 @@ impl PlannerSession<'_> {
             }
             messages.push(Message {
                 calls: answer.calls.clone(),
-                ..Message::new(Role::Assistant, answer.text)
+                ..Message::new(MessageRole::Assistant, answer.text)
             });
             let told_before = rounds.repaired;
             let (results, handed_in) = self.carry_out(&answer.calls, &mut rounds, last).await?;
@@ -96,20 +98,22 @@ impl PlannerSession<'_> {
         let mut steps: Vec<(usize, Value)> = Vec::new();
         rounds.faulty = false;
         for (place, call) in calls.iter().enumerate() {
-            let said = match calls::meaning(call, &registry, &overrides) {
-                _ if place >= CALLS => format!("Not looked at: at most {CALLS} calls at a time."),
-                Meaning::HandIn { summary } => {
+            let said = match calls::interpret(call, &registry, &overrides) {
+                _ if place >= MAX_CALLS_PER_ANSWER => {
+                    format!("Not looked at: at most {MAX_CALLS_PER_ANSWER} calls at a time.")
+                }
+                CallMeaning::HandIn { summary } => {
                     rounds.plan.summary = parser::summary(&summary);
                     handed_in = true;
                     "Handed in.".to_owned()
                 }
-                Meaning::Query { .. } if last => messages::read_enough().to_owned(),
-                Meaning::Query { tool, params } => self.query(&tool, &params).await?,
-                Meaning::Step(step) => {
+                CallMeaning::Query { .. } if last => messages::read_enough().to_owned(),
+                CallMeaning::Query { tool, params } => self.query(&tool, &params).await?,
+                CallMeaning::Step(step) => {
                     steps.push((place, step));
                     String::new()
                 }
-                Meaning::Unclear(reason) => {
+                CallMeaning::Unclear(reason) => {
                     rounds.faulty = true;
                     format!("Not understood: {reason}")
                 }

@@ -5,7 +5,7 @@ use mana_core::{
     Op,
     manifest::Registry,
     mission::{APP, Iteration, MISSIONS, Mission, Step, StepStatus},
-    undo::{Extent, Kept, KeptReason, Preview, Reversal},
+    undo::{KeptChange, KeptReason, Reversal, UndoExtent, UndoPreview},
 };
 use serde_json::{Value, json};
 
@@ -76,13 +76,13 @@ pub(crate) async fn undo(
 ) -> Result<()> {
     let done = find(&workspace, which).await?;
     let extent = match reach {
-        Reach::Step => Extent::Step {
+        Reach::Step => UndoExtent::Step {
             step_id: done.step.id.clone(),
         },
-        Reach::Run => Extent::Iteration {
+        Reach::Run => UndoExtent::Iteration {
             iteration_id: done.iteration_id.clone(),
         },
-        Reach::Mission => Extent::Mission,
+        Reach::Mission => UndoExtent::Mission,
     };
     let mission = done.mission.id.as_str();
     let preview = workspace.replica.undo_preview(mission, &extent).await?;
@@ -169,7 +169,7 @@ async fn find(workspace: &Workspace, which: &str) -> Result<Done> {
     })
 }
 
-fn text(registry: &Registry, preview: &Preview) -> String {
+fn text(registry: &Registry, preview: &UndoPreview) -> String {
     let mut text = String::new();
     for Reversal { operation, now, .. } in &preview.operations {
         let record = format!("{} {}", operation.table, operation.id);
@@ -199,7 +199,7 @@ fn text(registry: &Registry, preview: &Preview) -> String {
     text
 }
 
-fn why(registry: &Registry, kept: &Kept) -> String {
+fn why(registry: &Registry, kept: &KeptChange) -> String {
     let Some(record) = &kept.record else {
         return "what this step replaced was not kept".to_owned();
     };

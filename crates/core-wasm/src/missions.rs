@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mana_core::{
     Map, Micros,
-    mission::{Cadence, Mission, Problem, Terms, cadence, cadence::Zone, check_mission},
+    mission::{Cadence, EffectiveAgent, Mission, Problem, cadence, cadence::Zone, check_mission},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,7 +35,11 @@ impl Core {
         call(input, |input: TermsInput| {
             let mission = Mission::parse("", &input.mission);
             let agent = |id: &str| input.agents.get(id);
-            Ok(Terms::of(&mission, agent, input.settings.as_ref()))
+            Ok(EffectiveAgent::resolve(
+                &mission,
+                agent,
+                input.settings.as_ref(),
+            ))
         })
     }
 

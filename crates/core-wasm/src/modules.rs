@@ -7,9 +7,10 @@ use mana_core::{
     manifest::{EffectOp, Label, Operation},
     policy::{self, Call, Consent, Overrides, Policy},
     staging::{
-        self, Closed, Decide, Decision, Proposal, ProposalError, ProposalStatus, Records, Staging,
+        self, ClosedProposal, Decision, DecisionInput, Proposal, ProposalError, ProposalStatus,
+        Records, Staging,
     },
-    undo::{self, Undo},
+    undo::{self, UndoRequest},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -90,7 +91,7 @@ impl Core {
                 last: input.last.unwrap_or_default(),
                 offset: 0,
             };
-            let decided = staging::decide(&Decide {
+            let decided = staging::decide(&DecisionInput {
                 registry: &self.registry,
                 overrides: &input.overrides,
                 proposal: &input.proposal,
@@ -141,7 +142,7 @@ impl Core {
                 last: input.last.unwrap_or_default(),
                 offset: 0,
             };
-            let by = undo::By {
+            let by = undo::UndoConsent {
                 user: &input.by,
                 device: &input.device,
                 tick: clock.tick(input.now),
@@ -171,7 +172,7 @@ impl Core {
                 operations: &input.operations,
             });
             let consent = input.consent.as_ref();
-            policy::authorise(
+            policy::authorize(
                 &self.registry,
                 &input.overrides,
                 &input.actor,
@@ -185,8 +186,8 @@ impl Core {
 }
 
 impl Core {
-    fn undoing<'a>(&'a self, input: &'a UndoInput) -> Undo<'a> {
-        Undo {
+    fn undoing<'a>(&'a self, input: &'a UndoInput) -> UndoRequest<'a> {
+        UndoRequest {
             registry: &self.registry,
             mission_id: &input.mission_id,
             mission: &input.mission,
@@ -276,7 +277,7 @@ struct Stage {
 #[derive(Debug, Serialize)]
 struct Staged {
     proposals: Vec<Proposal>,
-    closed: Vec<Closed>,
+    closed: Vec<ClosedProposal>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -309,7 +310,7 @@ struct DecideOutput {
 struct UndoInput {
     mission_id: String,
     mission: RecordState,
-    extent: undo::Extent,
+    extent: undo::UndoExtent,
     #[serde(default)]
     records: Vec<Keyed>,
     #[serde(default)]

@@ -41,7 +41,7 @@ pub struct FieldWrite {
 /// One change as it travels and as the log keeps it.
 ///
 /// Made by [`Change::parse`], which accepts what older clients leave out, and completed by
-/// [`Change::normalise`].
+/// [`Change::normalize`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
@@ -97,7 +97,7 @@ pub struct ChangeError {
     pub reason: String,
 }
 
-/// What [`Change::normalise`] fills in where the change says nothing.
+/// What [`Change::normalize`] fills in where the change says nothing.
 #[derive(Debug, Clone)]
 pub struct Defaults {
     /// The change's id.
@@ -153,7 +153,7 @@ impl Change {
     }
 
     /// The change with everything explicit: id, app, time, actor and the stamp of each write (C4).
-    pub fn normalise(mut self, defaults: Defaults) -> Change {
+    pub fn normalize(mut self, defaults: Defaults) -> Change {
         self.event_id.get_or_insert(defaults.event_id);
         self.app_id.get_or_insert(defaults.app_id);
         self.actor.get_or_insert(defaults.actor);

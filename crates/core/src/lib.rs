@@ -21,7 +21,7 @@ pub mod time;
 pub mod undo;
 
 pub use actor::{Actor, SystemSource};
-pub use change::{Adjusted, Change, ChangeError, Defaults, FieldWrite, Op};
+pub use change::{AdjustedStamp, Change, ChangeError, Defaults, FieldWrite, Op};
 pub use clock::Clock;
 pub use merge::{ListSpec, TableSchema, apply, canonical};
 pub use record::{Prepare, Prepared, RecordKey, RecordState, Stamp, prepare};

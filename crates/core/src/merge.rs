@@ -98,7 +98,7 @@ fn write_field(
     if current.is_some_and(|current| at < current.at) {
         return false;
     }
-    let value = normalise(value);
+    let value = normalize(value);
     let wins = match (present, current) {
         (Some(present), Some(current)) => (at.cmp(&current.at))
             .then_with(|| by_canonical(&value, present))
@@ -129,7 +129,7 @@ fn stamp(at: Micros, actor: &Actor) -> Stamp {
         &mut actor;
     extra
         .values_mut()
-        .for_each(|value| *value = normalise(value));
+        .for_each(|value| *value = normalize(value));
     Stamp { at, actor }
 }
 
@@ -149,13 +149,13 @@ pub fn canonical(value: &Value) -> String {
 }
 
 /// The value with every number in its one form: a double, whole ones up to 2^53 as integers (M7).
-pub fn normalise(value: &Value) -> Value {
+pub fn normalize(value: &Value) -> Value {
     match value {
         Value::Number(number) => Value::Number(normal_number(number)),
-        Value::Array(elements) => elements.iter().map(normalise).collect(),
+        Value::Array(elements) => elements.iter().map(normalize).collect(),
         Value::Object(object) => object
             .iter()
-            .map(|(key, value)| (key.clone(), normalise(value)))
+            .map(|(key, value)| (key.clone(), normalize(value)))
             .collect(),
         _ => value.clone(),
     }

@@ -7,27 +7,27 @@ use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Object, SchemaTy
 use utoipa::openapi::{Components, RefOr, Schema};
 
 use crate::{
-    Adjusted, Change, RecordKey, RecordState, manifest, mission,
-    staging::{Closed, Decision, Proposal},
-    undo::{Extent, Preview},
+    AdjustedStamp, Change, RecordKey, RecordState, manifest, mission,
+    staging::{ClosedProposal, Decision, Proposal},
+    undo::{UndoExtent, UndoPreview},
 };
 
 #[derive(OpenApi)]
 #[openapi(components(schemas(
-    Adjusted,
+    AdjustedStamp,
     Change,
-    Closed,
+    ClosedProposal,
     Decision,
-    Extent,
+    UndoExtent,
     manifest::Manifest,
     mission::AiRun,
     mission::Iteration,
     mission::Problem,
-    mission::Terms,
+    mission::EffectiveAgent,
     mission::schema::AgentData,
     mission::schema::SettingsData,
     mission::schema::MissionData,
-    Preview,
+    UndoPreview,
     Proposal,
     RecordKey,
     RecordState,

@@ -97,7 +97,7 @@ impl Refusal {
 }
 
 /// Lets a write pass, or says why not.
-pub fn authorise(
+pub fn authorize(
     registry: &Registry,
     overrides: &Overrides,
     actor: &Actor,
@@ -239,13 +239,13 @@ mod tests {
         let over = Overrides::default();
         let system = Actor::system(SystemSource::Rule);
         assert_eq!(
-            authorise(&registry, &over, &Actor::user(), None, None),
+            authorize(&registry, &over, &Actor::user(), None, None),
             Ok(())
         );
-        assert_eq!(authorise(&registry, &over, &system, None, None), Ok(()));
+        assert_eq!(authorize(&registry, &over, &system, None, None), Ok(()));
         let ai = Actor::ai("m", "i", "because");
         assert_eq!(
-            authorise(&registry, &over, &ai, None, None)
+            authorize(&registry, &over, &ai, None, None)
                 .unwrap_err()
                 .code,
             "denied"
@@ -273,7 +273,7 @@ mod tests {
                 step_id,
                 operations,
             };
-            authorise(&registry, over, &ai, Some(&call), consent).map_err(|refusal| refusal.code)
+            authorize(&registry, over, &ai, Some(&call), consent).map_err(|refusal| refusal.code)
         };
         assert_eq!(
             ask(&over, "create_task", "step", &planned, Some(&consent)),

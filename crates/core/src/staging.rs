@@ -24,9 +24,9 @@ use crate::{
     time::Micros,
 };
 pub use deadline::{LIFETIME_DAYS, deadline, open_steps};
-pub use decide::{Decide, DecideError, Decided, Decision, decide};
+pub use decide::{DecideError, Decision, DecisionInput, DecisionResult, decide};
 pub(crate) use stage::list;
-pub use stage::{Closed, Staging};
+pub use stage::{ClosedProposal, Staging};
 pub(crate) use step::{Verdict, write_steps};
 
 /// The records that a call looks at, as this replica holds them.
@@ -66,7 +66,7 @@ pub struct Proposal {
     /// What a consent is bound to.
     pub ops_hash: String,
     /// What the touched fields held when it was staged, by `app/table/id` and field.
-    pub seen: BTreeMap<String, BTreeMap<String, Seen>>,
+    pub seen: BTreeMap<String, BTreeMap<String, SeenValue>>,
     /// What it would do, in the model's words.
     pub summary: String,
     /// Why, in the model's words.
@@ -87,7 +87,7 @@ pub struct Proposal {
 /// What a field held.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Seen {
+pub struct SeenValue {
     /// Its value, null where it had none.
     pub value: Value,
     /// Its stamp.
@@ -145,7 +145,7 @@ pub fn seen_key(key: &RecordKey) -> String {
 }
 
 /// What an operation looks at in the record that it touches: a removal looks at all of it.
-fn look(operation: &Operation, state: Option<&RecordState>) -> BTreeMap<String, Seen> {
+fn seen_fields(operation: &Operation, state: Option<&RecordState>) -> BTreeMap<String, SeenValue> {
     let written = operation.set.keys().chain(&operation.now).cloned();
     let fields: Vec<String> = match operation.op {
         Op::Insert => Vec::new(),
@@ -162,7 +162,7 @@ fn look(operation: &Operation, state: Option<&RecordState>) -> BTreeMap<String, 
         let at = state
             .and_then(|state| state.meta.get(&field))
             .map(|stamp| stamp.at);
-        (field, Seen { value, at })
+        (field, SeenValue { value, at })
     };
     fields.into_iter().map(seen).collect()
 }

@@ -1,6 +1,6 @@
 //! Taking back what the AI did: a step, an iteration or a mission at a time, keeping what changed since.
 //!
-//! What a step replaced travels with it ([`Replaced`]), so any device can take it back. Which values are still
+//! What a step replaced travels with it ([`ReplacedRecord`]), so any device can take it back. Which values are still
 //! the step's stands in the records themselves: each field names its author. Part U of `spec/MODULES.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ use crate::{
 /// What a step replaced in one record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Replaced {
+pub struct ReplacedRecord {
     /// The record's module.
     pub app: String,
     /// Its table.
@@ -31,13 +31,13 @@ pub struct Replaced {
     pub id: String,
     /// What its fields held; none where the step made the record.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub fields: BTreeMap<String, Before>,
+    pub fields: BTreeMap<String, ReplacedValue>,
 }
 
 /// What a field held.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Before {
+pub struct ReplacedValue {
     /// Its value, null where it had none.
     #[serde(default)]
     pub value: Value,
@@ -50,7 +50,7 @@ pub struct Before {
 }
 
 /// What an operation is about to replace in the record as it is.
-pub fn replaced(operation: &Operation, state: Option<&RecordState>) -> Replaced {
+pub fn replaced(operation: &Operation, state: Option<&RecordState>) -> ReplacedRecord {
     let written: Vec<&str> = match operation.op {
         Op::Delete => vec!["deletedAt"],
         // A record that is there already is changed, not made.
@@ -62,7 +62,7 @@ pub fn replaced(operation: &Operation, state: Option<&RecordState>) -> Replaced 
     let before = |field: &str| {
         let value = state.and_then(|state| state.data.get(field));
         let owner = owner(state, field);
-        Before {
+        ReplacedValue {
             value: value.cloned().unwrap_or(Value::Null),
             step: match owner {
                 Owner::Step(step) => Some(step.to_owned()),
@@ -71,7 +71,7 @@ pub fn replaced(operation: &Operation, state: Option<&RecordState>) -> Replaced 
             absent: matches!(owner, Owner::Nobody),
         }
     };
-    Replaced {
+    ReplacedRecord {
         app: operation.app.clone(),
         table: operation.table.clone(),
         id: operation.id.clone(),
@@ -89,7 +89,7 @@ pub fn replaced(operation: &Operation, state: Option<&RecordState>) -> Replaced 
     rename_all = "camelCase",
     rename_all_fields = "camelCase"
 )]
-pub enum Extent {
+pub enum UndoExtent {
     /// One step.
     #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Step {
@@ -109,11 +109,11 @@ pub enum Extent {
 /// What undoing would do, exactly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Preview {
+pub struct UndoPreview {
     /// What is written, in this order.
     pub operations: Vec<Reversal>,
     /// What stays as it is, and why.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptChange>,
     /// What a person's yes is bound to: the hash of the operations, [`ops_hash`].
     pub hash: String,
 }
@@ -136,7 +136,7 @@ pub struct Reversal {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Kept {
+pub struct KeptChange {
     /// The step.
     pub step_id: String,
     /// Why it stays.
@@ -174,7 +174,7 @@ pub enum KeptReason {
 
 /// What is to be taken back, of which mission.
 #[derive(Debug, Clone, Copy)]
-pub struct Undo<'a> {
+pub struct UndoRequest<'a> {
     /// The modules of this replica.
     pub registry: &'a Registry,
     /// The mission's id.
@@ -182,12 +182,12 @@ pub struct Undo<'a> {
     /// The mission's record.
     pub mission: &'a RecordState,
     /// How much.
-    pub extent: &'a Extent,
+    pub extent: &'a UndoExtent,
 }
 
 /// Who takes it back, and when.
 #[derive(Debug, Clone, Copy)]
-pub struct By<'a> {
+pub struct UndoConsent<'a> {
     /// A user's id.
     pub user: &'a str,
     /// The device: its client id.
@@ -202,13 +202,13 @@ pub struct By<'a> {
 
 /// What undoing wrote, all of it or nothing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Undone {
+pub struct UndoOutcome {
     /// The changes to log and push.
     pub changes: Vec<Change>,
     /// The records after it.
     pub records: Vec<(RecordKey, RecordState)>,
     /// What stays.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptChange>,
     /// The last stamp that was given.
     pub last: Micros,
 }
@@ -219,7 +219,7 @@ struct Done {
     step: Step,
 }
 
-impl Undo<'_> {
+impl UndoRequest<'_> {
     /// The records that undoing looks at.
     pub fn touched(&self) -> BTreeSet<RecordKey> {
         let done = self.done();
@@ -227,8 +227,8 @@ impl Undo<'_> {
         replaced.map(key).collect()
     }
 
-    /// What undoing would do. `records` are those that [`Undo::touched`] names.
-    pub fn preview(&self, records: &Records) -> Result<Preview, ProposalError> {
+    /// What undoing would do. `records` are those that [`UndoRequest::touched`] names.
+    pub fn preview(&self, records: &Records) -> Result<UndoPreview, ProposalError> {
         let mut work = self.work(records, Micros::EPOCH, "");
         work.all(self.done())?;
         Ok(work.preview())
@@ -236,7 +236,11 @@ impl Undo<'_> {
 
     /// Takes it back, as the person. Refused as `altered` where that would not be what the preview showed,
     /// and as `nothing` where there is nothing to take back.
-    pub fn carry_out(&self, records: &Records, by: By<'_>) -> Result<Undone, ProposalError> {
+    pub fn carry_out(
+        &self,
+        records: &Records,
+        by: UndoConsent<'_>,
+    ) -> Result<UndoOutcome, ProposalError> {
         let mut work = self.work(records, by.tick, by.seed);
         work.all(self.done())?;
         let preview = work.preview();
@@ -276,7 +280,7 @@ impl Undo<'_> {
         changes.push(prepared.change);
         written.push((mission_key, prepared.state));
         let last = changes.iter().filter_map(|change| change.at);
-        Ok(Undone {
+        Ok(UndoOutcome {
             last: last.fold(by.tick, Micros::max),
             changes,
             records: written,
@@ -303,7 +307,7 @@ impl Undo<'_> {
             .filter_map(|raw| Iteration::parse(&Value::Object(raw.clone())).ok());
         let mut done: Vec<Done> = (iterations)
             .filter(|iteration| match self.extent {
-                Extent::Iteration { iteration_id } => iteration.id == *iteration_id,
+                UndoExtent::Iteration { iteration_id } => iteration.id == *iteration_id,
                 _ => true,
             })
             .flat_map(|iteration| {
@@ -314,7 +318,7 @@ impl Undo<'_> {
                 })
             })
             .filter(|done| match self.extent {
-                Extent::Step { step_id } => done.step.id == *step_id,
+                UndoExtent::Step { step_id } => done.step.id == *step_id,
                 // What is undone already is asked about only by itself.
                 _ => done.step.status == StepStatus::Approved,
             })
@@ -328,13 +332,13 @@ impl Undo<'_> {
 
 /// Steps taken back one after the other, each on the records that the one before left.
 struct Work<'a> {
-    undo: &'a Undo<'a>,
+    undo: &'a UndoRequest<'a>,
     tick: Micros,
     seed: &'a str,
     records: Records,
     touched: BTreeSet<RecordKey>,
     operations: Vec<Reversal>,
-    kept: Vec<Kept>,
+    kept: Vec<KeptChange>,
     changes: Vec<Change>,
 }
 
@@ -342,7 +346,7 @@ impl Work<'_> {
     fn all(&mut self, steps: Vec<Done>) -> Result<(), ProposalError> {
         for done in &steps {
             if done.step.replaced.is_empty() {
-                self.kept.push(Kept::of(done, KeptReason::Unknown));
+                self.kept.push(KeptChange::of(done, KeptReason::Unknown));
             }
             for replaced in done.step.replaced.iter().rev() {
                 self.one(done, replaced)?;
@@ -351,11 +355,11 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn preview(&self) -> Preview {
+    fn preview(&self) -> UndoPreview {
         let operations: Vec<_> = (self.operations.iter())
             .map(|reversal| reversal.operation.clone())
             .collect();
-        Preview {
+        UndoPreview {
             operations: self.operations.clone(),
             kept: self.kept.clone(),
             hash: ops_hash(&operations),
@@ -366,11 +370,11 @@ impl Work<'_> {
         crate::ids::derive(self.seed, &self.changes.len().to_string())
     }
 
-    fn one(&mut self, done: &Done, replaced: &Replaced) -> Result<(), ProposalError> {
+    fn one(&mut self, done: &Done, replaced: &ReplacedRecord) -> Result<(), ProposalError> {
         let key = key(replaced);
-        let kept = |reason| Kept {
+        let kept = |reason| KeptChange {
             record: Some(key.clone()),
-            ..Kept::of(done, reason)
+            ..KeptChange::of(done, reason)
         };
         let Some(state) = self.records.get(&key) else {
             self.kept.push(kept(KeptReason::Missing));
@@ -469,9 +473,9 @@ impl Work<'_> {
     }
 }
 
-impl Kept {
-    fn of(done: &Done, reason: KeptReason) -> Kept {
-        Kept {
+impl KeptChange {
+    fn of(done: &Done, reason: KeptReason) -> KeptChange {
+        KeptChange {
             step_id: done.step.id.clone(),
             reason,
             record: None,
@@ -482,9 +486,9 @@ impl Kept {
     }
 }
 
-fn with_stamp(kept: Kept, state: &RecordState, field: &str) -> Kept {
+fn with_stamp(kept: KeptChange, state: &RecordState, field: &str) -> KeptChange {
     let stamp = state.meta.get(field);
-    Kept {
+    KeptChange {
         field: Some(field.to_owned()),
         at: stamp.map(|stamp| stamp.at),
         actor: stamp.map(|stamp| stamp.actor.clone()),
@@ -492,7 +496,7 @@ fn with_stamp(kept: Kept, state: &RecordState, field: &str) -> Kept {
     }
 }
 
-fn key(replaced: &Replaced) -> RecordKey {
+fn key(replaced: &ReplacedRecord) -> RecordKey {
     RecordKey::new(&replaced.app, &replaced.table, &replaced.id)
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::{
     Change, RecordKey, RecordState,
-    mission::{AGENTS, APP, MISSIONS, Mission, Terms},
+    mission::{AGENTS, APP, EffectiveAgent, MISSIONS, Mission},
     policy::Overrides,
     staging::{
-        Decide, Decision, Proposal, ProposalError, ProposalStatus, Records, Staging, decide,
+        Decision, DecisionInput, Proposal, ProposalError, ProposalStatus, Records, Staging, decide,
     },
 };
 
@@ -158,7 +158,7 @@ impl Replica {
         let event_ids: Vec<String> = (0..=proposal.operations.len())
             .map(|_| (self.env.new_id)())
             .collect();
-        let decided = decide(&Decide {
+        let decided = decide(&DecisionInput {
             registry: &self.registry,
             overrides: &overrides,
             proposal: &proposal,
@@ -197,7 +197,7 @@ async fn overrides(
         found.map(|(_, state)| &state.data)
     };
     let mission = Mission::parse("", &mission.data);
-    Ok(Terms::of(&mission, agent, None).agent.policy)
+    Ok(EffectiveAgent::resolve(&mission, agent, None).agent.policy)
 }
 
 async fn find(tx: &mut Box<dyn Transaction>, id: &str) -> Result<Proposal, DeviceError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mana_core::{
     RecordKey, RecordState,
     mission::{APP, MISSIONS},
-    undo::{By, Extent, Preview, Undo, Undone},
+    undo::{UndoConsent, UndoExtent, UndoOutcome, UndoPreview, UndoRequest},
 };
 
 use crate::{
@@ -19,8 +19,8 @@ impl Replica {
     pub async fn undo_preview(
         &self,
         mission_id: &str,
-        extent: &Extent,
-    ) -> Result<Preview, DeviceError> {
+        extent: &UndoExtent,
+    ) -> Result<UndoPreview, DeviceError> {
         let mut tx = self.storage.begin().await?;
         let mission = mission(&mut tx, mission_id).await?;
         let undo = self.undoing(mission_id, &mission, extent);
@@ -32,16 +32,16 @@ impl Replica {
     pub async fn undo(
         &self,
         mission_id: &str,
-        extent: &Extent,
+        extent: &UndoExtent,
         hash: &str,
-    ) -> Result<Undone, DeviceError> {
+    ) -> Result<UndoOutcome, DeviceError> {
         let mut tx = self.storage.begin().await?;
         let mission = mission(&mut tx, mission_id).await?;
         let undo = self.undoing(mission_id, &mission, extent);
         let records = tx.states(&undo.touched()).await?;
         let mut meta = read_meta(&mut tx).await?;
         let tick = meta.clock.tick((self.env.now)());
-        let by = By {
+        let by = UndoConsent {
             user: &self.user,
             device: &meta.client_id,
             tick,
@@ -68,9 +68,9 @@ impl Replica {
         &'a self,
         mission_id: &'a str,
         mission: &'a RecordState,
-        extent: &'a Extent,
-    ) -> Undo<'a> {
-        Undo {
+        extent: &'a UndoExtent,
+    ) -> UndoRequest<'a> {
+        UndoRequest {
             registry: &self.registry,
             mission_id,
             mission,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mana_accounts::Auth;
 use mana_ai::Runner;
-use mana_core::manifest::{Registry, Rejected};
+use mana_core::manifest::{Registry, RejectedManifest};
 use mana_llm::Gateway;
 use mana_store::{Ledger, Store};
 use mana_sync::Sync;
@@ -32,7 +32,7 @@ pub struct App {
     /// The modules.
     pub registry: Arc<Registry>,
     /// The files in `modules/` that are broken.
-    pub rejected_modules: Vec<Rejected>,
+    pub rejected_modules: Vec<RejectedManifest>,
     /// How much one person may do at a time.
     pub limits: Arc<Limits>,
     /// Push, pull and notices.

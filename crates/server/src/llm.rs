@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};
 use mana_core::planner::calls::ToolCall;
-use mana_core::planner::{Message, Role};
+use mana_core::planner::{Message, MessageRole};
 use mana_llm::{Call, ChatCompletion, ErrorKind, Gateway, GatewayError};
 use serde_json::{Value, json};
 
@@ -103,10 +103,10 @@ fn asked(request: ChatRequest) -> mana_llm::ChatRequest {
 
 fn wire(message: Message) -> mana_llm::Message {
     let role = match message.role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
+        MessageRole::System => "system",
+        MessageRole::User => "user",
+        MessageRole::Assistant => "assistant",
+        MessageRole::Tool => "tool",
     };
     let mut wired = mana_llm::Message::text(role, message.content);
     if let Some(id) = message.call_id {

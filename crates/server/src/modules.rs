@@ -3,17 +3,17 @@
 use std::fs;
 use std::path::Path;
 
-use mana_core::manifest::{Registry, Rejected};
+use mana_core::manifest::{Registry, RejectedManifest};
 
 /// No manifest that a person wrote is that large.
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// All modules that are in order, and the files that are not. Never fails: the server starts without a broken module.
-pub fn load(dir: &Path) -> (Registry, Vec<Rejected>) {
+pub fn load(dir: &Path) -> (Registry, Vec<RejectedManifest>) {
     let (files, mut rejected) = read(dir);
     let (registry, broken) = Registry::builtin().with(files);
     rejected.extend(broken);
-    for Rejected { file, reason } in &rejected {
+    for RejectedManifest { file, reason } in &rejected {
         tracing::warn!(
             file,
             "The module {} is left out: {reason}",
@@ -23,7 +23,7 @@ pub fn load(dir: &Path) -> (Registry, Vec<Rejected>) {
     (registry, rejected)
 }
 
-fn read(dir: &Path) -> (Vec<(String, String)>, Vec<Rejected>) {
+fn read(dir: &Path) -> (Vec<(String, String)>, Vec<RejectedManifest>) {
     let mut files = Vec::new();
     let mut rejected = Vec::new();
     // Without the directory there are no modules of one's own.
@@ -36,7 +36,7 @@ fn read(dir: &Path) -> (Vec<(String, String)>, Vec<Rejected>) {
         }
         match text(&entry.path()) {
             Ok(text) => files.push((file, text)),
-            Err(reason) => rejected.push(Rejected { file, reason }),
+            Err(reason) => rejected.push(RejectedManifest { file, reason }),
         }
     }
     (files, rejected)

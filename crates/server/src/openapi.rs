@@ -201,7 +201,7 @@ mod tests {
                 shapes.assert("Proposal", proposal);
                 proposals += 1;
             }
-            each(&expect["closed"]).for_each(|closed| shapes.assert("Closed", closed));
+            each(&expect["closed"]).for_each(|closed| shapes.assert("ClosedProposal", closed));
             each(&expect["changes"]).for_each(|change| shapes.assert("Change", change));
             let states = each(&expect["records"]).filter_map(|record| record.get("state"));
             states.for_each(|state| shapes.assert("RecordState", state));

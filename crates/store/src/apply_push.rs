@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use mana_core::{
-    Adjusted, Change, Micros, RecordKey, RecordState, TableSchema, apply,
-    change::{FUTURE_TOLERANCE, set_back},
+    AdjustedStamp, Change, Micros, RecordKey, RecordState, TableSchema, apply,
+    change::{FUTURE_TOLERANCE, clamp_future_stamps},
     manifest::Registry,
     mission::{self, ScheduleRow},
 };
@@ -24,9 +24,9 @@ pub(crate) struct Plan {
     /// The new changes, each event id once, every stamp as it will be stored.
     pub fresh: Vec<Change>,
     /// Of the fresh ones, by event id.
-    set_back: HashMap<String, Vec<Adjusted>>,
+    set_back: HashMap<String, Vec<AdjustedStamp>>,
     /// Of the stored ones.
-    stored: Vec<Adjusted>,
+    stored: Vec<AdjustedStamp>,
     /// The first place that the new changes may have in the log.
     first: Micros,
 }
@@ -39,7 +39,7 @@ impl Plan {
     pub fn new(
         registry: &Registry,
         changes: Vec<Change>,
-        stored: HashMap<String, Vec<Adjusted>>,
+        stored: HashMap<String, Vec<AdjustedStamp>>,
         now: Micros,
     ) -> Result<Self> {
         let mut seen = HashSet::new();
@@ -58,9 +58,9 @@ impl Plan {
                 None => fresh.push(change),
             }
         }
-        let mut by_event: HashMap<String, Vec<Adjusted>> = HashMap::new();
+        let mut by_event: HashMap<String, Vec<AdjustedStamp>> = HashMap::new();
         let mut first = now;
-        for adjusted in set_back(&mut fresh, |change| schema_of(registry, change), now) {
+        for adjusted in clamp_future_stamps(&mut fresh, |change| schema_of(registry, change), now) {
             first = first.max(adjusted.at.plus(-FUTURE_TOLERANCE));
             by_event
                 .entry(adjusted.event_id.clone())
@@ -76,7 +76,7 @@ impl Plan {
     }
 
     /// Every stamp that differs from what the device sent.
-    pub fn adjusted(&self) -> Vec<Adjusted> {
+    pub fn adjusted(&self) -> Vec<AdjustedStamp> {
         let fresh = self
             .fresh
             .iter()

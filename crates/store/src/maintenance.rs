@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use mana_core::{Adjusted, Micros, RecordKey};
+use mana_core::{AdjustedStamp, Micros, RecordKey};
 
 use crate::{Cursor, LoggedChange, Result, Scope, User};
 
@@ -75,7 +75,7 @@ pub struct LogRow {
     /// The change, its client and its place.
     pub logged: LoggedChange,
     /// The stamps that were set back when it was stored.
-    pub adjusted: Vec<Adjusted>,
+    pub adjusted: Vec<AdjustedStamp>,
 }
 
 /// A page of a log, as it is exported.

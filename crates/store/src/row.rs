@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mana_core::{Adjusted, Change, Map, Micros, Op, RecordState, change::FieldWrite};
+use mana_core::{AdjustedStamp, Change, Map, Micros, Op, RecordState, change::FieldWrite};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
@@ -186,7 +186,7 @@ pub(crate) fn states(rows: Vec<(String, String)>) -> Result<Vec<(String, RecordS
 }
 
 /// The stamps that were set back when a change was stored.
-pub(crate) fn adjusted(text: &str) -> Result<Vec<Adjusted>> {
+pub(crate) fn adjusted(text: &str) -> Result<Vec<AdjustedStamp>> {
     read("a change", text)
 }
 

@@ -256,7 +256,7 @@ fn read(
     change
         .schema_version
         .get_or_insert(push.schema_version.unwrap_or(SCHEMA_VERSION));
-    Ok(change.normalise(Defaults {
+    Ok(change.normalize(Defaults {
         event_id,
         at: now,
         actor: Actor::user(),

@@ -1,6 +1,6 @@
 //! The bodies of the sync routes.
 
-use mana_core::{Adjusted, Change, Micros};
+use mana_core::{AdjustedStamp, Change, Micros};
 use mana_store::{ChangesPage, Cursor, RawState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,7 +52,7 @@ pub struct PushAnswer {
     /// The server's clock.
     pub server_time: Micros,
     /// Stamps that were set back, to be taken over by the device.
-    pub adjusted: Vec<Adjusted>,
+    pub adjusted: Vec<AdjustedStamp>,
 }
 
 impl PushAnswer {

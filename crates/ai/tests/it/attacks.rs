@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use mana_ai::{ChatAnswer, ChatRequest, ModelFacts};
 use mana_core::mission::{Intent, StepStatus};
-use mana_core::planner::Role;
+use mana_core::planner::MessageRole;
 use mana_core::planner::calls::ToolCall;
 use mana_core::{Map, ids};
 use mana_store::Log;
@@ -62,7 +62,7 @@ fn obey(request: &ChatRequest, attack: &str) -> ChatAnswer {
     let read = request
         .messages
         .iter()
-        .any(|message| message.role == Role::Tool);
+        .any(|message| message.role == MessageRole::Tool);
     answer.calls = match read {
         false => [
             ("list_tasks", json!({})),
@@ -252,7 +252,7 @@ async fn attack(world: &World, name: &str, template: &str, calls: bool) {
         let given = request
             .messages
             .iter()
-            .filter(|message| message.role == Role::Tool);
+            .filter(|message| message.role == MessageRole::Tool);
         for said in given.chain([&request.messages[1]]) {
             let outside = outside(&said.content, &fence);
             assert!(!outside.contains("ATTACK"), "{name}: {outside}");

@@ -2,7 +2,7 @@
 
 use mana_ai::{LlmError, ModelFacts};
 use mana_core::mission::RunStatus;
-use mana_core::planner::Role;
+use mana_core::planner::MessageRole;
 use serde_json::{Value, json};
 
 use crate::world::{World, say, step, steps, task};
@@ -66,7 +66,7 @@ async fn missions_v2_what_is_read_comes_at_once_and_what_is_changed_becomes_a_st
     }
     assert!(!requests[0].messages[0].content.contains("### create_task"));
     let result = requests[1].messages.last().expect("the result");
-    assert_eq!(result.role, Role::Tool);
+    assert_eq!(result.role, MessageRole::Tool);
     assert!(
         result
             .content

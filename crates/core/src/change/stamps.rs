@@ -19,7 +19,7 @@ pub const FUTURE_TOLERANCE: i64 = 60_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Adjusted {
+pub struct AdjustedStamp {
     /// The change's id.
     pub event_id: String,
     /// Where in the normalised change, as a JSON pointer.
@@ -117,11 +117,11 @@ fn list_stamps(spec: &ListSpec, pointer: &str, list: &Value, found: &mut Vec<(St
 ///
 /// The distinct stamps too far ahead, in their order, become the limit + 1 µs, + 2 µs and so on: what
 /// was later stays later, also than what came before and lay within the minute.
-pub fn set_back<'s>(
+pub fn clamp_future_stamps<'s>(
     changes: &mut [Change],
     schema: impl Fn(&Change) -> &'s TableSchema,
     now: Micros,
-) -> Vec<Adjusted> {
+) -> Vec<AdjustedStamp> {
     let limit = now.plus(FUTURE_TOLERANCE);
     let early: Vec<(usize, String, Micros)> = (changes.iter().enumerate())
         .flat_map(|(index, change)| {
@@ -142,7 +142,7 @@ pub fn set_back<'s>(
             let at = places[&at];
             changes[index].set_stamp(&field, at);
             let event_id = changes[index].event_id.clone().unwrap_or_default();
-            Adjusted {
+            AdjustedStamp {
                 event_id,
                 field,
                 at,
@@ -157,10 +157,10 @@ pub fn apply_adjustments(
     schema: &TableSchema,
     state: &mut RecordState,
     change: &mut Change,
-    adjusted: &[Adjusted],
+    adjusted: &[AdjustedStamp],
 ) {
     let before = change.stamps(schema);
-    for Adjusted {
+    for AdjustedStamp {
         event_id,
         field: pointer,
         at,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     effect::Operation,
     registry::ToolRef,
-    types::{EffectOp, EnumValue, Field, FieldType, Source, Table, source},
+    types::{EffectOp, EnumValue, Field, FieldType, Table, ValueSource, value_source},
 };
 use crate::{Map, change::Op, mission::Problem, time::Micros};
 
@@ -201,7 +201,7 @@ fn field_problems(tool: ToolRef<'_>, params: &Map) -> Vec<Problem> {
     let mut changes = effect.set.is_empty();
     let mut problems = Vec::new();
     for (field, value) in &effect.set {
-        let (Source::Param(param) | Source::Append(param)) = source(value) else {
+        let (ValueSource::Param(param) | ValueSource::Append(param)) = value_source(value) else {
             changes = true;
             continue;
         };
@@ -218,10 +218,13 @@ fn field_problems(tool: ToolRef<'_>, params: &Map) -> Vec<Problem> {
         }
     }
     if !changes && effect.op == EffectOp::Update {
-        let choices = effect.set.values().filter_map(|value| match source(value) {
-            Source::Param(param) | Source::Append(param) => Some(param),
-            _ => None,
-        });
+        let choices = effect
+            .set
+            .values()
+            .filter_map(|value| match value_source(value) {
+                ValueSource::Param(param) | ValueSource::Append(param) => Some(param),
+                _ => None,
+            });
         let choices: Vec<_> = choices.collect();
         let message = format!(
             "{} would change nothing. Give at least one of {}.",

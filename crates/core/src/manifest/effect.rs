@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     registry::ToolRef,
-    types::{EffectOp, FieldType, Source, source},
+    types::{EffectOp, FieldType, ValueSource, value_source},
 };
 use crate::{
     Map, change::Op, ids, merge, mission::Problem, record::RecordKey, record::RecordState,
@@ -114,18 +114,18 @@ impl<'a> ToolRef<'a> {
             now: Vec::new(),
         };
         for (field, value) in &effect.set {
-            let value = match source(value) {
-                Source::Now => {
+            let value = match value_source(value) {
+                ValueSource::Now => {
                     operation.now.push(field.clone());
                     continue;
                 }
-                Source::Today => continue,
-                Source::Literal(value) => merge::normalise(value),
-                Source::Param(param) => match self.param(params, param) {
+                ValueSource::Today => continue,
+                ValueSource::Literal(value) => merge::normalize(value),
+                ValueSource::Param(param) => match self.param(params, param) {
                     Some(value) => value,
                     None => continue,
                 },
-                Source::Append(param) => match self.param(params, param) {
+                ValueSource::Append(param) => match self.param(params, param) {
                     Some(addition) => appended(target, field, &addition),
                     None => continue,
                 },
@@ -150,7 +150,7 @@ impl<'a> ToolRef<'a> {
                 Micros::parse(text)
                     .map_or_else(|_| value.clone(), |at| Value::from(at.to_string())),
             ),
-            _ => Some(merge::normalise(value)),
+            _ => Some(merge::normalize(value)),
         }
     }
 
@@ -158,8 +158,8 @@ impl<'a> ToolRef<'a> {
         if self.table.singleton {
             return Some(self.module.id.clone());
         }
-        let id = match source(&Value::from(self.tool.effect.id.as_deref()?)) {
-            Source::Param(param) => params.get(param)?.as_str()?.to_owned(),
+        let id = match value_source(&Value::from(self.tool.effect.id.as_deref()?)) {
+            ValueSource::Param(param) => params.get(param)?.as_str()?.to_owned(),
             _ => self.tool.effect.id.clone()?,
         };
         (!id.is_empty()).then_some(id)

@@ -75,7 +75,7 @@ fn property(field: &Field, nullable: bool) -> Value {
     };
     for (word, bound) in [(bounds.0, field.min), (bounds.1, field.max)] {
         if let Some(bound) = bound {
-            schema.insert(word.into(), crate::merge::normalise(&json!(bound)));
+            schema.insert(word.into(), crate::merge::normalize(&json!(bound)));
         }
     }
     match field.kind {

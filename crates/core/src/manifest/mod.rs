@@ -17,7 +17,7 @@ mod validate;
 pub use effect::{Operation, ops_hash};
 pub use parse::{Fault, ManifestError};
 pub use query::{QueryContext, Row};
-pub use registry::{Registry, Rejected, ToolRef};
+pub use registry::{Registry, RejectedManifest, ToolRef};
 pub use types::{
     Comparison, Condition, Direction, Effect, EffectOp, EmptyState, EnumValue, Field, FieldType,
     Filter, Label, ListView, Manifest, PromptQuery, Sort, Table, Tool,

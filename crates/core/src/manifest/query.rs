@@ -10,8 +10,8 @@ use super::{
     check::is_date,
     registry::ToolRef,
     types::{
-        Comparison, Condition, Direction, FieldType, Filter, PromptQuery, Sort, Source, Table,
-        source,
+        Comparison, Condition, Direction, FieldType, Filter, PromptQuery, Sort, Table, ValueSource,
+        value_source,
     },
 };
 use crate::{Map, record::RecordState, time::Micros};
@@ -147,11 +147,11 @@ fn tests<'a>(
             Condition::Is(value) => vec![(Comparison::Eq, value)],
         };
         for (comparison, value) in comparisons {
-            let value = match source(value) {
-                Source::Literal(value) => Cow::Borrowed(value),
-                Source::Now => Cow::Owned(Value::from(context.now.to_string())),
-                Source::Today => Cow::Owned(Value::from(context.today())),
-                Source::Param(param) | Source::Append(param) => match params.get(param) {
+            let value = match value_source(value) {
+                ValueSource::Literal(value) => Cow::Borrowed(value),
+                ValueSource::Now => Cow::Owned(Value::from(context.now.to_string())),
+                ValueSource::Today => Cow::Owned(Value::from(context.today())),
+                ValueSource::Param(param) | ValueSource::Append(param) => match params.get(param) {
                     None | Some(Value::Null) => continue,
                     Some(value) => Cow::Borrowed(value),
                 },

@@ -61,7 +61,7 @@ const RESERVED: [&str; 21] = [
 
 /// A file that became no module, for the log and the settings page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
+pub struct RejectedManifest {
     /// The file's name.
     pub file: String,
     /// What is wrong with which line and what to do.
@@ -104,14 +104,14 @@ impl Registry {
     pub fn with<N: Into<String>, T: AsRef<str>>(
         self,
         files: impl IntoIterator<Item = (N, T)>,
-    ) -> (Registry, Vec<Rejected>) {
+    ) -> (Registry, Vec<RejectedManifest>) {
         let mut rejected = Vec::new();
         let mut added = Vec::new();
         for (file, text) in files {
             let file = file.into();
             match Manifest::parse(text.as_ref()) {
                 Ok(manifest) => added.push((file, manifest)),
-                Err(error) => rejected.push(Rejected {
+                Err(error) => rejected.push(RejectedManifest {
                     file,
                     reason: error.to_string(),
                 }),
@@ -137,7 +137,7 @@ impl Registry {
                 .conflict(&manifest)
                 .or_else(|| lost_reference(&manifest, &tables))
             {
-                Some(reason) => rejected.push(Rejected { file, reason }),
+                Some(reason) => rejected.push(RejectedManifest { file, reason }),
                 None => registry.add(manifest),
             }
         }

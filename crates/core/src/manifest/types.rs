@@ -400,7 +400,7 @@ impl EffectOp {
 
 /// Where a value in an effect's `set` or `where` comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Source<'a> {
+pub(crate) enum ValueSource<'a> {
     /// As it stands.
     Literal(&'a Value),
     /// A parameter; where it is left out, so is the key.
@@ -414,13 +414,13 @@ pub(crate) enum Source<'a> {
 }
 
 /// Reads where a value comes from.
-pub(crate) fn source(value: &Value) -> Source<'_> {
+pub(crate) fn value_source(value: &Value) -> ValueSource<'_> {
     match value {
         Value::String(text) => match text.strip_prefix('$') {
-            Some("now") => Source::Now,
-            Some("today") => Source::Today,
-            Some(param) => Source::Param(param),
-            None => Source::Literal(value),
+            Some("now") => ValueSource::Now,
+            Some("today") => ValueSource::Today,
+            Some(param) => ValueSource::Param(param),
+            None => ValueSource::Literal(value),
         },
         Value::Object(fields) if fields.len() == 1 => {
             match fields
@@ -428,11 +428,11 @@ pub(crate) fn source(value: &Value) -> Source<'_> {
                 .and_then(Value::as_str)
                 .and_then(|p| p.strip_prefix('$'))
             {
-                Some(param) => Source::Append(param),
-                None => Source::Literal(value),
+                Some(param) => ValueSource::Append(param),
+                None => ValueSource::Literal(value),
             }
         }
-        _ => Source::Literal(value),
+        _ => ValueSource::Literal(value),
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::types::{
-    Condition, EffectOp, EnumValue, Field, FieldType, Filter, Label, Manifest, Sort, Source, Table,
-    Tool, source,
+    Condition, EffectOp, EnumValue, Field, FieldType, Filter, Label, Manifest, Sort, Table, Tool,
+    ValueSource, value_source,
 };
 use crate::policy::Policy;
 
@@ -356,22 +356,22 @@ fn validate_set(faults: &mut Faults, here: &str, tool: &Tool, table: &Table) {
             faults.add(place, "a tool can't write a keyedList. Leave it out.");
             continue;
         }
-        match source(value) {
-            Source::Literal(value) => faults.check(
+        match value_source(value) {
+            ValueSource::Literal(value) => faults.check(
                 !has_marker(value),
                 place,
                 "only \"$param\", \"$now\" and {\"$append\": \"$param\"} are known here.",
             ),
-            Source::Today => faults.add(
+            ValueSource::Today => faults.add(
                 place,
                 "$today is for queries. Use $now, or a parameter of type date.",
             ),
-            Source::Now => faults.check(
+            ValueSource::Now => faults.check(
                 field.kind == FieldType::Datetime,
                 place,
                 "$now needs a field of type datetime.",
             ),
-            Source::Append(param) => {
+            ValueSource::Append(param) => {
                 let text = field.kind.is_text() && effect.op == EffectOp::Update;
                 faults.check(
                     text,
@@ -380,7 +380,7 @@ fn validate_set(faults: &mut Faults, here: &str, tool: &Tool, table: &Table) {
                 );
                 check_param(faults, &place, tool, param, |kind| kind.is_text(), name);
             }
-            Source::Param(param) => check_param(
+            ValueSource::Param(param) => check_param(
                 faults,
                 &place,
                 tool,
@@ -395,11 +395,11 @@ fn validate_set(faults: &mut Faults, here: &str, tool: &Tool, table: &Table) {
             let given = effect
                 .set
                 .get(name)
-                .is_some_and(|value| match source(value) {
-                    Source::Param(param) => {
+                .is_some_and(|value| match value_source(value) {
+                    ValueSource::Param(param) => {
                         tool.params.get(param).is_some_and(|param| param.required)
                     }
-                    Source::Literal(value) => !value.is_null(),
+                    ValueSource::Literal(value) => !value.is_null(),
                     _ => true,
                 });
             faults.check(
@@ -464,19 +464,19 @@ fn validate_filter(
             Condition::Is(value) => vec![value],
         };
         for value in values {
-            match (source(value), tool) {
-                (Source::Param(param), Some(tool)) => {
+            match (value_source(value), tool) {
+                (ValueSource::Param(param), Some(tool)) => {
                     let message = format!(
                         "${param} is no parameter of {}. Declare it in \"params\".",
                         tool.name
                     );
                     faults.check(tool.params.contains_key(param), &place, message);
                 }
-                (Source::Param(param), None) => faults.add(
+                (ValueSource::Param(param), None) => faults.add(
                     &place,
                     format!("${param} has no meaning here; only $now and $today do."),
                 ),
-                (Source::Append(_), _) => {
+                (ValueSource::Append(_), _) => {
                     faults.add(&place, "$append is for writing. Use a value.")
                 }
                 _ => {}
@@ -506,14 +506,15 @@ fn used_params(tool: &Tool) -> BTreeSet<&str> {
             Condition::Compare(comparisons) => comparisons.values().collect::<Vec<_>>(),
             Condition::Is(value) => vec![value],
         });
-    let params = effect
-        .set
-        .values()
-        .chain(compared)
-        .filter_map(|value| match source(value) {
-            Source::Param(param) | Source::Append(param) => Some(param),
-            _ => None,
-        });
+    let params =
+        effect
+            .set
+            .values()
+            .chain(compared)
+            .filter_map(|value| match value_source(value) {
+                ValueSource::Param(param) | ValueSource::Append(param) => Some(param),
+                _ => None,
+            });
     params
         .chain(effect.id.as_deref().and_then(|id| id.strip_prefix('$')))
         .collect()

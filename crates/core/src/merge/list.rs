@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use serde_json::Value;
 
-use super::{ListSpec, by_canonical, canonical, normalise, overall_status};
+use super::{ListSpec, by_canonical, canonical, normalize, overall_status};
 use crate::{Map, time::Micros};
 
 /// The fields that a decision consists of; they are taken over together.
@@ -142,7 +142,7 @@ fn normal_element(spec: &ListSpec, element: &Value) -> Option<(String, Map)> {
     let mut normal = Map::new();
     for (field, value) in element.as_object()? {
         if matches!(part(spec, field), Part::Decision | Part::Rest) {
-            normal.insert(field.clone(), normalise(value));
+            normal.insert(field.clone(), normalize(value));
         }
     }
     for (name, nested) in &spec.lists {

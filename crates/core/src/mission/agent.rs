@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The id of the agent of every mission that names none.
-pub const DEFAULT: &str = "default";
+pub const DEFAULT_AGENT_ID: &str = "default";
 
 /// The id of the one record of settings.
 pub const SETTINGS_ID: &str = "settings";
@@ -22,11 +22,11 @@ pub const SETTINGS_ID: &str = "settings";
 const DEFAULT_NAME: &str = "Mana";
 
 /// The most steps that a person can let a run propose.
-pub const MOST_STEPS: u32 = 20;
+pub const MAX_STEPS_LIMIT: u32 = 20;
 
 /// How many proposals of a mission may wait where nothing is set, and the most that can be set.
-pub const OPEN_PROPOSALS: u32 = 25;
-const MOST_OPEN_PROPOSALS: u32 = 200;
+pub const DEFAULT_OPEN_PROPOSALS: u32 = 25;
+const MAX_OPEN_PROPOSALS: u32 = 200;
 
 /// Who plans a mission: a manner of working and what it may do. A mission belongs to one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -63,7 +63,7 @@ pub struct Agent {
 impl Agent {
     /// The default agent as it is before anybody has changed it.
     pub fn builtin() -> Agent {
-        Agent::parse(DEFAULT, &Map::new())
+        Agent::parse(DEFAULT_AGENT_ID, &Map::new())
     }
 
     /// Reads an agent's data. Reading never fails; what can't be read is left out and named, but for the policy and
@@ -76,7 +76,7 @@ impl Agent {
         let (system_prompt, memory, model) =
             (words("systemPrompt"), words("memory"), words("model"));
         let name = match name.is_empty() {
-            true if id == DEFAULT => DEFAULT_NAME.to_owned(),
+            true if id == DEFAULT_AGENT_ID => DEFAULT_NAME.to_owned(),
             true => id.to_owned(),
             false => name,
         };
@@ -106,7 +106,7 @@ impl Agent {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Settings {
+pub struct MissionSettings {
     /// What all missions may spend together.
     pub budget: Budget,
     /// Prompts and answers are kept for a look behind the scenes.
@@ -120,17 +120,21 @@ pub struct Settings {
     pub problems: Vec<Problem>,
 }
 
-impl Settings {
+impl MissionSettings {
     /// Reads the settings' data; what is not set, or can't be read, has its usual value. A budget that can't be
     /// read counts as the strictest.
-    pub fn parse(data: &Map) -> Settings {
+    pub fn parse(data: &Map) -> MissionSettings {
         let mut problems = Vec::new();
         let mut most = |field: &str, usual: u32, most: u32| {
             count(data, field, &mut problems).map_or(usual, |number| number.clamp(1, most))
         };
-        let max_steps = most("maxSteps", MAX_STEPS as u32, MOST_STEPS);
-        let max_open_proposals = most("maxOpenProposals", OPEN_PROPOSALS, MOST_OPEN_PROPOSALS);
-        Settings {
+        let max_steps = most("maxSteps", MAX_STEPS as u32, MAX_STEPS_LIMIT);
+        let max_open_proposals = most(
+            "maxOpenProposals",
+            DEFAULT_OPEN_PROPOSALS,
+            MAX_OPEN_PROPOSALS,
+        );
+        MissionSettings {
             budget: Budget::parse(data.get("budget"), &mut problems),
             debug: data.get("debug") == Some(&Value::Bool(true)),
             max_steps,
@@ -140,9 +144,9 @@ impl Settings {
     }
 }
 
-impl Default for Settings {
+impl Default for MissionSettings {
     fn default() -> Self {
-        Settings::parse(&Map::new())
+        MissionSettings::parse(&Map::new())
     }
 }
 
@@ -150,7 +154,7 @@ impl Default for Settings {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Terms {
+pub struct EffectiveAgent {
     /// The mission's agent; its policy is the one that counts.
     pub agent: Agent,
     /// The agent that the mission names is gone, and the default one stands in.
@@ -161,39 +165,39 @@ pub struct Terms {
     /// What the mission itself may spend. The agent's and the person's budgets count beside it.
     pub budget: Budget,
     /// The person's settings.
-    pub settings: Settings,
+    pub settings: MissionSettings,
 }
 
-impl Terms {
+impl EffectiveAgent {
     /// The terms of a mission. `agent` gives the data of the agent with an id, none where there is no such record or
     /// it is deleted; `settings` is the data of the person's settings, if there are any.
     ///
     /// A mission whose agent is gone gets the default one. Nobody said what that may do in this mission, so what its
     /// policy lets happen without asking is proposed instead.
-    pub fn of<'a>(
+    pub fn resolve<'a>(
         mission: &Mission,
         agent: impl Fn(&str) -> Option<&'a Map>,
         settings: Option<&Map>,
-    ) -> Terms {
+    ) -> EffectiveAgent {
         let find = |id: &str| {
             let data = agent(id).filter(|data| present(data, "deletedAt").is_none());
             data.map(|data| Agent::parse(id, data))
         };
-        let wanted = mission.agent_id.as_deref().unwrap_or(DEFAULT);
+        let wanted = mission.agent_id.as_deref().unwrap_or(DEFAULT_AGENT_ID);
         let found = find(wanted);
-        let agent_gone = found.is_none() && wanted != DEFAULT;
+        let agent_gone = found.is_none() && wanted != DEFAULT_AGENT_ID;
         let mut agent = found
-            .or_else(|| find(DEFAULT))
+            .or_else(|| find(DEFAULT_AGENT_ID))
             .unwrap_or_else(Agent::builtin);
         if agent_gone {
             agent.policy = agent.policy.asking_first();
         }
-        Terms {
+        EffectiveAgent {
             model: mission.model.clone().or_else(|| agent.model.clone()),
             agent,
             agent_gone,
             budget: mission.budget.clone(),
-            settings: settings.map(Settings::parse).unwrap_or_default(),
+            settings: settings.map(MissionSettings::parse).unwrap_or_default(),
         }
     }
 
@@ -275,11 +279,11 @@ mod tests {
     }
 
     /// The terms of a mission with these agents, by id, and settings.
-    fn terms(data: Value, agents: Value, settings: Option<Value>) -> Terms {
+    fn terms(data: Value, agents: Value, settings: Option<Value>) -> EffectiveAgent {
         let agents = agents.as_object().expect("agents").clone();
         let settings = settings.map(map);
         let agent = |id: &str| agents.get(id).and_then(Value::as_object);
-        Terms::of(&mission(data), agent, settings.as_ref())
+        EffectiveAgent::resolve(&mission(data), agent, settings.as_ref())
     }
 
     #[test]
@@ -442,7 +446,7 @@ mod tests {
 
     #[test]
     fn missions_l1_settings_have_bounds_and_usual_values() {
-        let read = |data: Value| Settings::parse(&map(data));
+        let read = |data: Value| MissionSettings::parse(&map(data));
         let set = read(
             json!({"maxSteps": 8, "maxOpenProposals": 3, "debug": true, "budget": {"moneyPerDay": 1}}),
         );

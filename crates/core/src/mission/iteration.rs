@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::status::StepStatus;
-use crate::{Map, actor::Actor, time::Micros, undo::Replaced};
+use crate::{Map, actor::Actor, time::Micros, undo::ReplacedRecord};
 
 /// One run of a mission: its plan, or why there is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -126,7 +126,7 @@ pub struct Step {
     pub edited_params: Option<Map>,
     /// What carrying it out replaced: enough for any device to take it back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub replaced: Vec<Replaced>,
+    pub replaced: Vec<ReplacedRecord>,
     /// Every decision on it, oldest first: those that others outrank, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<StepDecision>,

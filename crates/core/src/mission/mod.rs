@@ -13,7 +13,7 @@ pub mod schema;
 pub mod slot;
 mod status;
 
-pub use agent::{Agent, Settings, Terms};
+pub use agent::{Agent, EffectiveAgent, MissionSettings};
 pub use budget::Budget;
 pub use cadence::Cadence;
 pub use check::check_mission;

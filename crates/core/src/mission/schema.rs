@@ -328,7 +328,7 @@ mod tests {
             max_open_proposals: Some(4),
         };
         let wire: Map = from_value(to_value(settings).unwrap()).unwrap();
-        let read = mission::Settings::parse(&wire);
+        let read = mission::MissionSettings::parse(&wire);
         assert_eq!(to_value(read).unwrap(), Value::Object(wire));
     }
 

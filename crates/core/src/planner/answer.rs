@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::parser::Unusable;
+use super::parser::UnusableAnswer;
 
 /// The JSON object in an answer: in its one fenced block, or the bare answer.
-pub(super) fn json(answer: &str) -> Result<Value, Unusable> {
+pub(super) fn json(answer: &str) -> Result<Value, UnusableAnswer> {
     let answer = without_thoughts(answer)?;
     if answer.is_empty() {
-        return Err(Unusable::new(
+        return Err(UnusableAnswer::new(
             "empty_answer",
             "The model gave an empty answer.",
         ));
@@ -17,7 +17,7 @@ pub(super) fn json(answer: &str) -> Result<Value, Unusable> {
     match serde_json::from_str::<Value>(block) {
         Ok(value) => Ok(value),
         Err(error) if error.is_eof() => Err(truncated()),
-        Err(error) => Err(Unusable::new(
+        Err(error) => Err(UnusableAnswer::new(
             "bad_json",
             format!(
                 "The model’s plan is not valid JSON (line {}, column {}).",
@@ -28,26 +28,26 @@ pub(super) fn json(answer: &str) -> Result<Value, Unusable> {
     }
 }
 
-fn truncated() -> Unusable {
-    Unusable::new(
+fn truncated() -> UnusableAnswer {
+    UnusableAnswer::new(
         "truncated",
         "The model’s answer breaks off in the middle of the plan.",
     )
 }
 
-fn prose() -> Unusable {
-    Unusable::new("prose", "The model answered in prose instead of a plan.")
+fn prose() -> UnusableAnswer {
+    UnusableAnswer::new("prose", "The model answered in prose instead of a plan.")
 }
 
 /// Some models think aloud first; that is not the answer.
-fn without_thoughts(answer: &str) -> Result<&str, Unusable> {
+fn without_thoughts(answer: &str) -> Result<&str, UnusableAnswer> {
     let answer = answer.trim();
     if !answer.starts_with("<think>") {
         return Ok(answer);
     }
     match answer.split_once("</think>") {
         Some((_, rest)) => Ok(rest.trim()),
-        None => Err(Unusable::new(
+        None => Err(UnusableAnswer::new(
             "truncated",
             "The model was still thinking when its answer broke off.",
         )),
@@ -55,7 +55,7 @@ fn without_thoughts(answer: &str) -> Result<&str, Unusable> {
 }
 
 /// The text that should be JSON.
-fn block(answer: &str) -> Result<&str, Unusable> {
+fn block(answer: &str) -> Result<&str, UnusableAnswer> {
     if answer.starts_with('{') {
         return Ok(answer);
     }
@@ -88,7 +88,7 @@ fn block(answer: &str) -> Result<&str, Unusable> {
         [] => Err(prose()),
         [("", false)] => Err(truncated()),
         [(body, _)] => Ok(body),
-        _ => Err(Unusable::new(
+        _ => Err(UnusableAnswer::new(
             "several_plans",
             "The model gave several plans instead of one.",
         )),

@@ -9,7 +9,7 @@ use crate::time::Micros;
 
 /// One attempt at an occurrence.
 #[derive(Clone, Debug)]
-pub struct Attempt {
+pub struct RunAttempt {
     /// The mission.
     pub mission_id: String,
     /// The occurrence.
@@ -30,7 +30,7 @@ pub struct Attempt {
     pub agent: Option<(String, String)>,
 }
 
-impl Attempt {
+impl RunAttempt {
     /// The iteration's id, and the run record's.
     pub fn iteration_id(&self) -> String {
         ids::iteration_id(&self.mission_id, &self.slot)

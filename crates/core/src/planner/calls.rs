@@ -9,13 +9,13 @@ use crate::manifest::{EffectOp, Registry};
 use crate::policy::{Overrides, Policy};
 
 /// Hands the plan in.
-pub const HAND_IN: &str = "hand_in_plan";
+pub const HAND_IN_TOOL: &str = "hand_in_plan";
 
 /// In how many rounds a model may read before it has to hand in.
-pub const ROUNDS: usize = 5;
+pub const MAX_READ_ROUNDS: usize = 5;
 
 /// How many calls of one answer are looked at.
-pub const CALLS: usize = 16;
+pub const MAX_CALLS_PER_ANSWER: usize = 16;
 
 /// A call that a model makes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ pub fn functions(tools: &[PromptTool], reads: &[PromptTool]) -> Vec<Function> {
         parameters: tool.params_schema.clone(),
     });
     let hand_in = Function {
-        name: HAND_IN.to_owned(),
+        name: HAND_IN_TOOL.to_owned(),
         description: "Hand in the plan with the steps that you called. Call it once, at the end; also when nothing \
                       is to be done."
             .to_owned(),
@@ -84,13 +84,13 @@ pub fn functions(tools: &[PromptTool], reads: &[PromptTool]) -> Vec<Function> {
             "additionalProperties": false,
         }),
     };
-    let named = |function: &Function| function.name != HAND_IN;
+    let named = |function: &Function| function.name != HAND_IN_TOOL;
     steps.chain(reads).filter(named).chain([hand_in]).collect()
 }
 
 /// What a call means.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Meaning {
+pub enum CallMeaning {
     /// The plan is complete.
     HandIn {
         /// What it does.
@@ -110,7 +110,7 @@ pub enum Meaning {
 }
 
 /// What a call means. A tool that the policy denies is no tool; a step that names it is refused like any other.
-pub fn meaning(call: &ToolCall, registry: &Registry, overrides: &Overrides) -> Meaning {
+pub fn interpret(call: &ToolCall, registry: &Registry, overrides: &Overrides) -> CallMeaning {
     let text = call.arguments.trim();
     let arguments = match text {
         "" => Ok(Map::new()),
@@ -118,13 +118,13 @@ pub fn meaning(call: &ToolCall, registry: &Registry, overrides: &Overrides) -> M
     };
     let Ok(arguments) = arguments else {
         let shown: String = call.name.chars().take(60).collect();
-        return Meaning::Unclear(format!(
+        return CallMeaning::Unclear(format!(
             "The arguments of {shown} are not the JSON of an object."
         ));
     };
-    if call.name == HAND_IN {
+    if call.name == HAND_IN_TOOL {
         let summary = arguments.get("summary").and_then(Value::as_str);
-        return Meaning::HandIn {
+        return CallMeaning::HandIn {
             summary: summary.unwrap_or_default().to_owned(),
         };
     }
@@ -135,11 +135,11 @@ pub fn meaning(call: &ToolCall, registry: &Registry, overrides: &Overrides) -> M
     if let Some(tool) = query {
         let problems = tool.check(&arguments);
         return match problems.is_empty() {
-            true => Meaning::Query {
+            true => CallMeaning::Query {
                 tool: call.name.clone(),
                 params: arguments,
             },
-            false => Meaning::Unclear(
+            false => CallMeaning::Unclear(
                 problems
                     .into_iter()
                     .map(|problem| problem.message)
@@ -149,7 +149,7 @@ pub fn meaning(call: &ToolCall, registry: &Registry, overrides: &Overrides) -> M
         };
     }
     let part = |name: &str| arguments.get(name).cloned().unwrap_or(Value::Null);
-    Meaning::Step(json!({
+    CallMeaning::Step(json!({
         "toolName": call.name,
         "summary": part("summary"),
         "rationale": part("rationale"),
@@ -223,7 +223,7 @@ mod tests {
             PromptTool::reads(&registry, &overrides),
         );
         let all = functions(&tools, &reads);
-        for there in ["create_task", "find_notes", HAND_IN] {
+        for there in ["create_task", "find_notes", HAND_IN_TOOL] {
             assert!(names(&all).contains(&there), "{there}");
         }
         for absent in ["delete_task", "list_tasks"] {
@@ -245,34 +245,43 @@ mod tests {
             tools: [("find_notes".to_owned(), Policy::Deny)].into(),
             ..Overrides::default()
         };
-        let meaning =
-            |name: &str, arguments: &str| meaning(&call(name, arguments), &registry, &overrides);
+        let interpret =
+            |name: &str, arguments: &str| interpret(&call(name, arguments), &registry, &overrides);
         assert_eq!(
-            meaning(HAND_IN, "{\"summary\":\"Done\"}"),
-            Meaning::HandIn {
+            interpret(HAND_IN_TOOL, "{\"summary\":\"Done\"}"),
+            CallMeaning::HandIn {
                 summary: "Done".into()
             }
         );
-        assert!(matches!(meaning("read_context", ""), Meaning::Query { .. }));
+        assert!(matches!(
+            interpret("read_context", ""),
+            CallMeaning::Query { .. }
+        ));
         assert!(
-            matches!(meaning("read_context", "{\"x\":1}"), Meaning::Unclear(reason) if reason.contains("no parameter x"))
+            matches!(interpret("read_context", "{\"x\":1}"), CallMeaning::Unclear(reason) if reason.contains("no parameter x"))
         );
         assert!(matches!(
-            meaning("create_task", "{\"title\""),
-            Meaning::Unclear(_)
+            interpret("create_task", "{\"title\""),
+            CallMeaning::Unclear(_)
         ));
-        assert!(matches!(meaning("create_task", "[]"), Meaning::Unclear(_)));
+        assert!(matches!(
+            interpret("create_task", "[]"),
+            CallMeaning::Unclear(_)
+        ));
         assert_eq!(
-            meaning(
+            interpret(
                 "create_task",
                 "{\"summary\":\"S\",\"rationale\":\"R\",\"params\":{\"title\":\"T\"}}"
             ),
-            Meaning::Step(
+            CallMeaning::Step(
                 json!({"toolName": "create_task", "summary": "S", "rationale": "R", "params": {"title": "T"}})
             )
         );
         assert!(
-            matches!(meaning("find_notes", "{\"text\":\"x\"}"), Meaning::Step(_)),
+            matches!(
+                interpret("find_notes", "{\"text\":\"x\"}"),
+                CallMeaning::Step(_)
+            ),
             "refused by the check of steps"
         );
     }

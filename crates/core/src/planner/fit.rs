@@ -24,7 +24,7 @@ fn weight_of(c: char) -> usize {
 }
 
 /// Which texts stay, and how long.
-pub(super) struct Fit {
+pub(super) struct TextFit {
     /// How many of the optional texts stay, from the first.
     pub kept: usize,
     /// The greatest weight that a text may have.
@@ -33,14 +33,14 @@ pub(super) struct Fit {
     pub cut: usize,
 }
 
-impl Fit {
+impl TextFit {
     /// Fits texts into a number of tokens. Of `optional` ones the last are left out where all of them would become
     /// too short to be of use.
     pub fn new<'a>(
         fixed: impl IntoIterator<Item = &'a str>,
         optional: impl IntoIterator<Item = &'a str>,
         budget: usize,
-    ) -> Fit {
+    ) -> TextFit {
         let budget = budget.saturating_mul(TOKEN);
         let fixed: Vec<usize> = fixed.into_iter().map(weight).collect();
         let mut optional: Vec<usize> = optional.into_iter().map(weight).collect();
@@ -53,7 +53,7 @@ impl Fit {
         weights.append(&mut optional);
         let cap = cap(&mut weights, budget);
         let cut = weights.iter().filter(|weight| **weight > cap).count();
-        Fit { kept, cap, cut }
+        TextFit { kept, cap, cut }
     }
 
     /// A text as it stays.

@@ -11,10 +11,12 @@ pub mod prompt;
 pub mod resolve;
 
 pub use parser::{
-    Checks, How, Plan, PlannedStep, RefusedStep, Settled, Unusable, check_steps, parse,
+    CallOutcome, Plan, PlanChecks, PlannedStep, RecentCall, RefusedStep, UnusableAnswer,
+    check_steps, parse,
 };
 pub use prompt::{
-    InputText, Manner, Message, Pending, PromptParts, PromptTool, Role, prompt, repair,
+    InputText, Message, MessageRole, PendingProposal, PlanFormat, PromptParts, PromptTool, prompt,
+    repair,
 };
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::answer;
-use super::prompt::Pending;
+use super::prompt::PendingProposal;
 use crate::Map;
 use crate::change::has_nul;
 use crate::manifest::{EffectOp, FieldType, Registry, ToolRef};
@@ -15,7 +15,7 @@ use crate::record::RecordKey;
 const MAX_TEXT: usize = 4_000;
 
 /// What a plan is checked against.
-pub struct Checks<'a> {
+pub struct PlanChecks<'a> {
     /// The modules and their tools.
     pub registry: &'a Registry,
     /// What the person set instead of the manifests' policies.
@@ -78,7 +78,7 @@ impl RefusedStep {
 /// An answer without a plan in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Unusable {
+pub struct UnusableAnswer {
     /// A word for programs: `empty_answer`, `prose`, `truncated`, `bad_json`,
     /// `several_plans`, `not_a_plan`, `too_many_steps`.
     pub code: &'static str,
@@ -86,9 +86,9 @@ pub struct Unusable {
     pub message: String,
 }
 
-impl Unusable {
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Unusable {
-        Unusable {
+impl UnusableAnswer {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> UnusableAnswer {
+        UnusableAnswer {
             code,
             message: message.into(),
         }
@@ -97,32 +97,32 @@ impl Unusable {
 
 /// A call that was settled a moment ago, and is not to be proposed again.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settled {
+pub struct RecentCall {
     /// The tool.
     pub tool_name: String,
     /// Its parameters.
     pub params: Map,
     /// How.
-    pub how: How,
+    pub outcome: CallOutcome,
 }
 
 /// How a call was settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum CallOutcome {
     /// It waits for a decision.
-    Waits,
+    Waiting,
     /// The person refused it.
     Refused,
     /// The person approved it, and took it back.
     Undone,
 }
 
-impl From<&Pending> for Settled {
-    fn from(pending: &Pending) -> Settled {
-        Settled {
+impl From<&PendingProposal> for RecentCall {
+    fn from(pending: &PendingProposal) -> RecentCall {
+        RecentCall {
             tool_name: pending.tool_name.clone(),
             params: pending.params.clone(),
-            how: How::Waits,
+            outcome: CallOutcome::Waiting,
         }
     }
 }
@@ -132,7 +132,12 @@ impl Plan {
     /// room among the waiting proposals. They are no faults of the plan: each stays in it as a note.
     ///
     /// `room` is how many steps may still wait for the person; `waits` says whether a tool's steps do.
-    pub fn tidied(self, settled: &[Settled], room: usize, waits: impl Fn(&str) -> bool) -> Plan {
+    pub fn normalized(
+        self,
+        settled: &[RecentCall],
+        room: usize,
+        waits: impl Fn(&str) -> bool,
+    ) -> Plan {
         let mut tidy = Plan {
             summary: self.summary,
             steps: Vec::new(),
@@ -140,15 +145,24 @@ impl Plan {
         };
         let mut waiting = 0;
         for step in self.steps {
-            let call = essence(&step.tool_name, &step.params);
-            let same = |other: &Settled| essence(&other.tool_name, &other.params) == call;
-            let twice = |other: &PlannedStep| essence(&other.tool_name, &other.params) == call;
-            let how = settled.iter().find(|other| same(other)).map(|one| one.how);
+            let call = dedup_key(&step.tool_name, &step.params);
+            let same = |other: &RecentCall| dedup_key(&other.tool_name, &other.params) == call;
+            let twice = |other: &PlannedStep| dedup_key(&other.tool_name, &other.params) == call;
+            let outcome = settled
+                .iter()
+                .find(|other| same(other))
+                .map(|call| call.outcome);
             let asks = waits(&step.tool_name);
-            let (code, reason) = match how {
-                Some(How::Waits) => ("repeat", "the same proposal waits for a decision already."),
-                Some(How::Refused) => ("repeat", "you refused the same proposal a moment ago."),
-                Some(How::Undone) => ("repeat", "you took the same change back a moment ago."),
+            let (code, reason) = match outcome {
+                Some(CallOutcome::Waiting) => {
+                    ("repeat", "the same proposal waits for a decision already.")
+                }
+                Some(CallOutcome::Refused) => {
+                    ("repeat", "you refused the same proposal a moment ago.")
+                }
+                Some(CallOutcome::Undone) => {
+                    ("repeat", "you took the same change back a moment ago.")
+                }
                 None if tidy.steps.iter().any(twice) => ("repeat", "it is in this plan already."),
                 None if asks && waiting >= room => {
                     ("limit", "too many proposals of this mission wait already.")
@@ -172,7 +186,7 @@ impl Plan {
 }
 
 /// What two calls have in common that come to the same: the tool, and the parameters without case and spaces.
-fn essence(tool: &str, params: &Map) -> (String, Value) {
+fn dedup_key(tool: &str, params: &Map) -> (String, Value) {
     fn fold(value: &Value) -> Value {
         match value {
             Value::String(text) => {
@@ -187,17 +201,17 @@ fn essence(tool: &str, params: &Map) -> (String, Value) {
                     .map(|(name, value)| (name.clone(), fold(value)))
                     .collect(),
             ),
-            other => crate::merge::normalise(other),
+            other => crate::merge::normalize(other),
         }
     }
     (tool.to_owned(), fold(&Value::Object(params.clone())))
 }
 
 /// Reads a model's answer.
-pub fn parse(text: &str, checks: &Checks<'_>) -> Result<Plan, Unusable> {
+pub fn parse(text: &str, checks: &PlanChecks<'_>) -> Result<Plan, UnusableAnswer> {
     let value = answer::json(text)?;
     let Some(plan) = value.as_object() else {
-        return Err(Unusable::new(
+        return Err(UnusableAnswer::new(
             "not_a_plan",
             "The model’s JSON is not an object with a list of steps.",
         ));
@@ -205,14 +219,14 @@ pub fn parse(text: &str, checks: &Checks<'_>) -> Result<Plan, Unusable> {
     let steps = match plan.get("steps") {
         Some(Value::Array(steps)) => steps,
         _ => {
-            return Err(Unusable::new(
+            return Err(UnusableAnswer::new(
                 "not_a_plan",
                 "The model’s plan has no list of steps.",
             ));
         }
     };
     if steps.len() > checks.max_steps {
-        return Err(Unusable::new(
+        return Err(UnusableAnswer::new(
             "too_many_steps",
             format!(
                 "The model’s plan has {} steps; at most {} are allowed.",
@@ -228,7 +242,7 @@ pub fn parse(text: &str, checks: &Checks<'_>) -> Result<Plan, Unusable> {
 }
 
 /// A plan of these steps, each as a plan's answer has it, without a summary.
-pub fn check_steps(steps: &[Value], checks: &Checks<'_>) -> Plan {
+pub fn check_steps(steps: &[Value], checks: &PlanChecks<'_>) -> Plan {
     let mut checked = Plan::default();
     for (index, value) in steps.iter().enumerate() {
         let result = match index < checks.max_steps {
@@ -258,7 +272,7 @@ pub fn summary(text: &str) -> String {
 
 type Reason = (&'static str, String);
 
-fn step(index: usize, value: &Value, checks: &Checks<'_>) -> Result<PlannedStep, Reason> {
+fn step(index: usize, value: &Value, checks: &PlanChecks<'_>) -> Result<PlannedStep, Reason> {
     if !value.is_object() {
         return Err(("not_a_step", "it is not an object.".to_owned()));
     }
@@ -310,7 +324,7 @@ fn step(index: usize, value: &Value, checks: &Checks<'_>) -> Result<PlannedStep,
 }
 
 /// The tool that a step names, if the policy lets the model know of it.
-fn tool<'a>(step: &Value, checks: &Checks<'a>) -> Result<ToolRef<'a>, Reason> {
+fn tool<'a>(step: &Value, checks: &PlanChecks<'a>) -> Result<ToolRef<'a>, Reason> {
     let name = match step.get("toolName") {
         Some(Value::String(name)) if !name.trim().is_empty() => name.trim(),
         _ => return Err(("unknown_tool", "it names no tool.".to_owned())),
@@ -334,7 +348,7 @@ fn tool<'a>(step: &Value, checks: &Checks<'a>) -> Result<ToolRef<'a>, Reason> {
 }
 
 /// Every record that the parameters name has to be there.
-fn references(tool: ToolRef<'_>, params: &Map, checks: &Checks<'_>) -> Result<(), Reason> {
+fn references(tool: ToolRef<'_>, params: &Map, checks: &PlanChecks<'_>) -> Result<(), Reason> {
     for (name, field) in &tool.tool.params {
         let (FieldType::Ref, Some(id)) = (field.kind, params.get(name).and_then(Value::as_str))
         else {

@@ -6,8 +6,8 @@ use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::calls::{HAND_IN, ToolCall};
-use super::fit::{self, Fit};
+use super::calls::{HAND_IN_TOOL, ToolCall};
+use super::fit::{self, TextFit};
 use crate::Map;
 use crate::ids;
 use crate::manifest::{EffectOp, Registry};
@@ -36,7 +36,7 @@ const FEWEST_TOKENS: usize = 500;
 /// Who says a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub enum MessageRole {
     /// Instructions.
     System,
     /// The mission.
@@ -51,7 +51,7 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Who says it.
-    pub role: Role,
+    pub role: MessageRole,
     /// What is said.
     pub content: String,
     /// The calls that the model makes with it.
@@ -64,7 +64,7 @@ pub struct Message {
 
 impl Message {
     /// A message.
-    pub fn new(role: Role, content: impl Into<String>) -> Message {
+    pub fn new(role: MessageRole, content: impl Into<String>) -> Message {
         Message {
             role,
             content: content.into(),
@@ -77,7 +77,7 @@ impl Message {
     pub fn result(call: &ToolCall, content: impl Into<String>) -> Message {
         Message {
             call_id: Some(call.id.clone()),
-            ..Message::new(Role::Tool, content)
+            ..Message::new(MessageRole::Tool, content)
         }
     }
 }
@@ -123,14 +123,14 @@ impl PromptTool {
 
 /// How a model is to answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Manner {
+pub enum PlanFormat {
     /// With one fenced block of JSON.
     #[default]
-    Fenced,
+    FencedJson,
     /// With JSON alone; its schema goes with the request.
-    Schema,
+    JsonSchema,
     /// With calls; the functions go with the request.
-    Calls,
+    ToolCalls,
 }
 
 /// A record, put into words.
@@ -148,7 +148,7 @@ pub struct InputText {
 
 /// A proposal that waits for the person.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pending {
+pub struct PendingProposal {
     /// The mission that made it.
     pub mission_title: String,
     /// What it would do.
@@ -175,7 +175,7 @@ pub struct PromptParts<'a> {
     /// Who plans.
     pub agent: &'a Agent,
     /// How the model is to answer.
-    pub manner: Manner,
+    pub format: PlanFormat,
     /// The most steps that a plan may have.
     pub max_steps: usize,
     /// The tools that the policy allows.
@@ -187,7 +187,7 @@ pub struct PromptParts<'a> {
     /// Notes on inputs, such as one that is gone.
     pub notes: &'a [String],
     /// Proposals that wait, of any mission.
-    pub pending: &'a [Pending],
+    pub pending: &'a [PendingProposal],
     /// How many tokens the texts of mission, agent, context and inputs may take together, by estimate.
     pub budget_tokens: usize,
     /// How many tokens the model takes in all, if that is known.
@@ -231,8 +231,11 @@ pub fn prompt(parts: &PromptParts<'_>) -> Vec<Message> {
     });
     let shortened = shorten(parts, room.min(parts.budget_tokens));
     vec![
-        Message::new(Role::System, system(parts, &fence, &shortened.manner)),
-        Message::new(Role::User, user(parts, &fence, &shortened)),
+        Message::new(
+            MessageRole::System,
+            system(parts, &fence, &shortened.instructions),
+        ),
+        Message::new(MessageRole::User, user(parts, &fence, &shortened)),
     ]
 }
 
@@ -245,7 +248,7 @@ pub fn repair(messages: &[Message], answer: &str, reasons: &[String]) -> Vec<Mes
     } else {
         fit::beginning(answer, ANSWER_TOKENS_SHOWN)
     };
-    all.push(Message::new(Role::Assistant, answer));
+    all.push(Message::new(MessageRole::Assistant, answer));
     let mut text = String::from("Your answer can’t be used as it is:\n");
     for reason in reasons {
         text.push_str("- ");
@@ -256,23 +259,23 @@ pub fn repair(messages: &[Message], answer: &str, reasons: &[String]) -> Vec<Mes
         "\nAnswer again with the whole corrected plan and nothing else, in the form that you were asked for. \
          Leave out a step that can’t be repaired.",
     );
-    all.push(Message::new(Role::User, text));
+    all.push(Message::new(MessageRole::User, text));
     all
 }
 
 /// What a model is told that answered with words where it should have called.
 pub fn call_now() -> Message {
     let text = format!(
-        "You have handed in no plan. Call a tool for each step that you propose, then {HAND_IN}. If nothing is to \
-         be done, call {HAND_IN} alone and say why."
+        "You have handed in no plan. Call a tool for each step that you propose, then {HAND_IN_TOOL}. If nothing is to \
+         be done, call {HAND_IN_TOOL} alone and say why."
     );
-    Message::new(Role::User, text)
+    Message::new(MessageRole::User, text)
 }
 
 /// Something that was read for the model, fenced as data like everything that it is given, and cut to `tokens`.
 pub fn read_result(iteration_id: &str, texts: &[InputText], tokens: usize) -> String {
     let fence = fence(iteration_id);
-    let fit = Fit::new([], texts.iter().map(|text| text.text.as_str()), tokens);
+    let fit = TextFit::new([], texts.iter().map(|text| text.text.as_str()), tokens);
     let mut said = String::new();
     if texts.is_empty() {
         said.push_str("Nothing was found.\n");
@@ -296,7 +299,7 @@ fn fence(iteration_id: &str) -> String {
         .collect()
 }
 
-fn system(parts: &PromptParts<'_>, fence: &str, manner: &str) -> String {
+fn system(parts: &PromptParts<'_>, fence: &str, instructions: &str) -> String {
     let agent = parts.agent;
     let mut text = format!("You are {}", one_line(&agent.name, 80));
     if !agent.role.trim().is_empty() {
@@ -307,23 +310,23 @@ fn system(parts: &PromptParts<'_>, fence: &str, manner: &str) -> String {
          what should be done next and hand it in as a plan of small steps. You change nothing yourself: the \
          person sees every step as a proposal beside their own data and approves or refuses it.\n",
     );
-    if !manner.trim().is_empty() {
+    if !instructions.trim().is_empty() {
         text.push_str(&format!(
             "\n# How the person wants you to work\n{}\n",
-            neutral(manner, fence)
+            neutral(instructions, fence)
         ));
     }
     text.push_str("\n# Your answer\n");
     let most = parts.max_steps;
-    text.push_str(&match parts.manner {
-        Manner::Fenced => format!(
+    text.push_str(&match parts.format {
+        PlanFormat::FencedJson => format!(
             "Exactly one fenced json block, and nothing before or after it:\n\n```json\n{SHAPE}\n```\n"
         ),
-        Manner::Schema => format!("Exactly one JSON object, and nothing before or after it:\n\n{SHAPE}\n"),
-        Manner::Calls => format!(
+        PlanFormat::JsonSchema => format!("Exactly one JSON object, and nothing before or after it:\n\n{SHAPE}\n"),
+        PlanFormat::ToolCalls => format!(
             "Call the tools that you were given. One that reads answers at once; look things up before you propose \
              what is there already. One that changes something adds a step to your plan. When the plan is complete, \
-             call {HAND_IN}.\n"
+             call {HAND_IN_TOOL}.\n"
         ),
     });
     text.push_str(&format!(
@@ -332,7 +335,7 @@ fn system(parts: &PromptParts<'_>, fence: &str, manner: &str) -> String {
          say why in the summary.\n\
          - `summary`: one line, what the step (or the plan) does.\n"
     ));
-    if parts.manner != Manner::Calls {
+    if parts.format != PlanFormat::ToolCalls {
         text.push_str(
             "- `toolName`: one of the tools below. `params`: an object that fits its schema.\n",
         );
@@ -355,7 +358,7 @@ fn system(parts: &PromptParts<'_>, fence: &str, manner: &str) -> String {
     ));
     if parts.tools.is_empty() {
         text.push_str("\n# Tools\nNone is allowed at the moment. Give no steps.\n");
-    } else if parts.manner != Manner::Calls {
+    } else if parts.format != PlanFormat::ToolCalls {
         text.push_str("\n# Tools\n");
         for tool in parts.tools {
             let when = if tool.automatic {
@@ -532,7 +535,7 @@ fn step_line(step: &Step) -> String {
     line
 }
 
-fn pending(text: &mut String, pending: &[Pending]) {
+fn pending(text: &mut String, pending: &[PendingProposal]) {
     if pending.is_empty() {
         text.push_str("Nothing.\n");
     }
@@ -554,7 +557,7 @@ fn pending(text: &mut String, pending: &[Pending]) {
 /// The texts of mission, agent, context and inputs, cut to the budget.
 #[derive(Default)]
 struct Shortened<'a> {
-    manner: String,
+    instructions: String,
     concept: String,
     context: String,
     memory: String,
@@ -574,7 +577,7 @@ fn shorten<'a>(parts: &PromptParts<'a>, tokens: usize) -> Shortened<'a> {
         &agent.memory,
     ];
     let given = fixed.into_iter().filter(|text| !text.is_empty());
-    let fit = Fit::new(
+    let fit = TextFit::new(
         given,
         parts.inputs.iter().map(|input| input.text.as_str()),
         tokens,
@@ -594,7 +597,7 @@ fn shorten<'a>(parts: &PromptParts<'a>, tokens: usize) -> Shortened<'a> {
         ));
     }
     Shortened {
-        manner: fit.cut(&agent.system_prompt),
+        instructions: fit.cut(&agent.system_prompt),
         concept: fit.cut(&mission.concept_markdown),
         context: fit.cut(context),
         memory: fit.cut(&agent.memory),

@@ -26,7 +26,7 @@ pub struct Resolver<'a> {
 
 /// An input in words, and what the model should know about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resolved {
+pub struct ResolvedInput {
     /// One text a record.
     pub texts: Vec<InputText>,
     /// What is missing or left out.
@@ -36,11 +36,15 @@ pub struct Resolved {
 impl Resolver<'_> {
     /// An input's records in words: the one that it names, or those that the
     /// table's prompt query picks from `rows`.
-    pub fn resolve<'r>(&self, input: &Input, rows: impl IntoIterator<Item = Row<'r>>) -> Resolved {
+    pub fn resolve<'r>(
+        &self,
+        input: &Input,
+        rows: impl IntoIterator<Item = Row<'r>>,
+    ) -> ResolvedInput {
         let place = format!("{}/{}", input.module, input.table);
         let Some(table) = self.registry.table(&input.module, &input.table) else {
             let note = format!("{place} can’t be read: its module is not installed.");
-            return Resolved {
+            return ResolvedInput {
                 texts: Vec::new(),
                 notes: vec![note],
             };
@@ -81,7 +85,7 @@ impl Resolver<'_> {
                 text: self.text(&input.module, table, &state.data),
             })
             .collect();
-        Resolved { texts, notes }
+        ResolvedInput { texts, notes }
     }
 
     /// A record in words: its kind and title, then each field that has a

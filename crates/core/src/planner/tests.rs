@@ -9,7 +9,7 @@ use super::*;
 use crate::Map;
 use crate::manifest::{QueryContext, Registry};
 use crate::mission::{Agent, Input, Intent, Mission, StepStatus, cadence::time_zone};
-use crate::planner::build::Attempt;
+use crate::planner::build::RunAttempt;
 use crate::planner::resolve::Resolver;
 use crate::policy::{Overrides, Policy};
 use crate::record::{RecordKey, RecordState};
@@ -43,12 +43,12 @@ struct Setting {
     tools: Vec<PromptTool>,
     context: Option<String>,
     inputs: Vec<InputText>,
-    pending: Vec<Pending>,
+    pending: Vec<PendingProposal>,
     locale: &'static str,
     budget_tokens: usize,
     context_tokens: Option<usize>,
     agent: Agent,
-    manner: Manner,
+    format: PlanFormat,
     max_steps: usize,
 }
 
@@ -64,7 +64,7 @@ impl Setting {
             budget_tokens: 5_000,
             context_tokens: None,
             agent: Agent::builtin(),
-            manner: Manner::Fenced,
+            format: PlanFormat::FencedJson,
             max_steps: 5,
         }
     }
@@ -85,7 +85,7 @@ impl Setting {
             budget_tokens: self.budget_tokens,
             context_tokens: self.context_tokens,
             agent: &self.agent,
-            manner: self.manner,
+            format: self.format,
             max_steps: self.max_steps,
         });
         messages
@@ -109,8 +109,8 @@ fn check<'a>(
     registry: &'a Registry,
     overrides: &'a Overrides,
     known: &'a dyn Fn(&RecordKey) -> bool,
-) -> Checks<'a> {
-    Checks {
+) -> PlanChecks<'a> {
+    PlanChecks {
         registry,
         overrides,
         exists: known,
@@ -190,7 +190,7 @@ fn missions_p3_the_last_three_iterations_with_status_and_feedback() {
 #[test]
 fn missions_p4_pending_proposals_are_listed() {
     let mut setting = Setting::new(mission(json!({})));
-    setting.pending.push(Pending {
+    setting.pending.push(PendingProposal {
         mission_title: "Shopping".into(),
         summary: "Buy bread".into(),
         tool_name: "create_task".into(),
@@ -252,7 +252,7 @@ fn missions_p6_another_run_has_another_fence() {
             budget_tokens: 250,
             context_tokens: None,
             agent: &setting.agent,
-            manner: Manner::Fenced,
+            format: PlanFormat::FencedJson,
             max_steps: 5,
         });
         let text = messages[1].content.clone();
@@ -358,10 +358,10 @@ fn missions_l2_repeats_and_what_has_no_room_become_notes() {
         params: object(json!({"title": title, "dueDate": null})),
         rationale: "r".into(),
     };
-    let settled = |title: &str, how| Settled {
+    let settled = |title: &str, outcome| RecentCall {
         tool_name: "create_task".into(),
         params: object(json!({"title": title})),
-        how,
+        outcome,
     };
     let plan = Plan {
         summary: "S".into(),
@@ -373,13 +373,13 @@ fn missions_l2_repeats_and_what_has_no_room_become_notes() {
         refused: Vec::new(),
     };
     let known = [
-        settled(" MILK", How::Waits),
-        settled("bread", How::Refused),
-        settled("eggs!", How::Refused),
-        settled("tea", How::Undone),
+        settled(" MILK", CallOutcome::Waiting),
+        settled("bread", CallOutcome::Refused),
+        settled("eggs!", CallOutcome::Refused),
+        settled("tea", CallOutcome::Undone),
     ];
     let left = |room: usize, waits: bool| {
-        let tidy = plan.clone().tidied(&known, room, |_| waits);
+        let tidy = plan.clone().normalized(&known, room, |_| waits);
         let kept: Vec<_> = tidy.steps.iter().map(|step| step.index).collect();
         let notes: Vec<_> = tidy
             .refused
@@ -416,8 +416,8 @@ fn missions_p8_the_person_and_the_language_are_in_the_prompt() {
 #[test]
 fn missions_p9_the_repair_round_carries_answer_and_reasons() {
     let first = vec![
-        Message::new(Role::System, "s"),
-        Message::new(Role::User, "u"),
+        Message::new(MessageRole::System, "s"),
+        Message::new(MessageRole::User, "u"),
     ];
     let messages = repair(
         &first,
@@ -427,7 +427,7 @@ fn missions_p9_the_repair_round_carries_answer_and_reasons() {
     assert_eq!(messages.len(), 4);
     assert_eq!(
         (messages[2].role, messages[2].content.as_str()),
-        (Role::Assistant, "nonsense")
+        (MessageRole::Assistant, "nonsense")
     );
     assert!(
         messages[3]
@@ -517,7 +517,7 @@ fn missions_o2_the_outline_repeats_nothing_that_was_refused_or_waits() {
             "intent": {"kind": "toolCall", "toolName": "create_task", "params": {}}},
     ]}]});
     let mut setting = Setting::new(mission(refused));
-    setting.pending.push(Pending {
+    setting.pending.push(PendingProposal {
         mission_title: "Shopping".into(),
         summary: "Buy oat milk".into(),
         tool_name: "create_task".into(),
@@ -635,8 +635,8 @@ fn missions_r5_times_are_told_on_the_missions_wall_clock() {
     assert!(text.contains("2026-07-02T00:30+02:00 (Thursday)"), "{text}");
 }
 
-fn attempt() -> Attempt {
-    Attempt {
+fn attempt() -> RunAttempt {
+    RunAttempt {
         mission_id: "m1".into(),
         slot: "due:1795420800000".into(),
         started_at: at("2026-11-22T08:00:00Z"),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Op, Operation, Overrides, Proposal, ProposalError, ProposalStatus, RecordKey, RecordState,
-    Records, StepStatus, Verdict, deadline, list, look, ops_hash, seen_key,
+    Records, StepStatus, Verdict, deadline, list, ops_hash, seen_fields, seen_key,
     stage::{created_at, existing, invalid},
     write_steps,
 };
@@ -19,10 +19,10 @@ use crate::{
     manifest::{Registry, ToolRef},
     merge,
     mission::{APP, Intent, Iteration, MISSIONS, Step},
-    policy::{Call, Consent, authorise},
+    policy::{Call, Consent, authorize},
     record::{Prepare, prepare},
     time::Micros,
-    undo::{Replaced, replaced},
+    undo::{ReplacedRecord, replaced},
 };
 
 /// What a person decides.
@@ -62,7 +62,7 @@ const DEADLINE: &str = "deadline";
 
 /// A decision with everything that it is checked against.
 #[derive(Debug, Clone)]
-pub struct Decide<'a> {
+pub struct DecisionInput<'a> {
     /// The modules of this replica.
     pub registry: &'a Registry,
     /// What the person set instead of the manifests' policies.
@@ -87,7 +87,7 @@ pub struct Decide<'a> {
 
 /// What a decision writes, all of it or nothing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decided {
+pub struct DecisionResult {
     /// The changes to log and push.
     pub changes: Vec<Change>,
     /// The records after it.
@@ -103,7 +103,7 @@ pub struct Decided {
 pub type DecideError = ProposalError;
 
 /// Carries out a decision.
-pub fn decide(input: &Decide<'_>) -> Result<Decided, DecideError> {
+pub fn decide(input: &DecisionInput<'_>) -> Result<DecisionResult, DecideError> {
     let approved = matches!(input.decision, Decision::Approve { .. });
     match input.proposal.status {
         ProposalStatus::Open => {}
@@ -119,7 +119,7 @@ pub fn decide(input: &Decide<'_>) -> Result<Decided, DecideError> {
     let mut writer = Writer::new(input);
     let mut proposal = input.proposal.clone();
     proposal.error = None;
-    let place = Place::find(input.mission, input.proposal);
+    let place = StepContext::find(input.mission, input.proposal);
     if let Some(place) = &place
         && !place.step.status.is_open()
     {
@@ -194,7 +194,7 @@ pub fn decide(input: &Decide<'_>) -> Result<Decided, DecideError> {
             }
         }
     }
-    Ok(Decided {
+    Ok(DecisionResult {
         changes: writer.changes,
         records: writer.records,
         proposal,
@@ -216,13 +216,13 @@ fn altered() -> ProposalError {
 }
 
 /// Where a proposal's step stands in its mission.
-struct Place {
+struct StepContext {
     iteration: Iteration,
     step: Step,
 }
 
-impl Place {
-    fn find(mission: &RecordState, proposal: &Proposal) -> Option<Place> {
+impl StepContext {
+    fn find(mission: &RecordState, proposal: &Proposal) -> Option<StepContext> {
         let named = |object: &&Map, id: &str| object.get("id").and_then(Value::as_str) == Some(id);
         let raw =
             list(&mission.data, "iterations").find(|one| named(one, &proposal.iteration_id))?;
@@ -232,10 +232,10 @@ impl Place {
             .iter()
             .find(|step| step.id == proposal.step_id)?
             .clone();
-        Some(Place { iteration, step })
+        Some(StepContext { iteration, step })
     }
 
-    fn deadline(&self, input: &Decide<'_>) -> Micros {
+    fn deadline(&self, input: &DecisionInput<'_>) -> Micros {
         let proposal = input.proposal;
         let tool = input.registry.tool(&proposal.tool);
         deadline(tool, &proposal.params, &self.iteration)
@@ -254,12 +254,12 @@ impl Approved {
     /// Checks everything that an approval rests on, in the order in which a person would ask: is this
     /// what I saw, may it happen, has something changed since, does it fit.
     fn check(
-        input: &Decide<'_>,
-        place: &Place,
+        input: &DecisionInput<'_>,
+        place: &StepContext,
         edited: Option<&Map>,
         over: Option<&Over>,
     ) -> Result<Approved, ProposalError> {
-        let Decide {
+        let DecisionInput {
             registry,
             overrides,
             proposal,
@@ -285,7 +285,7 @@ impl Approved {
                 proposal_id: proposal.id.clone(),
                 ops_hash: ops_hash(operations),
             };
-            authorise(registry, overrides, &actor, Some(&call), Some(&consent))
+            authorize(registry, overrides, &actor, Some(&call), Some(&consent))
                 .map_err(|refusal| ProposalError::new(refusal.code, refusal.message))
         };
         consent(&proposal.operations)?;
@@ -294,7 +294,7 @@ impl Approved {
         let planned = derive(tool, &proposal.params, place, target);
         let moved = stale(proposal, records, planned.as_deref().ok(), over)?;
         let planned = planned?;
-        if !same_but(&planned, &proposal.operations, &moved) {
+        if !equal_except(&planned, &proposal.operations, &moved) {
             return Err(altered());
         }
         consent(&planned)?;
@@ -323,7 +323,7 @@ impl Approved {
 fn derive(
     tool: ToolRef<'_>,
     params: &Map,
-    place: &Place,
+    place: &StepContext,
     target: Option<&RecordState>,
 ) -> Result<Vec<Operation>, ProposalError> {
     let problems = tool.check(params);
@@ -335,10 +335,10 @@ fn derive(
 }
 
 fn normal(params: &Map) -> Value {
-    merge::normalise(&Value::Object(params.clone()))
+    merge::normalize(&Value::Object(params.clone()))
 }
 
-fn actor(proposal: &Proposal, place: &Place) -> Actor {
+fn actor(proposal: &Proposal, place: &StepContext) -> Actor {
     place
         .iteration
         .actor(&proposal.mission_id, &place.step.rationale)
@@ -360,7 +360,7 @@ fn stale(
     let (mut fields, mut shown) = (BTreeMap::new(), BTreeSet::new());
     for operation in planned.unwrap_or(&proposal.operations) {
         let key = operation.key();
-        let now = look(operation, records.get(&key));
+        let now = seen_fields(operation, records.get(&key));
         let empty = BTreeMap::new();
         let seen = proposal.seen.get(&seen_key(&key)).unwrap_or(&empty);
         for field in now.keys().chain(seen.keys()) {
@@ -398,7 +398,7 @@ fn stale(
 }
 
 /// Whether the operations are those of the proposal, but for the values of the fields that moved.
-fn same_but(planned: &[Operation], shown: &[Operation], moved: &BTreeSet<String>) -> bool {
+fn equal_except(planned: &[Operation], shown: &[Operation], moved: &BTreeSet<String>) -> bool {
     let rest = |operations: &[Operation]| -> Vec<Operation> {
         let mut operations = operations.to_vec();
         for operation in &mut operations {
@@ -411,16 +411,16 @@ fn same_but(planned: &[Operation], shown: &[Operation], moved: &BTreeSet<String>
 
 /// Collects what a decision writes.
 struct Writer<'a> {
-    input: &'a Decide<'a>,
+    input: &'a DecisionInput<'a>,
     event_ids: std::slice::Iter<'a, String>,
     changes: Vec<Change>,
     records: Vec<(RecordKey, RecordState)>,
-    replaced: Vec<Replaced>,
+    replaced: Vec<ReplacedRecord>,
     last: Micros,
 }
 
 impl<'a> Writer<'a> {
-    fn new(input: &'a Decide<'a>) -> Writer<'a> {
+    fn new(input: &'a DecisionInput<'a>) -> Writer<'a> {
         Writer {
             input,
             event_ids: input.event_ids.iter(),
@@ -456,7 +456,7 @@ impl<'a> Writer<'a> {
     fn operation(
         &mut self,
         operation: &Operation,
-        place: &Place,
+        place: &StepContext,
         approved: &Approved,
     ) -> Result<(), ProposalError> {
         let insert = operation.op == Op::Insert;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Op, Overrides, Proposal, ProposalError, ProposalStatus, RecordKey, RecordState, Records,
-    StepStatus, deadline, look, ops_hash, seen_key,
+    StepStatus, deadline, ops_hash, seen_fields, seen_key,
 };
 use crate::{
     Map, ids,
@@ -35,7 +35,7 @@ pub struct Staging<'a> {
 /// A proposal that stands otherwise than this replica has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Closed {
+pub struct ClosedProposal {
     /// The proposal.
     pub id: String,
     /// Where it stands now: `closed`, `expired` or `overruled`.
@@ -80,7 +80,7 @@ impl Staging<'_> {
     /// Those of the proposals that this replica has and that stand otherwise since: they wait here and were
     /// decided on another device, or it was too late, or the mission was deleted; or they were rejected here
     /// and approved on another device, which counts for more.
-    pub fn closed(&self) -> Vec<Closed> {
+    pub fn closed(&self) -> Vec<ClosedProposal> {
         let deleted = self.mission.is_deleted();
         let steps =
             list(&self.mission.data, "iterations").flat_map(|iteration| list(iteration, "plan"));
@@ -105,7 +105,7 @@ impl Staging<'_> {
                 ) => Some(ProposalStatus::Overruled),
                 _ => None,
             }?;
-            Some(Closed { id, status, step })
+            Some(ClosedProposal { id, status, step })
         });
         closed.collect()
     }
@@ -245,7 +245,7 @@ impl Staging<'_> {
         {
             proposal
                 .seen
-                .insert(seen_key(&operation.key()), look(operation, target));
+                .insert(seen_key(&operation.key()), seen_fields(operation, target));
         }
         Ok(())
     }

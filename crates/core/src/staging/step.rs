@@ -12,7 +12,7 @@ use crate::{
     mission::StepStatus,
     record::{Prepare, Prepared, prepare},
     time::Micros,
-    undo::Replaced,
+    undo::ReplacedRecord,
 };
 
 /// What was decided.
@@ -28,7 +28,7 @@ pub(crate) struct Verdict<'a> {
     pub feedback: Option<&'a str>,
     pub edited: Option<&'a Map>,
     /// What carrying it out replaced.
-    pub replaced: &'a [Replaced],
+    pub replaced: &'a [ReplacedRecord],
     pub proposal: Option<&'a str>,
 }
 

@@ -199,7 +199,7 @@ fn sync_c4_normalising_makes_every_stamp_explicit_and_keeps_what_is_there() {
         "fields": {"done": {"updatedAt": "1970-01-01T00:00:00.5Z"}}
     }));
     assert_eq!(
-        serde_json::to_value(insert.unwrap().normalise(defaults())).unwrap(),
+        serde_json::to_value(insert.unwrap().normalize(defaults())).unwrap(),
         json!({
             "eventId": "e9", "appId": "todo", "table": "tasks", "id": "t1", "op": "insert",
             "data": {"title": "Milk", "done": false},
@@ -211,9 +211,9 @@ fn sync_c4_normalising_makes_every_stamp_explicit_and_keeps_what_is_there() {
         })
     );
     let delete = Change::parse(json!({"table": "tasks", "id": "t1", "op": "delete"}));
-    let delete = delete.unwrap().normalise(defaults());
+    let delete = delete.unwrap().normalize(defaults());
     assert_eq!(delete.deleted_at, Some(Micros::from_millis(9_000)));
-    assert_eq!(delete.clone().normalise(defaults()), delete);
+    assert_eq!(delete.clone().normalize(defaults()), delete);
 }
 
 #[test]

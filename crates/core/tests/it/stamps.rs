@@ -28,11 +28,11 @@ fn push() -> Vec<Change> {
 
 const NOW: &str = "2026-01-01T00:00:00Z";
 
-fn adjusted() -> (Vec<Change>, Vec<Adjusted>) {
+fn adjusted() -> (Vec<Change>, Vec<AdjustedStamp>) {
     let mut changes = push();
     let now = Micros::parse(NOW).unwrap();
     let schema = schema();
-    let adjusted = set_back(&mut changes, |_| &schema, now);
+    let adjusted = clamp_future_stamps(&mut changes, |_| &schema, now);
     (changes, adjusted)
 }
 
@@ -75,7 +75,7 @@ fn sync_t3_stamps_within_a_minute_stay() {
     let before = changes.clone();
     let schema = schema();
     let a_moment_later = Micros::parse(NOW).unwrap().plus(1_000);
-    assert!(set_back(&mut changes, |_| &schema, a_moment_later).is_empty());
+    assert!(clamp_future_stamps(&mut changes, |_| &schema, a_moment_later).is_empty());
     assert_eq!(changes, before);
 }
 
@@ -93,7 +93,7 @@ fn sync_t3_what_a_fast_clock_wrote_last_stays_last() {
         write("last", "2026-01-01T00:02:00Z"),
     ];
     assert_eq!(
-        set_back(&mut changes, |_| &schema, Micros::parse(NOW).unwrap()).len(),
+        clamp_future_stamps(&mut changes, |_| &schema, Micros::parse(NOW).unwrap()).len(),
         1
     );
     let mut server = RecordState::default();

@@ -4,7 +4,7 @@ use mana_core::{
     RecordKey, ids,
     mission::{APP, MISSIONS},
     staging::{Decision, ProposalStatus},
-    undo::Extent,
+    undo::UndoExtent,
 };
 use mana_device::DeviceError;
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ async fn modules_u_what_was_undone_at_one_device_is_undone_at_all_and_keeps_a_la
     other.set("t1", "Draft the outline, in ink").await;
 
     // The device that approved doesn't know of the ink yet; the preview that somebody saw elsewhere is another one.
-    let extent = Extent::Iteration {
+    let extent = UndoExtent::Iteration {
         iteration_id: iteration(),
     };
     let stale = one.replica.undo_preview("m1", &extent).await.unwrap();

@@ -1,7 +1,7 @@
 //! The envelopes of sync and of a tick, for OpenAPI. The types themselves belong to crates that know no HTTP; the test
 //! below holds these to them. What is in the envelopes is the core's, and described there.
 
-use mana_core::{Adjusted, Change, Micros};
+use mana_core::{AdjustedStamp, Change, Micros};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -35,7 +35,7 @@ pub struct PushAnswer {
     /// The server's clock.
     pub server_time: Micros,
     /// Stamps that were set back, to be taken over by the device.
-    pub adjusted: Vec<Adjusted>,
+    pub adjusted: Vec<AdjustedStamp>,
 }
 
 /// What a tick did.
@@ -79,7 +79,7 @@ mod tests {
             .unwrap()
             .iter()
             .map(|change| {
-                Change::parse(change.clone()).unwrap().normalise(Defaults {
+                Change::parse(change.clone()).unwrap().normalize(Defaults {
                     event_id: "e".to_owned(),
                     at: Micros(1),
                     actor: Actor::user(),
@@ -93,7 +93,7 @@ mod tests {
             synced_until: Cursor(Micros(1)),
             has_more: false,
             server_time: Micros(1),
-            adjusted: vec![Adjusted {
+            adjusted: vec![AdjustedStamp {
                 event_id: "e1".to_owned(),
                 field: "/at".to_owned(),
                 at: Micros(1),

@@ -1,6 +1,6 @@
 //! The lines of an export (spec/SYNC.md, R6).
 
-use mana_core::{Adjusted, Change, Micros};
+use mana_core::{AdjustedStamp, Change, Micros};
 use mana_store::{Cursor, LogRow, LoggedChange, Role, User, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ pub struct Row {
     client_id: String,
     change: Change,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    adjusted: Vec<Adjusted>,
+    adjusted: Vec<AdjustedStamp>,
 }
 
 /// What the file holds.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use mana_core::{Adjusted, RecordKey, RecordState};
+use mana_core::{AdjustedStamp, RecordKey, RecordState};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _, SqlSafeStr as _, Transaction};
 use tokio::{
     sync::OwnedMutexGuard,
@@ -40,7 +40,7 @@ pub(super) struct Wanted<'w> {
 #[derive(Default)]
 pub(super) struct Found {
     /// The changes that the log has, by event id, with the stamps that were set back.
-    pub stored: HashMap<String, Vec<Adjusted>>,
+    pub stored: HashMap<String, Vec<AdjustedStamp>>,
     /// The records as they are.
     pub states: HashMap<RecordKey, RecordState>,
 }

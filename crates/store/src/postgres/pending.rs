@@ -237,7 +237,7 @@ fn change(registry: &Registry, row: &ChangeRow) -> Result<Change, String> {
     change
         .check_lists(registry.schema(&row.app_id, &row.table_name))
         .map_err(|error| error.reason)?;
-    Ok(change.normalise(Defaults {
+    Ok(change.normalize(Defaults {
         event_id: row.event_id.clone(),
         at: Micros(row.created_at),
         actor: Actor::user(),

@@ -32,7 +32,7 @@ fn stamped(value: Value, at: &str) -> RecordState {
     };
     let change = Change::parse(change)
         .expect("a good change")
-        .normalise(defaults);
+        .normalize(defaults);
     let mut state = RecordState::default();
     merge::apply(merge::TableSchema::EMPTY, &mut state, &change);
     state

@@ -372,7 +372,7 @@ fn modules_s5_too_few_event_ids_write_nothing() {
         edited_params: None,
         over: None,
     };
-    let error = decide(&Decide {
+    let error = decide(&DecisionInput {
         registry: &device.registry,
         overrides: &device.overrides,
         proposal: &proposal,
@@ -391,7 +391,12 @@ fn modules_s5_too_few_event_ids_write_nothing() {
 }
 
 /// Both devices take in both decisions, in either order and twice.
-fn exchange(mut a: Device, mut b: Device, from_a: &Decided, from_b: &Decided) -> Device {
+fn exchange(
+    mut a: Device,
+    mut b: Device,
+    from_a: &DecisionResult,
+    from_b: &DecisionResult,
+) -> Device {
     let mut late = moved_or_room(&a);
     late.receive(&from_b.changes);
     late.receive(&from_a.changes);

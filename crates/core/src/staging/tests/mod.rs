@@ -136,7 +136,7 @@ impl Device {
         };
         self.receive(&[Change::parse(change)
             .expect("a good change")
-            .normalise(defaults)]);
+            .normalize(defaults)]);
     }
 
     fn user(&mut self, id: &str, op: &str, data: Value, at: &str) {
@@ -198,11 +198,11 @@ impl Device {
         proposal: &Proposal,
         decision: Decision,
         now: &str,
-    ) -> Result<Decided, DecideError> {
+    ) -> Result<DecisionResult, DecideError> {
         let ids: Vec<String> = (0..=proposal.operations.len())
             .map(|n| format!("{now}-{n}"))
             .collect();
-        let decided = decide(&Decide {
+        let decided = decide(&DecisionInput {
             registry: &self.registry,
             overrides: &self.overrides,
             proposal,
@@ -225,7 +225,7 @@ impl Device {
         Ok(decided)
     }
 
-    fn approve(&mut self, proposal: &Proposal, now: &str) -> Result<Decided, DecideError> {
+    fn approve(&mut self, proposal: &Proposal, now: &str) -> Result<DecisionResult, DecideError> {
         self.decide(
             proposal,
             Decision::Approve {
@@ -241,7 +241,7 @@ impl Device {
         proposal: &Proposal,
         params: Value,
         now: &str,
-    ) -> Result<Decided, DecideError> {
+    ) -> Result<DecisionResult, DecideError> {
         self.decide(
             proposal,
             Decision::Approve {
@@ -257,7 +257,7 @@ impl Device {
         proposal: &Proposal,
         reason: Option<&str>,
         now: &str,
-    ) -> Result<Decided, DecideError> {
+    ) -> Result<DecisionResult, DecideError> {
         self.decide(
             proposal,
             Decision::Reject {

@@ -217,7 +217,7 @@ fn modules_s4_it_closes_when_it_was_decided_elsewhere() {
         .unwrap();
     here.receive(&approved.changes);
     here.receive(&rejected.changes);
-    let closed = Closed {
+    let closed = ClosedProposal {
         id: proposal(0),
         status: ProposalStatus::Closed,
         step: StepStatus::Approved,
@@ -233,7 +233,7 @@ fn modules_s4_it_closes_when_it_was_decided_elsewhere() {
         "2026-04-08T09:00:00Z",
         Actor::user(),
     );
-    let expired = Closed {
+    let expired = ClosedProposal {
         id: proposal(1),
         status: ProposalStatus::Closed,
         step: StepStatus::Expired,
@@ -255,7 +255,7 @@ fn modules_s4_a_rejection_that_an_approval_elsewhere_outranks_is_named() {
     let have = [(proposal(0), ProposalStatus::Rejected)].into();
     assert_eq!(here.staging(&have).closed(), []);
     here.receive(&approved.changes);
-    let overruled = Closed {
+    let overruled = ClosedProposal {
         id: proposal(0),
         status: ProposalStatus::Overruled,
         step: StepStatus::Approved,

@@ -1,7 +1,7 @@
 //! U1 to U9: what an undo takes back, what it keeps, and that devices converge.
 
 use super::*;
-use crate::undo::{By, Extent, KeptReason, Preview, Undo, Undone};
+use crate::undo::{KeptReason, UndoConsent, UndoExtent, UndoOutcome, UndoPreview, UndoRequest};
 
 const SEVEN: &str = "2026-04-08T07:00:00.000000Z";
 const EIGHT: &str = "2026-04-08T08:00:00.000000Z";
@@ -17,14 +17,14 @@ fn step_id(index: usize) -> String {
     ids::step_id(&iteration(), index)
 }
 
-fn one_step(index: usize) -> Extent {
-    Extent::Step {
+fn one_step(index: usize) -> UndoExtent {
+    UndoExtent::Step {
         step_id: step_id(index),
     }
 }
 
-fn whole_iteration() -> Extent {
-    Extent::Iteration {
+fn whole_iteration() -> UndoExtent {
+    UndoExtent::Iteration {
         iteration_id: iteration(),
     }
 }
@@ -42,8 +42,8 @@ impl Device {
         }
     }
 
-    fn undo<'a>(&'a self, extent: &'a Extent) -> Undo<'a> {
-        Undo {
+    fn undo<'a>(&'a self, extent: &'a UndoExtent) -> UndoRequest<'a> {
+        UndoRequest {
             registry: &self.registry,
             mission_id: MISSION,
             mission: self.mission(),
@@ -51,7 +51,7 @@ impl Device {
         }
     }
 
-    fn preview(&self, extent: &Extent) -> Preview {
+    fn preview(&self, extent: &UndoExtent) -> UndoPreview {
         let undo = self.undo(extent);
         let touched = undo.touched();
         let seen = self.records.clone().into_iter();
@@ -59,18 +59,18 @@ impl Device {
         undo.preview(&records).expect("a preview")
     }
 
-    fn take_back(&mut self, extent: &Extent, now: &str) -> Result<Undone, ProposalError> {
+    fn take_back(&mut self, extent: &UndoExtent, now: &str) -> Result<UndoOutcome, ProposalError> {
         let hash = self.preview(extent).hash;
         self.take_back_as_shown(extent, now, &hash)
     }
 
     fn take_back_as_shown(
         &mut self,
-        extent: &Extent,
+        extent: &UndoExtent,
         now: &str,
         hash: &str,
-    ) -> Result<Undone, ProposalError> {
-        let by = By {
+    ) -> Result<UndoOutcome, ProposalError> {
+        let by = UndoConsent {
             user: "user",
             device: "here",
             tick: time(now),
@@ -93,7 +93,7 @@ impl Device {
     }
 }
 
-fn reasons(preview: &Preview) -> Vec<(KeptReason, Option<&str>)> {
+fn reasons(preview: &UndoPreview) -> Vec<(KeptReason, Option<&str>)> {
     let kept = preview.kept.iter();
     kept.map(|kept| (kept.reason, kept.field.as_deref()))
         .collect()
@@ -180,7 +180,12 @@ fn modules_u4_a_record_that_was_edited_since_stays_and_it_is_said() {
     let mut here = device(&[("create_task", json!({ "title": "Book the room" }))]);
     here.approve_all();
     let id = ids::created_record_id(&step_id(0), 0);
-    here.user(&id, "update", json!({ "notes": "By the window" }), EIGHT);
+    here.user(
+        &id,
+        "update",
+        json!({ "notes": "UndoConsent the window" }),
+        EIGHT,
+    );
     let before = here.records.clone();
     let preview = here.preview(&one_step(0));
     assert_eq!(reasons(&preview), [(KeptReason::Edited, Some("notes"))]);
@@ -285,7 +290,9 @@ fn modules_u6_one_after_the_other_is_the_same_as_all_at_once() {
     here.take_back(&one_step(2), NINE).expect("an undo");
     assert_eq!(here.value("t1", "dueDate"), "2026-04-10");
     here.take_back(&one_step(1), NINE).expect("an undo");
-    there.take_back(&Extent::Mission, NINE).expect("an undo");
+    there
+        .take_back(&UndoExtent::Mission, NINE)
+        .expect("an undo");
     for device in [&here, &there] {
         assert_eq!(device.value("t1", "dueDate"), "2026-04-08");
         assert_eq!(device.step(1)["status"], "undone");
@@ -328,7 +335,7 @@ fn modules_u6_a_persons_value_that_came_back_is_still_the_persons() {
         ),
     ]);
     here.approve_all_in_turn();
-    here.take_back(&Extent::Mission, NINE).expect("an undo");
+    here.take_back(&UndoExtent::Mission, NINE).expect("an undo");
     assert!(here.task(&made).expect("a tombstone").is_deleted());
 }
 

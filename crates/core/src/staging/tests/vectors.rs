@@ -31,7 +31,7 @@ pub(super) fn run(method: &str, input: &Value) -> Value {
     let overrides: Overrides = part::<Option<_>>(input, "overrides").unwrap_or_default();
     let mission: RecordState = part(input, "mission");
     if method == "decide" {
-        let decided = decide(&Decide {
+        let decided = decide(&DecisionInput {
             registry: &registry,
             overrides: &overrides,
             proposal: &part(input, "proposal"),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     manifest::{EffectOp, EnumValue, Field, FieldType, ToolRef},
-    undo::{By, Extent, Undo},
+    undo::{UndoConsent, UndoExtent, UndoRequest},
 };
 
 /// A value that fits a field; `other` fits as well and differs.
@@ -129,10 +129,10 @@ fn modules_u1_every_tool_is_proposed_approved_attributed_and_undone() {
                 assert_eq!(record.meta[field].actor, author(0), "{name}.{field}");
             }
 
-            let extent = Extent::Step {
+            let extent = UndoExtent::Step {
                 step_id: proposal.step_id.clone(),
             };
-            let undo = Undo {
+            let undo = UndoRequest {
                 registry: &registry,
                 mission_id: MISSION,
                 mission: device.mission(),
@@ -140,7 +140,7 @@ fn modules_u1_every_tool_is_proposed_approved_attributed_and_undone() {
             };
             let preview = undo.preview(&device.records).expect("a preview");
             assert_eq!(preview.kept, [], "{name}");
-            let by = By {
+            let by = UndoConsent {
                 user: "user",
                 device: "here",
                 tick: time("2026-04-08T08:00:00Z"),

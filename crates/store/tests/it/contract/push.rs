@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mana_core::{Adjusted, Micros};
+use mana_core::{AdjustedStamp, Micros};
 use mana_store::{Cursor, Pushed, StoreError};
 use serde_json::json;
 
@@ -70,7 +70,7 @@ pub async fn sync_t3_future_stamps_are_set_back_in_their_order(store: Arc<impl B
             .iter()
             .all(|adjusted| adjusted.at > NOW && adjusted.at < after(61))
     );
-    let titles: Vec<&Adjusted> = pushed
+    let titles: Vec<&AdjustedStamp> = pushed
         .adjusted
         .iter()
         .filter(|adjusted| adjusted.field == "/fields/title/updatedAt")
@@ -132,7 +132,7 @@ pub async fn sync_s4_a_replay_answers_the_same_adjusted(store: Arc<impl Backend>
     assert_eq!(sorted(more.adjusted), sorted(pushed.adjusted));
 }
 
-fn sorted(mut adjusted: Vec<Adjusted>) -> Vec<Adjusted> {
+fn sorted(mut adjusted: Vec<AdjustedStamp>) -> Vec<AdjustedStamp> {
     adjusted.sort_by(|a, b| (&a.event_id, &a.field).cmp(&(&b.event_id, &b.field)));
     adjusted
 }

@@ -35,7 +35,7 @@ pub fn change(value: Value) -> Change {
     let event_id = ids::derive("test", &value.to_string());
     Change::parse(value)
         .expect("the case's change is valid")
-        .normalise(Defaults {
+        .normalize(Defaults {
             event_id,
             at: NOW,
             actor: Actor::user(),
