@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
-pub use stamps::{Adjusted, FUTURE_TOLERANCE, apply_adjustments, set_back};
+pub use stamps::{AdjustedStamp, FUTURE_TOLERANCE, apply_adjustments, clamp_future_stamps};
 
 use crate::{Map, actor::Actor, ids, merge, time::Micros};
 

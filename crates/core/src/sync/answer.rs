@@ -8,7 +8,7 @@ use super::{
     shapes::{Commit, LeftOut, OutboxRow, PushAnswer, ReplicaMeta, rows_of},
 };
 use crate::{
-    Adjusted, Change, Micros, RecordKey, change::apply_adjustments, manifest::Registry,
+    AdjustedStamp, Change, Micros, RecordKey, change::apply_adjustments, manifest::Registry,
     staging::Records,
 };
 
@@ -18,7 +18,7 @@ pub(super) struct Answered {
     flight: PushInFlight,
     changes: Vec<Change>,
     left_out: Vec<LeftOut>,
-    adjusted: BTreeMap<String, Vec<Adjusted>>,
+    adjusted: BTreeMap<String, Vec<AdjustedStamp>>,
     synced_until: String,
     has_more: bool,
     server_time: Micros,
@@ -36,7 +36,7 @@ impl Answered {
                 Err(unreadable) => left_out.push(unreadable),
             }
         }
-        let mut adjusted: BTreeMap<String, Vec<Adjusted>> = BTreeMap::new();
+        let mut adjusted: BTreeMap<String, Vec<AdjustedStamp>> = BTreeMap::new();
         for one in answer.adjusted {
             adjusted.entry(one.event_id.clone()).or_default().push(one);
         }

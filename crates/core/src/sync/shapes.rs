@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Adjusted, Change, Clock, Map, Micros, RecordKey, RecordState, Stamp, staging::Records,
+    AdjustedStamp, Change, Clock, Map, Micros, RecordKey, RecordState, Stamp, staging::Records,
 };
 
 /// The body of `POST /sync`.
@@ -38,7 +38,7 @@ pub struct PushAnswer {
     pub server_time: Micros,
     /// The stamps that were set back (T3).
     #[serde(default)]
-    pub adjusted: Vec<Adjusted>,
+    pub adjusted: Vec<AdjustedStamp>,
 }
 
 /// A page of `GET /sync/snapshot`.

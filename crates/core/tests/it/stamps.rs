@@ -1,8 +1,8 @@
 //! Stamps from the future (T3, T4).
 
 use mana_core::{
-    Adjusted, Change, Micros, RecordState, apply,
-    change::{apply_adjustments, set_back},
+    AdjustedStamp, Change, Micros, RecordState, apply,
+    change::{apply_adjustments, clamp_future_stamps},
 };
 use serde_json::json;
 

@@ -555,7 +555,7 @@ export interface components {
             source: components["schemas"]["SystemSource"];
         };
         /** @description A stamp that the server set back. */
-        Adjusted: {
+        AdjustedStamp: {
             /** @description The stamp that it has now. */
             at: components["schemas"]["Timestamp"];
             /** @description The change's id. */
@@ -668,15 +668,6 @@ export interface components {
             signup: string;
             version: string;
         };
-        /** @description What a field held. */
-        Before: {
-            /** @description It had never been written. */
-            absent?: boolean;
-            /** @description The step that it came from, where it came from one. */
-            step?: string;
-            /** @description Its value, null where it had none. */
-            value?: unknown;
-        };
         /** @description What a mission, an agent or a person may spend; what isn't set is unlimited. */
         Budget: {
             /**
@@ -777,7 +768,7 @@ export interface components {
             table: string;
         };
         /** @description A proposal that stands otherwise than this replica has it. */
-        Closed: {
+        ClosedProposal: {
             /** @description The proposal. */
             id: string;
             /** @description Where it stands now: `closed`, `expired` or `overruled`. */
@@ -844,6 +835,19 @@ export interface components {
          * @enum {string}
          */
         EffectOp: "insert" | "update" | "delete" | "query";
+        /** @description What a mission runs under: who plans it, what that agent may do, whom it asks, and within which bounds. */
+        EffectiveAgent: {
+            /** @description The mission's agent; its policy is the one that counts. */
+            agent: components["schemas"]["Agent"];
+            /** @description The agent that the mission names is gone, and the default one stands in. */
+            agentGone: boolean;
+            /** @description What the mission itself may spend. The agent's and the person's budgets count beside it. */
+            budget: components["schemas"]["Budget"];
+            /** @description The model to ask; none where the server's own choice counts. */
+            model?: string;
+            /** @description The person's settings. */
+            settings: components["schemas"]["MissionSettings"];
+        };
         /** @description What a page says while there is nothing on it: it teaches, and offers one way to begin. */
         EmptyState: {
             /** @description The words on the button. */
@@ -873,21 +877,6 @@ export interface components {
         ErrorEnvelope: {
             /** @description The error. */
             error: components["schemas"]["ErrorBody"];
-        };
-        /** @description How much is taken back. */
-        Extent: {
-            /** @enum {string} */
-            kind: "step";
-            /** @description The step. */
-            stepId: string;
-        } | {
-            /** @description The iteration. */
-            iterationId: string;
-            /** @enum {string} */
-            kind: "iteration";
-        } | {
-            /** @enum {string} */
-            kind: "mission";
         };
         /** @description A field of a table or a parameter of a tool. */
         Field: {
@@ -1000,7 +989,7 @@ export interface components {
          */
         IterationSource: "server" | "browser";
         /** @description Something that a step did and that stays. */
-        Kept: {
+        KeptChange: {
             /** @description By whom. */
             actor?: components["schemas"]["Actor"];
             /** @description When it was. */
@@ -1236,6 +1225,25 @@ export interface components {
             /** @description The table. */
             table: string;
         };
+        /** @description What a person sets for all their missions. */
+        MissionSettings: {
+            /** @description What all missions may spend together. */
+            budget: components["schemas"]["Budget"];
+            /** @description Prompts and answers are kept for a look behind the scenes. */
+            debug: boolean;
+            /**
+             * Format: int32
+             * @description The most proposals of one mission that may wait.
+             */
+            maxOpenProposals: number;
+            /**
+             * Format: int32
+             * @description The most steps that a run may propose.
+             */
+            maxSteps: number;
+            /** @description What could not be read. */
+            problems?: components["schemas"]["Problem"][];
+        };
         /**
          * @description Where a mission stands.
          * @enum {string}
@@ -1379,15 +1387,6 @@ export interface components {
          * @enum {string}
          */
         Policy: "auto" | "propose" | "deny";
-        /** @description What undoing would do, exactly. */
-        Preview: {
-            /** @description What a person's yes is bound to: the hash of the operations, [`ops_hash`]. */
-            hash: string;
-            /** @description What stays as it is, and why. */
-            kept: components["schemas"]["Kept"][];
-            /** @description What is written, in this order. */
-            operations: components["schemas"]["Reversal"][];
-        };
         /** @description A field that can't be used as it is, and why. */
         Problem: {
             /** @description A word for programs: `required`, `invalid`, `range`, `unknown`, `never`. */
@@ -1447,7 +1446,7 @@ export interface components {
             /** @description What the touched fields held when it was staged, by `app/table/id` and field. */
             seen: {
                 [key: string]: {
-                    [key: string]: components["schemas"]["Seen"];
+                    [key: string]: components["schemas"]["SeenValue"];
                 };
             };
             /** @description Where it stands. */
@@ -1536,7 +1535,7 @@ export interface components {
         /** @description What a push and a pull answer. */
         PushAnswer: {
             /** @description Stamps that were set back, to be taken over by the device. */
-            adjusted: components["schemas"]["Adjusted"][];
+            adjusted: components["schemas"]["AdjustedStamp"][];
             /** @description Always empty: the merge decides, the same way everywhere. */
             conflicts: unknown[];
             /** @description There is more after the cursor; ask again at once. */
@@ -1590,17 +1589,26 @@ export interface components {
             reason: string;
         };
         /** @description What a step replaced in one record. */
-        Replaced: {
+        ReplacedRecord: {
             /** @description The record's module. */
             app: string;
             /** @description What its fields held; none where the step made the record. */
             fields?: {
-                [key: string]: components["schemas"]["Before"];
+                [key: string]: components["schemas"]["ReplacedValue"];
             };
             /** @description Its id. */
             id: string;
             /** @description Its table. */
             table: string;
+        };
+        /** @description What a field held. */
+        ReplacedValue: {
+            /** @description It had never been written. */
+            absent?: boolean;
+            /** @description The step that it came from, where it came from one. */
+            step?: string;
+            /** @description Its value, null where it had none. */
+            value?: unknown;
         };
         /** @description One operation that takes something back. */
         Reversal: {
@@ -1683,29 +1691,10 @@ export interface components {
             runs: components["schemas"]["Run"][];
         };
         /** @description What a field held. */
-        Seen: {
+        SeenValue: {
             at: components["schemas"]["Timestamp"] | null;
             /** @description Its value, null where it had none. */
             value: unknown;
-        };
-        /** @description What a person sets for all their missions. */
-        Settings: {
-            /** @description What all missions may spend together. */
-            budget: components["schemas"]["Budget"];
-            /** @description Prompts and answers are kept for a look behind the scenes. */
-            debug: boolean;
-            /**
-             * Format: int32
-             * @description The most proposals of one mission that may wait.
-             */
-            maxOpenProposals: number;
-            /**
-             * Format: int32
-             * @description The most steps that a run may propose.
-             */
-            maxSteps: number;
-            /** @description What could not be read. */
-            problems?: components["schemas"]["Problem"][];
         };
         /** @description What the record of a person's settings for missions holds; its id is `settings`. */
         SettingsData: {
@@ -1829,7 +1818,7 @@ export interface components {
             /** @description Why. It stays with every record that the step creates. */
             rationale: string;
             /** @description What carrying it out replaced: enough for any device to take it back. */
-            replaced?: components["schemas"]["Replaced"][];
+            replaced?: components["schemas"]["ReplacedRecord"][];
             /** @description What became of it. */
             status: components["schemas"]["StepStatus"];
             /** @description What it would do, in a line. */
@@ -1925,19 +1914,6 @@ export interface components {
             /** @description It holds a single record, whose id is the module's. */
             singleton?: boolean;
         };
-        /** @description What a mission runs under: who plans it, what that agent may do, whom it asks, and within which bounds. */
-        Terms: {
-            /** @description The mission's agent; its policy is the one that counts. */
-            agent: components["schemas"]["Agent"];
-            /** @description The agent that the mission names is gone, and the default one stands in. */
-            agentGone: boolean;
-            /** @description What the mission itself may spend. The agent's and the person's budgets count beside it. */
-            budget: components["schemas"]["Budget"];
-            /** @description The model to ask; none where the server's own choice counts. */
-            model?: string;
-            /** @description The person's settings. */
-            settings: components["schemas"]["Settings"];
-        };
         /** @description The runner's state. */
         Tick: {
             /** @description Missions run by themselves. */
@@ -1998,6 +1974,30 @@ export interface components {
             };
             /** @description What it may do where the person hasn't said otherwise. */
             policy: components["schemas"]["Policy"];
+        };
+        /** @description How much is taken back. */
+        UndoExtent: {
+            /** @enum {string} */
+            kind: "step";
+            /** @description The step. */
+            stepId: string;
+        } | {
+            /** @description The iteration. */
+            iterationId: string;
+            /** @enum {string} */
+            kind: "iteration";
+        } | {
+            /** @enum {string} */
+            kind: "mission";
+        };
+        /** @description What undoing would do, exactly. */
+        UndoPreview: {
+            /** @description What a person's yes is bound to: the hash of the operations, [`ops_hash`]. */
+            hash: string;
+            /** @description What stays as it is, and why. */
+            kept: components["schemas"]["KeptChange"][];
+            /** @description What is written, in this order. */
+            operations: components["schemas"]["Reversal"][];
         };
         /** @description What models cost. */
         Usage: {

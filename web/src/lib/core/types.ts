@@ -15,7 +15,7 @@ export type Stamp = Schemas['Stamp'];
 export type RecordState = Schemas['RecordState'];
 export type RecordKey = Schemas['RecordKey'];
 export type Op = Schemas['Op'];
-export type Adjusted = Schemas['Adjusted'];
+export type Adjusted = Schemas['AdjustedStamp'];
 
 /** A record as the pages see it: it never leaves the app. */
 export interface Row extends RecordKey, RecordState {
@@ -31,7 +31,7 @@ export type Sort = Schemas['Sort'];
 export type Table = Schemas['Table'];
 export type Policy = Schemas['Policy'];
 export type Overrides = Schemas['Overrides'];
-export type Terms = Schemas['Terms'];
+export type Terms = Schemas['EffectiveAgent'];
 export type Tool = Schemas['Tool'];
 export type Manifest = Schemas['Manifest'];
 
@@ -49,15 +49,15 @@ export type Operation = Schemas['Operation'];
 export type Proposal = Schemas['Proposal'];
 export type ProposalError = Schemas['ProposalError'];
 export type Decision = Schemas['Decision'];
-export type Closed = Schemas['Closed'];
+export type Closed = Schemas['ClosedProposal'];
 
 /** Of a stale proposal, by field: what it saw, what is there now and since when, what it wants. */
 export type Difference = Record<string, { seen: unknown; now: unknown; proposed: unknown; at: string | null }>;
 
 /** How much is taken back: a step, an iteration, a mission. */
-export type Extent = Schemas['Extent'];
-export type UndoPreview = Schemas['Preview'];
-export type Kept = Schemas['Kept'];
+export type Extent = Schemas['UndoExtent'];
+export type UndoPreview = Schemas['UndoPreview'];
+export type Kept = Schemas['KeptChange'];
 export type StepDecision = Schemas['StepDecision'];
 
 export type Cadence = Schemas['Cadence'];

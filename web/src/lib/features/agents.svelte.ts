@@ -8,7 +8,7 @@ import { createRecord, deleteRecord, updateRecord } from './records';
 export type Agent = components['schemas']['Agent'];
 export type AgentData = components['schemas']['AgentData'];
 export type Budget = components['schemas']['Budget'];
-export type MissionSettings = components['schemas']['Settings'];
+export type MissionSettings = components['schemas']['MissionSettings'];
 export type MissionSettingsData = components['schemas']['SettingsData'];
 
 /** The agent of every mission that names none. It needs no record. */
