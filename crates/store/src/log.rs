@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use mana_core::{Adjusted, Change, Micros, RecordKey, RecordState};
+use mana_core::{AdjustedStamp, Change, Micros, RecordKey, RecordState};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -28,7 +28,7 @@ pub struct Pushed {
     /// `(app, table)` of what was appended. Empty for a replay.
     pub tables: BTreeSet<(String, String)>,
     /// Stamps that were set back, those of changes that had been stored before included.
-    pub adjusted: Vec<Adjusted>,
+    pub adjusted: Vec<AdjustedStamp>,
     /// The log's end before the push. Who had read up to there misses nothing but the push itself.
     pub before: Cursor,
     /// The server added changes of its own to the push's.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use mana_core::{Adjusted, RecordKey, RecordState};
+use mana_core::{AdjustedStamp, RecordKey, RecordState};
 use serde_json::{Value, json};
 use sqlx::{QueryBuilder, SqliteConnection};
 
@@ -19,7 +19,7 @@ pub(super) async fn stored(
     tx: &mut SqliteConnection,
     user: &UserId,
     events: impl Iterator<Item = &str>,
-) -> Result<HashMap<String, Vec<Adjusted>>> {
+) -> Result<HashMap<String, Vec<AdjustedStamp>>> {
     let ids: Vec<&str> = events.collect();
     let rows: Vec<(String, Option<String>)> = sqlx::query_as(
         "SELECT event_id, adjusted FROM sync_changes

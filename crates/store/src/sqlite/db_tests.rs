@@ -15,7 +15,7 @@ fn note(body: String) -> Push {
         actor: Actor::user(),
         app_id: "notes".to_owned(),
     };
-    let change = Change::parse(change).unwrap().normalise(defaults);
+    let change = Change::parse(change).unwrap().normalize(defaults);
     Push {
         client_id: "c".to_owned(),
         changes: vec![change],

@@ -41,7 +41,7 @@ fn push(at: i64, change: Value) -> Push {
     };
     Push {
         client_id: "c".to_owned(),
-        changes: vec![Change::parse(change).unwrap().normalise(defaults)],
+        changes: vec![Change::parse(change).unwrap().normalize(defaults)],
         received_at: Micros(at),
         fence: None,
     }
