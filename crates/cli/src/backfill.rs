@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use mana_core::mission::{self, Mission, cadence, slot};
+use mana_core::mission::{self, Mission, passed, slot};
 use mana_device::Env;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub(crate) async fn backfill(
         Some(_) => mission.zone(None),
         None => mission.zone(Some(&workspace.http.timezone().await?)),
     };
-    let passed = cadence::passed(&mission, &zone, ago(since), ago(until), MOST);
+    let passed = passed(&mission, &zone, ago(since), ago(until), MOST);
     if passed.earlier {
         bail!("there are more than {MOST} occurrences in that time; choose a shorter one");
     }

@@ -14,7 +14,10 @@ pub mod mission;
 pub mod openapi;
 pub mod planner;
 pub mod policy;
+mod prepare;
+mod problem;
 pub mod record;
+pub mod replaced;
 pub mod staging;
 pub mod sync;
 pub mod time;
@@ -24,7 +27,9 @@ pub use actor::{Actor, SystemSource};
 pub use change::{AdjustedStamp, Change, ChangeError, Defaults, FieldWrite, Op};
 pub use clock::Clock;
 pub use merge::{ListSpec, TableSchema, apply, canonical};
-pub use record::{Prepare, Prepared, RecordKey, RecordState, Stamp, prepare};
+pub use prepare::{Prepare, Prepared, prepare};
+pub use problem::Problem;
+pub use record::{RecordKey, RecordState, Stamp};
 pub use time::Micros;
 
 /// A JSON object, the form in which record data travels.

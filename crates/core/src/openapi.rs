@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Object, SchemaTy
 use utoipa::openapi::{Components, RefOr, Schema};
 
 use crate::{
-    AdjustedStamp, Change, RecordKey, RecordState, manifest, mission,
+    AdjustedStamp, Change, Problem, RecordKey, RecordState, manifest, mission,
     staging::{ClosedProposal, Decision, Proposal},
     undo::{UndoExtent, UndoPreview},
 };
@@ -22,11 +22,11 @@ use crate::{
     manifest::Manifest,
     mission::AiRun,
     mission::Iteration,
-    mission::Problem,
     mission::EffectiveAgent,
     mission::schema::AgentData,
     mission::schema::SettingsData,
     mission::schema::MissionData,
+    Problem,
     UndoPreview,
     Proposal,
     RecordKey,

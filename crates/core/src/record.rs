@@ -1,16 +1,10 @@
-//! A record as it is kept everywhere, and how a local write is made.
+//! A record as every replica keeps it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Map,
-    actor::Actor,
-    change::{Change, ChangeError, FieldWrite, Op},
-    merge::{self, TableSchema},
-    time::Micros,
-};
+use crate::{Map, actor::Actor, time::Micros};
 
 /// Which record: module (app), table and id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,82 +57,5 @@ impl RecordState {
     }
 }
 
-/// A write that a replica is about to make.
-#[derive(Debug, Clone)]
-pub struct Prepare<'a> {
-    /// The record.
-    pub key: &'a RecordKey,
-    /// What happens to it.
-    pub op: Op,
-    /// The values; a delete has none.
-    pub set: Map,
-    /// The record as this replica holds it.
-    pub state: Option<&'a RecordState>,
-    /// The clock's time, `max(now, last + 1)`.
-    pub tick: Micros,
-    /// The exact stamp instead of the clock's, for writes that must yield to later edits.
-    pub at: Option<Micros>,
-    /// Who writes.
-    pub actor: Actor,
-    /// The change's id, made by the caller.
-    pub event_id: String,
-}
-
-/// What [`prepare`] made.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Prepared {
-    /// The change to log and push, with every stamp explicit.
-    pub change: Change,
-    /// The record after it.
-    pub state: RecordState,
-}
-
-/// Makes a local write: the change, and the record after it.
-///
-/// Every stamp is later than the one that it replaces (rule T2), unless [`Prepare::at`] names one.
-pub fn prepare(schema: &TableSchema, write: Prepare<'_>) -> Result<Prepared, ChangeError> {
-    let mut state = write.state.cloned().unwrap_or_default();
-    let deleted_at = "deletedAt".to_owned();
-    let touched: Vec<&String> = match write.op {
-        Op::Delete => vec![&deleted_at],
-        Op::Insert | Op::Update => write.set.keys().collect(),
-    };
-    let at = write.at.unwrap_or_else(|| {
-        let replaced = touched
-            .iter()
-            .filter_map(|f| state.meta.get(*f))
-            .map(|s| s.at.plus(1));
-        replaced.fold(write.tick, Micros::max)
-    });
-    let mut change = Change::new(&write.key.table, &write.key.id, write.op);
-    change.event_id = Some(write.event_id);
-    change.app_id = Some(write.key.app.clone());
-    change.at = Some(at);
-    change.actor = Some(write.actor);
-    match write.op {
-        Op::Insert => {
-            for field in write.set.keys() {
-                let stamp = FieldWrite {
-                    value: None,
-                    updated_at: Some(at),
-                };
-                change.fields.insert(field.clone(), stamp);
-            }
-            change.data = Some(write.set);
-        }
-        Op::Update => {
-            for (field, value) in write.set {
-                let stamped = FieldWrite {
-                    value: Some(value),
-                    updated_at: Some(at),
-                };
-                change.fields.insert(field, stamped);
-            }
-        }
-        Op::Delete => change.deleted_at = Some(at),
-    }
-    change.inspect()?;
-    change.check_lists(schema)?;
-    merge::apply(schema, &mut state, &change);
-    Ok(Prepared { change, state })
-}
+/// Records by their key, as a replica holds them.
+pub type Records = BTreeMap<RecordKey, RecordState>;

@@ -1,9 +1,9 @@
 //! Taking back what the AI did: a step, an iteration or a mission at a time, keeping what changed since.
 //!
-//! What a step replaced travels with it ([`ReplacedRecord`]), so any device can take it back. Which values are still
-//! the step's stands in the records themselves: each field names its author. Part U of `spec/MODULES.md`.
+//! Which values are still a step's stands in the records themselves: each field names its author. Part U of
+//! `spec/MODULES.md`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,73 +13,13 @@ use crate::{
     actor::Actor,
     change::{Change, Op},
     manifest::{Operation, Registry, ops_hash},
-    mission::{APP, Iteration, MISSIONS, Step, StepStatus},
-    record::{Prepare, RecordKey, RecordState, prepare},
-    staging::{ProposalError, Records, Verdict, list, write_steps},
+    mission::{APP, Iteration, MISSIONS, Step, StepStatus, objects},
+    prepare::{Prepare, prepare},
+    record::{RecordKey, RecordState, Records},
+    replaced::{Owner, ReplacedRecord, UNDO_MARK, owner},
+    staging::{ProposalError, Verdict, write_steps},
     time::Micros,
 };
-
-/// What a step replaced in one record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ReplacedRecord {
-    /// The record's module.
-    pub app: String,
-    /// Its table.
-    pub table: String,
-    /// Its id.
-    pub id: String,
-    /// What its fields held; none where the step made the record.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub fields: BTreeMap<String, ReplacedValue>,
-}
-
-/// What a field held.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ReplacedValue {
-    /// Its value, null where it had none.
-    #[serde(default)]
-    pub value: Value,
-    /// The step that it came from, where it came from one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<String>,
-    /// It had never been written.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub absent: bool,
-}
-
-/// What an operation is about to replace in the record as it is.
-pub fn replaced(operation: &Operation, state: Option<&RecordState>) -> ReplacedRecord {
-    let written: Vec<&str> = match operation.op {
-        Op::Delete => vec!["deletedAt"],
-        // A record that is there already is changed, not made.
-        Op::Insert if state.is_none() => Vec::new(),
-        _ => (operation.set.keys().chain(&operation.now))
-            .map(String::as_str)
-            .collect(),
-    };
-    let before = |field: &str| {
-        let value = state.and_then(|state| state.data.get(field));
-        let owner = owner(state, field);
-        ReplacedValue {
-            value: value.cloned().unwrap_or(Value::Null),
-            step: match owner {
-                Owner::Step(step) => Some(step.to_owned()),
-                Owner::Nobody | Owner::Other => None,
-            },
-            absent: matches!(owner, Owner::Nobody),
-        }
-    };
-    ReplacedRecord {
-        app: operation.app.clone(),
-        table: operation.table.clone(),
-        id: operation.id.clone(),
-        fields: (written.into_iter())
-            .map(|field| (field.to_owned(), before(field)))
-            .collect(),
-    }
-}
 
 /// How much is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -303,7 +243,7 @@ impl UndoRequest<'_> {
 
     /// The steps that were carried out, the last one first: so a value goes back the way it came.
     fn done(&self) -> Vec<Done> {
-        let iterations = list(&self.mission.data, "iterations")
+        let iterations = objects(&self.mission.data, "iterations")
             .filter_map(|raw| Iteration::parse(&Value::Object(raw.clone())).ok());
         let mut done: Vec<Done> = (iterations)
             .filter(|iteration| match self.extent {
@@ -448,7 +388,7 @@ impl Work<'_> {
             tick: self.tick,
             at: None,
             actor: Actor::User {
-                extra: Map::from_iter([(MARK.to_owned(), mark.into())]),
+                extra: Map::from_iter([(UNDO_MARK.to_owned(), mark.into())]),
             },
             event_id: self.event_id(),
         };
@@ -498,39 +438,4 @@ fn with_stamp(kept: KeptChange, state: &RecordState, field: &str) -> KeptChange 
 
 fn key(replaced: &ReplacedRecord) -> RecordKey {
     RecordKey::new(&replaced.app, &replaced.table, &replaced.id)
-}
-
-/// The mark of an undo in the person's actor: which step was taken back, and in `owners` whose the values are
-/// that came back: a step's, nobody's (null), or not named, a person's.
-const MARK: &str = "undo";
-
-/// Whose a field's value is.
-enum Owner<'a> {
-    /// A step's, written by it or put back by an undo of what came after it.
-    Step(&'a str),
-    /// Nobody's: never written, or put back to what was there before any step.
-    Nobody,
-    /// Somebody else's: a person, a rule, a mission of another time.
-    Other,
-}
-
-fn owner<'s>(state: Option<&'s RecordState>, field: &str) -> Owner<'s> {
-    let Some(stamp) = state.and_then(|state| state.meta.get(field)) else {
-        return Owner::Nobody;
-    };
-    match &stamp.actor {
-        Actor::Ai { extra, .. } => match extra.get("stepId").and_then(Value::as_str) {
-            Some(step) => Owner::Step(step),
-            None => Owner::Other,
-        },
-        Actor::User { extra } => match extra.get(MARK) {
-            None => Owner::Other,
-            Some(mark) => match mark.get("owners").and_then(|owners| owners.get(field)) {
-                Some(Value::String(step)) => Owner::Step(step),
-                Some(_) => Owner::Nobody,
-                None => Owner::Other,
-            },
-        },
-        Actor::System { .. } => Owner::Other,
-    }
 }

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Display};
 
+use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-use super::{Change, ChangeError, FieldWrite, Op};
+use super::model::{Change, ChangeError, FieldWrite, Op};
 use crate::{
     Map,
     merge::{ListSpec, TableSchema},
@@ -141,6 +142,12 @@ impl Change {
             }
         }
         Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Change {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Change, D::Error> {
+        Change::parse(Value::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Change, Op};
+use super::model::{Change, Op};
 use crate::{
     merge::{ListSpec, TableSchema},
     record::RecordState,

@@ -4,11 +4,11 @@
 use serde_json::Value;
 
 use super::{
-    effect::Operation,
-    registry::ToolRef,
+    operation::Operation,
+    tool_ref::ToolRef,
     types::{EffectOp, EnumValue, Field, FieldType, Table, ValueSource, value_source},
 };
-use crate::{Map, change::Op, mission::Problem, time::Micros};
+use crate::{Map, change::Op, problem::Problem, time::Micros};
 
 /// What is wrong with a value: a code for programs, a sentence for people.
 fn value_problem(name: &str, field: &Field, value: &Value) -> Option<Problem> {
@@ -164,8 +164,7 @@ pub(super) fn record(table: &Table, data: &Map, partial: bool) -> Vec<Problem> {
     problems.collect()
 }
 
-/// What is wrong with the parameters of a call.
-pub(super) fn call(tool: ToolRef<'_>, params: &Map) -> Vec<Problem> {
+fn call(tool: ToolRef<'_>, params: &Map) -> Vec<Problem> {
     let declared = &tool.tool.params;
     let name = &tool.tool.name;
     let mut problems = Vec::new();
@@ -237,6 +236,11 @@ fn field_problems(tool: ToolRef<'_>, params: &Map) -> Vec<Problem> {
 }
 
 impl ToolRef<'_> {
+    /// Returns what is wrong with the parameters of a call; empty where the call can be made.
+    pub fn check(self, params: &Map) -> Vec<Problem> {
+        call(self, params)
+    }
+
     /// What is wrong with the record that an operation leads to: an appended text may have become too
     /// long, a manifest may have changed.
     pub(super) fn record_problem(self, operation: &Operation) -> Option<Problem> {

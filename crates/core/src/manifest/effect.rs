@@ -1,63 +1,18 @@
 //! What a tool's call comes to: operations on records, the same on every replica.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{
-    registry::ToolRef,
+    operation::Operation,
+    tool_ref::ToolRef,
     types::{EffectOp, FieldType, ValueSource, value_source},
 };
 use crate::{
-    Map, change::Op, ids, merge, mission::Problem, record::RecordKey, record::RecordState,
+    Map, ids, merge,
+    problem::Problem,
+    record::{RecordKey, RecordState},
     time::Micros,
 };
-
-/// One thing that happens to one record. A ghost card is drawn from it, a consent is bound to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Operation {
-    /// Insert, update or delete.
-    pub op: Op,
-    /// The module.
-    pub app: String,
-    /// The table.
-    pub table: String,
-    /// The record.
-    pub id: String,
-    /// The values; a delete has none.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]
-    pub set: Map,
-    /// Fields that get the time of the write.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub now: Vec<String>,
-}
-
-impl Operation {
-    /// The record.
-    pub fn key(&self) -> RecordKey {
-        RecordKey::new(&self.app, &self.table, &self.id)
-    }
-
-    /// The values as they are written at a time.
-    pub fn values(&self, at: Micros) -> Map {
-        let mut values = self.set.clone();
-        values.extend(
-            self.now
-                .iter()
-                .map(|field| (field.clone(), Value::from(at.to_string()))),
-        );
-        values
-    }
-}
-
-/// What a consent is bound to: SHA-256 of the operations' canonical JSON (RFC 8785), in hex.
-pub fn ops_hash(operations: &[Operation]) -> String {
-    let value = serde_json::to_value(operations).unwrap_or(Value::Null);
-    let digest = Sha256::digest(merge::canonical(&value).as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 impl<'a> ToolRef<'a> {
     /// The existing record that a call touches; an insert and a query touch none.

@@ -3,13 +3,19 @@
 use serde_json::{Value, json};
 
 use super::{
-    registry::ToolRef,
+    tool_ref::ToolRef,
     types::{EffectOp, EnumValue, Field, FieldType},
 };
 use crate::Map;
 
-/// The schema of the object of parameters.
-pub(super) fn params(tool: ToolRef<'_>) -> Value {
+impl ToolRef<'_> {
+    /// Returns the JSON Schema of the tool's parameters, for the model.
+    pub fn params_schema(self) -> Value {
+        params(self)
+    }
+}
+
+fn params(tool: ToolRef<'_>) -> Value {
     let declared = &tool.tool.params;
     let update = tool.tool.effect.op == EffectOp::Update;
     let properties: Map = declared

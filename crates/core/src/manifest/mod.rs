@@ -8,16 +8,19 @@
 mod check;
 mod effect;
 mod json_schema;
+mod operation;
 mod parse;
 mod query;
 mod registry;
+mod tool_ref;
 mod types;
 mod validate;
 
-pub use effect::{Operation, ops_hash};
+pub use operation::{Operation, ops_hash};
 pub use parse::{Fault, ManifestError};
 pub use query::{QueryContext, Row};
-pub use registry::{Registry, RejectedManifest, ToolRef};
+pub use registry::{Registry, RejectedManifest};
+pub use tool_ref::ToolRef;
 pub use types::{
     Comparison, Condition, Direction, Effect, EffectOp, EmptyState, EnumValue, Field, FieldType,
     Filter, Label, ListView, Manifest, PromptQuery, Sort, Table, Tool,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     check::is_date,
-    registry::ToolRef,
+    tool_ref::ToolRef,
     types::{
         Comparison, Condition, Direction, FieldType, Filter, PromptQuery, Sort, Table, ValueSource,
         value_source,

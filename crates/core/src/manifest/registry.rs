@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::{
     check,
-    types::{FieldType, Manifest, Table, Tool},
+    tool_ref::ToolRef,
+    types::{Manifest, Table},
 };
 use crate::{
     Map,
     merge::TableSchema,
-    mission::Problem,
     policy::{Overrides, Policy},
+    problem::Problem,
 };
 
-const BUILTIN: [(&str, &str); 7] = [
+/// The files of the modules that Mana brings along, in the order in which they are read.
+pub(super) const BUILTIN: &[(&str, &str)] = &[
     ("todo.json", include_str!("../../../../modules/todo.json")),
     (
         "calendar.json",
@@ -77,21 +77,10 @@ pub struct Registry {
     tools: BTreeMap<String, (usize, usize)>,
 }
 
-/// A tool together with its module and table.
-#[derive(Debug, Clone, Copy)]
-pub struct ToolRef<'a> {
-    /// The module.
-    pub module: &'a Manifest,
-    /// The tool.
-    pub tool: &'a Tool,
-    /// The table that it works on.
-    pub table: &'a Table,
-}
-
 impl Registry {
     /// The modules that Mana brings along.
     pub fn builtin() -> Registry {
-        let (registry, rejected) = Registry::default().with(BUILTIN);
+        let (registry, rejected) = Registry::default().with(BUILTIN.iter().copied());
         debug_assert!(
             rejected.is_empty(),
             "the modules in the repository are valid: {rejected:?}"
@@ -293,33 +282,6 @@ impl Manifest {
             tool,
             table: self.tables.get(&tool.effect.table)?,
         })
-    }
-}
-
-impl Table {
-    /// How the table merges.
-    pub fn schema(&self) -> TableSchema {
-        let lists = self
-            .fields
-            .iter()
-            .filter(|(_, field)| field.kind == FieldType::KeyedList);
-        TableSchema {
-            lists: lists
-                .map(|(name, field)| (name.clone(), field.list.clone().unwrap_or_default()))
-                .collect::<BTreeMap<_, _>>(),
-        }
-    }
-}
-
-impl ToolRef<'_> {
-    /// What is wrong with the parameters of a call; empty where it can be made.
-    pub fn check(self, params: &Map) -> Vec<Problem> {
-        check::call(self, params)
-    }
-
-    /// The tool's parameters as a JSON Schema, for the model.
-    pub fn params_schema(self) -> Value {
-        super::json_schema::params(self)
     }
 }
 

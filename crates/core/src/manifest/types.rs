@@ -6,7 +6,11 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{change::Op, merge::ListSpec, policy::Policy};
+use crate::{
+    change::Op,
+    merge::{ListSpec, TableSchema},
+    policy::Policy,
+};
 
 /// A module: its tables, its words and its tools.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -118,6 +122,21 @@ pub struct Table {
     /// What a mission gets that links the table and no record of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<PromptQuery>,
+}
+
+impl Table {
+    /// How the table merges.
+    pub fn schema(&self) -> TableSchema {
+        let lists = self
+            .fields
+            .iter()
+            .filter(|(_, field)| field.kind == FieldType::KeyedList);
+        TableSchema {
+            lists: lists
+                .map(|(name, field)| (name.clone(), field.list.clone().unwrap_or_default()))
+                .collect::<BTreeMap<_, _>>(),
+        }
+    }
 }
 
 /// A field of a table or a parameter of a tool.

@@ -4,7 +4,11 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use serde_json::Value;
 
-use super::{ListSpec, by_canonical, canonical, normalize, overall_status};
+use super::{
+    canonical::{by_canonical, canonical, normalize},
+    overall::overall_status,
+    schema::ListSpec,
+};
 use crate::{Map, time::Micros};
 
 /// The fields that a decision consists of; they are taken over together.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::ListSpec;
+use super::schema::ListSpec;
 use crate::Map;
 
 /// What became of an iteration: `failed` with an error, `awaiting-review` while a step is open,

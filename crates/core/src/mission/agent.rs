@@ -4,12 +4,16 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Budget, Mission, Problem, count, present, text};
+use super::{
+    budget::Budget,
+    fields::{count, present, text},
+    record::Mission,
+};
 use crate::{
     Map,
     actor::Actor,
-    planner::prompt::MAX_STEPS,
     policy::{Overrides, Policy},
+    problem::Problem,
 };
 
 /// The id of the agent of every mission that names none.
@@ -20,6 +24,9 @@ pub const SETTINGS_ID: &str = "settings";
 
 /// What the default agent is called while nobody has given it another name.
 const DEFAULT_NAME: &str = "Mana";
+
+/// The most steps of a plan where the person sets nothing else.
+pub const DEFAULT_MAX_STEPS: u32 = 5;
 
 /// The most steps that a person can let a run propose.
 pub const MAX_STEPS_LIMIT: u32 = 20;
@@ -128,7 +135,7 @@ impl MissionSettings {
         let mut most = |field: &str, usual: u32, most: u32| {
             count(data, field, &mut problems).map_or(usual, |number| number.clamp(1, most))
         };
-        let max_steps = most("maxSteps", MAX_STEPS as u32, MAX_STEPS_LIMIT);
+        let max_steps = most("maxSteps", DEFAULT_MAX_STEPS, MAX_STEPS_LIMIT);
         let max_open_proposals = most(
             "maxOpenProposals",
             DEFAULT_OPEN_PROPOSALS,

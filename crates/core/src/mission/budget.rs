@@ -4,8 +4,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Problem;
-use crate::time::Micros;
+use crate::{problem::Problem, time::Micros};
 
 /// Millionths of a US dollar in one.
 const MICROS_USD: f64 = 1_000_000.0;

@@ -12,8 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde_json::Value;
 
-use super::Mission;
-use super::problem::Problem;
+use crate::problem::Problem;
 use crate::time::{DAY, Micros, civil_from_days, days_from_civil};
 
 /// The longest interval that a mission may have: a year of minutes.
@@ -259,25 +258,6 @@ pub fn occurrences_between(
     }
 }
 
-/// A mission's occurrences after `from` and up to `to`, both in the past, at most the `max` newest. An interval is
-/// counted back from the mission's next run.
-pub fn passed(
-    mission: &Mission,
-    zone: &impl Zone,
-    from: Micros,
-    to: Micros,
-    max: usize,
-) -> Occurrences {
-    let from = match (&mission.cadence, mission.next_run_at) {
-        (Cadence::Interval { every_minutes }, Some(next)) => {
-            let step = minutes(*every_minutes);
-            Micros(from.0 - (from.0 - next.0).rem_euclid(step))
-        }
-        _ => from,
-    };
-    occurrences_between(&mission.cadence, zone, from, to, max)
-}
-
 /// The earliest instant after `after` at which a series of wall-clock times
 /// happens. `next` gives the series' first time strictly after a given one.
 ///
@@ -332,7 +312,7 @@ fn resolve(zone: &impl Zone, wall: Wall) -> (Micros, bool) {
 /// Where the calendar ends, 9999-12-30 on the wall clock.
 const END: Wall = Wall(253_402_128_000_000_000);
 
-fn minutes(n: u32) -> i64 {
+pub(super) fn minutes(n: u32) -> i64 {
     i64::from(n) * 60_000_000
 }
 
@@ -417,6 +397,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::mission::{Mission, passed};
 
     fn vectors(part: &str) -> Vec<Value> {
         let text = include_str!("../../../../spec/vectors/cadence.json");

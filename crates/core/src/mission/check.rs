@@ -1,8 +1,7 @@
 //! What a mission's form says before it is saved.
 
-use crate::Map;
-
-use super::{Mission, Problem, cadence};
+use super::{cadence, record::Mission};
+use crate::{Map, problem::Problem};
 
 /// The longest title.
 pub const MAX_TITLE: usize = 200;

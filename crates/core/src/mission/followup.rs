@@ -3,13 +3,19 @@
 
 use serde_json::{Value, json};
 
-use super::{APP, MISSIONS, Mission, cadence, slot};
+use super::{
+    cadence::{self, Cadence, Occurrences, Zone, occurrences_between},
+    record::Mission,
+    slot,
+    tables::{APP, MISSIONS},
+};
 use crate::Map;
 use crate::actor::{Actor, SystemSource};
 use crate::change::{ChangeError, Op};
 use crate::ids;
 use crate::merge::TableSchema;
-use crate::record::{Prepare, Prepared, RecordKey, RecordState, prepare};
+use crate::prepare::{Prepare, Prepared, prepare};
+use crate::record::{RecordKey, RecordState};
 use crate::time::Micros;
 
 /// A mission in the schedule: an id and times, no content.
@@ -150,4 +156,23 @@ fn writes(
         put("pausedReason", Value::Null);
     }
     set
+}
+
+/// A mission's occurrences after `from` and up to `to`, both in the past, at most the `max` newest. An interval is
+/// counted back from the mission's next run.
+pub fn passed(
+    mission: &Mission,
+    zone: &impl Zone,
+    from: Micros,
+    to: Micros,
+    max: usize,
+) -> Occurrences {
+    let from = match (&mission.cadence, mission.next_run_at) {
+        (Cadence::Interval { every_minutes }, Some(next)) => {
+            let step = cadence::minutes(*every_minutes);
+            Micros(from.0 - (from.0 - next.0).rem_euclid(step))
+        }
+        _ => from,
+    };
+    occurrences_between(&mission.cadence, zone, from, to, max)
 }

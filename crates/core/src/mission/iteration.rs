@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::status::StepStatus;
-use crate::{Map, actor::Actor, time::Micros, undo::ReplacedRecord};
+use crate::{Map, actor::Actor, replaced::ReplacedRecord, time::Micros};
 
 /// One run of a mission: its plan, or why there is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -238,6 +238,13 @@ impl Iteration {
     pub fn actor(&self, mission_id: &str, rationale: &str) -> Actor {
         let (id, name) = (self.principal_id.as_deref(), self.display_name.as_deref());
         Actor::agent(mission_id, &self.id, rationale, id, name)
+    }
+
+    /// Returns when the plan was complete: the stamp of the records that its steps create.
+    pub fn created_at(&self) -> Micros {
+        self.finished_at
+            .or(self.started_at)
+            .unwrap_or(Micros::EPOCH)
     }
 
     /// How many steps wait for a decision.

@@ -1,296 +1,31 @@
-//! Missions: what a person wants done again and again, when it is due, and
-//! what became of each time. Rules: `spec/MISSIONS.md`.
+//! Missions: what a person wants done again and again, when it is due, and what became of each time. Rules:
+//! `spec/MISSIONS.md`.
 
 pub mod agent;
 pub mod budget;
 pub mod cadence;
 mod check;
+mod fields;
 pub mod followup;
 mod iteration;
-mod problem;
+mod record;
 #[cfg(feature = "openapi")]
 pub mod schema;
 pub mod slot;
 mod status;
+mod tables;
 
+pub use crate::problem::Problem;
 pub use agent::{Agent, EffectiveAgent, MissionSettings};
 pub use budget::Budget;
 pub use cadence::Cadence;
 pub use check::check_mission;
-pub use followup::{ScheduleRow, follow_up, jitter, schedule_row};
+pub(crate) use fields::objects;
+pub use followup::{ScheduleRow, follow_up, jitter, passed, schedule_row};
 pub use iteration::{AiRun, Intent, Iteration, RunError, RunStatus, Step, StepDecision};
-pub use problem::Problem;
+pub use record::{Input, Mission, MissionState};
 pub use status::StepStatus;
-
-use jiff::tz::TimeZone;
-use serde_json::Value;
-
-use crate::{Map, time::Micros};
-
-/// The app of missions and their runs.
-pub const APP: &str = "ai";
-/// The table of missions.
-pub const MISSIONS: &str = "aiMissions";
-/// The table of run records.
-pub const RUNS: &str = "aiRuns";
-/// The table of agents.
-pub const AGENTS: &str = "aiAgents";
-/// The table of what a person sets for all their missions.
-pub const SETTINGS: &str = "aiSettings";
-
-/// Whether a mission runs by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MissionState {
-    /// It runs when due.
-    Active,
-    /// It waits until a person resumes it.
-    Paused,
-    /// It has reached what it was for.
-    Done,
-    /// Put away.
-    Archived,
-}
-
-/// Something that a mission reads: a record, or with no id the table's
-/// prompt query.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Input {
-    /// The module, which is the app of its records.
-    pub module: String,
-    /// The table.
-    pub table: String,
-    /// One record, or all that the manifest's query brings.
-    pub id: Option<String>,
-}
-
-/// A mission, read from its record. Fields that can't be read are left out
-/// and named in `problems`; reading never fails.
-#[derive(Clone, Debug)]
-pub struct Mission {
-    /// The record's id.
-    pub id: String,
-    /// What it is called.
-    pub title: String,
-    /// What the person wrote, in Markdown.
-    pub concept_markdown: String,
-    /// What it is to achieve, in a sentence.
-    pub objective: String,
-    /// What it reads.
-    pub inputs: Vec<Input>,
-    /// How often it runs.
-    pub cadence: Cadence,
-    /// Its own time zone, if it has one.
-    pub timezone: Option<String>,
-    /// Whether it runs by itself.
-    pub state: MissionState,
-    /// When it is due next.
-    pub next_run_at: Option<Micros>,
-    /// The slot that `next_run_at` tries again.
-    pub retry_slot: Option<String>,
-    /// Failed runs in a row.
-    pub failures: u32,
-    /// Why the server paused it.
-    pub paused_reason: Option<String>,
-    /// The agent that it is given to.
-    pub agent_id: Option<String>,
-    /// The model that it asks for.
-    pub model: Option<String>,
-    /// It may run while an earlier plan waits for review.
-    pub overlap_allowed: bool,
-    /// How late an occurrence may still be made up for.
-    pub catch_up_minutes: Option<u32>,
-    /// Within how many minutes after it is due an occurrence begins; at once where it isn't said.
-    pub jitter_minutes: Option<u32>,
-    /// What it may spend.
-    pub budget: Budget,
-    /// What it did, oldest first.
-    pub iterations: Vec<Iteration>,
-    /// It is in the bin.
-    pub deleted: bool,
-    /// What could not be read.
-    pub problems: Vec<Problem>,
-}
-
-impl Mission {
-    /// Reads a mission's data.
-    pub fn parse(id: &str, data: &Map) -> Mission {
-        let mut problems = Vec::new();
-        let cadence = Cadence::parse(data.get("cadence")).unwrap_or_else(|problem| {
-            problems.push(problem);
-            Cadence::Manual
-        });
-        let state = state(data, &mut problems);
-        let inputs = inputs(data, &mut problems);
-        let mut iterations = Vec::new();
-        for value in list(data, "iterations", &mut problems) {
-            match Iteration::parse(value) {
-                Ok(iteration) => iterations.push(iteration),
-                Err(reason) => problems.push(Problem::new("iterations", "invalid", reason)),
-            }
-        }
-        iterations.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
-        let next_run_at = match present(data, "nextRunAt") {
-            None => None,
-            Some(value) => serde_json::from_value(value.clone()).unwrap_or_else(|_| {
-                problems.push(Problem::new(
-                    "nextRunAt",
-                    "invalid",
-                    "nextRunAt is not a time.",
-                ));
-                None
-            }),
-        };
-        Mission {
-            id: id.to_owned(),
-            title: text(data, "title", &mut problems).unwrap_or_default(),
-            concept_markdown: text(data, "conceptMarkdown", &mut problems).unwrap_or_default(),
-            objective: text(data, "objective", &mut problems).unwrap_or_default(),
-            inputs,
-            cadence,
-            timezone: text(data, "timezone", &mut problems).filter(|name| !name.trim().is_empty()),
-            state,
-            next_run_at,
-            retry_slot: text(data, "retrySlot", &mut problems),
-            failures: count(data, "failures", &mut problems).unwrap_or(0),
-            paused_reason: text(data, "pausedReason", &mut problems),
-            agent_id: text(data, "agentId", &mut problems).filter(|id| !id.trim().is_empty()),
-            model: text(data, "model", &mut problems).filter(|name| !name.trim().is_empty()),
-            overlap_allowed: text(data, "overlap", &mut problems).as_deref() == Some("allow"),
-            catch_up_minutes: count(data, "catchUpMinutes", &mut problems),
-            jitter_minutes: count(data, "jitterMinutes", &mut problems),
-            budget: Budget::parse(data.get("budget"), &mut problems),
-            iterations,
-            deleted: present(data, "deletedAt").is_some(),
-            problems,
-        }
-    }
-
-    /// It is to run by itself.
-    pub fn is_active(&self) -> bool {
-        self.state == MissionState::Active && !self.deleted
-    }
-
-    /// The mission's time zone, else the account's, else UTC. A name that
-    /// isn't known falls through to the next.
-    pub fn zone(&self, account: Option<&str>) -> TimeZone {
-        zone_of(self.timezone.as_deref(), account).1
-    }
-
-    /// The name of [`Mission::zone`].
-    pub fn zone_name<'a>(&'a self, account: Option<&'a str>) -> &'a str {
-        zone_of(self.timezone.as_deref(), account).0
-    }
-
-    /// The iteration with this id.
-    pub fn iteration(&self, id: &str) -> Option<&Iteration> {
-        self.iterations.iter().find(|iteration| iteration.id == id)
-    }
-
-    /// How many proposals of this mission wait for a decision.
-    pub fn waiting(&self) -> usize {
-        self.iterations.iter().map(Iteration::open_steps).sum()
-    }
-}
-
-/// The first usable time zone of the mission's and the account's, else UTC.
-fn zone_of<'a>(mission: Option<&'a str>, account: Option<&'a str>) -> (&'a str, TimeZone) {
-    [mission, account]
-        .into_iter()
-        .flatten()
-        .find_map(|name| cadence::time_zone(name).ok().map(|zone| (name, zone)))
-        .unwrap_or(("UTC", TimeZone::UTC))
-}
-
-fn present<'a>(data: &'a Map, field: &str) -> Option<&'a Value> {
-    data.get(field).filter(|value| !value.is_null())
-}
-
-fn text(data: &Map, field: &str, problems: &mut Vec<Problem>) -> Option<String> {
-    match present(data, field)? {
-        Value::String(text) => Some(text.clone()),
-        _ => {
-            problems.push(Problem::new(
-                field,
-                "invalid",
-                format!("{field} is not text."),
-            ));
-            None
-        }
-    }
-}
-
-fn count(data: &Map, field: &str, problems: &mut Vec<Problem>) -> Option<u32> {
-    let value = present(data, field)?;
-    let number = value
-        .as_f64()
-        .filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n));
-    if number.is_none() {
-        problems.push(Problem::new(
-            field,
-            "range",
-            format!("{field} must be a whole number from 0."),
-        ));
-    }
-    number.map(|n| n as u32)
-}
-
-fn list<'a>(data: &'a Map, field: &str, problems: &mut Vec<Problem>) -> &'a [Value] {
-    match present(data, field) {
-        None => &[],
-        Some(Value::Array(items)) => items,
-        Some(_) => {
-            problems.push(Problem::new(
-                field,
-                "invalid",
-                format!("{field} is not a list."),
-            ));
-            &[]
-        }
-    }
-}
-
-fn state(data: &Map, problems: &mut Vec<Problem>) -> MissionState {
-    match data.get("state").and_then(Value::as_str) {
-        Some("active") => MissionState::Active,
-        Some("paused") => MissionState::Paused,
-        Some("done") => MissionState::Done,
-        Some("archived") => MissionState::Archived,
-        None if present(data, "state").is_none() => MissionState::Active,
-        _ => {
-            problems.push(Problem::new(
-                "state",
-                "invalid",
-                "The state must be active, paused, done or archived.",
-            ));
-            MissionState::Paused
-        }
-    }
-}
-
-fn inputs(data: &Map, problems: &mut Vec<Problem>) -> Vec<Input> {
-    let mut inputs = Vec::new();
-    for (index, value) in list(data, "inputs", problems).iter().enumerate() {
-        let part = |name: &str| {
-            value
-                .get(name)
-                .and_then(Value::as_str)
-                .filter(|text| !text.is_empty())
-        };
-        match (part("module"), part("table")) {
-            (Some(module), Some(table)) => inputs.push(Input {
-                module: module.to_owned(),
-                table: table.to_owned(),
-                id: part("id").map(str::to_owned),
-            }),
-            _ => problems.push(Problem::new(
-                format!("inputs[{index}]"),
-                "invalid",
-                "An input names a module and a table.",
-            )),
-        }
-    }
-    inputs
-}
+pub use tables::{AGENTS, APP, MISSIONS, RUNS, SETTINGS};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::Budget;
+use super::budget::Budget;
 use crate::{policy::Overrides, time::Micros};
 
 /// What an agent's record holds. A field may be null where nothing is to be said.

@@ -6,7 +6,9 @@ use super::*;
 use crate::actor::{Actor, SystemSource};
 use crate::change::Op;
 use crate::manifest::Registry;
-use crate::record::{Prepare, RecordKey, RecordState, prepare};
+use crate::prepare::{Prepare, prepare};
+use crate::record::{RecordKey, RecordState};
+use crate::{Map, Micros};
 
 fn at(text: &str) -> Micros {
     Micros::parse(text).expect("a time")

@@ -2,7 +2,25 @@
 
 use serde_json::Value;
 
-use super::parser::UnusableAnswer;
+/// An answer without a plan in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct UnusableAnswer {
+    /// A word for programs: `empty_answer`, `prose`, `truncated`, `bad_json`,
+    /// `several_plans`, `not_a_plan`, `too_many_steps`.
+    pub code: &'static str,
+    /// What is wrong, in plain words.
+    pub message: String,
+}
+
+impl UnusableAnswer {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> UnusableAnswer {
+        UnusableAnswer {
+            code,
+            message: message.into(),
+        }
+    }
+}
 
 /// The JSON object in an answer: in its one fenced block, or the bare answer.
 pub(super) fn json(answer: &str) -> Result<Value, UnusableAnswer> {

@@ -1,32 +1,19 @@
 //! Planning by tool calls, for models that have them: what they can call, and what a call means. Rules MISSIONS V1–V5.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::prompt::PromptTool;
+pub use super::message::ToolCall;
+use super::prompt_tool::{HAND_IN_TOOL, PromptTool};
 use crate::Map;
 use crate::manifest::{EffectOp, Registry};
 use crate::policy::{Overrides, Policy};
-
-/// Hands the plan in.
-pub const HAND_IN_TOOL: &str = "hand_in_plan";
 
 /// In how many rounds a model may read before it has to hand in.
 pub const MAX_READ_ROUNDS: usize = 5;
 
 /// How many calls of one answer are looked at.
 pub const MAX_CALLS_PER_ANSWER: usize = 16;
-
-/// A call that a model makes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolCall {
-    /// The model's name for the call; the result goes back under it.
-    pub id: String,
-    /// Which tool.
-    pub name: String,
-    /// The arguments, which should be the JSON of an object.
-    pub arguments: String,
-}
 
 /// Something that a model can call.
 #[derive(Clone, Debug, PartialEq, Serialize)]

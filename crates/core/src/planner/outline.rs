@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use super::prompt::{MAX_STEPS, mark};
+use super::prompt::mark;
+use crate::mission::agent::DEFAULT_MAX_STEPS;
 
 /// The name under which the gateway lists it.
 pub const MODEL: &str = "builtin/outline";
@@ -50,7 +51,7 @@ pub fn answer(prompt: &str) -> String {
             let quoted = format!("{} ({TOOL} ", json!(title));
             !settled.iter().any(|line| line.contains(&quoted))
         })
-        .take(MAX_STEPS)
+        .take(DEFAULT_MAX_STEPS as usize)
         .map(|(number, title)| {
             json!({
                 "summary": title,

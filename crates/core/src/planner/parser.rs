@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::answer;
+use super::answer::{self, UnusableAnswer};
 use super::prompt::PendingProposal;
 use crate::Map;
 use crate::change::has_nul;
@@ -71,26 +71,6 @@ impl RefusedStep {
         match self.summary.as_str() {
             "" => format!("Step {}: {}", self.index + 1, self.reason),
             summary => format!("Step {} (“{summary}”): {}", self.index + 1, self.reason),
-        }
-    }
-}
-
-/// An answer without a plan in it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct UnusableAnswer {
-    /// A word for programs: `empty_answer`, `prose`, `truncated`, `bad_json`,
-    /// `several_plans`, `not_a_plan`, `too_many_steps`.
-    pub code: &'static str,
-    /// What is wrong, in plain words.
-    pub message: String,
-}
-
-impl UnusableAnswer {
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> UnusableAnswer {
-        UnusableAnswer {
-            code,
-            message: message.into(),
         }
     }
 }

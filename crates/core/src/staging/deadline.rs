@@ -1,6 +1,5 @@
 //! When it is too late for a proposal.
 
-use super::stage::created_at;
 use crate::{
     Map,
     manifest::{Registry, ToolRef},
@@ -14,7 +13,7 @@ pub const LIFETIME_DAYS: i64 = 30;
 /// When a call of an iteration has expired: [`LIFETIME_DAYS`] after the plan, or once the time that it would
 /// put into its table's `deadline` field has passed.
 pub fn deadline(tool: Option<ToolRef<'_>>, params: &Map, iteration: &Iteration) -> Micros {
-    let latest = created_at(iteration).plus(LIFETIME_DAYS * DAY);
+    let latest = iteration.created_at().plus(LIFETIME_DAYS * DAY);
     let moment = tool.and_then(|tool| {
         let field = tool.table.deadline.as_ref()?;
         let source = tool.tool.effect.set.get(field)?.as_str()?;

@@ -6,23 +6,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Op, Operation, Overrides, Proposal, ProposalError, ProposalStatus, RecordKey, RecordState,
-    Records, StepStatus, Verdict, deadline, list, ops_hash, seen_fields, seen_key,
-    stage::{created_at, existing, invalid},
-    write_steps,
+    deadline::deadline,
+    proposal::{Proposal, ProposalError, ProposalStatus},
+    seen::{seen_fields, seen_key},
+    stage::{existing, invalid},
+    step::{Verdict, write_steps},
 };
 use crate::{
     Map,
     actor::Actor,
-    change::{Change, ChangeError},
+    change::{Change, ChangeError, Op},
     ids,
-    manifest::{Registry, ToolRef},
+    manifest::{Operation, Registry, ToolRef, ops_hash},
     merge,
-    mission::{APP, Intent, Iteration, MISSIONS, Step},
-    policy::{Call, Consent, authorize},
-    record::{Prepare, prepare},
+    mission::{APP, Intent, Iteration, MISSIONS, Step, StepStatus, objects},
+    policy::{Call, Consent, Overrides, authorize},
+    prepare::{Prepare, prepare},
+    record::{RecordKey, RecordState, Records},
+    replaced::{ReplacedRecord, replaced},
     time::Micros,
-    undo::{ReplacedRecord, replaced},
 };
 
 /// What a person decides.
@@ -225,7 +227,7 @@ impl StepContext {
     fn find(mission: &RecordState, proposal: &Proposal) -> Option<StepContext> {
         let named = |object: &&Map, id: &str| object.get("id").and_then(Value::as_str) == Some(id);
         let raw =
-            list(&mission.data, "iterations").find(|one| named(one, &proposal.iteration_id))?;
+            objects(&mission.data, "iterations").find(|one| named(one, &proposal.iteration_id))?;
         let iteration = Iteration::parse(&Value::Object(raw.clone())).ok()?;
         let step = iteration
             .plan
@@ -460,7 +462,7 @@ impl<'a> Writer<'a> {
         approved: &Approved,
     ) -> Result<(), ProposalError> {
         let insert = operation.op == Op::Insert;
-        let (tick, created) = (self.input.tick, created_at(&place.iteration));
+        let (tick, created) = (self.input.tick, place.iteration.created_at());
         let key = operation.key();
         let state = self.input.records.get(&key);
         let schema = self.input.registry.schema(&key.app, &key.table);

@@ -6,166 +6,19 @@
 
 mod deadline;
 mod decide;
+mod proposal;
+mod seen;
 mod stage;
 mod step;
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
 pub use crate::manifest::{Operation, ops_hash};
-use crate::{
-    Map,
-    change::Op,
-    mission::StepStatus,
-    policy::Overrides,
-    record::{RecordKey, RecordState},
-    time::Micros,
-};
+pub use crate::record::Records;
 pub use deadline::{LIFETIME_DAYS, deadline, open_steps};
 pub use decide::{DecideError, Decision, DecisionInput, DecisionResult, decide};
-pub(crate) use stage::list;
+pub use proposal::{Proposal, ProposalError, ProposalStatus};
+pub use seen::{SeenValue, seen_key};
 pub use stage::{ClosedProposal, Staging};
 pub(crate) use step::{Verdict, write_steps};
-
-/// The records that a call looks at, as this replica holds them.
-pub type Records = BTreeMap<RecordKey, RecordState>;
-
-/// A step of a server's plan that waits for a person on this device.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct Proposal {
-    /// Derived from the step.
-    pub id: String,
-    /// The mission that wants it.
-    pub mission_id: String,
-    /// What the mission was called when it was staged.
-    pub mission_title: String,
-    /// The iteration that planned it.
-    pub iteration_id: String,
-    /// The step.
-    pub step_id: String,
-    /// The step's place in its plan.
-    pub index: u32,
-    /// The app of the records that it touches.
-    pub app: String,
-    /// The module whose tool it calls.
-    pub module: String,
-    /// The tool.
-    pub tool: String,
-    /// The tool's parameters.
-    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
-    pub params: Map,
-    /// What the tool does to a record; none where the tool is unknown here.
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub op: Option<Op>,
-    /// What approving will write. The card is drawn from this.
-    pub operations: Vec<Operation>,
-    /// What a consent is bound to.
-    pub ops_hash: String,
-    /// What the touched fields held when it was staged, by `app/table/id` and field.
-    pub seen: BTreeMap<String, BTreeMap<String, SeenValue>>,
-    /// What it would do, in the model's words.
-    pub summary: String,
-    /// Why, in the model's words.
-    pub rationale: String,
-    /// When the iteration was complete.
-    pub created_at: Micros,
-    /// When it is too late for it.
-    #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub deadline: Micros,
-    /// Where it stands.
-    pub status: ProposalStatus,
-    /// Why it can't be staged, or why the last decision did not go through.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<ProposalError>,
-}
-
-/// What a field held.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct SeenValue {
-    /// Its value, null where it had none.
-    pub value: Value,
-    /// Its stamp.
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    pub at: Option<Micros>,
-}
-
-/// Where a proposal stands on this device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum ProposalStatus {
-    /// It waits.
-    Open,
-    /// It was approved here.
-    Approved,
-    /// It was rejected here.
-    Rejected,
-    /// It was decided elsewhere, or its mission is gone.
-    Closed,
-    /// It was rejected here and approved on another device: the approval counts.
-    Overruled,
-    /// Its time passed before anybody decided.
-    Expired,
-    /// It can't be carried out here; a person can still reject it.
-    Failed,
-}
-
-/// Why something did not go through.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ProposalError {
-    /// A word for programs.
-    pub code: String,
-    /// What happened and what to do.
-    pub message: String,
-    /// What belongs to it: the fields that are wrong, the three-way difference.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub details: Option<Value>,
-}
-
-impl ProposalError {
-    pub(crate) fn new(code: &str, message: impl Into<String>) -> ProposalError {
-        ProposalError {
-            code: code.to_owned(),
-            message: message.into(),
-            details: None,
-        }
-    }
-}
-
-/// The name of a record in [`Proposal::seen`].
-pub fn seen_key(key: &RecordKey) -> String {
-    format!("{}/{}/{}", key.app, key.table, key.id)
-}
-
-/// What an operation looks at in the record that it touches: a removal looks at all of it.
-fn seen_fields(operation: &Operation, state: Option<&RecordState>) -> BTreeMap<String, SeenValue> {
-    let written = operation.set.keys().chain(&operation.now).cloned();
-    let fields: Vec<String> = match operation.op {
-        Op::Insert => Vec::new(),
-        Op::Update => written.collect(),
-        Op::Delete => state
-            .map(|state| state.meta.keys().cloned().collect())
-            .unwrap_or_default(),
-    };
-    let seen = |field: String| {
-        let value = state
-            .and_then(|state| state.data.get(&field))
-            .cloned()
-            .unwrap_or(Value::Null);
-        let at = state
-            .and_then(|state| state.meta.get(&field))
-            .map(|stamp| stamp.at);
-        (field, SeenValue { value, at })
-    };
-    fields.into_iter().map(seen).collect()
-}
 
 #[cfg(test)]
 mod tests;

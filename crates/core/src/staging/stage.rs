@@ -6,15 +6,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Op, Overrides, Proposal, ProposalError, ProposalStatus, RecordKey, RecordState, Records,
-    StepStatus, deadline, ops_hash, seen_fields, seen_key,
+    deadline::deadline,
+    proposal::{Proposal, ProposalError, ProposalStatus},
+    seen::{seen_fields, seen_key},
 };
 use crate::{
-    Map, ids,
-    manifest::{EffectOp, Registry, ToolRef},
-    mission::{Intent, Iteration, Problem, Step},
-    policy::Policy,
-    time::Micros,
+    Map,
+    change::Op,
+    ids,
+    manifest::{EffectOp, Registry, ToolRef, ops_hash},
+    mission::{Intent, Iteration, Step, StepStatus, objects},
+    policy::{Overrides, Policy},
+    problem::Problem,
+    record::{RecordKey, RecordState, Records},
 };
 
 /// A mission whose steps are brought to a person.
@@ -82,8 +86,8 @@ impl Staging<'_> {
     /// and approved on another device, which counts for more.
     pub fn closed(&self) -> Vec<ClosedProposal> {
         let deleted = self.mission.is_deleted();
-        let steps =
-            list(&self.mission.data, "iterations").flat_map(|iteration| list(iteration, "plan"));
+        let steps = objects(&self.mission.data, "iterations")
+            .flat_map(|iteration| objects(iteration, "plan"));
         let closed = steps.filter_map(|step| {
             let id = ids::proposal_id(step.get("id")?.as_str()?);
             let here = *self.have.get(&id)?;
@@ -124,7 +128,7 @@ impl Staging<'_> {
             let server = iteration.get("source").and_then(Value::as_str) == Some("server");
             server
                 && iteration.as_object().is_some_and(|iteration| {
-                    list(iteration, "plan").any(|step| status(step).is_open())
+                    objects(iteration, "plan").any(|step| status(step).is_open())
                 })
         });
         waiting
@@ -197,7 +201,7 @@ impl Staging<'_> {
             seen: BTreeMap::new(),
             summary: step.summary.clone(),
             rationale: step.rationale.clone(),
-            created_at: created_at(iteration),
+            created_at: iteration.created_at(),
             deadline: deadline(known, params, iteration),
             status: ProposalStatus::Open,
             error: None,
@@ -288,14 +292,6 @@ pub(super) fn invalid(problems: &[Problem]) -> ProposalError {
     error
 }
 
-/// When an iteration was complete: the stamp of the records that its steps create.
-pub(super) fn created_at(iteration: &Iteration) -> Micros {
-    iteration
-        .finished_at
-        .or(iteration.started_at)
-        .unwrap_or(Micros::EPOCH)
-}
-
 fn status(step: &Map) -> StepStatus {
     StepStatus::from(
         step.get("status")
@@ -303,14 +299,4 @@ fn status(step: &Map) -> StepStatus {
             .unwrap_or_default()
             .to_owned(),
     )
-}
-
-/// The objects in a list of an object.
-pub(crate) fn list<'a>(object: &'a Map, name: &str) -> impl Iterator<Item = &'a Map> {
-    object
-        .get(name)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
 }

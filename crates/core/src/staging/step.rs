@@ -2,17 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{ProposalError, RecordKey, RecordState, list};
+use super::proposal::ProposalError;
 use crate::{
     Map,
     actor::Actor,
     change::Op,
     ids,
     manifest::Registry,
-    mission::StepStatus,
-    record::{Prepare, Prepared, prepare},
+    mission::{StepStatus, objects},
+    prepare::{Prepare, Prepared, prepare},
+    record::{RecordKey, RecordState},
+    replaced::ReplacedRecord,
     time::Micros,
-    undo::ReplacedRecord,
 };
 
 /// What was decided.
@@ -47,7 +48,7 @@ pub(crate) fn write_steps(
     event_id: String,
 ) -> Result<Prepared, ProposalError> {
     let is_meant = |step: &&Map| step.get("id").and_then(Value::as_str).is_some_and(&which);
-    let all = || list(&mission.data, "iterations").flat_map(|one| list(one, "plan"));
+    let all = || objects(&mission.data, "iterations").flat_map(|one| objects(one, "plan"));
     let stamps = all().filter(is_meant).flat_map(|step| {
         let stamp = |field| Micros::parse(step.get(field)?.as_str()?).ok();
         [stamp("updatedAt"), stamp("decidedAt")]
@@ -57,8 +58,8 @@ pub(crate) fn write_steps(
         .map(|at| at.plus(1))
         .fold(tick, Micros::max);
     let mut iterations = Vec::new();
-    for raw in list(&mission.data, "iterations") {
-        let steps: Vec<_> = list(raw, "plan")
+    for raw in objects(&mission.data, "iterations") {
+        let steps: Vec<_> = objects(raw, "plan")
             .filter(is_meant)
             .map(|step| decided(step, verdict, at))
             .collect();

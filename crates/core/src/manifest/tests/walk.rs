@@ -7,7 +7,8 @@ use crate::{
     mission::Input,
     planner::resolve::Resolver,
     policy::Policy,
-    record::{Prepare, RecordKey, RecordState, prepare},
+    prepare::{Prepare, prepare},
+    record::{RecordKey, RecordState},
 };
 
 fn registry() -> Registry {

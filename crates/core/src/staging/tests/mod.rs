@@ -11,12 +11,15 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use serde_json::Value;
+
 use super::*;
 use crate::{
-    Actor, Change, Defaults, SystemSource, ids,
+    Actor, Change, Defaults, Map, Micros, RecordKey, RecordState, SystemSource, ids,
     manifest::Registry,
     merge,
-    mission::{APP, MISSIONS},
+    mission::{APP, MISSIONS, StepStatus},
+    policy::Overrides,
 };
 
 const MISSION: &str = "0190d000-0000-7000-8000-000000000001";

@@ -3,61 +3,14 @@
 //! People and the system pass. A write of the AI passes where its tool's policy is `auto`, or with a
 //! person's consent to exactly these operations.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
+use super::{level::Policy, overrides::Overrides};
 use crate::{
     actor::Actor,
     ids,
-    manifest::{EffectOp, Operation, Registry, ToolRef, ops_hash},
+    manifest::{Operation, Registry, ops_hash},
 };
-
-/// What a tool may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Policy {
-    /// It runs without asking.
-    Auto,
-    /// A person decides each time.
-    Propose,
-    /// It never runs, and no model hears of it.
-    Deny,
-}
-
-/// What a person set instead of the manifests' policies. The closest one counts: tool, module, default.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase", default)]
-pub struct Overrides {
-    /// For every tool.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default: Option<Policy>,
-    /// For the tools of a module, by its id.
-    pub modules: BTreeMap<String, Policy>,
-    /// For a tool, by its name.
-    pub tools: BTreeMap<String, Policy>,
-}
-
-impl Overrides {
-    /// The policy that counts for a tool.
-    ///
-    /// A `deny` in the manifest yields to an override of that very tool only. A query changes nothing,
-    /// so there is nothing to propose: it runs, or it is denied.
-    pub fn effective(&self, tool: ToolRef<'_>) -> Policy {
-        let wide = || self.modules.get(&tool.module.id).copied().or(self.default);
-        let policy = match (self.tools.get(&tool.tool.name), tool.tool.policy) {
-            (Some(policy), _) => *policy,
-            (None, Policy::Deny) => Policy::Deny,
-            (None, own) => wide().unwrap_or(own),
-        };
-        match policy {
-            Policy::Propose if tool.tool.effect.op == EffectOp::Query => Policy::Auto,
-            policy => policy,
-        }
-    }
-}
 
 /// What the AI is about to write.
 #[derive(Debug, Clone, Copy)]
@@ -199,7 +152,7 @@ mod tests {
 
     #[test]
     fn modules_p2_a_denied_tool_yields_to_its_own_override_only() {
-        let text = include_str!("../../../modules/notes.json");
+        let text = include_str!("../../../../modules/notes.json");
         let text = text
             .replace("\"id\": \"notes\"", "\"id\": \"locked\"")
             .replace("_note", "_locked");

@@ -1,0 +1,41 @@
+//! How the records of a table merge, as its manifest declares it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What the merge has to know of a table: its keyed lists by field. A manifest declares them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TableSchema {
+    /// The fields that merge element by element.
+    pub lists: BTreeMap<String, ListSpec>,
+}
+
+impl TableSchema {
+    /// A table without keyed lists.
+    pub const EMPTY: &'static TableSchema = &TableSchema {
+        lists: BTreeMap::new(),
+    };
+}
+
+/// How the elements of a keyed list merge and are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ListSpec {
+    /// The field that the elements are ordered by, before their `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_by: Option<String>,
+    /// How many elements stay: those last in order. The field of `orderBy` is immutable then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<usize>,
+    /// Whether the elements carry a decision, whose `status` merges by rank.
+    pub decision: bool,
+    /// Whether `overallStatus` is derived from the nested decisions.
+    pub overall: bool,
+    /// Keyed lists in the elements.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(no_recursion))]
+    pub lists: BTreeMap<String, ListSpec>,
+}

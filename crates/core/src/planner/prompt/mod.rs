@@ -1,0 +1,14 @@
+//! The prompt of a mission: who the model is, what it may do, what day it is, and everything that it may know.
+//! Rules MISSIONS P1–P9.
+
+pub(super) mod mark;
+mod messages;
+mod parts;
+mod shorten;
+mod system;
+mod text;
+mod user;
+
+pub use messages::{call_now, prompt, read_result, repair};
+pub use parts::{InputText, PendingProposal, PlanFormat, PromptParts};
+pub use user::ITERATIONS_SHOWN;

@@ -1,0 +1,105 @@
+//! Proposals, as a device keeps them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::seen::SeenValue;
+use crate::{Map, change::Op, manifest::Operation, time::Micros};
+
+/// A step of a server's plan that waits for a person on this device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Proposal {
+    /// Derived from the step.
+    pub id: String,
+    /// The mission that wants it.
+    pub mission_id: String,
+    /// What the mission was called when it was staged.
+    pub mission_title: String,
+    /// The iteration that planned it.
+    pub iteration_id: String,
+    /// The step.
+    pub step_id: String,
+    /// The step's place in its plan.
+    pub index: u32,
+    /// The app of the records that it touches.
+    pub app: String,
+    /// The module whose tool it calls.
+    pub module: String,
+    /// The tool.
+    pub tool: String,
+    /// The tool's parameters.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
+    pub params: Map,
+    /// What the tool does to a record; none where the tool is unknown here.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub op: Option<Op>,
+    /// What approving will write. The card is drawn from this.
+    pub operations: Vec<Operation>,
+    /// What a consent is bound to.
+    pub ops_hash: String,
+    /// What the touched fields held when it was staged, by `app/table/id` and field.
+    pub seen: BTreeMap<String, BTreeMap<String, SeenValue>>,
+    /// What it would do, in the model's words.
+    pub summary: String,
+    /// Why, in the model's words.
+    pub rationale: String,
+    /// When the iteration was complete.
+    pub created_at: Micros,
+    /// When it is too late for it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub deadline: Micros,
+    /// Where it stands.
+    pub status: ProposalStatus,
+    /// Why it can't be staged, or why the last decision did not go through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ProposalError>,
+}
+
+/// Where a proposal stands on this device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ProposalStatus {
+    /// It waits.
+    Open,
+    /// It was approved here.
+    Approved,
+    /// It was rejected here.
+    Rejected,
+    /// It was decided elsewhere, or its mission is gone.
+    Closed,
+    /// It was rejected here and approved on another device: the approval counts.
+    Overruled,
+    /// Its time passed before anybody decided.
+    Expired,
+    /// It can't be carried out here; a person can still reject it.
+    Failed,
+}
+
+/// Why something did not go through.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProposalError {
+    /// A word for programs.
+    pub code: String,
+    /// What happened and what to do.
+    pub message: String,
+    /// What belongs to it: the fields that are wrong, the three-way difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
+}
+
+impl ProposalError {
+    pub(crate) fn new(code: &str, message: impl Into<String>) -> ProposalError {
+        ProposalError {
+            code: code.to_owned(),
+            message: message.into(),
+            details: None,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The field values that a proposal was made upon, by which a stale proposal is found.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    change::Op,
+    manifest::Operation,
+    record::{RecordKey, RecordState},
+    time::Micros,
+};
+
+/// What a field held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SeenValue {
+    /// Its value, null where it had none.
+    pub value: Value,
+    /// Its stamp.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub at: Option<Micros>,
+}
+
+/// The name of a record in [`Proposal::seen`].
+pub fn seen_key(key: &RecordKey) -> String {
+    format!("{}/{}/{}", key.app, key.table, key.id)
+}
+
+/// What an operation looks at in the record that it touches: a removal looks at all of it.
+pub(super) fn seen_fields(
+    operation: &Operation,
+    state: Option<&RecordState>,
+) -> BTreeMap<String, SeenValue> {
+    let written = operation.set.keys().chain(&operation.now).cloned();
+    let fields: Vec<String> = match operation.op {
+        Op::Insert => Vec::new(),
+        Op::Update => written.collect(),
+        Op::Delete => state
+            .map(|state| state.meta.keys().cloned().collect())
+            .unwrap_or_default(),
+    };
+    let seen = |field: String| {
+        let value = state
+            .and_then(|state| state.data.get(&field))
+            .cloned()
+            .unwrap_or(Value::Null);
+        let at = state
+            .and_then(|state| state.meta.get(&field))
+            .map(|stamp| stamp.at);
+        (field, SeenValue { value, at })
+    };
+    fields.into_iter().map(seen).collect()
+}
