@@ -3,7 +3,7 @@
 use mana_core::mission::{AiRun, Intent, Iteration, RunStatus, StepStatus, slot};
 use mana_core::planner::build::RunAttempt;
 use mana_core::policy::{self, Call, Policy};
-use mana_core::undo::replaced;
+use mana_core::replaced::replaced;
 use mana_core::{Actor, Map, Micros, Op, ids};
 use serde_json::{Value, json};
 
