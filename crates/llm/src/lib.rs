@@ -28,6 +28,7 @@ pub mod providers;
 mod route;
 mod secret;
 mod sse;
+mod trace_context;
 mod upstream;
 pub mod wire;
 
@@ -40,4 +41,5 @@ pub use gateway::{Alias, Call, Gateway, Health, ProviderHealth};
 pub use models::{Capabilities, ModelSettings, Price};
 pub use providers::StreamEvent;
 pub use secret::{Scrubber, Secret};
+pub use trace_context::set_trace_headers;
 pub use wire::{ChatCompletion, ChatRequest, Message, Usage};

@@ -14,6 +14,7 @@ use hyper::body::{Body as _, Incoming};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use tower::timeout::error::Elapsed;
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::catalog;
@@ -22,6 +23,7 @@ use crate::config::{Api, ProviderConfig};
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::providers::Limits;
 use crate::secret::Scrubber;
+use crate::trace_context::{add_trace_headers, client_span};
 
 /// The version of Anthropic's protocol; it has had one since 2023.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
@@ -124,21 +126,29 @@ impl Upstream {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone()?;
+        let span = client_span(&self.name, request.method(), request.uri());
+        add_trace_headers(&span, request.headers_mut());
         if let Some(body) = body {
             let json = HeaderValue::from_static("application/json");
             request.headers_mut().insert(CONTENT_TYPE, json);
             *request.body_mut() = Full::from(body);
         }
-        let response = timeout_at(limits.deadline, client.request(request))
-            .await
-            .map_err(|_| self.too_slow(limits))?
-            .map_err(|error| match error.is_connect() {
-                true => self.unreachable(&error),
-                false => self.cut_off(&error),
-            })?;
-        if response.status().is_success() {
+        let response = timeout_at(
+            limits.deadline,
+            client.request(request).instrument(span.clone()),
+        )
+        .await
+        .map_err(|_| self.too_slow(limits))?
+        .map_err(|error| match error.is_connect() {
+            true => self.unreachable(&error),
+            false => self.cut_off(&error),
+        })?;
+        let status = response.status();
+        span.record("http.response.status_code", status.as_u16());
+        if status.is_success() {
             return Ok(response);
         }
+        span.record("otel.status_code", "ERROR");
         Err(self.refused(response, limits).await)
     }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 use mana_cli::{Cli, Command};
-use mana_server::{Config, openapi, telemetry, upkeep};
+use mana_server::{Config, Telemetry, openapi, upkeep};
 
 /// The system's allocator spends a third of a push's time on many small JSON values, and keeps 200 MiB after a hundred
 /// password hashes.
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Serve => {
-            telemetry::install();
+            let _telemetry = Telemetry::install();
             let config = Config::load()?;
             let runtime = match config.serves_only_gateway() {
                 true => one_thread()?,
@@ -39,7 +39,7 @@ fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Migrate => {
-            telemetry::install();
+            let _telemetry = Telemetry::install();
             let config = Config::load()?;
             runtime()?.block_on(mana_server::migrate(config))
         }
@@ -59,7 +59,7 @@ fn run(command: Command) -> Result<()> {
 }
 
 fn maintain<F: Future<Output = Result<()>>>(command: impl FnOnce(Config) -> F) -> Result<()> {
-    telemetry::install();
+    let _telemetry = Telemetry::install();
     runtime()?.block_on(command(Config::load()?))
 }
 

@@ -21,7 +21,7 @@ mod routes;
 mod serve;
 mod service_key;
 mod storage;
-pub mod telemetry;
+mod telemetry;
 pub mod upkeep;
 mod web;
 
@@ -29,3 +29,4 @@ use mana_accounts::random;
 
 pub use config::{Config, ConfigError};
 pub use serve::{migrate, serve};
+pub use telemetry::Telemetry;

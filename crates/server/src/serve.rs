@@ -23,17 +23,16 @@ use crate::llm::GatewayLlm;
 use crate::service_key::ServiceKey;
 use crate::storage::Storage;
 use crate::telemetry::meters::Meters;
-use crate::telemetry::traces::Exporter;
 use crate::web::WebApp;
 use crate::{clock, modules, router};
 
-/// How long running plans may go on when the server stops.
+/// How long runs may go on when the server stops.
 const RUNS_END_WITHIN: Duration = Duration::from_secs(5);
-/// How long everything may take to end. A container's manager kills after 10 s.
+/// How long the whole stop may take. Container managers kill after 10 s.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
-/// How often ended sessions and unused links are cleared away.
+/// Time between two removals of ended sessions and unused links.
 const CLEAR_EVERY: Duration = Duration::from_secs(60 * 60);
-/// How long an instance may go by settings that another one has changed.
+/// How long an instance may use settings that another one has changed.
 const REREAD_EVERY: Duration = Duration::from_secs(30);
 
 /// Serves until the process is told to stop.
@@ -50,8 +49,8 @@ pub async fn serve(config: Config) -> Result<()> {
         accounts,
         ledger,
     } = Storage::open(&config, registry.clone()).await?;
-    clock::set_by(&*store).await?;
-    // Where this is the only process, whatever is claimed was claimed by one that is gone.
+    clock::synchronize(&*store).await?;
+    // Where the store isn't shared, every claim is an earlier process's.
     let freed = if store.is_shared() {
         0
     } else {
@@ -60,7 +59,7 @@ pub async fn serve(config: Config) -> Result<()> {
     if freed > 0 {
         tracing::info!(
             freed,
-            "{freed} runs were under way when the server last stopped; they run again"
+            "{freed} runs were interrupted when the server last stopped; they run again"
         );
     }
 
@@ -112,9 +111,8 @@ pub async fn serve(config: Config) -> Result<()> {
         .then(|| tokio::spawn(clock::follow(store.clone())));
     let metering = app.llm.metering.clone();
     tokio::spawn(metering.run());
-    let sending = Exporter::take().map(|exporter| tokio::spawn(exporter.run()));
-    let measuring = tokio::spawn(app.meters.clone().keep_small());
-    // Heard before the first line is said: who reads it may send one at once.
+    let measuring = tokio::spawn(app.meters.clone().drain());
+    // Listening starts before the first line is printed: its reader may send a signal at once.
     let signals = Signals::listen()?;
     tracing::info!("Mana listens on {address}");
     announce(&app.config, address, setup.as_deref());
@@ -124,22 +122,19 @@ pub async fn serve(config: Config) -> Result<()> {
     let serving = tokio::spawn(connections::serve(listener, routes, shutdown.clone()));
 
     shutdown.cancelled().await;
-    tracing::info!("Mana stops");
+    tracing::info!("Mana is stopping");
     clearing.abort();
     rereading.abort();
     if let Some(following) = following {
         following.abort();
     }
     measuring.abort();
-    if let Some(sending) = sending {
-        sending.abort();
-    }
     relaying.abort();
     let ended = timeout(STOP_WITHIN, async {
         if let Some(planning) = planning {
             let _ = planning.await;
         }
-        // Whatever still waits for a model, such as a request to /v1, has no more reason to.
+        // Requests that still wait for a model, such as those to /v1, end here.
         gateway.close();
         let _ = serving.await;
     });
@@ -150,7 +145,7 @@ pub async fn serve(config: Config) -> Result<()> {
         );
     }
     if let Err(error) = metering.settle().await {
-        tracing::warn!(error = %error, "the usage of the last calls could not be written: {error}");
+        tracing::warn!(error = %error, "The usage of the last calls could not be stored: {error}");
     }
     store.close().await;
     drop(dir);
@@ -213,7 +208,7 @@ fn runner_config(config: &Config) -> RunnerConfig {
     }
 }
 
-/// The two lines that a person, and `cargo xtask serve`, read.
+/// Prints the address and the setup link, for a person and for `cargo xtask serve`.
 fn announce(config: &Config, address: SocketAddr, setup: Option<&str>) {
     let base = config
         .server
@@ -226,7 +221,7 @@ fn announce(config: &Config, address: SocketAddr, setup: Option<&str>) {
     }
 }
 
-/// An address that listens everywhere is reached on this machine.
+/// Returns an address of this machine for a server that listens on all addresses.
 fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
@@ -239,14 +234,15 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(local, address.port())
 }
 
-/// Tells this server's devices what happens at the others.
+/// Passes on notices of other servers to this server's devices.
 async fn relay(app: Arc<App>) {
     if let Some(notices) = app.store.notices() {
         tokio::join!(app.sync.as_ref().clone().relay(), app.auth.relay(notices));
     }
 }
 
-/// Takes over the settings of models: at the signal from `mana.toml`, and what another instance saved after a while.
+/// Reads the settings of models again: from `mana.toml` at the signal, and from the database every
+/// [`REREAD_EVERY`] where another instance may have saved them.
 async fn reread_settings(app: Arc<App>) {
     let mut hangups = Hangups::listen();
     let mut every = tokio::time::interval(REREAD_EVERY);
@@ -263,15 +259,15 @@ async fn clear_expired(app: Arc<App>) {
     loop {
         every.tick().await;
         if let Err(error) = app.auth.accounts.delete_expired(clock::now()).await {
-            tracing::warn!("Ended sessions could not be cleared away: {error}");
+            tracing::warn!(error = %error, "Ended sessions could not be removed: {error}");
         }
         if let Err(error) = app.ledger.settle_expired(clock::now()).await {
-            tracing::warn!("Calls to models that never ended could not be settled: {error}");
+            tracing::warn!(error = %error, "Expired reservations could not be settled: {error}");
         }
     }
 }
 
-/// The first signal stops with care, the second at once.
+/// Stops the server at the first signal, and ends the process at the second.
 async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) {
     signals.next().await;
     shutdown.cancel();
@@ -279,7 +275,7 @@ async fn stop_on_signal(mut signals: Signals, shutdown: CancellationToken) {
     std::process::exit(130);
 }
 
-/// The signal that asks the process to read its configuration again.
+/// Signals to read the configuration again (SIGHUP).
 struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
 impl Hangups {
@@ -305,7 +301,7 @@ impl Hangups {
     }
 }
 
-/// The signals that ask the process to end.
+/// Signals to stop (SIGTERM, SIGINT).
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -330,7 +326,7 @@ impl Signals {
     }
 }
 
-/// The signals that ask the process to end.
+/// Signals to stop (SIGTERM, SIGINT).
 #[cfg(not(unix))]
 struct Signals;
 

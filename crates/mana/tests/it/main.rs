@@ -17,6 +17,7 @@ mod snapshot;
 mod stream;
 mod support;
 mod sync;
+mod traces;
 mod upkeep;
 mod upstream;
 mod web;

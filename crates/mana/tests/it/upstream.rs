@@ -66,6 +66,17 @@ impl Upstream {
         paths.collect()
     }
 
+    /// Returns the `traceparent` of each request that has one.
+    pub async fn trace_parents(&self) -> Vec<String> {
+        let requests = self.server.received_requests().await.unwrap();
+        let parents = requests
+            .iter()
+            .filter_map(|request| request.headers.get("traceparent"));
+        parents
+            .map(|parent| parent.to_str().unwrap().to_owned())
+            .collect()
+    }
+
     /// What it is asked next. By then the call is in flight.
     pub async fn asked(&mut self) -> Value {
         timeout(PATIENCE, self.asked.recv())

@@ -1,4 +1,4 @@
-//! What this process counts and measures, as Prometheus reads it.
+//! Counters and histograms of this process, in Prometheus' format.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use metrics::{
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::Span;
 
-use super::traces::TARGET;
+use super::{TRACE_TARGET, continue_trace};
 
-/// Upper ends of the histograms' buckets, in seconds: from a look at an index to a slow model.
+/// Upper bounds of the histograms' buckets, in seconds: from an index lookup to a slow model.
 const BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0,
 ];
 
-/// How often what was measured is put into its buckets, whether or not anybody scrapes.
+/// Time between two moves of measured values into their buckets, whether or not anybody scrapes.
 const DRAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// The process's meters.
@@ -27,18 +27,18 @@ const DRAIN_EVERY: Duration = Duration::from_secs(10);
 pub struct Meters(PrometheusHandle);
 
 impl Meters {
-    /// Counts from now on. Once a process.
+    /// Installs the recorder. Once a process.
     pub fn install() -> Result<Meters> {
         let handle = PrometheusBuilder::new()
             .set_buckets(&BUCKETS)?
             .install_recorder()
-            .context("something else counts in this process already")?;
+            .context("another recorder of metrics is installed in this process")?;
         describe();
         Ok(Meters(handle))
     }
 
-    /// Keeps what waits to be counted small, until it is aborted.
-    pub async fn keep_small(self) {
+    /// Moves measured values into their buckets regularly, until it is aborted.
+    pub async fn drain(self) {
         let mut every = tokio::time::interval(DRAIN_EVERY);
         loop {
             every.tick().await;
@@ -46,16 +46,16 @@ impl Meters {
         }
     }
 
-    /// Everything, in Prometheus' text format.
+    /// Returns all values in Prometheus' text format.
     pub fn text(&self, listeners: usize) -> String {
         gauge!("mana_sync_listeners").set(listeners as f64);
         self.0.render()
     }
 }
 
-/// A request that is being answered, by its route and not by its address, which holds ids.
+/// A request that is being answered, measured by its route and not by its address, which holds ids.
 pub struct Measured {
-    /// None where no route takes the address.
+    /// None where no route has the address.
     route: Option<MatchedPath>,
     method: Method,
     began: Instant,
@@ -63,14 +63,22 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Begins to measure.
+    /// Starts measuring a request.
     pub fn begin(request: &Request) -> Measured {
         let route = request.extensions().get::<MatchedPath>().cloned();
         let method = request.method().clone();
+        // OpenTelemetry's names for HTTP servers. The address is left out: the route says as much without its ids.
         let span = tracing::info_span!(
-            target: TARGET, "http", method = method.as_str(),
-            route = route.as_ref().map_or("", MatchedPath::as_str), status = tracing::field::Empty
+            target: TRACE_TARGET,
+            "http",
+            otel.name = format!("{method}{}{}", if route.is_some() { " " } else { "" }, route_name(&route)),
+            otel.kind = "server",
+            otel.status_code = tracing::field::Empty,
+            http.request.method = method.as_str(),
+            http.route = route_name(&route),
+            http.response.status_code = tracing::field::Empty,
         );
+        continue_trace(&span, request.headers());
         Measured {
             route,
             method,
@@ -79,15 +87,19 @@ impl Measured {
         }
     }
 
-    /// What belongs to the request happens in this span.
+    /// The span in which the request is answered.
     pub fn span(&self) -> &Span {
         &self.span
     }
 
-    /// Counts the answer.
+    /// Records the answer.
     pub fn end(self, response: &Response) {
         let status = response.status();
-        self.span.record("status", u64::from(status.as_u16()));
+        self.span
+            .record("http.response.status_code", u64::from(status.as_u16()));
+        if status.is_server_error() {
+            self.span.record("otel.status_code", "ERROR");
+        }
         if let Some(route) = self.route {
             let labels = [
                 ("route", route.as_str().to_owned()),
@@ -99,6 +111,10 @@ impl Measured {
             counter!("mana_http_answers_total", &labels).increment(1);
         }
     }
+}
+
+fn route_name(route: &Option<MatchedPath>) -> &str {
+    route.as_ref().map_or("", MatchedPath::as_str)
 }
 
 fn describe() {
