@@ -1,4 +1,4 @@
-//! Making a record.
+//! `mana add`: making a record.
 
 use anyhow::{Result, bail};
 use mana_core::{
@@ -58,7 +58,7 @@ pub(crate) async fn add(
     Ok(())
 }
 
-/// `field=value` by the types of the fields; every mistake is named.
+/// Reads `field=value` by the fields' types. The error names every mistake.
 fn read(table: &Table, values: &[String]) -> Result<Map> {
     let mut set = Map::new();
     let mut problems = Vec::new();
@@ -88,17 +88,17 @@ fn read(table: &Table, values: &[String]) -> Result<Map> {
     Ok(set)
 }
 
-/// The value that a text stands for; what doesn't fit stays text, and the check of the fields says what is wrong.
+/// Converts a text to its field's type. A text that doesn't convert stays text; the check of the fields names it.
 fn convert(field: &Field, text: &str) -> Value {
-    let own = || Value::from(text);
+    let as_text = || Value::from(text);
     match field.kind {
         FieldType::Boolean => match text.to_lowercase().as_str() {
             "true" | "yes" | "1" => Value::Bool(true),
             "false" | "no" | "0" => Value::Bool(false),
-            _ => own(),
+            _ => as_text(),
         },
-        FieldType::Integer => text.parse::<i64>().map_or_else(|_| own(), Value::from),
-        FieldType::Number => text.parse::<f64>().map_or_else(|_| own(), Value::from),
+        FieldType::Integer => text.parse::<i64>().map_or_else(|_| as_text(), Value::from),
+        FieldType::Number => text.parse::<f64>().map_or_else(|_| as_text(), Value::from),
         FieldType::Tags => text
             .split(',')
             .map(str::trim)
@@ -106,9 +106,9 @@ fn convert(field: &Field, text: &str) -> Value {
             .map(Value::from)
             .collect(),
         FieldType::Json | FieldType::KeyedList => {
-            serde_json::from_str(text).unwrap_or_else(|_| own())
+            serde_json::from_str(text).unwrap_or_else(|_| as_text())
         }
-        _ => own(),
+        _ => as_text(),
     }
 }
 

@@ -1,24 +1,27 @@
-//! The command line.
+//! The arguments of the command line.
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+
+use crate::age::{Age, parse_age};
+use crate::commands::PersonCommand;
 
 /// A self-hosted, local-first workspace whose AI asks before it changes anything.
 #[derive(Debug, Parser)]
 #[command(
     name = "mana",
     version,
-    after_help = "Settings come from the environment and from mana.toml in the data directory; `mana config` shows them."
+    after_help = "Settings come from the environment and from mana.toml in the data directory; \
+                  `mana config` shows them."
 )]
 pub struct Cli {
-    /// What to do; `serve` when left out.
+    /// The command; `serve` by default.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What to do.
+/// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start the server
@@ -29,15 +32,15 @@ pub enum Command {
     Migrate,
     /// Print the HTTP interface as OpenAPI
     Openapi,
-    /// Drop what has been overwritten from the logs; the server may go on meanwhile
+    /// Drop overwritten rows from the logs; the server may go on meanwhile
     Compact {
-        /// Drop only what is older than this, such as 90d or 12h; a device that was away for longer takes a snapshot
-        #[arg(long, value_name = "AGE", default_value = "90d", value_parser = age)]
+        /// Drop only rows older than this, such as 90d or 12h; a device that was away for longer takes a snapshot
+        #[arg(long, value_name = "AGE", default_value = "90d", value_parser = parse_age)]
         before: Age,
     },
-    /// Make the records and the schedule from the logs again
+    /// Project the logs into records and schedule again
     Reproject {
-        /// Only compare, and name what differs; exit code 1 if anything does
+        /// Only compare, and name the differences; exit code 1 if there are any
         #[arg(long)]
         check: bool,
     },
@@ -46,11 +49,11 @@ pub enum Command {
         /// Only the account with this e-mail address
         #[arg(long, value_name = "EMAIL")]
         user: Option<String>,
-        /// The file to make, or - for standard output. It holds everything people wrote, and password hashes
+        /// The file to make, or - for standard output; the file holds everything people wrote, and password hashes
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Take in accounts with their logs from a file of `mana export`; what is there already stays
+    /// Add accounts with their logs from a file of `mana export`; existing rows stay
     Import {
         /// The file, or - for standard input
         #[arg(value_name = "FILE")]
@@ -58,37 +61,5 @@ pub enum Command {
     },
     /// Commands that a person runs against a replica of their own.
     #[command(flatten)]
-    Person(crate::commands::PersonCommand),
-}
-
-/// How long ago.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Age(pub SignedDuration);
-
-/// Reads an age, such as `90d` or `12h`.
-pub fn age(text: &str) -> Result<Age, String> {
-    let span: Option<Span> = text.parse().ok();
-    span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
-        .filter(|age| !age.is_negative())
-        .map(Age)
-        .ok_or_else(|| "use a number of days or hours, such as 90d or 12h".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cli_ages_are_days_and_hours() {
-        for (text, hours) in [("90d", 90 * 24), ("12h", 12), ("2w", 14 * 24), ("0d", 0)] {
-            assert_eq!(
-                age(text),
-                Ok(Age(SignedDuration::from_hours(hours))),
-                "{text}"
-            );
-        }
-        for text in ["", "90", "-1d", "3months", "soon"] {
-            age(text).unwrap_err();
-        }
-    }
+    Person(PersonCommand),
 }

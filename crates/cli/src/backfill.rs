@@ -1,4 +1,4 @@
-//! Making up for occurrences of the past.
+//! `mana backfill`: runs of past occurrences.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use mana_core::mission::{self, Mission, passed, slot};
 use mana_device::Env;
 use serde_json::{Value, json};
 
-use crate::args::Age;
+use crate::age::Age;
 use crate::list::one_line;
 use crate::workspace::Workspace;
 
-/// Occurrences that one command asks for at most.
-const MOST: usize = 100;
+/// Largest number of occurrences that one command requests.
+const OCCURRENCES_MAX: usize = 100;
 
 pub(crate) async fn backfill(
     mut workspace: Workspace,
@@ -28,40 +28,42 @@ pub(crate) async fn backfill(
         Some(_) => mission.zone(None),
         None => mission.zone(Some(&workspace.http.timezone().await?)),
     };
-    let passed = passed(&mission, &zone, ago(since), ago(until), MOST);
+    let passed = passed(&mission, &zone, ago(since), ago(until), OCCURRENCES_MAX);
     if passed.earlier {
-        bail!("there are more than {MOST} occurrences in that time; choose a shorter one");
+        bail!(
+            "there are more than {OCCURRENCES_MAX} occurrences in that time; choose a shorter one"
+        );
     }
     let ran = ran(&workspace, &mission.id).await?;
-    let mut asked = Vec::new();
+    let mut requested = Vec::new();
     for at in passed.newest {
         let slot = slot::backfill(at);
         if ran.contains(&slot) || ran.contains(&slot::due(at)) {
             continue;
         }
         workspace.http.run_mission(&mission.id, &slot).await?;
-        asked.push((at, slot));
+        requested.push((at, slot));
     }
     workspace.close().await;
     if as_json {
-        let asked: Vec<Value> = asked
+        let runs: Vec<Value> = requested
             .iter()
             .map(|(at, slot)| json!({ "at": at, "slot": slot }))
             .collect();
-        println!("{}", json!({ "missionId": mission.id, "asked": asked }));
+        println!("{}", json!({ "missionId": mission.id, "asked": runs }));
         return Ok(());
     }
-    match asked.len() {
-        0 => println!("Nothing to make up for: every occurrence in that time ran."),
-        n => println!("{n} runs of {} are asked for:", one_line(&mission.title)),
+    match requested.len() {
+        0 => println!("Nothing to backfill: every occurrence in that time ran."),
+        n => println!("{n} runs of {} are requested:", one_line(&mission.title)),
     }
-    for (at, _) in asked {
+    for (at, _) in requested {
         println!("  {at}");
     }
     Ok(())
 }
 
-/// The mission with this id, or else with this title.
+/// Finds the mission with this id, else with this title.
 async fn find(workspace: &Workspace, which: &str) -> Result<Mission> {
     let records = workspace
         .replica
@@ -84,7 +86,7 @@ async fn find(workspace: &Workspace, which: &str) -> Result<Mission> {
     }
 }
 
-/// The slots of the mission that ran.
+/// Returns the slots of the mission that ran.
 async fn ran(workspace: &Workspace, mission_id: &str) -> Result<BTreeSet<String>> {
     let records = workspace
         .replica

@@ -1,15 +1,15 @@
-//! What a person does from the command line, with a replica of their own that works offline.
+//! Commands that a person runs against a replica of their own, which works offline.
 
 use std::path::Path;
 
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::args::{Age, age};
+use crate::age::{Age, parse_age};
 use crate::workspace::Workspace;
 use crate::{add, backfill, inbox, list, login, undo, watch};
 
-/// What to do.
+/// A command of a person.
 #[derive(Debug, Subcommand)]
 pub enum PersonCommand {
     /// Sign in to a server
@@ -23,10 +23,10 @@ pub enum PersonCommand {
     },
     /// List records
     List {
-        /// A module; all when left out
+        /// The module; all by default
         #[arg(value_name = "MODULE")]
         module: Option<String>,
-        /// Those that are done, too
+        /// Include records that are done
         #[arg(long)]
         all: bool,
         /// Print JSON
@@ -45,7 +45,7 @@ pub enum PersonCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show what the AI proposes
+    /// Show the AI's proposals
     Inbox {
         /// Print JSON
         #[arg(long)]
@@ -53,7 +53,7 @@ pub enum PersonCommand {
     },
     /// Approve a proposal
     Approve {
-        /// Its number in the inbox, or its id
+        /// The proposal's number in the inbox, or its id
         #[arg(value_name = "PROPOSAL")]
         which: String,
         /// Print JSON
@@ -62,50 +62,50 @@ pub enum PersonCommand {
     },
     /// Reject a proposal
     Reject {
-        /// Its number in the inbox, or its id
+        /// The proposal's number in the inbox, or its id
         #[arg(value_name = "PROPOSAL")]
         which: String,
-        /// Why
+        /// The reason, which the next run reads
         #[arg(long)]
         reason: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Undo what a mission did: list it, show what would happen, do it
+    /// Undo steps of a mission: list them, preview the result, or do it with --yes
     Undo {
-        /// Its number in the list, or the step's id; the list when left out
+        /// The step's number in the list, or its id; lists the steps by default
         #[arg(value_name = "STEP")]
         which: Option<String>,
-        /// The whole run that the step belongs to
+        /// Undo the whole run that the step belongs to
         #[arg(long, conflicts_with = "mission")]
         run: bool,
-        /// Everything that its mission did
+        /// Undo everything that the step's mission did
         #[arg(long)]
         mission: bool,
-        /// Do it
+        /// Undo, and not only show the preview
         #[arg(long)]
         yes: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Run a mission for occurrences of the past that did not run
+    /// Run a mission for past occurrences that did not run
     Backfill {
         /// The mission's id, or its title
         #[arg(value_name = "MISSION")]
         mission: String,
         /// How far back, such as 7d or 12h
-        #[arg(long, value_name = "AGE", value_parser = age)]
+        #[arg(long, value_name = "AGE", value_parser = parse_age)]
         since: Age,
-        /// Up to when
-        #[arg(long, value_name = "AGE", default_value = "0d", value_parser = age)]
+        /// How far back the last occurrence may be
+        #[arg(long, value_name = "AGE", default_value = "0d", value_parser = parse_age)]
         until: Age,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Stay connected and say what comes
+    /// Stay connected and print what arrives
     Watch {
         /// Print JSON
         #[arg(long)]
@@ -113,7 +113,7 @@ pub enum PersonCommand {
     },
 }
 
-/// Does it.
+/// Runs the command.
 pub async fn run(command: PersonCommand, data_dir: &Path) -> Result<()> {
     let open = || Workspace::open(data_dir);
     match command {
@@ -144,9 +144,9 @@ pub async fn run(command: PersonCommand, data_dir: &Path) -> Result<()> {
             json,
         } => {
             let reach = match (run, mission) {
-                (true, _) => undo::Reach::Run,
-                (_, true) => undo::Reach::Mission,
-                _ => undo::Reach::Step,
+                (true, _) => undo::UndoReach::Run,
+                (_, true) => undo::UndoReach::Mission,
+                _ => undo::UndoReach::Step,
             };
             undo::undo(open().await?, &which, reach, yes, json).await
         }

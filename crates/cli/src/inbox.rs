@@ -1,4 +1,4 @@
-//! What the AI proposes, and the person's decision.
+//! `mana inbox`, `approve` and `reject`: the AI's proposals, and the person's decision.
 
 use anyhow::{Context as _, Result, bail};
 use mana_core::{
@@ -14,14 +14,17 @@ use crate::{
     workspace::Workspace,
 };
 
-/// The ids of the inbox as it was shown last, so that a number means what was seen.
+/// File with the ids of the inbox as it was shown last, so that a number means the proposal that the person saw.
 const SHOWN: &str = "inbox.json";
 
 pub(crate) async fn show(mut workspace: Workspace, as_json: bool) -> Result<()> {
     workspace.sync().await?;
     let proposals = workspace.replica.inbox().await?;
-    let ids: Vec<&str> = proposals.iter().map(|one| one.id.as_str()).collect();
-    workspace.place().write(SHOWN, &json!(ids).to_string())?;
+    let ids: Vec<&str> = proposals
+        .iter()
+        .map(|proposal| proposal.id.as_str())
+        .collect();
+    workspace.dir().write(SHOWN, &json!(ids).to_string())?;
     if as_json {
         println!("{}", json!(proposals));
     } else if proposals.is_empty() {
@@ -53,7 +56,7 @@ pub(crate) async fn reject(
     decide(workspace, which, &Decision::Reject { reason }, as_json).await
 }
 
-/// Decides upon what was shown, before anything newer is fetched.
+/// Decides on the proposal as it was shown, before anything newer is fetched.
 async fn decide(
     mut workspace: Workspace,
     which: &str,
@@ -73,7 +76,7 @@ async fn decide(
         }
         Err(error) => return Err(error.into()),
     }
-    let (status, said) = match decision {
+    let (status, verb) = match decision {
         Decision::Approve { .. } => (ProposalStatus::Approved, "Approved"),
         Decision::Reject { .. } => (ProposalStatus::Rejected, "Rejected"),
         Decision::Expire => (ProposalStatus::Expired, "Expired"),
@@ -81,18 +84,18 @@ async fn decide(
     if as_json {
         println!("{}", json!({ "id": proposal.id, "status": status }));
     } else {
-        println!("{said}: {}", one_line(&proposal.summary));
+        println!("{verb}: {}", one_line(&proposal.summary));
     }
     workspace.sync().await?;
     workspace.close().await;
     Ok(())
 }
 
-/// By its number in the inbox as it was shown last, or by its id.
+/// Finds a proposal by its number in the inbox as it was shown last, or by its id.
 async fn find(workspace: &Workspace, which: &str) -> Result<Proposal> {
     let id = match which.parse::<usize>() {
         Ok(number) => {
-            let shown = workspace.place().read(SHOWN)?.unwrap_or_default();
+            let shown = workspace.dir().read(SHOWN)?.unwrap_or_default();
             let ids: Vec<String> = serde_json::from_str(&shown).unwrap_or_default();
             let id = number.checked_sub(1).and_then(|n| ids.get(n).cloned());
             id.with_context(|| format!("there was no number {number}; run `mana inbox` first"))?
@@ -100,11 +103,11 @@ async fn find(workspace: &Workspace, which: &str) -> Result<Proposal> {
         Err(_) => which.to_owned(),
     };
     let proposals = workspace.replica.proposals().await?;
-    let found = proposals.into_iter().find(|one| one.id == id);
+    let found = proposals.into_iter().find(|proposal| proposal.id == id);
     found.with_context(|| format!("there is no proposal {id} here; run `mana inbox` first"))
 }
 
-/// A proposal as a person decides on it: what it writes, not what the model says of it.
+/// Returns a proposal as text for the decision: the stored operations, and not the model's description of them.
 fn text(registry: &Registry, number: usize, proposal: &Proposal) -> String {
     let tool = registry.tool(&proposal.tool);
     let label = tool.map_or(proposal.tool.as_str(), |tool| tool.tool.label.en());
@@ -153,12 +156,12 @@ fn lines(registry: &Registry, operation: &Operation, proposal: &Proposal) -> Vec
     set.collect()
 }
 
-/// What was seen, what is there now, what is proposed.
+/// Returns a line for each field: the value that was seen, the value now, the proposed value.
 fn difference(details: Option<&Value>) -> String {
     let fields = details.and_then(Value::as_object).into_iter().flatten();
     fields
-        .map(|(field, one)| {
-            let part = |name: &str| one_line(&plain(&one[name]));
+        .map(|(field, values)| {
+            let part = |name: &str| one_line(&plain(&values[name]));
             format!(
                 "  {field}: it was \"{}\", it is \"{}\", the proposal says \"{}\"\n",
                 part("seen"),

@@ -1,6 +1,7 @@
 //! The command line: its arguments, and the commands that a person runs against a replica of their own.
 
 mod add;
+mod age;
 mod args;
 mod backfill;
 mod commands;
@@ -11,5 +12,6 @@ mod undo;
 mod watch;
 mod workspace;
 
-pub use args::{Age, Cli, Command};
+pub use age::Age;
+pub use args::{Cli, Command};
 pub use commands::{PersonCommand, run};

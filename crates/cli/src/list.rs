@@ -1,4 +1,4 @@
-//! Showing records.
+//! `mana list`: showing records, and how a record is shown.
 
 use std::cmp::Ordering;
 
@@ -28,7 +28,8 @@ pub(crate) async fn list(
         for (name, table) in &module.tables {
             let mut records = workspace.replica.records(&module.id, name).await?;
             records.retain(|(_, state)| !state.is_deleted() && (all || !is_done(table, state)));
-            records.sort_by(|(a_id, a), (b_id, b)| by(table, a, b).then_with(|| a_id.cmp(b_id)));
+            records
+                .sort_by(|(a_id, a), (b_id, b)| compare(table, a, b).then_with(|| a_id.cmp(b_id)));
             found.push((module, name, table, records));
         }
     }
@@ -61,7 +62,7 @@ pub(crate) async fn list(
     Ok(())
 }
 
-/// A module by its id; otherwise an error that names those that there are.
+/// Finds a module by its id. The error names the existing modules.
 pub(crate) fn find<'r>(registry: &'r Registry, id: &str) -> Result<&'r Manifest> {
     let visible = registry.visible();
     if let Some(module) = visible.iter().find(|module| module.id == id) {
@@ -80,8 +81,8 @@ fn is_done(table: &Table, state: &RecordState) -> bool {
     done == Some(&Value::Bool(true))
 }
 
-/// As the module's page sorts; what has no value comes last.
-fn by(table: &Table, a: &RecordState, b: &RecordState) -> Ordering {
+/// Compares two records in the order of the module's page; records without a value come last.
+fn compare(table: &Table, a: &RecordState, b: &RecordState) -> Ordering {
     for sort in &table.list.sort {
         let value = |state: &RecordState| {
             state
@@ -110,7 +111,7 @@ fn by(table: &Table, a: &RecordState, b: &RecordState) -> Ordering {
     Ordering::Equal
 }
 
-/// A record in a line: its mark, its title, what belongs to it.
+/// Returns a record as a line: mark, title and further fields.
 pub(crate) fn line(table: &Table, state: &RecordState) -> String {
     let mark = match &table.list.done {
         Some(_) if is_done(table, state) => "[x] ",
@@ -148,7 +149,7 @@ pub(crate) fn line(table: &Table, state: &RecordState) -> String {
     one_line(&format!("{mark}{title}{meta}"))
 }
 
-/// A value as a person reads it.
+/// Returns a value as text for a person.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -160,7 +161,8 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
-/// The text without what would break the line or steer the terminal.
+/// Returns the text without control characters, which could break the line or control the terminal, cut to 200
+/// characters.
 pub(crate) fn one_line(text: &str) -> String {
     let text: String = text
         .chars()

@@ -1,4 +1,4 @@
-//! Signing in.
+//! `mana login`: signing in.
 
 use std::{
     io::{BufRead as _, Write as _},
@@ -9,11 +9,11 @@ use anyhow::{Context as _, Result, bail};
 use mana_device::{Credentials, HttpTransport};
 use serde_json::json;
 
-use crate::workspace::{Place, Workspace};
+use crate::workspace::{Workspace, WorkspaceDir};
 
 pub(crate) async fn login(data_dir: &Path, url: &str, as_json: bool) -> Result<()> {
     let url = address(url)?;
-    let place = Place::new(data_dir)?;
+    let dir = WorkspaceDir::new(data_dir)?;
     let email = match set("MANA_EMAIL") {
         Some(email) => email,
         None => ask("E-mail: ")?,
@@ -26,12 +26,12 @@ pub(crate) async fn login(data_dir: &Path, url: &str, as_json: bool) -> Result<(
     let credentials = Credentials { email, password };
     let http = HttpTransport::sign_in(&url, &credentials, |_| {}).await?;
     let session = http.session().await;
-    place.keep_session(&session)?;
-    let keep = place.clone();
+    dir.keep_session(&session)?;
+    let keep = dir.clone();
     let http = HttpTransport::resume(session.clone(), move |session| {
         let _ = keep.keep_session(session);
     })?;
-    let mut workspace = Workspace::with(place, &session, http).await?;
+    let mut workspace = Workspace::with(dir, &session, http).await?;
     workspace.sync().await?;
     if as_json {
         println!(
@@ -45,7 +45,7 @@ pub(crate) async fn login(data_dir: &Path, url: &str, as_json: bool) -> Result<(
     Ok(())
 }
 
-/// The address without what a browser adds.
+/// Returns the address without a trailing slash.
 fn address(url: &str) -> Result<String> {
     let url = url.trim().trim_end_matches('/');
     if !url.starts_with("http://") && !url.starts_with("https://") {

@@ -1,4 +1,4 @@
-//! Taking back what the AI did: shown first, done with `--yes`.
+//! `mana undo`: undoing the AI's steps; shown first, done with `--yes`.
 
 use anyhow::{Context as _, Result, bail};
 use mana_core::{
@@ -14,9 +14,9 @@ use crate::{
     workspace::Workspace,
 };
 
-/// The steps as they were listed last, so that a number means what was seen.
+/// File with the steps as they were listed last, so that a number means the step that the person saw.
 const LISTED: &str = "undo.json";
-/// The preview that was shown last: what a `--yes` is a yes to.
+/// File with the preview that was shown last, which `--yes` agrees to.
 const SHOWN: &str = "undo-shown.json";
 
 /// A step that was carried out.
@@ -26,20 +26,20 @@ struct Done {
     step: Step,
 }
 
-/// How much is meant.
+/// How much to undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum UndoReach {
     Step,
     Run,
     Mission,
 }
 
-/// Lists what can be taken back.
+/// Lists the steps that can be undone.
 pub(crate) async fn list(mut workspace: Workspace, as_json: bool) -> Result<()> {
     workspace.sync().await?;
     let done = done(&workspace).await?;
     let ids: Vec<&str> = done.iter().map(|done| done.step.id.as_str()).collect();
-    workspace.place().write(LISTED, &json!(ids).to_string())?;
+    workspace.dir().write(LISTED, &json!(ids).to_string())?;
     if as_json {
         let rows = done.iter().map(|done| {
             json!({ "stepId": done.step.id, "iterationId": done.iteration_id,
@@ -59,50 +59,50 @@ pub(crate) async fn list(mut workspace: Workspace, as_json: bool) -> Result<()> 
             );
         }
         println!(
-            "`mana undo N` shows what undoing one would do; `--run` and `--mission` take more."
+            "`mana undo N` shows the result of undoing one; `--run` and `--mission` undo more."
         );
     }
     workspace.close().await;
     Ok(())
 }
 
-/// Shows what undoing would do, or does it.
+/// Shows the result of an undo, or undoes.
 pub(crate) async fn undo(
     mut workspace: Workspace,
     which: &str,
-    reach: Reach,
+    reach: UndoReach,
     yes: bool,
     as_json: bool,
 ) -> Result<()> {
     let done = find(&workspace, which).await?;
     let extent = match reach {
-        Reach::Step => UndoExtent::Step {
+        UndoReach::Step => UndoExtent::Step {
             step_id: done.step.id.clone(),
         },
-        Reach::Run => UndoExtent::Iteration {
+        UndoReach::Run => UndoExtent::Iteration {
             iteration_id: done.iteration_id.clone(),
         },
-        Reach::Mission => UndoExtent::Mission,
+        UndoReach::Mission => UndoExtent::Mission,
     };
     let mission = done.mission.id.as_str();
     let preview = workspace.replica.undo_preview(mission, &extent).await?;
     let what = json!({ "missionId": mission, "extent": extent });
     if !yes {
         let shown = json!({ "what": what, "hash": preview.hash });
-        workspace.place().write(SHOWN, &shown.to_string())?;
+        workspace.dir().write(SHOWN, &shown.to_string())?;
         if as_json {
             println!("{}", json!(preview));
         } else {
             print!("{}", text(workspace.replica.registry(), &preview));
             if !preview.operations.is_empty() {
-                println!("Nothing has been undone yet. Say it again with --yes to do this.");
+                println!("Nothing has been undone yet. Run it again with --yes to do this.");
             }
         }
         workspace.close().await;
         return Ok(());
     }
-    // A yes is to what was shown, if something was.
-    let shown = workspace.place().read(SHOWN)?.unwrap_or_default();
+    // `--yes` agrees to the preview that was shown, if there was one.
+    let shown = workspace.dir().read(SHOWN)?.unwrap_or_default();
     let shown: Value = serde_json::from_str(&shown).unwrap_or_default();
     let hash = match shown["hash"].as_str() {
         Some(hash) if shown["what"] == what => hash.to_owned(),
@@ -129,7 +129,7 @@ pub(crate) async fn undo(
     Ok(())
 }
 
-/// What was carried out and not undone, the last first.
+/// Returns the steps that were carried out and not undone, newest first.
 async fn done(workspace: &Workspace) -> Result<Vec<Done>> {
     let mut done = Vec::new();
     for (id, state) in workspace.replica.records(APP, MISSIONS).await? {
@@ -149,11 +149,11 @@ async fn done(workspace: &Workspace) -> Result<Vec<Done>> {
     Ok(done)
 }
 
-/// By its number as it was listed last, or by its id.
+/// Finds a step by its number in the last list, or by its id.
 async fn find(workspace: &Workspace, which: &str) -> Result<Done> {
     let id = match which.parse::<usize>() {
         Ok(number) => {
-            let listed = workspace.place().read(LISTED)?.unwrap_or_default();
+            let listed = workspace.dir().read(LISTED)?.unwrap_or_default();
             let ids: Vec<String> = serde_json::from_str(&listed).unwrap_or_default();
             let id = number.checked_sub(1).and_then(|n| ids.get(n).cloned());
             id.with_context(|| format!("there was no number {number}; run `mana undo` first"))?
@@ -191,7 +191,7 @@ fn text(registry: &Registry, preview: &UndoPreview) -> String {
         }
     }
     if preview.operations.is_empty() {
-        text.push_str("  There is nothing left of it to undo.\n");
+        text.push_str("  There is nothing left to undo.\n");
     }
     for kept in &preview.kept {
         text.push_str(&format!("  stays: {}\n", why(registry, kept)));

@@ -1,4 +1,4 @@
-//! Staying connected.
+//! `mana watch`: staying connected and printing what arrives.
 
 use std::collections::BTreeSet;
 
@@ -17,16 +17,18 @@ pub(crate) async fn watch(workspace: Workspace, as_json: bool) -> Result<()> {
             let Ok(inbox) = replica.inbox().await else {
                 return;
             };
-            let ids: BTreeSet<String> = inbox.iter().map(|one| one.id.clone()).collect();
+            let ids: BTreeSet<String> = inbox.iter().map(|proposal| proposal.id.clone()).collect();
             let first = known.is_none();
             let before = known.replace(ids).unwrap_or_default();
             let new: Vec<_> = inbox
                 .iter()
-                .filter(|one| !before.contains(&one.id))
+                .filter(|proposal| !before.contains(&proposal.id))
                 .collect();
             if as_json {
                 let new: Vec<_> = if first { Vec::new() } else { new };
-                let event = json!({ "event": "synced", "at": status.last_synced_at, "inbox": inbox.len(), "new": new });
+                let at = status.last_synced_at;
+                let event =
+                    json!({ "event": "synced", "at": at, "inbox": inbox.len(), "new": new });
                 println!("{event}");
                 return;
             }

@@ -1,4 +1,4 @@
-//! The replica on this machine and the server that it belongs to.
+//! The person's replica on this machine, and the server that it belongs to.
 
 use std::{
     fs,
@@ -14,26 +14,26 @@ use mana_device::{Env, HttpTransport, Replica, Session, SqliteStorage, Storage a
 
 use mana_server::private_files::{create_private_dir, private_file};
 
-/// A command waits this long for the server; what is not sent by then is sent by the next one.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a command waits for the server; changes that are not sent by then are sent by the next command.
+const SYNC_WITHIN: Duration = Duration::from_secs(20);
 
 /// The person's replica, signed in.
 pub struct Workspace {
-    /// What is here.
+    /// The replica.
     pub replica: Replica,
     /// The server.
     pub http: HttpTransport,
     storage: SqliteStorage,
-    place: Place,
+    dir: WorkspaceDir,
 }
 
-/// Where the command line keeps its things: `cli` in the data directory.
+/// The command line's own directory: `cli` in the data directory.
 #[derive(Clone)]
-pub struct Place(PathBuf);
+pub struct WorkspaceDir(PathBuf);
 
-impl Place {
-    /// Makes the directory (0700) if it isn't there.
-    pub fn new(data_dir: &Path) -> Result<Place> {
+impl WorkspaceDir {
+    /// Makes the directory (0700) if it is missing.
+    pub fn new(data_dir: &Path) -> Result<WorkspaceDir> {
         let path = data_dir.join("cli");
         create_private_dir(&path).with_context(|| {
             format!(
@@ -41,10 +41,10 @@ impl Place {
                 path.display()
             )
         })?;
-        Ok(Place(path))
+        Ok(WorkspaceDir(path))
     }
 
-    /// Who is signed in.
+    /// Returns the session of the signed-in person.
     pub fn session(&self) -> Result<Option<Session>> {
         let Some(text) = self.read("session.json")? else {
             return Ok(None);
@@ -59,12 +59,12 @@ impl Place {
         Ok(Some(session))
     }
 
-    /// Keeps who is signed in.
+    /// Stores the session of the signed-in person.
     pub fn keep_session(&self, session: &Session) -> Result<()> {
         self.write("session.json", &serde_json::to_string(session)?)
     }
 
-    /// A file's text, if it is there.
+    /// Returns a file's text, if the file exists.
     pub fn read(&self, name: &str) -> Result<Option<String>> {
         let path = self.0.join(name);
         match fs::read_to_string(&path) {
@@ -74,7 +74,7 @@ impl Place {
         }
     }
 
-    /// Writes a file that only this user can read; a crash leaves the old one or the new one.
+    /// Writes a file that only this user can read. A crash leaves the old content or the new one.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
         let path = self.0.join(name);
         let part = self.0.join(format!("{name}.{}.part", std::process::id()));
@@ -88,7 +88,7 @@ impl Place {
         written.with_context(|| format!("{} can't be written", path.display()))
     }
 
-    /// The database of an account at a server.
+    /// Returns the path of the database of an account at a server.
     fn database(&self, session: &Session) -> PathBuf {
         self.0.join(format!(
             "{}.db",
@@ -98,24 +98,28 @@ impl Place {
 }
 
 impl Workspace {
-    /// The replica of who is signed in.
+    /// Opens the replica of the signed-in person.
     pub async fn open(data_dir: &Path) -> Result<Workspace> {
-        let place = Place::new(data_dir)?;
-        let Some(session) = place.session()? else {
+        let dir = WorkspaceDir::new(data_dir)?;
+        let Some(session) = dir.session()? else {
             bail!("You are not signed in; run `mana login URL` with your server's address");
         };
-        let keep = place.clone();
+        let keep = dir.clone();
         let http = HttpTransport::resume(session.clone(), move |session| {
-            // The token only saves a round: without it the next command asks for one again.
+            // A lost token only costs a request: the next command asks for another one.
             let _ = keep.keep_session(session);
         })?;
-        Workspace::with(place, &session, http).await
+        Workspace::with(dir, &session, http).await
     }
 
-    /// The replica of a session.
-    pub async fn with(place: Place, session: &Session, http: HttpTransport) -> Result<Workspace> {
-        let path = place.database(session);
-        // Made here so that it is private from its first byte; SQLite gives its other files the same mode.
+    /// Opens the replica of a session.
+    pub async fn with(
+        dir: WorkspaceDir,
+        session: &Session,
+        http: HttpTransport,
+    ) -> Result<Workspace> {
+        let path = dir.database(session);
+        // Made here so that it is private from its first byte. SQLite gives its other files the same mode.
         private_file()
             .create(true)
             .append(true)
@@ -135,19 +139,19 @@ impl Workspace {
             replica: opened.await?,
             http,
             storage,
-            place,
+            dir,
         })
     }
 
-    /// Where the command line keeps its things.
-    pub fn place(&self) -> &Place {
-        &self.place
+    /// Returns the command line's own directory.
+    pub fn dir(&self) -> &WorkspaceDir {
+        &self.dir
     }
 
-    /// Fetches the modules and syncs, and says on standard error what a person has to know: that there is no
-    /// network, what waits, what was refused.
+    /// Fetches the modules and syncs. Standard error names what a person has to know: a missing network, waiting and
+    /// refused changes.
     pub async fn sync(&mut self) -> Result<()> {
-        match tokio::time::timeout(PATIENCE, self.try_sync()).await {
+        match tokio::time::timeout(SYNC_WITHIN, self.try_sync()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) if error.is_signed_out() => {
                 eprintln!(
@@ -166,11 +170,11 @@ impl Workspace {
                 changes(status.waiting, "wait")
             );
         }
-        for one in self.replica.set_aside().await? {
-            let change = &one.change;
+        for refused in self.replica.set_aside().await? {
+            let change = &refused.change;
             eprintln!(
                 "Refused by the server: {} {}: {}",
-                change.table, change.id, one.reason
+                change.table, change.id, refused.reason
             );
         }
         Ok(())
@@ -182,13 +186,13 @@ impl Workspace {
         self.replica.sync(&self.http).await
     }
 
-    /// Finishes with the database.
+    /// Closes the database.
     pub async fn close(self) {
         self.storage.close().await;
     }
 }
 
-/// "1 change waits", "2 changes wait".
+/// Returns "1 change waits", "2 changes wait".
 fn changes(count: usize, verb: &str) -> String {
     match count {
         1 => format!("1 change {verb}s"),

@@ -287,7 +287,7 @@ async fn cli_backfill_asks_for_what_did_not_run() {
     };
     timeout(PATIENCE, all_ran).await.unwrap();
     let (out, _) = machine.does(&["backfill", "m1", "--since", "3d"]).await;
-    assert!(out.starts_with("Nothing to make up for"), "{out}");
+    assert!(out.starts_with("Nothing to backfill"), "{out}");
     let refused = machine
         .refuses(&["backfill", "nothing", "--since", "3d"])
         .await;
