@@ -19,7 +19,8 @@ impl Auth {
     pub async fn create_invitation(&self, days: Option<i64>) -> Result<(Invitation, String)> {
         if self.signup == Signup::Closed {
             return Err(AccountError::SignupClosed(
-                "This server takes no new accounts, so an invitation would let nobody in; set MANA_SIGNUP=invite and restart it.",
+                "This server takes no new accounts, so an invitation would let nobody in; \
+                 set MANA_SIGNUP=invite and restart it.",
             ));
         }
         let days = days.unwrap_or(DAYS);

@@ -15,7 +15,8 @@ const LANES: u32 = 1;
 
 /// Hash that is checked for an unknown address, so that the time to answer doesn't tell that there is no account. No
 /// password matches it.
-const UNKNOWN_ACCOUNT: &str = "$argon2id$v=19$m=19456,t=2,p=1$bWFuYS1ub2JvZHktaGVyZQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const UNKNOWN_ACCOUNT: &str = "$argon2id$v=19$m=19456,t=2,p=1$bWFuYS1ub2JvZHktaGVyZQ$\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Hashes and checks passwords.
 #[derive(Debug)]

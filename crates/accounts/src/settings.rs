@@ -3,13 +3,13 @@
 /// Settings of accounts.
 #[derive(Debug, Clone)]
 pub struct AccountSettings {
-    /// Who may sign up.
+    /// The people who may sign up.
     pub signup: Signup,
     /// A foreign issuer whose tokens are accepted beside the server's own.
     pub issuer: Option<IssuerConfig>,
 }
 
-/// Who may sign up.
+/// People who may sign up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signup {
     /// Everybody.

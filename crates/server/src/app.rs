@@ -17,36 +17,36 @@ use crate::service_key::ServiceKey;
 use crate::telemetry::meters::Meters;
 use crate::web::WebApp;
 
-/// Everything a handler may need.
+/// Everything that a handler may need.
 pub struct App {
     /// The configuration.
     pub config: Config,
     /// Accounts.
     pub auth: Auth,
-    /// Who acts for the server itself.
+    /// The key that opens `/internal/*` and `/metrics`.
     pub service_key: ServiceKey,
-    /// The log and the records.
+    /// Logs, records, the schedule and runs.
     pub store: Arc<dyn Store>,
-    /// What models cost, by whom.
+    /// Budgets and usage of models.
     pub ledger: Arc<dyn Ledger>,
     /// The modules.
     pub registry: Arc<Registry>,
-    /// The files in `modules/` that are broken.
+    /// The files in `modules/` that are left out, with the reason.
     pub rejected_modules: Vec<RejectedManifest>,
-    /// How much one person may do at a time.
+    /// Limits of one person.
     pub limits: Arc<Limits>,
     /// Push, pull and notices.
     pub sync: Arc<Sync>,
     /// The runner.
     pub runner: Arc<Runner>,
-    /// The models.
+    /// The gateway to models.
     pub gateway: Arc<Gateway>,
-    /// What the owner sets about them, and the virtual keys.
+    /// The owner's settings of models, and the virtual keys.
     pub llm: Settings,
     /// The web app.
     pub web: WebApp,
-    /// What is counted and measured.
+    /// Counters and histograms.
     pub meters: Meters,
-    /// Ends when the server does; open sockets close then.
+    /// Cancelled when the server stops; open sockets close then.
     pub shutdown: CancellationToken,
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::private_files::{create_private_dir, private_file};
 
-/// The open data directory. It is this process's for as long as the value lives.
+/// The open data directory, locked for this process until the value is dropped.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
@@ -16,10 +16,13 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Makes the directory (0700) if it isn't there, and locks it.
+    /// Makes the directory (0700) if it is missing, and locks it.
     pub fn open(path: &Path) -> Result<DataDir> {
         create_private_dir(path).with_context(|| {
-            format!("The data directory {} can't be made; set MANA_DATA_DIR to one that this user may write", path.display())
+            format!(
+                "The data directory {} can't be made; set MANA_DATA_DIR to one that this user may write",
+                path.display()
+            )
         })?;
         let lock = lock(&path.join("mana.lock"))?;
         Ok(DataDir {
@@ -28,12 +31,12 @@ impl DataDir {
         })
     }
 
-    /// A path inside.
+    /// Returns a path inside the directory.
     pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// The bytes of a secret file (0600), made by `make` when it isn't there.
+    /// Returns the bytes of a secret file (0600), made by `make` if it is missing.
     pub fn secret(&self, name: &str, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
         let path = self.join(name);
         match fs::read(&path) {
@@ -43,7 +46,7 @@ impl DataDir {
             Err(e) => return Err(e).with_context(|| format!("{} can't be read", path.display())),
         }
         let bytes = make()?;
-        // Written beside and renamed, so that a crash leaves a whole file or none.
+        // Written to another file and renamed, so that a crash leaves a whole file or none.
         let part = self.join(&format!("{name}.part"));
         let _ = fs::remove_file(&part);
         let written = (|| {

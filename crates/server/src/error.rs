@@ -1,4 +1,4 @@
-//! The one shape of every error: `{"error": {"code", "message", "details"?}}`.
+//! Errors of the HTTP interface, all in one shape: `{"error": {"code", "message", "details"?}}`.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub struct ApiError {
     retry_after_s: Option<u64>,
 }
 
-/// What an error looks like on the wire.
+/// The shape of an error on the wire.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorEnvelope {
     /// The error.
@@ -33,17 +33,17 @@ pub struct ErrorEnvelope {
 /// The inside of the envelope.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorBody {
-    /// For programs.
+    /// The code, which programs match on.
     pub code: String,
-    /// For people: what is wrong and what to do.
+    /// The problem and the remedy, for people.
     pub message: String,
-    /// More for programs, depending on the code.
+    /// Details for programs, depending on the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Value>,
 }
 
 impl ApiError {
-    /// An error with a status, a code and what to do.
+    /// Makes an error of a status, a code, and a message that says what to do.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
         ApiError {
             status,
@@ -54,12 +54,12 @@ impl ApiError {
         }
     }
 
-    /// Something is wrong with what was sent.
+    /// The request can't be used (400).
     pub fn invalid(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
-    /// Nobody is signed in.
+    /// The caller is not signed in (401).
     pub fn unauthorized() -> ApiError {
         ApiError::new(
             StatusCode::UNAUTHORIZED,
@@ -68,7 +68,7 @@ impl ApiError {
         )
     }
 
-    /// Somebody without the service key; `header` is where it belongs.
+    /// The service key is missing or wrong (401); `header` is where it belongs.
     pub fn service_key(header: &str) -> ApiError {
         ApiError::new(
             StatusCode::UNAUTHORIZED,
@@ -79,32 +79,32 @@ impl ApiError {
         )
     }
 
-    /// There is nothing at this address.
+    /// The address or the object doesn't exist (404).
     pub fn not_found(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    /// Too many at once.
+    /// A rate limit is reached (429).
     pub fn slow_down(message: impl Into<String>, retry_after_s: u64) -> ApiError {
         let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
         error.retry_after_s = Some(retry_after_s.max(1));
         error
     }
 
-    /// Too many connections are open.
+    /// The person has too many open connections (429).
     pub fn too_many_connections() -> ApiError {
         let mut error = ApiError::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too_many_connections",
-            "Too many devices of this account are connected; close some of them, or try again in a minute.",
+            "Too many devices of this account are connected; close some, or try again in a minute.",
         );
         error.retry_after_s = Some(60);
         error
     }
 
-    /// Something the caller can't help; logged here, once, and not told.
+    /// A fault that the caller can't help (500). The cause is logged here, once, and not sent.
     pub fn internal(error: impl fmt::Display) -> ApiError {
-        tracing::error!("A request failed: {error}");
+        tracing::error!(error = %error, "A request failed: {error}");
         ApiError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -112,7 +112,7 @@ impl ApiError {
         )
     }
 
-    /// Something is in the way for a moment.
+    /// A lock or the database is unavailable for a moment (503).
     pub fn busy() -> ApiError {
         let mut error = ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -256,7 +256,7 @@ impl From<mana_sync::SyncError> for ApiError {
     }
 }
 
-/// An error's text as a sentence.
+/// Returns an error's text as a sentence.
 pub fn sentence(error: &impl fmt::Display) -> String {
     let text = error.to_string();
     let mut chars = text.chars();
@@ -271,7 +271,7 @@ pub fn sentence(error: &impl fmt::Display) -> String {
     sentence
 }
 
-/// JSON whose rejection comes in the envelope.
+/// A JSON body whose rejection has the envelope.
 #[derive(Debug, axum::extract::FromRequest)]
 #[from_request(via(axum::Json), rejection(ApiError))]
 pub struct ApiJson<T>(pub T);
@@ -283,7 +283,7 @@ where
 {
     type Rejection = ApiError;
 
-    /// None where nothing was sent.
+    /// Returns none for a request without a body.
     async fn from_request(
         request: axum::extract::Request,
         state: &S,
@@ -302,12 +302,12 @@ where
     }
 }
 
-/// A query string whose rejection comes in the envelope.
+/// A query string whose rejection has the envelope.
 #[derive(Debug, axum::extract::FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(ApiError))]
 pub struct ApiQuery<T>(pub T);
 
-/// Path parameters whose rejection comes in the envelope.
+/// Path parameters whose rejection has the envelope.
 #[derive(Debug, axum::extract::FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
 pub struct ApiPath<T>(pub T);

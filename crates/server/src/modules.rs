@@ -1,14 +1,15 @@
-//! The modules of this server: the built-in ones and those in the data directory's `modules/`.
+//! The modules of this server: the built-in ones, and the manifests in the data directory's `modules/`.
 
 use std::fs;
 use std::path::Path;
 
 use mana_core::manifest::{Registry, RejectedManifest};
 
-/// No manifest that a person wrote is that large.
+/// Largest manifest; one that a person wrote is far smaller.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// All modules that are in order, and the files that are not. Never fails: the server starts without a broken module.
+/// Loads all valid modules, and names the files that are left out. Never fails: the server starts without a broken
+/// module.
 pub fn load(dir: &Path) -> (Registry, Vec<RejectedManifest>) {
     let (files, mut rejected) = read(dir);
     let (registry, broken) = Registry::builtin().with(files);
@@ -26,7 +27,7 @@ pub fn load(dir: &Path) -> (Registry, Vec<RejectedManifest>) {
 fn read(dir: &Path) -> (Vec<(String, String)>, Vec<RejectedManifest>) {
     let mut files = Vec::new();
     let mut rejected = Vec::new();
-    // Without the directory there are no modules of one's own.
+    // A missing directory means that there are no further modules.
     let mut entries: Vec<_> = fs::read_dir(dir).into_iter().flatten().flatten().collect();
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
@@ -44,19 +45,19 @@ fn read(dir: &Path) -> (Vec<(String, String)>, Vec<RejectedManifest>) {
 
 fn text(path: &Path) -> Result<String, String> {
     let size = fs::metadata(path)
-        .map_err(|e| format!("It can't be read ({e})."))?
+        .map_err(|e| format!("The file can't be read ({e})."))?
         .len();
     if size > MAX_BYTES {
-        return Err("It is over 1 MB, too large for a manifest.".to_owned());
+        return Err("The file is over 1 MB, too large for a manifest.".to_owned());
     }
-    let bytes = fs::read(path).map_err(|e| format!("It can't be read ({e})."))?;
+    let bytes = fs::read(path).map_err(|e| format!("The file can't be read ({e})."))?;
     String::from_utf8(bytes).map_err(|e| {
         let line = e.as_bytes()[..e.utf8_error().valid_up_to()]
             .iter()
             .filter(|byte| **byte == b'\n')
             .count()
             + 1;
-        format!("line {line}: this is no UTF-8 text. Save the file as UTF-8.")
+        format!("line {line}: the text is no UTF-8. Save the file as UTF-8.")
     })
 }
 

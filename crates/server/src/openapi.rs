@@ -8,11 +8,12 @@ use crate::router;
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Mana",
-    description = "Accounts, sync, runs and the app's own facts. The gateway under /v1 speaks OpenAI's interface and is described there. `cargo xtask` writes this file from the routes."
+    description = "Accounts, sync, runs and the app's own facts. The gateway under /v1 speaks OpenAI's \
+        interface and is described there. `cargo xtask` writes this file from the routes."
 ))]
 struct Base;
 
-/// The document.
+/// Returns the document of all roles.
 pub fn document() -> utoipa::openapi::OpenApi {
     let (_, mut document) = router::api(|_| true).split_for_parts();
     let mut base = Base::openapi();
@@ -35,7 +36,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     document
 }
 
-/// The document as text.
+/// Returns the document as JSON.
 pub fn text() -> String {
     document().to_pretty_json().expect("the document is JSON")
 }
@@ -66,9 +67,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn wire_page_lists_every_route_and_every_variable() {
+        let page = std::fs::read_to_string(format!("{SPEC}/WIRE.md")).unwrap();
+        let document = document();
+        let routes = document.paths.paths.into_keys();
+        let variables = crate::config::variables().map(str::to_owned);
+        let missing: Vec<String> = routes
+            .chain(variables)
+            .filter(|name| !page.contains(name))
+            .collect();
+        assert!(missing.is_empty(), "add these to spec/WIRE.md: {missing:?}");
+    }
+
     const KEPT: [&str; 5] = ["displayName", "laterField", "n", "principalId", "stepId"];
 
-    /// The document as JSON, to hold real values against.
+    /// The document as JSON, which real values are checked against.
     struct Shapes(Value);
 
     impl Shapes {
@@ -79,7 +93,7 @@ mod tests {
             }
         }
 
-        /// As JSON Schema, but for a field that nobody named: that is an error here.
+        /// Checks a value as JSON Schema does, except that a field without a name in the schema is an error.
         fn fits(&self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
             if let Some(reference) = schema["$ref"].as_str() {
                 let target = &self.0.pointer(&reference[1..]).expect("the component");
@@ -139,7 +153,7 @@ mod tests {
             for (name, value) in fields {
                 let at = format!("{at}.{name}");
                 match (&schema["properties"][name], &schema["additionalProperties"]) {
-                    // The vectors have these to show that what nobody named is kept.
+                    // The vectors have these to show that unknown fields are kept.
                     (Value::Null, Value::Null) if KEPT.contains(&name.as_str()) => {}
                     (Value::Null, Value::Null | Value::Bool(false)) => {
                         return Err(format!("{at} isn't named"));

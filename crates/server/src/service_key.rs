@@ -1,4 +1,4 @@
-//! The key for `/internal/*`: whoever has it acts for the server itself.
+//! The key for `/internal/*` and `/metrics`: its holder acts for the server itself.
 
 use anyhow::Result;
 use subtle::ConstantTimeEq as _;
@@ -12,7 +12,7 @@ use crate::random;
 pub struct ServiceKey(Secret);
 
 impl ServiceKey {
-    /// The configured key, else the data directory's, made on the first start.
+    /// Returns the configured key, else the data directory's, which the first start makes.
     pub fn open(configured: Option<Secret>, dir: &DataDir) -> Result<ServiceKey> {
         if let Some(key) = configured {
             return Ok(ServiceKey(key));
@@ -23,7 +23,7 @@ impl ServiceKey {
         )))
     }
 
-    /// Whether it is this key, in a time that doesn't tell how much of it fits.
+    /// Whether the presented text is this key. The comparison takes constant time.
     pub fn is(&self, presented: &str) -> bool {
         self.0
             .expose()
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn service_key_is_made_once_and_only_itself_fits() {
+    fn service_key_is_made_once_and_no_other_text_matches() {
         let root = tempfile::tempdir().unwrap();
         let dir = DataDir::open(root.path()).unwrap();
         let key = ServiceKey::open(None, &dir).unwrap();

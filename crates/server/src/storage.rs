@@ -1,4 +1,4 @@
-//! Which database the server keeps its data in.
+//! The configured database, opened for the server or for upkeep.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use mana_store::{Accounts, Ledger, Maintenance, PostgresStore, SqliteStore, Stor
 
 use crate::config::{Config, Database};
 
-/// The one store, as each part sees it.
+/// The one store, as each part of the server sees it.
 #[derive(Clone)]
 pub struct Storage {
     /// Logs, records and the schedule.
     pub store: Arc<dyn Store>,
     /// Accounts and settings.
     pub accounts: Arc<dyn Accounts>,
-    /// What models cost.
+    /// Budgets and usage of models.
     pub ledger: Arc<dyn Ledger>,
 }
 
 impl Storage {
-    /// Opens the database that is configured, and brings its schema up to date.
+    /// Opens the configured database, and brings its schema up to date.
     pub async fn open(config: &Config, registry: Arc<Registry>) -> Result<Storage> {
         let opened = match &config.storage.database {
             Database::Sqlite(path) => SqliteStore::open(path, registry).await.map(Storage::of),
@@ -47,18 +47,18 @@ impl Storage {
     }
 }
 
-/// The same store for whoever runs the server; a server on it may go on.
+/// The same store for the operator's commands, beside a server that may be running.
 pub struct Upkeep {
     /// Compaction, proof, export and import.
     pub maintenance: Arc<dyn Maintenance>,
     /// Accounts.
     pub accounts: Arc<dyn Accounts>,
-    /// To be closed at the end.
+    /// The store, which must be closed at the end.
     pub store: Arc<dyn Store>,
 }
 
 impl Upkeep {
-    /// Opens the database that is configured; makes it if it is missing.
+    /// Opens the configured database, and makes it if it is missing.
     pub async fn open(config: &Config, registry: Arc<Registry>) -> Result<Upkeep> {
         let opened = match &config.storage.database {
             Database::Sqlite(path) => SqliteStore::open_beside(path, registry)

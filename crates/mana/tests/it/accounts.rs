@@ -360,3 +360,25 @@ async fn token_can_be_checked_by_the_key_set() {
         "unauthorized",
     );
 }
+
+/// Behind two proxies that are trusted, each client has a bucket of its own (without the setting, all share one).
+#[tokio::test]
+async fn auth_limits_are_by_client_behind_trusted_proxies() {
+    let home = Home::new(&[("MANA_TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8")]);
+    let server = home.start().await;
+    let log_in = async |client: &str| {
+        // Too long for an account, so no password is hashed.
+        let email = format!("{}@example.org", "a".repeat(300));
+        let request = server
+            .request(Method::POST, "/auth/login")
+            .header("x-forwarded-for", format!("{client}, 10.0.0.5"))
+            .json(&json!({ "email": email, "password": PASSWORD }));
+        send(request).await.0
+    };
+    for _ in 0..60 {
+        assert_eq!(log_in("192.0.2.1").await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(log_in("192.0.2.1").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(log_in("192.0.2.2").await, StatusCode::UNAUTHORIZED);
+    server.stop().await;
+}

@@ -102,7 +102,7 @@ async fn sync_r3_compact_works_beside_the_server_and_a_device_behind_it_takes_a_
     );
     assert_eq!(
         done(&home, &["reproject", "--check"]).await,
-        "3 records of 1 logs are what their logs make.\n"
+        "3 records of 1 logs agree with their logs.\n"
     );
     let why = run(&home, &["compact", "--before", "soon"]).await;
     assert!(String::from_utf8_lossy(&why.stderr).contains("90d"));
@@ -121,7 +121,7 @@ async fn sync_r5_reproject_names_what_differs_and_puts_it_right() {
     server.stop().await;
     assert_eq!(
         done(&home, &["reproject", "--check"]).await,
-        "1 records of 1 logs are what their logs make.\n"
+        "1 records of 1 logs agree with their logs.\n"
     );
 
     // A manifest that comes later says that these are parts of one list.
@@ -141,14 +141,14 @@ async fn sync_r5_reproject_names_what_differs_and_puts_it_right() {
         "names, no content"
     );
 
-    let put_right = done(&home, &["reproject"]).await;
+    let corrected = done(&home, &["reproject"]).await;
     assert!(
-        put_right.ends_with("1 places of 1 logs were put right.\n"),
-        "{put_right}"
+        corrected.ends_with("1 places of 1 logs were corrected.\n"),
+        "{corrected}"
     );
     assert_eq!(
         done(&home, &["reproject", "--check"]).await,
-        "1 records of 1 logs are what their logs make.\n"
+        "1 records of 1 logs agree with their logs.\n"
     );
     let server = home.start().await;
     let owner = server.sign_in("owner@example.org", PASSWORD).await.unwrap();

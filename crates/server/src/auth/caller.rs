@@ -1,4 +1,4 @@
-//! Who is calling.
+//! The caller of a request, as an extractor of handlers.
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ use crate::error::ApiError;
 /// A signed-in person: by bearer token, else by session cookie.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Who.
+    /// The person.
     pub user: UserId,
-    /// The session's id: the right ends with it. Empty for another issuer's token.
+    /// The session's id; open connections end with the session. Empty for a foreign issuer's token.
     pub session: String,
-    /// When the token, or the session of the cookie, ends.
+    /// The end of the token, or of the cookie's session.
     pub until: Micros,
 }
 
 impl Caller {
-    /// The caller's own log.
+    /// Returns the scope of the caller's own log.
     pub fn scope(&self) -> Scope {
         Scope::own(&self.user)
     }
@@ -56,7 +56,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-/// The account of the server's owner, who is signed in; anybody else gets 403.
+/// The signed-in owner of the server; anybody else gets 403.
 #[derive(Debug, Clone)]
 pub struct Owner(pub User);
 
@@ -76,7 +76,7 @@ impl FromRequestParts<Arc<App>> for Owner {
     }
 }
 
-/// The bearer token of a request.
+/// Returns the bearer token of a request.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers
         .get(header::AUTHORIZATION)?

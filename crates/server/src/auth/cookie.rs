@@ -5,7 +5,7 @@ use mana_accounts::SESSION_LIFETIME_S;
 
 const NAME: &str = "mana_session";
 
-/// The session's secret as the browser sent it.
+/// Returns the session's secret as the browser sent it.
 pub fn read(headers: &HeaderMap) -> Option<&str> {
     headers
         .get_all(header::COOKIE)
@@ -17,12 +17,12 @@ pub fn read(headers: &HeaderMap) -> Option<&str> {
         .map(|(_, value)| value)
 }
 
-/// `Set-Cookie` that keeps a session's secret.
+/// Returns the `Set-Cookie` that keeps a session's secret.
 pub fn keep(secret: &str, secure: bool) -> HeaderValue {
     set(secret, SESSION_LIFETIME_S, secure)
 }
 
-/// `Set-Cookie` that removes it.
+/// Returns the `Set-Cookie` that removes the session's secret.
 pub fn remove(secure: bool) -> HeaderValue {
     set("", 0, secure)
 }

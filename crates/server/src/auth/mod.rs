@@ -1,4 +1,4 @@
-//! Who is calling: by bearer token or by session cookie.
+//! The caller of a request, by bearer token or by session cookie.
 
 mod caller;
 pub mod cookie;

@@ -1,7 +1,7 @@
 //! Configuration: one struct a concern, read once at the start.
 //!
-//! A variable of the environment wins over `mana.toml` in the data directory, which wins over the
-//! default. An empty value counts as unset.
+//! A variable of the environment wins over `mana.toml` in the data directory, which wins over the default. An empty
+//! value counts as unset.
 
 mod source;
 mod table;
@@ -20,20 +20,22 @@ pub use source::ConfigError;
 use source::Source;
 use table::{TABLE, Variable};
 
-/// Everything that can be configured.
+use crate::http::trusted_proxies::TrustedProxies;
+
+/// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the SQLite file, the keys and `modules/` live.
+    /// Directory of the SQLite file, the keys and `modules/`.
     pub data_dir: PathBuf,
-    /// What this process serves, and where.
+    /// The HTTP server.
     pub server: ServerConfig,
-    /// Where the data is kept.
+    /// The database.
     pub storage: StorageConfig,
-    /// Who may come in.
+    /// Accounts.
     pub auth: AccountSettings,
-    /// How much one person may do at a time.
+    /// Limits of one person.
     pub limits: LimitsConfig,
-    /// When missions run.
+    /// The runner of missions.
     pub runner: RunnerConfig,
     /// The providers of models.
     pub llm: LlmConfig,
@@ -45,11 +47,13 @@ pub struct Config {
 pub struct ServerConfig {
     /// The address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Which parts this process serves.
+    /// The parts that this process serves.
     pub roles: BTreeSet<Role>,
     /// The base of links, without a slash at its end.
     pub public_url: Option<String>,
-    /// The key for `/internal/*`; without it one is made in the data directory.
+    /// Reverse proxies whose `X-Forwarded-*` headers count.
+    pub trusted_proxies: TrustedProxies,
+    /// The key for `/internal/*`; if it is missing, the first start makes one in the data directory.
     pub service_key: Option<Secret>,
 }
 
@@ -65,26 +69,26 @@ impl ServerConfig {
 /// The database.
 #[derive(Debug, Clone)]
 pub struct StorageConfig {
-    /// Which database.
+    /// The database.
     pub database: Database,
 }
 
-/// Where the data is kept.
+/// A database and how to reach it.
 #[derive(Debug, Clone)]
 pub enum Database {
     /// A SQLite file.
     Sqlite(PathBuf),
     /// A Postgres database.
     Postgres {
-        /// Its address, which may hold a password.
+        /// The address, which may hold a password.
         url: Secret,
-        /// How it is used.
+        /// Settings of its connections.
         options: PostgresOptions,
     },
 }
 
 impl Database {
-    /// How to call it in a message; no password.
+    /// Returns the database's name for messages, without a password.
     pub fn name(&self) -> String {
         match self {
             Database::Sqlite(path) => path.display().to_string(),
@@ -93,10 +97,10 @@ impl Database {
     }
 }
 
-/// How much one person may do at a time.
+/// Limits of one person.
 #[derive(Debug, Clone)]
 pub struct LimitsConfig {
-    /// Pushes at once, and a minute after that.
+    /// Pushes: the burst, and the refill a minute.
     pub pushes_per_minute: NonZeroU32,
     /// Open sockets and streams.
     pub connections: NonZeroU32,
@@ -105,17 +109,17 @@ pub struct LimitsConfig {
 /// The runner.
 #[derive(Debug, Clone)]
 pub struct RunnerConfig {
-    /// How often the safety net looks for due missions.
+    /// Time between two scans for due missions; the safety net beside the timer.
     pub tick_interval: Duration,
-    /// Whether anything runs by itself.
+    /// Whether missions run by themselves.
     pub tick_enabled: bool,
-    /// Runs under way at once.
+    /// Largest number of runs at a time.
     pub runs: NonZeroU32,
-    /// Runs of one person under way at once.
+    /// Largest number of one person's runs at a time.
     pub runs_per_user: NonZeroU32,
-    /// How long a run's claim lasts that nobody prolongs.
+    /// How long a run's claim lasts that is not renewed.
     pub lease: Duration,
-    /// How far the server's clock is off, in milliseconds: to play with, never to run with.
+    /// Offset of the server's clock, in milliseconds, for tests.
     pub clock_skew_millis: i64,
 }
 
@@ -144,7 +148,7 @@ impl Role {
     ];
 }
 
-/// A text that never shows in a log.
+/// A text that is never shown in a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -154,7 +158,7 @@ impl Secret {
         Secret(text.into())
     }
 
-    /// The text itself.
+    /// Returns the text.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -164,6 +168,12 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(hidden)")
     }
+}
+
+/// Returns the names of all variables of the environment that Mana reads.
+#[cfg(test)]
+pub fn variables() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|variable| variable.name)
 }
 
 impl Config {
@@ -192,6 +202,7 @@ impl Config {
                 listen: listen(&source, &roles)?,
                 roles,
                 public_url: public_url(&source)?,
+                trusted_proxies: trusted_proxies(&source)?,
                 service_key: service_key(&source)?,
             },
             storage: StorageConfig {
@@ -219,7 +230,7 @@ impl Config {
         })
     }
 
-    /// The providers of models, with what the owner has saved over what `mana.toml` says.
+    /// Returns the providers of models: the owner's saved settings over those of `mana.toml`.
     pub fn llm_under(&self, over: LlmSettings) -> Result<LlmConfig, ConfigError> {
         self.source.llm_under(over)
     }
@@ -234,7 +245,7 @@ impl Config {
         self.server.roles.iter().all(|role| *role == Role::Llm)
     }
 
-    /// The effective configuration, a line a variable, with secrets hidden.
+    /// Returns the effective configuration, a line for each variable, with secrets hidden.
     pub fn show(&self) -> String {
         let mut lines = Vec::new();
         for variable in TABLE {
@@ -270,7 +281,7 @@ impl Config {
     }
 }
 
-/// The data directory: `MANA_DATA_DIR`, else the platform's own + `/mana`.
+/// Returns the data directory: `MANA_DATA_DIR`, else the platform's own + `/mana`.
 fn data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
     if let Some(dir) = set("MANA_DATA_DIR") {
@@ -281,7 +292,7 @@ fn data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError
     } else if cfg!(target_os = "macos") {
         set("HOME").map(|home| Path::new(&home).join("Library/Application Support"))
     } else {
-        // The XDG rule: a relative path there is to be ignored.
+        // XDG: a relative path must be ignored.
         set("XDG_DATA_HOME")
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
@@ -290,7 +301,7 @@ fn data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError
     base.map(|base| base.join("mana")).ok_or_else(|| {
         ConfigError::new(
             "MANA_DATA_DIR",
-            "no home directory is known; set MANA_DATA_DIR to the directory that Mana may keep its data in",
+            "no home directory is known; set MANA_DATA_DIR to the directory for Mana's data",
         )
     })
 }
@@ -323,7 +334,7 @@ fn roles(source: &Source) -> Result<BTreeSet<Role>, ConfigError> {
     Ok(roles)
 }
 
-/// Alone on a port, a role has its own number.
+/// Returns the address to listen on. A role that is alone has a port of its own by default.
 fn listen(source: &Source, roles: &BTreeSet<Role>) -> Result<SocketAddr, ConfigError> {
     let Some(text) = source.get("MANA_LISTEN") else {
         let port = match roles.iter().collect::<Vec<_>>()[..] {
@@ -333,11 +344,13 @@ fn listen(source: &Source, roles: &BTreeSet<Role>) -> Result<SocketAddr, ConfigE
         };
         return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
     };
-    // `localhost:3050` is what people write; a name in general would need a lookup.
+    // People write `localhost:3050`; other names would need a lookup.
     text.replacen("localhost:", "127.0.0.1:", 1).parse().map_err(|_| {
         ConfigError::new(
             "MANA_LISTEN",
-            format!("'{text}' is no address; use an IP address and a port, such as 127.0.0.1:3050 or 0.0.0.0:3050"),
+            format!(
+                "'{text}' is no address; use an IP address and a port, such as 127.0.0.1:3050 or 0.0.0.0:3050"
+            ),
         )
     })
 }
@@ -367,11 +380,22 @@ fn public_url(source: &Source) -> Result<Option<String>, ConfigError> {
     Ok(Some(url.to_owned()))
 }
 
+fn trusted_proxies(source: &Source) -> Result<TrustedProxies, ConfigError> {
+    TrustedProxies::parse(&source.effective("MANA_TRUSTED_PROXIES")).map_err(|entry| {
+        ConfigError::new(
+            "MANA_TRUSTED_PROXIES",
+            format!(
+                "'{entry}' is no network; use a list of networks and addresses, such as 10.0.0.0/8,192.0.2.1"
+            ),
+        )
+    })
+}
+
 fn service_key(source: &Source) -> Result<Option<Secret>, ConfigError> {
     match source.get("MANA_SERVICE_KEY") {
         Some(key) if key.len() < 16 => Err(ConfigError::new(
             "MANA_SERVICE_KEY",
-            "is shorter than 16 characters, so it could be guessed; use a longer one, or leave it unset and Mana makes one",
+            "is shorter than 16 characters, so it could be guessed; use a longer one, or unset it and Mana makes one",
         )),
         key => Ok(key.map(Secret)),
     }
@@ -401,7 +425,8 @@ fn database(source: &Source, data_dir: &Path) -> Result<Database, ConfigError> {
         }
         _ => Err(ConfigError::new(
             "DATABASE_URL",
-            "is no database Mana knows; use sqlite:///absolute/path/to/mana.db or postgres://user:password@host/database, or unset it for the file in the data directory",
+            "is no database Mana knows; use sqlite:///absolute/path/to/mana.db or postgres://user:password@host/database, \
+             or unset it for the file in the data directory",
         )),
     }
 }
@@ -430,7 +455,7 @@ fn signup(source: &Source) -> Result<Signup, ConfigError> {
         })
 }
 
-/// All three or none: a part of them would check tokens by half.
+/// Reads the foreign issuer. All three variables must be set, or none: a part would check tokens incompletely.
 fn issuer(source: &Source) -> Result<Option<IssuerConfig>, ConfigError> {
     let names = ["MANA_JWKS_URL", "MANA_JWT_ISSUER", "MANA_JWT_AUDIENCE"];
     let set = names.map(|name| source.get(name));
@@ -441,7 +466,8 @@ fn issuer(source: &Source) -> Result<Option<IssuerConfig>, ConfigError> {
         let missing = names.into_iter().find(|name| source.get(name).is_none());
         return Err(ConfigError::new(
             missing.unwrap_or(names[0]),
-            "is missing; another issuer's tokens are accepted with MANA_JWKS_URL, MANA_JWT_ISSUER and MANA_JWT_AUDIENCE: use all three, or none",
+            "is missing; another issuer's tokens are accepted with MANA_JWKS_URL, MANA_JWT_ISSUER and \
+             MANA_JWT_AUDIENCE: use all three, or none",
         ));
     };
     let is_url = jwks_url.parse().is_ok_and(|uri: axum::http::Uri| {
@@ -450,7 +476,8 @@ fn issuer(source: &Source) -> Result<Option<IssuerConfig>, ConfigError> {
     if !is_url {
         return Err(ConfigError::new(
             names[0],
-            "is no address; use the whole address of the issuer's JSON Web Key Set, such as https://issuer.example.org/.well-known/jwks.json",
+            "is no address; use the whole address of the issuer's JSON Web Key Set, such as \
+             https://issuer.example.org/.well-known/jwks.json",
         ));
     }
     Ok(Some(IssuerConfig {
@@ -492,7 +519,9 @@ fn skew(source: &Source) -> Result<i64, ConfigError> {
     number.ok_or_else(|| {
         ConfigError::new(
             "MANA_CLOCK_SKEW_MS",
-            format!("'{text}' is no skew; leave it unset, it is for tests of servers whose clocks differ"),
+            format!(
+                "'{text}' is no offset; unset it, it is for tests of servers whose clocks differ"
+            ),
         )
     })
 }

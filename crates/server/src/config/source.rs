@@ -1,4 +1,4 @@
-//! Where a value comes from: the environment, then `mana.toml`.
+//! Sources of values: the environment, then `mana.toml`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use mana_llm::{LlmConfig, LlmSettings};
 
 use super::table::{TABLE, Variable};
 
-/// A bad value: which variable, what is wrong, what to do.
+/// A value that can't be used: the variable, the problem and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} {message}")]
 pub struct ConfigError {
@@ -17,7 +17,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// A bad value of a variable.
+    /// Makes the error of a variable.
     pub fn new(variable: &str, message: impl Into<String>) -> ConfigError {
         ConfigError {
             what: format!("{variable}:"),
@@ -25,7 +25,7 @@ impl ConfigError {
         }
     }
 
-    /// A bad configuration file.
+    /// Makes the error of a configuration file.
     pub fn file(path: &Path, message: impl Into<String>) -> ConfigError {
         ConfigError {
             what: path.display().to_string(),
@@ -34,7 +34,7 @@ impl ConfigError {
     }
 }
 
-/// Which of the two places a value was found in.
+/// Source in which a value was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The environment.
@@ -60,14 +60,14 @@ pub struct Source {
 }
 
 impl fmt::Debug for Source {
-    /// Names only: the values hold secrets.
+    /// Shows names only: the values hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.values.keys()).finish()
     }
 }
 
 impl Source {
-    /// Reads every known variable; `text` is the configuration file's.
+    /// Reads every known variable; `text` is the configuration file's content.
     pub fn new(
         env: &dyn Fn(&str) -> Option<String>,
         file: &Path,
@@ -89,12 +89,12 @@ impl Source {
         Ok(Source { values, llm })
     }
 
-    /// The gateway's part: the environment over the file's `[llm]` table.
+    /// Returns the gateway's part: the environment over the file's `[llm]` table.
     pub fn llm(&self) -> Result<LlmConfig, ConfigError> {
         self.llm_under(LlmSettings::default())
     }
 
-    /// The same, with other settings over the file's, entry by entry.
+    /// Returns the gateway's part with other settings over the file's, entry by entry.
     pub fn llm_under(&self, over: LlmSettings) -> Result<LlmConfig, ConfigError> {
         let mut settings = self.llm.clone();
         settings.providers.extend(over.providers);
@@ -111,17 +111,17 @@ impl Source {
             .map_err(|error| ConfigError::new(&error.setting, error.problem))
     }
 
-    /// A value with its origin, if it was set.
+    /// Returns a value with its origin, if it was set.
     pub fn find(&self, name: &str) -> Option<(String, Origin)> {
         self.values.get(name).cloned()
     }
 
-    /// A value, if it was set.
+    /// Returns a value, if it was set.
     pub fn get(&self, name: &str) -> Option<String> {
         self.values.get(name).map(|(value, _)| value.clone())
     }
 
-    /// A value or the table's default.
+    /// Returns a value or the table's default.
     pub fn effective(&self, name: &str) -> String {
         self.get(name).unwrap_or_else(|| {
             TABLE
@@ -178,7 +178,7 @@ fn from_file(path: &Path, text: &str) -> Result<FromFile, ConfigError> {
     Ok((values, llm))
 }
 
-/// The `[llm]` table is the gateway's; what has a variable of its own stays for the table of variables.
+/// Takes the gateway's settings out of the `[llm]` table. Keys with a variable of their own stay in it.
 fn llm_settings(path: &Path, table: &mut toml::Table) -> Result<LlmSettings, ConfigError> {
     let Some(toml::Value::Table(mut llm)) = table.remove("llm") else {
         return Ok(LlmSettings::default());
@@ -199,7 +199,7 @@ fn llm_settings(path: &Path, table: &mut toml::Table) -> Result<LlmSettings, Con
     })
 }
 
-/// The table as dotted keys with their values.
+/// Returns the table as dotted keys with their values.
 fn flatten<'t>(prefix: &str, table: &'t toml::Table) -> Vec<(String, &'t toml::Value)> {
     table
         .iter()

@@ -1,24 +1,24 @@
-//! Every variable that Mana reads, in one table.
+//! The table of all variables that Mana reads.
 
 /// A variable of the environment and its key in `mana.toml`.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
     /// The name in the environment.
     pub name: &'static str,
-    /// The dotted key in `mana.toml`; none where the file can't say it.
+    /// The dotted key in `mana.toml`; none where the file can't set it.
     pub key: Option<&'static str>,
-    /// The default, where it is a plain text.
+    /// The default, if it is a fixed text.
     pub default: Option<&'static str>,
-    /// What it means to leave it unset, where there is no plain default.
+    /// The effect of leaving it unset, if there is no fixed default.
     pub unset: &'static str,
     /// Whether its value must not be shown.
     pub secret: bool,
 }
 
 impl Variable {
-    /// The value as `mana config` prints it.
+    /// Returns the value as `mana config` prints it.
     pub fn shown(&self, value: &str) -> String {
-        // A path holds no password, other than the address of a database server.
+        // Unlike the address of a database server, a path holds no password.
         if self.secret && !value.starts_with("sqlite:") {
             "(hidden)".to_owned()
         } else {
@@ -70,7 +70,7 @@ const fn provider(name: &'static str, secret: bool, unset: &'static str) -> Vari
 /// The table of the configuration, in the order in which `mana config` prints it.
 pub const TABLE: &[Variable] = &[
     unset("MANA_LISTEN", "listen", ""),
-    // The file lies in it, so the file can't name it.
+    // `mana.toml` lies in this directory, so it can't name it.
     Variable {
         name: "MANA_DATA_DIR",
         key: None,
@@ -78,7 +78,7 @@ pub const TABLE: &[Variable] = &[
         unset: "",
         secret: false,
     },
-    // It may hold a password.
+    // The address may hold a password.
     secret(
         "DATABASE_URL",
         "database_url",
@@ -97,6 +97,7 @@ pub const TABLE: &[Variable] = &[
     unset("MANA_JWT_ISSUER", "jwt_issuer", "own keys"),
     unset("MANA_JWT_AUDIENCE", "jwt_audience", "own keys"),
     plain("MANA_SIGNUP", "signup", "closed"),
+    plain("MANA_TRUSTED_PROXIES", "trusted_proxies", "127.0.0.0/8,::1"),
     plain("MANA_PUSHES_PER_MINUTE", "pushes_per_minute", "6000"),
     plain("MANA_CONNECTIONS_PER_USER", "connections_per_user", "100"),
     unset("MANA_LLM_URL", "llm.url", "the built-in gateway"),

@@ -1,4 +1,4 @@
-//! What the configuration takes, and what it says of what it doesn't take.
+//! Values that the configuration accepts, and its messages about those that it refuses.
 
 use super::*;
 
@@ -30,6 +30,21 @@ fn config_defaults_are_those_of_the_table() {
     assert_eq!(config.llm.timeout, Duration::from_secs(300));
     assert_eq!(config.runner.tick_interval, Duration::from_secs(60));
     assert!(config.runner.tick_enabled);
+}
+
+#[test]
+fn config_trusted_proxies_are_networks_and_addresses() {
+    let proxies = |text: &str| config(&[("MANA_TRUSTED_PROXIES", text)], "");
+    let loopback = TrustedProxies::parse("127.0.0.0/8,::1").unwrap();
+    assert_eq!(proxies("").unwrap().server.trusted_proxies, loopback);
+    let some = TrustedProxies::parse("10.0.0.0/8,192.0.2.1").unwrap();
+    let listed = config(&[], "trusted_proxies = ['10.0.0.0/8', '192.0.2.1']").unwrap();
+    assert_eq!(listed.server.trusted_proxies, some);
+    let message = error(&[("MANA_TRUSTED_PROXIES", "10.0.0.0/8,proxy.local")], "");
+    assert!(
+        message.contains("MANA_TRUSTED_PROXIES") && message.contains("'proxy.local'"),
+        "{message}"
+    );
 }
 
 #[test]

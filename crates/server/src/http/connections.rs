@@ -1,7 +1,7 @@
-//! Connections: a peer has a while to say what it wants, and no longer.
+//! Connections, with a bound on how long a client may take to send a request.
 //!
-//! `axum::serve` waits for a request for ever, so whoever opens connections and says nothing would use up
-//! the server's files.
+//! `axum::serve` waits for a request for ever, so clients that open connections and send nothing would use up the
+//! server's file descriptors.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -19,14 +19,14 @@ use tokio_util::task::TaskTracker;
 use tower::Layer as _;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
-/// For a request's head, from the connection's start or the end of the request before.
+/// Bound of a request's head, from the connection's start or the end of the request before.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
-/// Between two pieces of a request's body.
+/// Bound between two pieces of a request's body.
 const PIECE_WITHIN: Duration = Duration::from_secs(60);
-/// After a connection that couldn't be taken, such as for want of files.
-const BREATH: Duration = Duration::from_secs(1);
+/// Pause after a connection that couldn't be accepted, such as for lack of file descriptors.
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves until told to stop, then until the requests under way have ended.
+/// Serves until `stop` is cancelled, then until the requests under way have ended.
 pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -40,14 +40,14 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToke
         let (stream, peer): (_, SocketAddr) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!("A connection could not be taken: {error}");
-                sleep(BREATH).await;
+                tracing::warn!(error = %error, "A connection could not be accepted: {error}");
+                sleep(PAUSE).await;
                 continue;
             }
         };
-        // What is small and late is what people wait for: a notice, a token of an answer.
+        // Small packets, such as notices and tokens of an answer, must not wait for others.
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!("A connection was gone before it began: {error}");
+            tracing::debug!(error = %error, "A connection ended before its first request: {error}");
             continue;
         }
         let routes = Extension(ConnectInfo(peer)).layer(routes.clone());
@@ -58,7 +58,7 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToke
         let stopped = stop.clone();
         open.spawn(async move {
             let mut connection = pin!(connection);
-            // What goes wrong on it is the peer's to notice.
+            // An error on the connection concerns the client alone.
             tokio::select! {
                 _ = connection.as_mut() => return,
                 () = stopped.cancelled() => connection.as_mut().graceful_shutdown(),
@@ -98,9 +98,9 @@ mod tests {
         String::from_utf8_lossy(&said).into_owned()
     }
 
-    /// The clock runs ahead while everybody waits.
+    /// Paused time advances by itself while all tasks wait.
     #[tokio::test(start_paused = true)]
-    async fn connections_of_peers_that_stop_halfway_are_closed() {
+    async fn connections_of_clients_that_stop_halfway_are_closed() {
         let (address, _stop) = server().await;
         for half in [
             "",
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_know_their_peer_and_end_with_the_server() {
+    async fn connections_know_their_client_and_end_with_the_server() {
         let (address, stop) = server().await;
         let mut kept = TcpStream::connect(address).await.unwrap();
         kept.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

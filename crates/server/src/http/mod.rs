@@ -1,7 +1,7 @@
-//! What every answer goes through: limits, headers, the envelope.
+//! Middleware of every route: limits, headers, the envelope.
 
-pub mod client_address;
 pub mod connections;
+pub mod trusted_proxies;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -21,10 +21,10 @@ use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::telemetry::meters::Measured;
 
-/// The largest request.
+/// Largest body of a request.
 pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
 
-/// On every answer.
+/// Headers of every answer.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -43,7 +43,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
     ),
 ];
 
-/// Puts around the routes what is for browsers: another site's page can't write, and what is long is compressed.
+/// Wraps the routes that browsers use: other sites' pages can't write, and long answers are compressed.
 pub fn guard<S: Clone + Send + Sync + 'static>(
     routes: Router<S>,
     config: &ServerConfig,
@@ -56,7 +56,7 @@ pub fn guard<S: Clone + Send + Sync + 'static>(
     )
 }
 
-/// Puts around the routes what every answer goes through. One layer, because each costs every call.
+/// Wraps all routes in what every answer needs. A single layer does it, because each layer costs every call.
 pub fn wrap<S: Clone + Send + Sync + 'static>(
     routes: Router<S>,
     config: &ServerConfig,
@@ -81,7 +81,8 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     ApiError::internal(text.unwrap_or("a handler panicked")).into_response()
 }
 
-/// Another site's page can't make a signed-in browser write. What carries a key of its own needs no such guard.
+/// Refuses writes that another site's page makes a signed-in browser send. Routes with a key of their own need no such
+/// guard.
 fn same_origin(
     public_url: Option<&str>,
 ) -> CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>> {
@@ -113,7 +114,7 @@ fn secure(response: &mut Response, https: bool) {
             HeaderValue::from_static("max-age=31536000"),
         );
     }
-    // An answer that is no page needs nothing, should a browser ever show it as one.
+    // An answer that is no page may load nothing, should a browser show it as one.
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static(

@@ -18,9 +18,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::auth::{Caller, bearer, cookie};
 use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
-use crate::http::client_address::client_address;
 
-/// What one says of oneself to get an account.
+/// A request for an account.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SignUp {
@@ -28,7 +27,7 @@ pub struct SignUp {
     email: String,
     /// At least 10 characters.
     password: String,
-    /// How to be addressed.
+    /// The person's name.
     name: Option<String>,
     /// IANA name, such as `Europe/Berlin`.
     timezone: Option<String>,
@@ -38,7 +37,7 @@ pub struct SignUp {
     invite: Option<String>,
 }
 
-/// What one signs in with.
+/// Address and password.
 #[derive(Deserialize, ToSchema)]
 pub struct LogIn {
     email: String,
@@ -53,7 +52,7 @@ pub struct SignedIn {
     pub user_id: String,
     /// For the header `Authorization: Bearer`.
     pub token: String,
-    /// When the token ends; ask for the next one before that.
+    /// End of the token; a client asks for the next one before that.
     #[schema(format = DateTime)]
     pub expires_at: String,
 }
@@ -64,9 +63,9 @@ pub struct SignedIn {
 pub struct Me {
     /// The account's id.
     pub user_id: String,
-    /// The address; empty for an account of another issuer.
+    /// The address; empty for an account of a foreign issuer.
     pub email: String,
-    /// How to address the person; may be empty.
+    /// The person's name; may be empty.
     pub name: String,
     /// IANA name.
     pub timezone: String,
@@ -76,7 +75,7 @@ pub struct Me {
     pub role: String,
 }
 
-/// The routes.
+/// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(sign_up))
@@ -91,10 +90,10 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 /// Make an account
 #[utoipa::path(post, path = "/auth/signup", tag = "auth", request_body = SignUp, responses(
     (status = 201, description = "The account, signed in", body = SignedIn),
-    (status = 400, description = "Something doesn't fit", body = ErrorEnvelope),
-    (status = 403, description = "Sign-up is closed, or the invite is no good", body = ErrorEnvelope),
-    (status = 409, description = "The address has an account", body = ErrorEnvelope),
-    (status = 429, description = "Too often", body = ErrorEnvelope),
+    (status = 400, description = "A field can't be used; details.field names it", body = ErrorEnvelope),
+    (status = 403, description = "Sign-up is closed, or the invitation is invalid", body = ErrorEnvelope),
+    (status = 409, description = "The address has an account already", body = ErrorEnvelope),
+    (status = 429, description = "Too many attempts", body = ErrorEnvelope),
 ))]
 async fn sign_up(
     State(app): State<Arc<App>>,
@@ -110,7 +109,8 @@ async fn sign_up(
         locale: form.locale,
         invite: form.invite,
     };
-    let address = client_address(peer, &headers);
+    let proxies = &app.config.server.trusted_proxies;
+    let address = proxies.client_address(peer, &headers);
     let user = app.auth.sign_up(request, address).await?;
     signed_in(&app, StatusCode::CREATED, &user, &headers).await
 }
@@ -119,7 +119,7 @@ async fn sign_up(
 #[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = LogIn, responses(
     (status = 200, description = "Signed in", body = SignedIn),
     (status = 401, description = "Address or password is wrong", body = ErrorEnvelope),
-    (status = 429, description = "Too often", body = ErrorEnvelope),
+    (status = 429, description = "Too many attempts", body = ErrorEnvelope),
 ))]
 async fn log_in(
     State(app): State<Arc<App>>,
@@ -127,13 +127,14 @@ async fn log_in(
     headers: HeaderMap,
     ApiJson(form): ApiJson<LogIn>,
 ) -> ApiResult<Response> {
-    let address = client_address(peer, &headers);
+    let proxies = &app.config.server.trusted_proxies;
+    let address = proxies.client_address(peer, &headers);
     let LogIn { email, password } = form;
     let user = app.auth.sign_in(&email, password, address).await?;
     signed_in(&app, StatusCode::OK, &user, &headers).await
 }
 
-/// The next bearer token, by the session cookie
+/// Get the next bearer token, by the session cookie
 #[utoipa::path(post, path = "/auth/refresh", tag = "auth", responses(
     (status = 200, description = "A new token", body = SignedIn),
     (status = 401, description = "The session has ended", body = ErrorEnvelope),

@@ -1,4 +1,4 @@
-//! What a page needs before anything else: `/health`, `/app/info`, `/modules`.
+//! The facts that a page needs first: `/health`, `/app/info`, `/modules`.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::error::{ApiError, ApiResult, ErrorEnvelope};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Whether the server is well.
+/// Health of the server.
 #[derive(Serialize, ToSchema)]
 struct Health {
     ok: bool,
@@ -33,13 +33,13 @@ struct Health {
 /// The runner's state.
 #[derive(Serialize, ToSchema)]
 struct Tick {
-    /// Missions run by themselves.
+    /// Whether missions run by themselves.
     enabled: bool,
-    /// One is being run.
+    /// Whether a mission is being run.
     running: bool,
 }
 
-/// What a page may know before anyone signs in, and a little more for who has.
+/// Facts that a page may know before anybody signs in, and a few more for signed-in people.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct AppInfo {
@@ -48,7 +48,7 @@ struct AppInfo {
     signup: &'static str,
     /// Whether the server has been set up.
     has_owner: bool,
-    /// For who is signed in: what each alias resolves to, and `outline`: whether that is no AI.
+    /// For signed-in people: the model of each alias, and `outline`: whether missions are planned without an AI.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<std::collections::BTreeMap<String, Value>>)]
     model: Option<Map<String, Value>>,
@@ -57,16 +57,16 @@ struct AppInfo {
     rejected_modules: Option<Vec<RejectedModule>>,
 }
 
-/// A broken manifest.
+/// A manifest that is left out.
 #[derive(Serialize, ToSchema)]
 struct RejectedModule {
     /// The file's name in `modules/`.
     file: String,
-    /// Which line is wrong, and what to do.
+    /// The faulty line and the remedy.
     reason: String,
 }
 
-/// The routes.
+/// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(health))
@@ -74,8 +74,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(manifests))
 }
 
-/// Whether the server is well
-#[utoipa::path(get, path = "/health", tag = "app", responses((status = 200, description = "It is", body = Health)))]
+/// Health of the server
+#[utoipa::path(get, path = "/health", tag = "app", responses((status = 200, description = "The server is well", body = Health)))]
 async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     let ai = app.config.serves(config::Role::Ai);
     Json(Health {
@@ -124,7 +124,7 @@ async fn info(
     }))
 }
 
-/// What missions are planned by when they name no model.
+/// Alias of the model of missions that name none.
 const PLANNER: &str = "mana/reasoning";
 
 async fn models(app: &App) -> Map<String, Value> {

@@ -1,4 +1,4 @@
-//! `/internal/*`: for whoever has the service key.
+//! `/internal/*`: routes for the holder of the service key.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::schema;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult, ErrorEnvelope};
 
-/// The routes.
+/// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(tick))
 }
@@ -22,7 +22,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 #[utoipa::path(post, path = "/internal/tick", tag = "internal",
     params(("X-Service-Key" = String, Header, description = "The service key")),
     responses(
-        (status = 200, description = "What was done", body = schema::TickReport),
+        (status = 200, description = "Result of the tick", body = schema::TickReport),
         (status = 401, description = "The key is wrong or missing", body = ErrorEnvelope),
     ))]
 async fn tick(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<Json<TickReport>> {

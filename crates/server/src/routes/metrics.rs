@@ -1,4 +1,4 @@
-//! `/metrics`: what this process counts and measures, for whoever has the service key.
+//! `/metrics`: counters and histograms of this process, for the holder of the service key.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::app::App;
 use crate::auth::bearer;
 use crate::error::{ApiError, ApiResult, ErrorEnvelope};
 
-/// The routes.
+/// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(metrics))
 }
 
-/// What this process counts and measures, in Prometheus' text format
+/// Counters and histograms of this process, in Prometheus' text format
 #[utoipa::path(get, path = "/metrics", tag = "internal",
     params(("Authorization" = String, Header, description = "Bearer and the service key")),
     responses(

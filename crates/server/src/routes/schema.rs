@@ -1,16 +1,16 @@
-//! The envelopes of sync and of a tick, for OpenAPI. The types themselves belong to crates that know no HTTP; the test
-//! below holds these to them. What is in the envelopes is the core's, and described there.
+//! The envelopes of sync and of a tick, for OpenAPI (docs/decisions/wire-types.md). The types themselves belong to
+//! crates that know no HTTP; the test below keeps both equal. The contents of the envelopes are described by the core.
 
 use mana_core::{AdjustedStamp, Change, Micros};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// What a device pushes.
+/// A push of a device.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PushBody {
-    /// Who pushes.
+    /// Id of the client.
     pub client_id: Option<String>,
     /// The cursor of the last answer; empty or missing: from the beginning.
     pub since: Option<String>,
@@ -20,41 +20,41 @@ pub struct PushBody {
     pub changes: Vec<Change>,
 }
 
-/// What a push and a pull answer.
+/// The answer of a push and of a pull.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PushAnswer {
-    /// What other clients did, oldest first.
+    /// Changes of other clients, oldest first.
     pub server_changes: Vec<Change>,
     /// Always empty: the merge decides, the same way everywhere.
     pub conflicts: Vec<Value>,
     /// The cursor to read on from.
     pub synced_until: String,
-    /// There is more after the cursor; ask again at once.
+    /// Whether there is more after the cursor; ask again at once.
     pub has_more: bool,
-    /// The server's clock.
+    /// The server's time.
     pub server_time: Micros,
-    /// Stamps that were set back, to be taken over by the device.
+    /// Stamps that were set back, for the device to adopt.
     pub adjusted: Vec<AdjustedStamp>,
 }
 
-/// What a tick did.
+/// Result of a tick.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TickReport {
-    /// When it looked.
+    /// Time of the scan.
     pub scanned_at: Micros,
-    /// Missions that were due.
+    /// Number of due missions.
     pub due_mission_count: u64,
-    /// Plans that a model made.
+    /// Number of plans that a model made.
     pub plans_produced: u64,
-    /// Iterations that were written.
+    /// Number of iterations that were written.
     pub plans_written_back: u64,
-    /// Answers that were no plan.
+    /// Number of answers that were no plan.
     pub parse_failures: u64,
-    /// Occurrences that were left out, with a record that says why.
+    /// Number of skipped occurrences; the record of each says why.
     pub skipped: u64,
-    /// What went wrong; `overlap-skipped` where another tick was at work.
+    /// Errors; `overlap-skipped` where another tick was under way.
     pub errors: Vec<String>,
 }
 

@@ -13,25 +13,27 @@ use crate::auth::Caller;
 use crate::clock;
 use crate::error::{ApiPath, ApiQuery, ApiResult, ErrorEnvelope};
 
-/// The routes.
+/// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(all))
-        .routes(routes!(one))
+        .routes(routes!(all_apps))
+        .routes(routes!(one_app))
 }
 
 /// Merged records of all apps, a page at a time
 #[utoipa::path(get, path = "/sync/snapshot", tag = "sync", security(("bearer" = [])),
     params(
-        ("after" = Option<String>, Query, description = "What the last page answered as `after`; missing: from the first record"),
+        ("after" = Option<String>, Query,
+            description = "The `after` of the page before; missing: from the first record"),
         ("limit" = Option<usize>, Query, description = "Records at most; 1,000 by default, and at most"),
     ),
     responses(
-        (status = 200, description = "A page; go on with `after` while `hasMore`, then pull from `syncedUntil`", body = schema::SnapshotAnswer),
-        (status = 400, description = "`after` is none", body = ErrorEnvelope),
+        (status = 200, body = schema::SnapshotAnswer,
+            description = "A page; go on with `after` while `hasMore`, then pull from `syncedUntil`"),
+        (status = 400, description = "`after` can't be read", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
     ))]
-async fn all(
+async fn all_apps(
     State(app): State<Arc<App>>,
     caller: Caller,
     ApiQuery(query): ApiQuery<SnapshotParams>,
@@ -43,15 +45,17 @@ async fn all(
 #[utoipa::path(get, path = "/sync/{appId}/snapshot", tag = "sync", security(("bearer" = [])),
     params(
         ("appId" = String, Path, description = "The module's id"),
-        ("after" = Option<String>, Query, description = "What the last page answered as `after`; missing: from the first record"),
+        ("after" = Option<String>, Query,
+            description = "The `after` of the page before; missing: from the first record"),
         ("limit" = Option<usize>, Query, description = "Records at most; 1,000 by default, and at most"),
     ),
     responses(
-        (status = 200, description = "A page; go on with `after` while `hasMore`, then pull from `syncedUntil`", body = schema::SnapshotAnswer),
-        (status = 400, description = "`after` is none", body = ErrorEnvelope),
+        (status = 200, body = schema::SnapshotAnswer,
+            description = "A page; go on with `after` while `hasMore`, then pull from `syncedUntil`"),
+        (status = 400, description = "`after` can't be read", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
     ))]
-async fn one(
+async fn one_app(
     State(app): State<Arc<App>>,
     caller: Caller,
     ApiPath(app_id): ApiPath<String>,
@@ -74,7 +78,7 @@ async fn page(
     ))
 }
 
-/// The shapes on the wire, for OpenAPI; the test holds them to the types of `mana-sync`.
+/// The shapes on the wire, for OpenAPI; the test keeps them equal to the types of `mana-sync`.
 mod schema {
     use std::collections::BTreeMap;
 
@@ -89,14 +93,14 @@ mod schema {
     pub struct SnapshotAnswer {
         /// Merged records by app, table and id, tombstones too.
         pub records: Vec<SnapshotRecord>,
-        /// Where to go on; null after the last page.
+        /// Where the next page begins; null after the last page.
         #[schema(required = true)]
         pub after: Option<String>,
-        /// There are more records; ask again with `after`.
+        /// Whether there are more records; ask again with `after`.
         pub has_more: bool,
         /// The cursor that the first page was taken at: pull from it once the last page is in.
         pub synced_until: String,
-        /// The server's clock.
+        /// The server's time.
         pub server_time: Micros,
     }
 
@@ -116,13 +120,13 @@ mod schema {
         pub meta: BTreeMap<String, SnapshotStamp>,
     }
 
-    /// When and by whom a field got its value.
+    /// Time and author of a field's value.
     #[derive(Serialize, Deserialize, ToSchema)]
     #[serde(deny_unknown_fields)]
     pub struct SnapshotStamp {
-        /// When.
+        /// Time of the write.
         pub at: Micros,
-        /// By whom.
+        /// Author of the write.
         pub actor: Actor,
     }
 
@@ -136,7 +140,8 @@ mod schema {
 
         #[test]
         fn schema_of_a_snapshot_is_that_of_the_wire() {
-            let change = json!({ "table": "tasks", "id": "t", "op": "insert", "at": "2026-01-01T00:00:00Z", "data": {"title": "x"} });
+            let at = "2026-01-01T00:00:00Z";
+            let change = json!({ "table": "tasks", "id": "t", "op": "insert", "at": at, "data": {"title": "x"} });
             let change = mana_core::Change::parse(change).unwrap();
             let mut state = RecordState::default();
             apply(TableSchema::EMPTY, &mut state, &change);

@@ -22,12 +22,12 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::clock;
 use crate::error::{ApiError, ApiPath, ApiQuery, ApiResult, ErrorEnvelope, sentence};
-use crate::limits::Place;
+use crate::limits::ConnectionPermit;
 
-/// How often a reader hears that the stream is alive, and where it is.
+/// Time between two heartbeats.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
 
-/// The routes.
+/// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(follow))
 }
@@ -54,7 +54,7 @@ struct Params {
     responses(
         (status = 200, content_type = "text/event-stream", body = String,
             description = "`event: changes` with `{table, changes, syncedUntil, hasMore}`, and `event: heartbeat` every 30 s; each event's id is the cursor to resume from. `event: error` with an error envelope before a stream that can't go on ends"),
-        (status = 400, description = "The cursor is none", body = ErrorEnvelope),
+        (status = 400, description = "The cursor can't be read", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
         (status = 410, description = "The cursor is older than the kept log: take a snapshot", body = ErrorEnvelope),
         (status = 429, description = "Too many sockets and streams of this account are open", body = ErrorEnvelope),
@@ -66,11 +66,11 @@ async fn follow(
     headers: HeaderMap,
     ApiQuery(params): ApiQuery<Params>,
 ) -> ApiResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    let place = app
+    let permit = app
         .limits
         .connect(&caller.user)
         .ok_or_else(ApiError::too_many_connections)?;
-    // Heard from before the session is looked at again, so that no sign-out falls between.
+    // Subscribed before the session is checked again, so that no sign-out is missed.
     let ended_sessions = app.auth.ended_sessions();
     if !app.auth.is_open(&caller.session).await {
         return Err(ApiError::unauthorized());
@@ -98,12 +98,13 @@ async fn follow(
         heartbeat: interval_at(Instant::now() + HEARTBEAT_EVERY, HEARTBEAT_EVERY),
         caller,
         app,
-        _place: place,
+        _permit: permit,
     };
-    // The next event is made when the reader has taken the last one: who is slow holds a page, and no more.
+    // The next event is made when the reader has taken the last one, so a slow reader holds one page in memory.
     Ok(Sse::new(stream::unfold(Some(reader), next)))
 }
 
+/// A stream's state between two events.
 struct Reader {
     app: Arc<App>,
     caller: Caller,
@@ -111,7 +112,7 @@ struct Reader {
     ended_sessions: Receiver<SessionEnded>,
     ends: Instant,
     heartbeat: Interval,
-    _place: Place,
+    _permit: ConnectionPermit,
 }
 
 async fn next(reader: Option<Reader>) -> Option<(Result<Event, Infallible>, Option<Reader>)> {
@@ -148,7 +149,7 @@ fn changes(followed: &Followed) -> Event {
         .data(data)
 }
 
-/// The last event: what is wrong, in the envelope that an answer would have.
+/// Returns the last event of a stream that failed, with the envelope that an answer would have.
 fn failed(error: &SyncError) -> Event {
     let data = match error.status() {
         500 => {

@@ -15,7 +15,7 @@ use crate::auth::Caller;
 use crate::clock;
 use crate::error::{ApiJson, ApiPath, ApiQuery, ApiResult, ErrorEnvelope};
 
-/// The routes.
+/// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(push_all))
@@ -28,9 +28,11 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     params(("X-Client-Id" = Option<String>, Header, description = "Overrides clientId")),
     responses(
         (status = 200, description = "Stored", body = schema::PushAnswer),
-        (status = 400, description = "A change is bad; details.index says which. Nothing was stored", body = ErrorEnvelope),
+        (status = 400, body = ErrorEnvelope,
+            description = "A change is invalid; details.index names it. Nothing was stored"),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
-        (status = 410, description = "The cursor is older than the kept log: take a snapshot. The changes were stored", body = ErrorEnvelope),
+        (status = 410, body = ErrorEnvelope,
+            description = "The cursor is older than the kept log: take a snapshot. The changes were stored"),
         (status = 413, description = "Over 10 MB", body = ErrorEnvelope),
         (status = 429, description = "Too many pushes; Retry-After says when to go on", body = ErrorEnvelope),
     ))]
@@ -51,9 +53,11 @@ async fn push_all(
     ),
     responses(
         (status = 200, description = "Stored", body = schema::PushAnswer),
-        (status = 400, description = "A change is bad; details.index says which. Nothing was stored", body = ErrorEnvelope),
+        (status = 400, body = ErrorEnvelope,
+            description = "A change is invalid; details.index names it. Nothing was stored"),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
-        (status = 410, description = "The cursor is older than the kept log: take a snapshot. The changes were stored", body = ErrorEnvelope),
+        (status = 410, body = ErrorEnvelope,
+            description = "The cursor is older than the kept log: take a snapshot. The changes were stored"),
         (status = 413, description = "Over 10 MB", body = ErrorEnvelope),
         (status = 429, description = "Too many pushes; Retry-After says when to go on", body = ErrorEnvelope),
     ))]
@@ -72,13 +76,14 @@ async fn push_app(
     params(
         ("appId" = String, Path, description = "The module's id"),
         ("collection" = String, Query, description = "The table"),
-        ("since" = Option<String>, Query, description = "The cursor of the last answer; empty or missing: from the beginning"),
+        ("since" = Option<String>, Query,
+            description = "The cursor of the last answer; empty or missing: from the beginning"),
         ("limit" = Option<usize>, Query, description = "Rows to scan at most; 1,000 by default, and at most"),
         ("X-Client-Id" = Option<String>, Header, description = "Leaves out what this client pushed itself"),
     ),
     responses(
-        (status = 200, description = "What was changed", body = schema::PushAnswer),
-        (status = 400, description = "The cursor is none", body = ErrorEnvelope),
+        (status = 200, description = "Changes after the cursor", body = schema::PushAnswer),
+        (status = 400, description = "The cursor can't be read", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
         (status = 410, description = "The cursor is older than the kept log: take a snapshot", body = ErrorEnvelope),
     ))]

@@ -1,4 +1,4 @@
-//! `/ws`: tells a device that there is something to pull, and how far a run is.
+//! `/ws`: sockets that tell a device when there are changes to pull, and the phase of its runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,33 +19,36 @@ use crate::app::App;
 use crate::clock;
 use crate::error::ApiPath;
 
-/// How long a socket may stay silent about who it is.
+/// How long a socket may take to authenticate.
 const AUTH_WITHIN: Duration = Duration::from_secs(10);
-/// How often a quiet peer is asked whether it is still there.
+/// Time between two pings.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// A peer that takes longer is gone.
+/// How long a message may take to be sent; a client that takes longer counts as gone.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
-/// No message of a device is that large.
+/// Largest message of a client; a token is far smaller.
 const MESSAGE_LIMIT_BYTES: usize = 64 * 1024;
-/// What is read of a socket at once; messages are a token at most.
+/// Size of a socket's read buffer; the largest message is a token.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Unanswered pings after which a client counts as gone.
+const PINGS_UNANSWERED: u8 = 3;
 
 const UNAUTHORIZED: u16 = 4401;
 const TOO_MANY: u16 = 4429;
 const GOING_AWAY: u16 = 1001;
 
-/// The routes. OpenAPI has no words for sockets.
+/// Returns the routes. OpenAPI can't describe sockets.
 pub fn router() -> Router<Arc<App>> {
     Router::new()
-        .route("/ws", any(all))
-        .route("/ws/{appId}", any(one))
+        .route("/ws", any(all_apps))
+        .route("/ws/{appId}", any(one_app))
 }
 
-async fn all(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> Response {
+async fn all_apps(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> Response {
     open(app, None, upgrade)
 }
 
-async fn one(
+async fn one_app(
     State(app): State<Arc<App>>,
     ApiPath(app_id): ApiPath<String>,
     upgrade: WebSocketUpgrade,
@@ -55,12 +58,12 @@ async fn one(
 
 fn open(app: Arc<App>, app_id: Option<String>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
-        // The library's 128 KiB for each socket would be most of what an idle one costs.
+        // The library's default of 128 KiB would be most of an idle socket's memory.
         .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(MESSAGE_LIMIT_BYTES)
         .max_frame_size(MESSAGE_LIMIT_BYTES)
         .on_upgrade(move |mut socket| async move {
-            let (code, reason) = match converse(&app, app_id.as_deref(), &mut socket).await {
+            let (code, reason) = match serve(&app, app_id.as_deref(), &mut socket).await {
                 Ended::Gone => return,
                 Ended::Unauthorized(reason) => (UNAUTHORIZED, reason),
                 Ended::TooMany => (
@@ -77,6 +80,7 @@ fn open(app: Arc<App>, app_id: Option<String>, upgrade: WebSocketUpgrade) -> Res
         })
 }
 
+/// Reasons why a socket is closed.
 enum Ended {
     Gone,
     Unauthorized(&'static str),
@@ -84,10 +88,10 @@ enum Ended {
     Stopping,
 }
 
-/// What a device says.
+/// A message of a client.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-enum Said {
+enum ClientMessage {
     #[serde(rename_all = "camelCase")]
     Auth {
         token: String,
@@ -99,19 +103,19 @@ enum Said {
     Unknown,
 }
 
-/// Who is at the other end.
-struct Peer {
+/// An authenticated client.
+struct Session {
     claims: Claims,
     client_id: Option<String>,
     ends: Instant,
     notices: Subscription,
 }
 
-impl Peer {
-    async fn authenticate(app: &App, token: &str, client_id: Option<String>) -> Option<Peer> {
+impl Session {
+    async fn authenticate(app: &App, token: &str, client_id: Option<String>) -> Option<Session> {
         let claims = app.auth.check_token(token).await.ok()?;
         let left = (claims.exp * 1_000_000).saturating_sub(clock::now().0);
-        Some(Peer {
+        Some(Session {
             ends: Instant::now() + Duration::from_micros(left.max(0).unsigned_abs()),
             notices: app.sync.hub().subscribe(&UserId(claims.sub.clone())),
             claims,
@@ -120,11 +124,11 @@ impl Peer {
     }
 }
 
-async fn converse(app: &App, app_id: Option<&str>, socket: &mut WebSocket) -> Ended {
-    // Heard from before the token is checked, so that no sign-out falls between.
+async fn serve(app: &App, app_id: Option<&str>, socket: &mut WebSocket) -> Ended {
+    // Subscribed before the token is checked, so that no sign-out is missed.
     let mut ended_sessions = app.auth.ended_sessions();
-    let mut peer = match timeout(AUTH_WITHIN, first_words(app, socket)).await {
-        Ok(Ok(peer)) => peer,
+    let mut session = match timeout(AUTH_WITHIN, authenticate(app, socket)).await {
+        Ok(Ok(session)) => session,
         Ok(Err(ended)) => return ended,
         Err(_) => {
             return Ended::Unauthorized(
@@ -133,34 +137,37 @@ async fn converse(app: &App, app_id: Option<&str>, socket: &mut WebSocket) -> En
         }
     };
     // Held for as long as the socket is open.
-    let Some(_place) = app.limits.connect(&peer.claims.user()) else {
+    let Some(_permit) = app.limits.connect(&session.claims.user()) else {
         return Ended::TooMany;
     };
-    if say(socket, json!({ "type": "auth-ok" })).await.is_err() {
+    if send_json(socket, json!({ "type": "auth-ok" }))
+        .await
+        .is_err()
+    {
         return Ended::Gone;
     }
     let mut pings = interval(PING_EVERY);
-    let mut silent = 0_u8;
+    let mut unanswered = 0_u8;
     loop {
         let sent = tokio::select! {
             () = app.shutdown.cancelled() => return Ended::Stopping,
-            () = sleep_until(peer.ends) => return Ended::Unauthorized("The token has ended; connect with a new one."),
-            ended = ended_sessions.recv() => match app.auth.is_open_after(&peer.claims.sid, ended).await {
+            () = sleep_until(session.ends) => return Ended::Unauthorized("The token has ended; connect with a new one."),
+            ended = ended_sessions.recv() => match app.auth.is_open_after(&session.claims.sid, ended).await {
                 true => Ok(()),
                 false => return Ended::Unauthorized("You signed out."),
             },
-            notice = peer.notices.recv() => tell(app, app_id, &peer, socket, notice).await,
+            notice = session.notices.recv() => forward(app, app_id, &session, socket, notice).await,
             _ = pings.tick() => {
-                silent += 1;
-                if silent > 3 {
+                unanswered += 1;
+                if unanswered > PINGS_UNANSWERED {
                     return Ended::Gone;
                 }
                 send(socket, Message::Ping(Vec::new().into())).await
             }
             message = socket.recv() => {
-                silent = 0;
+                unanswered = 0;
                 match message {
-                    Some(Ok(Message::Text(text))) => match answer(app, &mut peer, socket, &text).await {
+                    Some(Ok(Message::Text(text))) => match answer(app, &mut session, socket, &text).await {
                         Ok(()) => Ok(()),
                         Err(ended) => return ended,
                     },
@@ -175,7 +182,7 @@ async fn converse(app: &App, app_id: Option<&str>, socket: &mut WebSocket) -> En
     }
 }
 
-async fn first_words(app: &App, socket: &mut WebSocket) -> Result<Peer, Ended> {
+async fn authenticate(app: &App, socket: &mut WebSocket) -> Result<Session, Ended> {
     loop {
         let message = tokio::select! {
             () = app.shutdown.cancelled() => return Err(Ended::Stopping),
@@ -184,12 +191,12 @@ async fn first_words(app: &App, socket: &mut WebSocket) -> Result<Peer, Ended> {
         match message {
             Some(Ok(Message::Text(text))) => {
                 return match serde_json::from_str(&text) {
-                    Ok(Said::Auth { token, client_id }) => {
-                        Peer::authenticate(app, &token, client_id)
-                            .await
-                            .ok_or(Ended::Unauthorized(
+                    Ok(ClientMessage::Auth { token, client_id }) => {
+                        Session::authenticate(app, &token, client_id).await.ok_or(
+                            Ended::Unauthorized(
                                 "The token is no good, or the sign-in has ended; sign in again.",
-                            ))
+                            ),
+                        )
                     }
                     _ => Err(Ended::Unauthorized(
                         "The first message must be an auth message with a token.",
@@ -204,37 +211,38 @@ async fn first_words(app: &App, socket: &mut WebSocket) -> Result<Peer, Ended> {
 
 async fn answer(
     app: &App,
-    peer: &mut Peer,
+    session: &mut Session,
     socket: &mut WebSocket,
     text: &str,
 ) -> Result<(), Ended> {
-    let said = serde_json::from_str(text).unwrap_or(Said::Unknown);
-    let reply = match said {
-        Said::Ping => json!({ "type": "pong" }),
-        Said::Auth { token, client_id } => {
-            let again = Peer::authenticate(app, &token, client_id.or(peer.client_id.clone())).await;
-            // The socket stays one person's; somebody else opens another.
-            let again = again.filter(|again| again.claims.sub == peer.claims.sub);
+    let message = serde_json::from_str(text).unwrap_or(ClientMessage::Unknown);
+    let reply = match message {
+        ClientMessage::Ping => json!({ "type": "pong" }),
+        ClientMessage::Auth { token, client_id } => {
+            let again =
+                Session::authenticate(app, &token, client_id.or(session.client_id.clone())).await;
+            // The socket stays with one account; another account opens its own.
+            let again = again.filter(|again| again.claims.sub == session.claims.sub);
             let again = again.ok_or(Ended::Unauthorized(
                 "The token is no good, or another account's; connect anew.",
             ))?;
-            // Notices that wait for this socket stay with it.
-            peer.ends = again.ends;
-            peer.claims = again.claims;
-            peer.client_id = again.client_id;
+            // The subscription is kept: notices may be waiting in it.
+            session.ends = again.ends;
+            session.claims = again.claims;
+            session.client_id = again.client_id;
             json!({ "type": "auth-ok" })
         }
-        Said::Unknown => json!({ "type": "error", "error": {
+        ClientMessage::Unknown => json!({ "type": "error", "error": {
             "code": "unknown_message", "message": "This message is unknown; send auth or ping.",
         } }),
     };
-    say(socket, reply).await.map_err(|_| Ended::Gone)
+    send_json(socket, reply).await.map_err(|_| Ended::Gone)
 }
 
-async fn tell(
+async fn forward(
     app: &App,
     only: Option<&str>,
-    peer: &Peer,
+    session: &Session,
     socket: &mut WebSocket,
     notice: Notice,
 ) -> Result<(), ()> {
@@ -245,11 +253,11 @@ async fn tell(
             tables,
             origin_client,
         } => {
-            let own = origin_client.is_some() && origin_client == peer.client_id;
+            let own = origin_client.is_some() && origin_client == session.client_id;
             if own || !wanted(&app_id) {
                 return Ok(());
             }
-            say(
+            send_json(
                 socket,
                 json!({ "type": "sync-available", "appId": app_id, "tables": tables }),
             )
@@ -258,7 +266,7 @@ async fn tell(
         Notice::Run(progress) if wanted("ai") => {
             let mut message = json!(progress);
             message["type"] = json!("run");
-            say(socket, message).await
+            send_json(socket, message).await
         }
         Notice::Run(_) => Ok(()),
         Notice::Everything => {
@@ -269,7 +277,7 @@ async fn tell(
                 .filter(|manifest| wanted(&manifest.id))
             {
                 let tables: Vec<_> = manifest.tables.keys().collect();
-                say(
+                send_json(
                     socket,
                     json!({ "type": "sync-available", "appId": manifest.id, "tables": tables }),
                 )
@@ -280,7 +288,7 @@ async fn tell(
     }
 }
 
-async fn say(socket: &mut WebSocket, message: Value) -> Result<(), ()> {
+async fn send_json(socket: &mut WebSocket, message: Value) -> Result<(), ()> {
     send(socket, Message::text(message.to_string())).await
 }
 

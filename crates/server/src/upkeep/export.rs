@@ -1,4 +1,4 @@
-//! `mana export`: accounts with their logs, a line each row, a page in memory at a time.
+//! `mana export`: accounts with their logs, a line for each row, with a page in memory at a time.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -14,10 +14,10 @@ use crate::clock;
 use crate::config::Config;
 use crate::storage::Upkeep;
 
-/// Rows read in one go.
+/// Rows in a page.
 const ROWS: usize = 1000;
 
-/// Writes the account with this address, or all of them.
+/// Exports the account with this address, or all accounts.
 pub async fn export(config: Config, user: Option<String>, file: PathBuf) -> Result<()> {
     let upkeep = open(&config).await?;
     let only = match user {
@@ -45,7 +45,7 @@ pub async fn export(config: Config, user: Option<String>, file: PathBuf) -> Resu
     Ok(())
 }
 
-/// Written beside and renamed, so that what has the name is whole. Readable for its owner alone.
+/// Writes another file and renames it, so that the file with the name is whole. Only its owner can read it.
 async fn to_file(upkeep: &Upkeep, only: Option<User>, path: &Path) -> Result<End> {
     let part = path.with_added_extension("part");
     let _ = fs::remove_file(&part);

@@ -1,4 +1,4 @@
-//! `mana import`: accounts with their logs from an export, each all or not at all, a batch in memory at a time.
+//! `mana import`: accounts with their logs from an export, each as a whole, with a batch in memory at a time.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -14,10 +14,10 @@ use super::open;
 use crate::config::Config;
 use crate::storage::Upkeep;
 
-/// No line of an export is longer.
+/// Longest line of an export.
 const LINE_LIMIT_BYTES: u64 = 64 << 20;
 
-/// Takes in what the file holds.
+/// Imports a file.
 pub async fn import(config: Config, file: PathBuf) -> Result<()> {
     let reader: Box<dyn BufRead + Send> = if file == Path::new("-") {
         Box::new(BufReader::new(io::stdin()))
@@ -31,7 +31,7 @@ pub async fn import(config: Config, file: PathBuf) -> Result<()> {
         number: 0,
         put_back: None,
     };
-    // Before the database is made.
+    // Checked before the database is made.
     lines.head()?;
     let upkeep = open(&config).await?;
     let done = accounts(&upkeep, &mut lines).await;
@@ -58,7 +58,8 @@ async fn accounts(upkeep: &Upkeep, lines: &mut Lines) -> Result<End> {
             ),
             Line::End(end) if end == seen => return Ok(end),
             Line::End(end) => bail!(
-                "The file names {} accounts with {} changes at its end, and holds {} with {}; export it again. Accounts named above are whole as far as the file has them",
+                "The file names {} accounts with {} changes at its end, and holds {} with {}; export it again. \
+                 Accounts named above are whole as far as the file has them",
                 end.users,
                 end.changes,
                 seen.users,
@@ -68,12 +69,12 @@ async fn accounts(upkeep: &Upkeep, lines: &mut Lines) -> Result<End> {
     }
 }
 
-/// Answers how many changes the file has of this account.
+/// Imports an account. Returns the number of its changes in the file.
 async fn one(upkeep: &Upkeep, lines: &mut Lines, account: Account) -> Result<u64> {
     let (user, floor) = account.into_parts();
     let email = user.email.clone();
     let done = upkeep.maintenance.import(user, floor, lines.rows()).await;
-    let done = done.with_context(|| format!("The account {email} was not taken in"))?;
+    let done = done.with_context(|| format!("The account {email} was not imported"))?;
     let made = match (done.account_made, done.made_member) {
         (false, _) => "was there already",
         (true, false) => "is new",
@@ -86,7 +87,7 @@ async fn one(upkeep: &Upkeep, lines: &mut Lines, account: Account) -> Result<u64
     Ok(done.stored + done.present)
 }
 
-/// The file, line by line.
+/// Reads the file line by line.
 struct Lines {
     reader: Box<dyn BufRead + Send>,
     number: u64,
@@ -104,7 +105,8 @@ impl Lines {
         match (head, version) {
             (Some(_), Some(VERSION)) => Ok(()),
             (_, Some(version)) if version != VERSION => bail!(
-                "The file is an export of version {version}, and this mana reads version {VERSION}; import it with the version of mana that made it"
+                "The file is an export of version {version}, and this mana reads version {VERSION}; \
+                 import it with the version of mana that made it"
             ),
             _ => bail!("The file is no export of Mana; give one that `mana export` made"),
         }
@@ -137,7 +139,7 @@ impl Lines {
         Ok(text)
     }
 
-    /// The changes up to the next account or the end.
+    /// Returns the changes up to the next account or the end.
     fn rows(&mut self) -> BoxStream<'_, Result<LogRow, StoreError>> {
         stream::unfold(self, |lines| async move {
             match lines.next() {

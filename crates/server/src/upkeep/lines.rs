@@ -4,24 +4,24 @@ use mana_core::{AdjustedStamp, Change, Micros};
 use mana_store::{Cursor, LogRow, LoggedChange, Role, User, UserId};
 use serde::{Deserialize, Serialize};
 
-/// The version of the file that this program writes, and the only one that it reads.
+/// Version of the file that this program writes, and the only version that it reads.
 pub const VERSION: u64 = 1;
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Head {
-    /// What this is: `export`.
+    /// The kind of the file: `export`.
     pub mana: String,
     /// [`VERSION`].
     pub version: u64,
-    /// When it was made.
+    /// Time of the export.
     pub exported_at: Micros,
-    /// The version of the program that made it.
+    /// Version of the program that made the file.
     pub made_by: String,
 }
 
-/// Every further line.
+/// A further line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Line {
@@ -61,17 +61,17 @@ pub struct Row {
     adjusted: Vec<AdjustedStamp>,
 }
 
-/// What the file holds.
+/// Counts of the file's content.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct End {
-    /// How many accounts.
+    /// Number of accounts.
     pub users: u64,
-    /// How many rows.
+    /// Number of rows.
     pub changes: u64,
 }
 
 impl Account {
-    /// The line of an account.
+    /// Makes the line of an account.
     pub fn new(user: User, floor: Cursor) -> Account {
         Account {
             id: user.id,
@@ -86,7 +86,7 @@ impl Account {
         }
     }
 
-    /// The account again, and how far its log was compacted.
+    /// Returns the account, and how far its log was compacted.
     pub fn into_parts(self) -> (User, Cursor) {
         let user = User {
             id: self.id,

@@ -1,4 +1,4 @@
-//! What whoever runs the server does to its data.
+//! The operator's commands: compact, reproject, export, import.
 
 mod export;
 mod import;
@@ -19,10 +19,10 @@ use crate::data_dir::DataDir;
 use crate::storage::Upkeep;
 use crate::{clock, modules};
 
-/// Accounts read in one go.
+/// Accounts in a page.
 const PAGE: usize = 200;
 
-/// Drops what has been overwritten from every log.
+/// Drops overwritten rows that are older than `age` from every log.
 pub async fn compact(config: Config, age: SignedDuration) -> Result<()> {
     let upkeep = open(&config).await?;
     let micros = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
@@ -48,13 +48,13 @@ pub async fn compact(config: Config, age: SignedDuration) -> Result<()> {
     println!("Dropped {dropped} overwritten rows from {logs} logs.");
     if left > 0 {
         bail!(
-            "{left} records are not what their log makes, so nothing of them was dropped; run mana reproject"
+            "{left} records differ from their log, so no row of them was dropped; run mana reproject"
         );
     }
     Ok(())
 }
 
-/// Makes records and schedule from every log again, or only compares them.
+/// Projects every log into records and schedule again, or only compares them.
 pub async fn reproject(config: Config, check: bool) -> Result<()> {
     let upkeep = open(&config).await?;
     let (mut records, mut logs, mut differing) = (0, 0, 0);
@@ -78,11 +78,11 @@ pub async fn reproject(config: Config, check: bool) -> Result<()> {
     }
     upkeep.store.close().await;
     match (check, differing) {
-        (_, 0) => println!("{records} records of {logs} logs are what their logs make."),
-        (true, _) => bail!(
-            "{differing} places differ from what the logs make; run mana reproject to put them right"
-        ),
-        (false, _) => println!("{differing} places of {logs} logs were put right."),
+        (_, 0) => println!("{records} records of {logs} logs agree with their logs."),
+        (true, _) => {
+            bail!("{differing} places differ from the logs; run mana reproject to correct them")
+        }
+        (false, _) => println!("{differing} places of {logs} logs were corrected."),
     }
     Ok(())
 }
@@ -95,7 +95,7 @@ async fn open(config: &Config) -> Result<Upkeep> {
     Upkeep::open(config, Arc::new(registry)).await
 }
 
-/// Every account, a page at a time.
+/// Reads every account, a page at a time.
 #[derive(Default)]
 struct Users {
     page: std::collections::VecDeque<User>,

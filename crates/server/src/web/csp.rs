@@ -1,4 +1,4 @@
-//! The content security policy of the page: its own files, its own server, nothing inline but what was built in.
+//! The content security policy of the page: its own files, its own server, and only the inline code of the build.
 
 use axum::http::HeaderValue;
 
@@ -12,7 +12,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The policy that allows exactly the inline scripts and styles of this page.
+    /// Makes the policy that allows exactly the inline scripts and styles of this page.
     pub fn of(page: &str) -> Policy {
         Policy {
             scripts: hashes(page, "script"),
@@ -20,15 +20,15 @@ impl Policy {
         }
     }
 
-    /// The header's value. Older browsers don't count web sockets as `'self'`, so the host is named.
+    /// Returns the header's value. Older browsers don't count web sockets as `'self'`, so the host is named.
     pub fn header(&self, host: Option<&str>) -> HeaderValue {
         let sockets = host
             .filter(|host| is_host(host))
             .map(|host| format!(" ws://{host} wss://{host}"))
             .unwrap_or_default();
         let text = format!(
-            "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'{}; style-src 'self'{}; style-src-attr 'unsafe-inline'; \
-             img-src 'self' data: blob:; connect-src 'self'{sockets}; object-src 'none'; base-uri 'self'; \
+            "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'{}; style-src 'self'{}; \
+             style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'{sockets}; object-src 'none'; base-uri 'self'; \
              form-action 'self'; frame-ancestors 'none'",
             self.scripts, self.styles,
         );
@@ -36,7 +36,7 @@ impl Policy {
     }
 }
 
-/// The host comes from the request and goes into the policy, so nothing but a host may pass.
+/// Whether the text is a host: it comes from the request and goes into the policy.
 fn is_host(host: &str) -> bool {
     !host.is_empty()
         && host
@@ -44,7 +44,7 @@ fn is_host(host: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'))
 }
 
-/// ` 'sha256-…'` for each inline element of a name.
+/// Returns ` 'sha256-…'` for each inline element of a name.
 fn hashes(page: &str, name: &str) -> String {
     let (open, close) = (format!("<{name}"), format!("</{name}>"));
     let mut found = String::new();

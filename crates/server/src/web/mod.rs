@@ -18,17 +18,17 @@ struct Files;
 
 const INDEX: &str = "index.html";
 
-/// Vite names these by their content.
+/// Folder of files that Vite names by their content.
 const IMMUTABLE: &str = "_app/immutable/";
 
-/// The app with its policy.
+/// The web app with its content security policy.
 #[derive(Debug, Clone)]
 pub struct WebApp {
     policy: Arc<csp::Policy>,
 }
 
 impl WebApp {
-    /// Reads the inline scripts of the page, which the policy allows by their hashes.
+    /// Reads the page's inline scripts, which the policy allows by their hashes.
     pub fn load() -> WebApp {
         let page = Files::get(INDEX).map(|file| String::from_utf8_lossy(&file.data).into_owned());
         let policy = csp::Policy::of(page.as_deref().unwrap_or_default());
@@ -37,7 +37,7 @@ impl WebApp {
         }
     }
 
-    /// In a debug build the page lies on disk and may be a new one each time.
+    /// Returns the policy. In a debug build the page lies on disk and may have changed.
     fn policy(&self) -> Arc<csp::Policy> {
         if cfg!(debug_assertions) {
             WebApp::load().policy
@@ -47,7 +47,7 @@ impl WebApp {
     }
 }
 
-/// Answers whatever no route of the API took.
+/// Answers an address that no route of the API has.
 pub fn serve(app: &WebApp, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return not_found();
@@ -58,7 +58,7 @@ pub fn serve(app: &WebApp, method: &Method, uri: &Uri, headers: &HeaderMap) -> R
         None if is_page(path) => page(headers),
         None => return not_found(),
     };
-    // Scripts carry it too: a worker's policy is the one that its script came with.
+    // Scripts have the policy too: a worker's policy is the one of its script.
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
@@ -68,7 +68,7 @@ pub fn serve(app: &WebApp, method: &Method, uri: &Uri, headers: &HeaderMap) -> R
     response
 }
 
-/// A page has no dot in its last part; a missing file must not turn into a page.
+/// Whether the path is a page's: without a dot in its last part, so that a missing file doesn't turn into a page.
 fn is_page(path: &str) -> bool {
     !path.starts_with("_app/") && !path.rsplit('/').next().unwrap_or_default().contains('.')
 }
@@ -78,7 +78,10 @@ fn page(headers: &HeaderMap) -> Response {
         Some(file) => asset(INDEX, file, headers),
         None => (
             StatusCode::SERVICE_UNAVAILABLE,
-            Html("<!doctype html><title>Mana</title><p>The web app isn't built. Run <code>cargo xtask serve</code>, which builds it."),
+            Html(
+                "<!doctype html><title>Mana</title><p>The web app isn't built. \
+                 Run <code>cargo xtask serve</code>, which builds it.",
+            ),
         )
             .into_response(),
     }
@@ -89,7 +92,7 @@ fn asset(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    // Weak, because the same file may travel compressed.
+    // Weak, because the same file may be sent compressed.
     let etag = format!("W/\"{tag}\"");
     let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
         value
@@ -119,7 +122,7 @@ fn asset(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     response
 }
 
-/// The file as the web build compressed it, with more patience than an answer has.
+/// Returns the file as the web build compressed it, which takes longer and comes out smaller than compressing here.
 fn compressed(path: &str, headers: &HeaderMap) -> Option<EmbeddedFile> {
     let accepted = headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
     let brotli = accepted.split(',').any(|one| {
@@ -129,7 +132,7 @@ fn compressed(path: &str, headers: &HeaderMap) -> Option<EmbeddedFile> {
     brotli.then(|| Files::get(&format!("{path}.br"))).flatten()
 }
 
-/// What is named by its content never changes; everything else is asked about each time.
+/// Returns the caching rule: files that are named by their content never change, others are revalidated each time.
 fn caching(path: &str) -> &'static str {
     if path.starts_with(IMMUTABLE) {
         "public, max-age=31536000, immutable"
