@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config';
 import { messages } from './plugins/messages/plugin.ts';
 
 const server = process.env.MANA_DEV_SERVER ?? 'http://127.0.0.1:3050';
-const api = ['/auth', '/sync', '/ai', '/llm', '/modules', '/app', '/v1', '/health'];
+// core's PROGRAM_PATHS but for the socket's; a test of the server's router compares them.
+const api = ['/ai', '/app', '/auth', '/health', '/internal', '/llm', '/metrics', '/modules', '/sync', '/v1'];
 
 export default defineConfig({
 	plugins: [messages(), sveltekit()],

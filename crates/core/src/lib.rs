@@ -12,6 +12,7 @@ pub mod merge;
 pub mod mission;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+pub mod paths;
 pub mod planner;
 pub mod policy;
 mod prepare;

@@ -6,17 +6,13 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use mana_core::paths::PROGRAM_PATHS;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::config::Role;
 use crate::error::ApiError;
 use crate::{http, routes, web};
-
-/// First parts of the paths that belong to programs: an unknown path below them is an error, not a page.
-const API: [&str; 11] = [
-    "ai", "app", "auth", "health", "internal", "llm", "metrics", "modules", "sync", "v1", "ws",
-];
 
 /// Returns the documented routes of the served roles.
 pub fn api(serves: impl Fn(Role) -> bool) -> OpenApiRouter<Arc<App>> {
@@ -68,7 +64,7 @@ async fn elsewhere(State(app): State<Arc<App>>, request: Request) -> Response {
         .split('/')
         .next()
         .unwrap_or_default();
-    if API.contains(&first) || !app.config.serves(Role::Web) {
+    if PROGRAM_PATHS.contains(&first) || !app.config.serves(Role::Web) {
         return ApiError::not_found(format!("There is nothing at {path}; check the address."))
             .into_response();
     }
@@ -85,4 +81,96 @@ async fn wrong_method(request: Request) -> ApiError {
             request.method()
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use mana_core::manifest::Registry;
+    use mana_core::paths::{FILE_PATHS, PAGE_PATHS};
+
+    use super::*;
+
+    const WEB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web");
+
+    /// Parts that OpenAPI doesn't describe: the gateway's own interface and sockets.
+    const NOT_IN_OPENAPI: [&str; 2] = ["v1", "ws"];
+
+    fn set<'a>(parts: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+        parts.into_iter().map(str::to_owned).collect()
+    }
+
+    fn first_part(path: &str) -> &str {
+        let path = path.trim_start_matches('/');
+        path.split('/').next().unwrap_or(path)
+    }
+
+    fn read(name: &str) -> String {
+        fs::read_to_string(Path::new(WEB).join(name)).unwrap()
+    }
+
+    /// Returns the text between two marks.
+    fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+        let (_, rest) = text
+            .split_once(before)
+            .unwrap_or_else(|| panic!("{before}"));
+        rest.split_once(after)
+            .unwrap_or_else(|| panic!("{after}"))
+            .0
+    }
+
+    /// Returns the names of the folders in a folder.
+    fn folders(path: &Path) -> BTreeSet<String> {
+        let entries = fs::read_dir(path).unwrap().flatten();
+        entries
+            .filter(|entry| entry.path().is_dir())
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn paths_of_the_router_are_the_program_paths() {
+        let document = crate::openapi::document();
+        let documented = document.paths.paths.keys().map(|path| first_part(path));
+        let routes = set(documented.chain(NOT_IN_OPENAPI));
+        assert_eq!(routes, set(PROGRAM_PATHS));
+    }
+
+    #[test]
+    fn paths_of_the_service_worker_and_the_dev_proxy_are_the_program_paths() {
+        let worker = read("src/service-worker.ts");
+        assert_eq!(
+            set(between(&worker, r"/^\/(", ")").split('|')),
+            set(PROGRAM_PATHS)
+        );
+        let vite = read("vite.config.ts");
+        let proxied = between(&vite, "const api = [", "]").split(',');
+        let proxied = proxied.map(|path| first_part(path.trim().trim_matches('\'')));
+        assert_eq!(set(proxied.chain(["ws"])), set(PROGRAM_PATHS));
+    }
+
+    /// A page of a module, such as `todo`, is the module's route.
+    #[test]
+    fn paths_of_the_web_app_are_the_page_paths_and_routes_of_modules() {
+        let routes = Path::new(WEB).join("src/routes");
+        let groups = folders(&routes).into_iter();
+        let pages: BTreeSet<String> = groups
+            .flat_map(|name| match name.starts_with('(') {
+                true => folders(&routes.join(name)),
+                false => [name].into(),
+            })
+            .filter(|name| !name.starts_with('['))
+            .collect();
+        let registry = Registry::builtin();
+        let modules = registry.manifests().iter();
+        let modules = set(modules.filter_map(|module| Some(first_part(module.route.as_deref()?))));
+        let own: BTreeSet<String> = pages.difference(&modules).cloned().collect();
+        assert_eq!(own, set(PAGE_PATHS));
+        let mut files = folders(&Path::new(WEB).join("static"));
+        files.insert("_app".to_owned());
+        assert_eq!(files, set(FILE_PATHS));
+    }
 }

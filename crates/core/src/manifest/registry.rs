@@ -10,6 +10,7 @@ use super::{
 use crate::{
     Map,
     merge::TableSchema,
+    paths::is_reserved,
     policy::{Overrides, Policy},
     problem::Problem,
 };
@@ -34,31 +35,6 @@ pub(super) const BUILTIN: &[(&str, &str)] = &[
     ("ai.json", include_str!("../../../../modules/ai.json")),
 ];
 
-/// First parts of a path that aren't a module's to take.
-const RESERVED: [&str; 21] = [
-    "_app",
-    "ai",
-    "app",
-    "auth",
-    "companion",
-    "health",
-    "inbox",
-    "internal",
-    "login",
-    "metrics",
-    "missions",
-    "modules",
-    "policy",
-    "search",
-    "settings",
-    "setup",
-    "sync",
-    "today",
-    "v1",
-    "workbench",
-    "ws",
-];
-
 /// A file that became no module, for the log and the settings page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedManifest {
@@ -75,6 +51,12 @@ pub struct Registry {
     schemas: BTreeMap<String, BTreeMap<String, TableSchema>>,
     /// Place of the module and of the tool in it.
     tools: BTreeMap<String, (usize, usize)>,
+}
+
+/// Returns the first part of a path.
+fn first_part(path: &str) -> &str {
+    let path = path.trim_start_matches('/');
+    path.split('/').next().unwrap_or(path)
 }
 
 impl Registry {
@@ -156,7 +138,7 @@ impl Registry {
         }
         let route = manifest.route.as_deref();
         if let Some(route) = route
-            && RESERVED.contains(&route.trim_start_matches('/'))
+            && is_reserved(first_part(route))
         {
             return Some(format!(
                 "The route {route} is one of Mana's own pages. Choose another."

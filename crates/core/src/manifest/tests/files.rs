@@ -274,6 +274,17 @@ fn modules_f5_the_later_file_yields_and_is_named_with_the_reason() {
 }
 
 #[test]
+fn modules_f5_a_reserved_path_is_no_modules_route() {
+    use crate::paths::{FILE_PATHS, PAGE_PATHS, PROGRAM_PATHS};
+    for path in PROGRAM_PATHS.iter().chain(&PAGE_PATHS).chain(&FILE_PATHS) {
+        let route = format!(r#""id": "diary", "route": "/{path}""#);
+        let text = with(r#""id": "books""#, &route);
+        let (_, rejected) = Registry::builtin().with([("diary.json", &text)]);
+        assert_eq!(rejected.len(), 1, "{path}");
+    }
+}
+
+#[test]
 fn modules_d1_a_reference_into_a_module_that_is_not_there_is_refused() {
     let from = r#""author": { "type": "text", "max": 300, "description""#;
     let field =
