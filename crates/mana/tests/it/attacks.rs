@@ -1,4 +1,4 @@
-//! A model that obeys whatever it reads, over real HTTP: nothing is written, and nobody but the model's server is asked.
+//! A model that obeys all it reads, over real HTTP: nothing is written, and no server but the model's is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::missions::{mission, push_due_mission};
 use crate::support::Server;
 use crate::upstream::{Upstream, calls, plans};
 
-/// Notes that one mission reads.
+/// Notes that a mission reads.
 const NOTES: usize = 12;
 
 #[tokio::test]
@@ -34,7 +34,10 @@ async fn missions_l3_a_model_that_obeys_every_attack_reaches_nothing_but_proposa
     assert!(notes.len() >= 200, "{}", notes.len());
     let task = json!([{ "table": "tasks", "id": "t1", "op": "insert", "data": { "title": "Keep me", "done": false } }]);
     owner.push("todo", "laptop", task).await;
-    let insert = |(number, text): (usize, &String)| json!({ "table": "notes", "id": format!("n{number}"), "op": "insert", "data": { "title": "Note", "body": text } });
+    let insert = |(number, text): (usize, &String)| {
+        let data = json!({ "title": "Note", "body": text });
+        json!({ "table": "notes", "id": format!("n{number}"), "op": "insert", "data": data })
+    };
     owner
         .push(
             "notes",
@@ -113,7 +116,8 @@ async fn missions_v2_a_model_that_calls_tools_reads_and_proposes_over_http() {
     let mut upstream = Upstream::new().await;
     let home = upstream.home(&[("TICK_ENABLED", "false"), ("MANA_LLM_MODEL", "gpt-4o-test")]);
     let (server, owner) = Server::with_owner(&home).await;
-    let task = json!([{ "table": "tasks", "id": "t1", "op": "insert", "data": { "title": "Buy shoes", "done": false } }]);
+    let data = json!({ "title": "Buy shoes", "done": false });
+    let task = json!([{ "table": "tasks", "id": "t1", "op": "insert", "data": data }]);
     owner.push("todo", "laptop", task).await;
     push_due_mission(&owner, "m1", "Shoes").await;
     // The longest answered first: each result that is sent back names its call.

@@ -16,7 +16,7 @@ use crate::{
     upstream::{Upstream, plans, step},
 };
 
-/// Somebody's machine, which is not the server's.
+/// A person's machine, which is not the server's.
 struct Machine(TempDir);
 
 impl Machine {
@@ -53,14 +53,14 @@ impl Machine {
             .unwrap()
     }
 
-    /// What it prints, on standard output and on standard error.
+    /// Runs a command that must succeed. Returns standard output and standard error.
     async fn does(&self, arguments: &[&str]) -> (String, String) {
         let output = self.run(arguments).await;
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
         (text(output.stdout), text(output.stderr))
     }
 
-    /// Why it doesn't.
+    /// Runs a command that must fail. Returns standard error.
     async fn refuses(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments).await;
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
@@ -72,7 +72,7 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// A home whose servers all listen at the same place.
+/// A home whose servers all listen at the same address.
 fn home() -> Home {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap().to_string();
@@ -80,7 +80,7 @@ fn home() -> Home {
     Home::new(&[("MANA_LISTEN", &address)])
 }
 
-/// A server whose model plans one thing for the mission "Weekly shopping", and its owner.
+/// Starts a server whose model plans a step for the mission "Weekly shopping". Returns it with its owner.
 async fn shopping() -> (Upstream, Home, Server, Account) {
     let model = Upstream::new().await;
     let plan = json!([step("Buy milk", "The fridge is empty.")]);
@@ -204,8 +204,8 @@ async fn cli_decides_proposals_with_the_reason_in_the_log() {
         .collect();
     assert_eq!(decided.len(), 2, "{decided:?}");
     assert_eq!(decided[0]["status"], "approved");
-    let actor = json!({ "kind": "ai", "missionId": "m1", "iterationId": iteration["id"], "rationale": "The fridge is empty.",
-        "principalId": "default", "displayName": "Mana", "stepId": decided[0]["id"] });
+    let actor = json!({ "kind": "ai", "missionId": "m1", "iterationId": iteration["id"],
+        "rationale": "The fridge is empty.", "principalId": "default", "displayName": "Mana", "stepId": decided[0]["id"] });
     assert_eq!(tasks[0]["actor"], actor);
     assert_eq!(
         (&decided[1]["status"], &decided[1]["feedback"]),

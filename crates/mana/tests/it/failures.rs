@@ -1,4 +1,4 @@
-//! Every bad answer of a model is a failed iteration with its reason in plain words, and nobody else's concern.
+//! Every bad answer of a model is a failed iteration with its reason in plain words, and affects no other mission.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::missions::{mission, moved_on, push_due_mission};
 use crate::support::Server;
 use crate::upstream::{Upstream, fenced, plans, says, step};
 
-/// A mission's title, what the model answers to it, and the code of the reason.
+/// A mission's title, the model's answer to it, and the code of the reason.
 fn cases() -> Vec<(&'static str, ResponseTemplate, &'static str)> {
     let one_step = |step: Value| plans(json!([step]));
     vec![

@@ -1,4 +1,4 @@
-//! Settings of models, virtual keys and what calls cost, on a running server.
+//! Settings of models, virtual keys and the cost of calls, on a running server.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::{Account, Answer, Home, PATIENCE, Server, send};
 
-/// A key that must never be seen again.
+/// A key that no answer may show.
 const HUSH: &str = "sk-hush-0123456789";
 
 async fn call(server: &Server, method: Method, path: &str, who: &Account, body: Value) -> Answer {
@@ -27,7 +27,7 @@ async fn chat(server: &Server, bearer: &str, model: &str, extra: Value) -> Answe
     send(request.bearer_auth(bearer).json(&body)).await
 }
 
-/// A model that takes 10 tokens for a request and 20 for an answer, for whoever has the key.
+/// A model's server that counts 10 tokens for a request and 20 for an answer, for callers with the key.
 async fn upstream() -> MockServer {
     let upstream = MockServer::start().await;
     let answer = json!({"id": "1", "object": "chat.completion", "created": 0, "model": "m",
@@ -42,7 +42,7 @@ async fn upstream() -> MockServer {
     upstream
 }
 
-/// A server whose owner has saved that model, at a dollar a million tokens.
+/// Starts a server whose owner has saved that model, at a dollar for a million tokens.
 async fn with_model(upstream: &MockServer) -> (Home, Server, Account) {
     let home = Home::new(&[("MANA_SIGNUP", "open")]);
     let (server, owner) = Server::with_owner(&home).await;
@@ -56,7 +56,7 @@ async fn with_model(upstream: &MockServer) -> (Home, Server, Account) {
     (home, server, owner)
 }
 
-/// Sums of today, once so many calls have settled.
+/// Returns today's sums, once so many calls have settled.
 async fn usage(server: &Server, who: &Account, by: &str, calls: i64) -> Value {
     let until = std::time::Instant::now() + PATIENCE;
     loop {

@@ -1,5 +1,5 @@
-//! A model's server that means ill: it hangs, drips, lies about its length, cuts its answers, refuses, and says the
-//! key aloud. Its mission says so in plain words, and nobody else's waits.
+//! A hostile model's server: it hangs, drips, lies about its length, cuts its answers, refuses, and echoes the key.
+//! The mission says so in plain words, and other missions don't wait.
 
 use std::time::Duration;
 
@@ -62,7 +62,8 @@ async fn converse(mut stream: TcpStream) -> std::io::Result<()> {
     let manner = MANNERS.iter().find(|manner| request.contains(**manner));
     let error = |status: &str, body: String| {
         format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n{body}",
             body.len()
         )
     };
@@ -77,7 +78,8 @@ async fn converse(mut stream: TcpStream) -> std::io::Result<()> {
             return Ok(());
         }
         Some(&"Drips") => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n").await?;
+            let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n";
+            stream.write_all(head).await?;
             loop {
                 stream.write_all(b" ").await?;
                 sleep(Duration::from_millis(50)).await;

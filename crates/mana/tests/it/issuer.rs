@@ -1,4 +1,4 @@
-//! Tokens of another issuer, which is a real HTTP server.
+//! Tokens of a foreign issuer, which is a real HTTP server.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::{Answer, Home, PASSWORD, Server, assert_error, now_s, send};
 
-/// Another issuer: its keys and where it publishes them.
+/// A foreign issuer: its keys, and the server that publishes them.
 struct Issuer {
     http: MockServer,
 }
@@ -112,10 +112,13 @@ async fn issuer_token_is_good_and_its_first_makes_a_member() {
     assert_eq!(status, StatusCode::OK, "{ada}");
     assert_eq!(
         ada,
-        json!({ "userId": "issuer|ada", "email": "", "name": "Ada", "timezone": "Europe/Berlin", "locale": "de", "role": "member" })
+        json!({ "userId": "issuer|ada", "email": "", "name": "Ada", "timezone": "Europe/Berlin",
+            "locale": "de", "role": "member" })
     );
     // She has a log of her own, and sees nobody else's.
-    let push = json!({ "clientId": "c", "since": "", "changes": [{ "table": "tasks", "id": "t1", "op": "insert", "data": { "title": "Milk" } }] });
+    let change =
+        json!({ "table": "tasks", "id": "t1", "op": "insert", "data": { "title": "Milk" } });
+    let push = json!({ "clientId": "c", "since": "", "changes": [change] });
     let sync = |token: &str| {
         server
             .request(Method::POST, "/sync/todo")
@@ -135,7 +138,8 @@ async fn issuer_token_is_good_and_its_first_makes_a_member() {
             "wrong_credentials",
         );
     }
-    let plain = json!({ "sub": "bare", "iss": "https://issuer.example", "aud": "mana", "exp": now_s() + 60, "zoneinfo": "Mars/Base", "locale": "../en" });
+    let plain = json!({ "sub": "bare", "iss": "https://issuer.example", "aud": "mana", "exp": now_s() + 60,
+        "zoneinfo": "Mars/Base", "locale": "../en" });
     let (_, bare) = me(&server, &key.sign(&plain)).await;
     assert_eq!(
         (&bare["timezone"], &bare["locale"]),

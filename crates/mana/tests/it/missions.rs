@@ -1,4 +1,4 @@
-//! The loop: a mission that is due becomes an iteration, once, whatever happens meanwhile.
+//! The loop: a due mission becomes an iteration exactly once, even across crashes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{Account, Home, Server, assert_error, send};
 use crate::upstream::{Upstream, never, plans, says, step};
 use crate::ws::Socket;
 
-/// A mission that was due a minute ago, and is again tomorrow. Answers the slot that is due.
+/// Pushes a mission that was due a minute ago, and is again tomorrow. Returns the due slot.
 pub async fn push_due_mission(account: &Account, id: &str, title: &str) -> String {
     let due = mana_core::Micros::from_millis(now_ms() - 60_000);
     let data = json!({
@@ -36,7 +36,7 @@ pub fn moved_on(next: &Value) -> bool {
         .is_some_and(|next| mana_core::Micros::parse(next).unwrap().millis() > now_ms())
 }
 
-/// The mission's iterations as they stand, oldest first, and its next run.
+/// Returns the mission's iterations, oldest first, and its next run.
 pub async fn mission(account: &Account, id: &str) -> (Vec<Value>, Value) {
     let mut iterations: Vec<Value> = Vec::new();
     let mut next = Value::Null;
@@ -61,7 +61,7 @@ pub async fn mission(account: &Account, id: &str) -> (Vec<Value>, Value) {
     (iterations, next)
 }
 
-/// The one iteration of the due slot, which went well.
+/// Returns the only iteration of the due slot, which must have succeeded.
 async fn assert_planned_once(account: &Account, id: &str, slot: &str) -> Value {
     let (iterations, next) = mission(account, id).await;
     assert_eq!(iterations.len(), 1, "{iterations:?}");
@@ -324,7 +324,8 @@ async fn mission_runs_now_and_asking_twice_is_asking_once() {
 #[tokio::test]
 async fn mission_may_use_a_dropped_in_module() {
     let model = Upstream::new().await;
-    let book = json!({ "summary": "Read it", "toolName": "add_book", "params": { "title": "Solaris" }, "rationale": "You like the sea." });
+    let book = json!({ "summary": "Read it", "toolName": "add_book", "params": { "title": "Solaris" },
+        "rationale": "You like the sea." });
     model.answers("add_book", plans(json!([book]))).await;
     let home = model.home(&[]);
     home.add_module("books.json", BOOKS);

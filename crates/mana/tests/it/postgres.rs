@@ -17,7 +17,7 @@ fn task(id: &str) -> serde_json::Value {
     json!([{ "table": "tasks", "id": id, "op": "insert", "data": {"title": id} }])
 }
 
-/// The same person at another server.
+/// Returns the same person at another server.
 fn at(account: &Account, server: &Server) -> Account {
     Account {
         base: server.base.clone(),
@@ -125,7 +125,7 @@ async fn servers_go_by_the_databases_clock_however_wrong_their_own_is() {
     server.stop().await;
 }
 
-/// How far ahead a server's time is.
+/// Returns how far ahead a server's time is.
 async fn off_by_ms(account: &Account) -> i64 {
     let (_, body) = account.get("/sync/todo/pull?collection=tasks").await;
     let time: mana_core::Micros = serde_json::from_value(body["serverTime"].clone()).unwrap();

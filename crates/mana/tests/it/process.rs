@@ -164,7 +164,7 @@ async fn modules_dropped_in_one_is_there_after_a_restart() {
     assert!(has_books(&modules), "{} {modules}", home.log());
 }
 
-/// A module that somebody wrote.
+/// A module of a person's own.
 pub const BOOKS: &str = r#"{
   "id": "books", "version": 1, "icon": "notes", "order": 70,
   "name": {"en": "Books", "de": "Bücher"}, "description": {"en": "What to read.", "de": "Was zu lesen ist."},

@@ -1,5 +1,5 @@
-//! A run as its person sees it: while it goes on, when it is cancelled, and what went to the model. And what whoever
-//! runs the server sees.
+//! A run as its person sees it: its phases, its cancellation, its debug record; and its meters as the operator sees
+//! them.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::{Account, Home, PATIENCE, Server, assert_error, send};
 use crate::upstream::{Upstream, never, plans, step};
 use crate::ws::Socket;
 
-/// The mission's runs, once they are as they should be.
+/// Returns the mission's runs, once they are as expected.
 async fn runs_when(account: &Account, id: &str, as_wanted: impl Fn(&Value) -> bool) -> Value {
     let wait = async {
         loop {
@@ -28,7 +28,7 @@ async fn runs_when(account: &Account, id: &str, as_wanted: impl Fn(&Value) -> bo
         .expect("the runs come to that")
 }
 
-/// Hears until a run is in this phase.
+/// Waits until a run is in this phase.
 async fn phase(socket: &mut Socket, phase: &str) -> Value {
     loop {
         let heard = socket.hear().await.unwrap();

@@ -40,14 +40,14 @@ impl Stream {
         Stream::open(account.request(Method::GET, path)).await
     }
 
-    /// The next event; none when the stream has ended.
+    /// Returns the next event; none when the stream has ended.
     async fn next(&mut self) -> Option<Event> {
         timeout(PATIENCE, self.read())
             .await
             .expect("something comes")
     }
 
-    /// The next event, for which one may have to wait.
+    /// Waits for the next event.
     async fn beat(&mut self) -> Event {
         self.read().await.expect("the stream goes on")
     }
@@ -223,7 +223,7 @@ async fn sync_s11_a_stream_ends_with_its_right_and_with_the_server() {
     assert_eq!(server.ended().await.code(), Some(0));
 }
 
-/// Takes the half minute that it is about.
+/// Takes half a minute, the time of a heartbeat.
 #[tokio::test]
 async fn sync_s11_a_quiet_stream_says_twice_a_minute_that_it_lives_and_where_it_is() {
     let home = Home::new(&[]);

@@ -1,4 +1,4 @@
-//! A running server and somebody who talks to it.
+//! A running server, and a person who uses it.
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// Nothing here takes that long; a test that waits longer hangs.
+/// Bound of every wait; a test that waits longer hangs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A data directory and the settings of the servers that are started on it, one after the other.
@@ -24,7 +24,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// Settings that let nothing run by itself and look for no model on this machine.
+    /// Makes settings with which no mission runs by itself, and no model on this machine is looked for.
     pub fn new(env: &[(&str, &str)]) -> Home {
         let dir = TempDir::new().unwrap();
         std::fs::create_dir(dir.path().join("data")).unwrap();
@@ -48,7 +48,7 @@ impl Home {
         self.dir.path().join("data")
     }
 
-    /// The binary with these settings and no others.
+    /// Returns a command of the binary with these settings and no others.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mana"));
         command
@@ -95,7 +95,7 @@ impl Home {
         }
     }
 
-    /// What the servers on this directory have logged.
+    /// Returns the log lines of the servers on this directory.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
@@ -104,7 +104,7 @@ impl Home {
         std::fs::read_to_string(self.data().join("service.key")).unwrap()
     }
 
-    /// The account's token again, signed with the server's own key, with its end so many seconds from now.
+    /// Returns the account's token with another end, in seconds from now, signed with the server's own key.
     pub fn token_until(&self, account: &Account, seconds: i64) -> String {
         let (head, _) = account.token.rsplit_once('.').unwrap();
         let (header, claims) = head.split_once('.').unwrap();
@@ -130,7 +130,7 @@ impl Home {
 
 /// A running server.
 pub struct Server {
-    /// Its address.
+    /// The address.
     pub base: String,
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -141,7 +141,7 @@ pub struct Server {
 pub type Answer = (StatusCode, Value);
 
 impl Server {
-    /// The token in the setup link, which a server without an owner prints after its address.
+    /// Returns the token of the setup link, which a server without an owner prints after its address.
     pub async fn setup_token(&mut self) -> String {
         let line = timeout(PATIENCE, self.lines.next_line())
             .await
@@ -155,7 +155,7 @@ impl Server {
         token.to_owned()
     }
 
-    /// A server with its owner signed in.
+    /// Starts a server. Returns it with its owner, signed in.
     pub async fn with_owner(home: &Home) -> (Server, Account) {
         let mut server = home.start().await;
         let token = server.setup_token().await;
@@ -175,7 +175,7 @@ impl Server {
         send(self.request(Method::POST, path).json(&body)).await
     }
 
-    /// Makes an account that must be made.
+    /// Makes an account; the server must accept it.
     pub async fn sign_up(&self, email: &str, invite: Option<&str>) -> Account {
         let body = json!({ "email": email, "password": PASSWORD, "invite": invite, "timezone": "Europe/Berlin" });
         let response = self
@@ -223,7 +223,7 @@ impl Server {
         }
     }
 
-    /// What `/internal/tick` answers.
+    /// Returns the answer of `/internal/tick`.
     pub async fn tick(&self, key: &str) -> Answer {
         send(
             self.request(Method::POST, "/internal/tick")
@@ -248,12 +248,12 @@ impl Server {
             .unwrap()
     }
 
-    /// `kill -9`, and the process is gone.
+    /// Kills the process (`kill -9`).
     pub async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
 
-    /// SIGTERM, and the process has ended well.
+    /// Sends SIGTERM; the process must end with success.
     pub async fn stop(self) {
         self.signal("-TERM");
         assert_eq!(self.ended().await.code(), Some(0));
@@ -266,7 +266,7 @@ fn http() -> Client {
     Client::new()
 }
 
-/// Seconds since the epoch.
+/// Returns the seconds since the epoch.
 pub fn now_s() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     i64::try_from(now.unwrap().as_secs()).unwrap()
@@ -274,7 +274,7 @@ pub fn now_s() -> i64 {
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// Somebody signed in.
+/// A signed-in person.
 #[derive(Clone)]
 pub struct Account {
     pub user_id: String,
@@ -300,7 +300,7 @@ impl Account {
         send(self.request(Method::POST, path).json(&body)).await
     }
 
-    /// With the session cookie, as a browser does before it has a token.
+    /// Sends a request with the session cookie, as a browser does before it has a token.
     pub async fn by_cookie(&self, method: Method, path: &str) -> Answer {
         send(
             self.http
@@ -310,7 +310,7 @@ impl Account {
         .await
     }
 
-    /// Pushes to an app; it must be taken.
+    /// Pushes to an app; the server must accept the push.
     pub async fn push(&self, app: &str, client: &str, changes: Value) -> Value {
         let (status, body) = self
             .post(
@@ -322,7 +322,7 @@ impl Account {
         body
     }
 
-    /// Every change of a table.
+    /// Returns every change of a table.
     pub async fn pull(&self, app: &str, table: &str) -> Vec<Value> {
         let (status, body) = self
             .get(&format!("/sync/{app}/pull?collection={table}"))
@@ -345,7 +345,7 @@ pub async fn send(request: RequestBuilder) -> Answer {
     (status, body)
 }
 
-/// An error in its envelope: status, code and a message for people.
+/// Asserts that an answer is an error in its envelope: status, code and a message for people.
 #[track_caller]
 pub fn assert_error((status, body): &Answer, expected: StatusCode, code: &str) {
     assert_eq!(
@@ -360,7 +360,7 @@ pub fn assert_error((status, body): &Answer, expected: StatusCode, code: &str) {
     );
 }
 
-/// A file's permissions.
+/// Returns a file's permissions.
 #[cfg(unix)]
 pub fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Push and pull over HTTP. What they do to a log is tested where it is done; this is the way there.
+//! Push and pull over HTTP. Their effect on a log is tested in `crates/sync` and `crates/store`.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -82,7 +82,9 @@ async fn sync_other_peoples_rows_are_out_of_reach() {
     owner
         .push("todo", "laptop", json!([insert("t1", "Secret")]))
         .await;
-    owner.push("ai", "laptop", json!([{ "table": "aiMissions", "id": "m1", "op": "insert", "data": {"title": "Secret"} }])).await;
+    let mission =
+        json!({ "table": "aiMissions", "id": "m1", "op": "insert", "data": {"title": "Secret"} });
+    owner.push("ai", "laptop", json!([mission])).await;
 
     assert_eq!(other.pull("todo", "tasks").await, Vec::<Value>::new());
     let (_, all) = other
@@ -148,7 +150,8 @@ async fn sync_errors_come_in_the_envelope() {
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
     );
-    let forged = json!([{ "table": "tasks", "id": "t", "op": "delete", "actor": {"kind": "system", "source": "mission-runner"} }]);
+    let actor = json!({"kind": "system", "source": "mission-runner"});
+    let forged = json!([{ "table": "tasks", "id": "t", "op": "delete", "actor": actor }]);
     let forged = owner
         .post("/sync/todo", json!({ "clientId": "c", "changes": forged }))
         .await;

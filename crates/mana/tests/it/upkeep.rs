@@ -1,4 +1,4 @@
-//! The commands of whoever runs the server, beside it and without it.
+//! The operator's commands, beside a running server and without one.
 
 use std::process::{Output, Stdio};
 
@@ -12,7 +12,7 @@ async fn run(home: &Home, arguments: &[&str]) -> Output {
     home.command(arguments).output().await.unwrap()
 }
 
-/// Runs a command that has to succeed and answers what it printed.
+/// Runs a command that must succeed. Returns its output.
 async fn done(home: &Home, arguments: &[&str]) -> String {
     let output = run(home, arguments).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -20,7 +20,7 @@ async fn done(home: &Home, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs a command that has to fail and answers why.
+/// Runs a command that must fail. Returns the reason.
 async fn refused(home: &Home, arguments: &[&str]) -> String {
     let output = run(home, arguments).await;
     assert_eq!(output.status.code(), Some(1));

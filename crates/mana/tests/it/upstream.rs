@@ -11,7 +11,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::support::{Home, PATIENCE};
 
-/// The model's server, and what it is asked.
+/// A model's server, with the requests that it gets.
 pub struct Upstream {
     server: MockServer,
     tell: UnboundedSender<Value>,
@@ -28,7 +28,7 @@ impl Upstream {
         }
     }
 
-    /// Settings of a server that asks this model.
+    /// Returns settings of a server that asks this model.
     pub fn home(&self, env: &[(&str, &str)]) -> Home {
         let url = format!("{}/v1", self.server.uri());
         let mut settings = vec![
@@ -40,12 +40,12 @@ impl Upstream {
         Home::new(&settings)
     }
 
-    /// Forgets how it answered.
+    /// Removes all answers.
     pub async fn reset(&self) {
         self.server.reset().await;
     }
 
-    /// Answers whatever mentions the word.
+    /// Sets the answer to requests that contain the word.
     pub async fn answers(&self, word: &str, template: ResponseTemplate) {
         let answering = Answering {
             tell: self.tell.clone(),
@@ -59,7 +59,7 @@ impl Upstream {
             .await;
     }
 
-    /// The paths that were asked for.
+    /// Returns the paths of the requests so far.
     pub async fn paths(&self) -> BTreeSet<String> {
         let requests = self.server.received_requests().await.unwrap();
         let paths = requests.iter().map(|request| request.url.path().to_owned());
@@ -77,7 +77,7 @@ impl Upstream {
             .collect()
     }
 
-    /// What it is asked next. By then the call is in flight.
+    /// Waits for the next request, which is then in flight. Returns its body.
     pub async fn asked(&mut self) -> Value {
         timeout(PATIENCE, self.asked.recv())
             .await
@@ -85,7 +85,7 @@ impl Upstream {
             .unwrap()
     }
 
-    /// How often it was asked and nobody looked.
+    /// Returns the number of requests that no test has looked at.
     pub fn asked_unseen(&mut self) -> usize {
         let mut times = 0;
         while self.asked.try_recv().is_ok() {
@@ -109,7 +109,7 @@ impl Respond for Answering {
     }
 }
 
-/// A completion with this text.
+/// Returns a completion with this text.
 pub fn says(text: &str) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({
         "id": "1", "object": "chat.completion", "created": 0, "model": "test-model",
@@ -118,14 +118,14 @@ pub fn says(text: &str) -> ResponseTemplate {
     }))
 }
 
-/// A completion with a plan of these steps.
+/// Returns a completion with a plan of these steps.
 pub fn plans(steps: Value) -> ResponseTemplate {
     says(&fenced(
         &json!({ "summary": "A plan.", "steps": steps }).to_string(),
     ))
 }
 
-/// A completion that calls these functions; each call's id is `c-` and its name.
+/// Returns a completion that calls these functions; each call's id is `c-` and its name.
 pub fn calls(calls: &[(&str, Value)]) -> ResponseTemplate {
     let calls: Value = calls
         .iter()
@@ -146,12 +146,12 @@ pub fn fenced(json: &str) -> String {
     format!("Here is the plan.\n\n```json\n{json}\n```\n")
 }
 
-/// A step that is in order.
+/// Returns a valid step.
 pub fn step(title: &str, why: &str) -> Value {
     json!({ "summary": title, "toolName": "create_task", "params": { "title": title }, "rationale": why })
 }
 
-/// A call that takes longer than any test.
+/// Returns an answer that takes longer than any test.
 pub fn never() -> ResponseTemplate {
     plans(json!([step("Too late", "Nobody waits for this.")])).set_delay(Duration::from_secs(600))
 }

@@ -1,4 +1,4 @@
-//! What a browser gets: the page, its files, their headers.
+//! The web app as a browser gets it: the page, its files, their headers.
 
 use reqwest::{Method, StatusCode};
 
