@@ -237,3 +237,40 @@ async fn metrics_count_without_content_and_only_for_the_service_key() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn runs_are_listed_a_page_at_a_time_newest_first() {
+    let model = Upstream::new().await;
+    let good = plans(json!([step("Buy milk", "The fridge is empty.")]));
+    model.answers("Weekly shopping", good).await;
+    let (server, owner) = Server::with_owner(&model.home(&[])).await;
+    push_due_mission(&owner, "m1", "Weekly shopping").await;
+    for count in 1..=3 {
+        owner.post("/ai/missions/m1/run", json!({})).await;
+        runs_when(&owner, "m1", |runs| {
+            runs["runs"].as_array().unwrap().len() == count
+        })
+        .await;
+    }
+    let ids = |page: &Value| -> Vec<String> {
+        let runs = page["runs"].as_array().unwrap().iter();
+        runs.map(|run| run["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (_, all) = owner.get("/ai/missions/m1/runs").await;
+    assert_eq!((ids(&all).len(), &all["after"]), (3, &Value::Null));
+    let mut seen = Vec::new();
+    let mut path = "/ai/missions/m1/runs?limit=2".to_owned();
+    for expected in [2, 1] {
+        let (_, page) = owner.get(&path).await;
+        assert_eq!(ids(&page).len(), expected);
+        seen.extend(ids(&page));
+        let after = page["after"].as_str().unwrap_or_default();
+        assert_eq!(after.is_empty(), expected == 1);
+        path = format!("/ai/missions/m1/runs?limit=2&after={after}");
+    }
+    assert_eq!(seen, ids(&all));
+    let refused = owner.get("/ai/missions/m1/runs?after=nonsense").await;
+    assert_error(&refused, StatusCode::BAD_REQUEST, "invalid_cursor");
+    server.stop().await;
+}

@@ -1,15 +1,17 @@
-//! `/ai/missions/{id}/*`: run now, and what ran.
+//! `/ai/missions/{id}/*`: running a mission now, and its runs.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mana_core::ids::iteration_id;
 use mana_core::{Micros, RecordKey};
 use mana_store::RunRequest;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,71 +19,87 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::clock;
-use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
+use crate::error::{ApiError, ApiJson, ApiPath, ApiQuery, ApiResult, ErrorEnvelope};
 
-/// How long before it is due a device may ask for a slot, its clock's error included.
+/// How long before its due time a device may request a slot, to allow for its clock's error.
 const CLOCK_SLACK_US: i64 = 60 * 1_000_000;
 
-/// What to run.
+/// Runs in a page by default.
+const PAGE: u32 = 100;
+/// Runs in a page at most.
+const PAGE_MAX: u32 = 500;
+
+/// A request for a run.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct RunBody {
-    /// `run:<uuid>` of one's own choice, or a due slot, `due:<ms>`. A new one when left out.
+    /// `run:<uuid>` of the client's choice, or a due slot, `due:<ms>`. A new one by default.
     slot: Option<String>,
     /// The mission's inputs as the device has them, unsynced changes too.
     resolved_inputs: Option<Value>,
 }
 
-/// The run that was asked for.
+/// The requested run.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct RunAccepted {
-    /// The id that its iteration will have.
+    /// Id of the iteration that the run will write.
     iteration_id: String,
     /// The occurrence.
     slot: String,
 }
 
-/// The mission's runs.
+/// A page of the mission's runs.
 #[derive(Debug, Serialize, ToSchema)]
 struct Runs {
-    /// Those that wait or are under way; no record says so yet.
+    /// Runs that wait or are under way, on every page.
     running: Vec<Running>,
-    /// Newest first.
+    /// Ended, skipped and missed runs, newest first.
     runs: Vec<Run>,
+    /// Where the next page begins; null after the last page.
+    #[schema(required = true)]
+    after: Option<String>,
 }
 
 /// A run that waits or is under way.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Running {
-    /// The id that its iteration will have.
+    /// Id of the iteration that the run will write.
     iteration_id: String,
     /// The occurrence.
     slot: String,
     /// `queued`, `reading`, `thinking` or `writing`.
     phase: &'static str,
-    /// Since when somebody is at it; none while it waits.
+    /// Start of the run; none while it waits.
     started_at: Option<Micros>,
 }
 
-/// What went to the model in a run, and what came back. Texts that are too long are cut.
+/// Requests to the model in a run, and its answers. Long texts are cut.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct RunDebug {
     /// The iteration.
     iteration_id: String,
-    /// When the run ended.
+    /// End of the run.
     at: Micros,
     /// The mission, the slot, and `rounds`: for each call the request, the answer or the error, the model, the
     /// tokens and how long it took.
     record: Value,
 }
 
-/// One occurrence.
+/// Query of the list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ListParams {
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+/// The record of an occurrence.
 #[derive(Debug, Serialize, ToSchema)]
 struct Run {
-    /// Its iteration's id.
+    /// Id of the occurrence's iteration.
     id: String,
     /// The occurrence's record.
     #[serde(flatten)]
@@ -89,7 +107,7 @@ struct Run {
     data: Map<String, Value>,
 }
 
-/// The routes.
+/// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(run_now))
@@ -102,11 +120,12 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 #[utoipa::path(post, path = "/ai/missions/{id}/run", tag = "ai", security(("bearer" = [])), request_body = RunBody,
     params(("id" = String, Path, description = "The mission's id")),
     responses(
-        (status = 202, description = "It will run; asking again for the slot is asking once", body = RunAccepted),
-        (status = 400, description = "The slot is none", body = ErrorEnvelope),
+        (status = 202, description = "The run is requested; a repeated request for the slot has no effect",
+            body = RunAccepted),
+        (status = 400, description = "The slot can't be read", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
         (status = 404, description = "No such mission here", body = ErrorEnvelope),
-        (status = 429, description = "Too many runs of yours wait", body = ErrorEnvelope),
+        (status = 429, description = "Too many runs of this person wait", body = ErrorEnvelope),
     ))]
 async fn run_now(
     State(app): State<Arc<App>>,
@@ -139,11 +158,14 @@ async fn run_now(
     ))
 }
 
-/// Take a run back that waits, or end the one that is under way
+/// Withdraw a waiting run, or end a run under way
 #[utoipa::path(post, path = "/ai/missions/{id}/runs/{slot}/cancel", tag = "ai", security(("bearer" = [])),
-    params(("id" = String, Path, description = "The mission's id"), ("slot" = String, Path, description = "The run's slot")),
+    params(
+        ("id" = String, Path, description = "The mission's id"),
+        ("slot" = String, Path, description = "The run's slot"),
+    ),
     responses(
-        (status = 202, description = "It ends; the record of its occurrence says so"),
+        (status = 202, description = "The run ends; the record of its occurrence says so"),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
         (status = 404, description = "No such mission here, or nothing runs under that slot", body = ErrorEnvelope),
     ))]
@@ -165,13 +187,17 @@ async fn cancel(
     }
 }
 
-/// What went to the model in a run, for who has switched that on
+/// Get the debug record of a run, if the person has switched that on
 #[utoipa::path(get, path = "/ai/missions/{id}/runs/{iterationId}/debug", tag = "ai", security(("bearer" = [])),
-    params(("id" = String, Path, description = "The mission's id"), ("iterationId" = String, Path, description = "The run's iteration")),
+    params(
+        ("id" = String, Path, description = "The mission's id"),
+        ("iterationId" = String, Path, description = "The run's iteration"),
+    ),
     responses(
         (status = 200, description = "The record", body = RunDebug),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
-        (status = 404, description = "None is kept: the newest fifty are, of runs made while it was switched on", body = ErrorEnvelope),
+        (status = 404, body = ErrorEnvelope,
+            description = "No such record: the newest fifty are kept, of runs made while it was switched on"),
     ))]
 async fn debug(
     State(app): State<Arc<App>>,
@@ -191,11 +217,17 @@ async fn debug(
     }
 }
 
-/// What ran, was skipped, was missed or failed, and what is under way
+/// List runs: ended, skipped and missed ones a page at a time, and those under way
 #[utoipa::path(get, path = "/ai/missions/{id}/runs", tag = "ai", security(("bearer" = [])),
-    params(("id" = String, Path, description = "The mission's id")),
+    params(
+        ("id" = String, Path, description = "The mission's id"),
+        ("after" = Option<String>, Query,
+            description = "The `after` of the page before; missing: from the newest run"),
+        ("limit" = Option<u32>, Query, description = "Runs at most; 100 by default, at most 500"),
+    ),
     responses(
-        (status = 200, description = "The runs", body = Runs),
+        (status = 200, description = "A page; go on with `after` while it isn't null", body = Runs),
+        (status = 400, description = "`after` can't be read", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
         (status = 404, description = "No such mission here", body = ErrorEnvelope),
     ))]
@@ -203,38 +235,58 @@ async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     ApiPath(mission_id): ApiPath<String>,
+    ApiQuery(query): ApiQuery<ListParams>,
 ) -> ApiResult<Json<Runs>> {
     mission(&app, &caller, &mission_id).await?;
-    let records = app.store.records(&caller.scope(), "ai", "aiRuns").await?;
-    let mut runs: Vec<Run> = records
-        .into_iter()
-        .filter(|(_, state)| {
-            !state.is_deleted()
-                && state.data.get("missionId").and_then(Value::as_str) == Some(&mission_id)
-        })
-        .map(|(id, state)| Run {
-            id,
-            data: state.data,
-        })
-        .collect();
-    let started = |run: &Run| {
-        run.data
-            .get("startedAt")
-            .and_then(Value::as_str)
-            .and_then(|at| Micros::parse(at).ok())
-    };
-    runs.sort_by_key(|run| std::cmp::Reverse(started(run)));
-    let running = app.store.running(&caller.scope(), &mission_id).await?;
-    let running = running.into_iter().map(|one| Running {
-        iteration_id: one.iteration_id,
-        slot: one.slot,
-        phase: one.phase.as_str(),
-        started_at: one.started_at,
+    let scope = caller.scope();
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let after = query.after.filter(|after| !after.is_empty());
+    let before = after.map(|after| read_cursor(&after)).transpose()?;
+    // A further run tells whether there is another page.
+    let mut records = app
+        .store
+        .runs_of_mission(&scope, &mission_id, before, limit + 1)
+        .await?;
+    let has_more = records.len() > limit as usize;
+    records.truncate(limit as usize);
+    let last = records.last().filter(|_| has_more);
+    let after = last.map(|(id, state)| {
+        let started = state.data.get("startedAt").and_then(Value::as_str);
+        cursor(started.unwrap_or_default(), id)
+    });
+    let runs = records.into_iter().map(|(id, state)| Run {
+        id,
+        data: state.data,
+    });
+    let running = app.store.running(&scope, &mission_id).await?;
+    let running = running.into_iter().map(|run| Running {
+        iteration_id: run.iteration_id,
+        slot: run.slot,
+        phase: run.phase.as_str(),
+        started_at: run.started_at,
     });
     Ok(Json(Runs {
         running: running.collect(),
-        runs,
+        runs: runs.collect(),
+        after,
     }))
+}
+
+/// Returns the cursor behind a run: its start and its id, opaque to clients.
+fn cursor(started_at: &str, id: &str) -> String {
+    URL_SAFE_NO_PAD.encode(json!([started_at, id]).to_string())
+}
+
+/// Reads a [`cursor`].
+fn read_cursor(text: &str) -> ApiResult<(String, String)> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+    serde_json::from_slice(&bytes).map_err(|_| {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_cursor",
+            "This cursor can't be read; leave it out to begin with the newest run.",
+        )
+    })
 }
 
 async fn mission(app: &App, caller: &Caller, id: &str) -> ApiResult<()> {
@@ -252,7 +304,7 @@ async fn mission(app: &App, caller: &Caller, id: &str) -> ApiResult<()> {
     }
 }
 
-/// When the slot is due. A tab may ask for it a moment before that.
+/// Returns the slot's due time. A tab may request it a moment before.
 fn checked_slot(slot: &str, now: Micros) -> ApiResult<Micros> {
     let bad = |message: &str| {
         Err(ApiError::new(
@@ -266,7 +318,7 @@ fn checked_slot(slot: &str, now: Micros) -> ApiResult<Micros> {
     match slot.split_once(':') {
         Some(("run", id)) if uuid::Uuid::try_parse(id).is_ok() => Ok(now),
         Some(("due" | "backfill", text)) => match text.parse::<i64>() {
-            // Written in one way only, or one occurrence would have two ids.
+            // Only the canonical form is accepted, or one occurrence would have two ids.
             Ok(ms) if ms >= 0 && ms.to_string() == text => match Micros::from_millis(ms) {
                 due if due > now.plus(CLOCK_SLACK_US) => {
                     bad("This slot isn't due yet; leave the slot out to run the mission now.")
@@ -282,6 +334,19 @@ fn checked_slot(slot: &str, now: Micros) -> ApiResult<Micros> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn run_cursor_is_read_as_it_was_written_and_nonsense_is_refused() {
+        let text = cursor("2026-04-08T08:00:00.000000Z", "i 1");
+        let read = read_cursor(&text).unwrap();
+        assert_eq!(
+            read,
+            ("2026-04-08T08:00:00.000000Z".to_owned(), "i 1".to_owned())
+        );
+        for nonsense in ["x", "AAAA", &text[1..]] {
+            read_cursor(nonsense).unwrap_err();
+        }
+    }
 
     #[test]
     fn run_slot_is_one_of_the_kinds_and_not_in_the_future() {
