@@ -10,29 +10,29 @@ use mana_core::paths::PROGRAM_PATHS;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use crate::config::Role;
+use crate::config::ServerRole;
 use crate::error::ApiError;
 use crate::{http, routes, web};
 
 /// Returns the documented routes of the served roles.
-pub fn api(serves: impl Fn(Role) -> bool) -> OpenApiRouter<Arc<App>> {
+pub fn api(serves: impl Fn(ServerRole) -> bool) -> OpenApiRouter<Arc<App>> {
     let mut router = OpenApiRouter::new()
         .merge(routes::info::router())
         .merge(routes::metrics::router());
-    if serves(Role::Auth) {
+    if serves(ServerRole::Auth) {
         router = router.merge(routes::auth::router());
     }
-    if serves(Role::Sync) {
+    if serves(ServerRole::Sync) {
         router = router
             .merge(routes::sync::router())
             .merge(routes::snapshot::router())
             .merge(routes::stream::router())
             .merge(routes::runs::router());
     }
-    if serves(Role::Ai) {
+    if serves(ServerRole::Ai) {
         router = router.merge(routes::internal::router());
     }
-    if serves(Role::Llm) {
+    if serves(ServerRole::Llm) {
         router = router.merge(routes::models::router());
     }
     router
@@ -41,7 +41,7 @@ pub fn api(serves: impl Fn(Role) -> bool) -> OpenApiRouter<Arc<App>> {
 /// Returns all routes with what every answer goes through.
 pub fn router(app: Arc<App>) -> Router {
     let (mut router, _) = api(|role| app.config.serves(role)).split_for_parts();
-    if app.config.serves(Role::Sync) {
+    if app.config.serves(ServerRole::Sync) {
         router = router.merge(routes::ws::router());
     }
     let mut router = http::guard(
@@ -50,7 +50,7 @@ pub fn router(app: Arc<App>) -> Router {
             .method_not_allowed_fallback(wrong_method),
         &app.config.server,
     );
-    if app.config.serves(Role::Llm) {
+    if app.config.serves(ServerRole::Llm) {
         router = router.merge(routes::llm::router(&app).method_not_allowed_fallback(wrong_method));
     }
     http::wrap(router, &app.config.server).with_state(app)
@@ -64,7 +64,7 @@ async fn elsewhere(State(app): State<Arc<App>>, request: Request) -> Response {
         .split('/')
         .next()
         .unwrap_or_default();
-    if PROGRAM_PATHS.contains(&first) || !app.config.serves(Role::Web) {
+    if PROGRAM_PATHS.contains(&first) || !app.config.serves(ServerRole::Web) {
         return ApiError::not_found(format!("There is nothing at {path}; check the address."))
             .into_response();
     }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::config::{Config, Role};
+use crate::config::{Config, ServerRole};
 use crate::data_dir::DataDir;
 use crate::gateway::Settings;
 use crate::http::connections;
@@ -101,7 +101,7 @@ pub async fn serve(config: Config) -> Result<()> {
 
     let planning = app
         .config
-        .serves(Role::Ai)
+        .serves(ServerRole::Ai)
         .then(|| tokio::spawn(runner.run_until(shutdown.clone())));
     let relaying = tokio::spawn(relay(app.clone()));
     let clearing = tokio::spawn(clear_expired(app.clone()));

@@ -1,9 +1,9 @@
 //! The key for `/internal/*` and `/metrics`: its holder acts for the server itself.
 
 use anyhow::Result;
+use mana_llm::Secret;
 use subtle::ConstantTimeEq as _;
 
-use crate::config::Secret;
 use crate::data_dir::DataDir;
 use crate::random;
 

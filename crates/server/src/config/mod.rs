@@ -7,14 +7,13 @@ mod source;
 mod table;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mana_accounts::{AccountSettings, IssuerConfig, Signup};
-use mana_llm::{LlmConfig, LlmSettings};
+use mana_llm::{LlmConfig, LlmSettings, Secret};
 use mana_store::PostgresOptions;
 pub use source::ConfigError;
 use source::Source;
@@ -48,7 +47,7 @@ pub struct ServerConfig {
     /// The address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The parts that this process serves.
-    pub roles: BTreeSet<Role>,
+    pub roles: BTreeSet<ServerRole>,
     /// The base of links, without a slash at its end.
     pub public_url: Option<String>,
     /// Reverse proxies whose `X-Forwarded-*` headers count.
@@ -125,7 +124,7 @@ pub struct RunnerConfig {
 
 /// A part of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum ServerRole {
     /// The web app.
     Web,
     /// Accounts.
@@ -138,36 +137,14 @@ pub enum Role {
     Llm,
 }
 
-impl Role {
-    const ALL: [(&'static str, Role); 5] = [
-        ("web", Role::Web),
-        ("auth", Role::Auth),
-        ("sync", Role::Sync),
-        ("ai", Role::Ai),
-        ("llm", Role::Llm),
+impl ServerRole {
+    const ALL: [(&'static str, ServerRole); 5] = [
+        ("web", ServerRole::Web),
+        ("auth", ServerRole::Auth),
+        ("sync", ServerRole::Sync),
+        ("ai", ServerRole::Ai),
+        ("llm", ServerRole::Llm),
     ];
-}
-
-/// A text that is never shown in a log.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a text.
-    pub fn new(text: impl Into<String>) -> Secret {
-        Secret(text.into())
-    }
-
-    /// Returns the text.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
 }
 
 /// Returns the names of all variables of the environment that Mana reads.
@@ -236,13 +213,16 @@ impl Config {
     }
 
     /// Whether this process serves a role.
-    pub fn serves(&self, role: Role) -> bool {
+    pub fn serves(&self, role: ServerRole) -> bool {
         self.server.roles.contains(&role)
     }
 
     /// Whether this process serves the gateway and nothing else.
     pub fn serves_only_gateway(&self) -> bool {
-        self.server.roles.iter().all(|role| *role == Role::Llm)
+        self.server
+            .roles
+            .iter()
+            .all(|role| *role == ServerRole::Llm)
     }
 
     /// Returns the effective configuration, a line for each variable, with secrets hidden.
@@ -306,7 +286,7 @@ fn data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError
     })
 }
 
-fn roles(source: &Source) -> Result<BTreeSet<Role>, ConfigError> {
+fn roles(source: &Source) -> Result<BTreeSet<ServerRole>, ConfigError> {
     let text = source.effective("MANA_ROLES");
     let mut roles = BTreeSet::new();
     for name in text
@@ -314,7 +294,7 @@ fn roles(source: &Source) -> Result<BTreeSet<Role>, ConfigError> {
         .map(str::trim)
         .filter(|name| !name.is_empty())
     {
-        let role = Role::ALL
+        let role = ServerRole::ALL
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, role)| *role);
@@ -335,11 +315,11 @@ fn roles(source: &Source) -> Result<BTreeSet<Role>, ConfigError> {
 }
 
 /// Returns the address to listen on. A role that is alone has a port of its own by default.
-fn listen(source: &Source, roles: &BTreeSet<Role>) -> Result<SocketAddr, ConfigError> {
+fn listen(source: &Source, roles: &BTreeSet<ServerRole>) -> Result<SocketAddr, ConfigError> {
     let Some(text) = source.get("MANA_LISTEN") else {
         let port = match roles.iter().collect::<Vec<_>>()[..] {
-            [Role::Ai] => 3066,
-            [Role::Llm] => 3020,
+            [ServerRole::Ai] => 3066,
+            [ServerRole::Llm] => 3020,
             _ => 3050,
         };
         return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
@@ -397,7 +377,7 @@ fn service_key(source: &Source) -> Result<Option<Secret>, ConfigError> {
             "MANA_SERVICE_KEY",
             "is shorter than 16 characters, so it could be guessed; use a longer one, or unset it and Mana makes one",
         )),
-        key => Ok(key.map(Secret)),
+        key => Ok(key.map(Secret::new)),
     }
 }
 

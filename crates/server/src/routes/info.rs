@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::config;
+use crate::config::ServerRole;
 use crate::error::{ApiError, ApiResult, ErrorEnvelope};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -77,7 +77,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 /// Health of the server
 #[utoipa::path(get, path = "/health", tag = "app", responses((status = 200, description = "The server is well", body = Health)))]
 async fn health(State(app): State<Arc<App>>) -> Json<Health> {
-    let ai = app.config.serves(config::Role::Ai);
+    let ai = app.config.serves(ServerRole::Ai);
     Json(Health {
         ok: true,
         service: "mana",
