@@ -74,7 +74,8 @@ impl ApiError {
             StatusCode::UNAUTHORIZED,
             "unauthorized",
             format!(
-                "The service key is wrong or missing; send it as {header}. It lies in service.key in the data directory."
+                "The service key is wrong or missing; send it as {header}. \
+                 The file service.key in the data directory holds it."
             ),
         )
     }

@@ -43,6 +43,8 @@ pub fn text() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use mana_core::manifest::Registry;
     use mana_core::mission::{AiRun, RunStatus};
     use mana_core::{Change, Micros};
@@ -69,7 +71,7 @@ mod tests {
 
     #[test]
     fn wire_page_lists_every_route_and_every_variable() {
-        let page = std::fs::read_to_string(format!("{SPEC}/WIRE.md")).unwrap();
+        let page = std::fs::read_to_string(Path::new(SPEC).join("WIRE.md")).unwrap();
         let document = document();
         let routes = document.paths.paths.into_keys();
         let variables = crate::config::variables().map(str::to_owned);

@@ -205,7 +205,8 @@ async fn cli_decides_proposals_with_the_reason_in_the_log() {
     assert_eq!(decided.len(), 2, "{decided:?}");
     assert_eq!(decided[0]["status"], "approved");
     let actor = json!({ "kind": "ai", "missionId": "m1", "iterationId": iteration["id"],
-        "rationale": "The fridge is empty.", "principalId": "default", "displayName": "Mana", "stepId": decided[0]["id"] });
+        "rationale": "The fridge is empty.", "principalId": "default", "displayName": "Mana",
+        "stepId": decided[0]["id"] });
     assert_eq!(tasks[0]["actor"], actor);
     assert_eq!(
         (&decided[1]["status"], &decided[1]["feedback"]),

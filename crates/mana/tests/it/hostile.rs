@@ -71,7 +71,8 @@ async fn converse(mut stream: TcpStream) -> std::io::Result<()> {
     let told = json!({ "error": { "message": says, "code": SECRET, "type": says } }).to_string();
     let completion = json!({"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [{"index": 0,
         "finish_reason": "stop", "message": {"role": "assistant", "content":
-            fenced(&json!({"summary": "A plan.", "steps": [step("Buy milk", "The fridge is empty.")]}).to_string())}}]});
+            fenced(&json!({"summary": "A plan.",
+                "steps": [step("Buy milk", "The fridge is empty.")]}).to_string())}}]});
     let answer = match manner {
         Some(&"Hangs") => {
             sleep(Duration::from_secs(600)).await;

@@ -405,8 +405,8 @@ fn database(source: &Source, data_dir: &Path) -> Result<Database, ConfigError> {
         }
         _ => Err(ConfigError::new(
             "DATABASE_URL",
-            "is no database Mana knows; use sqlite:///absolute/path/to/mana.db or postgres://user:password@host/database, \
-             or unset it for the file in the data directory",
+            "is no database Mana knows; use sqlite:///absolute/path/to/mana.db or \
+             postgres://user:password@host/database, or unset it for the file in the data directory",
         )),
     }
 }

@@ -150,7 +150,8 @@ fn config_a_bad_file_names_its_line() {
 
 #[test]
 fn config_providers_come_from_their_variable_or_their_table() {
-    let file = "[llm]\nmodel = 'box/m'\ntimeout_ms = 7\n[llm.providers.box]\nbase_url = 'http://box/v1'\nkey = 'hunter2'";
+    let file = "[llm]\nmodel = 'box/m'\ntimeout_ms = 7\n\
+        [llm.providers.box]\nbase_url = 'http://box/v1'\nkey = 'hunter2'";
     let config = config(&[("OPENAI_API_KEY", "sk")], file).unwrap();
     let names: Vec<_> = config
         .llm

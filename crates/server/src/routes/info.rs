@@ -75,7 +75,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 }
 
 /// Health of the server
-#[utoipa::path(get, path = "/health", tag = "app", responses((status = 200, description = "The server is well", body = Health)))]
+#[utoipa::path(get, path = "/health", tag = "app",
+    responses((status = 200, description = "The server is well", body = Health)))]
 async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     let ai = app.config.serves(ServerRole::Ai);
     Json(Health {

@@ -79,7 +79,7 @@ async fn make_invitation(
 
 /// The invitations that nobody has used yet; for the owner
 #[utoipa::path(get, path = "/auth/invitations", tag = "auth", security(("bearer" = [])), responses(
-    (status = 200, description = "Unused invitations, the one that ends first being the first", body = Vec<OpenInvitation>),
+    (status = 200, description = "Unused invitations, the earliest end first", body = Vec<OpenInvitation>),
     (status = 403, description = "Not the owner", body = ErrorEnvelope),
 ))]
 async fn list_invitations(

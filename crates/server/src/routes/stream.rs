@@ -47,13 +47,18 @@ struct Params {
     params(
         ("appId" = String, Path, description = "The module's id"),
         ("collections" = Option<String>, Query, description = "Tables, with commas between them; missing: all"),
-        ("since" = Option<String>, Query, description = "The cursor of the last answer; empty or missing: from the beginning"),
-        ("clientId" = Option<String>, Query, description = "Leaves out what this client pushes itself; X-Client-Id overrides it"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The last event's id, to go on after it; overrides since"),
+        ("since" = Option<String>, Query,
+            description = "The cursor of the last answer; empty or missing: from the beginning"),
+        ("clientId" = Option<String>, Query,
+            description = "Leaves out what this client pushes itself; X-Client-Id overrides it"),
+        ("Last-Event-ID" = Option<String>, Header,
+            description = "The last event's id, to go on after it; overrides since"),
     ),
     responses(
         (status = 200, content_type = "text/event-stream", body = String,
-            description = "`event: changes` with `{table, changes, syncedUntil, hasMore}`, and `event: heartbeat` every 30 s; each event's id is the cursor to resume from. `event: error` with an error envelope before a stream that can't go on ends"),
+            description = "`event: changes` with `{table, changes, syncedUntil, hasMore}`, and `event: heartbeat` \
+                every 30 s; each event's id is the cursor to resume from. `event: error` with an error envelope \
+                before a stream that can't go on ends"),
         (status = 400, description = "The cursor can't be read", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
         (status = 410, description = "The cursor is older than the kept log: take a snapshot", body = ErrorEnvelope),

@@ -151,7 +151,9 @@ async fn serve(app: &App, app_id: Option<&str>, socket: &mut WebSocket) -> Ended
     loop {
         let sent = tokio::select! {
             () = app.shutdown.cancelled() => return Ended::Stopping,
-            () = sleep_until(session.ends) => return Ended::Unauthorized("The token has ended; connect with a new one."),
+            () = sleep_until(session.ends) => {
+                return Ended::Unauthorized("The token has ended; connect with a new one.");
+            }
             ended = ended_sessions.recv() => match app.auth.is_open_after(&session.claims.sid, ended).await {
                 true => Ok(()),
                 false => return Ended::Unauthorized("You signed out."),

@@ -1,5 +1,6 @@
 //! Telemetry of the server: log lines, meters and traces.
 
+mod collector;
 pub mod meters;
 #[cfg(feature = "otlp")]
 mod otlp;
@@ -15,12 +16,6 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Target of the spans that are traced. Without a collector nobody asks for them, and they cost nothing.
 pub const TRACE_TARGET: &str = "trace";
-
-/// Variables that name a collector.
-const COLLECTOR_VARIABLES: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-];
 
 /// Prefix of the targets of all of Mana's crates: `mana`, `mana_server`, `mana_ai` and so on.
 const OWN_TARGETS: &str = "mana";
@@ -67,7 +62,7 @@ impl Telemetry {
         #[cfg(not(feature = "otlp"))]
         {
             registry.init();
-            if let Some(variable) = COLLECTOR_VARIABLES
+            if let Some(variable) = collector::COLLECTOR_VARIABLES
                 .into_iter()
                 .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
             {

@@ -1,6 +1,6 @@
 //! Traces over OTLP (HTTP, protobuf), by OpenTelemetry's own exporter.
 //!
-//! Spans of the target [`TRACE_TARGET`](super::TRACE_TARGET) are exported: requests, runs and calls to models, by ids
+//! Spans of the target `trace` are exported: requests, runs and calls to models, by ids
 //! and codes, never by content. The standard `OTEL_*` variables configure the exporter, the batches, the sampler and
 //! the resource. Trace context crosses processes as the W3C's `traceparent`, in both directions.
 
@@ -19,6 +19,8 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
+
+use super::collector::COLLECTOR_VARIABLES;
 
 /// How long the last spans may take to reach the collector when the process stops.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
@@ -71,7 +73,7 @@ impl Traces {
 fn is_configured() -> bool {
     let set = |name: &str| env::var(name).is_ok_and(|value| !value.trim().is_empty());
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|text| text.trim() == value);
-    super::COLLECTOR_VARIABLES.into_iter().any(set)
+    COLLECTOR_VARIABLES.into_iter().any(set)
         && !is("OTEL_SDK_DISABLED", "true")
         && !is("OTEL_TRACES_EXPORTER", "none")
 }

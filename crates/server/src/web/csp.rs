@@ -28,7 +28,8 @@ impl Policy {
             .unwrap_or_default();
         let text = format!(
             "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'{}; style-src 'self'{}; \
-             style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'{sockets}; object-src 'none'; base-uri 'self'; \
+             style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; \
+             connect-src 'self'{sockets}; object-src 'none'; base-uri 'self'; \
              form-action 'self'; frame-ancestors 'none'",
             self.scripts, self.styles,
         );
