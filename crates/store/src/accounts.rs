@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
-use crate::{Result, UserId, row};
+use crate::{Result, UserId, json};
 
-/// What an account may do to the server itself.
+/// The rights of an account over the server itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -81,7 +81,7 @@ impl fmt::Debug for User {
 pub struct Session {
     /// Its id, which is no secret: bearer tokens name their session by it.
     pub id: String,
-    /// Who signed in.
+    /// The account that signed in.
     pub user_id: UserId,
     /// When.
     pub created_at: Micros,
@@ -237,7 +237,7 @@ impl From<SessionRow> for Session {
     }
 }
 
-/// What is kept of a token or secret.
+/// The hash that is kept of a token or secret.
 pub(crate) fn hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret).to_vec()
 }
@@ -246,13 +246,13 @@ impl Invitation {
     /// The invitation of a stored secret.
     pub(crate) fn of(secret_hash: &[u8], expires_at: Micros) -> Invitation {
         Invitation {
-            id: row::hex(secret_hash),
+            id: json::hex(secret_hash),
             expires_at,
         }
     }
 }
 
-/// One way of writing an address.
+/// An address as it is stored: trimmed and in lower case.
 pub(crate) fn normalise(email: &str) -> String {
     email.trim().to_lowercase()
 }

@@ -1,19 +1,18 @@
-//! What a push means, apart from any database: which changes are new, which stamps are set back, what the
+//! The meaning of a push, apart from any database: which changes are new, which stamps are set back, what the
 //! records become, what the server adds and when missions are due.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use mana_core::{
-    AdjustedStamp, Change, Micros, RecordKey, RecordState, TableSchema, apply,
+    AdjustedStamp, Change, Micros, RecordKey, RecordState, TableSchema,
     change::{FUTURE_TOLERANCE, clamp_future_stamps},
     manifest::Registry,
     mission::{self, ScheduleRow},
+    staging::Records,
+    sync::{apply_changes, record_key},
 };
 
-use crate::{
-    Cursor, Result, StoreError,
-    row::{self, ChangeRow},
-};
+use crate::{Cursor, Result, StoreError, json, row::ChangeRow};
 
 /// The client id of what the server itself adds to a push: the pushing device is to see it too.
 pub(crate) const SERVER: &str = "mana-server";
@@ -84,20 +83,20 @@ impl Plan {
         self.stored.iter().chain(fresh.flatten()).cloned().collect()
     }
 
-    /// What the log keeps for a replay of this change.
+    /// The adjusted stamps that the log keeps for a replay of this change.
     pub fn adjusted_of(&self, change: &Change) -> Result<Option<String>> {
         let adjusted = change
             .event_id
             .as_ref()
             .and_then(|id| self.set_back.get(id));
         adjusted
-            .map(|adjusted| row::json("a change", adjusted))
+            .map(|adjusted| json::json("a change", adjusted))
             .transpose()
     }
 
     /// The records that the new changes touch, each once.
     pub fn keys(&self) -> BTreeSet<RecordKey> {
-        self.fresh.iter().map(key_of).collect()
+        self.fresh.iter().map(record_key).collect()
     }
 
     /// The app and table of each new change.
@@ -116,10 +115,10 @@ impl Plan {
     }
 }
 
-/// What the new changes make of the projections.
+/// The projections after the new changes.
 #[derive(Debug, Default)]
 pub(crate) struct Folded {
-    /// What the server adds, to be appended after the push.
+    /// The changes that the server adds, to be appended after the push.
     pub follow_ups: Vec<Change>,
     /// The records that changed.
     pub records: Vec<(RecordKey, RecordState)>,
@@ -184,19 +183,13 @@ fn merge(
     states: &HashMap<RecordKey, RecordState>,
     changes: &[Change],
 ) -> BTreeMap<RecordKey, RecordState> {
-    let mut touched: BTreeMap<RecordKey, RecordState> = BTreeMap::new();
-    let mut changed = BTreeSet::new();
-    for change in changes {
-        let key = key_of(change);
-        let state = touched
-            .entry(key.clone())
-            .or_insert_with(|| states.get(&key).cloned().unwrap_or_default());
-        if apply(schema_of(registry, change), state, change) {
-            changed.insert(key);
-        }
-    }
-    touched.retain(|key, _| changed.contains(key));
-    touched
+    let touched = changes.iter().map(record_key);
+    let mut records: Records = touched
+        .filter_map(|key| Some((key.clone(), states.get(&key)?.clone())))
+        .collect();
+    let changed = apply_changes(registry, &mut records, changes);
+    records.retain(|key, _| changed.contains(key));
+    records
 }
 
 /// Whether the record is a mission, which may be due.
@@ -233,10 +226,7 @@ fn app_of(change: &Change) -> &str {
     change.app_id.as_deref().unwrap_or_default()
 }
 
-pub(crate) fn key_of(change: &Change) -> RecordKey {
-    RecordKey::new(app_of(change), &change.table, &change.id)
-}
-
+/// The schema of the table that a change is about.
 pub(crate) fn schema_of<'r>(registry: &'r Registry, change: &Change) -> &'r TableSchema {
     registry.schema(app_of(change), &change.table)
 }

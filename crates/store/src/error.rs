@@ -1,4 +1,4 @@
-//! What can go wrong below the verbs.
+//! The errors of the verbs.
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -75,7 +75,7 @@ pub enum StoreError {
     /// Something stored cannot be read back.
     #[error("{what} in the database cannot be read: {source}")]
     Corrupt {
-        /// What was being read.
+        /// The value that was being read.
         what: &'static str,
         /// Why it could not be read.
         source: serde_json::Error,
@@ -94,7 +94,7 @@ pub enum StoreError {
     Io {
         /// The file.
         path: String,
-        /// What happened.
+        /// The error of the file system.
         source: std::io::Error,
     },
 }

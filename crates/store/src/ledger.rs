@@ -1,6 +1,6 @@
-//! What calls to models use: reserved before a call, settled after it, summed for whoever wants to know.
+//! The use of models by calls: reserved before a call, settled after it, and summed by period.
 //!
-//! An *account* is whatever has a budget, by name: `user:<id>`, `mission:<user>/<id>`, `agent:<user>/<id>`,
+//! An *account* has a budget and a name: `user:<id>`, `mission:<user>/<id>`, `agent:<user>/<id>`,
 //! `key:<id>`. A reservation counts in each of its accounts from the moment it is made, at its full amount; settling
 //! corrects that to what was used. So no moment exists at which more could be spent than a budget allows, and a call
 //! whose process died stays counted at what it reserved.
@@ -34,7 +34,7 @@ pub const MAX_CELL: i64 = 1_000_000_000_000;
 /// can't overflow sums doubles.
 pub const MAX_SUM: i64 = 9_000_000_000_000_000;
 
-/// What a call may use, to be set aside before it is made.
+/// The amount that a call may use, set aside before the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
     /// Its own id, by which it is settled. Reserving twice under one id is reserving once.
@@ -47,16 +47,16 @@ pub struct Reservation {
     pub micros_usd: u64,
     /// When the call is over for certain. A reservation that is open then is taken as used in full.
     pub expires_at: Micros,
-    /// What the sums are made by.
+    /// The keys of the sums.
     pub tags: Tags,
 }
 
-/// One account of a reservation, and what it may use within a window.
+/// An account of a reservation, and the amount that it may use within a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// The account's name, such as `user:<id>`.
     pub account: String,
-    /// Where the window begins; taken back to the quarter of an hour. What was used from then on counts.
+    /// Where the window begins; taken back to the quarter of an hour. Use from then on counts.
     pub since: Micros,
     /// At most so many tokens in the window; `None` for no limit.
     pub tokens_limit: Option<u64>,
@@ -74,7 +74,7 @@ impl Line {
 /// On whose behalf a call is made, and of whom.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Tags {
-    /// Who pays.
+    /// The person who pays.
     pub user: UserId,
     /// The mission that is planned, if it is one.
     pub mission: Option<String>,
@@ -86,13 +86,13 @@ pub struct Tags {
     pub model: String,
 }
 
-/// What became of a reservation.
+/// The outcome of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a call that is over its budget must not be made"]
 pub enum Reserved {
     /// The amount is set aside; make the call, and settle it.
     Ok,
-    /// It would be too much for one of the accounts. Nothing is set aside, in none of them.
+    /// The amount is too much for one of the accounts. Nothing is set aside, in none of them.
     Over(Over),
 }
 
@@ -105,13 +105,13 @@ pub struct Over {
     pub since: Micros,
     /// Of what there is not enough.
     pub measure: Measure,
-    /// What the account may use in the window.
+    /// The limit of the account in the window.
     pub limit: u64,
-    /// What it has used or reserved in it.
+    /// The amount used or reserved in it.
     pub used: u64,
 }
 
-/// What a budget counts.
+/// The measure that a budget counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
@@ -121,7 +121,7 @@ pub enum Measure {
     Money,
 }
 
-/// What a call has used, or several that ended alike.
+/// The use of a call, or of several that ended alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
     /// How many calls these are.
@@ -158,7 +158,7 @@ pub enum CallStatus {
     Cancelled,
 }
 
-/// What the sums are made by.
+/// The key by which sums are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UsageBy {
@@ -182,13 +182,13 @@ pub struct UsageQuery {
     /// Where periods begin and end, ascending: `n + 1` moments for `n` periods, such as the midnights of a time
     /// zone. Taken back to the quarter of an hour.
     pub bounds: Vec<Micros>,
-    /// One sum for each of these in a period.
+    /// The key: a sum for each of its values in a period.
     pub by: UsageBy,
     /// This person's calls alone.
     pub user: Option<UserId>,
 }
 
-/// What was used in a period, of one user, mission, agent, key or model.
+/// The use in a period, of one user, mission, agent, key or model.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct UsageSum {
     /// Which of the query's periods, from 0.
@@ -209,14 +209,14 @@ pub struct UsageSum {
     pub micros_usd: i64,
 }
 
-/// What a program shows instead of a provider's key: an account of its own in the ledger, `key:<id>`.
+/// A key that a program shows instead of a provider's: an account of its own in the ledger, `key:<id>`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VirtualKey {
     /// Its id, which is no secret.
     pub id: String,
-    /// Who pays. The key ends with the account.
+    /// The person who pays. The key ends with the account.
     pub user: UserId,
-    /// What it may do, as whoever made it wrote it.
+    /// The settings, as their author wrote them.
     pub settings: Value,
     /// When it was made.
     pub created_at: Micros,
@@ -247,7 +247,7 @@ pub trait Ledger: Send + Sync {
     /// `now` are settled first, at their full amount, as failed calls.
     async fn usage(&self, query: UsageQuery) -> Result<Vec<UsageSum>>;
 
-    /// What an account has used or reserved since then: tokens, and millionths of a US dollar.
+    /// Returns the use and the reservations of an account since then: tokens, and millionths of a US dollar.
     async fn used(&self, account: &str, since: Micros) -> Result<(u64, u64)>;
 
     /// Keeps a virtual key: of its secret the SHA-256 only.
@@ -362,7 +362,7 @@ impl ReservationRow {
         quarter(Micros(self.reserved_at))
     }
 
-    /// What to add to the sums once it is known what was used, in the order in which rows are written, and how
+    /// The entries to add to the sums once the use is known, in the order in which rows are written, and how
     /// much more or less than was set aside the accounts have used then: tokens, and millionths of a US dollar.
     pub fn entries(&self, used: Vec<Settlement>, kept: Amount) -> Result<(Vec<Entry>, (i64, i64))> {
         let tags: Tags = serde_json::from_str(&self.tags).map_err(corrupt)?;
@@ -396,7 +396,7 @@ impl ReservationRow {
         Ok((entries, more))
     }
 
-    /// What to add to the sums where that will never be known.
+    /// The entry to add to the sums where the use will never be known.
     pub fn entry_in_full(&self) -> Result<Entry> {
         let tags: Tags = serde_json::from_str(&self.tags).map_err(corrupt)?;
         Ok(Entry {
@@ -412,7 +412,7 @@ impl ReservationRow {
     }
 }
 
-/// What calls add to the sums.
+/// The amounts that calls add to the sums.
 pub(crate) struct Entry {
     pub quarter: i64,
     pub tags: Tags,
@@ -424,7 +424,7 @@ pub(crate) struct Entry {
     pub micros_usd: i64,
 }
 
-/// What the tables hold as JSON.
+/// A value as the JSON that the tables hold.
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("what the ledger keeps as JSON is JSON")
 }
@@ -436,7 +436,7 @@ fn corrupt(source: serde_json::Error) -> crate::StoreError {
     }
 }
 
-/// What the sums are made by, as SQL.
+/// The key of the sums, as SQL.
 pub(crate) fn column(by: UsageBy) -> &'static str {
     match by {
         UsageBy::User => "user_id",

@@ -8,6 +8,7 @@
 mod accounts;
 mod apply_push;
 mod error;
+mod json;
 mod ledger;
 mod log;
 mod maintenance;
@@ -22,6 +23,7 @@ mod scope;
 mod sql;
 mod sqlite;
 mod store;
+mod tables;
 
 pub use accounts::{Accounts, Invitation, NewUser, Role, Session, User};
 pub use error::{Result, StoreError};

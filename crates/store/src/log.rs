@@ -7,12 +7,12 @@ use mana_core::{AdjustedStamp, Change, Micros, RecordKey, RecordState};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{Cursor, Fence, Result, Scope, row};
+use crate::{Cursor, Fence, Result, Scope, json};
 
-/// One client's changes, to be appended together or not at all.
+/// The changes of one client, appended together or not at all.
 #[derive(Debug, Clone)]
 pub struct Push {
-    /// Who sends it. Its own changes are not sent back to it.
+    /// The client that sends the push. Its own changes are not sent back to it.
     pub client_id: String,
     /// Normalised changes, each with its `appId`.
     pub changes: Vec<Change>,
@@ -22,14 +22,14 @@ pub struct Push {
     pub fence: Option<Fence>,
 }
 
-/// What a push did.
+/// The outcome of a push.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pushed {
     /// `(app, table)` of what was appended. Empty for a replay.
     pub tables: BTreeSet<(String, String)>,
     /// Stamps that were set back, those of changes that had been stored before included.
     pub adjusted: Vec<AdjustedStamp>,
-    /// The log's end before the push. Who had read up to there misses nothing but the push itself.
+    /// The log's end before the push. A reader that had read up to there misses nothing but the push itself.
     pub before: Cursor,
     /// The server added changes of its own to the push's.
     pub added: bool,
@@ -42,9 +42,9 @@ pub struct Pushed {
 /// Which part of a log to read.
 #[derive(Debug, Clone, Default)]
 pub struct ChangesQuery {
-    /// One app only.
+    /// The only app to read; none for all.
     pub app: Option<String>,
-    /// These tables only; empty for all.
+    /// The only tables to read; empty for all.
     pub tables: Vec<String>,
     /// Rows after this one.
     pub since: Cursor,
@@ -59,7 +59,7 @@ pub struct ChangesQuery {
 pub struct LoggedChange {
     /// The change, as it was stored.
     pub change: Change,
-    /// Who pushed it.
+    /// The client that pushed it.
     pub client_id: String,
     /// Where it stands in the log.
     pub cursor: Cursor,
@@ -79,7 +79,7 @@ pub struct ChangesPage {
 /// Which merged records to read.
 #[derive(Debug, Clone, Default)]
 pub struct SnapshotQuery {
-    /// One app only.
+    /// The only app to read; none for all.
     pub app: Option<String>,
     /// Records after this key, in the order of [`RecordKey`].
     pub after: Option<RecordKey>,
@@ -87,7 +87,7 @@ pub struct SnapshotQuery {
     pub limit: usize,
 }
 
-/// A record's state as the JSON that it is stored as: whoever only passes it on need not read it.
+/// A record's state as the JSON that it is stored as: a caller that only passes it on need not parse it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RawState {
     data: Box<RawValue>,
@@ -98,8 +98,8 @@ impl RawState {
     /// The state.
     pub fn read(&self) -> Result<RecordState> {
         Ok(RecordState {
-            data: row::read("a record", self.data.get())?,
-            meta: row::read("a record", self.meta.get())?,
+            data: json::read("a record", self.data.get())?,
+            meta: json::read("a record", self.meta.get())?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Verbs for whoever runs the server: retention, proof of the projections, and moving a log elsewhere.
+//! Verbs for the server's operator: retention, proof of the projections, and moving a log elsewhere.
 //! No request of a device uses them.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use mana_core::{AdjustedStamp, Micros, RecordKey};
 
 use crate::{Cursor, LoggedChange, Result, Scope, User};
 
-/// What a compaction did (spec/SYNC.md, R1 to R4).
+/// The outcome of a compaction (spec/SYNC.md, R1 to R4).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Compacted {
     /// Rows dropped.
@@ -89,7 +89,7 @@ pub struct LogPage {
     pub floor: Cursor,
 }
 
-/// What an import did for one account.
+/// The outcome of an import for one account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Imported {
     /// The account was made; false: it was there, and stays as it was.
@@ -102,7 +102,7 @@ pub struct Imported {
     pub present: u64,
 }
 
-/// Verbs for whoever runs the server.
+/// Verbs for the server's operator.
 #[async_trait]
 pub trait Maintenance: Send + Sync {
     /// Drops superseded rows from before this time (R1 to R4). The records stay what they are, byte for byte.

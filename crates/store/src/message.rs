@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, RunProgress, UserId, row};
+use crate::{Result, RunProgress, UserId, json};
 
 /// The channel of Postgres. The trigger in migration 0002 writes to it, too.
 pub(crate) const CHANNEL: &str = "mana_changes";
@@ -89,7 +89,8 @@ impl<'m> Message<'m> {
         self
     }
 
-    /// The text to send, from the process `from`. A message that is too long loses its tables: its readers look everywhere.
+    /// The text to send, from the process `from`. A message that is too long loses its tables: its readers look
+    /// everywhere.
     pub fn text(mut self, from: &str) -> Result<String> {
         from.clone_into(&mut self.from);
         let mut text = write(&self)?;
@@ -103,5 +104,5 @@ impl<'m> Message<'m> {
 }
 
 fn write(message: &Message<'_>) -> Result<String> {
-    row::json("a notice", message)
+    json::json("a notice", message)
 }

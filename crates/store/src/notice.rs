@@ -1,4 +1,4 @@
-//! What one process on a database tells the others.
+//! Notices from one process on a database to the others.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ pub enum StoreNotice {
         user: UserId,
         /// `(app, table)` of what was appended; none if there are too many to name.
         tables: Option<BTreeSet<(String, String)>>,
-        /// Who pushed; none if several did.
+        /// The client that pushed; none if several did.
         client: Option<String>,
     },
     /// A due time was set, moved or removed, or a run was asked for.
@@ -25,7 +25,7 @@ pub enum StoreNotice {
         /// How far it is.
         progress: RunProgress,
     },
-    /// Whoever is at the run of this mission is to end it.
+    /// The worker at the run of this mission is to end it.
     Cancel {
         /// Whose.
         user: UserId,

@@ -1,4 +1,4 @@
-//! What the log makes of a record, and which of its rows add nothing. Apart from any database.
+//! The record that a log makes, and the rows that add nothing to it. Apart from any database.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use mana_core::{
     mission::{self, ScheduleRow},
 };
 
-use crate::{Difference, Projected, Result, apply_push, row};
+use crate::{Difference, Projected, Result, apply_push, json};
 
 /// Sorts the rows of one record, given newest first, into those that make it and those that add nothing (R1).
 ///
@@ -60,11 +60,11 @@ impl<'s> Sieve<'s> {
 /// The missions whose due times have to be put right; none: not due.
 pub(crate) type Schedule = Vec<(String, Option<ScheduleRow>)>;
 
-/// What has to be done about a record.
+/// The correction that a record needs.
 pub(crate) enum Mend {
-    /// It is what the log makes.
+    /// None: the record is the one that the log makes.
     Nothing,
-    /// It has to become this.
+    /// The record has to become this.
     Write(RecordState),
     /// No row of the log makes it.
     Delete,
@@ -114,7 +114,7 @@ impl Comparison {
             (None, Some(_)) => (Difference::Surplus(key.clone()), Mend::Delete),
             (Some(state), None) => (Difference::Missing(key.clone()), Mend::Write(state)),
             (Some(state), Some(stored)) => {
-                if row::json("a record", &state)? == stored {
+                if json::json("a record", &state)? == stored {
                     return Ok(Mend::Nothing);
                 }
                 (Difference::Changed(key.clone()), Mend::Write(state))
@@ -124,7 +124,7 @@ impl Comparison {
         Ok(mend)
     }
 
-    /// What differed, and the due times that have to be put right.
+    /// The differences, and the due times that have to be put right.
     pub fn finish(mut self) -> (Projected, Schedule) {
         for mission in self.scheduled.into_keys() {
             self.projected

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use mana_core::{AdjustedStamp, Change, Map, Micros, Op, RecordState, change::FieldWrite};
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
-use crate::{Cursor, LoggedChange, Result, StoreError};
+use crate::{
+    Cursor, LoggedChange, Result, StoreError,
+    json::{json, read},
+};
 
 /// The version of the data's shape that a change has if it names none.
 const SCHEMA_VERSION: i64 = 1;
@@ -188,31 +190,4 @@ pub(crate) fn states(rows: Vec<(String, String)>) -> Result<Vec<(String, RecordS
 /// The stamps that were set back when a change was stored.
 pub(crate) fn adjusted(text: &str) -> Result<Vec<AdjustedStamp>> {
     read("a change", text)
-}
-
-/// Two lower-case digits a byte.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The bytes of two hexadecimal digits each, in either case. None for anything else.
-pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| match pair {
-            [high, low] if pair.iter().all(u8::is_ascii_hexdigit) => {
-                let digit = |byte: &u8| (*byte as char).to_digit(16);
-                Some((digit(high)? * 16 + digit(low)?) as u8)
-            }
-            _ => None,
-        })
-        .collect()
-}
-
-pub(crate) fn json(what: &'static str, value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|source| StoreError::Corrupt { what, source })
-}
-
-pub(crate) fn read<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|source| StoreError::Corrupt { what, source })
 }

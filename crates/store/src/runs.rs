@@ -26,9 +26,9 @@ pub struct RunRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunPhase {
-    /// It waits for the runner.
+    /// The run waits for the runner.
     Queued,
-    /// What the mission links is read.
+    /// The mission's inputs are read.
     Reading,
     /// A model is asked.
     Thinking,
@@ -36,7 +36,7 @@ pub enum RunPhase {
     Writing,
     /// Its iteration, or the record of why there is none, is in the log.
     Finished,
-    /// It failed; the reason is in the log.
+    /// The run failed; the reason is in the log.
     Failed,
     /// Its person cancelled it.
     Cancelled,
@@ -92,18 +92,18 @@ impl RunProgress {
     }
 }
 
-/// What cancelling a run came to.
+/// The outcome of cancelling a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancelled {
     /// Nothing runs or waits under that slot.
     Nothing,
-    /// It waited, and is gone.
+    /// The run waited, and is gone.
     Waiting(RunProgress),
-    /// Whoever holds it is to end it.
+    /// The worker that holds the run is to end it.
     Running,
 }
 
-/// What went to a model and came back in one run, for its person to look into. Content.
+/// The calls to a model in one run, for its person to look into. Content.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DebugRecord {
     /// The run's iteration.

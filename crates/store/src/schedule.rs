@@ -10,7 +10,7 @@ use crate::{Result, UserId};
 /// Which runs a worker takes.
 #[derive(Debug, Clone)]
 pub struct Take {
-    /// Who takes them.
+    /// The worker that takes them.
     pub worker: String,
     /// The time.
     pub now: Micros,
@@ -46,14 +46,14 @@ pub struct Claim {
     pub cancelled: bool,
 }
 
-/// What became of a lease that was to be prolonged.
+/// The state of a lease that was to be prolonged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lease {
-    /// It lasts on.
+    /// The lease lasts on.
     Held,
-    /// It lasts on, and its person doesn't want the run any more.
+    /// The lease lasts on, and its person doesn't want the run any more.
     Cancelled,
-    /// It is gone, or another's.
+    /// The lease is gone, or another worker's.
     Lost,
 }
 
@@ -69,7 +69,7 @@ impl Lease {
 }
 
 impl Claim {
-    /// What a push of this run's result must show.
+    /// The fence that a push of this run's result must show.
     pub fn fence(&self) -> Fence {
         Fence {
             mission_id: self.mission_id.clone(),

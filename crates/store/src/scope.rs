@@ -45,7 +45,7 @@ impl Scope {
         }
     }
 
-    /// Who owns the log.
+    /// The owner of the log.
     pub fn owner(&self) -> &UserId {
         &self.owner
     }
@@ -74,7 +74,7 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// What was given as a cursor is none.
+/// The error of a text that is no cursor.
 #[derive(Debug, thiserror::Error)]
 #[error("the cursor is not one that this server gave; leave it out to begin at the start")]
 pub struct InvalidCursor;

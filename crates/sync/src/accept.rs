@@ -10,7 +10,7 @@ use crate::{Notice, PAGE, PushAnswer, Sync, SyncError};
 /// The newest version of the data's shape that this server knows.
 pub const SCHEMA_VERSION: u64 = 1;
 
-/// Who is pushing.
+/// The origin of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A browser, a phone, the CLI: whatever signs in.
@@ -34,7 +34,7 @@ pub struct AcceptPush {
     pub schema_version: Option<u64>,
     /// The claim that the push depends on.
     pub fence: Option<Fence>,
-    /// Who it is.
+    /// The client's id.
     pub origin: Origin,
 }
 

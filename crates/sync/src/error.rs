@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 /// A refusal. Nothing of a refused push is stored.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
-    /// One change is bad; set it aside and send the others again.
+    /// A change is bad; set it aside and send the others again.
     #[error("change {index} was refused: {reason}. Nothing of this push was stored")]
     InvalidChange {
         /// Which, from 0.
         index: usize,
-        /// What is wrong with it and what to do.
+        /// The fault of the change, and what to do.
         reason: String,
     },
     /// Nobody can tell who pushes.
@@ -24,15 +24,15 @@ pub enum SyncError {
         "schemaVersion {sent} is newer than this server's {known}; update the server, the device keeps its changes"
     )]
     SchemaVersion {
-        /// What the device has.
+        /// The version that the device has.
         sent: u64,
-        /// What this server knows.
+        /// The newest version that this server knows.
         known: u64,
     },
     /// The cursor is none.
     #[error(transparent)]
     InvalidCursor(InvalidCursor),
-    /// What was given to read a snapshot on from is none.
+    /// The text given to read a snapshot on from is no place in one.
     #[error(
         "`after` is not what this server answered with the last page; leave it out to begin a snapshot"
     )]
@@ -78,7 +78,7 @@ impl SyncError {
         }
     }
 
-    /// What a program needs to act on it.
+    /// The details that a program needs to act on the error.
     pub fn details(&self) -> Option<Value> {
         match self {
             Self::InvalidChange { index, reason } => {

@@ -11,7 +11,7 @@ use crate::{Notice, Subscription, Sync, SyncError};
 /// Rows that are read ahead of the reader at most.
 const AHEAD: usize = 200;
 
-/// What a reader wants to hear of.
+/// The changes that a reader wants to hear of.
 #[derive(Debug, Clone, Default)]
 pub struct Follow {
     /// The app; none for all.
@@ -20,7 +20,7 @@ pub struct Follow {
     pub tables: Vec<String>,
     /// The cursor; empty for the beginning.
     pub since: String,
-    /// Who reads, to leave out what it pushed itself.
+    /// The client that reads, to leave out what it pushed itself.
     pub client_id: Option<String>,
 }
 
@@ -39,7 +39,7 @@ pub struct Followed {
     pub has_more: bool,
 }
 
-/// A reader that follows a log. It holds one page at most, however slow whoever reads from it.
+/// A reader that follows a log. Holds one page at most, however slow its reader is.
 pub struct Follower {
     sync: Sync,
     scope: Scope,
@@ -53,7 +53,7 @@ pub struct Follower {
 }
 
 impl Sync {
-    /// Follows a log from a cursor. What is wrong with the cursor is said here, not later.
+    /// Follows a log from a cursor. A wrong cursor is an error here, not later.
     pub async fn follow(&self, scope: &Scope, follow: Follow) -> Result<Follower, SyncError> {
         let since: Cursor = follow.since.parse().map_err(SyncError::InvalidCursor)?;
         let mut follower = Follower {

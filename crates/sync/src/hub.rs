@@ -1,4 +1,4 @@
-//! Who is told what, in this process. Nobody waits for a slow listener, and no listener misses that something
+//! The listeners of this process, and what they are told. Nobody waits for a slow listener, and no listener misses that something
 //! changed: what it has not heard yet is gathered, in bounded memory.
 
 use std::{
@@ -24,14 +24,14 @@ pub enum Notice {
         /// By this client; none if several.
         origin_client: Option<String>,
     },
-    /// A run went on. It is not in the log before it ends.
+    /// A run went on. Its result is in the log once it ends.
     Run(RunProgress),
     /// More happened than was heard: pull all apps.
     Everything,
 }
 
 impl Notice {
-    /// One notice for each app that a commit touched.
+    /// The notices of a commit: a notice for each app that it touched.
     pub(crate) fn of(tables: &BTreeSet<(String, String)>, client: Option<&str>) -> Vec<Self> {
         let mut apps: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for (app, table) in tables {

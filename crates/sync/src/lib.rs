@@ -38,10 +38,10 @@ pub struct Sync {
     cancelled: broadcast::Sender<(UserId, String)>,
 }
 
-/// Runs to be ended that wait for the runner. One that misses some hears of them when it prolongs its leases.
+/// Runs to be ended that wait for the runner. A runner that misses some hears of them when it prolongs its leases.
 const CANCELLED_KEPT: usize = 256;
 
-/// What a pull asks for.
+/// The part of a log that a pull asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Pull {
     /// The app; none for all.
@@ -52,7 +52,7 @@ pub struct Pull {
     pub since: String,
     /// How many rows to scan, [`PAGE`] at most and by default.
     pub limit: Option<usize>,
-    /// Who asks, to leave out what it pushed itself. None: everything.
+    /// The client that asks, to leave out what it pushed itself. None: everything.
     pub client_id: Option<String>,
 }
 

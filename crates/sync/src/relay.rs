@@ -1,4 +1,4 @@
-//! What other processes on the same database do is told to the devices that are connected here.
+//! Passes on the notices of other processes on the same database to the devices that are connected here.
 
 use mana_store::StoreNotice;
 use tokio::sync::broadcast::error::RecvError;

@@ -15,7 +15,7 @@ impl Sync {
         params: SnapshotParams,
         now: Micros,
     ) -> Result<SnapshotAnswer, SyncError> {
-        let place = Place::parse(&params.after)?;
+        let place = PageToken::parse(&params.after)?;
         let (first, after) =
             place.map_or((None, None), |place| (Some(place.cursor), Some(place.key)));
         let query = SnapshotQuery {
@@ -28,7 +28,7 @@ impl Sync {
         let last = page.records.last().filter(|_| page.has_more);
         Ok(SnapshotAnswer {
             after: last.map(|(key, _)| {
-                Place {
+                PageToken {
                     cursor,
                     key: key.clone(),
                 }
@@ -52,13 +52,13 @@ impl Sync {
 }
 
 /// Where a snapshot goes on: after which record, and since when its device has to read the log. On the wire opaque.
-struct Place {
+struct PageToken {
     cursor: Cursor,
     key: RecordKey,
 }
 
-impl Place {
-    fn parse(text: &str) -> Result<Option<Place>, SyncError> {
+impl PageToken {
+    fn parse(text: &str) -> Result<Option<PageToken>, SyncError> {
         if text.is_empty() {
             return Ok(None);
         }
@@ -67,7 +67,7 @@ impl Place {
             serde_json::from_slice::<(Cursor, String, String, String)>(&json).ok()
         });
         let (cursor, app, table, id) = parts.ok_or(SyncError::InvalidPlace)?;
-        Ok(Some(Place {
+        Ok(Some(PageToken {
             cursor,
             key: RecordKey::new(app, table, id),
         }))

@@ -5,11 +5,11 @@ use mana_store::{ChangesPage, Cursor, RawState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a device pushes.
+/// The body of a push.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PushBody {
-    /// Who pushes; the header `X-Client-Id` overrides it.
+    /// The client that pushes; the header `X-Client-Id` overrides it.
     #[serde(default)]
     pub client_id: Option<String>,
     /// The cursor of the last answer; empty or missing: from the beginning.
@@ -37,15 +37,15 @@ pub struct PullParams {
     pub limit: Option<usize>,
 }
 
-/// What a push and a pull answer.
+/// The answer to a push and to a pull.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PushAnswer {
-    /// What other clients did, oldest first.
+    /// The changes of other clients, oldest first.
     pub server_changes: Vec<Change>,
     /// Always empty: the merge decides, the same way everywhere.
     pub conflicts: Vec<Value>,
-    /// The cursor to read on from. It covers every row scanned, the caller's own too.
+    /// The cursor to read on from. Every row scanned is covered, the caller's own too.
     pub synced_until: Cursor,
     /// There is more after the cursor; ask again at once.
     pub has_more: bool,
@@ -76,7 +76,7 @@ impl PushAnswer {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotParams {
-    /// What the last page answered as `after`; empty or missing: from the first record.
+    /// The `after` of the last page; empty or missing: from the first record.
     #[serde(default)]
     pub after: String,
     /// How many records at most.

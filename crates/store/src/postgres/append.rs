@@ -9,12 +9,12 @@ use super::{db::Db, lock::Tx, log};
 use crate::{
     Cursor, Result, UserId,
     apply_push::{self, Folded, LogRow, Plan},
+    json,
     message::CHANNEL,
-    row,
     sql::records,
 };
 
-/// What the new changes make of the projections as they are.
+/// The projections after the new changes.
 pub(super) async fn fold_plan(
     db: &Db,
     tx: &mut Tx,
@@ -51,7 +51,7 @@ pub(super) async fn write(
         apps.push(&key.app);
         tables.push(&key.table);
         ids.push(&key.id);
-        states.push(row::json("a record", state)?);
+        states.push(json::json("a record", state)?);
     }
     sqlx::query(
         "WITH appended AS (

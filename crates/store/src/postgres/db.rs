@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use super::gate::Gate;
 use crate::StoreNotice;
 
-/// What the verbs work with.
+/// The parts that the verbs work with.
 pub(super) struct Db {
     pub registry: Arc<Registry>,
     pub pool: PgPool,

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::db::Db;
-use crate::{Cursor, Result, StoreError, UserId, row};
+use crate::{Cursor, Result, StoreError, UserId, json, row};
 
 pub(super) type Tx = Transaction<'static, Postgres>;
 
@@ -27,7 +27,7 @@ pub(super) struct LogTx {
     _turn: OwnedMutexGuard<()>,
 }
 
-/// What is looked for in a log that is about to be written.
+/// The changes and records looked for in a log that is about to be written.
 #[derive(Default)]
 pub(super) struct Wanted<'w> {
     /// Changes, by event id.
@@ -36,7 +36,7 @@ pub(super) struct Wanted<'w> {
     pub keys: BTreeSet<RecordKey>,
 }
 
-/// What is there of it.
+/// The changes and records that were found.
 #[derive(Default)]
 pub(super) struct Found {
     /// The changes that the log has, by event id, with the stamps that were set back.
@@ -57,7 +57,7 @@ impl Db {
         let mut old = self.pool.size();
         // Hexadecimal: whatever an id is made of, it is a value, and no SQL. Together with BEGIN, because it is a way
         // there and back less in every transaction.
-        let hex = row::hex(user.as_str().as_bytes());
+        let hex = json::hex(user.as_str().as_bytes());
         let begin = format!("BEGIN; EXECUTE {prepared}('\\x{hex}')");
         let begin = AssertSqlSafe(begin).into_sql_str();
         loop {
@@ -207,7 +207,7 @@ async fn look(
     Ok((end, found))
 }
 
-/// What a log has of what is wanted.
+/// Looks for changes and records in a log.
 pub(super) async fn found(
     connection: &mut PgConnection,
     user: &UserId,

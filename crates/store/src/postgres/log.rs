@@ -11,7 +11,8 @@ use crate::{
     ChangesPage, ChangesQuery, Cursor, LoggedChange, Result, Scope, SnapshotPage, SnapshotQuery,
     StoreError,
     apply_push::LogRow,
-    row::{self, ChangeRow, PAGE_BYTES},
+    json,
+    row::{ChangeRow, PAGE_BYTES},
 };
 
 /// The columns of a row as it is read, in the order of [`ChangeRow`].
@@ -187,7 +188,7 @@ pub(super) async fn snapshot(
             row.try_get::<String, _>(1)?,
             row.try_get::<String, _>(2)?,
         );
-        page.records.push((key, row::read("a record", state)?));
+        page.records.push((key, json::read("a record", state)?));
     }
     drop(rows);
     tx.commit().await?;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures_util::{TryStreamExt, stream::BoxStream};
+use mana_core::sync::record_key;
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Row};
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     notify::notify,
 };
 use crate::{
-    Cursor, Imported, LogPage, LogRow, Result, User, UserId, apply_push,
+    Cursor, Imported, LogPage, LogRow, Result, User, UserId, apply_push, json,
     message::Message,
     row::{self, ChangeRow, PAGE_BYTES},
     sql::{accounts, records, schedule},
@@ -105,7 +106,7 @@ pub(super) async fn import(
     Ok(imported)
 }
 
-/// What servers are told of an import.
+/// The news of an import for the other servers.
 #[derive(Default)]
 struct News {
     tables: BTreeSet<(String, String)>,
@@ -125,7 +126,7 @@ async fn take(
     let events = batch.iter().map(|(_, row)| row.event_id.as_str());
     let keys = batch
         .iter()
-        .map(|(next, _)| apply_push::key_of(&next.logged.change));
+        .map(|(next, _)| record_key(&next.logged.change));
     let wanted = Wanted {
         events: events.collect(),
         keys: keys.collect(),
@@ -141,7 +142,7 @@ async fn take(
         at = next.logged.cursor.0.max(at.plus(1));
         row.created_at = at.0;
         let adjusted = (!next.adjusted.is_empty())
-            .then(|| row::json("a change", &next.adjusted))
+            .then(|| json::json("a change", &next.adjusted))
             .transpose()?;
         rows.push((row, adjusted));
         changes.push(next.logged.change);
@@ -150,7 +151,7 @@ async fn take(
     let folded = apply_push::replay(&db.registry, &states, &changes);
     append::write(&mut log.tx, user, &rows, log.head, &folded.records, None).await?;
     schedule::write_due::<Postgres>(&mut *log.tx, user, &folded.schedule).await?;
-    let tables = changes.iter().map(apply_push::key_of);
+    let tables = changes.iter().map(record_key);
     news.tables.extend(tables.map(|key| (key.app, key.table)));
     news.schedule |= !folded.schedule.is_empty();
     imported.stored += rows.len() as u64;

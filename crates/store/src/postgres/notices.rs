@@ -20,7 +20,7 @@ pub(super) const KEPT: usize = 1024;
 /// How long to wait before the database is tried again: doubled each time, from the first to the last.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
-/// Starts to listen. What is sent from now on is heard.
+/// Starts to listen. Messages sent from now on are heard.
 pub(super) async fn listen(connection: &PgPool) -> Result<PgListener> {
     let mut listener = PgListener::connect_with(connection).await?;
     listener.eager_reconnect(false);

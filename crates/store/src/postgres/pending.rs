@@ -84,7 +84,7 @@ pub(super) async fn fold_in(db: &Db, log: &mut LogTx, user: &UserId) -> Result<(
 #[derive(Default)]
 struct Done {
     tables: BTreeSet<(String, String)>,
-    /// Who wrote; none within: several.
+    /// The client that wrote; none within: several.
     client: Option<Option<String>>,
     schedule_changed: bool,
 }

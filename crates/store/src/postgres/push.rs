@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mana_core::sync::record_key;
 use sqlx::Postgres;
 
 use super::{
@@ -33,7 +34,7 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
     let events = push.changes.iter().filter_map(|c| c.event_id.as_deref());
     let mut wanted = Wanted {
         events: events.collect(),
-        keys: push.changes.iter().map(apply_push::key_of).collect(),
+        keys: push.changes.iter().map(record_key).collect(),
     };
     wanted.keys.extend(push.fence.iter().flat_map(Fence::keys));
     let (mut log, Found { stored, states }) = db.write(user, &wanted).await?;

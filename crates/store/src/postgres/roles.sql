@@ -1,4 +1,4 @@
--- The role that Mana works as, and what it may do. Run after the migrations, as often as one likes.
+-- The role that Mana works as, and what it may do. Runs after the migrations, and may run again.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mana_app') THEN
@@ -22,11 +22,8 @@ BEGIN
     END IF;
     GRANT USAGE ON SCHEMA public TO mana_app;
     GRANT SELECT ON _sqlx_migrations TO mana_app;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON
-        users, sessions, secrets, kv,
-        sync_changes, records, sync_refused, pending_folds, log_floors,
-        mission_schedule, run_requests, run_inputs, run_debug, mission_claims,
-        ledger_reservations, ledger_accounts, usage, virtual_keys
+    -- The list of tables (src/tables.rs) stands here.
+    GRANT SELECT, INSERT, UPDATE, DELETE ON {tables}
         TO mana_app;
     GRANT USAGE ON SEQUENCE mission_claim_tokens TO mana_app;
 END

@@ -1,12 +1,18 @@
 //! The schema, and the role that the server works as.
 
-use sqlx::{Connection, Executor, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, Connection, Executor, PgConnection, migrate::Migrator,
+    postgres::PgConnectOptions,
+};
 
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, tables};
+
+/// The grants of the application's role, with `{tables}` for the list of tables.
+const ROLES: &str = include_str!("roles.sql");
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// What every connection begins with. A transaction that its server forgot must not hold a log for ever.
+/// The statements that every connection begins with. A transaction that its server forgot must not hold a log for ever.
 const SESSION: &str = "SET search_path TO public; SET idle_in_transaction_session_timeout TO '60s'";
 const SESSION_AS_APP: &str = "SET search_path TO public; SET idle_in_transaction_session_timeout TO '60s'; SET ROLE mana_app";
 
@@ -42,7 +48,7 @@ async fn up_to_date(connection: &mut PgConnection) -> Result<bool> {
         }))
 }
 
-/// One server at a time in a database, held until the connection ends: two that grant the same at once fail with
+/// Lets one server at a time migrate a database, held until the connection ends: two that grant the same at once fail with
 /// `tuple concurrently updated`, and the migrator's own lock ends before the grants.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_lock(hashtextextended('mana migrate', 0))";
 
@@ -50,7 +56,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<()> {
     connection.execute(ONE_AT_A_TIME).await?;
     let done = match MIGRATIONS.run(&mut *connection).await {
         Ok(()) => Ok(connection
-            .execute(include_str!("roles.sql"))
+            .execute(AssertSqlSafe(ROLES.replace("{tables}", &tables::names())))
             .await
             .map(drop)?),
         Err(error) => Err(StoreError::from(error)),
@@ -102,3 +108,7 @@ async fn session(connection: &mut PgConnection) -> Result<&'static str> {
     }
     Ok(session)
 }
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;

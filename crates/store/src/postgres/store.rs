@@ -30,7 +30,7 @@ use crate::{
 /// How Mana uses a Postgres server.
 #[derive(Debug, Clone)]
 pub struct PostgresOptions {
-    /// Connections at most, two at least. One more listens.
+    /// Connections at most, two at least. A further connection listens.
     pub connections: u32,
     /// How long a connection that nobody uses is kept.
     pub idle: Duration,

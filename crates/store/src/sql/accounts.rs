@@ -7,8 +7,8 @@ use super::{Backend, Connection, settings, sql};
 use crate::{
     Accounts, Imported, Invitation, NewUser, Result, Role, Session, StoreError, User, UserId,
     accounts::{INVITE, SETUP, SessionRow, UserRow, hash, new_user, normalise},
+    json,
     message::Message,
-    row,
 };
 
 /// Inserts an account unless its address, or its id, is taken. Returns whether it was inserted.
@@ -275,7 +275,7 @@ impl<B: Backend> Accounts for B {
     }
 
     async fn delete_invitation(&self, id: &str) -> Result<bool> {
-        let Some(hash) = row::unhex(id) else {
+        let Some(hash) = json::unhex(id) else {
             return Ok(false);
         };
         let delete = sql("DELETE FROM secrets WHERE purpose = $1 AND secret_hash = $2");

@@ -25,7 +25,7 @@ pub(crate) async fn record(
     found.map(|(state,)| row::state(&state)).transpose()
 }
 
-/// One look into the index for each key, whatever the planner believes of the table's size.
+/// Looks into the index once for each key, whatever the planner believes of the table's size.
 pub(crate) async fn records_by_key<B: Backend>(
     store: &B,
     scope: &Scope,

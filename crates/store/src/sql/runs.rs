@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Backend, Connection, Dialect, composed, sql};
 use crate::{
     Cancelled, Claim, DEBUG_KEPT, DebugRecord, MOST_WAITING, Result, RunPhase, RunProgress,
-    RunRequest, Runs, Scope, StoreError, message::Message, row,
+    RunRequest, Runs, Scope, StoreError, json, message::Message, row,
 };
 
 #[async_trait]
@@ -71,7 +71,7 @@ impl<B: Backend> Runs for B {
         let mut connection = self.read_as(scope.owner()).await?;
         let found: Option<(String,)> = connection.fetch_optional(select).await?;
         found
-            .map(|(text,)| row::read("the inputs of a run", &text))
+            .map(|(text,)| json::read("the inputs of a run", &text))
             .transpose()
     }
 
@@ -167,7 +167,7 @@ impl<B: Backend> Runs for B {
         Ok(Some(DebugRecord {
             iteration_id: iteration_id.to_owned(),
             at: Micros(at),
-            body: row::read("a debug record", &body)?,
+            body: json::read("a debug record", &body)?,
         }))
     }
 

@@ -1,4 +1,4 @@
-//! What a log has already, and writing rows and records in statements of few sizes.
+//! Looking for changes that a log has already, and writing rows and records in statements of few sizes.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use mana_core::{AdjustedStamp, RecordKey, RecordState};
 use serde_json::{Value, json};
 use sqlx::{QueryBuilder, SqliteConnection};
 
-use crate::{Cursor, Result, UserId, apply_push::LogRow, row};
+use crate::{Cursor, Result, UserId, apply_push::LogRow, json, row};
 
 /// How many of so many rows the next statement takes: a power of two, so that a few statements that are prepared once
 /// do for any number. To prepare one of a hundred rows takes as long as to write thirty.
@@ -14,7 +14,7 @@ fn share(rows: usize) -> usize {
     1 << rows.clamp(1, 64).ilog2()
 }
 
-/// What the log has of these changes already, with the stamps that were set back.
+/// The changes that the log has already, with the stamps that were set back.
 pub(super) async fn stored(
     tx: &mut SqliteConnection,
     user: &UserId,
@@ -109,7 +109,7 @@ pub(super) async fn write_records(
         (some, records) = records.split_at(share(records.len()));
         let states = some
             .iter()
-            .map(|(key, state)| Ok((key, row::json("a record", state)?)))
+            .map(|(key, state)| Ok((key, json::json("a record", state)?)))
             .collect::<Result<Vec<_>>>()?;
         let mut insert = QueryBuilder::new(
             "INSERT INTO records (user_id, app_id, table_name, record_id, state, updated_at) ",

@@ -31,7 +31,7 @@ const CACHE_KIB: i64 = 1024;
 /// Mana's storage in one SQLite file.
 pub struct SqliteStore {
     pub(super) registry: Arc<Registry>,
-    /// One connection: who holds it is the only writer.
+    /// The pool of the one connection that writes.
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
     /// How far the runs under way are. There is no other process to tell, and a write for each phase would cost a
@@ -116,10 +116,11 @@ impl SqliteStore {
     /// this process, however that ends; on the disk it is a second later, or with the next [`write`](Self::write),
     /// and a power cut before that loses it.
     pub(super) async fn write_soon(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.sync.soon();
         // SQLite allows the change outside of transactions alone. The pool changes it back.
         let begin = "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE";
-        Ok(self.writer.begin_with(begin).await?)
+        let tx = self.writer.begin_with(begin).await?;
+        self.sync.soon();
+        Ok(tx)
     }
 }
 
@@ -198,3 +199,7 @@ fn lock(path: &Path) -> Result<File> {
 #[cfg(test)]
 #[path = "db_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "tables_tests.rs"]
+mod tables_tests;

@@ -126,3 +126,83 @@ async fn a_store_that_is_closing_says_that_it_is_busy() {
         Err(StoreError::Busy)
     ));
 }
+
+#[tokio::test]
+async fn no_sync_of_the_disk_outlives_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("mana.db"), Arc::new(Registry::builtin()))
+        .await
+        .unwrap();
+    store.write_soon().await.unwrap().commit().await.unwrap();
+    assert!(store.sync.is_planned());
+    store.close().await;
+    assert!(
+        !store.sync.is_planned(),
+        "the sync was done, or its task was stopped"
+    );
+    assert!(!folder.path().join("mana.db-wal").exists());
+    // The ledger of a store that is closed plans nothing any more.
+    assert!(store.write_soon().await.is_err());
+    assert!(!store.sync.is_planned());
+}
+
+#[tokio::test]
+async fn absurd_amounts_from_before_the_bound_are_read_and_added_to() {
+    let store = SqliteStore::memory(Arc::new(Registry::builtin()))
+        .await
+        .unwrap();
+    let absurd = i64::MAX / 2;
+    for quarter in 0..4 {
+        for insert in [
+            "INSERT INTO ledger_accounts VALUES ('user:me', $1, $2, $2)",
+            "INSERT INTO usage VALUES ($1, 'me', '', '', '', 'm', 1, 0, 0, $2, $2, $2)",
+        ] {
+            let insert = sqlx::query(insert)
+                .bind(quarter * 900_000_000_i64)
+                .bind(absurd);
+            insert.execute(&store.writer).await.unwrap();
+        }
+    }
+    sqlx::query(
+        "INSERT INTO ledger_reservations VALUES ('unreadable', 1, 2, 1, 1, '[]', 'no JSON')",
+    )
+    .execute(&store.writer)
+    .await
+    .unwrap();
+    let query = crate::UsageQuery {
+        now: Micros(1 << 40),
+        bounds: vec![Micros(0), Micros(1 << 40)],
+        by: crate::UsageBy::User,
+        user: None,
+    };
+    let sums = store.usage(query).await.unwrap();
+    assert_eq!(
+        (sums.len(), sums[0].prompt_tokens),
+        (1, 4 * crate::MAX_CELL)
+    );
+    let (used, _) = store.used("user:me", Micros(0)).await.unwrap();
+    assert_eq!(i64::try_from(used).unwrap(), 4 * crate::MAX_CELL);
+    let reservation = Reservation {
+        id: "1".to_owned(),
+        lines: vec![Line {
+            account: "user:me".to_owned(),
+            since: Micros(0),
+            tokens_limit: None,
+            micros_usd_limit: None,
+        }],
+        tokens: 10,
+        micros_usd: 10,
+        expires_at: Micros(1 << 41),
+        tags: Tags {
+            user: UserId("me".to_owned()),
+            mission: None,
+            agent: None,
+            key: None,
+            model: "a/m".to_owned(),
+        },
+    };
+    assert_eq!(
+        store.reserve(Micros(1), reservation).await.unwrap(),
+        crate::Reserved::Ok
+    );
+}

@@ -7,8 +7,8 @@ use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection};
 use super::db::SqliteStore;
 use crate::{
     ChangesPage, ChangesQuery, Cursor, LoggedChange, Result, Scope, SnapshotPage, SnapshotQuery,
-    StoreError, UserId,
-    row::{self, ChangeRow, PAGE_BYTES},
+    StoreError, UserId, json,
+    row::{ChangeRow, PAGE_BYTES},
     sql::records,
 };
 
@@ -152,7 +152,7 @@ pub(super) async fn snapshot(
         );
         let state: &str = row.try_get(3)?;
         bytes += state.len();
-        records.push((key, row::read("a record", state)?));
+        records.push((key, json::read("a record", state)?));
     }
     Ok(SnapshotPage {
         records,

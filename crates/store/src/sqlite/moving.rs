@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use futures_util::{TryStreamExt, stream::BoxStream};
+use mana_core::sync::record_key;
 use sqlx::{FromRow, Row, Sqlite, SqliteConnection};
 
 use super::{append, db::SqliteStore, log};
 use crate::{
-    Cursor, Imported, LogPage, LogRow, Result, User, UserId, apply_push,
+    Cursor, Imported, LogPage, LogRow, Result, User, UserId, apply_push, json,
     row::{self, ChangeRow, PAGE_BYTES},
     sql::{accounts, records, schedule},
 };
@@ -116,14 +117,14 @@ async fn take(
         at = next.logged.cursor.0.max(at.plus(1));
         row.created_at = at.0;
         let adjusted = (!next.adjusted.is_empty())
-            .then(|| row::json("a change", &next.adjusted))
+            .then(|| json::json("a change", &next.adjusted))
             .transpose()?;
         rows.push((row, adjusted));
         changes.push(next.logged.change);
     }
     let end = Cursor(at);
     append::insert_rows(tx, user, rows).await?;
-    let keys = changes.iter().map(apply_push::key_of).collect();
+    let keys = changes.iter().map(record_key).collect();
     let states = append::states(tx, user, &keys).await?;
     let folded = apply_push::replay(&store.registry, &states, &changes);
     append::write_records(tx, user, end, &folded.records).await?;

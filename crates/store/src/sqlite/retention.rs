@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use futures_util::{TryStreamExt, stream::BoxStream};
+use mana_core::sync::record_key;
 use mana_core::{Micros, RecordKey, RecordState, apply};
 use serde_json::json;
 use sqlx::{Connection, FromRow, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
@@ -255,7 +256,7 @@ async fn replay(
     Ok(comparison.finish())
 }
 
-/// What the log makes of the records from one key to another.
+/// The records that the log makes, from one key to another.
 async fn made(
     store: &SqliteStore,
     tx: &mut SqliteConnection,
@@ -285,7 +286,7 @@ async fn made(
         let schema = apply_push::schema_of(&store.registry, &change);
         apply(
             schema,
-            made.entry(apply_push::key_of(&change)).or_default(),
+            made.entry(record_key(&change)).or_default(),
             &change,
         );
     }

@@ -22,7 +22,7 @@ pub(super) struct WalSync {
     wal: Option<PathBuf>,
     /// A sync is planned, and takes along what is committed until it begins.
     planned: Arc<AtomicBool>,
-    /// The task of the planned sync. It must not outlive the database's connections: the last of them to close removes
+    /// The task of the planned sync, which must not outlive the database's connections: the last of them to close removes
     /// the file.
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -53,6 +53,12 @@ impl WalSync {
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
+    /// Whether a sync is to come.
+    #[cfg(test)]
+    pub fn is_planned(&self) -> bool {
+        self.planned.load(Ordering::Acquire)
+    }
+
     /// Does the planned sync now and plans none any more. To be called while the connections are open.
     pub async fn finish(&self) {
         let task = self
@@ -67,7 +73,7 @@ impl WalSync {
         if let Some(wal) = self
             .wal
             .clone()
-            .filter(|_| self.planned.load(Ordering::Acquire))
+            .filter(|_| self.planned.swap(false, Ordering::AcqRel))
         {
             warn_of(sync(wal).await);
         }

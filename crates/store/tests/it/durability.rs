@@ -1,4 +1,4 @@
-//! What only a file can show: a crash, a second process, what an eavesdropper reads.
+//! Cases that only a file can show: a crash, a second process, what an eavesdropper reads.
 
 use std::{fs, path::Path, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! The contract suite, run on every backend, and what only a file can show.
+//! The contract suite on every backend, and the cases that only a file can show.
 
 #[macro_use]
 mod contract;

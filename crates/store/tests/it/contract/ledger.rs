@@ -156,7 +156,7 @@ pub async fn what_was_not_used_comes_back(store: Arc<impl Backend>) {
     );
 }
 
-/// One reservation for many calls: its parts add up, and what is kept stays set aside until it expires.
+/// A reservation for many calls: its parts add up, and what is kept stays set aside until it expires.
 pub async fn a_reservation_is_settled_in_parts(store: Arc<impl Backend>) {
     let store = &*store;
     let kept = |tokens| Amount {
@@ -555,7 +555,7 @@ pub async fn a_reservation_is_renewed_while_it_is_open(store: Arc<impl Backend>)
     assert!(!store.renew_reservation("2", after(3 * HOUR)).await.unwrap());
 }
 
-/// A provider reports whatever it likes. Whatever the numbers, each call is settled, and every sum is read.
+/// A provider may report any number: each call is settled, and every sum is read.
 pub async fn absurd_amounts_stop_neither_a_settlement_nor_a_sum(store: Arc<impl Backend>) {
     let store = &*store;
     let most = u64::try_from(MAX_CELL).unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::support::*;
 
-/// What is due by a time, as `(mission, slot)`; the claims are given back.
+/// The slots that are due by a time, as `(mission, slot)`; the claims are given back.
 async fn due(store: &impl Backend, at: Micros) -> Vec<(String, String)> {
     let claims = store
         .claim_due(&take("w", at, at.plus(1), 100))

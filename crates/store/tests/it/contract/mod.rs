@@ -1,4 +1,4 @@
-//! What every backend has to do: many small cases, each given a store of its own.
+//! The contract of every backend: many small cases, each given a store of its own.
 //!
 //! A backend calls `contract!` with an async function that returns a new store and whatever has to live as long as it.
 //! The build script finds the cases: every `pub async fn` of a file in this folder, but of `support`.

@@ -14,7 +14,7 @@ async fn compact(store: &impl Maintenance, scope: &Scope, before: Micros) -> Com
     compacted
 }
 
-/// What these rows make, with what a device has already.
+/// The records that these rows make, with what a device has already.
 fn replay(device: &mut BTreeMap<RecordKey, RecordState>, rows: &[LoggedChange]) {
     let registry = Registry::builtin();
     for LoggedChange { change, .. } in rows {

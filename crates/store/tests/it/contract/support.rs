@@ -1,4 +1,4 @@
-//! What the cases are written with.
+//! Helpers of the cases.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -48,7 +48,7 @@ pub fn task(id: &str, title: &str, at: Micros) -> Change {
     change(json!({"table": "tasks", "id": id, "op": "insert", "at": at, "data": {"title": title}}))
 }
 
-/// One field of a task written.
+/// A field of a task written.
 pub fn set(id: &str, field: &str, value: Value, at: Micros) -> Change {
     change(
         json!({"table": "tasks", "id": id, "op": "update", "fields": {field: {"value": value, "updatedAt": at}}}),
@@ -94,7 +94,7 @@ pub fn pushing(client: &str, changes: Vec<Change>, at: Micros) -> Push {
     }
 }
 
-/// What a worker asks for: so many runs, whoever's they are.
+/// The request of a worker: so many runs, whoever's they are.
 pub fn take(worker: &str, now: Micros, lease_until: Micros, limit: usize) -> Take {
     Take {
         worker: worker.to_owned(),

@@ -1,4 +1,4 @@
-//! The contract suite on Postgres, and what only Postgres can show. A cluster of its own is started for it.
+//! The contract suite on Postgres, and the cases that only Postgres can show. The suite starts a cluster of its own.
 
 use std::{sync::Arc, time::Duration};
 
