@@ -1,5 +1,5 @@
-//! What the database does by itself: the same log rows by plain multi-row INSERT into the same schema, with its
-//! indexes and, on Postgres, under the same row-level security, as the same role.
+//! The speed of the database without Mana: the same log rows by multi-row INSERT into the same schema, with its indexes
+//! and, on Postgres, under the same row-level security, as the same role.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,19 +14,20 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::client::{new_id, now};
 use crate::server::Home;
 
-const COLUMNS: &str = "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, actor, client_id, schema_version, at";
+const COLUMNS: &str = "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
+    field_timestamps, actor, client_id, schema_version, at";
 
-/// A database with Mana's schema and no Mana.
+/// A database with Mana's schema, without a server.
 #[derive(Clone)]
 pub enum Ceiling {
-    /// A file of its own, written as Mana writes its own: WAL, every commit on the disk.
+    /// A file with Mana's settings: WAL, and every commit synced to disk.
     Sqlite(SqlitePool),
-    /// A database of its own on the same cluster, as the application's role.
+    /// Another database of the same cluster, as the application's role.
     Postgres(PgPool),
 }
 
 impl Ceiling {
-    /// The database of a home that was migrated and has no server.
+    /// The database of a migrated home that has no server.
     pub async fn open(home: &Home) -> Result<Ceiling> {
         match (home.cluster(), home.database()) {
             (Some(cluster), Some(name)) => {
@@ -46,8 +47,8 @@ impl Ceiling {
         }
     }
 
-    /// Rows a second, with so many connections at once, each writing a log of its own, a hundred rows a statement
-    /// and transaction.
+    /// Rows a second of so many connections at once. Each writes a log of its own, a hundred rows a statement and
+    /// transaction.
     pub async fn rows_per_second(&self, connections: usize, rows: usize) -> Result<f64> {
         let began = Instant::now();
         let mut writers = JoinSet::new();
@@ -69,7 +70,7 @@ impl Ceiling {
         Ok(f64::from(written) / began.elapsed().as_secs_f64())
     }
 
-    /// How long a transaction of one row takes, from BEGIN to COMMIT, a hundred a second.
+    /// The time of a transaction of a single row, from BEGIN to COMMIT, at a hundred a second.
     pub async fn commits(&self, count: usize) -> Result<Vec<Duration>> {
         let user = new_id();
         let mut pace = interval(Duration::from_millis(10));
@@ -115,7 +116,7 @@ impl Ceiling {
             }
             Ceiling::Postgres(pool) => {
                 let mut insert = QueryBuilder::<Postgres>::new(COLUMNS);
-                // Rows that come folded are not ordered by the trigger: here their order is the statement's.
+                // The trigger doesn't order rows that come already applied. Their order is the statement's.
                 insert.push(", folded) ");
                 insert.push_values(numbers, |mut row, n| {
                     row.push_bind(user)

@@ -1,4 +1,4 @@
-//! People, and what their devices say over HTTP.
+//! People and the requests of their devices over HTTP.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::server::Server;
 
 const PASSWORD: &str = "correct horse battery";
 
-/// Somebody with an account, signed in.
+/// A person with an account, signed in.
 #[derive(Clone)]
 pub struct Person {
     /// The account.
@@ -30,7 +30,7 @@ impl Person {
     pub async fn sign_up(server: &Server, http: &Client, name: &str) -> Result<Person> {
         let email = format!("{name}@example.org");
         let body = json!({ "email": email, "password": PASSWORD });
-        // Each comes from a place of its own: a place may sign up so often only.
+        // Each sign-up comes from another address, because sign-ups from an address are limited.
         let number = fastrand::u32(..) & 0xff_ffff;
         let [_, a, b, c] = number.to_be_bytes();
         let response = http
@@ -53,7 +53,7 @@ impl Person {
         })
     }
 
-    /// A new token, by the cookie. The session is the same.
+    /// Takes a new token of the same session by the cookie.
     pub async fn refresh(&mut self, server: &Server, http: &Client) -> Result<()> {
         let request = http
             .post(format!("{}/auth/refresh", server.base))
@@ -63,7 +63,7 @@ impl Person {
         Ok(())
     }
 
-    /// The way to the server for a replica of this person.
+    /// The transport of a replica of this person.
     pub fn transport(&self, server: &Server) -> Result<HttpTransport> {
         let (_, cookie) = self.cookie.split_once('=').context("a cookie")?;
         let session = Session {
@@ -84,7 +84,7 @@ fn cookie(response: &reqwest::Response) -> Option<String> {
 
 /// An HTTP client with connections of its own, for this machine.
 pub fn http() -> Result<Client> {
-    // An error means that it is there already.
+    // An error means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(Client::builder()
         .no_proxy()
@@ -98,8 +98,8 @@ pub fn now() -> Micros {
     (Env::system().now)()
 }
 
-/// Pushes text that is a JSON array of changes to `todo`. Answers the new cursor; an error may mean that it was
-/// taken.
+/// Pushes a JSON array of changes to `todo` and returns the new cursor. After an error the server may have accepted the
+/// push.
 pub async fn push(
     http: &Client,
     base: &str,
@@ -142,7 +142,15 @@ pub fn new_tasks(count: usize) -> String {
         }
         let (event, id, at) = (new_id(), new_id(), now());
         text.push_str(&format!(
-            r#"{{"eventId":"{event}","table":"tasks","id":"{id}","op":"insert","data":{{"title":"Task number {n} of a batch","done":false}},"at":"{at}","actor":{{"kind":"user"}}}}"#
+            concat!(
+                r#"{{"eventId":"{event}","table":"tasks","id":"{id}","op":"insert","#,
+                r#""data":{{"title":"Task number {n} of a batch","done":false}},"#,
+                r#""at":"{at}","actor":{{"kind":"user"}}}}"#
+            ),
+            event = event,
+            id = id,
+            n = n,
+            at = at
         ));
     }
     text.push(']');

@@ -1,8 +1,8 @@
-//! `cargo xtask bench crash`: `kill -9` under load, again and again.
+//! `cargo xtask bench crash`: repeated `kill -9` under load.
 //!
-//! Eight devices push, four readers follow their cursors, and then the server, the database or both are gone. After
-//! the restart each reader goes on from its cursor: what was acknowledged must come, and nothing may come twice. What
-//! was not acknowledged is pushed again as it was, as a device does, and must then be there once.
+//! Eight devices push and four readers follow their cursors when the server, the database or both are killed. After the
+//! restart each reader goes on from its cursor: every acknowledged change must come, and none twice. Changes that were
+//! not acknowledged are pushed again unchanged, as a device does, and must then be there once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,13 +28,13 @@ const WRITERS_EACH: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST_BATCH: usize = 40;
 
-/// A push, the same however often it is sent.
+/// A push, which stays the same when it is repeated.
 struct Batch {
     events: Vec<String>,
     text: String,
 }
 
-/// A device that writes its own records.
+/// A device that writes records of its own.
 struct Writer {
     of: usize,
     client_id: String,
@@ -47,7 +47,7 @@ struct Writer {
     pending: Option<Batch>,
 }
 
-/// Kills so many times and says what was found; fails at the first loss.
+/// Kills so many times and returns a summary. Fails at the first loss.
 pub async fn run(binary: &Path, on: On, times: u32, seed: u64) -> Result<String> {
     let mut rng = Rng::with_seed(seed);
     let home = Home::new(binary, on)?;
@@ -81,7 +81,7 @@ pub async fn run(binary: &Path, on: On, times: u32, seed: u64) -> Result<String>
                 reading.spawn(reader.follow(server.base.clone(), token, stop.clone()));
             }
             sleep(Duration::from_micros(rng.u64(1_000..250_000))).await;
-            // Both, or one of the two.
+            // Both, or either of them.
             let what = if on == On::Postgres { rng.u8(0..3) } else { 0 };
             let survivor = if what == 1 {
                 Some(server)
@@ -129,7 +129,8 @@ pub async fn run(binary: &Path, on: On, times: u32, seed: u64) -> Result<String>
     let changes: usize = readers.iter().map(|reader| reader.seen.len()).sum();
     server.kill().await?;
     Ok(format!(
-        "{times} times `kill -9` under load ({servers} of the server, {databases} of Postgres), seed {seed}: {changes} acknowledged changes of {records} records, 0 lost, 0 doubled"
+        "{times} times `kill -9` under load ({servers} of the server, {databases} of Postgres), seed {seed}: \
+         {changes} acknowledged changes of {records} records, 0 lost, 0 doubled"
     ))
 }
 
@@ -138,7 +139,7 @@ async fn restart(home: &Home, rng: &mut Rng) -> Result<Server> {
     if rng.u8(0..5) == 0 {
         let starting =
             tokio::time::timeout(Duration::from_micros(rng.u64(100..15_000)), home.start());
-        // Dropped half-way, it is killed.
+        // A start that is dropped half-way kills the process.
         if let Ok(started) = starting.await {
             started?.kill().await?;
         }
@@ -147,7 +148,7 @@ async fn restart(home: &Home, rng: &mut Rng) -> Result<Server> {
     loop {
         match home.start().await {
             Ok(server) => return Ok(server),
-            // One that was killed a moment ago may still hold the lock.
+            // A server that was killed a moment ago may still hold the lock.
             Err(_) if Instant::now() < until => sleep(Duration::from_millis(20)).await,
             Err(error) => return Err(error),
         }
@@ -165,7 +166,7 @@ async fn check(
         patiently(async || person.clone().refresh(server, client).await).await?;
         person.refresh(server, client).await?;
     }
-    // What was acknowledged before the kill is there before anybody pushes again.
+    // Acknowledged changes must be there before anybody pushes again.
     for reader in readers.iter_mut() {
         reader
             .read_on(&server.base, &people[reader.of].token)
@@ -211,7 +212,7 @@ async fn check(
     Ok(())
 }
 
-/// A new device has every record as its last writer left it. Answers how many.
+/// Fails unless a new device has every record as its last writer left it. Returns how many there are.
 async fn end(server: &Server, person: &Person, titles: &BTreeMap<String, String>) -> Result<usize> {
     let storage = Arc::new(MemoryStorage::default());
     let registry = Arc::new(Registry::builtin());
@@ -233,7 +234,7 @@ async fn end(server: &Server, person: &Person, titles: &BTreeMap<String, String>
     Ok(there.len())
 }
 
-/// Until it works: a database that comes back takes its time.
+/// Repeats an operation until it succeeds, because a database takes a while to recover.
 async fn patiently<T>(mut tried: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -261,7 +262,7 @@ impl Writer {
         })
     }
 
-    /// Pushes until something fails; what was not acknowledged then is pending.
+    /// Pushes until a push fails, which is pending then.
     async fn load(mut self, place: Place, stop: Arc<AtomicBool>) -> Writer {
         let (base, people) = &*place;
         while !stop.load(Ordering::Relaxed) {
@@ -299,7 +300,7 @@ impl Writer {
             let title = format!("Written by {event}");
             let known = match self.titles.len() {
                 0 => None,
-                // Any of them, as good as at random: ids end in random bits, and the rest is their order.
+                // Any record: ids end in random bits.
                 _ if self.rng.bool() => self
                     .titles
                     .range(new_prefix(&mut self.rng)..)

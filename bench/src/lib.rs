@@ -1,4 +1,4 @@
-//! Load on the real binary: what it carries, what it survives, what it shows to nobody else.
+//! Benches of the real binary: its speed and size, its safety under crashes, and its isolation of people.
 //!
 //! Everything runs on this machine alone, over loopback, for a bounded time, and leaves nothing behind.
 

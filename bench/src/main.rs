@@ -1,4 +1,4 @@
-//! `cargo xtask bench …`: what is measured on the real binary.
+//! `cargo xtask bench …`: measurements of the real binary.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// How fast, how large, beside what the database does by itself
+    /// Speed and size, compared with the database alone
     Sync {
         /// How far the log grows: 10 thousand to a million rows
         #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(10_000..=1_000_000))]
@@ -31,79 +31,84 @@ enum Command {
         /// Idle sockets
         #[arg(long, default_value_t = 10_000)]
         sockets: u64,
-        /// Where the plot of its growth goes
+        /// File for the plot
         #[arg(long)]
         plot: Option<PathBuf>,
     },
-    /// What the gateway adds to a call, beside crabllm, LiteLLM and none
+    /// Time that the gateway adds to a call, compared with crabllm, LiteLLM and no gateway
     Gateway {
         /// Requests a second
-        #[arg(long, value_delimiter = ',', default_values_t = [100, 500], value_parser = clap::value_parser!(u32).range(1..))]
+        #[arg(
+            long,
+            value_delimiter = ',',
+            default_values_t = [100, 500],
+            value_parser = clap::value_parser!(u32).range(1..)
+        )]
         rates: Vec<u32>,
-        /// For so long each, at each rate
+        /// Seconds of load for each gateway and rate
         #[arg(long, default_value_t = 20)]
         seconds: u64,
-        /// Of continuous load on Mana alone: is its memory flat?
+        /// Minutes of continuous load on Mana alone, which show whether its memory stays constant
         #[arg(long, default_value_t = 0)]
         minutes: u64,
-        /// What to leave out of the comparison
+        /// Gateways to leave out of the comparison
         #[arg(long, value_enum)]
         without: Vec<gateway::Other>,
     },
-    /// kill -9 under load, again and again: is everything there that was acknowledged?
+    /// Repeated kill -9 under load: every acknowledged change must survive
     Crash {
         /// Kills
         #[arg(long, default_value_t = 100)]
         times: u32,
-        /// Where and when
+        /// Seed of the random choices
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Writers by HTTP and by SQL, held and given up, on Postgres: has every reader every row?
+    /// Writers by HTTP and by SQL on Postgres, held and rolled back: every reader must have every row
     Order {
         /// Changes
         #[arg(long, default_value_t = 100_000)]
         changes: u64,
-        /// Which ones
+        /// Seed of the random choices
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// What missions cost the server: nothing due, a hundred due, ten thousand due
+    /// The cost of missions: nothing due, a hundred due, ten thousand due
     Runner {
-        /// Missions in the schedule of the large one
+        /// Missions in the largest schedule
         #[arg(long, default_value_t = 200_000)]
         missions: u64,
-        /// Rows in the log of the large one
+        /// Rows in the largest log
         #[arg(long, default_value_t = 2_000_000)]
         rows: u64,
         /// Due at once
         #[arg(long, default_value_t = 10_000)]
         due: u64,
-        /// Where the plot goes
+        /// File for the plot
         #[arg(long)]
         plot: Option<PathBuf>,
     },
-    /// Three servers on one Postgres, kill -9 and wrong clocks: does every mission run once?
+    /// Three servers on one Postgres, kill -9 and wrong clocks: every mission must run once
     Night {
         /// Missions, due at random moments
         #[arg(long, default_value_t = 2_000)]
         missions: u64,
-        /// For how long they are due
+        /// Seconds within which they are due
         #[arg(long, default_value_t = 600)]
         seconds: u64,
         /// Kills
         #[arg(long, default_value_t = 200)]
         kills: u32,
-        /// Who, where and when
+        /// Seed of the random choices
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Somebody tries to read and to write another person's rows
+    /// Attempts to read and to write another person's rows
     Leaks {
-        /// Tries
+        /// Attempts
         #[arg(long, default_value_t = 100_000)]
         attempts: u64,
-        /// Which ones
+        /// Seed of the random choices
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },

@@ -1,4 +1,4 @@
-//! Missions of people, when they are due, and what became of them.
+//! Missions of people, their due times, and their run records.
 
 use anyhow::{Context, Result, bail};
 use mana_core::Micros;
@@ -14,13 +14,13 @@ pub const SERVICE_KEY: &str = "the key of a bench, no secret";
 /// A record of a run, as a device gets it.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// Which mission.
+    /// The mission's id.
     pub mission_id: String,
-    /// Which occurrence.
+    /// The slot of the occurrence.
     pub slot: String,
     /// `ran`, `skipped`, `missed` or `failed`.
     pub status: String,
-    /// Why, for programs.
+    /// The reason for programs.
     pub code: String,
     /// When it began.
     pub started: Micros,
@@ -114,7 +114,7 @@ fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
-/// A server's meters: the sum of a name over all its labels.
+/// The sum of a server's metric over all its labels.
 pub async fn meter(http: &Client, server: &Server, name: &str) -> Result<f64> {
     let answer = http
         .get(format!("{}/metrics", server.base))

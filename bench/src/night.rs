@@ -1,8 +1,8 @@
 //! `cargo xtask bench night`: three servers on one Postgres, `kill -9`, and clocks that jump.
 //!
-//! Missions of twenty people are due at random moments. Meanwhile a server is killed every few seconds, and begins
-//! again with another error of its clock. At the end every mission must have one record of its one occurrence, and
-//! one iteration; what is there twice or not at all is a failure.
+//! Missions of twenty people are due at random moments. Meanwhile a server is killed every few seconds, and starts
+//! again with another error of its clock. At the end every mission must have exactly one record of its occurrence and
+//! exactly one iteration.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,15 +23,15 @@ use crate::upstream::{Manner, Upstream};
 const SERVERS: usize = 3;
 const PEOPLE: usize = 20;
 
-/// Before the first is due, so that all are written.
+/// The time before the first mission is due, in which all are written.
 const LEAD: Duration = Duration::from_secs(3);
 
-/// How large a night is.
+/// The size of a night.
 #[derive(Debug, Clone)]
 pub struct Night {
     /// Missions, each due once.
     pub missions: usize,
-    /// For how long they are due, in seconds.
+    /// Seconds within which they are due.
     pub seconds: u64,
     /// Kills.
     pub kills: u32,
@@ -39,13 +39,13 @@ pub struct Night {
     pub lease: Duration,
     /// How many of a hundred calls to the model fail. Their runs are tried again after a minute.
     pub failures: u8,
-    /// How late a run may begin at the median; none where the machine has other things to do.
+    /// How late a run may begin at the median. None where other work disturbs the machine.
     pub most_delay: Option<Duration>,
-    /// Who, where and when.
+    /// The seed of the random choices.
     pub seed: u64,
 }
 
-/// Plays it and says what was found; fails where an occurrence has no record, or two.
+/// Plays a night and returns a summary. Fails where an occurrence has no record, or two.
 pub async fn run(binary: &Path, night: &Night) -> Result<String> {
     let mut rng = Rng::with_seed(night.seed);
     let client = http()?;
@@ -99,7 +99,7 @@ pub async fn run(binary: &Path, night: &Night) -> Result<String> {
         homes[which].set("MANA_CLOCK_SKEW_MS", skew);
         servers.insert(which, homes[which].start().await?);
     }
-    // Whatever a dead one holds is free after its lease, and what failed is tried again after a minute.
+    // A dead server's runs are free after their lease, and failed runs are tried again after a minute.
     let most = Duration::from_secs(night.seconds) + night.lease * 5 + Duration::from_secs(600);
     loop {
         let open = open(&homes[0], due.len())?;
@@ -186,7 +186,7 @@ async fn check(
                     code => format!("{} ({code})", run.status),
                 };
                 *statuses.entry(name).or_default() += 1;
-                // By the one clock that is right: a server's may jump by a minute, and its records with it.
+                // By this process's clock: a server's clock, and so its records, may be wrong by a minute.
                 let started = begun.get(mission).unwrap_or(&run.started);
                 delays.push((started.0 - at.0) as f64 / 1e6);
             }
@@ -208,7 +208,8 @@ async fn check(
         .collect();
     let median = Duration::from_secs_f64(at(0.5).max(0.0));
     let found = format!(
-        "{}; its model called {:.0} ms after due at the median, {:.2} s at the 90th, {:.1} s at the latest; 0 lost, 0 doubled",
+        "{}; its model called {:.0} ms after due at the median, {:.2} s at the 90th, \
+         {:.1} s at the latest; 0 lost, 0 doubled",
         statuses.join(", "),
         at(0.5) * 1e3,
         at(0.9),

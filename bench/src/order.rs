@@ -1,6 +1,6 @@
-//! `cargo xtask bench order`: many writers of the same logs, by HTTP and by SQL, some of which hold their transaction,
-//! some for long, and some of which give up. Whoever follows a cursor meanwhile must have read every row that was
-//! committed, once, and none that was not (SYNC S1).
+//! `cargo xtask bench order`: many writers of the same logs, by HTTP and by SQL. Some hold their transaction, some of
+//! them for long, and some roll it back. A reader that follows a cursor meanwhile must have read every committed row
+//! once, and no other row (SYNC S1).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,15 +19,15 @@ use crate::reader::Reader;
 use crate::server::{Home, On, Server};
 
 const PEOPLE: usize = 8;
-/// Of each person; every other one by SQL.
+/// Writers of each person. Every second writer uses SQL.
 const WRITERS: usize = 8;
 const READERS: usize = 2;
 const LONGEST_BATCH: usize = 100;
-/// How long a program holds its transaction: a moment, but for one in a hundred.
+/// How long a program holds its transaction: a moment, except for every hundredth.
 const HOLD: Duration = Duration::from_millis(200);
 const LONG_HOLD: Duration = Duration::from_secs(5);
 
-/// Writes so many changes and says what was found; fails at the first row that is missing, twice or too many.
+/// Writes so many changes and returns a summary. Fails at the first row that is missing, doubled or not committed.
 pub async fn run(binary: &Path, changes: usize, seed: u64) -> Result<String> {
     let mut rng = Rng::with_seed(seed);
     let home = Home::new(binary, On::Postgres)?;
@@ -101,7 +101,10 @@ async fn finish(
     home.check().await?;
     let count = |of: fn(&Found) -> usize| all.iter().map(of).sum::<usize>();
     Ok(format!(
-        "{} writers of {PEOPLE} logs, seed {seed}: {} changes committed ({} by SQL; {} transactions held, {} of them for {} s; {} given up; {} pushes answered 503 or 429 and sent again); {readers} readers have every row once; the records are what a replay gives",
+        "{} writers of {PEOPLE} logs, seed {seed}: {} changes committed ({} by SQL; \
+         {} transactions held, {} of them for {} s; {} given up; \
+         {} pushes answered 503 or 429 and sent again); \
+         {readers} readers have every row once; the records are what a replay gives",
         PEOPLE * WRITERS,
         count(|found| found.committed.len()),
         count(|found| found.by_sql),
@@ -113,7 +116,7 @@ async fn finish(
     ))
 }
 
-/// What became of a writer's changes.
+/// The results of a writer.
 #[derive(Default)]
 struct Found {
     committed: BTreeSet<String>,
@@ -138,14 +141,14 @@ impl Found {
 struct Writer {
     of: usize,
     client_id: String,
-    /// Of each person, what is still to be written.
+    /// The changes that are still to be written, of each person.
     left: Arc<Vec<AtomicUsize>>,
     rng: Rng,
     found: Found,
 }
 
 impl Writer {
-    /// Its share of what is left; none: it is done.
+    /// The next share of the remaining changes. None where nothing remains.
     fn take(&mut self) -> Option<Vec<String>> {
         let wanted = self.rng.usize(1..=LONGEST_BATCH);
         let mut taken = 0;
@@ -159,7 +162,7 @@ impl Writer {
         Some((0..taken).map(|_| new_id()).collect())
     }
 
-    /// Pushes; what was not taken is sent again as it is.
+    /// Pushes over HTTP. A push that was not accepted is sent again unchanged.
     async fn by_http(mut self, base: String, token: String) -> Result<(usize, Found)> {
         let http = http()?;
         let mut since = String::new();
@@ -183,7 +186,7 @@ impl Writer {
         Ok((self.of, self.found))
     }
 
-    /// Inserts as any program would, holds the transaction, and commits or gives up.
+    /// Inserts by SQL as another program would, holds the transaction, and commits it or rolls it back.
     async fn by_sql(mut self, mut to: PgConnection, user: String) -> Result<(usize, Found)> {
         while let Some(events) = self.take() {
             let mut tx = to.begin().await?;
@@ -192,8 +195,10 @@ impl Writer {
                 .execute(&mut *tx)
                 .await?;
             sqlx::query(
-                "INSERT INTO sync_changes (app_id, table_name, record_id, user_id, op, data, field_timestamps, client_id, schema_version, event_id)
-                 SELECT 'todo', 'tasks', gen_random_uuid(), $1, 'insert', '{\"title\": \"By SQL\"}', jsonb_build_object('title', $2), $3, 1, e.id
+                "INSERT INTO sync_changes (app_id, table_name, record_id, user_id, op, data, field_timestamps, client_id,
+                                          schema_version, event_id)
+                 SELECT 'todo', 'tasks', gen_random_uuid(), $1, 'insert', '{\"title\": \"By SQL\"}', jsonb_build_object('title', $2),
+                        $3, 1, e.id
                  FROM unnest($4::text[]) AS e (id)",
             )
             .bind(&user)

@@ -11,12 +11,14 @@ const LEFT: f64 = 64.0;
 const TOP: f64 = 34.0;
 const COLOURS: [&str; 4] = ["#1a56b0", "#b0561a", "#3a7d2c", "#777777"];
 
-/// One picture of several charts beside each other: `(title, what is on the two axes, lines)`.
+/// A picture of several charts beside each other: `(title, names of the two axes, lines)`.
 pub fn svg(charts: &[(&str, [&str; 2], Vec<Series>)]) -> String {
     let width = charts.len() as f64 * (WIDTH + LEFT + 30.0);
     let height = HEIGHT + TOP + 64.0;
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         font-family=\"sans-serif\" font-size=\"12\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
     );
     for (index, chart) in charts.iter().enumerate() {
         let x = index as f64 * (WIDTH + LEFT + 30.0);
@@ -43,7 +45,8 @@ fn one(out: &mut String, (title, axes, lines): &(&str, [&str; 2], Vec<Series>)) 
         let (at, label) = (x(10_f64.powf(decade)), name(decade));
         let _ = writeln!(
             out,
-            "<path d=\"M{at:.1} {TOP}V{:.1}\" stroke=\"#ddd\"/><text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>",
+            "<path d=\"M{at:.1} {TOP}V{:.1}\" stroke=\"#ddd\"/>\
+             <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>",
             TOP + HEIGHT,
             TOP + HEIGHT + 18.0
         );
@@ -54,7 +57,8 @@ fn one(out: &mut String, (title, axes, lines): &(&str, [&str; 2], Vec<Series>)) 
         let (at, label) = (y(10_f64.powf(decade)), name(decade));
         let _ = writeln!(
             out,
-            "<path d=\"M{LEFT} {at:.1}H{:.1}\" stroke=\"#ddd\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
+            "<path d=\"M{LEFT} {at:.1}H{:.1}\" stroke=\"#ddd\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
             LEFT + WIDTH,
             LEFT - 6.0,
             at + 4.0
@@ -63,7 +67,8 @@ fn one(out: &mut String, (title, axes, lines): &(&str, [&str; 2], Vec<Series>)) 
     }
     let _ = writeln!(
         out,
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text><text x=\"{LEFT}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#555\">{}</text>",
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
+         <text x=\"{LEFT}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#555\">{}</text>",
         LEFT + WIDTH / 2.0,
         TOP + HEIGHT + 36.0,
         axes[0],

@@ -17,17 +17,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A reader with a cursor.
 pub struct Reader {
-    /// Whose log, as the caller counts.
+    /// The number of the log's person, as the caller counts.
     pub of: usize,
     http: Client,
     rng: Rng,
     since: String,
-    /// The event ids that came.
+    /// The event ids that were read.
     pub seen: BTreeSet<String>,
 }
 
 impl Reader {
-    /// At the beginning.
+    /// A reader at the beginning of the log.
     pub fn new(of: usize, rng: Rng) -> Result<Reader> {
         Ok(Reader {
             of,
@@ -38,7 +38,7 @@ impl Reader {
         })
     }
 
-    /// Reads beside the writers, until it is told to stop or the server is gone.
+    /// Reads beside the writers, until told to stop or the server is gone.
     pub async fn follow(
         mut self,
         base: String,
@@ -66,7 +66,7 @@ impl Reader {
         }
     }
 
-    /// A page from the cursor: whether there is more, or nothing where the server doesn't answer.
+    /// Reads a page from the cursor. Returns whether there is more, or none where the server doesn't answer.
     async fn page(&mut self, base: &str, token: &str) -> Result<Option<bool>> {
         let limit = self.rng.u32(1..=500);
         let request = self

@@ -7,14 +7,14 @@ use anyhow::{Result, bail};
 
 use crate::plot::{self, Series};
 
-/// What a figure has to keep to.
+/// The bound of a figure.
 #[derive(Clone, Copy)]
 pub enum Bound {
     /// No more than this.
     AtMost(f64),
     /// No less than this.
     AtLeast(f64),
-    /// It is there to compare with.
+    /// The figure is there to compare with.
     None,
 }
 
@@ -36,23 +36,23 @@ impl Row {
     }
 }
 
-/// What was measured when the log had grown to a size.
+/// The figures at a size of the log.
 pub struct Size {
     /// Rows in the log.
     pub rows: f64,
     /// Changes a second over HTTP.
     pub ingest: f64,
-    /// To another device, in milliseconds: the median and the 99th percentile.
+    /// The time to another device, in milliseconds: the median and the 99th percentile.
     pub live: [f64; 2],
-    /// Records that a new device read, and in how many seconds.
+    /// Records that a new device read, and the seconds that it took.
     pub device: [f64; 2],
     /// The server's memory, in MiB.
     pub memory: f64,
-    /// What the database takes on disk, in MiB.
+    /// The size of the database on disk, in MiB.
     pub disk: f64,
 }
 
-/// What was measured, and whether it is within its bounds.
+/// Figures and their bounds.
 #[derive(Default)]
 pub struct Report {
     rows: Vec<Row>,
@@ -62,7 +62,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds a figure, and what was measured beside it in the same run.
+    /// Adds a figure, and the figures of the same run that it is compared with.
     pub fn add(
         &mut self,
         what: impl Into<String>,
@@ -82,13 +82,13 @@ impl Report {
         self.rows.push(row);
     }
 
-    /// Adds a size that the log had grown to, and what was measured there.
+    /// Adds the figures at a size of the log.
     pub fn grow(&mut self, size: Size) {
         eprintln!("{}", size.cells().join(" | "));
         self.growth.push(size);
     }
 
-    /// How everything grows with the log, as a picture.
+    /// A picture of all figures by the size of the log.
     pub fn plot(&self, title: &str) -> String {
         let line = |name: &str, of: &dyn Fn(&Size) -> f64| -> Series {
             let points = self.growth.iter().map(|size| (size.rows, of(size)));
@@ -125,7 +125,7 @@ impl Report {
         self.notes.push(note.into());
     }
 
-    /// Adds what could not be measured, and what to do about it. The verdict fails for it.
+    /// Adds a figure that could not be measured, and what to do about it. The verdict fails for it.
     pub fn miss(&mut self, what: impl Into<String>) {
         self.missing.push(what.into());
     }
@@ -184,7 +184,8 @@ impl fmt::Display for Report {
         if !self.growth.is_empty() {
             writeln!(
                 out,
-                "\n| rows | ingest, changes/s | to another device p50 | p99 | new device | server memory | on disk |\n|---|---|---|---|---|---|---|"
+                "\n| rows | ingest, changes/s | to another device p50 | p99 | new device | server memory | on disk |\n\
+                 |---|---|---|---|---|---|---|"
             )?;
             for size in &self.growth {
                 writeln!(out, "| {} |", size.cells().join(" | "))?;
@@ -233,7 +234,7 @@ pub fn percentile(times: &mut [Duration], share: f64) -> f64 {
     times[at - 1].as_secs_f64() * 1000.0
 }
 
-/// How busy this machine is: others' work counts too.
+/// The load average of this machine, which counts other work too.
 pub fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or("?").to_owned()

@@ -1,4 +1,4 @@
-//! A real server of its own, and the database below it.
+//! A real server and its database, for a bench alone.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -15,20 +15,20 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::block_in_place;
 use tokio::time::timeout;
 
-/// Nothing here takes that long; what takes longer hangs.
+/// An operation that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a server keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum On {
-    /// One file.
+    /// A file.
     Sqlite,
-    /// A private cluster, which keeps what it acknowledged.
+    /// A private cluster with durable commits.
     Postgres,
 }
 
 impl On {
-    /// The database, as a title says it.
+    /// The database's name in titles.
     pub fn name(self) -> &'static str {
         match self {
             On::Sqlite => "SQLite",
@@ -46,7 +46,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// Empty.
+    /// A home with an empty data directory.
     pub fn new(binary: &Path, on: On) -> Result<Home> {
         let cluster = match on {
             On::Sqlite => None,
@@ -55,12 +55,12 @@ impl Home {
         Home::with(binary, cluster)
     }
 
-    /// For the servers that are started from now on.
+    /// Sets a variable for the servers that are started from now on.
     pub fn set(&mut self, name: &str, value: impl ToString) {
         self.settings.insert(name.to_owned(), value.to_string());
     }
 
-    /// A data directory of its own over the same Postgres database, with the same settings: another server's.
+    /// The home of another server: a data directory of its own over the same Postgres database, with the same settings.
     pub fn another_server(&self) -> Result<Home> {
         let mut home = Home::with(&self.binary, None)?;
         home.database = self.database.clone();
@@ -68,7 +68,7 @@ impl Home {
         Ok(home)
     }
 
-    /// Another one, on the same cluster where there is one.
+    /// Another home. On Postgres it shares the cluster.
     pub fn beside(&self) -> Result<Home> {
         let cluster = self.cluster().cloned();
         Home::with(&self.binary, cluster)
@@ -99,7 +99,7 @@ impl Home {
         })
     }
 
-    /// Another server's home, on the same database where there is Postgres.
+    /// Another server's home. On Postgres it shares the database.
     pub fn another(&self) -> Result<Home> {
         let home = Home::with(&self.binary, None)?;
         Ok(Home {
@@ -118,8 +118,8 @@ impl Home {
         self.database.as_ref().map(|(_, name)| name.as_str())
     }
 
-    /// What a Postgres server does within minutes after much was written, done at once: its autovacuum's work, and a
-    /// checkpoint, which else comes at some moment of whatever is measured next.
+    /// Does at once the work that Postgres does within minutes after much was written: vacuum, analyse and a
+    /// checkpoint. Otherwise that work disturbs the next measurement.
     pub fn settle(&self) {
         if let Some((cluster, name)) = &self.database {
             for sql in ["VACUUM (ANALYZE)", "CHECKPOINT"] {
@@ -133,7 +133,7 @@ impl Home {
         self.dir.path().join("data/mana.db")
     }
 
-    /// What the database takes on disk, in bytes.
+    /// The size of the database on disk, in bytes.
     pub fn size(&self) -> u64 {
         match &self.database {
             Some((cluster, name)) => {
@@ -174,7 +174,7 @@ impl Home {
         Ok(command)
     }
 
-    /// Makes the schema, without a server.
+    /// Creates the schema without a server.
     pub async fn migrate(&self) -> Result<()> {
         let output = self.command(&["migrate"])?.output().await?;
         if !output.status.success() {
@@ -183,7 +183,7 @@ impl Home {
         Ok(())
     }
 
-    /// Proves that the records are what a replay of the log gives.
+    /// Fails unless the records equal a replay of the log.
     pub async fn check(&self) -> Result<()> {
         let output = self.command(&["reproject", "--check"])?.output().await?;
         if !output.status.success() {
@@ -193,7 +193,7 @@ impl Home {
         Ok(())
     }
 
-    /// Starts a server and waits until it says that it is ready.
+    /// Starts a server and waits until it is ready.
     pub async fn start(&self) -> Result<Server> {
         let began = Instant::now();
         let mut process = self.command(&["serve"])?.spawn()?;
@@ -215,7 +215,7 @@ impl Home {
         })
     }
 
-    /// What the servers here have logged.
+    /// The log output of the servers of this home.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
@@ -225,14 +225,14 @@ impl Home {
 pub struct Server {
     /// Its address.
     pub base: String,
-    /// From its start to its first line.
+    /// The time from its start to its first line of output.
     pub took: Duration,
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Server {
-    /// The token that makes the first account the owner's, as the second line has it.
+    /// The token with which the first account becomes the owner's, from the second line of output.
     pub async fn setup_token(&mut self) -> Result<String> {
         let line = timeout(PATIENCE, self.lines.next_line()).await??;
         let line = line.context("the server has an owner already")?;
@@ -247,7 +247,7 @@ impl Server {
         resident(self.process.id().context("the server has ended")?)
     }
 
-    /// `kill -9`, and it is gone.
+    /// Kills the server (`kill -9`) and waits until it is gone.
     pub async fn kill(mut self) -> Result<()> {
         Ok(self.process.kill().await?)
     }

@@ -1,4 +1,4 @@
-//! A model that answers every prompt with the same plan, over HTTP, after a while.
+//! A model that answers every prompt with the same plan, over HTTP, after a delay.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,14 +21,14 @@ use crate::client::now;
 pub struct Manner {
     /// How long an answer takes at least.
     pub delay: Duration,
-    /// How much longer at most, evenly spread.
+    /// The longest additional time, evenly spread.
     pub spread: Duration,
     /// How many of a hundred calls fail with 500.
     pub failures: u8,
 }
 
 impl Manner {
-    /// Always the same time, and no failure.
+    /// A model that always takes the same time and never fails.
     pub fn after(delay: Duration) -> Manner {
         Manner {
             delay,
@@ -38,7 +38,7 @@ impl Manner {
     }
 }
 
-/// What was asked so far.
+/// The requests so far.
 #[derive(Default)]
 struct Asked {
     calls: AtomicU64,
@@ -65,7 +65,7 @@ impl Asked {
     }
 }
 
-/// The model's server; it ends when this is dropped.
+/// The model's server, which ends when this is dropped.
 pub struct Upstream {
     /// The base URL, `/v1` included.
     pub url: String,
@@ -83,7 +83,7 @@ impl Upstream {
         let accepting = tokio::spawn(async move {
             let mut rng = Rng::with_seed(seed);
             while let Ok((stream, _)) = listener.accept().await {
-                // A connection that breaks is the other side's affair.
+                // A broken connection is counted by the client.
                 tokio::spawn(converse(stream, manner, rng.fork(), noted.clone()));
             }
         });
@@ -161,7 +161,7 @@ async fn converse(
     }
 }
 
-/// Whether the first request in these bytes is a prompt, and how long it is; none before its head has come.
+/// Whether the first request in these bytes is a prompt, and its length. None before the whole head has arrived.
 fn head(read: &[u8]) -> Option<(bool, usize)> {
     let end = read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();

@@ -28,7 +28,7 @@ const BENCHES: [(&str, &[&str]); 4] = [
     ("start", &[]),
 ];
 
-/// What is compared.
+/// The binaries, benches and number of pairs of a comparison.
 struct Comparison {
     before: PathBuf,
     after: PathBuf,

@@ -1,8 +1,8 @@
-//! Requests at a constant rate, whether or not those before them are answered.
+//! Requests at a constant rate, whether or not earlier requests are answered.
 //!
-//! Each of a fixed number of connections has its turns, and a thread that sleeps until the next one: nothing of an
-//! asynchronous runtime is between the moment when a request is due and its first byte. A request that starts late
-//! because the one before it is still under way counts from when it was due.
+//! Each of a fixed number of connections has its turns and a thread that sleeps until the next turn, so that no
+//! asynchronous runtime delays the first byte of a request. The time of a request that starts late, because the
+//! request before it is still under way, counts from the moment when it was due.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,21 +14,21 @@ use anyhow::{Context, Result, bail};
 
 /// Connections that are kept open to each server.
 pub const CONNECTIONS: u32 = 64;
-/// Nobody takes that long; who does hangs.
+/// A server that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// For the threads to be at their places.
+/// The time that the threads have to start.
 const HEAD_START: Duration = Duration::from_millis(20);
 
 /// A server under load.
 pub struct Target {
-    /// What it is called in the tables.
+    /// The name in the tables.
     pub name: &'static str,
     address: SocketAddr,
     bearer: String,
     model: &'static str,
 }
 
-/// What is asked.
+/// The kind of request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// An answer in one piece.
@@ -40,36 +40,36 @@ pub enum Kind {
 /// How many requests, how fast.
 #[derive(Clone, Copy)]
 pub struct Pace {
-    /// What is asked.
+    /// The kind of request.
     pub kind: Kind,
     /// Requests a second.
     pub rate: u32,
-    /// For so long.
+    /// How long.
     pub during: Duration,
 }
 
-/// What came of it.
+/// The results of a load.
 #[derive(Default)]
 pub struct Fired {
-    /// From when a request was due to the end of its answer. One that was not even sent by the end of the load
-    /// counts up to there.
+    /// Times from the moment when a request was due to the end of its answer. A request that was not sent by the end of
+    /// the load counts up to that end.
     pub whole: Vec<Duration>,
-    /// To the first byte of the answer's body.
+    /// Times to the first byte of the answer's body.
     pub first: Vec<Duration>,
-    /// How many were answered before the load's end, well enough.
+    /// Right answers before the load's end.
     pub in_time: usize,
     /// Requests that were sent, warm-up included.
     pub sent: usize,
-    /// Answers that were none, or the wrong one.
+    /// Missing and wrong answers.
     pub failed: usize,
     /// Requests whose turn came only after the load's end, because the server was behind.
     pub unsent: usize,
-    /// One of the failures.
+    /// An example of the failures.
     pub why: Option<String>,
 }
 
 impl Fired {
-    /// Takes up another one's.
+    /// Adds the results of another load.
     pub fn add(&mut self, other: Fired) {
         self.whole.extend(other.whole);
         self.first.extend(other.first);
@@ -86,7 +86,7 @@ impl Fired {
             Ok(answered) => {
                 self.whole.push(answered.whole.duration_since(due));
                 self.first.push(answered.first.duration_since(due));
-                // The last turns end after the load does, if all is well; a second late is behind.
+                // The last turns end shortly after the load. A second later, the server counts as behind.
                 self.in_time += usize::from(answered.whole <= end + Duration::from_secs(1));
             }
             Err(error) => {
@@ -103,7 +103,7 @@ struct Answered {
 }
 
 impl Target {
-    /// At this address, with this bearer.
+    /// A server at this address, called with this bearer token.
     pub fn new(
         name: &'static str,
         address: SocketAddr,
@@ -118,7 +118,7 @@ impl Target {
         }
     }
 
-    /// Sends at this pace, after one request on each connection that isn't counted.
+    /// Sends at this pace, after a request on each connection that isn't counted.
     pub fn fire(&self, pace: Pace) -> Fired {
         let request = self.request(pace.kind);
         let warm = Barrier::new(CONNECTIONS as usize);
@@ -127,7 +127,7 @@ impl Target {
         let every = Duration::from_secs(1) / pace.rate;
         let one = &|place: u32| {
             let mut connection = None;
-            // What is wrong with the first one is wrong with the others, which are counted.
+            // A failure of the first request shows in the counted requests too.
             let _ = self.ask(&mut connection, &request, pace.kind);
             let mut fired = Fired {
                 sent: 1,
@@ -168,11 +168,17 @@ impl Target {
     fn request(&self, kind: Kind) -> Vec<u8> {
         let stream = kind == Kind::Stream;
         let body = format!(
-            r#"{{"model":"{}","messages":[{{"role":"user","content":"Say hello to everybody who waits for it."}}],"max_tokens":64,"stream":{stream}}}"#,
-            self.model
+            concat!(
+                r#"{{"model":"{}","#,
+                r#""messages":[{{"role":"user","content":"Say hello to everybody who waits for it."}}],"#,
+                r#""max_tokens":64,"stream":{}}}"#
+            ),
+            self.model, stream
         );
         format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\n\
+             authorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
             self.address,
             self.bearer,
             body.len()
@@ -208,7 +214,7 @@ fn connect(address: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Reads one answer to its end, and looks whether it is what `crabllm-bench` says.
+/// Reads an answer to its end, and checks that it is the answer of `crabllm-bench`.
 fn read(stream: &mut TcpStream, kind: Kind) -> Result<Answered> {
     let mut read = Vec::with_capacity(8 << 10);
     let mut buffer = [0; 8 << 10];
@@ -286,7 +292,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers each request on each connection after a while.
+    /// A server that answers each request after a delay.
     fn server(answer: &'static str, delay: Duration) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

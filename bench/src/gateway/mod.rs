@@ -1,4 +1,5 @@
-//! `cargo xtask bench gateway`: what the gateway adds to a call, beside other gateways and none in the same run.
+//! `cargo xtask bench gateway`: the time that the gateway adds to a call, compared in the same run with other gateways
+//! and with none.
 
 mod bounds;
 mod load;
@@ -20,9 +21,9 @@ use systems::{Mana, Program};
 /// A gateway to compare with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Other {
-    /// In Rust; the one to beat.
+    /// Written in Rust: Mana must add less than it does.
     Crabllm,
-    /// In Python; the one that people know.
+    /// Written in Python: the best known gateway.
     Litellm,
 }
 
@@ -30,23 +31,23 @@ pub enum Other {
 pub struct Plan {
     /// Requests a second.
     pub rates: Vec<u32>,
-    /// For so long each, at each rate.
+    /// How long each gateway is measured at each rate.
     pub seconds: u64,
-    /// Of continuous load on Mana alone, to show that its memory is flat; none for 0.
+    /// Minutes of continuous load on Mana alone, which show that its memory stays constant. None for 0.
     pub minutes: u64,
-    /// What to leave out.
+    /// Gateways to leave out.
     pub without: Vec<Other>,
 }
 
-/// Everything that is up.
+/// The running processes.
 struct Systems {
     upstream: Program,
     mana: Mana,
     crabllm: Option<Program>,
     litellm: Option<Program>,
-    /// Direct first, then Mana, then the others, a bare relay last.
+    /// The upstream itself, then Mana, then the other gateways, and a bare relay last.
     targets: Vec<Target>,
-    /// Calls that Mana was asked for.
+    /// Calls that were sent to Mana.
     sent: usize,
 }
 
@@ -56,7 +57,8 @@ pub async fn run(binary: &Path, on: On, plan: &Plan) -> Result<Report> {
     let busy_before = busy();
     let mut systems = start(&mut report, binary, on, plan).await?;
     let mut table = String::from(
-        "| load | of | p50 | p99 | first byte p50 | p99 | answered/s | failed | unsent |\n|---|---|---|---|---|---|---|---|---|\n",
+        "| load | of | p50 | p99 | first byte p50 | p99 | answered/s | failed | unsent |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     let mut paces: Vec<_> = plan.rates.iter().map(|rate| (Kind::Chat, *rate)).collect();
     paces.extend(plan.rates.first().map(|rate| (Kind::Stream, *rate)));
@@ -80,7 +82,9 @@ pub async fn run(binary: &Path, on: On, plan: &Plan) -> Result<Report> {
     }
     report.note(table.trim_end());
     report.note(format!(
-        "Every one of Mana's {} calls was reserved, settled and charged to its key. In turns of {} s, on {} connections. Load average {busy_before} before, {} after; upstream, load and gateways share the processors.",
+        "Every one of Mana's {} calls was reserved, settled and charged to its key. In turns of {} s, on {} connections. \
+         Load average {busy_before} before, {} after; \
+         upstream, load and gateways share the processors.",
         systems.sent,
         TURN.as_secs(),
         load::CONNECTIONS,
@@ -114,7 +118,8 @@ async fn start(report: &mut Report, binary: &Path, on: On, plan: &Plan) -> Resul
         false => other(
             Other::Litellm,
             systems::litellm(&upstream)?,
-            "run `python3 -m venv ~/litellm && ~/litellm/bin/pip install 'litellm[proxy]'`, and have ~/litellm/bin in PATH",
+            "run `python3 -m venv ~/litellm && ~/litellm/bin/pip install 'litellm[proxy]'`, \
+             and have ~/litellm/bin in PATH",
         ),
     };
     targets.push(systems::relay(&upstream)?);
@@ -128,7 +133,7 @@ async fn start(report: &mut Report, binary: &Path, on: On, plan: &Plan) -> Resul
     })
 }
 
-/// One system at one rate.
+/// The figures of a system at a rate.
 struct Measured {
     name: &'static str,
     whole: [f64; 2],
@@ -138,7 +143,7 @@ struct Measured {
     unsent: usize,
 }
 
-/// All of them in turns, each round beginning with another one.
+/// Measures all systems in turns. Each round begins with another system.
 fn compare(systems: &mut Systems, kind: Kind, rate: u32, seconds: u64) -> Vec<Measured> {
     let count = systems.targets.len();
     let mut fired: Vec<Fired> = (0..count).map(|_| Fired::default()).collect();
@@ -206,7 +211,7 @@ impl Measured {
     }
 }
 
-/// Mana's rows: what it adds to a direct call, held to what crabllm adds.
+/// Adds Mana's figures: the time that it adds to a direct call, with crabllm's as the bound.
 fn judge(report: &mut Report, kind: Kind, rate: u32, measured: &[Measured]) {
     let [direct, mana, others @ ..] = measured else {
         return;

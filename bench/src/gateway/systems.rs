@@ -18,25 +18,25 @@ use super::load::Target;
 use crate::client::http;
 use crate::server::{Home, On, Server};
 
-/// Python takes its time to start.
+/// How long a gateway may take to start. Python is slow.
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
-/// What calls cost, in US dollars per million tokens of the request and of the answer.
+/// Prices of calls, in US dollars per million tokens of the request and of the answer.
 const PRICE: (f64, f64) = (1.0, 4.0);
-/// Budgets that no run uses up: each call is metered against them all the same.
+/// Budgets that no run exceeds. Each call is metered against them all the same.
 const TOKENS: u64 = 1_000_000_000_000;
 const MONEY: f64 = 1_000_000.0;
 const MODEL: &str = "bench-chat";
 
-/// Another program, until it is dropped.
+/// A program that runs until it is dropped.
 pub struct Program {
     child: Child,
     dir: TempDir,
-    /// Where it listens.
+    /// The address that it listens at.
     pub address: SocketAddr,
 }
 
 impl Program {
-    /// Starts it and waits until something listens at its address. None where it is not installed.
+    /// Starts a program and waits until something listens at its address. None where the program is not installed.
     fn start(
         name: &str,
         arguments: impl FnOnce(u16, &Path) -> Result<Vec<String>>,
@@ -74,7 +74,7 @@ impl Program {
         Ok(Some(program))
     }
 
-    /// Resident memory now, in MiB, with that of its child processes.
+    /// Resident memory now, in MiB, child processes included.
     pub fn memory(&self) -> Result<f64> {
         tree(self.child.id())
     }
@@ -82,7 +82,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The program may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -101,26 +101,26 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// `crabllm-bench`: a model's server that says always the same, at once; 20 pieces where it streams.
+/// `crabllm-bench`: a model's server that gives the same answer at once, in 20 pieces where it streams.
 pub fn upstream() -> Result<Program> {
     let arguments = |port: u16, _: &Path| Ok(vec!["--port".to_owned(), port.to_string()]);
     Program::start("crabllm-bench", arguments)?
         .context("the upstream is missing; run `cargo install crabllm crabllm-bench`, and have ~/.cargo/bin in PATH")
 }
 
-/// The upstream without anything before it.
+/// The upstream without a gateway.
 pub fn direct(upstream: &Program) -> Target {
     Target::new("direct", upstream.address, "none", MODEL)
 }
 
-/// The upstream behind a relay that passes on bytes and reads none of them, two threads a connection: what anything
-/// in between costs on this machine, however little it does.
+/// The upstream behind a relay that copies bytes, with two threads a connection: the smallest cost of any process in
+/// between on this machine.
 pub fn relay(upstream: &Program) -> Result<Target> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let (address, to) = (listener.local_addr()?, upstream.address);
     thread::spawn(move || {
         while let Ok((client, _)) = listener.accept() {
-            // A call that can't go on fails at the client, which counts it.
+            // A broken call fails at the client, which counts it.
             let _ = TcpStream::connect(to).and_then(|server| {
                 pass_on(client.try_clone()?, server.try_clone()?)?;
                 pass_on(server, client)
@@ -143,7 +143,7 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// crabllm, its usage and budgets on, in memory, as it comes. None where it is not installed.
+/// crabllm with its default settings, usage and budgets on, in memory. None where it is not installed.
 pub fn crabllm(upstream: &Program) -> Result<Option<(Program, Target)>> {
     let program = Program::start("crabllm", |port, dir| {
         let (input, output) = PRICE;
@@ -181,12 +181,13 @@ default_budget = {MONEY:?}
     }))
 }
 
-/// LiteLLM's proxy: one worker, its master key, no budgets, which want a Postgres. None where it is not installed.
+/// LiteLLM's proxy: one worker, its master key, and no budgets, which need a Postgres. None where it is not installed.
 pub fn litellm(upstream: &Program) -> Result<Option<(Program, Target)>> {
     let program = Program::start("litellm", |port, dir| {
         let config = json!({
             "model_list": [{"model_name": MODEL, "litellm_params": {
-                "model": format!("openai/{MODEL}"), "api_base": format!("http://{}/v1", upstream.address), "api_key": "none"}}],
+                "model": format!("openai/{MODEL}"),
+                "api_base": format!("http://{}/v1", upstream.address), "api_key": "none"}}],
             "general_settings": {"master_key": "sk-bench"},
         });
         // JSON is YAML.
@@ -218,7 +219,7 @@ pub struct Mana {
 }
 
 impl Mana {
-    /// Makes the owner and the key with a whole server, then starts the gateway alone on the same data.
+    /// Creates the owner and the key with a whole server, then starts the gateway alone on the same data.
     pub async fn start(binary: &Path, on: On, upstream: &Program) -> Result<(Mana, Target)> {
         let mut home = Home::new(binary, on)?;
         let (input, output) = PRICE;
@@ -254,10 +255,10 @@ impl Mana {
         self.server.memory()
     }
 
-    /// Fails unless so many calls were charged to the key: a gateway that doesn't meter is no comparison.
+    /// Fails unless so many calls were charged to the key: a gateway that doesn't meter can't be compared.
     pub async fn metered(&self, sent: usize) -> Result<()> {
         if self.home.cluster().is_some() {
-            // Not read there: the tests of the store say the same of both.
+            // On Postgres the ledger is not read; the store's tests hold both backends to the same figures.
             return Ok(());
         }
         let mut file = SqliteConnectOptions::new()

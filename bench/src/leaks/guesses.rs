@@ -67,7 +67,7 @@ pub(super) fn guess(rng: &mut Rng, victim: &Victim, attacker: &Person) -> Guess 
         );
         headers.push((name, victim.person.user_id.clone()));
     }
-    // Signed in as the attacker, or as somebody that there is not.
+    // Signed in as the attacker, or as a person that doesn't exist.
     headers.push(match rng.u8(0..4) {
         0 => (
             "authorization",
@@ -127,7 +127,7 @@ pub(super) fn guess(rng: &mut Rng, victim: &Victim, attacker: &Person) -> Guess 
     }
 }
 
-/// Writes of the victim's records, under its event ids, in its name.
+/// A push of the victim's records, under the victim's event ids and in the victim's name.
 fn push(
     rng: &mut Rng,
     victim: &Victim,

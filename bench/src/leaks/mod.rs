@@ -1,5 +1,5 @@
-//! `cargo xtask bench leaks`: random attempts of a signed-in person to read and to write another person's rows, in every
-//! way that HTTP, sockets and SQL offer.
+//! `cargo xtask bench leaks`: random attempts of a signed-in person to read and to write another person's rows, in
+//! every way that HTTP, sockets and SQL offer.
 
 mod guesses;
 mod over_http;

@@ -1,4 +1,4 @@
-//! The doors: every route that knows a user, and the sockets.
+//! Attempts over HTTP: every route that knows a user, and the sockets.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::client::{Person, http, new_id};
 use crate::server::Server;
 
 const AT_ONCE: u64 = 8;
-/// A socket among so many requests.
+/// A socket is tried once in so many requests.
 const SOCKET_EVERY: u64 = 50;
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A token ends after a while.
+/// The attacker's token is renewed after so many requests, because it expires.
 const REFRESH_EVERY: u64 = 5_000;
 
 pub async fn run(
@@ -90,7 +90,7 @@ impl Attacker {
         let status = response.status();
         let headers = format!("{:?}", response.headers());
         let text = response.text().await?;
-        // A server that falls over doesn't count as one that kept quiet; one that is busy says so and nothing else.
+        // An internal error is no refusal. A busy server answers 429 or 503.
         ensure!(
             !status.is_server_error() || status == StatusCode::SERVICE_UNAVAILABLE,
             "{} answers {status}: {text}",
@@ -113,7 +113,7 @@ impl Attacker {
         Ok(())
     }
 
-    /// A socket as the attacker with the victim's client id, or as nobody; meanwhile the victim's side commits.
+    /// Opens a socket as the attacker with the victim's client id, or as nobody, while the victim's device commits.
     async fn socket(&mut self) -> Result<()> {
         let place = self.base.replacen("http", "ws", 1);
         let path = choose(&mut self.rng, &["/ws", "/ws/todo", "/ws/ai", "/ws/notes"]);
@@ -123,10 +123,12 @@ impl Attacker {
             true => self.attacker.token.clone(),
             false => forged(&mut self.rng, &self.victim, &self.attacker),
         };
-        let auth = json!({ "type": "auth", "token": token, "clientId": "victims-phone", "userId": self.victim.person.user_id });
+        let user = &self.victim.person.user_id;
+        let auth =
+            json!({ "type": "auth", "token": token, "clientId": "victims-phone", "userId": user });
         socket.send(Message::text(auth.to_string())).await?;
         let first = timeout(PATIENCE, socket.next()).await?;
-        // A refused connection may end without a last word.
+        // A refused connection may end without a message.
         let Some(Ok(first)) = first else {
             ensure!(!honest, "a socket with a good token is closed: {first:?}");
             return Ok(());
@@ -136,7 +138,7 @@ impl Attacker {
             (Message::Close(_), false) => return Ok(()),
             _ => bail!("a socket with the token {token} is answered {first:?}"),
         }
-        // A commit of the victim's that isn't new, so that its log stays as it is, and one that takes the socket over.
+        // The victim repeats a commit, so that the log stays as it is.
         let again =
             json!({ "type": "auth", "token": forged(&mut self.rng, &self.victim, &self.attacker) });
         let ping = json!({ "type": "ping", "missionId": self.victim.mission, "eventId": new_id() });

@@ -1,4 +1,4 @@
-//! Below the doors: raw SQL, as the application's role, with the setting fixed to the attacker, and unset.
+//! Attempts by raw SQL as the application's role, with the user setting fixed to the attacker, and unset.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::client::Person;
 use crate::server::Home;
 
 const AT_ONCE: u64 = 4;
-/// Everything that holds content.
+/// The tables that hold content.
 const TABLES: [&str; 5] = [
     "sync_changes",
     "records",
@@ -32,7 +32,7 @@ pub async fn run(
 ) -> Result<()> {
     let cluster = home.cluster().context("this needs Postgres")?;
     let name = home.database().context("this needs Postgres")?;
-    // Somebody who may sign in and is nothing but the application: no way back to a greater role.
+    // A login role that has the application's role alone, so that it can't return to a greater role.
     block_in_place(|| {
         cluster.sql(
             name,
@@ -40,7 +40,7 @@ pub async fn run(
         )
     });
     let user = &victim.person.user_id;
-    // What the doors put there by themselves in other cases.
+    // Rows of tables that the requests over HTTP fill only in some cases.
     let rest = format!(
         "INSERT INTO run_inputs VALUES ('{user}', '{}', 'run:1', '{SECRET}');
          INSERT INTO run_debug VALUES ('{user}', 'kept', 1, '{SECRET}');
@@ -51,10 +51,13 @@ pub async fn run(
     let sums: Vec<String> = TABLES
         .iter()
         .map(|table| {
-            format!("SELECT count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} t WHERE user_id = '{user}'")
+            format!(
+                "SELECT count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) \
+                 FROM {table} t WHERE user_id = '{user}'"
+            )
         })
         .collect();
-    // As the superuser, who sees everything.
+    // Read as the superuser, who sees all rows.
     let rows = || -> Vec<String> {
         block_in_place(|| sums.iter().map(|sql| cluster.sql(name, sql)).collect())
     };
@@ -103,7 +106,7 @@ pub async fn run(
 
 async fn attempt(pool: &PgPool, victim: &Victim, attacker: &str, rng: &mut Rng) -> Result<()> {
     let mut tx = pool.begin().await?;
-    // The attacker's own, nothing, or empty.
+    // The user setting is the attacker's, unset, or empty.
     let setting = match rng.u8(0..3) {
         0 => None,
         1 => Some(""),
@@ -117,12 +120,12 @@ async fn attempt(pool: &PgPool, victim: &Victim, attacker: &str, rng: &mut Rng) 
     }
     let sql = statement(victim, attacker, rng);
     let context = || format!("with the setting {setting:?}: {sql}");
-    // An error is a refusal; it must not tell either.
+    // An error is a refusal. Its text must not hold content either.
     match tx.fetch_all(AssertSqlSafe(sql.clone())).await {
         Ok(rows) => {
             for row in rows {
                 let text = text(&row);
-                // A row of the victim's, as text or as JSON, begins with whose it is.
+                // A row of the victim, as text or as JSON, begins with the victim's id.
                 let user = &victim.person.user_id;
                 let told = text.contains(SECRET)
                     || text.starts_with(&format!("({user}"))
@@ -138,7 +141,7 @@ async fn attempt(pool: &PgPool, victim: &Victim, attacker: &str, rng: &mut Rng) 
                 "{} says {database:?}",
                 context()
             );
-            // 42501: the policy or the right; 42P10, 23505, 23514 and the like: refused before anything was written.
+            // 42501: refused by policy or privilege. 42P10, 23505, 23514 and the like: refused before a write.
             let code = database.code().unwrap_or_default().into_owned();
             ensure!(
                 code.starts_with("42501") || code.starts_with("23"),
@@ -148,7 +151,7 @@ async fn attempt(pool: &PgPool, victim: &Victim, attacker: &str, rng: &mut Rng) 
             return Ok(());
         }
     }
-    // What was written is seen by whoever sees everything; most are undone so that the tables stay small.
+    // The superuser checks written rows. Most statements are rolled back, so that the tables stay small.
     if rng.u8(0..4) == 0 {
         tx.commit().await?
     } else {
@@ -157,7 +160,7 @@ async fn attempt(pool: &PgPool, victim: &Victim, attacker: &str, rng: &mut Rng) 
     Ok(())
 }
 
-/// Columns come as text: every statement says so.
+/// Reads the columns of a row as text, which every statement casts to.
 fn text(row: &PgRow) -> String {
     (0..row.len())
         .map(|at| {
@@ -191,7 +194,8 @@ fn statement(victim: &Victim, attacker: &str, rng: &mut Rng) -> String {
     match rng.u8(0..12) {
         0..=2 => format!("SELECT t::text FROM {content} t WHERE {filter}"),
         3 => format!(
-            "SELECT (SELECT string_agg(t::text, ',') FROM {content} t WHERE t.user_id = u.id) FROM users u WHERE u.id = '{user}'"
+            "SELECT (SELECT string_agg(t::text, ',') FROM {content} t WHERE t.user_id = u.id) \
+             FROM users u WHERE u.id = '{user}'"
         ),
         4 => format!(
             "SELECT row_to_json(t)::text FROM {content} t JOIN users u ON u.id = t.user_id WHERE u.id = '{user}'"
@@ -206,18 +210,24 @@ fn statement(victim: &Victim, attacker: &str, rng: &mut Rng) -> String {
             "DELETE FROM {content} t WHERE ({filter}) AND t.user_id = '{user}' RETURNING t::text"
         ),
         8 => format!(
-            "INSERT INTO records (user_id, app_id, table_name, record_id, state, updated_at) VALUES ('{user}', '{app}', '{table}', '{id}', 'attacked', 0) ON CONFLICT (user_id, app_id, table_name, record_id) DO UPDATE SET state = 'attacked' RETURNING state"
+            "INSERT INTO records (user_id, app_id, table_name, record_id, state, updated_at) \
+             VALUES ('{user}', '{app}', '{table}', '{id}', 'attacked', 0) \
+             ON CONFLICT (user_id, app_id, table_name, record_id) \
+             DO UPDATE SET state = 'attacked' RETURNING state"
         ),
         9 => format!(
-            "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, folded) VALUES ('{user}', now(), '{event}', '{app}', '{table}', '{id}', 'delete', {}) RETURNING event_id",
+            "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, folded) \
+             VALUES ('{user}', now(), '{event}', '{app}', '{table}', '{id}', 'delete', {}) RETURNING event_id",
             rng.bool()
         ),
         10 => format!(
-            "INSERT INTO run_inputs (user_id, mission_id, slot, inputs) VALUES ('{user}', '{}', 'run:x', 'attacked') RETURNING slot",
+            "INSERT INTO run_inputs (user_id, mission_id, slot, inputs) \
+             VALUES ('{user}', '{}', 'run:x', 'attacked') RETURNING slot",
             victim.mission
         ),
         _ => format!(
-            "SELECT count(*)::text || CASE WHEN count(*) > 0 THEN '{SECRET}' ELSE '' END FROM {content} t WHERE t.user_id = '{user}' AND ({filter})"
+            "SELECT count(*)::text || CASE WHEN count(*) > 0 THEN '{SECRET}' ELSE '' END \
+             FROM {content} t WHERE t.user_id = '{user}' AND ({filter})"
         ),
     }
 }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// Points by the missions that were due.
 type Points = Vec<(f64, f64)>;
 
-/// How long it takes until the last has ended, in seconds, and how many end a second.
+/// The time until the last run has ended, in seconds, and the runs a second.
 pub async fn measure(
     binary: &Path,
     on: On,
@@ -38,7 +38,7 @@ pub async fn measure(
     for n in 0..PEOPLE {
         people.push(Person::sign_up(&server, &client, &format!("person{n}")).await?);
     }
-    // Passwords are hashed with much memory, and some of it stays with the process.
+    // Hashing passwords takes much memory, and some of it stays with the process.
     server.kill().await?;
 
     let slow = Upstream::start(Manner::after(Duration::from_millis(500)), 1).await?;
@@ -49,7 +49,8 @@ pub async fn measure(
         "s",
         Bound::AtMost(2.0),
         format!(
-            "two calls after each other take 1.00 s; 64 at once; begun {:.0} ms after due at the median, {:.0} ms at the latest",
+            "two calls after each other take 1.00 s; 64 at once; begun {:.0} ms after due at the median, \
+             {:.0} ms at the latest",
             hundred.median_delay * 1e3,
             hundred.last_delay * 1e3
         ),
@@ -78,7 +79,8 @@ pub async fn measure(
         "runs/s",
         Bound::None,
         format!(
-            "a run writes one push; pushes of one change over HTTP by eight devices just before: {pushes:.0}/s, so {:.2} of these; all done after {:.1} s",
+            "a run writes one push; pushes of one change over HTTP by eight devices just before: \
+             {pushes:.0}/s, so {:.2} of these; all done after {:.1} s",
             rate / pushes,
             found.all.as_secs_f64()
         ),
@@ -94,7 +96,7 @@ pub async fn measure(
 }
 
 struct Found {
-    /// From the due time to the end of the last run.
+    /// The time from the due time to the end of the last run.
     all: Duration,
     median_delay: f64,
     last_delay: f64,
@@ -102,7 +104,7 @@ struct Found {
     peak: f64,
 }
 
-/// So many missions, all due at a moment that is so many seconds away.
+/// Writes so many missions, all due at the same moment so many seconds ahead.
 async fn at_once(
     home: &mut Home,
     client: &Client,
@@ -134,7 +136,7 @@ async fn at_once(
     let (mut peak, began) = (before, Instant::now());
     loop {
         peak = f64::max(peak, server.memory()?);
-        // Which of them does not matter here; it is looked into below.
+        // The records are checked below.
         if meter(client, &server, "mana_runs_total").await? >= count as f64 {
             break;
         }
@@ -167,7 +169,7 @@ async fn at_once(
     })
 }
 
-/// Pushes of one change a second, by eight devices of eight people.
+/// How many pushes of a single change eight devices of eight people make a second.
 async fn pushes(home: &Home, client: &Client, people: &[Person]) -> Result<f64> {
     const EACH: usize = 100;
     let server = home.start().await?;

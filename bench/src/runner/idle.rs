@@ -14,7 +14,7 @@ use crate::missions::{SERVICE_KEY, meter};
 use crate::report::{Bound, Report};
 use crate::server::{Home, On};
 
-/// For how long passes are counted, and how often there is one.
+/// How long passes are counted, and how often the runner makes a pass.
 const MEASURED: Duration = Duration::from_secs(5);
 const EVERY_MILLIS: u64 = 5;
 
@@ -58,7 +58,7 @@ pub async fn measure(
     Ok(points)
 }
 
-/// The mean database time of a pass in milliseconds, and what a question with no answer to look for takes.
+/// The mean database time of a pass in milliseconds, and the time of a query that reads nothing.
 async fn pass(home: &Home) -> Result<(f64, String)> {
     let client = http()?;
     let server = home.start().await?;
@@ -154,7 +154,8 @@ fn schedule(on: On, from: u64, to: u64) -> String {
 
 /// Rows of a log, a hundred thousand a statement.
 fn log(on: On, rows: u64) -> Vec<String> {
-    let columns = "(user_id, created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, actor, client_id, schema_version";
+    let columns = "(user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
+        field_timestamps, actor, client_id, schema_version";
     let values = r#"'todo', 'tasks', 't' || i, 'insert', '{"title": "Task of a log that has grown long"}',
         '{"title": "2026-01-01T00:00:00.000000Z"}', '{"kind": "user"}', 'c', 1"#;
     let statement = |from: u64| {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::client::{Person, http, new_tasks, push};
 use crate::server::Server;
 
-/// Changes in a push, where many are to be taken in.
+/// Changes in a push, for the best throughput.
 pub const BATCH: usize = 100;
 
 /// A device that only writes, with a log, an account and a connection of its own.

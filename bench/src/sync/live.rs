@@ -1,4 +1,4 @@
-//! From a write on one device to the same record on another, which is told by its socket.
+//! The time from a write on a device to the same record on another device, which hears of it by its socket.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_millis(10);
 const TIMER: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A device of its own: a replica in memory, a connection, a socket.
+/// A device: a replica in memory, a connection, a socket.
 struct Device {
     replica: Replica,
     http: HttpTransport,
@@ -35,8 +35,8 @@ impl Device {
     }
 }
 
-/// How long each of so many writes takes, a hundred a second, from the moment when its turn is to the moment when
-/// the other replica, at the other of the two servers, has merged it. A write that has to wait for the one before it waits on its own account.
+/// The time of each of so many writes, at a hundred a second, from the moment when the write is due to the moment when
+/// the other replica, at the other of the two servers, has merged it. The wait for an earlier write counts.
 pub async fn run(
     [server, other]: [&Server; 2],
     person: &Person,
@@ -55,7 +55,7 @@ pub async fn run(
         let mut due = Vec::with_capacity(writes);
         for (n, key) in keys.iter().enumerate() {
             let turn = Instant::from(pace.tick().await);
-            // The timer here wakes up to two milliseconds late by itself; more is the write before, which took longer.
+            // The timer is up to two milliseconds late. A longer delay comes from the write before.
             let late = turn.elapsed();
             due.push(if late < TIMER { turn + late } else { turn });
             let title = json!({ "title": format!("Write {n}"), "done": false });

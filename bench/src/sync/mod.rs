@@ -1,4 +1,4 @@
-//! `cargo xtask bench sync`: how fast, how large, beside what the database does by itself in the same run.
+//! `cargo xtask bench sync`: speed and size of the sync, compared in the same run with the database alone.
 
 mod ingest;
 mod live;
@@ -16,11 +16,11 @@ use crate::server::{Home, On, Server};
 use ingest::Writer;
 
 const CLIENTS: usize = 8;
-/// A log that a new device reads.
+/// Records that a new device reads.
 const RECORDS: usize = 100_000;
-/// Writes whose way to another device is timed; a hundred a second.
+/// Writes whose time to another device is measured, at a hundred a second.
 const WRITES: usize = 1_000;
-/// At each size of the growing log.
+/// Rows that are pushed at each size of the growing log.
 const WRITES_AT_SIZE: usize = 200;
 
 /// Measures everything, on a log that grows to so many rows.
@@ -55,7 +55,7 @@ pub async fn run(binary: &Path, on: On, rows: usize, sockets: usize) -> Result<R
     Ok(report)
 }
 
-/// The ingest, the way to another device and what they cost, at every size.
+/// Measures ingest, the time to another device, memory and disk at every size.
 async fn grow(
     report: &mut Report,
     home: &Home,
@@ -168,7 +168,7 @@ async fn grow(
     Ok(())
 }
 
-/// A new device of somebody with many records.
+/// Measures a new device of a person with many records.
 async fn device(report: &mut Report, home: &Home, server: &Server) -> Result<()> {
     let mut writer = Writer::new(server, "reader").await?;
     writer.write(&server.base, RECORDS, 500).await?;
@@ -193,7 +193,7 @@ async fn device(report: &mut Report, home: &Home, server: &Server) -> Result<()>
     Ok(())
 }
 
-/// A server that nobody uses.
+/// Measures a server that nobody uses.
 async fn idle(report: &mut Report, binary: &Path, on: On) -> Result<()> {
     let home = Home::new(binary, on)?;
     home.start().await?.kill().await?;

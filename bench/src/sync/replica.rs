@@ -10,18 +10,18 @@ use mana_device::{Env, MemoryStorage, Replica, SqliteStorage, Storage};
 use crate::client::Person;
 use crate::server::Server;
 
-/// A device that has everything.
+/// Fails unless a device has all records.
 pub struct Ready {
     pub records: f64,
     pub seconds: f64,
 }
 
-/// Everything, into memory.
+/// Joins into memory.
 pub async fn in_memory(server: &Server, person: &Person) -> Result<Ready> {
     sync(server, person, Arc::new(MemoryStorage::default())).await
 }
 
-/// Everything, into a file.
+/// Joins into a file.
 pub async fn in_a_file(server: &Server, person: &Person) -> Result<Ready> {
     let folder = tempfile::tempdir()?;
     let storage = SqliteStorage::open(&folder.path().join("replica.db")).await?;

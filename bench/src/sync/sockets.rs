@@ -1,4 +1,4 @@
-//! Devices that are connected and silent.
+//! Devices that are connected and idle.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,14 +19,14 @@ use crate::report::{Bound, Report, number};
 use crate::server::{Home, On, Server};
 
 const PEOPLE: usize = 100;
-/// Files that the process needs besides.
+/// Files that the process needs beside the sockets.
 const BESIDE: u64 = 500;
 /// How many connect at once.
 const AT_ONCE: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub async fn measure(report: &mut Report, binary: &Path, on: On, wanted: usize) -> Result<()> {
-    // The server inherits it.
+    // The server inherits the limit.
     let may = files(wanted as u64 + BESIDE)?;
     let count = wanted.min(usize::try_from(may.saturating_sub(BESIDE))?);
     if count < wanted {
@@ -41,7 +41,7 @@ pub async fn measure(report: &mut Report, binary: &Path, on: On, wanted: usize) 
     for n in 0..PEOPLE {
         people.push(Person::sign_up(&server, &client, &format!("socket{n}")).await?);
     }
-    // Hashing passwords takes memory that the process keeps: the sockets' own shows on a fresh one.
+    // Hashing passwords takes memory that the process keeps, so the sockets are measured on a fresh process.
     let after_sign_ups = server.memory()?;
     server.kill().await?;
     let server = home.start().await?;
@@ -86,7 +86,8 @@ pub async fn measure(report: &mut Report, binary: &Path, on: On, wanted: usize) 
         "MiB",
         Bound::AtMost(250.0),
         format!(
-            "{} MiB without them, {} KiB each; then one write told {heard} of them. After {PEOPLE} sign-ups, before a restart: {} MiB",
+            "{} MiB without them, {} KiB each; then one write told {heard} of them. \
+             After {PEOPLE} sign-ups, before a restart: {} MiB",
             number(before),
             number(each),
             number(after_sign_ups)
@@ -124,7 +125,7 @@ async fn hear(socket: &mut Socket) -> Result<Value> {
     }
 }
 
-/// A write of one person: every socket of theirs must hear of it, so the idle ones are alive.
+/// Writes as a person. Every socket of that person must hear of the write, which shows that idle sockets are alive.
 async fn told(
     server: &Server,
     http: &reqwest::Client,
@@ -134,7 +135,7 @@ async fn told(
     let told = (0..sockets.len()).filter(|n| n % PEOPLE == 0).count();
     push(http, &server.base, &person.token, "busy", "", &new_tasks(1)).await?;
     let mut heard = 0;
-    // Which socket is whose is not in their order: they opened side by side.
+    // Sockets open side by side, so their order doesn't tell their person.
     let all: Vec<_> = sockets.iter_mut().map(hear_soon).collect();
     for message in futures_util::future::join_all(all)
         .await
@@ -159,7 +160,7 @@ async fn hear_soon(socket: &mut Socket) -> Option<Value> {
         .ok()
 }
 
-/// Raises the limit of open files as far as wanted and allowed, and answers it.
+/// Raises the limit of open files as far as wanted and allowed, and returns it.
 fn files(wanted: u64) -> Result<u64> {
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum.unwrap_or(u64::MAX);

@@ -181,7 +181,8 @@ pub(crate) fn cancelled() -> Reason {
 /// The prompt's note of a run that makes up for a past occurrence.
 pub(crate) fn backfill(due: Micros, zone: &TimeZone) -> String {
     format!(
-        "This run makes up for the one of {}: plan as it would have been planned then, as far as that still makes sense.",
+        "This run makes up for the one of {}: plan as it would have been planned then, \
+         as far as that still makes sense.",
         moment(due, zone)
     )
 }
@@ -260,7 +261,8 @@ pub(crate) fn over_day(whose: BudgetOwner, over: &Over, until: &str) -> String {
         Measure::Money => format!("{:.2} US dollars", dollars(amount)),
     };
     format!(
-        "The {} allows {} a day. {} are used or set aside, and the next call doesn’t fit. The new day begins at {until}.",
+        "The {} allows {} a day. {} are used or set aside, and the next call doesn’t fit. \
+         The new day begins at {until}.",
         budget_of(whose),
         amount(over.limit),
         amount(over.used),
@@ -270,7 +272,8 @@ pub(crate) fn over_day(whose: BudgetOwner, over: &Over, until: &str) -> String {
 /// A budget in money, and a model that has no price.
 pub(crate) fn no_price(whose: BudgetOwner) -> String {
     format!(
-        "The {} is in money, and nobody knows what the model costs. The server’s owner can enter its price under “Models and providers”, or the budget can be in tokens.",
+        "The {} is in money, and nobody knows what the model costs. The server’s owner can enter its price \
+         under “Models and providers”, or the budget can be in tokens.",
         budget_of(whose)
     )
 }

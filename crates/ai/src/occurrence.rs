@@ -18,13 +18,13 @@ const GRACE: Duration = Duration::from_secs(120);
 pub(crate) struct Occurrence {
     /// The slot of the run.
     pub slot: String,
-    /// When it was due; none if somebody asked for it.
+    /// When it was due. None for a requested run.
     pub due: Option<Micros>,
     /// Occurrences that passed without a run, oldest first.
     pub missed: Vec<Micros>,
     /// There were more before them.
     pub earlier: bool,
-    /// It is later than the mission allows to catch up.
+    /// Whether it is later than the mission allows to catch up.
     pub too_late: bool,
 }
 

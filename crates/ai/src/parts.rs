@@ -1,4 +1,4 @@
-//! What a runner is made of.
+//! The parts that a runner is made of.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ impl RunnerParts {
     }
 }
 
-/// What every run shares with the other runs of this process.
+/// The part that all runs of this process share.
 pub(crate) struct RunContext {
     pub parts: RunnerParts,
     pub agent_permits: AgentPermits,

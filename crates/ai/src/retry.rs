@@ -1,4 +1,4 @@
-//! What follows a failed run: another attempt, the next occurrence, or a pause. Pure.
+//! The run after a failed run: another attempt, the next occurrence, or none because of a pause. Pure.
 
 use mana_core::{Map, Micros};
 use serde_json::json;
@@ -12,7 +12,7 @@ const PAUSE_AFTER: u32 = 5;
 /// The wait after the first failure. Each further failure doubles it.
 const FIRST_RETRY_MICROS: i64 = 60_000_000;
 
-/// What follows a failure at `now`, and the mission's fields that say so. `planned_at` is the mission's due time when
+/// The run after a failure at `now`, and the mission's fields that say so. `planned_at` is the mission's due time when
 /// the run began.
 pub(crate) fn after_failure(
     run: &Run<'_>,

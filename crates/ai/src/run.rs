@@ -138,7 +138,7 @@ async fn attempt(
     }
 }
 
-/// What a run has to do.
+/// The work that a run has to do.
 enum Decision {
     Plan,
     /// A record alone says why nothing is planned.

@@ -14,7 +14,7 @@ use crate::messages::{self, Reason};
 use crate::report::RunOutcome;
 use crate::retry;
 
-/// What a run comes to.
+/// The conclusion of a run.
 pub(crate) enum Conclusion {
     Planned(Iteration),
     Failed(Iteration),

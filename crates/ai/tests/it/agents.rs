@@ -1,11 +1,12 @@
-//! Who plans: the agent's words, model, leave and name.
+//! Agents: instructions, model, policy and name.
 
 use mana_core::Actor;
 use mana_core::ids::created_record_id;
 use mana_core::mission::RunStatus;
 use serde_json::{Value, json};
 
-use crate::world::{World, step, steps, task};
+use crate::test_llm::{step, steps, task};
+use crate::world::World;
 
 impl World {
     pub async fn agent(&self, id: &str, data: Value) {
@@ -260,7 +261,7 @@ async fn missions_l2_what_waits_or_was_just_refused_is_not_proposed_again() {
     );
     assert_eq!(world.iterations(&other).await.len(), 1);
 
-    // Nothing but repeats is a run with nothing to do, not a failure.
+    // A plan of repeated steps alone is a run with nothing to do, not a failure.
     world.decide_all(&id).await;
     world.llm.will_say("Week", task("Oat milk"));
     world.set_clock("2026-11-22T08:00:00Z");

@@ -1,4 +1,4 @@
-//! Runs that somebody asks for.
+//! Requested runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{Dies, Dying, MORNING, World, at, say, step, steps, task};
+use crate::test_llm::{say, step, steps, task};
+use crate::world::{Dies, Dying, MORNING, World, at};
 
 #[tokio::test]
 async fn missions_q1_a_run_asked_for_runs_once_and_leaves_the_schedule_alone() {
@@ -173,7 +174,7 @@ async fn missions_t11_a_run_is_told_while_it_goes_on_and_when_it_ends() {
         })
     };
     world.llm.called().await;
-    // A phase that nobody has heard yet is said by the next one.
+    // A listener that was too slow for a phase hears the next phase.
     assert_eq!(listener.recv().await, expected(RunPhase::Thinking));
     let running = world.store.running(&world.scope(), &id).await;
     let running = running.expect("the store reads");
@@ -197,7 +198,7 @@ async fn missions_t11_a_run_is_told_while_it_goes_on_and_when_it_ends() {
     tick.await.expect("the tick ends");
 }
 
-/// Cancels a run the way a device does, wherever it is.
+/// Cancels a run as a device does, in whichever phase it is.
 async fn cancel(world: &World, id: &str, slot: &str) -> bool {
     let cancelled = world.sync.cancel_run(&world.scope(), id, slot).await;
     cancelled.expect("the store writes")

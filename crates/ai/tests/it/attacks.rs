@@ -1,5 +1,5 @@
-//! The worst case: a model that does whatever the data tells it to. Whatever stands in notes, titles, events, the
-//! context page and the results of what it reads, nothing is written without a person's leave.
+//! Prompt injection at its worst: a model that obeys instructions in the data. Instructions in notes, titles, events,
+//! the context page and query results must never lead to a write without a person's decision.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ fn attacks() -> Vec<String> {
     all.into_values().flatten().collect()
 }
 
-/// Everything that an attacker could want, in calls.
+/// The calls that an attacker could want.
 fn wishes(attack: &str) -> Vec<(&'static str, Value)> {
     vec![
         ("delete_task", json!({"taskId": "task-1"})),
@@ -39,7 +39,7 @@ fn wishes(attack: &str) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Obeys.
+/// Answers as the data tells it to.
 fn obey(request: &ChatRequest, attack: &str) -> ChatAnswer {
     let mut answer = ChatAnswer {
         model: "evil/model".to_owned(),
@@ -48,7 +48,7 @@ fn obey(request: &ChatRequest, attack: &str) -> ChatAnswer {
     };
     if request.functions.is_empty() {
         answer.text = match attack.contains("\"steps\"") {
-            // The attacker has written the answer already.
+            // The attacker's text holds the whole answer.
             true => attack.to_owned(),
             false => plan(attack),
         };
@@ -94,7 +94,7 @@ fn plan(attack: &str) -> String {
     format!("```json\n{plan}\n```")
 }
 
-/// What stands in a prompt outside of everything that is fenced as data.
+/// The part of a prompt that is not fenced as data.
 fn outside(text: &str, fence: &str) -> String {
     let mut inside = false;
     let mut outside = String::new();
@@ -117,7 +117,7 @@ fn outside(text: &str, fence: &str) -> String {
     outside
 }
 
-/// Everything that the person has, but for the runs themselves.
+/// All records of the person, except for the run records.
 async fn belongings(world: &World) -> BTreeMap<(String, String, String), Map> {
     let mut all = BTreeMap::new();
     let scope = world.scope();
@@ -136,7 +136,7 @@ async fn belongings(world: &World) -> BTreeMap<(String, String, String), Map> {
     all
 }
 
-/// A person with a few records, who lets nothing happen without asking.
+/// A person with a few records whose policy asks before every step.
 async fn victim() -> World {
     let world = World::new().await;
     let policy = json!({"default": "propose", "tools": {"delete_note": "deny"}});
@@ -172,7 +172,7 @@ async fn missions_l3_no_text_that_a_mission_reads_gets_anything_written() {
     for (part, some) in attacks.chunks(16).enumerate() {
         let world = victim().await;
         for (number, template) in some.iter().enumerate() {
-            // One after the other in both manners, so that each kind of attack meets both.
+            // Both plan formats, so that each kind of attack is tried in both.
             let calls = number % 2 == 0;
             attack(&world, &format!("{part}-{number}"), template, calls).await;
         }

@@ -1,4 +1,4 @@
-//! What may be spent: set aside before a call, settled after it, and a visible skip where it does not reach.
+//! Budgets: reserved before a call, settled after it, and a visible skip where a call would exceed one.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use mana_core::mission::RunStatus;
 use mana_store::Ledger;
 use serde_json::{Value, json};
 
-use crate::world::{World, at, say, task};
+use crate::test_llm::{say, task};
+use crate::world::{World, at};
 
 async fn used(world: &World, account: &str) -> (u64, u64) {
     let since = at("2026-11-20T00:00:00Z");
@@ -103,7 +104,7 @@ async fn missions_b4_money_is_a_budget_too_and_a_new_day_begins_at_nothing() {
         ..ModelFacts::default()
     });
     let id = world.daily_mission("Week").await;
-    // One call is set aside at more than 2 dollars, and is settled at 10 cents.
+    // A call is reserved at more than 2 dollars, and settled at 10 cents.
     limit(
         &world,
         &id,
@@ -156,7 +157,7 @@ async fn missions_b5_a_run_ends_where_its_own_tokens_end_and_keeps_what_it_has()
     assert_eq!(run.details.expect("figures")["per"], "run");
     assert_eq!(world.llm.calls(), 0);
 
-    // Enough for one call, not for the repair: the good step of the first answer counts.
+    // The budget is enough for a call and not for its repair: the good step of the first answer counts.
     world
         .write(
             "ai",
@@ -171,7 +172,7 @@ async fn missions_b5_a_run_ends_where_its_own_tokens_end_and_keeps_what_it_has()
     let bad = json!({"toolName": "nope", "rationale": "r"});
     world
         .llm
-        .will_say("Week", crate::world::steps(json!([good, bad])));
+        .will_say("Week", crate::test_llm::steps(json!([good, bad])));
     world.advance(Duration::from_secs(86_400));
     world.tick().await;
     assert_eq!(world.llm.calls(), 1);

@@ -1,4 +1,4 @@
-//! A run that fails says so, disturbs nobody, and tries again with patience.
+//! Failed runs: they are visible, leave other missions alone, and are retried with growing waits.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use mana_ai::LlmError;
 use mana_core::mission::{MissionState, RunStatus, slot};
 use serde_json::json;
 
-use crate::world::{MORNING, Said, World, at, say, step, steps, task};
+use crate::test_llm::{Said, say, step, steps, task};
+use crate::world::{MORNING, World, at};
 
 fn without(field: &str) -> Said {
     let mut one = step("Milk");
@@ -80,7 +81,7 @@ async fn missions_e1_each_bad_answer_is_a_failed_iteration_with_its_reason_and_t
     let world = World::new().await;
     for (code, said, _) in &cases {
         world.daily_mission(code).await;
-        // The repair round is no better.
+        // The repair is no plan either.
         world.llm.will_say(code, said.clone());
         world.llm.will_say(code, said.clone());
     }
@@ -138,7 +139,8 @@ async fn missions_e1_a_plan_that_the_log_refuses_is_a_failure_with_its_reason() 
     let world = World::new().await;
     let id = world.daily_mission("Week").await;
     let deep = (0..70).fold(json!("end"), |inner, _| json!([inner]));
-    let line = json!({"summary": "Log", "toolName": "log_line", "params": {"text": "x", "more": deep}, "rationale": "r"});
+    let line = json!({"summary": "Log", "toolName": "log_line", "params": {"text": "x", "more": deep},
+        "rationale": "r"});
     world.llm.will_say("Week", steps(json!([line])));
     let report = world.tick().await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Nobody waits for somebody else's thousand missions, and nobody takes all the places.
+//! Fairness: a person never waits for another person's thousand missions, and never takes all permits.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn ask(world: &World, user: &UserId, mission_id: &str) {
     asked.expect("the store writes");
 }
 
-/// Whose calls the model got, in their order.
+/// The people whose calls the model got, in their order.
 fn callers(world: &World) -> Vec<UserId> {
     let requests = world.llm.requests.lock().expect("unpoisoned");
     requests
@@ -44,7 +44,7 @@ async fn missions_w6_one_persons_thousand_missions_do_not_delay_anothers_one() {
     let other = world.another_user().await;
     world.due_missions(&world.user, 1_000).await;
     world.due_missions(&other, 1).await;
-    // Not due, but asked for once the thousand have every place.
+    // A mission that is not due, requested when the thousand hold every permit.
     world.llm.close();
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(world.runner.clone().run_until(shutdown.clone()));
@@ -57,7 +57,7 @@ async fn missions_w6_one_persons_thousand_missions_do_not_delay_anothers_one() {
         "{first:?}: the other one is among the first"
     );
     world.llm.open();
-    // Their one is done; the next that they ask for comes before the 996 that waited.
+    // Their run has ended. Their next request comes before the 996 that waited.
     ask(&world, &other, "m0").await;
     let place = loop {
         world.llm.called().await;

@@ -17,4 +17,5 @@ mod plans;
 mod rounds;
 mod schedule;
 mod stopping;
+mod test_llm;
 mod world;

@@ -1,4 +1,4 @@
-//! A slot is planned once, whoever crashes or comes too late.
+//! A slot is planned once, through crashes and late workers.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +9,8 @@ use mana_store::{Push, Schedule};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::world::{Dies, Dying, MORNING, World, at, task};
+use crate::test_llm::task;
+use crate::world::{Dies, Dying, MORNING, World, at};
 
 #[tokio::test]
 async fn missions_t1_a_second_tick_right_after_plans_nothing() {
@@ -164,7 +165,8 @@ async fn missions_w4_a_run_that_keeps_crashing_fails_without_another_call() {
 async fn missions_t9_a_cadence_changed_between_the_look_and_the_push_keeps_its_next_run() {
     let world = World::new().await;
     let id = world.daily_mission("Week").await;
-    let fields = json!({"cadence": {"value": {"kind": "daily", "atHour": 20, "atMinute": 0}, "updatedAt": at(MORNING)}});
+    let cadence = json!({"kind": "daily", "atHour": 20, "atMinute": 0});
+    let fields = json!({"cadence": {"value": cadence, "updatedAt": at(MORNING)}});
     let change = json!({"eventId": "meanwhile", "appId": "ai", "table": "aiMissions", "id": id, "op": "update",
         "at": at(MORNING), "actor": {"kind": "user"}, "fields": fields});
     let theirs = Push {

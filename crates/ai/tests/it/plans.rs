@@ -1,9 +1,10 @@
-//! What goes into a prompt, and what comes of a plan.
+//! Prompts, and the iterations that plans become.
 
 use mana_core::Actor;
 use serde_json::json;
 
-use crate::world::{World, at, step, steps, task};
+use crate::test_llm::{step, steps, task};
+use crate::world::{World, at};
 
 #[tokio::test]
 async fn missions_p3_a_reject_reason_reaches_the_next_prompt() {
@@ -17,7 +18,8 @@ async fn missions_p3_a_reject_reason_reaches_the_next_prompt() {
     world.set_clock("2026-11-21T08:00:00Z");
     world.tick().await;
     let prompt = world.llm.last_prompt();
-    let said = "\"Buy oat milk\" (create_task {\"title\":\"Buy oat milk\"}): REFUSED by the person, saying \"There is plenty left\"";
+    let said = "\"Buy oat milk\" (create_task {\"title\":\"Buy oat milk\"}): \
+        REFUSED by the person, saying \"There is plenty left\"";
     assert!(prompt.contains(said), "{prompt}");
 }
 
@@ -143,7 +145,10 @@ async fn missions_i1_the_iteration_is_pushed_by_the_runner_with_a_rationale_on_e
 async fn missions_i5_automatic_steps_are_carried_out_in_the_same_push_as_the_ai() {
     let world = World::new().await;
     let id = world.daily_mission("Week").await;
-    let line = |text: &str| json!({"summary": "Log", "toolName": "log_line", "params": {"text": text}, "rationale": "For the record."});
+    let line = |text: &str| {
+        json!({"summary": "Log", "toolName": "log_line", "params": {"text": text},
+        "rationale": "For the record."})
+    };
     world.llm.will_say(
         "Week",
         steps(json!([

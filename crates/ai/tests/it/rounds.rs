@@ -1,11 +1,12 @@
-//! Models that call tools, or answer by a schema.
+//! Models that call tools, and models that answer by a JSON Schema.
 
 use mana_ai::{LlmError, ModelFacts};
 use mana_core::mission::RunStatus;
 use mana_core::planner::MessageRole;
 use serde_json::{Value, json};
 
-use crate::world::{World, say, step, steps, task};
+use crate::test_llm::{say, step, steps, task};
+use crate::world::World;
 
 const CALLS: ModelFacts = ModelFacts {
     tools: true,

@@ -6,7 +6,8 @@ use mana_core::Micros;
 use mana_core::mission::RunStatus::{Missed, Ran, Skipped};
 use serde_json::json;
 
-use crate::world::{MORNING, World, at, task};
+use crate::test_llm::task;
+use crate::world::{MORNING, World, at};
 
 #[tokio::test]
 async fn missions_t3_while_a_plan_waits_for_review_the_occurrence_is_skipped_and_says_so() {
@@ -168,7 +169,8 @@ async fn missions_t8_occurrences_during_a_long_run_are_skipped_with_a_record() {
 async fn missions_c6_a_daily_mission_runs_once_on_the_day_that_the_clock_jumps() {
     let world = World::new().await;
     world.set_clock("2026-03-28T02:00:00Z");
-    let cadence = json!({"cadence": {"kind": "daily", "atHour": 2, "atMinute": 30}, "timezone": "Europe/Berlin", "overlap": "allow"});
+    let cadence = json!({"cadence": {"kind": "daily", "atHour": 2, "atMinute": 30}, "timezone": "Europe/Berlin",
+        "overlap": "allow"});
     let id = world.mission("Night", cadence).await;
     let mut due = Vec::new();
     for _ in 0..3 {
@@ -195,7 +197,8 @@ async fn missions_c6_a_daily_mission_runs_once_on_the_day_that_the_clock_jumps()
 async fn missions_c7_a_daily_mission_runs_once_on_the_day_with_an_hour_twice() {
     let world = World::new().await;
     world.set_clock("2026-10-24T12:00:00Z");
-    let cadence = json!({"cadence": {"kind": "daily", "atHour": 2, "atMinute": 30}, "timezone": "Europe/Berlin", "overlap": "allow"});
+    let cadence = json!({"cadence": {"kind": "daily", "atHour": 2, "atMinute": 30}, "timezone": "Europe/Berlin",
+        "overlap": "allow"});
     let id = world.mission("Night", cadence).await;
     world.set_clock("2026-10-25T00:30:00Z");
     assert_eq!(world.tick().await.plans_written_back, 1);

@@ -1,4 +1,4 @@
-//! The runner by itself: waking, and stopping without leaving anything behind.
+//! The runner's loop: it wakes at due times, and stops without leaving anything behind.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world::World;
 
-/// Far longer than anything here takes.
+/// A time limit far above the time that any test here takes.
 const LONG: Duration = Duration::from_secs(20);
 
 fn real_now() -> Micros {
@@ -58,7 +58,7 @@ async fn finished(listener: &mut Subscription) -> String {
 #[tokio::test]
 async fn missions_t12_a_due_time_wakes_the_runner_by_itself() {
     let world = World::new().await;
-    // The scan alone would come far too late.
+    // The interval alone would wake the runner far too late.
     let runner = real_runner(
         &world,
         RunnerConfig {

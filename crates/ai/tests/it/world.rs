@@ -1,18 +1,14 @@
-//! A server in small: store, sync, a clock that stands still, and a model that says what it is told to.
+//! A small server for tests: store, sync, a clock that stands still, and a model with canned answers.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mana_ai::{
-    ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts, Runner, RunnerConfig, RunnerParts,
-    TickReport,
-};
+use mana_ai::{Runner, RunnerConfig, RunnerParts, TickReport};
 use mana_core::manifest::Registry;
 use mana_core::mission::{AiRun, Iteration, Mission, RunStatus};
-use mana_core::planner::calls::ToolCall;
 use mana_core::{Map, Micros, RecordKey, RecordState};
 use mana_store::{
     Accounts, ChangesPage, ChangesQuery, Log, NewUser, Push, Pushed, RunRequest, Scope,
@@ -20,184 +16,14 @@ use mana_store::{
 };
 use mana_sync::{AcceptPush, Hub, Origin, Sync};
 use serde_json::{Value, json};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
+
+use crate::test_llm::TestLlm;
 
 pub const MORNING: &str = "2026-11-20T08:00:00Z";
 
 pub fn at(text: &str) -> Micros {
     Micros::parse(text).expect("a time")
-}
-
-/// What the model says next.
-pub type Said = Result<String, LlmError>;
-
-/// A plan of one task.
-pub fn task(title: &str) -> Said {
-    steps(json!([step(title)]))
-}
-
-pub fn step(title: &str) -> Value {
-    json!({"summary": title, "toolName": "create_task", "params": {"title": title}, "rationale": format!("Because of {title}.")})
-}
-
-pub fn steps(steps: Value) -> Said {
-    Ok(format!(
-        "```json\n{}\n```",
-        json!({"summary": "A plan", "steps": steps})
-    ))
-}
-
-pub fn say(text: &str) -> Said {
-    Ok(text.to_owned())
-}
-
-/// An answer that is made from the request.
-type Obey = Box<dyn Fn(&ChatRequest) -> ChatAnswer + Send>;
-
-/// A model that answers by the mission's title, in the order that it is told to.
-pub struct TestLlm {
-    answers: Mutex<HashMap<String, VecDeque<Result<ChatAnswer, LlmError>>>>,
-    obeys: Mutex<Option<Obey>>,
-    facts: Mutex<ModelFacts>,
-    /// Tokens that a call takes.
-    takes: AtomicU64,
-    pub requests: Mutex<Vec<ChatRequest>>,
-    asked: Semaphore,
-    gate: Semaphore,
-}
-
-impl TestLlm {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            answers: Mutex::default(),
-            obeys: Mutex::default(),
-            facts: Mutex::default(),
-            takes: AtomicU64::new(100),
-            requests: Mutex::default(),
-            asked: Semaphore::new(0),
-            gate: Semaphore::new(Semaphore::MAX_PERMITS >> 1),
-        })
-    }
-
-    pub fn will_say(&self, title: &str, said: Said) {
-        self.will_answer(title, said.map(|text| self.answer(text, Vec::new())));
-    }
-
-    /// Tool calls, by name and arguments.
-    pub fn will_call(&self, title: &str, calls: &[(&str, Value)]) {
-        let call = |(place, (name, arguments)): (usize, &(&str, Value))| ToolCall {
-            id: format!("call-{place}"),
-            name: (*name).to_owned(),
-            arguments: arguments.to_string(),
-        };
-        let calls = calls.iter().enumerate().map(call).collect();
-        self.will_answer(title, Ok(self.answer(String::new(), calls)));
-    }
-
-    /// From now on it answers by what it is asked.
-    pub fn obeys(&self, obey: impl Fn(&ChatRequest) -> ChatAnswer + Send + 'static) {
-        *self.obeys.lock().expect("unpoisoned") = Some(Box::new(obey));
-    }
-
-    /// What is known of it.
-    pub fn is(&self, facts: ModelFacts) {
-        *self.facts.lock().expect("unpoisoned") = facts;
-    }
-
-    /// How many tokens a call takes from now on.
-    pub fn takes(&self, tokens: u64) {
-        self.takes.store(tokens, Ordering::SeqCst);
-    }
-
-    fn answer(&self, text: String, calls: Vec<ToolCall>) -> ChatAnswer {
-        ChatAnswer {
-            text,
-            calls,
-            model: "test/model".to_owned(),
-            tokens: Some(self.takes.load(Ordering::SeqCst)),
-            prompt_tokens: None,
-            prompts_lost: 0,
-        }
-    }
-
-    fn will_answer(&self, title: &str, answer: Result<ChatAnswer, LlmError>) {
-        self.answers
-            .lock()
-            .expect("unpoisoned")
-            .entry(title.to_owned())
-            .or_default()
-            .push_back(answer);
-    }
-
-    /// From now on every call waits.
-    pub fn close(&self) {
-        self.gate.forget_permits(Semaphore::MAX_PERMITS);
-    }
-
-    pub fn open(&self) {
-        self.gate.add_permits(1_000);
-    }
-
-    /// Waits for one more call.
-    pub async fn called(&self) {
-        self.asked
-            .acquire()
-            .await
-            .expect("the model stays")
-            .forget();
-    }
-
-    pub fn calls(&self) -> usize {
-        self.requests.lock().expect("unpoisoned").len()
-    }
-
-    /// The text of the last request.
-    pub fn last_prompt(&self) -> String {
-        let requests = self.requests.lock().expect("unpoisoned");
-        let messages = &requests.last().expect("a request").messages;
-        messages
-            .iter()
-            .map(|message| message.content.as_str())
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-}
-
-#[async_trait]
-impl Llm for TestLlm {
-    async fn chat(&self, request: ChatRequest) -> Result<ChatAnswer, LlmError> {
-        let text: String = request
-            .messages
-            .iter()
-            .map(|message| message.content.as_str())
-            .collect();
-        let obeyed = {
-            let obeys = self.obeys.lock().expect("unpoisoned");
-            obeys.as_ref().map(|obey| obey(&request))
-        };
-        self.requests.lock().expect("unpoisoned").push(request);
-        if let Some(obeyed) = obeyed {
-            return Ok(obeyed);
-        }
-        self.asked.add_permits(1);
-        let _open = self.gate.acquire().await.expect("the gate stays");
-        let title = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Title: "))
-            .expect("a title")
-            .to_owned();
-        let said = self
-            .answers
-            .lock()
-            .expect("unpoisoned")
-            .get_mut(&title)
-            .and_then(VecDeque::pop_front);
-        said.unwrap_or_else(|| task("Default").map(|text| self.answer(text, Vec::new())))
-    }
-
-    async fn facts(&self, _: &str) -> ModelFacts {
-        *self.facts.lock().expect("unpoisoned")
-    }
 }
 
 pub struct World {
@@ -212,7 +38,7 @@ pub struct World {
     pub config: RunnerConfig,
 }
 
-/// A module with a tool that needs nobody's leave.
+/// A module with a tool whose policy is `auto`.
 const DIARY: &str = r#"{
   "id": "diary", "version": 1, "name": {"en": "Diary"}, "description": {"en": "What happened."},
   "tables": {"lines": {"name": {"en": "Line"}, "plural": {"en": "Lines"},
@@ -277,7 +103,7 @@ impl World {
         }
     }
 
-    /// Another process over the same database; `wrap` may spoil its log.
+    /// A runner of another process over the same database. `wrap` may put a faulty log around its log.
     pub fn another_runner(&self, wrap: impl FnOnce(Arc<dyn Log>) -> Arc<dyn Log>) -> Arc<Runner> {
         let store = self.store.clone();
         let sync = Sync::new(store.clone(), self.registry.clone(), self.hub.clone())
@@ -311,7 +137,7 @@ impl World {
         made.expect("an account").id
     }
 
-    /// A device of somebody pushes new missions, which are due now.
+    /// A device of a person pushes new missions, which are due now.
     pub async fn due_missions(&self, user: &UserId, count: usize) {
         let now = self.now();
         let change = |n: usize| {
@@ -406,7 +232,7 @@ impl World {
         id
     }
 
-    /// Somebody else on the same server writes a record.
+    /// Another person on the same server writes a record.
     pub async fn stranger_writes(&self, app: &str, table: &str, id: &str, data: Value) {
         let stranger = NewUser {
             email: "b@example.org".into(),
@@ -536,12 +362,12 @@ impl World {
     }
 }
 
-/// A place in a push at which the process stops.
+/// The moment in a push at which the process stops.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Dies {
     BeforeTheWrite,
     AfterTheWrite,
-    /// Somebody pushes between the runner's look at the mission and its push.
+    /// A device pushes between the runner's reading of the mission and its push.
     Never,
 }
 
@@ -550,7 +376,7 @@ pub struct Dying {
     pub inner: Arc<dyn Log>,
     pub when: Dies,
     pub died: Arc<Notify>,
-    /// What somebody else pushes just before.
+    /// The push of another device just before.
     pub meanwhile: Mutex<VecDeque<Push>>,
 }
 
