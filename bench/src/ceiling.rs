@@ -14,8 +14,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::client::{new_id, now};
 use crate::server::Home;
 
-const COLUMNS: &str = "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
-    field_timestamps, actor, client_id, schema_version, at";
+const COLUMNS: &str = "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, \
+    op, data, field_timestamps, actor, client_id, schema_version, at";
 
 /// A database with Mana's schema, without a server.
 #[derive(Clone)]

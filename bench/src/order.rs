@@ -195,10 +195,10 @@ impl Writer {
                 .execute(&mut *tx)
                 .await?;
             sqlx::query(
-                "INSERT INTO sync_changes (app_id, table_name, record_id, user_id, op, data, field_timestamps, client_id,
-                                          schema_version, event_id)
-                 SELECT 'todo', 'tasks', gen_random_uuid(), $1, 'insert', '{\"title\": \"By SQL\"}', jsonb_build_object('title', $2),
-                        $3, 1, e.id
+                "INSERT INTO sync_changes (app_id, table_name, record_id, user_id, op, data, field_timestamps,
+                                          client_id, schema_version, event_id)
+                 SELECT 'todo', 'tasks', gen_random_uuid(), $1, 'insert', '{\"title\": \"By SQL\"}',
+                        jsonb_build_object('title', $2), $3, 1, e.id
                  FROM unnest($4::text[]) AS e (id)",
             )
             .bind(&user)

@@ -54,8 +54,17 @@ const NOT_IN_CORE: [&str; 9] = [
     "mio",
 ];
 
+/// The only folder of the gateway that may use the store: the way of a call is free of a database.
+const METERING: &str = "crates/llm/src/metering/";
+
 /// Fails where a crate depends on a crate that it must not know.
 pub fn check() -> Result<()> {
+    let uses = ["grep", "-l", "mana_store", "--", "crates/llm/src"];
+    // `git grep` fails where it finds nothing.
+    let uses = process::read(&mut process::command("git", &uses)).unwrap_or_default();
+    if let Some(file) = uses.lines().find(|file| !file.starts_with(METERING)) {
+        bail!("{file} uses mana_store; in crates/llm only {METERING} may: see ARCHITECTURE.md");
+    }
     for (krate, allowed) in MAY_KNOW {
         for known in tree(krate, &["--edges", "normal,build"])? {
             if known.starts_with("mana") && known != krate && !allowed.contains(&known.as_str()) {

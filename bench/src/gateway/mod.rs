@@ -82,8 +82,8 @@ pub async fn run(binary: &Path, on: On, plan: &Plan) -> Result<Report> {
     }
     report.note(table.trim_end());
     report.note(format!(
-        "Every one of Mana's {} calls was reserved, settled and charged to its key. In turns of {} s, on {} connections. \
-         Load average {busy_before} before, {} after; \
+        "Every one of Mana's {} calls was reserved, settled and charged to its key. In turns of {} s, \
+         on {} connections. Load average {busy_before} before, {} after; \
          upstream, load and gateways share the processors.",
         systems.sent,
         TURN.as_secs(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::manifest::{FieldType, QueryContext, Registry};
-use mana_core::mission::{self, Input, Intent, Mission, slot};
+use mana_core::mission::{Input, Intent, Mission, slot};
 use mana_core::planner::resolve::{self, Resolver};
 use mana_core::planner::{InputText, PendingProposal};
 use mana_core::{Map, RecordKey, RecordState, Stamp, staging};
@@ -92,25 +92,35 @@ fn resolve_inputs(
 /// Records by module and table.
 pub(crate) type Tables = BTreeMap<(String, String), Vec<(String, RecordState)>>;
 
+/// The records that inputs name: whole tables, and single records by one query.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an input without an id is a whole table, filtered and ordered by the core"
+)]
 async fn stored_rows(store: &dyn Store, scope: &Scope, inputs: &[Input]) -> Result<Tables> {
     let mut tables = Tables::new();
-    let whole: BTreeSet<(String, String)> = inputs
+    let whole: BTreeSet<_> = inputs
         .iter()
         .filter(|input| input.id.is_none())
         .map(|input| (input.module.clone(), input.table.clone()))
         .collect();
-    for (module, table) in &whole {
-        let rows = store.records(scope, module, table).await?;
-        tables.insert((module.clone(), table.clone()), rows);
+    for (module, table) in whole {
+        let rows = store.records(scope, &module, &table).await?;
+        tables.insert((module, table), rows);
     }
+    let mut single = Vec::new();
     for input in inputs {
         let place = (input.module.clone(), input.table.clone());
-        let Some(id) = input.id.as_ref().filter(|_| !whole.contains(&place)) else {
-            continue;
-        };
-        let key = RecordKey::new(&input.module, &input.table, id);
-        if let Some(state) = store.record(scope, &key).await? {
-            tables.entry(place).or_default().push((id.clone(), state));
+        if let Some(id) = input.id.as_ref().filter(|_| !tables.contains_key(&place)) {
+            single.push(RecordKey::new(&input.module, &input.table, id));
+        }
+    }
+    let found = store.records_by_key(scope, &single).await?;
+    let found: BTreeMap<RecordKey, RecordState> = found.into_iter().collect();
+    for key in single {
+        if let Some(state) = found.get(&key) {
+            let rows = tables.entry((key.app, key.table)).or_default();
+            rows.push((key.id, state.clone()));
         }
     }
     Ok(tables)
@@ -147,7 +157,7 @@ fn given_rows(given: &[Value]) -> Tables {
     tables
 }
 
-/// The titles of the records that these refer to.
+/// The titles of the records that these refer to, by one query.
 pub(crate) async fn titles(
     store: &dyn Store,
     registry: &Registry,
@@ -163,26 +173,17 @@ pub(crate) async fn titles(
             let (FieldType::Ref, Some(target)) = (field.kind, &field.table) else {
                 continue;
             };
-            if rows
-                .iter()
-                .any(|(_, state)| state.data.get(name).is_some_and(Value::is_string))
-            {
-                wanted.insert((
-                    field.module.clone().unwrap_or_else(|| module.clone()),
-                    target.clone(),
-                ));
-            }
+            let module = field.module.as_ref().unwrap_or(module);
+            let ids = rows.iter().filter_map(|(_, state)| state.data.get(name));
+            let ids = ids.filter_map(Value::as_str);
+            wanted.extend(ids.map(|id| RecordKey::new(module, target, id)));
         }
     }
     let mut titles = BTreeMap::new();
-    for (module, table) in wanted {
-        let Some(definition) = registry.table(&module, &table) else {
-            continue;
-        };
-        for (id, state) in store.records(scope, &module, &table).await? {
-            if let Some(title) = resolve::title(definition, &state.data) {
-                titles.insert(RecordKey::new(&module, &table, id), title);
-            }
+    for (key, state) in store.records_by_key(scope, &Vec::from_iter(wanted)).await? {
+        let definition = registry.table(&key.app, &key.table);
+        if let Some(title) = definition.and_then(|table| resolve::title(table, &state.data)) {
+            titles.insert(key, title);
         }
     }
     Ok(titles)
@@ -192,14 +193,7 @@ pub(crate) async fn titles(
 async fn pending(run: &Run<'_>) -> Result<Vec<PendingProposal>> {
     let parts = run.parts();
     let mut pending = Vec::new();
-    for (id, state) in parts
-        .store
-        .records(&run.scope, mission::APP, mission::MISSIONS)
-        .await?
-    {
-        if state.is_deleted() {
-            continue;
-        }
+    for (id, state) in parts.store.missions_with_open_steps(&run.scope).await? {
         let mission = Mission::parse(&id, &state.data);
         for step in staging::open_steps(&parts.registry, &mission, run.began).rev() {
             let Intent::ToolCall { tool_name, params } = &step.intent else {

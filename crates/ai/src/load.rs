@@ -137,25 +137,23 @@ async fn load_mission(
 }
 
 /// The agent of a mission with the settings of its person, as they are now.
-async fn effective_agent(
-    store: &dyn Store,
-    scope: &Scope,
-    mission: &Mission,
-) -> Result<EffectiveAgent> {
-    let wanted = mission
-        .agent_id
-        .as_deref()
-        .unwrap_or(agent::DEFAULT_AGENT_ID);
-    let mut agents = BTreeMap::new();
-    for id in BTreeSet::from([wanted, agent::DEFAULT_AGENT_ID]) {
-        let key = RecordKey::new(mission::APP, mission::AGENTS, id);
-        if let Some(state) = store.record(scope, &key).await? {
-            agents.insert(id, state);
-        }
-    }
-    let key = RecordKey::new(mission::APP, mission::SETTINGS, agent::SETTINGS_ID);
-    let settings = store.record(scope, &key).await?;
+async fn effective_agent(store: &dyn Store, scope: &Scope, mission: &Mission) -> Result<EffectiveAgent> {
+    let wanted = mission.agent_id.as_deref().unwrap_or(agent::DEFAULT);
+    let ids = BTreeSet::from([wanted, agent::DEFAULT]);
+    let mut keys = Vec::from_iter(
+        ids.into_iter()
+            .map(|id| RecordKey::new(mission::APP, mission::AGENTS, id)),
+    );
+    let settings_key = RecordKey::new(mission::APP, mission::SETTINGS, agent::SETTINGS_ID);
+    keys.push(settings_key.clone());
+    let stored = store.records_by_key(scope, &keys).await?;
+    let mut stored: BTreeMap<RecordKey, RecordState> = stored.into_iter().collect();
+    let settings = stored.remove(&settings_key);
     let settings = settings.filter(|state| !state.is_deleted());
+    let agents: BTreeMap<String, RecordState> = stored
+        .into_iter()
+        .map(|(key, state)| (key.id, state))
+        .collect();
     Ok(EffectiveAgent::resolve(
         mission,
         |id| agents.get(id).map(|state| &state.data),

@@ -300,13 +300,14 @@ impl PlannerSession<'_> {
         if named.is_empty() {
             return Ok(first);
         }
-        let mut known = BTreeSet::new();
-        for key in named {
-            let stored = self.run.parts().store.record(&self.run.scope, &key).await?;
-            if self.shown.contains(&key) || stored.is_some_and(|state| !state.is_deleted()) {
-                known.insert(key);
-            }
-        }
+        let (shown, unknown): (BTreeSet<_>, BTreeSet<_>) =
+            named.into_iter().partition(|key| self.shown.contains(key));
+        let unknown = Vec::from_iter(unknown);
+        let store = &self.run.parts().store;
+        let stored = store.records_by_key(&self.run.scope, &unknown).await?;
+        let live = stored.into_iter().filter(|(_, state)| !state.is_deleted());
+        let mut known = shown;
+        known.extend(live.map(|(key, _)| key));
         Ok(checks(&|key| known.contains(key)))
     }
 }
