@@ -36,8 +36,8 @@ struct Rounds {
 }
 
 impl PlannerSession<'_> {
-    /// Asks until the model hands in its plan: up to [`ROUNDS`] answers with queries, and a last answer without. The
-    /// model may repair its calls once.
+    /// Asks until the model hands in its plan: up to [`MAX_READ_ROUNDS`] answers with queries, and a last answer
+    /// without. The model may repair its calls once.
     pub async fn plan_by_calls(
         &mut self,
         mut messages: Vec<Message>,
