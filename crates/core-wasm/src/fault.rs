@@ -4,14 +4,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use wasm_bindgen::JsError;
 
-/// What went wrong.
+/// A failed call.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fault {
-    /// A word for programs.
+    /// The error code.
     pub code: String,
-    /// A sentence for people: what is wrong and what to do.
+    /// The sentence for a person: what is wrong and what to do.
     pub message: String,
-    /// What else there is to know.
+    /// The details, where there are any.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub details: Value,
 }

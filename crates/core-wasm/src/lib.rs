@@ -1,7 +1,7 @@
 //! The core for the browser: JSON in, JSON out, no logic of its own.
 //!
-//! Each method of [`Core`] takes one JSON text and returns one. What goes wrong is thrown as an
-//! `Error` whose message is the JSON of a [`Fault`].
+//! Each method of [`Core`] takes one JSON text and returns one. A failed call throws
+//! an `Error` whose message is the JSON of a [`Fault`].
 
 mod data;
 mod fault;

@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{Core, Fault};
 
-/// The state of one sync. It stays on this side of the boundary, with the answer that is being merged in it.
+/// The state of one sync. The state stays inside the WebAssembly, with the answer that is being merged.
 #[wasm_bindgen]
 #[derive(Debug, Default)]
 pub struct SyncStep {

@@ -1,4 +1,4 @@
-//! What a replica takes from the world around it.
+//! The clock and the ids that a replica uses.
 
 use std::{
     sync::Arc,

@@ -17,16 +17,16 @@ const SAFETY: Duration = Duration::from_secs(60);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// What a watcher is told.
+/// An event for a watcher.
 #[derive(Debug)]
 pub enum Seen {
     /// Everything is sent and fetched.
     Synced(Status),
     /// A run of a mission went on.
     Run {
-        /// Which mission.
+        /// The mission's id.
         mission_id: String,
-        /// How far it is.
+        /// The run's phase.
         phase: String,
     },
     /// The server can't be reached or asks to wait; it is tried again by itself.
@@ -55,7 +55,7 @@ pub async fn follow(
     }
 }
 
-/// One connection, until it breaks. The socket is open before the first sync: nothing falls between.
+/// Serves a connection until it breaks. The socket is open before the first sync, so that no notice is missed between.
 async fn watch(
     replica: &Replica,
     http: &HttpTransport,

@@ -18,7 +18,7 @@ const WHOLE: Duration = Duration::from_secs(60);
 
 const COOKIE: &str = "mana_session";
 
-/// What one signs in with.
+/// The credentials of a sign-in.
 pub struct Credentials {
     /// The address.
     pub email: String,
@@ -98,7 +98,7 @@ impl HttpTransport {
         })
     }
 
-    /// Who is signed in, with the newest token.
+    /// The session, with the newest token.
     pub async fn session(&self) -> Session {
         self.session.lock().await.clone()
     }
@@ -264,7 +264,7 @@ fn cookie_of(response: &Response) -> Option<String> {
     })
 }
 
-/// What went wrong, down to its cause, without the address with whatever stands in it.
+/// The innermost cause of an error, without the address, which may hold secrets.
 fn broken(error: &reqwest::Error) -> TransportError {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {

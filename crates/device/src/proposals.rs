@@ -1,4 +1,4 @@
-//! What the AI wants, brought to the person at this replica and decided there.
+//! Proposals of the AI: staged, shown and decided at this replica.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,7 +106,7 @@ impl Replica {
         Ok(proposals)
     }
 
-    /// Lets those expire that wait here and whose time has passed; answers how many.
+    /// Expires the open proposals whose deadline has passed. Returns how many.
     pub async fn expire(&self) -> Result<usize, StorageError> {
         let now = (self.env.now)();
         let late = self.inbox().await?.into_iter();
@@ -122,7 +122,7 @@ impl Replica {
         Ok(expired)
     }
 
-    /// What waits for a decision, oldest first.
+    /// The proposals that wait for a decision, oldest first.
     pub async fn inbox(&self) -> Result<Vec<Proposal>, StorageError> {
         let mut proposals = self.proposals().await?;
         proposals.retain(|one| matches!(one.status, ProposalStatus::Open | ProposalStatus::Failed));

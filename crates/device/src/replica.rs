@@ -1,4 +1,4 @@
-//! One person's records of one server: written at once, synced when there is a way.
+//! A replica: the records of a person on a server, written locally at once and synced when the server is reachable.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 
 use crate::{
     env::Env,
+    step::{CoreStep, SyncStep},
     storage::{Storage, StorageError, Transaction, Writes},
-    sync::{CoreStep, SyncStep},
 };
 
 /// A write as a person wants it.
@@ -23,7 +23,7 @@ use crate::{
 pub struct Write {
     /// The record.
     pub key: RecordKey,
-    /// What happens to it.
+    /// The operation.
     pub op: Op,
     /// The values; a delete has none.
     pub set: Map,
@@ -46,7 +46,7 @@ pub enum DeviceError {
     Decision(ProposalError),
 }
 
-/// Why a sync ended early. What it had done by then is kept.
+/// Why a sync ended early. Everything that was committed by then stays.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
     /// The storage failed.
@@ -58,12 +58,12 @@ pub enum SyncError {
 }
 
 impl SyncError {
-    /// The server can't be reached; everything goes on here and is sent later.
+    /// Whether the server can't be reached. Local work goes on and is sent later.
     pub fn is_offline(&self) -> bool {
         matches!(self, SyncError::Transport(TransportError::Offline(_)))
     }
 
-    /// The sign-in has ended.
+    /// Whether the sign-in has ended.
     pub fn is_signed_out(&self) -> bool {
         matches!(self, SyncError::Transport(TransportError::Refused(refusal)) if refusal.status == 401)
     }
@@ -77,18 +77,18 @@ impl SyncError {
     }
 }
 
-/// How things stand.
+/// The counts of a replica.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
     /// Changes that the server has yet to get.
     pub waiting: usize,
-    /// Changes that it refused.
+    /// Changes that the server refused.
     pub set_aside: usize,
     /// The server's time when it last answered.
     pub last_synced_at: Option<Micros>,
 }
 
-/// A replica over a storage. Several may share one.
+/// A replica over a storage. Several replicas may share a storage.
 pub struct Replica {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) registry: Arc<Registry>,
@@ -135,7 +135,7 @@ impl Replica {
         self
     }
 
-    /// Keeps other modules and goes on with them. False: they are these already, or can't be read.
+    /// Stores other modules and uses them. Returns false where they are the same already, or can't be read.
     pub async fn replace_manifests(&mut self, manifests: String) -> Result<bool, StorageError> {
         let Ok(registry) = Registry::from_json(&manifests) else {
             return Ok(false);
@@ -163,7 +163,7 @@ impl Replica {
         self.changed.notified().await;
     }
 
-    /// A person's writes: all of them, with their outbox rows, or none. Answers what was queued.
+    /// Commits a person's writes: all of them with their outbox rows, or none. Returns the queued changes.
     pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Change>, DeviceError> {
         for write in &writes {
             let RecordKey { app, table, .. } = &write.key;
@@ -211,7 +211,7 @@ impl Replica {
         Ok(queue)
     }
 
-    /// A record as it is here, deleted or not.
+    /// A record of this replica, deleted or not.
     pub async fn record(&self, key: &RecordKey) -> Result<Option<RecordState>, StorageError> {
         let keys = BTreeSet::from([key.clone()]);
         Ok(self.storage.begin().await?.states(&keys).await?.remove(key))
@@ -226,7 +226,7 @@ impl Replica {
         self.storage.begin().await?.table(app, table).await
     }
 
-    /// How things stand.
+    /// The counts of a replica.
     pub async fn status(&self) -> Result<Status, StorageError> {
         let mut tx = self.storage.begin().await?;
         Ok(Status {
@@ -236,17 +236,17 @@ impl Replica {
         })
     }
 
-    /// Who the server takes this replica for.
+    /// The id by which the server knows this replica.
     pub async fn client_id(&self) -> Result<String, StorageError> {
         Ok(read_meta(&mut self.storage.begin().await?).await?.client_id)
     }
 
-    /// What the server refused, with its reasons.
+    /// The changes that the server refused, with its reasons.
     pub async fn set_aside(&self) -> Result<Vec<SetAside>, StorageError> {
         self.storage.begin().await?.set_aside().await
     }
 
-    /// Sends a change again that was set aside. False: there is none with this event id.
+    /// Sends a change again that was set aside. Returns false where none has this event id.
     pub async fn retry(&self, event_id: &str) -> Result<bool, StorageError> {
         let mut tx = self.storage.begin().await?;
         let all = tx.set_aside().await?;
@@ -272,7 +272,7 @@ pub(crate) fn queue_of(changes: &[Change], cursor: &str) -> Vec<(Change, String)
     queued.collect()
 }
 
-/// A replica's storage has it since [`Replica::open`].
+/// The replica's metadata, which its storage has since [`Replica::open`].
 pub(crate) async fn read_meta(tx: &mut Box<dyn Transaction>) -> Result<ReplicaMeta, StorageError> {
     Ok(tx.meta().await?.unwrap_or_default())
 }

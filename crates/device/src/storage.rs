@@ -1,4 +1,4 @@
-//! What a replica keeps, and how: read in an exclusive transaction, written at its end, all or nothing.
+//! The storage of a replica: read in an exclusive transaction, written at its end, all or nothing.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use mana_core::{
     sync::{Commit, OutboxRow, RecordRow, ReplicaMeta, SetAside},
 };
 
-/// What a transaction leaves behind.
+/// The writes of a transaction.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Writes {
     /// Replaces the [`ReplicaMeta`].
@@ -22,16 +22,16 @@ pub struct Writes {
     pub queue: Vec<(Change, String)>,
     /// The outbox rows to delete, by their `seq`.
     pub dequeue: Vec<u64>,
-    /// Is set aside.
+    /// The changes to set aside.
     pub set_aside: Vec<SetAside>,
-    /// Is set aside no longer, by event id.
+    /// The changes that are set aside no longer, by event id.
     pub unset_aside: Vec<String>,
     /// Replaces proposals.
     pub proposals: Vec<Proposal>,
 }
 
 impl Writes {
-    /// Nothing to write.
+    /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         *self == Writes::default()
     }
@@ -57,9 +57,9 @@ pub enum StorageError {
     /// The file can't be used.
     #[error("{path} can't be used: {reason}")]
     File {
-        /// Which file.
+        /// The file.
         path: String,
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
     /// The database failed.
@@ -68,9 +68,9 @@ pub enum StorageError {
     /// Something stored can't be read back.
     #[error("{what} in the local database can't be read: {source}")]
     Corrupt {
-        /// What was being read.
+        /// The kind of the stored value.
         what: &'static str,
-        /// Why it can't be read.
+        /// The parse error.
         source: serde_json::Error,
     },
 }
@@ -85,13 +85,13 @@ pub trait Storage: Send + Sync {
 /// Reads, and at the end one commit.
 #[async_trait]
 pub trait Transaction: Send {
-    /// What the replica knows about itself; none in a new storage.
+    /// The replica's metadata; none in a new storage.
     async fn meta(&mut self) -> Result<Option<ReplicaMeta>, StorageError>;
 
     /// The modules' manifests, a JSON array.
     async fn manifests(&mut self) -> Result<Option<String>, StorageError>;
 
-    /// Those of the records that there are.
+    /// The records of these keys, as far as they exist.
     async fn states(&mut self, keys: &BTreeSet<RecordKey>) -> Result<Records, StorageError>;
 
     /// All records of a table by id, deleted ones too.
@@ -104,10 +104,10 @@ pub trait Transaction: Send {
     /// The oldest of the outbox.
     async fn outbox(&mut self, limit: usize) -> Result<Vec<OutboxRow>, StorageError>;
 
-    /// How much is in the outbox.
+    /// The number of outbox rows.
     async fn waiting(&mut self) -> Result<usize, StorageError>;
 
-    /// What the server refused.
+    /// The changes that the server refused.
     async fn set_aside(&mut self) -> Result<Vec<SetAside>, StorageError>;
 
     /// The proposals, of one mission or all.

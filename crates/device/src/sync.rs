@@ -8,33 +8,14 @@ use std::{
 
 use mana_core::{
     RecordKey,
-    manifest::Registry,
-    sync::{self, Effect, Event, PushRequest, RecordRow, State, TransportError},
+    sync::{Effect, Event, PushRequest, RecordRow, TransportError},
 };
 
 use crate::{
     replica::{Replica, SyncError, read_meta},
+    step::SyncStep,
     transport::Transport,
 };
-
-/// The sync step with the state of one sync, as a driver calls it. The simulation calls it as the browser does, through
-/// JSON.
-pub trait SyncStep: Send {
-    /// The effects of an event.
-    fn next(&mut self, registry: &Registry, event: Event) -> Vec<Effect>;
-}
-
-/// The step of `mana-core` itself.
-#[derive(Default)]
-pub(crate) struct CoreStep(State);
-
-impl SyncStep for CoreStep {
-    fn next(&mut self, registry: &Registry, event: Event) -> Vec<Effect> {
-        let (state, effects) = sync::step(registry, std::mem::take(&mut self.0), event);
-        self.0 = state;
-        effects
-    }
-}
 
 /// The event that a request ends with.
 type Reply<'a> = Pin<Box<dyn Future<Output = Event> + Send + 'a>>;
@@ -89,7 +70,7 @@ impl Replica {
         }
     }
 
-    /// One transaction: what the step asked for, and what it then says to commit. Returns the effects that follow.
+    /// Reads for the step in one transaction, and commits there what the step then returns. Returns the next effects.
     async fn transact(
         &self,
         step: &mut dyn SyncStep,

@@ -1,4 +1,4 @@
-//! Taking back what the AI did, at this replica.
+//! Undoing what the AI did, at this replica.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Replica {
-    /// What undoing would do, exactly.
+    /// Previews an undo: the exact operations.
     pub async fn undo_preview(
         &self,
         mission_id: &str,

@@ -1,10 +1,10 @@
-//! What may happen, and a history of it drawn from a seed.
+//! The actions of a simulation, and the history of a seed.
 
 use crate::rng::Rng;
 
-/// Which way between a device and a server is cut.
+/// The direction in which the connection of a device and a server is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// Nothing goes to the server.
     Up,
     /// Nothing comes back.
@@ -13,14 +13,14 @@ pub enum Way {
     Both,
 }
 
-/// What becomes of a packet.
+/// The fate of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It arrives.
+    /// The packet arrives.
     Arrives,
-    /// It arrives, and a copy stays on its way.
+    /// The packet arrives, and a copy stays on its way.
     Doubled,
-    /// It is lost, and the sender gives up waiting.
+    /// The packet is lost, and the sender gives up waiting.
     Lost,
     /// The sender gives up waiting, but it arrives later. The same as lost, for an answer.
     Late,
@@ -28,9 +28,9 @@ pub enum Fate {
     Busy,
 }
 
-/// One thing that happens. Numbers are taken modulo what there is; what can't happen doesn't.
+/// An action. Numbers are taken modulo the number of tabs, tasks and so on; an action that is impossible is skipped.
 ///
-/// So any part of a history is a history, which is what makes it shrink.
+/// Any part of a history is therefore a history, so a failing one can be shortened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the numbers are named after what they choose")]
 pub enum Action {
@@ -44,15 +44,19 @@ pub enum Action {
     },
     /// A tab begins to sync.
     Sync { tab: u32, server: u32 },
-    /// Something under way in a tab goes on to its next wait.
+    /// A task of a tab goes on to its next wait.
     Go { task: u32 },
     /// A packet comes to its end.
     Deliver { packet: u32, fate: Fate },
     /// A tab is gone and opened again.
     Crash { tab: u32 },
-    /// A way is cut.
-    Cut { device: u32, server: u32, way: Way },
-    /// All ways of a device are mended.
+    /// A connection is cut.
+    Cut {
+        device: u32,
+        server: u32,
+        direction: Direction,
+    },
+    /// All connections of a device are mended.
     Mend { device: u32 },
     /// Time goes by, in microseconds.
     Wait { us: i64 },
@@ -76,7 +80,7 @@ pub enum Action {
     Refuse { on: bool },
     /// The log is compacted, up to a while ago.
     Compact { ago_us: i64 },
-    /// A person sends again what was refused.
+    /// A person sends the refused changes again.
     Retry { tab: u32 },
 }
 
@@ -143,10 +147,10 @@ fn draw(rng: &mut Rng) -> Action {
         870..885 => Action::Cut {
             device: rng.pick(),
             server: rng.pick(),
-            way: match rng.below(3) {
-                0 => Way::Up,
-                1 => Way::Down,
-                _ => Way::Both,
+            direction: match rng.below(3) {
+                0 => Direction::Up,
+                1 => Direction::Down,
+                _ => Direction::Both,
             },
         },
         885..905 => Action::Mend { device: rng.pick() },

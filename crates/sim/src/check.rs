@@ -1,8 +1,7 @@
-//! What must be true once everything is mended and synced.
+//! The checks of a world in which everything is mended and synced.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     task::{Context, Poll, Waker},
 };
 
@@ -16,45 +15,10 @@ use mana_core::{
 use mana_device::Storage as _;
 use serde_json::json;
 
-use crate::world::{Device, World};
-
-/// What went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Replicas hold different things.
-    Diverged,
-    /// Something never comes to its end.
-    Stuck,
-    /// An acknowledged change is nowhere.
-    Lost,
-    /// Something is there twice.
-    Duplicate,
-    /// A mission's slot, or a step's decision, came out wrong.
-    Mission,
-    /// A server refused what it must take.
-    Refused,
-}
-
-/// Why a history fails.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What kind of thing went wrong.
-    pub kind: Kind,
-    /// What exactly.
-    pub message: String,
-}
-
-impl Failure {
-    pub(crate) fn new(kind: Kind, message: String) -> Failure {
-        Failure { kind, message }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.kind, self.message)
-    }
-}
+use crate::{
+    failure::{Failure, Kind},
+    world::{Device, World},
+};
 
 type Checked = Result<(), Failure>;
 
@@ -271,7 +235,7 @@ fn attributed(record: &RecordState, mission: &str, iteration: &str, step: &Step)
     )
 }
 
-/// What is ready without waiting for anybody: nothing is under way any more.
+/// The result of a future that is ready at once, because nothing is under way any more.
 pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = Context::from_waker(Waker::noop());

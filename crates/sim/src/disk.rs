@@ -10,13 +10,13 @@ use mana_core::{
 };
 use mana_device::{MemoryStorage, Storage, StorageError, Transaction, Writes};
 
-/// What the tabs of a device share.
+/// The storage that the tabs of a device share.
 #[derive(Clone, Default)]
 pub struct Disk(pub MemoryStorage);
 
 struct Slow(Box<dyn Transaction>);
 
-/// Lets everybody else go first.
+/// Yields to every other task once.
 async fn moment() {
     let mut first = true;
     std::future::poll_fn(|_| match std::mem::take(&mut first) {

@@ -11,18 +11,21 @@ mod action;
 mod check;
 mod disk;
 mod face;
+mod failure;
 mod net;
 mod person;
 mod rng;
+mod run;
 mod server;
 mod shrink;
 mod world;
 
-pub use action::{Action, Fate, Way, generate};
-pub use check::{Failure, Kind};
+pub use action::{Action, Direction, Fate, generate};
 pub use face::Face;
+pub use failure::{Failure, Kind};
+pub use run::run;
 pub use shrink::shrink;
-pub use world::{Figures, run};
+pub use world::Figures;
 
 /// Runs a seed.
 pub fn seed(seed: u64, face: Face) -> Result<Figures, Failure> {

@@ -53,7 +53,8 @@ fn main() -> ExitCode {
             .count()
     };
     println!(
-        "{seeds} seeds from {from} in {:.0} s: {} divergent, {} stuck, {} lost, {} duplicates, {} wrong missions, {} refused",
+        "{seeds} seeds from {from} ({face:?}) in {:.0} s: {} divergent, {} stuck, {} lost, {} duplicates, \
+         {} wrong missions, {} refused",
         started.elapsed().as_secs_f64(),
         count(Kind::Diverged),
         count(Kind::Stuck),

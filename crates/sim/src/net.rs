@@ -1,4 +1,4 @@
-//! What is on its way between devices and servers.
+//! The packets between devices and servers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,101 +7,101 @@ use mana_core::sync::{PushAnswer, PushRequest, SnapshotPage, TransportError};
 use mana_device::Transport;
 use tokio::sync::oneshot;
 
-/// What a device hears in the end.
-pub type Heard = Result<Said, TransportError>;
-
-/// What a device asks.
+/// A request of a device.
 #[derive(Debug, Clone)]
-pub enum Asked {
-    /// To take this and say what is new.
+pub enum Request {
+    /// `POST /sync`.
     Push(PushRequest),
-    /// For a page of a snapshot.
+    /// `GET /sync/snapshot`, by the token of the page.
     Snapshot(String),
 }
 
-/// What a server says.
+/// A response of a server.
 #[derive(Debug, Clone)]
-pub enum Said {
-    /// To a push.
+pub enum Response {
+    /// The answer to a push.
     Answer(PushAnswer),
-    /// To the wish for a snapshot.
+    /// A page of a snapshot.
     Page(SnapshotPage),
 }
 
-/// Something on its way.
+/// The end of a request, as a device sees it.
+pub type Reply = Result<Response, TransportError>;
+
+/// A request or a reply on its way.
 pub enum Packet {
-    /// To a server.
+    /// A request on its way to a server.
     Request {
-        /// From which device.
+        /// The device that asks.
         device: usize,
-        /// To which server.
+        /// The server that is asked.
         server: usize,
-        /// What.
-        asked: Asked,
-        /// Where the device waits; none in a copy.
-        reply: Option<oneshot::Sender<Heard>>,
+        /// The request.
+        request: Request,
+        /// The waiting device; none in a copy.
+        reply_to: Option<oneshot::Sender<Reply>>,
     },
-    /// Back.
-    Answer {
-        /// To which device.
+    /// A reply on its way to a device.
+    Reply {
+        /// The device that asked.
         device: usize,
-        /// From which server.
+        /// The server that replies.
         server: usize,
-        /// What.
-        heard: Heard,
-        /// Where the device waits.
-        reply: Option<oneshot::Sender<Heard>>,
+        /// The reply.
+        reply: Reply,
+        /// The waiting device; none in a copy.
+        reply_to: Option<oneshot::Sender<Reply>>,
     },
 }
 
 /// The network: packets in no order.
 pub type Net = Arc<Mutex<Vec<Packet>>>;
 
-/// A tab's way to a server.
-pub struct Line {
+/// A tab's connection to a server.
+pub struct Connection {
     /// The network.
     pub net: Net,
-    /// From here.
+    /// The tab's device.
     pub device: usize,
-    /// To there.
+    /// The server.
     pub server: usize,
 }
 
-/// The connection broke.
-pub fn broken() -> Heard {
+/// The reply of a connection that broke.
+pub fn broken() -> Reply {
     Err(TransportError::Offline("the connection broke".to_owned()))
 }
 
-impl Line {
-    async fn ask(&self, asked: Asked) -> Heard {
-        let (reply, heard) = oneshot::channel();
+impl Connection {
+    async fn send(&self, request: Request) -> Reply {
+        let (reply_to, reply) = oneshot::channel();
         let packet = Packet::Request {
             device: self.device,
             server: self.server,
-            asked,
-            reply: Some(reply),
+            request,
+            reply_to: Some(reply_to),
         };
         self.net
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(packet);
-        heard.await.unwrap_or_else(|_| broken())
+        reply.await.unwrap_or_else(|_| broken())
     }
 }
 
 #[async_trait]
-impl Transport for Line {
-    async fn push(&self, push: &PushRequest) -> Result<PushAnswer, TransportError> {
-        match self.ask(Asked::Push(push.clone())).await? {
-            Said::Answer(answer) => Ok(answer),
-            Said::Page(_) => unreachable!("a push is not answered with a page"),
+impl Transport for Connection {
+    async fn push(&self, request: &PushRequest) -> Result<PushAnswer, TransportError> {
+        match self.send(Request::Push(request.clone())).await? {
+            Response::Answer(answer) => Ok(answer),
+            Response::Page(_) => unreachable!("a push is not answered with a page"),
         }
     }
 
     async fn snapshot(&self, after: &str) -> Result<SnapshotPage, TransportError> {
-        match self.ask(Asked::Snapshot(after.to_owned())).await? {
-            Said::Page(page) => Ok(page),
-            Said::Answer(_) => unreachable!("a page is what was asked for"),
+        match self.send(Request::Snapshot(after.to_owned())).await? {
+            Response::Page(page) => Ok(page),
+            Response::Answer(_) => unreachable!("a page is not answered with an answer to a push"),
         }
     }
 }

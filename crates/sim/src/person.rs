@@ -1,4 +1,4 @@
-//! What people write.
+//! The writes of people.
 
 use mana_core::{Map, Op, RecordKey, ids};
 use mana_device::Write;
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::{action::MISSION, server::POISON};
 
-/// One of two missions.
+/// The id of either of two missions.
 pub fn mission_id(n: u32) -> String {
     ids::derive("mission", &(n % 2).to_string())
 }
 
-/// What a person may write.
+/// The writes of a person, chosen by two numbers.
 pub fn writes(what: u32, value: u32) -> Vec<Write> {
     let task = |op, set: Value| write("todo", "tasks", &format!("t{}", value % 4), op, set);
     let title = format!("Title {}", value % 1000);

@@ -23,12 +23,12 @@ use tokio::{
     sync::{Notify, Semaphore},
 };
 
-use crate::net::{Asked, Heard, Said};
+use crate::net::{Reply, Request, Response};
 
 /// Records with such ids are refused while the servers refuse.
 pub const POISON: &str = "poison";
 
-/// Everything behind the network.
+/// The servers and their database.
 pub struct Backend {
     runtime: Runtime,
     store: Arc<SqliteStore>,
@@ -184,15 +184,15 @@ impl Backend {
         self.instances[server].skew.store(us, Ordering::SeqCst);
     }
 
-    /// Something arrives, as its JSON.
-    pub fn ask(&self, server: usize, asked: &Asked) -> Heard {
-        match asked {
-            Asked::Push(push) => self.push(server, push),
-            Asked::Snapshot(after) => self.snapshot(server, after),
+    /// Answers a request.
+    pub fn respond(&self, server: usize, request: &Request) -> Reply {
+        match request {
+            Request::Push(push) => self.push(server, push),
+            Request::Snapshot(after) => self.snapshot(server, after),
         }
     }
 
-    fn snapshot(&self, server: usize, after: &str) -> Heard {
+    fn snapshot(&self, server: usize, after: &str) -> Reply {
         let params = SnapshotParams {
             after: after.to_owned(),
             // Small pages, so that things happen between them.
@@ -204,7 +204,7 @@ impl Backend {
             .runtime
             .block_on(sync.snapshot(&scope, None, params, self.now(server)));
         match page {
-            Ok(page) => Ok(Said::Page(
+            Ok(page) => Ok(Response::Page(
                 serde_json::from_value(json!(page)).expect("a device reads what a server says"),
             )),
             Err(error) => Err(refused(&error)),
@@ -223,7 +223,7 @@ impl Backend {
         had
     }
 
-    fn push(&self, server: usize, push: &PushRequest) -> Heard {
+    fn push(&self, server: usize, push: &PushRequest) -> Reply {
         if self.refusing {
             let bad = push
                 .changes
@@ -251,7 +251,7 @@ impl Backend {
         match answer {
             Ok(answer) => {
                 let answer = serde_json::from_value(json!(answer));
-                Ok(Said::Answer(
+                Ok(Response::Answer(
                     answer.expect("a device reads what a server says"),
                 ))
             }
@@ -306,10 +306,10 @@ impl Backend {
             inputs: None,
         };
         let sync = &self.instances[server].sync;
-        let asked = self
+        let requested = self
             .runtime
             .block_on(sync.request_run(&self.scope(), request));
-        asked.expect("the store writes");
+        requested.expect("the store writes");
     }
 
     /// Everything in the log, in its order.

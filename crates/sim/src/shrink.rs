@@ -1,6 +1,6 @@
 //! From a history that fails to a short one that fails in the same way.
 
-use crate::{action::Action, check::Kind, face::Face, world::run};
+use crate::{action::Action, face::Face, failure::Kind, run::run};
 
 /// Leaves out whatever is not needed for the failure: halves, quarters, and so on down to single actions.
 pub fn shrink(mut actions: Vec<Action>, kind: Kind, face: Face) -> Vec<Action> {

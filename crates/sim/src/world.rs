@@ -19,16 +19,16 @@ use mana_device::{DeviceError, Env, Replica, StorageError, SyncError};
 use serde_json::Value;
 
 use crate::{
-    action::{Action, Fate, MISSION, Way},
-    check::{self, Failure, Kind},
+    action::{Action, Direction, Fate, MISSION},
     disk::Disk,
     face::Face,
-    net::{Asked, Heard, Line, Net, Packet, Said, broken},
+    failure::{Failure, Kind},
+    net::{Connection, Net, Packet, Reply, Request, Response, broken},
     person::{mission_id, writes},
     server::{Backend, lock},
 };
 
-/// How many tabs each device has. They share its disk.
+/// How many tabs each device has. The tabs of a device share its disk.
 const TABS: [usize; 4] = [2, 1, 2, 1];
 const SERVERS: usize = 3;
 /// Things under way at once; more are not begun.
@@ -36,7 +36,7 @@ const MAX_TASKS: usize = 16;
 /// 2026-03-02, a Monday, 06:00 UTC.
 const START: i64 = 1_772_431_200_000_000;
 
-/// What a run was like.
+/// The figures of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Actions that were carried out.
@@ -71,26 +71,7 @@ impl Figures {
     }
 }
 
-/// Carries out a history, mends everything, and checks. Answers what happened, a line an action, beside.
-pub fn run(actions: &[Action], face: Face) -> (Result<Figures, Failure>, Vec<String>) {
-    let mut world = World::new(face);
-    let result = (|| {
-        world.begin_missions()?;
-        for action in actions {
-            world.figures.actions += 1;
-            world.act(action);
-            if let Some(failure) = world.failure.take() {
-                return Err(failure);
-            }
-        }
-        world.settle()?;
-        check::check(&mut world)?;
-        Ok(world.figures)
-    })();
-    (result, world.trace)
-}
-
-/// What a task leaves.
+/// The outcome of a task.
 enum Done {
     /// Changes that were acknowledged.
     Wrote(Vec<String>),
@@ -129,12 +110,12 @@ pub(crate) struct World {
     /// Event ids that the log had when it was compacted.
     pub once_logged: BTreeSet<String>,
     pub figures: Figures,
-    failure: Option<Failure>,
-    trace: Vec<String>,
+    pub failure: Option<Failure>,
+    pub trace: Vec<String>,
 }
 
 impl World {
-    fn new(face: Face) -> World {
+    pub fn new(face: Face) -> World {
         let time = Arc::new(AtomicI64::new(START));
         let devices = TABS.map(|_| Device {
             disk: Disk::default(),
@@ -179,7 +160,7 @@ impl World {
             .push(format!("{:>14.6} s  {}", at as f64 / 1e6, what()));
     }
 
-    fn act(&mut self, action: &Action) {
+    pub fn act(&mut self, action: &Action) {
         match *action {
             Action::Write { tab, what, value } => self.write(self.tab(tab), what, value),
             Action::Decide {
@@ -208,16 +189,16 @@ impl World {
             Action::Cut {
                 device,
                 server,
-                way,
+                direction,
             } => {
                 let (device, server) = (self.device(device), self.server(server));
-                if way != Way::Down {
+                if direction != Direction::Down {
                     self.cuts.insert((device, server, true));
                 }
-                if way != Way::Up {
+                if direction != Direction::Up {
                     self.cuts.insert((device, server, false));
                 }
-                self.say(|| format!("device {device} and server {server} are cut: {way:?}"));
+                self.say(|| format!("device {device} and server {server} are cut: {direction:?}"));
             }
             Action::Mend { device } => {
                 let device = self.device(device);
@@ -345,7 +326,7 @@ impl World {
 
     fn sync(&mut self, tab: usize, server: usize) {
         let open = self.open(tab);
-        let line = Line {
+        let connection = Connection {
             net: self.net.clone(),
             device: self.tabs[tab],
             server,
@@ -353,7 +334,7 @@ impl World {
         self.say(|| format!("tab {tab} begins to sync with server {server}"));
         self.begin(tab, async move {
             let replica = open.await.expect("memory opens");
-            Done::Synced(replica.sync(&line).await)
+            Done::Synced(replica.sync(&connection).await)
         });
     }
 
@@ -368,7 +349,7 @@ impl World {
         });
     }
 
-    /// One step of a task.
+    /// Polls a task once.
     fn go(&mut self, task: usize) {
         let mut context = Context::from_waker(Waker::noop());
         let Poll::Ready(done) = self.tasks[task].job.as_mut().poll(&mut context) else {
@@ -405,48 +386,48 @@ impl World {
             Packet::Request {
                 device,
                 server,
-                asked,
-                reply,
+                request,
+                reply_to,
             } => {
                 let lost = fate == Fate::Lost || self.cuts.contains(&(device, server, true));
                 let copy = matches!(fate, Fate::Doubled | Fate::Late).then(|| Packet::Request {
                     device,
                     server,
-                    asked: asked.clone(),
-                    reply: None,
+                    request: request.clone(),
+                    reply_to: None,
                 });
                 if lost || fate == Fate::Late {
                     self.figures.lost += 1;
                     self.say(|| format!("a push of device {device} to server {server}: {fate:?}"));
-                    if let Some(reply) = reply {
-                        let _ = reply.send(broken());
+                    if let Some(waiting) = reply_to {
+                        let _ = waiting.send(broken());
                     }
                     lock(&self.net).extend(copy.filter(|_| !lost));
                     return;
                 }
-                let heard = match fate {
+                let reply = match fate {
                     Fate::Busy => Err(TransportError::Refused(Refusal::new(503, "busy", "Busy."))),
                     _ => {
                         self.figures.pushes += 1;
-                        self.backend.ask(server, &asked)
+                        self.backend.respond(server, &request)
                     }
                 };
-                self.say(|| asks(device, server, &asked, &heard));
-                let answer = Packet::Answer {
+                self.say(|| described(device, server, &request, &reply));
+                let answer = Packet::Reply {
                     device,
                     server,
-                    heard,
                     reply,
+                    reply_to,
                 };
                 lock(&self.net).extend([Some(answer), copy].into_iter().flatten());
             }
-            Packet::Answer {
+            Packet::Reply {
                 device,
                 server,
-                heard,
                 reply,
+                reply_to,
             } => {
-                let Some(reply) = reply else { return };
+                let Some(waiting) = reply_to else { return };
                 let lost = matches!(fate, Fate::Lost | Fate::Late)
                     || self.cuts.contains(&(device, server, false));
                 self.figures.lost += u64::from(lost);
@@ -454,13 +435,13 @@ impl World {
                     let what = if lost { "is lost" } else { "arrives" };
                     format!("an answer of server {server} to device {device} {what}")
                 });
-                let _ = reply.send(if lost { broken() } else { heard });
+                let _ = waiting.send(if lost { broken() } else { reply });
             }
         }
     }
 
     /// There are missions before anything goes wrong: otherwise few histories would have plans.
-    fn begin_missions(&mut self) -> Result<(), Failure> {
+    pub fn begin_missions(&mut self) -> Result<(), Failure> {
         for mission in 0..2 {
             self.write(0, MISSION, mission);
         }
@@ -470,7 +451,7 @@ impl World {
     }
 
     /// Mends everything, and syncs until nothing moves any more.
-    fn settle(&mut self) -> Result<(), Failure> {
+    pub fn settle(&mut self) -> Result<(), Failure> {
         self.say(|| "everything is mended".to_owned());
         self.cuts.clear();
         self.backend.refusing = false;
@@ -534,9 +515,9 @@ fn wrote(written: Result<Vec<mana_core::Change>, DeviceError>) -> Done {
     )
 }
 
-fn asks(device: usize, server: usize, asked: &Asked, heard: &Heard) -> String {
-    let asked = match asked {
-        Asked::Push(push) => {
+fn described(device: usize, server: usize, request: &Request, reply: &Reply) -> String {
+    let request = match request {
+        Request::Push(push) => {
             let sent: Vec<&str> = push
                 .changes
                 .iter()
@@ -544,19 +525,19 @@ fn asks(device: usize, server: usize, asked: &Asked, heard: &Heard) -> String {
                 .collect();
             format!("pushes [{}] since {:?}", sent.join(", "), push.since)
         }
-        Asked::Snapshot(after) => format!("asks for a snapshot after {after:?}"),
+        Request::Snapshot(after) => format!("asks for a snapshot after {after:?}"),
     };
-    let said = match heard {
-        Ok(Said::Answer(answer)) => format!(
+    let reply = match reply {
+        Ok(Response::Answer(answer)) => format!(
             "{} changes up to {}, {} stamps set back",
             answer.server_changes.len(),
             answer.synced_until,
             answer.adjusted.len()
         ),
-        Ok(Said::Page(page)) => {
+        Ok(Response::Page(page)) => {
             format!("{} records at {}", page.records.len(), page.synced_until)
         }
         Err(error) => error.to_string(),
     };
-    format!("device {device} {asked} at server {server} → {said}")
+    format!("device {device} {request} at server {server} → {reply}")
 }

@@ -1,4 +1,4 @@
-//! What the answer to a push means (S6, T4, T6).
+//! The answer to a push, merged into the replica (S6, T4, T6).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +66,7 @@ impl Answered {
             .filter(|row| self.adjusted.contains_key(event_id(row)))
     }
 
-    /// What to commit, and whether another round is needed: first the stamps that were set back, then the changes of
+    /// The commit, and whether another round is needed: first the stamps that were set back, then the changes of
     /// others, then the outbox and the cursor.
     pub fn commit(
         self,

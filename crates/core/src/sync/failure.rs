@@ -13,7 +13,7 @@ use crate::Micros;
 /// Snapshots that one sync begins anew without a push that succeeds in between.
 const MAX_RENEWALS: usize = 8;
 
-/// What mends a refusal.
+/// The remedy for a refusal.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Remedy {
     /// Smaller pushes, of so many changes.
@@ -59,7 +59,7 @@ pub(super) fn may_renew(refused: &mut BTreeSet<String>, place: &str) -> bool {
     refused.len() < MAX_RENEWALS && refused.insert(place.to_owned())
 }
 
-/// What the remedy writes; none where another driver was faster and the storage has to say how to go on.
+/// The commit of the remedy; none where another driver was faster and the storage has to say how to go on.
 pub(super) fn mend(
     remedy: Remedy,
     now: Micros,

@@ -1,4 +1,4 @@
-//! What crosses the step's boundary: the wire of `POST /sync` and `GET /sync/snapshot`, and the rows of a replica.
+//! The data that crosses the step's boundary: the wire of `POST /sync` and `GET /sync/snapshot`, and the rows of a replica.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,7 +130,7 @@ pub enum TransportError {
     Unexpected(String),
 }
 
-/// What a replica knows about itself and the server.
+/// A replica's knowledge of itself and the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicaMeta {
@@ -227,7 +227,7 @@ impl RecordRow {
     }
 }
 
-/// What a transaction leaves behind: everything or nothing.
+/// The writes of one transaction: all or nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Commit {

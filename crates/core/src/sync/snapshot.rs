@@ -1,4 +1,4 @@
-//! What a page of a snapshot means (S7, R3).
+//! A page of a snapshot, joined with the replica (S7, R3).
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ impl Paged {
         self.records.iter().map(|(key, _)| key.clone()).collect()
     }
 
-    /// What to commit, and the token of the page that follows; none where the storage has to say how to go on.
+    /// The commit, and the token of the page that follows; none where the storage has to say how to go on.
     ///
     /// States join, so that nothing of the outbox is lost. The place in the snapshot moves only where no other driver
     /// moved it or began anew meanwhile.

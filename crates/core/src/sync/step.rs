@@ -39,7 +39,7 @@ impl Default for State {
     }
 }
 
-/// What the step waits for.
+/// The event that the step waits for.
 #[derive(Debug, Clone, PartialEq)]
 enum Phase {
     /// The beginning, or the end.
@@ -66,7 +66,7 @@ enum Next {
     Page { after: String },
 }
 
-/// What happened.
+/// An event for the step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
@@ -110,7 +110,7 @@ pub enum Event {
     },
 }
 
-/// What to do.
+/// An effect for the driver.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Effect {
@@ -133,14 +133,14 @@ pub enum Effect {
     Commit(Commit),
     /// Everything is sent and fetched.
     Done {},
-    /// Give up for now. What was committed stays.
+    /// Give up for now. Everything that was committed stays.
     Stop {
         /// Why.
         error: TransportError,
     },
 }
 
-/// One step.
+/// Takes an event and returns the effects that follow from it.
 pub fn step(registry: &Registry, mut state: State, event: Event) -> (State, Vec<Effect>) {
     let phase = std::mem::replace(&mut state.phase, Phase::Idle);
     let (phase, effects) = state.next(registry, phase, event);

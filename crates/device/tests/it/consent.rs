@@ -1,4 +1,4 @@
-//! What an AI proposes, decided and taken back at devices that meet only at the server.
+//! Proposals, decided and undone at devices that meet only at the server.
 
 use mana_core::{
     RecordKey, ids,
@@ -45,7 +45,7 @@ async fn meet(server: &Server, devices: &[&Device]) {
     }
 }
 
-/// What became of the only proposal.
+/// The status of the only proposal.
 async fn status(device: &Device) -> ProposalStatus {
     let proposals = device.replica.proposals().await.unwrap();
     let [proposal] = &proposals[..] else {

@@ -1,4 +1,4 @@
-//! What every storage must do.
+//! The contract of every storage.
 
 use mana_core::Op;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What the tests are written with.
+//! The server and the devices of the tests.
 
 use std::sync::{
     Arc, Mutex,
@@ -25,7 +25,7 @@ pub struct Server {
     pub online: Mutex<bool>,
     /// The answer to the next push is lost, after the push was stored.
     pub loses_answer: Mutex<bool>,
-    /// What it says to a push of more than so many changes: 413.
+    /// Changes in a push at most; a larger push is answered with 413.
     pub most: AtomicUsize,
     pub pushes: Mutex<Vec<usize>>,
     pub snapshots: AtomicUsize,
