@@ -35,7 +35,8 @@ cargo xtask COMMAND
   e2e [ARGS]     the browser tests only; ARGS go to Playwright
   sdk            OpenAI's clients for Node and Python, and npm `ai`, against the gateway
   sdk litellm    LiteLLM's proxy behind the gateway (750 MB, so not among the tests)
-  sim [ARGS]     many devices and servers in one thread: --seeds N, --from S
+  sim [ARGS]     many devices and servers in one thread: --seeds N, --from S,
+                 --face native|json|mixed
   house [ARGS]   figures of the source tree and their bounds: circles, comments, sizes [--root FOLDER] [--list]
   advisories     known advisories against our dependencies [--db PATH to a folder or .tar.gz of RustSec's database]
   screenshots    pictures of every page into docs/screenshots
