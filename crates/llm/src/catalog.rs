@@ -1,11 +1,11 @@
-//! What Mana knows of providers and models beforehand. Data only: a new
+//! Facts about providers and models that Mana knows beforehand. Data only: a new
 //! provider or a better pick is a line here.
 
 /// A provider that is found by its usual environment variable.
 pub(crate) struct Known {
     /// Its name in `provider/model`.
     pub name: &'static str,
-    /// What people call it.
+    /// The name for people.
     pub label: &'static str,
     /// The variable that holds its key.
     pub key: &'static str,
@@ -91,7 +91,7 @@ pub(crate) const KNOWN: &[Known] = &[
     },
 ];
 
-/// It speaks a protocol of its own.
+/// Anthropic, which speaks a protocol of its own.
 pub(crate) const ANTHROPIC: &str = "anthropic";
 /// The provider on the same machine, served one call at a time.
 pub(crate) const OLLAMA: &str = "ollama";
@@ -102,7 +102,7 @@ pub(crate) const BUILTIN: &str = "builtin";
 /// The prefix of aliases.
 pub(crate) const ALIAS: &str = "mana";
 
-/// What the models can do whose names begin like this.
+/// The abilities of models whose names begin like this.
 pub(crate) struct KnownModel {
     pub start: &'static str,
     pub tools: bool,
@@ -214,7 +214,7 @@ pub(crate) const PRICES: &[(&str, f64, f64)] = &[
 
 /// An alias for a purpose.
 pub(crate) struct Purpose {
-    /// What a caller asks for.
+    /// The name that a caller asks for.
     pub alias: &'static str,
     /// A model whose name holds one of these is taken before others.
     pub hints: &'static [&'static str],

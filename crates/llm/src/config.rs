@@ -14,7 +14,7 @@ use crate::catalog::{ALIAS, ANTHROPIC, BUILTIN, DEFAULT, KNOWN, OLLAMA};
 use crate::models::ModelSettings;
 use crate::secret::Secret;
 
-/// What the gateway needs to know.
+/// The configuration of the gateway.
 #[derive(Clone, Debug)]
 pub struct LlmConfig {
     /// The providers, in the order in which an alias looks for one.
@@ -35,7 +35,7 @@ pub struct LlmConfig {
     pub max_answer_bytes: usize,
     /// How often a whole chain is asked again where its failures may pass.
     pub retries: u32,
-    /// What the owner says of models, by `provider/model`.
+    /// The owner's word about models, by `provider/model`.
     pub models: BTreeMap<String, ModelSettings>,
     /// Answers that are kept for the same question again; `None` keeps none.
     pub cache: Option<CacheSettings>,
@@ -72,7 +72,7 @@ fn megabytes() -> usize {
     16
 }
 
-/// One provider.
+/// A provider.
 #[derive(Clone, PartialEq)]
 pub struct ProviderConfig {
     /// Its name in `provider/model`.
@@ -127,7 +127,7 @@ pub struct LlmSettings {
     pub providers: BTreeMap<String, ProviderSettings>,
 }
 
-/// One `[llm.providers.NAME]` table.
+/// A `[llm.providers.NAME]` table.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderSettings {
@@ -151,7 +151,7 @@ pub struct ProviderSettings {
 pub struct ConfigError {
     /// The variable or the key in `mana.toml`.
     pub setting: String,
-    /// What is wrong with it and what to do.
+    /// The fault and its remedy.
     pub problem: String,
 }
 
@@ -394,7 +394,7 @@ fn base_url_of(text: &str, setting: &str) -> Result<Url, ConfigError> {
     Ok(url)
 }
 
-/// What Ollama's own client makes of `OLLAMA_HOST`: a host, a port, a URL, or
+/// The base URL that Ollama's own client reads from `OLLAMA_HOST`: a host, a port, a URL, or
 /// the address that the server listens on.
 fn ollama_base(host: &str) -> String {
     let host = host.trim().trim_matches(['"', '\'']).trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! What can go wrong with a call, in words for a person and in OpenAI's shape
+//! Failures of a call, in words for a person and in OpenAI's shape
 //! for a program.
 
 use std::fmt;
@@ -48,7 +48,7 @@ pub enum ErrorKind {
     UnknownModel,
     /// The caller may not use this model.
     Forbidden,
-    /// It would be more than the caller's budget holds.
+    /// The caller's budget does not hold the call.
     OverBudget,
     /// The caller makes more calls than it may.
     TooManyCalls {
@@ -59,14 +59,14 @@ pub enum ErrorKind {
     Unauthorized,
 }
 
-/// One entry of a chain that did not answer.
+/// An entry of a chain that did not answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attempt {
-    /// Who was asked, as `provider/model`.
+    /// The model that was asked, as `provider/model`.
     pub model: String,
     /// The failure's stable name.
     pub code: &'static str,
-    /// What went wrong, in plain words.
+    /// The reason, in plain words.
     pub message: String,
     /// How long it took to fail, in milliseconds.
     pub duration_ms: u64,
@@ -79,15 +79,15 @@ pub struct Attempt {
 /// where Mana knows, what to do; no key is in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GatewayError {
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub kind: ErrorKind,
-    /// What went wrong, in plain words.
+    /// The reason, in plain words.
     pub message: String,
     /// The provider that was asked.
     pub provider: Option<String>,
-    /// What the upstream's own error said of itself (`type`, `code`, `param`).
+    /// The fields of the upstream's own error (`type`, `code`, `param`).
     pub upstream: Option<Box<Value>>,
-    /// Who was asked and failed, this last failure included; empty where nobody was asked.
+    /// Every attempt that failed, this last one included; empty where nobody was asked.
     pub attempts: Vec<Attempt>,
 }
 

@@ -34,7 +34,7 @@ use crate::wire::{
 /// A chat request and what it may take, where that differs from the configuration.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What is asked.
+    /// The request.
     pub request: ChatRequest,
     /// For one whole call to a provider, the wait for a place not counted.
     pub timeout: Option<Duration>,
@@ -52,7 +52,7 @@ impl From<ChatRequest> for Call {
     }
 }
 
-/// What an alias stands for now.
+/// The current meaning of an alias.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Alias {
     /// The alias.
@@ -110,7 +110,7 @@ impl ChatPlan {
     }
 }
 
-/// One address for every model.
+/// The gateway: a single address for every model.
 pub struct Gateway {
     routes: RwLock<Arc<Routes>>,
     clients: Arc<Clients>,
@@ -265,7 +265,7 @@ impl Gateway {
         ModelList::of(listed.into_iter().flatten().chain(aliases).collect())
     }
 
-    /// What every alias stands for now.
+    /// The current meaning of every alias.
     pub async fn aliases(&self) -> Vec<Alias> {
         let routes = &self.routes();
         join_all(routes.alias_names().into_iter().map(|name| async move {
@@ -294,7 +294,7 @@ impl Gateway {
         Ok(chain.iter().map(Target::name).collect())
     }
 
-    /// What the model can do that a call under this name would go to first, as
+    /// The capabilities of the model that a call under this name would go to first, as
     /// far as it is known; what isn't known can't be relied on.
     pub async fn capabilities(&self, name: &str) -> Result<Capabilities> {
         let routes = self.routes();
@@ -303,7 +303,7 @@ impl Gateway {
         Ok(routes.facts(&chain[0]).capabilities())
     }
 
-    /// What a model costs, by `provider/model` (an alias is [`resolve`](Self::resolve)d
+    /// The price of a model, by `provider/model` (an alias is [`resolve`](Self::resolve)d
     /// first); `None` where nobody knows. One on this machine costs nothing.
     pub fn price(&self, model: &str) -> Option<Price> {
         self.routes().price(model)

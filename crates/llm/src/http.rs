@@ -36,7 +36,7 @@ const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 /// Says that the answer was kept from the last time: `hit`.
 pub const CACHE: HeaderName = HeaderName::from_static("x-mana-llm-cache");
 
-/// Who may ask.
+/// A caller who is let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// A signed-in person, by user id.
@@ -312,7 +312,7 @@ fn streamed(answer: ChatStream, meter: Meter, wants_usage: bool) -> Response {
     response
 }
 
-/// One event. Data of several lines stays one event.
+/// An event. Data of several lines stays one event.
 fn frame(data: &[u8]) -> Bytes {
     let mut frame = Vec::with_capacity(data.len() + 8);
     for line in data.split(|byte| *byte == b'\n') {

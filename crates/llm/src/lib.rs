@@ -1,11 +1,11 @@
-//! One address for every model: an OpenAI-compatible gateway.
+//! An OpenAI-compatible gateway: a single address for every model.
 //!
 //! [`LlmConfig`] says which providers there are, [`Gateway`] answers in process,
 //! [`http::router`] answers over HTTP. Providers know nothing of each other, of
 //! callers, or of Mana; the gateway knows nothing of a provider but
 //! [`Provider`](providers::Provider).
 //!
-//! What it must never do: buffer a stream, read an answer without a bound, wait
+//! The gateway must never: buffer a stream, read an answer without a bound, wait
 //! without a deadline, let a slow provider hold up another, splice an answer
 //! from two models, or let a key out.
 

@@ -1,5 +1,5 @@
-//! What a call over HTTP takes: estimated before it, counted while it goes on,
-//! told when it ends, however it ends.
+//! The use of a call over HTTP: estimated before it, counted while it goes on, and settled when it ends, however it
+//! ends.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::wire::{ChatRequest, Content, EmbeddingsRequest, Usage};
 /// Bytes of text that make a token, rather too few than too many, so that what
 /// is reserved is rather too much: English has about 4, code and other scripts 3.
 const BYTES_PER_TOKEN: u64 = 3;
-/// What a model reads around each message.
+/// The bytes that a model reads around each message.
 const MESSAGE_BYTES: usize = 30;
-/// What a picture is taken for; upstreams count by its size, which isn't known here.
+/// The tokens that a picture is taken for; upstreams count by its size, which isn't known here.
 const TOKENS_PER_PICTURE: u64 = 1500;
 
-/// What a call may take.
+/// The most that a call may take, estimated before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallEstimate {
     /// The model as it was asked for: an alias or `provider/model`.
@@ -87,7 +87,7 @@ fn tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(BYTES_PER_TOKEN)
 }
 
-/// What was set aside for a call.
+/// The reservation of a call, settled when the call ends.
 pub struct MeterGuard {
     /// Tokens of the answer that were set aside. An answer that the request
     /// leaves unbounded is bounded to this where `bounds` says so.
@@ -98,10 +98,10 @@ pub struct MeterGuard {
     pub settle: Box<dyn FnOnce(Used) + Send + Sync>,
 }
 
-/// What a call has used.
+/// The use of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Used {
-    /// Who answered, as `provider/model`; empty where nobody did.
+    /// The model that answered, as `provider/model`; empty where none did.
     pub model: String,
     /// Tokens of the request.
     pub prompt_tokens: u64,

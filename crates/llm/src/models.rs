@@ -1,5 +1,4 @@
-//! What is known of a model before it is asked: what it can do and what it
-//! costs. The owner's word counts first, then the provider's own list, then
+//! Facts about a model before it is asked: its abilities and its price. The owner's word counts first, then the provider's own list, then
 //! what Mana knows of models by their names.
 
 use serde::{Deserialize, Serialize};
@@ -8,22 +7,22 @@ use serde_json::Value;
 use crate::catalog;
 use crate::wire::{ChatRequest, Model};
 
-/// What a model can do, as far as Mana knows.
+/// The abilities of a model, as far as Mana knows them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Capabilities {
-    /// It calls tools.
+    /// Whether it calls tools.
     pub tools: bool,
-    /// It keeps to a JSON schema (`response_format`).
+    /// Whether it keeps to a JSON schema (`response_format`).
     pub json_schema: bool,
-    /// It looks at pictures.
+    /// Whether it looks at pictures.
     pub vision: bool,
     /// How many tokens a request and its answer may have together, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_tokens: Option<u64>,
 }
 
-/// What a model costs, in US dollars per million tokens.
+/// The price of a model, in US dollars per million tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Price {
     /// Of the request.
@@ -33,14 +32,14 @@ pub struct Price {
 }
 
 impl Price {
-    /// What so many tokens cost, in millionths of a US dollar, rounded up.
+    /// The price of so many tokens, in millionths of a US dollar, rounded up.
     pub fn micros_usd(&self, prompt_tokens: u64, completion_tokens: u64) -> u64 {
         // Dollars per million tokens are millionths of a dollar per token.
         (prompt_tokens as f64 * self.input + completion_tokens as f64 * self.output).ceil() as u64
     }
 }
 
-/// What the owner says of a model: `[llm.models."provider/model"]`. What is
+/// The owner's word about a model: `[llm.models."provider/model"]`. What is
 /// left out stays as Mana knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
@@ -51,13 +50,13 @@ pub struct ModelSettings {
     /// US dollars per million tokens of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<f64>,
-    /// It calls tools.
+    /// Whether it calls tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<bool>,
-    /// It keeps to a JSON schema.
+    /// Whether it keeps to a JSON schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json_schema: Option<bool>,
-    /// It looks at pictures.
+    /// Whether it looks at pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vision: Option<bool>,
     /// How many tokens a request and its answer may have together.
@@ -78,20 +77,20 @@ impl ModelSettings {
 /// Facts about a model; `None` where nobody knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// It calls tools.
+    /// Whether it calls tools.
     pub tools: Option<bool>,
-    /// It keeps to a JSON schema.
+    /// Whether it keeps to a JSON schema.
     pub json_schema: Option<bool>,
-    /// It looks at pictures.
+    /// Whether it looks at pictures.
     pub vision: Option<bool>,
-    /// It embeds.
+    /// Whether it embeds.
     pub embeddings: Option<bool>,
     /// How many tokens a request and its answer may have together.
     pub context_tokens: Option<u64>,
 }
 
 impl Facts {
-    /// What the owner says.
+    /// Facts by the owner's word.
     pub fn told(settings: &ModelSettings) -> Self {
         Self {
             tools: settings.tools,
@@ -102,7 +101,7 @@ impl Facts {
         }
     }
 
-    /// What a provider says in its list of models: OpenRouter, Groq and vLLM
+    /// Facts by a provider's list of models: OpenRouter, Groq and vLLM
     /// each say some of it, in their own words.
     pub fn listed(model: &Model) -> Self {
         let says = |field: &str, name: &str| {
@@ -124,7 +123,7 @@ impl Facts {
         }
     }
 
-    /// These, and where they are silent the others.
+    /// These facts, and the others where these are silent.
     pub fn or(self, other: Self) -> Self {
         Self {
             tools: self.tools.or(other.tools),
@@ -135,7 +134,7 @@ impl Facts {
         }
     }
 
-    /// What can be relied on.
+    /// The abilities that can be relied on.
     pub fn capabilities(self) -> Capabilities {
         Capabilities {
             tools: self.tools == Some(true),
@@ -145,7 +144,7 @@ impl Facts {
         }
     }
 
-    /// What is asked for and known to be beyond the model.
+    /// The part of a request that is known to be beyond the model.
     pub fn lacks(&self, request: &ChatRequest) -> Option<&'static str> {
         let lacking = ABILITIES
             .iter()
@@ -154,7 +153,7 @@ impl Facts {
     }
 }
 
-/// What not every model can: whether a request asks for it, whether a model
+/// An ability that not every model has: whether a request asks for it, whether a model
 /// can, and the words for one that can't.
 type Ability = (
     fn(&ChatRequest) -> bool,
@@ -181,7 +180,7 @@ pub(crate) fn is_plain(request: &ChatRequest) -> bool {
     ABILITIES.iter().all(|(asks, ..)| !asks(request))
 }
 
-/// What Mana knows of a model by its name, wherever it runs.
+/// Facts about a model by its name, wherever it runs.
 pub(crate) fn by_name(model: &str) -> Facts {
     let name = short(model);
     let known = catalog::FACTS
@@ -196,7 +195,7 @@ pub(crate) fn by_name(model: &str) -> Facts {
     })
 }
 
-/// What Mana knows of its price. Behind the name that it knows only a date may
+/// The price of a model by its name. Behind the name that it knows only a date may
 /// stand: another version or kind costs a multiple (`gpt-5.5`, `gpt-5-pro`),
 /// and no price is better than one that lets a budget be overspent.
 pub(crate) fn price_by_name(model: &str) -> Option<Price> {

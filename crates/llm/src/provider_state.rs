@@ -1,4 +1,4 @@
-//! What the gateway keeps about a provider while it runs: its free places, its list of models, its breaker and its
+//! The state of a provider at run time: its free places, its list of models, its breaker and its
 //! last condition.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ const NOTHING_LASTS: Duration = Duration::from_secs(1);
 const LISTING_TIMEOUT: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is known of how a provider does.
+/// The condition of a provider, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
     /// Nobody asked yet.
@@ -56,7 +56,7 @@ pub(crate) struct ProviderState {
     scrub: Arc<Scrubber>,
 }
 
-/// What of the gateway's configuration a state goes by.
+/// The part of the gateway's configuration that applies to a provider.
 #[derive(Clone, Copy, PartialEq)]
 struct StateLimits {
     timeout: Duration,
@@ -358,7 +358,7 @@ impl ProviderState {
             || is_loopback(&self.config.base_url)
     }
 
-    /// What is known of a model: from the provider's list, where it was read
+    /// The facts about a model: from the provider's list, where it was read
     /// lately, else from what it and the model are called.
     pub fn facts(&self, model: &str) -> Facts {
         let known = self.listing().known.clone();

@@ -15,7 +15,7 @@ use crate::secret::Scrubber;
 /// The alias of a call that names no model.
 const NAMELESS: &str = "mana/reasoning";
 
-/// One model of one provider.
+/// A model of a provider.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub state: Arc<ProviderState>,
@@ -44,7 +44,7 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// These states, by this configuration.
+    /// Routes to these providers, by this configuration.
     pub fn new(states: Vec<Arc<ProviderState>>, config: &LlmConfig, scrub: Arc<Scrubber>) -> Self {
         Self {
             states,
@@ -59,7 +59,7 @@ impl Routes {
         }
     }
 
-    /// What is known of a model.
+    /// The facts about a model.
     pub fn facts(&self, target: &Target) -> Facts {
         let told = self.models.get(&target.name()).map(Facts::told);
         told.unwrap_or_default()
@@ -77,7 +77,7 @@ impl Routes {
         self.facts(&target).context_tokens
     }
 
-    /// What a model costs, if anybody knows. One on this machine costs nothing,
+    /// The price of a model, if anybody knows it. A model on this machine costs nothing,
     /// unless the owner says so.
     pub fn price(&self, name: &str) -> Option<Price> {
         if let Some(price) = self.models.get(name).and_then(ModelSettings::price) {

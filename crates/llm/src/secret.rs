@@ -7,7 +7,7 @@ use memchr::memmem;
 use regex::Regex;
 use serde::Deserialize;
 
-/// What stands where a secret stood.
+/// The text that stands where a secret stood.
 pub const HIDDEN: &str = "[hidden]";
 
 /// A key that prints itself as [`HIDDEN`].

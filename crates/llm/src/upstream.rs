@@ -1,4 +1,4 @@
-//! One HTTP upstream: every call has a deadline, every body a bound, and every
+//! An HTTP upstream: every call has a deadline, every body a bound, and every
 //! failure a plain sentence.
 
 use std::error::Error;
@@ -35,7 +35,7 @@ const REASON_CHARS: usize = 500;
 /// An answer whose head is there.
 pub(crate) type Answer = Response<Incoming>;
 
-/// Who asks.
+/// The user agent.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("mana/", env!("CARGO_PKG_VERSION")));
 
 /// An upstream at a base URL.
@@ -44,7 +44,7 @@ pub(crate) struct Upstream {
     base: Url,
     /// The same, as a client takes it.
     uri: Uri,
-    /// What every request says, the key among it; or what is wrong with the key.
+    /// The headers of every request, with the key; or the fault of the key.
     headers: Result<HeaderMap>,
     transport: Transport,
     clients: Arc<Clients>,
@@ -349,7 +349,7 @@ impl Upstream {
     }
 }
 
-/// What every request to a provider says.
+/// The headers of every request to a provider.
 fn headers(config: &ProviderConfig) -> Result<HeaderMap> {
     let accepted = HeaderValue::from_static("application/json, text/event-stream");
     let mut headers = HeaderMap::from_iter([(USER_AGENT, AGENT), (ACCEPT, accepted)]);

@@ -51,7 +51,7 @@ impl Cache {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = place.map(Arc::new);
     }
 
-    /// What a question is known by, if its answer may be kept at all.
+    /// The key of a question, if its answer may be kept at all.
     pub fn key(&self, caller: &str, request: &ChatRequest) -> Option<String> {
         self.place()?;
         let certain = request.extra.get("temperature")?.as_f64()? == 0.0;

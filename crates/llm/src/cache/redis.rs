@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// How long it isn't asked after it didn't answer.
 const AWAY: Duration = Duration::from_secs(5);
 
-/// What its keys begin with.
+/// The start of its keys.
 const PREFIX: &str = "mana:llm:";
 
 /// The connection to it, which comes back by itself.
@@ -75,7 +75,7 @@ impl Shared {
             .then(|| self.connection.clone())
     }
 
-    /// What Redis said. If it said nothing, nobody asks for a while.
+    /// The answer of Redis. After none, nobody asks for a while.
     fn heard<T>(&self, answer: RedisResult<T>) -> Option<T> {
         let until = match &answer {
             Ok(_) => None,

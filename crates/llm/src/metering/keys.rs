@@ -22,11 +22,11 @@ pub const PREFIX: &str = "mana-";
 /// begins.
 const ZONE_KEPT_US: i64 = 60 * 1_000_000;
 
-/// The limits of a key. A field that is left out does not limit.
+/// What a key may do. Whatever is left out is not limited.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct KeySettings {
-    /// The program that uses the key.
+    /// What the key is for.
     pub name: String,
     /// Models that it may ask for: names, aliases, or all of a provider's, as `openai/*`. Empty for every one.
     pub models: Vec<String>,
@@ -110,7 +110,7 @@ impl Key {
 
 /// All virtual keys, in memory: a call must not wait for the database to be let in.
 ///
-/// Whatever changes keys, or reads them anew, has the turn from its question to the database to the change in memory.
+/// A change of keys, and a reading of all of them, has the turn from its question to the database to the change in memory.
 /// Otherwise a list that was read before a key was deleted could replace the one without it, and the key would stay
 /// valid.
 pub struct Keys {

@@ -1,4 +1,4 @@
-//! What calls over HTTP are charged: a reservation before each, its settlement after it, in an account of the ledger
+//! The charging of calls over HTTP: a reservation before each, its settlement after it, in an account of the ledger
 //! for the person and one for the virtual key.
 //!
 //! The only part of the gateway that knows the store. A call reaches it through [`Auth`](crate::http::Auth).

@@ -16,12 +16,12 @@ const RENEW_BEFORE_US: i64 = 90 * 1_000_000;
 /// The part of a budget that may be set aside ahead.
 pub(super) const PART: u64 = 16;
 
-/// Who pays for a call, and within which budgets. The last line names the payer.
+/// The accounts that pay for a call, and their budgets. The last line names the payer.
 #[derive(Clone)]
 pub struct Payer {
     /// The accounts, each with its budget.
     pub lines: Vec<Line>,
-    /// What the usage is summed by, apart from the model that answers.
+    /// The tags by which usage is summed, apart from the model that answers.
     pub tags: Tags,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct PoolState {
     pub current: Option<SharedReservation>,
     /// Reservations that calls drew from before; each is settled once its calls have ended.
     pub past: Vec<SharedReservation>,
-    /// What calls used since the last look.
+    /// The usage of calls since the last look.
     pub spent: Amount,
     /// The most that was drawn at one time since the last look.
     pub peak: Amount,
@@ -49,7 +49,7 @@ pub(super) struct SharedReservation {
     pub drawn: Amount,
     /// Calls that wait or run.
     pub calls: usize,
-    /// What calls used and the ledger does not know yet.
+    /// The usage that the ledger does not know yet.
     pub used: BTreeMap<(String, CallStatus), Settlement>,
 }
 
@@ -151,7 +151,7 @@ impl PoolState {
         more
     }
 
-    /// What the ledger has to learn: for each reservation what was used, and how much of it stays set aside.
+    /// The changes that the ledger has to learn: for each reservation what was used, and how much of it stays set aside.
     pub fn parts(&mut self) -> Vec<(String, Vec<Settlement>, Amount)> {
         let mut parts = Vec::new();
         let mut part = |one: &mut SharedReservation| {

@@ -69,12 +69,12 @@ impl Books {
         drawn.unwrap()
     }
 
-    /// What the ledger counts, set aside or used.
+    /// The amount that the ledger counts, reserved or used.
     async fn counted(&self) -> u64 {
         self.store.used("key:k", NOW).await.unwrap().0
     }
 
-    /// What the process has set aside ahead and no call has drawn.
+    /// The amount that is reserved ahead and that no call has drawn.
     fn free(&self) -> u64 {
         let pools = self.all.all();
         let state = pools.iter().map(|pool| lock(&pool.state));

@@ -11,7 +11,7 @@ use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResp
 
 pub(crate) struct Dummy {
     pub name: &'static str,
-    /// What every chat gives: the text of an answer, or a failure.
+    /// The outcome of every chat: the text of an answer, or a failure.
     pub answer: Result<&'static str>,
     /// Chats wait here until there is a permit.
     pub gate: Option<std::sync::Arc<tokio::sync::Semaphore>>,

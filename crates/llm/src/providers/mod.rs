@@ -1,5 +1,4 @@
-//! What a provider can be asked. One module a provider; the gateway knows the
-//! trait alone.
+//! The trait of every provider, one module a provider. The gateway knows the trait alone.
 
 pub(crate) mod anthropic;
 #[cfg(test)]
@@ -21,7 +20,7 @@ use crate::wire::{
     ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, Usage,
 };
 
-/// What one call may take.
+/// The limits of one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// When it has to be over.
@@ -37,9 +36,9 @@ pub struct Limits {
 /// A piece of a streamed answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamEvent {
-    /// One chunk: the JSON of a `chat.completion.chunk`, as the upstream sent it.
+    /// A chunk: the JSON of a `chat.completion.chunk`, as the upstream sent it.
     Data(Bytes),
-    /// What the answer took so far; the last one counts.
+    /// The tokens that the answer took so far; the last event of this kind counts.
     Usage {
         /// The tokens.
         usage: Usage,
@@ -61,7 +60,7 @@ pub trait Provider: Send + Sync {
     /// Its name in `provider/model`.
     fn name(&self) -> &str;
 
-    /// What is true of all its models, whatever they are called.
+    /// Facts that hold for all its models, whatever they are called.
     fn facts(&self) -> Facts;
 
     /// Answers in one piece.

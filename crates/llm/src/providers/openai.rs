@@ -205,11 +205,11 @@ struct Reading {
     /// A choice said why it stopped, so that a missing `[DONE]` is forgiven.
     finished: bool,
     over: bool,
-    /// What the last chunk said besides its piece of the answer.
+    /// The usage that the last chunk carried beside its piece of the answer.
     usage: Option<Usage>,
 }
 
-/// What the gateway reads of a chunk; the bytes go on as they are.
+/// The fields of a chunk that the gateway reads; the bytes go on as they are.
 #[derive(Deserialize)]
 struct Peek {
     #[serde(default)]

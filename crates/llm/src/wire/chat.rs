@@ -85,12 +85,12 @@ impl ChatRequest {
     }
 }
 
-/// One message of a conversation.
+/// A message of a conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// `system`, `user`, `assistant`, `tool`, …
     pub role: String,
-    /// What it says. A `null` that was sent is kept apart from an absent field.
+    /// The content. A `null` that was sent is kept apart from an absent field.
     #[serde(
         default,
         deserialize_with = "present",
@@ -117,7 +117,7 @@ impl Message {
         Self::text("system", text)
     }
 
-    /// What the person (or the planner for them) says.
+    /// A message of the person, or of the planner for them.
     pub fn user(text: impl Into<String>) -> Self {
         Self::text("user", text)
     }
@@ -147,7 +147,7 @@ pub enum Content {
     Other(Value),
 }
 
-/// One part of a content.
+/// A part of a content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContentPart {
     /// `text`, `image_url`, …
@@ -175,7 +175,7 @@ pub struct ChatCompletion {
     pub model: String,
     /// The answers; nearly always one.
     pub choices: Vec<Choice>,
-    /// What it took, if the upstream says so.
+    /// The tokens that it took, if the upstream counts them.
     #[serde(
         default,
         deserialize_with = "lenient_usage",
@@ -250,13 +250,13 @@ impl ChatCompletion {
     }
 }
 
-/// One of the answers.
+/// An alternative answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// Its place.
     #[serde(default, deserialize_with = "null_as_default")]
     pub index: u32,
-    /// What the model said.
+    /// The message of the model.
     pub message: Message,
     /// Why it stopped: `stop`, `length`, `tool_calls`, …
     #[serde(default)]

@@ -25,7 +25,7 @@ pub struct EmbeddingsRequest {
 pub struct EmbeddingsResponse {
     /// The vectors.
     pub data: Vec<Value>,
-    /// What it took, if the upstream says so.
+    /// The tokens that it took, if the upstream counts them.
     #[serde(
         default,
         deserialize_with = "lenient_usage",

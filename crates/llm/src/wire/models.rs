@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Extra;
 
-/// One model.
+/// A model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Model {
     /// Its name.

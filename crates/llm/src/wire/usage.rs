@@ -1,4 +1,4 @@
-//! What an answer took.
+//! The tokens that an answer took.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What the owner sets about models, over what `mana.toml` and the environment say; and the way in at `/v1`.
+//! The owner's settings of models, over those of `mana.toml` and the environment; and the authenticator of `/v1`.
 
 mod auth;
 mod vault;
@@ -26,7 +26,7 @@ const SAVED: &str = "llm.settings";
 /// How often a change is tried again where another instance has written the settings meanwhile.
 const CHANGE_ATTEMPTS: usize = 10;
 
-/// What the owner has saved.
+/// The settings that the owner has saved.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Saved {
@@ -102,9 +102,9 @@ pub struct Settings {
     vault: Vault,
     /// The file and the environment, as they were read last and were good.
     config: Mutex<Config>,
-    /// What is wrong with what was saved or with the file, where an earlier one is still in use.
+    /// The fault of the saved settings or of the file, where an earlier one is still in use.
     problem: Mutex<Option<String>>,
-    /// One change at a time.
+    /// Held during a change.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -139,12 +139,12 @@ impl Settings {
         Ok((settings, gateway))
     }
 
-    /// What the owner has saved.
+    /// The settings that the owner has saved.
     pub async fn saved(&self) -> ApiResult<Saved> {
         read(&*self.accounts).await.map_err(ApiError::internal)
     }
 
-    /// What is wrong, where an earlier configuration is still in use.
+    /// The fault, where an earlier configuration is still in use.
     pub fn problem(&self) -> Option<String> {
         lock(&self.problem).clone()
     }
@@ -245,7 +245,7 @@ fn parse(saved: Option<&[u8]>) -> Result<Saved> {
         .context("The saved settings of models are broken; save them again")
 }
 
-/// What was saved over what the file says, and the environment over both.
+/// The saved settings over the file's, and the environment over both.
 fn effective(config: &Config, saved: &Saved, vault: &Vault) -> Result<LlmConfig, ConfigError> {
     let mut over = LlmSettings::default();
     for (name, provider) in &saved.providers {

@@ -1,4 +1,4 @@
-//! What is answered, in OpenAI's words.
+//! Answers in OpenAI's shape.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! What is asked, in Anthropic's words.
+//! Requests in Anthropic's shape.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! A streamed message, piece by piece in OpenAI's words.
+//! A streamed message, piece by piece in OpenAI's shape.
 
 use std::collections::VecDeque;
 
@@ -118,7 +118,7 @@ struct StreamDecoder {
     id: Value,
     model: Value,
     created: u64,
-    /// What the message said of its tokens, at its start and at its end.
+    /// The message's counts of tokens, at its start and at its end.
     usage: Value,
     /// Blocks by their index: the place among the calls, if it is one.
     calls: Vec<(u64, usize)>,
