@@ -110,9 +110,9 @@ impl Key {
 
 /// All virtual keys, in memory: a call must not wait for the database to be let in.
 ///
-/// A change of keys, and a reading of all of them, has the turn from its question to the database to the change in memory.
-/// Otherwise a list that was read before a key was deleted could replace the one without it, and the key would stay
-/// valid.
+/// A change of keys, and a reading of all of them, has the turn from its question to the database to the change in
+/// memory. Otherwise a list that was read before a key was deleted could replace the one without it, and the key would
+/// stay valid.
 pub struct Keys {
     ledger: Arc<dyn Ledger>,
     known: RwLock<Known>,
