@@ -8,7 +8,7 @@ import { session } from '../session.svelte';
 import { iterationArrives, MISSION, missionInsert, taskStep } from '../testing/missions';
 import { PSEUDO, pseudoManifests, pseudoMessages, untranslated } from '../testing/pseudoLocale';
 import { arrive, manifests, someUser } from '../testing/replica';
-import { showMessages } from './index';
+import { languages, showMessages } from './index';
 
 const state = vi.hoisted(() => ({
 	page: {
@@ -32,7 +32,13 @@ vi.mock('$app/navigation', () => ({
 
 const pages = import.meta.glob<{ default: Component }>('/src/routes/**/+{page,error}.svelte');
 /** No texts to translate: the product's name, the host, an address, time zones, and languages in their own words. */
-const DATA = [/\bMana\b/g, /mana\.test/g, /\S+@\S+/g, /\b\w+\/[\w/+ -]+|\bUTC\b/g, /^(?:Deutsch|English)$/g];
+const DATA = [
+	/\bMana\b/g,
+	/mana\.test/g,
+	/\S+@\S+/g,
+	/\b\w+\/[\w/+ -]+|\bUTC\b/g,
+	new RegExp(`^(?:${languages.map(({ name }) => name).join('|')})$`)
+];
 
 beforeAll(async () => showMessages(PSEUDO, await pseudoMessages()));
 
