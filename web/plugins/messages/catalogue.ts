@@ -47,7 +47,7 @@ export function checkCatalogues(files: ReadonlyMap<string, MessageFile>): Map<st
 	return catalogues;
 }
 
-/** What a language's chunk exports: every key with its compiled message. */
+/** The export of a language's chunk: every key with its compiled message. */
 export function compiledMessages(catalogue: Catalogue): Record<string, Compiled> {
 	return Object.fromEntries([...catalogue.messages].map(([key, { compiled }]) => [key, compiled]));
 }

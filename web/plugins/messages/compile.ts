@@ -2,7 +2,7 @@
 import { parse, TYPE, type MessageFormatElement } from '@formatjs/icu-messageformat-parser';
 import type { Cases, Compiled, Part } from '../../src/lib/i18n/compiled';
 
-/** What an argument must be: `number` where a plural or `#` reads it, `string` where a select does. */
+/** The type that an argument must have: `number` where a plural or `#` reads it, `string` where a select does. */
 export type ArgumentKind = 'value' | 'number' | 'string';
 
 export interface CompiledMessage {

@@ -18,8 +18,8 @@ export class SessionEnded extends ManaError {
 const EARLY_MS = 30_000;
 
 /**
- * The short-lived token, in memory only. The cookie renews it; two renewals at once are one. It belongs to one user:
- * when the cookie has become someone else's, that counts as the end of this session.
+ * The short-lived token of a user, in memory only. The cookie renews it; two renewals at once are one. A cookie that
+ * has become someone else's counts as the end of this session.
  */
 export class TokenHolder {
 	#answer: TokenAnswer | null = null;

@@ -2,7 +2,7 @@
 export interface SafeLink {
 	/** The whole address. A path alone could be read as another host. */
 	href: string;
-	/** Whether it leaves this origin. It then opens in a tab of its own. */
+	/** Whether the link leaves this origin, and so opens in a tab of its own. */
 	external: boolean;
 }
 

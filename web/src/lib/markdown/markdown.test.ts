@@ -43,8 +43,11 @@ describe('a text in Markdown', () => {
 	});
 
 	it('has lists, tasks, quotes, code blocks and rules', async () => {
-		expect(await html('3. a\n4. b\n\n- [x] done\n- [ ] open\n\n> said\n\n```js\nx < 1\n```\n\n---')).toMatch(
-			/^<ol start="3"><li>\s?a\s?<\/li><li>\s?b\s?<\/li><\/ol><ul><li class="checked">\s?done\s?<\/li><li class="unchecked">\s?open\s?<\/li><\/ul><blockquote><p>said<\/p><\/blockquote><pre>x &lt; 1<\/pre><hr>$/
+		const shown = await html('3. a\n4. b\n\n- [x] done\n- [ ] open\n\n> said\n\n```js\nx < 1\n```\n\n---');
+		expect(shown.replace(/(?<=>) | (?=<)/g, '')).toBe(
+			'<ol start="3"><li>a</li><li>b</li></ol>' +
+				'<ul><li class="checked">done</li><li class="unchecked">open</li></ul>' +
+				'<blockquote><p>said</p></blockquote><pre>x &lt; 1</pre><hr>'
 		);
 	});
 

@@ -1,4 +1,4 @@
-/** Parses Markdown with GFM into a tree. A chunk of its own: `Markdown.svelte` loads it with the first text that needs it. */
+/** Parses Markdown with GFM into a tree. `Markdown.svelte` loads this chunk with the first text that needs it. */
 import type { Definition, Root, RootContent } from 'mdast';
 import { fromMarkdown } from 'mdast-util-from-markdown';
 import { gfmFromMarkdown } from 'mdast-util-gfm';

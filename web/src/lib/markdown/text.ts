@@ -1,4 +1,4 @@
-/** What is known of a Markdown text without parsing it. */
+/** Judges a Markdown text without parsing it. */
 
 /** Longer texts, in UTF-16 units, are shown as they are written. */
 export const LENGTH_LIMIT = 100_000;
@@ -6,12 +6,12 @@ export const LENGTH_LIMIT = 100_000;
 /** Nested deeper than this, a part is shown as it is written. */
 export const DEPTH_LIMIT = 30;
 
-/** Any character that Markdown could give a meaning, or the start of a numbered list, indented code or a bare address. */
+/** A character that Markdown could give a meaning, or the start of a numbered list, of code or of an address. */
 const MARKUP = /[^\p{L}\p{M}\p{N}\p{Zs}\n.,;?!'"’‘“”„–—…()%€]|^ {0,3}\d+[.)]\s|^ {4}|www\./imu;
 
 /**
- * A line with this many markers of quotes and lists, or this much indentation. Parsing takes time that grows faster than
- * the depth of nesting, so such a text is not parsed at all.
+ * A line with this many markers of quotes and lists, or this much indentation. Parsing takes time that grows faster
+ * than the depth of nesting, so such a text is not parsed at all.
  */
 const DEEP = /^(?:[ \t]*(?:>|[-+*]|\d{1,9}[.)])){50}|^[ \t]{200}[ \t]*\S/m;
 

@@ -10,7 +10,9 @@ export const PSEUDO: Language = { tag: 'en-x-pseudo', name: '⟦Pseudo⟧', intl
 
 const OPEN = '⟦';
 const CLOSE = '⟧';
-const ACCENTS = new Map([...'aeioucnsyzAEIOUCNSYZ'].map((letter, i) => [letter, [...'àéîöüçñšýžÀÉÎÖÜÇÑŠÝŽ'][i]!]));
+const PLAIN = [...'aeioucnsyzAEIOUCNSYZ'];
+const ACCENTED = [...'àéîöüçñšýžÀÉÎÖÜÇÑŠÝŽ'];
+const ACCENTS = new Map(PLAIN.map((letter, i) => [letter, ACCENTED[i]!]));
 
 /** The messages of the pseudo-locale. */
 export async function pseudoMessages(): Promise<Record<string, Compiled>> {

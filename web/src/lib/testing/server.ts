@@ -3,7 +3,7 @@ import type { Adjusted, Change } from '../core/types';
 import type { SnapshotPage, SyncAnswer, SyncRequest } from '../core/sync';
 import type { PostSync, SyncServer } from '../replica/server';
 
-/** What the engine sees of a server: a log with a cursor that repeats are no-ops in. No merge, no rules. */
+/** A server as the sync engine sees it: a log with a cursor that repeats are no-ops in. No merge, no rules. */
 export class FakeServer implements SyncServer {
 	readonly log: { clientId: string; change: Change }[] = [];
 	readonly requests: SyncRequest[] = [];
