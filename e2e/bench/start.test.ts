@@ -6,7 +6,7 @@ import { Server } from '../support/server';
 /** `cargo xtask bench start`: what a person waits for. Figures and bounds, side by side; it fails past a bound. */
 const rows: { what: string; value: number; unit: string; bound: number; beside: string }[] = [];
 
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
 test('start', async ({ browser }) => {
 	test.setTimeout(300_000);
@@ -103,19 +103,25 @@ async function addTasks(server: Server, count: number, name: string): Promise<vo
 	}
 }
 
+/** Where the page keeps the durations that it saw. */
+interface Presses {
+	presses: number[];
+}
+
 /** Ticks ten tasks; answers each press's duration as the browser's event timing gives it (in steps of 8 ms). */
 async function pressToPaint(page: Page): Promise<number[]> {
 	const boxes = page.getByRole('checkbox', { name: /^Done: / });
 	await boxes.first().waitFor();
 	await page.evaluate(() => {
-		const seen: number[] = ((window as any).presses = []);
+		const seen: number[] = [];
+		(window as unknown as Presses).presses = seen;
 		new PerformanceObserver((list) => {
 			for (const entry of list.getEntries()) if (entry.name === 'click') seen.push(entry.duration);
 		}).observe({ type: 'event', durationThreshold: 0 } as PerformanceObserverInit);
 	});
 	for (let press = 0; press < 10; press++) {
 		await boxes.first().click();
-		await page.waitForFunction((count) => (window as any).presses.length > count, press);
+		await page.waitForFunction((count) => (window as unknown as Presses).presses.length > count, press);
 	}
-	return page.evaluate(() => (window as any).presses as number[]);
+	return page.evaluate(() => (window as unknown as Presses).presses);
 }

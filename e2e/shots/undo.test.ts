@@ -121,7 +121,7 @@ test('undo', async ({ browser }) => {
 		await expect(page.getByText(`Approved a moment ago: ${title}`)).toBeVisible();
 	}
 	await synced(page);
-	const call = (await api.changes('todo', 'tasks')).find((change) => change.data?.title === 'Call Ada');
+	const call = (await api.changes('todo', 'tasks')).find((change) => change.data?.title === 'Call Ada')!;
 	await api.push('todo', [
 		{ table: 'tasks', id: call.id, op: 'update', fields: { notes: { value: 'About the lease' } } }
 	]);

@@ -63,8 +63,8 @@ test('an agent is made, given a mission, told what it may do, and deleted', asyn
 	await expect(page.getByRole('complementary', { name: 'Mana' })).toContainText('Asks before every change.');
 	await synced(page);
 	const api = await Api.signIn(server);
-	const policy = (await api.changes('ai', 'aiAgents')).at(-1).fields.policy.value;
-	expect(policy.tools.create_task).toBe('auto');
+	const policy = (await api.changes('ai', 'aiAgents')).at(-1)!.fields!.policy.value;
+	expect(policy).toMatchObject({ tools: { create_task: 'auto' } });
 
 	await page.goto(`${server.url}/companion/agents`);
 	await page.getByRole('link', { name: 'Flora' }).first().click();
@@ -118,7 +118,7 @@ test('a mission says how long it may be made up for, and within what it begins',
 	await form.getByRole('button', { name: 'Save' }).click();
 	await expect(page.getByRole('heading', { level: 1, name: 'Weekly plan' })).toBeVisible();
 	await synced(page);
-	const change = (await (await Api.signIn(server)).changes('ai', 'aiMissions')).at(-1);
-	expect(change.fields.catchUpMinutes.value).toBe(90);
-	expect(change.fields.jitterMinutes.value).toBe(15);
+	const change = (await (await Api.signIn(server)).changes('ai', 'aiMissions')).at(-1)!;
+	expect(change.fields!.catchUpMinutes.value).toBe(90);
+	expect(change.fields!.jitterMinutes.value).toBe(15);
 });

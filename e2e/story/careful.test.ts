@@ -89,5 +89,5 @@ test('a double click approves one proposal, not its neighbour too', async ({ bro
 	await page.mouse.up({ clickCount: 2 });
 	await expect(two).toBeVisible();
 	await synced(page);
-	expect((await api.changes('todo', 'tasks')).map((change) => change.data.title)).toEqual(['First']);
+	expect((await api.changes('todo', 'tasks')).map((change) => change.data?.title)).toEqual(['First']);
 });

@@ -30,7 +30,7 @@ async function titles(): Promise<string[]> {
 	const api = await Api.signIn(server);
 	return (await api.changes('todo', 'tasks'))
 		.filter((change) => change.op === 'insert')
-		.map((change) => change.data.title);
+		.map((change) => change.data?.title as string);
 }
 
 test('a full disk is said where one looks, loses nothing that is typed, and is over when there is space', async ({

@@ -67,7 +67,7 @@ test('a mission’s life: run now, feedback, edit, pause, resume, complete, dele
 	await expect(page).toHaveURL(`${server.url}/companion/missions`);
 	await synced(page);
 	const log = await api.changes('ai', 'aiMissions');
-	expect(log.at(-1).op).toBe('delete');
+	expect(log.at(-1)!.op).toBe('delete');
 });
 
 test('without a model a plain outline stands in, and says that it is no AI', async ({ browser }) => {

@@ -54,7 +54,7 @@ test('what a mission did is taken back from the workbench, shown first, and the 
 	// Another program of hers edits one of the two.
 	const api = await Api.signIn(server);
 	await synced(page);
-	const call = (await api.changes('todo', 'tasks')).find((change) => change.data?.title === 'Call Ada');
+	const call = (await api.changes('todo', 'tasks')).find((change) => change.data?.title === 'Call Ada')!;
 	await api.push('todo', [
 		{ table: 'tasks', id: call.id, op: 'update', fields: { notes: { value: 'About the lease' } } }
 	]);

@@ -256,7 +256,7 @@ export async function connect(api: Api, server: Server, upstream: Upstream): Pro
 	await api.llm('PUT', 'providers/ollama', { baseUrl: 'http://127.0.0.1:9/v1' });
 	await api.llm('PUT', 'aliases', { 'mana/reasoning': ['box/test-model', 'ollama/qwen3:32b'] });
 	await api.llm('PUT', 'models', { 'box/test-model': { input: 2, output: 8, tools: true, contextTokens: 131_072 } });
-	const { secret } = await api.llm('POST', 'keys', {
+	const { secret } = await api.llm<{ secret: string }>('POST', 'keys', {
 		name: 'Editor on the laptop',
 		models: ['box/*'],
 		tokens: 1000,

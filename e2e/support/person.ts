@@ -63,12 +63,21 @@ export async function writeMission(page: Page, title: string, concept = ''): Pro
 	await page.getByLabel('Every day').check();
 	await page.getByRole('button', { name: 'Create mission' }).click();
 	await expect(page.getByRole('heading', { level: 1, name: title })).toBeVisible();
-	return /missions\/([0-9a-f-]{36})/.exec(page.url())![1]!;
+	return /missions\/([0-9a-f-]{36})/.exec(page.url())![1];
 }
 
 /** Waits until nothing on this page waits to be sent. */
 export async function synced(page: Page): Promise<void> {
 	await expect(page.getByRole('link', { name: /^Synced/ }).first()).toBeVisible();
+}
+
+/** A change as the server's log holds it, as far as the tests read it. */
+export interface LoggedChange {
+	id: string;
+	op: string;
+	actor: { kind: string; iterationId?: string };
+	data?: Record<string, unknown>;
+	fields?: Record<string, { value: unknown }>;
 }
 
 /** The person's own API client: what another program of hers could do. */
@@ -88,24 +97,27 @@ export class Api {
 		return new Api(server, ((await answer.json()) as { token: string }).token);
 	}
 
-	async #request(method: string, path: string, body?: unknown): Promise<any> {
+	async #request<T>(method: string, path: string, body?: unknown): Promise<T> {
 		const answer = await fetch(this.server.url + path, {
 			method,
 			headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
 			body: body === undefined ? undefined : JSON.stringify(body)
 		});
 		if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-		return answer.json();
+		return (await answer.json()) as T;
 	}
 
 	/** Pushes changes as an older client would: without ids, times and actors. */
-	push(app: string, changes: unknown[]): Promise<any> {
+	push(app: string, changes: unknown[]): Promise<unknown> {
 		return this.#request('POST', `/sync/${app}`, { clientId: 'e2e', since: '', changes });
 	}
 
 	/** Every change of a table, oldest first. */
-	async changes(app: string, table: string): Promise<any[]> {
-		const answer = await this.#request('GET', `/sync/${app}/pull?collection=${table}&since=`);
+	async changes(app: string, table: string): Promise<LoggedChange[]> {
+		const answer = await this.#request<{ serverChanges: LoggedChange[] }>(
+			'GET',
+			`/sync/${app}/pull?collection=${table}&since=`
+		);
 		return answer.serverChanges;
 	}
 
@@ -117,16 +129,22 @@ export class Api {
 
 	/** Decides every open step of a mission, as a device of the person does. */
 	async decideAll(mission: string, status: 'approved' | 'rejected', feedback?: string): Promise<void> {
-		const iterations = new Map<string, any>();
+		interface Iteration {
+			id: string;
+			startedAt: string;
+			plan: object[];
+		}
+		const iterations = new Map<string, Iteration>();
 		for (const change of await this.changes('ai', 'aiMissions')) {
 			if (change.id !== mission) continue;
-			for (const one of change.fields?.iterations?.value ?? []) iterations.set(one.id, one);
+			const written = (change.fields?.iterations?.value ?? []) as Iteration[];
+			for (const one of written) iterations.set(one.id, one);
 		}
 		const now = new Date().toISOString();
 		const decided = [...iterations.values()].map(({ id, startedAt, plan }) => ({
 			id,
 			startedAt,
-			plan: plan.map((step: object) => ({
+			plan: plan.map((step) => ({
 				...step,
 				status,
 				feedback,
@@ -141,7 +159,7 @@ export class Api {
 	}
 
 	/** What the owner's pages of the gateway ask for. */
-	llm(method: string, path: string, body?: unknown): Promise<any> {
+	llm<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
 		return this.#request(method, `/llm/${path}`, body);
 	}
 

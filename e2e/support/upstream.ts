@@ -1,4 +1,4 @@
-import { createServer, type Server as HttpServer } from 'node:http';
+import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** One step of a plan, as a model would write it. */
@@ -28,7 +28,7 @@ export class Upstream {
 
 	static async start(): Promise<Upstream> {
 		const upstream = new Upstream();
-		upstream.#http = createServer(async (request, response) => {
+		const answer = async (request: IncomingMessage, response: ServerResponse) => {
 			const json = (status: number, body: unknown) => {
 				response.writeHead(status, { 'content-type': 'application/json' });
 				response.end(JSON.stringify(body));
@@ -38,8 +38,9 @@ export class Upstream {
 			if (request.url !== '/v1/chat/completions') return json(404, { error: { message: 'not here' } });
 			upstream.keys.push(request.headers.authorization);
 			let body = '';
-			for await (const chunk of request) body += chunk;
-			upstream.prompts.push(JSON.parse(body).messages);
+			for await (const chunk of request) body += String(chunk);
+			const { messages } = JSON.parse(body) as { messages: { role: string; content: string }[] };
+			upstream.prompts.push(messages);
 			const content = upstream.answers.length > 1 ? upstream.answers.shift() : upstream.answers[0];
 			if (upstream.thinkMs) await new Promise((done) => setTimeout(done, upstream.thinkMs));
 			json(200, {
@@ -50,6 +51,9 @@ export class Upstream {
 				choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
 				usage: { prompt_tokens: 100, completion_tokens: 50, total_tokens: 150 }
 			});
+		};
+		upstream.#http = createServer((request, response) => {
+			answer(request, response).catch((error: Error) => response.destroy(error));
 		});
 		await new Promise<void>((done) => upstream.#http.listen(0, '127.0.0.1', done));
 		return upstream;

@@ -5,7 +5,8 @@ import { startMissionTick } from '../features/missionTick';
 import { startServerIterationStaging } from '../features/staging';
 import { startSync } from '../replica/loop';
 
-export const openReplica = Replica.open;
+/** Opens the replica of a person; the database stays closed until somebody signs in. */
+export const openReplica: typeof Replica.open = (...args) => Replica.open(...args);
 
 /** What runs while someone is signed in: sync, staging of arriving plans, the foreground tick. */
 export function startBackground(replica: Replica, tokens: TokenHolder, onSessionEnded: () => void): () => void {

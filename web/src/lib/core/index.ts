@@ -65,7 +65,6 @@ type Method =
 	| 'stage'
 	| 'touched'
 	| 'decide'
-	| 'terms'
 	| 'undoTouched'
 	| 'undoPreview'
 	| 'undo'

@@ -50,7 +50,7 @@ export const agents = {
 	/** Whose a mission is; `agentGone`: the default one stands in for one that was deleted. */
 	termsOf(mission: Pick<Mission, 'agentId' | 'model' | 'budget'>): Terms {
 		const { agentId, model, budget } = mission;
-		return terms({ agentId, model, budget } as Data);
+		return terms({ agentId, model, budget });
 	},
 	/** Every tool with what an agent may do with it. */
 	tools(overrides: Overrides): ToolInfo[] {
@@ -75,7 +75,7 @@ export async function createAgent(set: AgentData): Promise<string> {
 
 /** Change an agent; the default one gets its record by its first change. Throws ValidationError. */
 export async function saveAgent(id: string, set: Partial<AgentData>): Promise<void> {
-	await put('aiAgents', id, set as Data, { name: agents.get(id)?.name ?? id });
+	await put('aiAgents', id, set, { name: agents.get(id)?.name ?? id });
 }
 
 /** Delete an agent. Its missions go on with the default one, which then asks before everything. */
@@ -85,7 +85,7 @@ export async function removeAgent(id: string): Promise<void> {
 
 /** Change what holds for all missions. Throws ValidationError. */
 export async function saveMissionSettings(set: MissionSettingsData): Promise<void> {
-	await put('aiSettings', SETTINGS_ID, set as unknown as Data, {});
+	await put('aiSettings', SETTINGS_ID, set, {});
 }
 
 /** A policy with one place of it set, or with nothing said there (null). */

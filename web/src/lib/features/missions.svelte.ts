@@ -112,7 +112,7 @@ export async function removeMission(id: string): Promise<void> {
 
 /** What is wrong with a mission, before it is sent. */
 export function checkMission(data: Partial<MissionData>): FieldError[] {
-	return currentReplica().core.checkMission(data as Data);
+	return currentReplica().core.checkMission(data);
 }
 
 /** When a cadence comes next; null: never by itself. */

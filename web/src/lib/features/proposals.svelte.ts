@@ -6,6 +6,7 @@ import { execute, previewUndo } from '../replica/executor';
 import type { Replica } from '../replica/replica';
 import { keyName } from '../replica/rows';
 import { storageUnreadable } from '../replica/storage';
+import { waits } from './proposalStatus';
 
 let all = $state.raw<Proposal[]>([]);
 let ready = $state(false);
@@ -114,11 +115,6 @@ async function decide(id: string, decision: Decision): Promise<boolean> {
 	} finally {
 		busy.delete(id);
 	}
-}
-
-/** Whether it still asks for a decision; a `failed` one can only be rejected. */
-export function waits({ status }: Proposal): boolean {
-	return status === 'open' || status === 'failed';
 }
 
 function byArrival(a: Proposal, b: Proposal): number {

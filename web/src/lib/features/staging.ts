@@ -7,7 +7,7 @@ import { primaryKey, stateOf, type RecordRow } from '../replica/rows';
 import { storageError, storageUnreadable } from '../replica/storage';
 import { overridesOf } from '../replica/overrides';
 import { oneAtATime } from '../replica/locks';
-import { waits } from './proposals.svelte';
+import { waits } from './proposalStatus';
 
 /** How often this device looks whether something has expired. */
 const EXPIRY_MS = 60_000;

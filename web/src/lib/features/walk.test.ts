@@ -71,7 +71,7 @@ it.each(tools)('%s: proposed, approved, attributed, undone', async (_name, modul
 		);
 	const before = (await records()).map((row) => row.data);
 	const params = Object.fromEntries(
-		Object.entries(tool.params ?? {}).map(([name, field]) => [name, sample(field as Field, existing)])
+		Object.entries(tool.params ?? {}).map(([name, field]) => [name, sample(field, existing)])
 	);
 	await arrive(replica, [missionInsert(), iterationArrives([toolStep(0, tool.name, params)])]);
 	await stageMission(replica, MISSION);

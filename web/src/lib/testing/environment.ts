@@ -5,7 +5,7 @@ export default {
 	name: 'node-with-client-svelte',
 	viteEnvironment: 'client',
 	setup(global) {
-		global.self = global;
+		(global as { self?: unknown }).self = global;
 		return { teardown() {} };
 	}
 } satisfies Environment;

@@ -18,7 +18,7 @@ export class FakeLocks {
 		let held = false;
 		void before.then(() => (held = true));
 		return new Promise((resolve, reject) => {
-			signal.addEventListener('abort', () => !held && reject(signal.reason), { once: true });
+			signal.addEventListener('abort', () => !held && reject(signal.reason as Error), { once: true });
 			mine.then(resolve, reject);
 		});
 	}

@@ -15,7 +15,7 @@ export interface Settled {
 	how: 'approved' | 'rejected';
 }
 
-const state = $state({ busy: {} as Record<string, true>, settled: [] as Settled[] });
+const state = $state<{ busy: Record<string, boolean>; settled: Settled[] }>({ busy: {}, settled: [] });
 
 export const decisions = {
 	/** Whether an answer is being written. */

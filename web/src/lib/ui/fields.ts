@@ -5,6 +5,7 @@ import { label, moduleOf } from '$lib/modules.svelte';
 import type { Data, Field, Row, Table } from '$lib/core/types';
 import { excerpt } from '$lib/markdown/text';
 import { dayWord, dayOf, minutesText, timeOf, when } from './format';
+import { plainText } from './text';
 
 /** Minutes are a length; everything else keeps its number. */
 const isMinutes = (name: string) => /minutes$/i.test(name);
@@ -62,35 +63,36 @@ export function recordHref(app: string, table: string, id: string): string {
 /** A value as one line of text; empty where there is none. */
 export function valueText(app: string, name: string, field: Field | undefined, value: unknown): string {
 	if (value === null || value === undefined || value === '') return '';
+	const text = plainText(value);
 	switch (field?.type) {
 		case 'date':
-			return /^\d{4}-\d\d-\d\d$/.test(String(value)) ? dayWord(String(value)) : String(value);
+			return /^\d{4}-\d\d-\d\d$/.test(text) ? dayWord(text) : text;
 		case 'datetime': {
-			const date = new Date(String(value));
-			return Number.isNaN(date.getTime()) ? String(value) : when(date);
+			const date = new Date(text);
+			return Number.isNaN(date.getTime()) ? text : when(date);
 		}
 		case 'boolean':
 			return value ? t('word.yes') : t('word.no');
 		case 'integer':
 		case 'number':
-			if (typeof value !== 'number') return String(value);
+			if (typeof value !== 'number') return text;
 			return isMinutes(name) ? minutesText(value) : numberText(value);
 		case 'enum': {
 			const choice = field.values?.find((v) => (typeof v === 'string' ? v : v.value) === value);
-			return choice && typeof choice !== 'string' ? label(choice.label) : String(value);
+			return choice && typeof choice !== 'string' ? label(choice.label) : text;
 		}
 		case 'ref': {
 			const module = field.module ?? app;
 			const records = field.table ? collection(module, field.table) : undefined;
-			const row = records?.get(String(value));
+			const row = records?.get(text);
 			return row ? titleOf(module, field.table!, row.data) : records?.ready ? t('word.removed') : '';
 		}
 		case 'markdown':
-			return excerpt(String(value));
+			return excerpt(text);
 		case 'tags':
-			return Array.isArray(value) ? value.join(', ') : String(value);
+			return Array.isArray(value) ? value.join(', ') : text;
 		default:
-			return typeof value === 'object' ? JSON.stringify(value) : String(value);
+			return text;
 	}
 }
 
@@ -139,7 +141,7 @@ export function metaParts(
 /** “2 of 7 steps”. */
 export function progressText(data: Data): string {
 	const done = numberText(Number(data.progress ?? 0));
-	const unit = data.unit ? ` ${String(data.unit)}` : '';
+	const unit = data.unit ? ` ${plainText(data.unit)}` : '';
 	return typeof data.target === 'number'
 		? t('today.progress', { done, total: numberText(data.target) }) + unit
 		: done + unit;

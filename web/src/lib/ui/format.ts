@@ -39,7 +39,7 @@ export function today(): string {
 /** A day as local midnight. */
 export function dateOfDay(day: string): Date {
 	const [y, m, d] = day.split('-').map(Number);
-	return new Date(y!, m! - 1, d!);
+	return new Date(y!, m! - 1, d);
 }
 
 /** A day moved by some days. */

@@ -1,6 +1,7 @@
 /** The order and the days of a generic list, from its manifest. */
 import type { Data, Row, Table } from '$lib/core/types';
 import { dayOf } from './format';
+import { plainText } from './text';
 
 /** When a record was last written. */
 export function updatedAt(row: Row | undefined): string {
@@ -26,7 +27,7 @@ export function comparator(table: Table | undefined): (a: Data, b: Data, aRow?: 
 				if (none(x) && none(y)) continue;
 				return none(x) ? 1 : -1;
 			}
-			const order = typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y));
+			const order = typeof x === 'number' && typeof y === 'number' ? x - y : plainText(x).localeCompare(plainText(y));
 			if (order) return dir === 'desc' ? -order : order;
 		}
 		return 0;
@@ -41,6 +42,6 @@ export function dayField(table: Table | undefined): string | null {
 
 /** The local day of a record. */
 export function dayIn(data: Data, field: string): string | null {
-	const date = new Date(String(data[field] ?? ''));
+	const date = new Date(plainText(data[field]));
 	return Number.isNaN(date.getTime()) ? null : dayOf(date);
 }

@@ -5,6 +5,7 @@ import type { Data, Row } from '$lib/core/types';
 import { dateOfDay, dayWord, daysBetween, endOfWeek, minutesText, shortDate, today, weekday } from './format';
 import { recordAt, titleOf } from './fields';
 import { offerUndo } from './live.svelte';
+import { plainText } from './text';
 
 export type TaskGroup = 'today' | 'week' | 'later';
 
@@ -17,7 +18,7 @@ const keys = new WeakMap<Data, string>();
 function keyOf(data: Data): string {
 	let key = keys.get(data);
 	if (key === undefined)
-		keys.set(data, (key = `${due(data)}\0${RANK[String(data.priority)] ?? 1}\0${String(data.title ?? '')}`));
+		keys.set(data, (key = `${due(data)}\0${RANK[String(data.priority)] ?? 1}\0${plainText(data.title)}`));
 	return key;
 }
 
