@@ -79,15 +79,17 @@ export class Socket {
 	#authenticate(token: string, expiresAt: string): void {
 		this.#send({ type: 'auth', token, clientId: this.#options.clientId });
 		const inMs = Date.parse(expiresAt) - this.#options.tokens.now() - REAUTH_EARLY_MS;
-		this.#after(Math.max(5_000, inMs), async () => {
-			try {
-				const renewed = await this.#options.tokens.get(true);
-				if (this.#socket) this.#authenticate(renewed.token, renewed.expiresAt);
-			} catch (thrown) {
-				// without a network the socket goes by itself, and opening it again asks anew
-				if (thrown instanceof SessionEnded) this.#options.onSessionEnded();
-			}
-		});
+		this.#after(Math.max(5_000, inMs), () => void this.#renewToken());
+	}
+
+	async #renewToken(): Promise<void> {
+		try {
+			const renewed = await this.#options.tokens.get(true);
+			if (this.#socket) this.#authenticate(renewed.token, renewed.expiresAt);
+		} catch (thrown) {
+			// Without a network the socket closes by itself, and opening it again asks for a new token.
+			if (thrown instanceof SessionEnded) this.#options.onSessionEnded();
+		}
 	}
 
 	#receive(text: string): void {
