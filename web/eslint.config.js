@@ -4,7 +4,6 @@ import importX from 'eslint-plugin-import-x';
 import svelte from 'eslint-plugin-svelte';
 import globals from 'globals';
 import ts from 'typescript-eslint';
-import svelteConfig from './svelte.config.js';
 
 /** Rules of every TypeScript file, of the browser tests too (`e2e/eslint.config.js`). */
 export const typescript = ts.config(
@@ -50,7 +49,7 @@ export default ts.config(
 	},
 	{
 		files: ['**/*.svelte', '**/*.svelte.ts'],
-		languageOptions: { parserOptions: { parser: ts.parser, svelteConfig } }
+		languageOptions: { parserOptions: { parser: ts.parser } }
 	},
 	{
 		rules: {

@@ -9,6 +9,11 @@ export default {
 		// compressed files as they are.
 		adapter: adapter({ pages: 'build', assets: 'build', fallback: 'index.html', precompress: true }),
 		output: { bundleStrategy: 'split' },
+		typescript: {
+			config: (config) => {
+				config.include.push('../plugins/**/*.ts');
+			}
+		},
 		// The pages decide when a new version is taken over; nothing reloads by itself.
 		version: { pollInterval: 0 }
 	}
