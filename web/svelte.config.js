@@ -10,7 +10,7 @@ export default {
 		adapter: adapter({ pages: 'build', assets: 'build', fallback: 'index.html', precompress: true }),
 		output: { bundleStrategy: 'split' },
 		typescript: {
-			config: (config) => {
+			config: (/** @type {{ include: string[] }} */ config) => {
 				config.include.push('../plugins/**/*.ts');
 			}
 		},
