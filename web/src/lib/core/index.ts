@@ -62,6 +62,7 @@ type Method =
 	| 'prepare'
 	| 'check'
 	| 'tools'
+	| 'terms'
 	| 'stage'
 	| 'touched'
 	| 'decide'
