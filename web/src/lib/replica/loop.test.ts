@@ -8,7 +8,7 @@ import { pathOf } from '../testing/requests';
 import { FakeServer } from '../testing/server';
 import type { SyncRequest } from '../core/sync';
 import { flush, retrySetAside } from './actions';
-import { dropSetAside } from '../features/setAside';
+import { dropSetAside } from '$lib/features/setAside/setAside';
 import { SyncDriver } from './driver';
 import { startSync, SyncLoop } from './loop';
 import { exportSetAside, resetStatus, syncStatus } from './status.svelte';

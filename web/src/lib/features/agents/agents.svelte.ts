@@ -1,0 +1,111 @@
+import { v7 as uuid } from 'uuid';
+import type { components } from '$lib/api/schema';
+import type { Data, Mission, Overrides, Policy, Terms, ToolInfo } from '$lib/core/types';
+import { collection } from '$lib/replica/collection.svelte';
+import { currentReplica } from '$lib/replica/current';
+import { createRecord, deleteRecord, updateRecord } from '$lib/features/records/records';
+
+export type Agent = components['schemas']['Agent'];
+export type AgentData = components['schemas']['AgentData'];
+export type Budget = components['schemas']['Budget'];
+export type MissionSettings = components['schemas']['MissionSettings'];
+export type MissionSettingsData = components['schemas']['SettingsData'];
+
+/** The agent of every mission that names none. It needs no record. */
+export const DEFAULT_AGENT = 'default';
+const SETTINGS_ID = 'settings';
+
+const agentRows = collection('ai', 'aiAgents');
+const settingsRows = collection('ai', 'aiSettings');
+
+const data = $derived(Object.fromEntries(agentRows.rows.map((row) => [row.id, row.data])));
+const list = $derived.by(() => {
+	if (!agentRows.ready) return [];
+	const others = Object.keys(data).filter((id) => id !== DEFAULT_AGENT);
+	const named = others.map((id) => terms({ agentId: id }).agent);
+	return [terms({}).agent, ...named.sort((a, b) => a.name.localeCompare(b.name))];
+});
+
+/** What a mission runs under: its agent, what that may do, its model and bounds. */
+function terms(mission: Data): Terms {
+	return currentReplica().core.terms({
+		mission,
+		agents: data,
+		settings: settingsRows.rows.find((row) => row.id === SETTINGS_ID)?.data
+	});
+}
+
+/** All agents, live. */
+export const agents = {
+	get ready(): boolean {
+		return agentRows.ready;
+	},
+	/** The default one first, the others by name. */
+	get list(): Agent[] {
+		return list;
+	},
+	get(id: string): Agent | undefined {
+		return list.find((agent) => agent.id === id);
+	},
+	/** Whose a mission is; `agentGone`: the default one stands in for one that was deleted. */
+	termsOf(mission: Pick<Mission, 'agentId' | 'model' | 'budget'>): Terms {
+		const { agentId, model, budget } = mission;
+		return terms({ agentId, model, budget });
+	},
+	/** Every tool with what an agent may do with it. */
+	tools(overrides: Overrides): ToolInfo[] {
+		return currentReplica().core.tools(overrides);
+	}
+};
+
+/** What a person set for all missions, live; the usual values where nothing is set. */
+export const missionSettings = {
+	get ready(): boolean {
+		return settingsRows.ready;
+	},
+	get values(): MissionSettings {
+		return terms({}).settings;
+	}
+};
+
+/** Make an agent. Answers its id. Throws ValidationError. */
+export async function createAgent(set: AgentData): Promise<string> {
+	return createRecord('ai', 'aiAgents', { ...set, createdAt: currentReplica().now() }, uuid());
+}
+
+/** Change an agent; the default one gets its record by its first change. Throws ValidationError. */
+export async function saveAgent(id: string, set: Partial<AgentData>): Promise<void> {
+	await put('aiAgents', id, set, { name: agents.get(id)?.name ?? id });
+}
+
+/** Delete an agent. Its missions go on with the default one, which then asks before everything. */
+export async function removeAgent(id: string): Promise<void> {
+	await deleteRecord('ai', 'aiAgents', id);
+}
+
+/** Change what holds for all missions. Throws ValidationError. */
+export async function saveMissionSettings(set: MissionSettingsData): Promise<void> {
+	await put('aiSettings', SETTINGS_ID, set, {});
+}
+
+/** A policy with one place of it set, or with nothing said there (null). */
+export function withPolicy(
+	policy: Overrides,
+	place: 'default' | 'modules' | 'tools',
+	name: string,
+	value: Policy | null
+): Overrides {
+	if (place === 'default') {
+		const { default: _, ...rest } = policy;
+		return value ? { ...rest, default: value } : rest;
+	}
+	const { [name]: _, ...others } = policy[place] ?? {};
+	return { ...policy, [place]: value ? { ...others, [name]: value } : others };
+}
+
+/** Write a record that is known by its id whether it is there or not. */
+async function put(table: string, id: string, set: Data, first: Data): Promise<void> {
+	const known = collection('ai', table).get(id);
+	if (!known) await createRecord('ai', table, { ...first, ...set, createdAt: currentReplica().now() }, id);
+	else await updateRecord('ai', table, id, known.deleted ? { ...set, deletedAt: null } : set);
+}

@@ -1,0 +1,210 @@
+/** A proposal as people read it, drawn from its stored operations and never from the model's prose. */
+import { missions } from '$lib/features/missions/missions.svelte';
+import { t } from '$lib/i18n';
+import { label, moduleOf } from '$lib/features/records/modules.svelte';
+import type { Data, Difference, Op, Operation, Proposal, Row } from '$lib/core/types';
+import {
+	fieldLabel,
+	metaParts,
+	moduleName,
+	recordAt,
+	tableOf,
+	thing,
+	titleOf,
+	valueText
+} from '$lib/features/records/fields';
+
+/** One field before and after. */
+export interface FieldChange {
+	field: string;
+	label: string;
+	before: string;
+	after: string;
+}
+
+/** The marks of a proof-reader: a caret for new, two arrows for a change, a stroke for a removal. */
+export const MARK: Record<Op, string> = { insert: 'caret', update: 'change', delete: 'strike' };
+
+/** The mark of a proposal; one that can't be carried out here has the mark of a failure. */
+export function markOf(p: Proposal): string {
+	return p.op ? MARK[p.op] : 'fail';
+}
+
+/** The first operation. A proposal whose tool is unknown here has none. */
+function first(p: Proposal): Omit<Operation, 'op'> & { op: Op | null } {
+	return p.operations[0] ?? { op: p.op, app: p.app, table: '', id: p.id };
+}
+
+/** The table that a proposal lands in. */
+export function tableNameOf(p: Proposal): string {
+	return first(p).table;
+}
+
+/** The record that a change or a removal touches, as it is now. */
+export function touchedRow(p: Proposal): Row | undefined {
+	const op = first(p);
+	return op.op === 'insert' || !op.table ? undefined : recordAt(op.app, op.table, op.id);
+}
+
+/** What would be there after approving: the place in a list comes from this. */
+export function landing(p: Proposal): Data {
+	return { ...touchedRow(p)?.data, ...first(p).set };
+}
+
+/** The title of what is proposed. */
+export function proposalTitle(p: Proposal): string {
+	const op = first(p);
+	const now = touchedRow(p)?.data;
+	const data = op.op === 'insert' ? op.set : now;
+	return data ? titleOf(op.app, op.table, data) : p.summary;
+}
+
+/** “New task”, “Change to a task”, in the words of the tool. */
+export function proposalKind(p: Proposal): string {
+	const tool = moduleOf(p.module)?.tools?.find((one) => one.name === p.tool);
+	return label(tool?.label) || p.tool;
+}
+
+/** What approving will do, in one sentence. */
+export function proposalEffect(p: Proposal): string {
+	const op = first(p);
+	const names = { thing: thing(op.app, op.table), module: moduleName(op.app) };
+	if (op.op === 'insert') return t('prop.effectInsert', names);
+	if (op.op === 'delete') return t('prop.effectDelete', names);
+	if (!op.op) return t('prop.effectNone');
+	return t('prop.effectUpdate', { ...names, count: Object.keys(op.set ?? {}).length });
+}
+
+/** Where it would land: “in Tasks”. */
+export function proposalPlace(p: Proposal): string {
+	return t('prop.in', { module: moduleName(first(p).app) });
+}
+
+/** The line under the title of something new. */
+export function proposalMeta(p: Proposal, atHour = false): string[] {
+	const op = first(p);
+	return op.op === 'insert'
+		? metaParts(
+				op.app,
+				op.table,
+				op.set ?? {},
+				longFields(p).map((f) => f.field),
+				atHour
+			)
+		: [];
+}
+
+/** The long texts of something new; they are read in full before one approves. */
+export function longFields(p: Proposal): { field: string; label: string; text: string }[] {
+	const op = first(p);
+	const fields = tableOf(op.app, op.table)?.fields ?? {};
+	if (op.op !== 'insert') return [];
+	return Object.entries(op.set ?? {})
+		.filter(([name, value]) => fields[name]?.type === 'markdown' && typeof value === 'string' && value.trim())
+		.map(([name, value]) => ({ field: name, label: fieldLabel(op.app, op.table, name), text: String(value) }));
+}
+
+/** A long text that only grew shows what was added; any other shows both. */
+function pair(
+	app: string,
+	name: string,
+	field: Parameters<typeof valueText>[2],
+	before: unknown,
+	after: unknown
+): [string, string] {
+	if (
+		field?.type === 'markdown' &&
+		typeof before === 'string' &&
+		typeof after === 'string' &&
+		before &&
+		after.startsWith(before)
+	)
+		return ['', after.slice(before.length).trim()];
+	return [valueText(app, name, field, before), valueText(app, name, field, after) || t('word.none')];
+}
+
+/** Field by field, what a change would do; one line for every operation's field. */
+export function proposalChanges(p: Proposal): FieldChange[] {
+	return p.operations.flatMap((op, i) => {
+		if (op.op !== 'update') return [];
+		const fields = tableOf(op.app, op.table)?.fields ?? {};
+		const seen = p.seen[`${op.app}/${op.table}/${op.id}`] ?? {};
+		const row = recordAt(op.app, op.table, op.id);
+		const prefix = i > 0 ? `${titleOf(op.app, op.table, row?.data)}: ` : '';
+		return Object.entries(op.set ?? {})
+			.filter(([name, value]) => JSON.stringify(seen[name]?.value ?? null) !== JSON.stringify(value ?? null))
+			.map(([name, value]) => {
+				const [before, after] = pair(op.app, name, fields[name], seen[name]?.value, value);
+				return { field: name, label: prefix + fieldLabel(op.app, op.table, name, true), before, after };
+			});
+	});
+}
+
+/** How many operations a card does not spell out. */
+export function moreOperations(p: Proposal): number {
+	return p.operations.slice(1).filter((op) => op.op !== 'update').length;
+}
+
+/** For a stale proposal: what was seen, what is there now, what is proposed; of the fields that moved as the refusal says. */
+export function threeWay(
+	p: Proposal,
+	moved: Difference
+): { label: string; seen: string; now: string; proposed: string; moved: boolean }[] {
+	return p.operations.flatMap((op) => {
+		const fields = tableOf(op.app, op.table)?.fields ?? {};
+		const seen = p.seen[`${op.app}/${op.table}/${op.id}`] ?? {};
+		const row = recordAt(op.app, op.table, op.id);
+		const names =
+			op.op === 'delete' ? [...new Set([...Object.keys(seen), ...Object.keys(moved)])] : Object.keys(op.set ?? {});
+		const shown = (name: string, value: unknown) => valueText(op.app, name, fields[name], value) || t('word.none');
+		return names
+			.filter((name) => name !== 'deletedAt')
+			.map((name) => ({
+				label: fieldLabel(op.app, op.table, name, true),
+				seen: shown(name, seen[name]?.value),
+				now: row ? shown(name, moved[name] ? moved[name].now : row.data[name]) : t('word.removed'),
+				proposed:
+					op.op === 'delete' ? t('prop.removeShort') : shown(name, moved[name] ? moved[name].proposed : op.set?.[name]),
+				moved: name in moved
+			}));
+	});
+}
+
+/** Whether the run behind a proposal was the outline maker, which is no AI. */
+export function isOutline(missionId: string, iterationId: string): boolean {
+	return missions.get(missionId)?.iterations.find((run) => run.id === iterationId)?.model === 'builtin/outline';
+}
+
+/** A list entry: a record, or a proposal at the place where its record would land. */
+export type Entry = { key: string; row: Row } | { key: string; proposal: Proposal };
+
+/**
+ * Puts proposals among the records that they belong to: a change or a removal stands
+ * where its record stood, something new where it would land. The record that a person
+ * has opened (`opened`) is shown above what is proposed for it.
+ */
+export function place(
+	rows: readonly Row[],
+	open: readonly Proposal[],
+	compare: (a: Data, b: Data, aRow?: Row, bRow?: Row) => number,
+	opened?: string | null
+): Entry[] {
+	if (!open.length) return rows.map((row) => ({ key: row.id, row }));
+	const touching = new Map<string, Proposal[]>();
+	const fresh: Proposal[] = [];
+	for (const p of open) {
+		if (first(p).op === 'insert') fresh.push(p);
+		else touching.set(first(p).id, [...(touching.get(first(p).id) ?? []), p]);
+	}
+	const out: Entry[] = [];
+	const pending = fresh.sort((a, b) => compare(landing(a), landing(b)));
+	const put = (p: Proposal) => out.push({ key: p.id, proposal: p });
+	for (const row of rows) {
+		while (pending.length && compare(landing(pending[0]!), row.data, undefined, row) < 0) put(pending.shift()!);
+		const here = touching.get(row.id);
+		if (!here || row.id === opened) out.push({ key: row.id, row });
+		here?.forEach(put);
+	}
+	pending.forEach(put);
+	return out;
+}

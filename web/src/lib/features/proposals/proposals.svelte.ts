@@ -1,0 +1,145 @@
+import { asManaError } from '$lib/core/errors';
+import type { Data, Difference, Extent, Proposal, UndoPreview } from '$lib/core/types';
+import type { Decision } from '$lib/core';
+import { currentReplica, onReplica } from '$lib/replica/current';
+import { execute, previewUndo } from '$lib/replica/executor';
+import type { Replica } from '$lib/replica/replica';
+import { keyName } from '$lib/replica/rows';
+import { storageUnreadable } from '$lib/replica/storage';
+import { waits } from './proposalStatus';
+
+let all = $state.raw<Proposal[]>([]);
+let ready = $state(false);
+/** Decisions under way: a second press of the same button waits for none. */
+const busy = new Set<string>();
+const open = $derived(all.filter(waits).sort(byArrival));
+
+/** The proposals of this device. */
+export const proposals = {
+	get ready(): boolean {
+		return ready;
+	},
+	/** Those that wait for a decision, the oldest plan first, its steps in order; `failed` ones can only be rejected. */
+	get open(): Proposal[] {
+		return open;
+	},
+	get count(): number {
+		return open.length;
+	},
+	/** What a person has to hear of although nothing is to be decided: overruled on another device, or expired. */
+	get told(): Proposal[] {
+		return all
+			.filter(({ status }) => status === 'overruled' || status === 'expired')
+			.sort(byArrival)
+			.reverse();
+	},
+	/** One, decided ones too. */
+	get(id: string): Proposal | undefined {
+		return all.find((proposal) => proposal.id === id);
+	}
+};
+
+/** Open proposals that touch a module's records. */
+export function forModule(id: string): Proposal[] {
+	return open.filter((proposal) => proposal.app === id || proposal.module === id);
+}
+
+/** Open proposals that touch one record. */
+export function forRecord(app: string, table: string, id: string): Proposal[] {
+	const name = keyName({ app, table, id });
+	return open.filter((proposal) => proposal.operations.some((operation) => keyName(operation) === name));
+}
+
+/**
+ * Approve; false where it was refused: the reason is then in `proposal.error`, and it stays open. `over`: on top of
+ * what a stale proposal's difference showed to be there now.
+ */
+export function approve(id: string, editedParams?: Data, over?: Difference): Promise<boolean> {
+	const stamps = over && Object.fromEntries(Object.entries(over).map(([field, { at }]) => [field, at]));
+	return decide(id, { kind: 'approve', ...(editedParams && { editedParams }), ...(stamps && { over: stamps }) });
+}
+
+/** The difference that a stale proposal was refused with. */
+export function difference(proposal: Proposal): Difference | undefined {
+	return proposal.error?.code === 'stale' ? (proposal.error.details as Difference) : undefined;
+}
+
+/** What was told was read. */
+export async function dismiss(id: string): Promise<void> {
+	await currentReplica().db.proposals.update(id, { status: 'closed' });
+}
+
+/** What undoing would do, exactly, and what it would keep. */
+export function undoPreview(missionId: string, extent: Extent): Promise<UndoPreview> {
+	return previewUndo(currentReplica(), missionId, extent);
+}
+
+/** Undo what the preview with this hash showed. Throws where it would be something else by now. */
+export async function undo(missionId: string, extent: Extent, hash: string): Promise<void> {
+	await execute(currentReplica(), { kind: 'undo', missionId, extent, hash });
+}
+
+/** Reject; false where it was refused. */
+export function reject(id: string, reason?: string): Promise<boolean> {
+	return decide(id, reason ? { kind: 'reject', reason } : { kind: 'reject' });
+}
+
+/** After a refusal as stale or altered: look at the records as they are now, and propose again. */
+export async function refreshProposal(id: string): Promise<void> {
+	const replica = currentReplica();
+	const { stageMission } = await import('./staging');
+	const missionId = all.find((proposal) => proposal.id === id)?.missionId;
+	if (missionId) await stageMission(replica, missionId, id);
+}
+
+async function decide(id: string, decision: Decision): Promise<boolean> {
+	if (busy.has(id)) return false;
+	busy.add(id);
+	const replica = currentReplica();
+	try {
+		await execute(replica, { kind: 'decide', proposalId: id, decision });
+		return true;
+	} catch (thrown) {
+		const { code, message, details } = asManaError(thrown);
+		const error = JSON.parse(JSON.stringify({ code, message, details })) as Proposal['error'];
+		// where there is no space for the reason either, this tab shows it
+		await replica.db.proposals
+			.where('id')
+			.equals(id)
+			.and(waits)
+			.modify({ error })
+			.catch(() => {
+				all = all.map((one) => (one.id === id && waits(one) ? { ...one, error } : one));
+			});
+		return false;
+	} finally {
+		busy.delete(id);
+	}
+}
+
+function byArrival(a: Proposal, b: Proposal): number {
+	return a.createdAt.localeCompare(b.createdAt) || a.iterationId.localeCompare(b.iterationId) || a.index - b.index;
+}
+
+onReplica((replica: Replica | null) => {
+	if (!replica) return;
+	let stop = () => {};
+	let live = true;
+	void import('dexie').then(({ liveQuery }) => {
+		if (!live) return;
+		const subscription = liveQuery(() => replica.db.proposals.toArray()).subscribe({
+			next: (rows) => {
+				all = rows;
+				ready = true;
+			},
+			error: storageUnreadable
+		});
+		stop = () => subscription.unsubscribe();
+	});
+	return () => {
+		live = false;
+		stop();
+		all = [];
+		ready = false;
+	};
+});

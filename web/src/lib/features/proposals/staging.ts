@@ -1,0 +1,128 @@
+import { liveQuery } from 'dexie';
+import type { Iteration, RecordState } from '$lib/core/types';
+import type { ManaDb } from '$lib/replica/database';
+import { execute } from '$lib/replica/executor';
+import type { Replica } from '$lib/replica/replica';
+import { primaryKey, stateOf, type RecordRow } from '$lib/replica/rows';
+import { storageError, storageUnreadable } from '$lib/replica/storage';
+import { overridesOf } from '$lib/replica/overrides';
+import { oneAtATime } from '$lib/replica/locks';
+import { waits } from './proposalStatus';
+
+/** How often this device looks whether something has expired. */
+const EXPIRY_MS = 60_000;
+
+/**
+ * Turn arriving plans into proposals on this device, and close those that were decided elsewhere. A proposal's id is
+ * derived from its step, and one tab at a time stages, so tabs, devices and restarts never make a second one.
+ * Plans of an in-browser model (`source: "browser"`) were staged by their own tab and are left alone by the core.
+ */
+export function startServerIterationStaging(replica: Replica): () => void {
+	const missions = liveQuery(() => replica.db.records.where('[app+table]').equals(['ai', 'aiMissions']).toArray());
+	let stopped = false;
+	let running = false;
+	let latest: RecordRow[] | null = null;
+	const done = new Map<string, string>();
+	const subscription = missions.subscribe({
+		next: (rows) => {
+			latest = rows;
+			void work();
+		},
+		error: storageUnreadable
+	});
+	async function work(): Promise<void> {
+		if (running) return;
+		running = true;
+		try {
+			while (latest && !stopped) {
+				const changed = latest.filter((row) => done.get(row.id) !== openWork(row));
+				latest = null;
+				for (const row of changed) {
+					await stageOne(row);
+					if (stopped) return;
+				}
+				if (changed.length) await expireLate(replica);
+			}
+		} finally {
+			running = false;
+		}
+	}
+	/** What one mission is about must not keep the others from being staged. */
+	async function stageOne(row: RecordRow): Promise<void> {
+		try {
+			await stageMission(replica, row.id);
+			done.set(row.id, openWork(row));
+		} catch (thrown) {
+			if (!stopped) console.error(`mission ${row.id} could not be staged`, storageError(thrown));
+		}
+	}
+	const clock = setInterval(() => void expireLate(replica), EXPIRY_MS);
+	return () => {
+		stopped = true;
+		clearInterval(clock);
+		subscription.unsubscribe();
+	};
+}
+
+/** Let those expire whose time has passed. The core decides on it; here stands only when it is asked. */
+export async function expireLate(replica: Replica): Promise<void> {
+	try {
+		const now = replica.now();
+		const late = await replica.db.proposals.filter((one) => waits(one) && one.deadline <= now).primaryKeys();
+		for (const proposalId of late) await execute(replica, { kind: 'decide', proposalId, decision: { kind: 'expire' } });
+	} catch (thrown) {
+		// decided in another tab meanwhile, or the database is closing; the next minute asks again
+		console.debug('expiry', thrown);
+	}
+}
+
+/**
+ * Bring a mission's proposals in line with its record, as it is now. `again`: one that waits is made anew, from the
+ * records as they are; where that fails the old one stays.
+ */
+export async function stageMission(replica: Replica, missionId: string, again?: string): Promise<void> {
+	await oneAtATime(`mana-staging-${replica.userId}`, async () => {
+		const { db, core } = replica;
+		await db.transaction('rw', [db.records, db.proposals], async () => {
+			const row = await db.records.get(primaryKey({ app: 'ai', table: 'aiMissions', id: missionId }));
+			if (!row) return;
+			const mission: RecordState = { data: row.data, meta: row.meta };
+			if (again) await db.proposals.where('id').equals(again).and(waits).delete();
+			const known = await db.proposals.where('missionId').equals(missionId).toArray();
+			const have = Object.fromEntries(known.map(({ id, status }) => [id, status]));
+			const overrides = await overridesOf(db, core, row.data);
+			const keys = core.touched({ missionId, mission, have, overrides });
+			const records = await db.records.bulkGet(keys.map(primaryKey));
+			const { proposals, closed } = core.stage({
+				missionId,
+				mission,
+				have,
+				overrides,
+				records: keys.map((key, index) => ({ ...key, state: stateOf(records[index]) }))
+			});
+			await db.proposals.bulkAdd(proposals);
+			for (const { id, status } of closed) await db.proposals.update(id, { status });
+			await prune(db, missionId, mission);
+		});
+	});
+}
+
+/** What was decided, of iterations that the mission no longer holds: nobody asks for it again. */
+async function prune(db: ManaDb, missionId: string, { data }: RecordState): Promise<void> {
+	const kept = new Set(((data.iterations ?? []) as Iteration[]).map(({ id }) => id));
+	await db.proposals
+		.where('missionId')
+		.equals(missionId)
+		.and((proposal) => !waits(proposal) && !kept.has(proposal.iterationId))
+		.delete();
+}
+
+/** What staging depends on, in short: the same again means that there is nothing to do. */
+function openWork({ data }: RecordRow): string {
+	const iterations = ((data.iterations ?? []) as Iteration[]).map(({ id, updatedAt, plan }) => [
+		id,
+		updatedAt,
+		(plan ?? []).map((step) => [step.id, step.status, step.updatedAt])
+	]);
+	return JSON.stringify([data.deletedAt, iterations]);
+}

@@ -1,0 +1,108 @@
+import { afterEach, expect, it } from 'vitest';
+import type { Data, Field, Manifest, Tool } from '$lib/core/types';
+import { setReplica } from '$lib/replica/current';
+import { execute } from '$lib/replica/executor';
+import { iterationArrives, MISSION, missionInsert, toolStep } from '$lib/testing/missions';
+import { arrive, manifests, openTab, someUser, until } from '$lib/testing/replica';
+import { approve, proposals, undo, undoPreview } from './proposals.svelte';
+import { stageMission } from './staging';
+
+afterEach(() => setReplica(null));
+
+/** A value that fits a field; `other` fits as well and differs. */
+function sample(field: Field, other = false): unknown {
+	switch (field.type) {
+		case 'text':
+		case 'markdown':
+			return other ? 'Something else' : 'Some text';
+		case 'number':
+		case 'integer':
+			return other ? 4 : 3;
+		case 'boolean':
+			return other;
+		case 'date':
+			return other ? '2099-04-09' : '2099-04-08';
+		case 'datetime':
+			return other ? '2099-04-09T15:30:00.000000Z' : '2099-04-08T15:30:00.000000Z';
+		case 'time':
+			return other ? '09:30' : '08:30';
+		case 'enum': {
+			const value = field.values![other ? field.values!.length - 1 : 0]!;
+			return typeof value === 'string' ? value : value.value;
+		}
+		case 'ref':
+			return 'r1';
+		case 'tags':
+			return other ? ['three'] : ['one', 'two'];
+		case 'url':
+			return other ? 'https://example.org/' : 'https://example.com/';
+		default:
+			return { any: other ? 2 : 1 };
+	}
+}
+
+const tools = manifests.flatMap((module) =>
+	(module.tools ?? [])
+		.filter(({ effect }) => effect.op !== 'query')
+		.map((tool) => [tool.name, module, tool] as [string, Manifest, Tool])
+);
+
+it('there are tools in every module that has a page', () => {
+	expect(new Set(tools.map(([, module]) => module.id)).size).toBe(manifests.filter((module) => !module.hidden).length);
+});
+
+it.each(tools)('%s: proposed, approved, attributed, undone', async (_name, module, tool) => {
+	const table = module.tables[tool.effect.table]!;
+	const key = { app: module.id, table: tool.effect.table, id: table.singleton ? module.id : 'r1' };
+	const userId = someUser();
+	const replica = await openTab(userId);
+	const existing = tool.effect.op !== 'insert';
+	if (existing) {
+		const set: Data = Object.fromEntries(
+			Object.entries(table.fields)
+				.filter(([, field]) => field.type !== 'keyedList')
+				.map(([name, field]) => [name, sample(field)])
+		);
+		await execute(replica, { kind: 'write', actor: { kind: 'user' }, writes: [{ ...key, op: 'insert', set }] });
+	}
+	const records = async () =>
+		(await replica.db.records.where('[app+table]').equals([key.app, key.table]).toArray()).filter(
+			(row) => row.data.deletedAt == null
+		);
+	const before = (await records()).map((row) => row.data);
+	const params = Object.fromEntries(
+		Object.entries(tool.params ?? {}).map(([name, field]) => [name, sample(field, existing)])
+	);
+	await arrive(replica, [missionInsert(), iterationArrives([toolStep(0, tool.name, params)])]);
+	await stageMission(replica, MISSION);
+	setReplica(replica);
+	const [proposal] = await until(() => (proposals.count === 1 ? proposals.open : null));
+	expect(proposal).toMatchObject({ status: 'open', tool: tool.name });
+
+	expect(await approve(proposal!.id)).toBe(true);
+	const [operation] = proposal!.operations;
+	const row = await replica.read({ app: operation!.app, table: operation!.table, id: operation!.id });
+	const written =
+		tool.effect.op === 'delete' ? ['deletedAt'] : [...Object.keys(operation!.set ?? {}), ...(operation!.now ?? [])];
+	expect(written.length).toBeGreaterThan(0);
+	for (const field of written) {
+		expect(row?.meta[field]?.actor).toMatchObject({
+			kind: 'ai',
+			missionId: MISSION,
+			rationale: 'Because of goal 0.',
+			stepId: proposal!.stepId
+		});
+	}
+	expect((await records()).map((row) => row.data)).not.toEqual(before);
+
+	const extent = { kind: 'step', stepId: proposal!.stepId } as const;
+	const preview = await undoPreview(MISSION, extent);
+	expect(preview.kept).toEqual([]);
+	await undo(MISSION, extent, preview.hash);
+	// What had never been written is empty, what was removed has its tombstone's field back at nothing.
+	const after = (await records()).map(({ data }) =>
+		Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null))
+	);
+	expect(after).toEqual(before);
+	await until(() => proposals.count === 0);
+});

@@ -1,0 +1,38 @@
+import { v7 as uuid } from 'uuid';
+import type { Actor, Data, FieldError } from '$lib/core/types';
+import { currentReplica } from '$lib/replica/current';
+import { execute, type Write } from '$lib/replica/executor';
+
+/** The person at this browser. */
+export const user: Actor = { kind: 'user' };
+
+/** Create a record; answers its id. A module with one record (`singleton`) names it itself. Throws ValidationError. */
+export async function createRecord(app: string, table: string, data: Data, id: string = uuid()): Promise<string> {
+	await writeRecords([{ app, table, id, op: 'insert', set: data }]);
+	return id;
+}
+
+/** Change fields of a record; null empties one. Throws ValidationError. */
+export async function updateRecord(app: string, table: string, id: string, set: Data): Promise<void> {
+	await writeRecords([{ app, table, id, op: 'update', set }]);
+}
+
+/** Delete a record; `restoreRecord` takes it back. */
+export async function deleteRecord(app: string, table: string, id: string): Promise<void> {
+	await writeRecords([{ app, table, id, op: 'delete' }]);
+}
+
+/** Take a deletion back. */
+export async function restoreRecord(app: string, table: string, id: string): Promise<void> {
+	await updateRecord(app, table, id, { deletedAt: null });
+}
+
+/** Several writes at once: all or none. */
+export async function writeRecords(writes: Write[]): Promise<void> {
+	await execute(currentReplica(), { kind: 'write', actor: user, writes });
+}
+
+/** What is wrong with a form, before it is sent. */
+export function checkRecord(app: string, table: string, data: Data, partial = false): FieldError[] {
+	return currentReplica().core.check(app, table, data, partial);
+}

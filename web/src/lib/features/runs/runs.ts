@@ -1,0 +1,157 @@
+/** The runs of a mission as one line of time: plans, and the occurrences that made none. */
+import { t, type KeyFor, type PlainKey } from '$lib/i18n';
+import type { AiRun, Iteration, Mission, Step } from '$lib/core/types';
+import { moneyText } from '$lib/features/gateway/budget';
+import { when } from '$lib/primitives/format';
+
+/** What happened at one occurrence. */
+export type Occurrence =
+	{ at: string; key: string; run: Iteration; number: number } | { at: string; key: string; skip: AiRun };
+
+/** Newest first. A failed or finished plan is its own line; a skip or a miss comes from `aiRuns`. */
+export function timeline(mission: Mission, aiRuns: readonly AiRun[]): Occurrence[] {
+	const planned = mission.iterations.map((run, i): Occurrence => ({
+		at: run.startedAt,
+		key: run.id,
+		run,
+		number: i + 1
+	}));
+	const known = new Set(mission.iterations.map((run) => run.id));
+	const skipped = aiRuns
+		.filter((one) => !known.has(one.id) && one.status !== 'ran')
+		.map((skip): Occurrence => ({ at: skip.startedAt, key: skip.id, skip }));
+	return [...planned, ...skipped].sort((a, b) => b.at.localeCompare(a.at));
+}
+
+/** A step that a person can still decide. */
+export const isOpen = (step: Step) =>
+	step.intent.kind === 'toolCall' && (step.status === 'planned' || step.status === 'staged');
+
+/** “2 approved, 1 undone”. */
+export function tally(run: Iteration): string {
+	const count = (status: Step['status']) => run.plan.filter((step) => step.status === status).length;
+	const parts: [KeyFor<{ count: number }>, number][] = [
+		['mission.approvedN', count('approved')],
+		['mission.rejectedN', count('rejected')],
+		['mission.undoneN', count('undone')],
+		['mission.failedN', count('failed')]
+	];
+	return parts
+		.filter(([, n]) => n > 0)
+		.map(([key, n]) => t(key, { count: n }))
+		.join(', ');
+}
+
+/** The technical reason of a failed run. */
+export function errorOfRun(run: Iteration): { code: string; message: string } {
+	return { code: run.error?.code ?? '', message: run.error?.message ?? '' };
+}
+
+type Failure =
+	| 'auth'
+	| 'badAnswer'
+	| 'empty'
+	| 'interrupted'
+	| 'model'
+	| 'other'
+	| 'rateLimited'
+	| 'timeout'
+	| 'tooLarge'
+	| 'unreachable';
+
+/** The codes that a failure has (spec/MISSIONS.md, parts A and K, and the gateway's), by what a person is told. */
+const BY_CODE: Record<string, Failure> = {
+	provider_timeout: 'timeout',
+	timeout: 'timeout',
+	provider_unreachable: 'unreachable',
+	provider_refused_key: 'auth',
+	unauthorized: 'auth',
+	rate_limit_exceeded: 'rateLimited',
+	provider_paused: 'rateLimited',
+	answer_too_large: 'tooLarge',
+	too_large: 'tooLarge',
+	empty_answer: 'empty',
+	answer_cut_off: 'badAnswer',
+	bad_answer: 'badAnswer',
+	bad_json: 'badAnswer',
+	prose: 'badAnswer',
+	several_plans: 'badAnswer',
+	truncated: 'badAnswer',
+	not_a_plan: 'badAnswer',
+	too_many_steps: 'badAnswer',
+	unknown_tool: 'badAnswer',
+	bad_params: 'badAnswer',
+	no_rationale: 'badAnswer',
+	unknown_record: 'badAnswer',
+	no_plan: 'badAnswer',
+	unwritable: 'badAnswer',
+	model_not_found: 'model',
+	interrupted: 'interrupted'
+};
+
+/** A failure in plain words: what happened, that nothing was changed, what to do next. */
+export function plainFailure(error: { code: string; message: string }): { what: string; then: string } {
+	const kind = BY_CODE[error.code] ?? 'other';
+	// The server's own sentence is plain too; it is all there is where no translation fits.
+	if (kind === 'other' && error.message) return { what: error.message, then: t('fail.otherDo') };
+	const sameAdvice = kind === 'tooLarge' || kind === 'empty' ? 'badAnswer' : kind;
+	return { what: t(`fail.${kind}`), then: t(`fail.${sameAdvice}Do`) };
+}
+
+/** What stands after a colon has no full stop of its own. */
+export const withoutStop = (text: string | undefined) => (text ?? '').trim().replace(/\.$/, '');
+
+/** Why an occurrence did not run, or failed: by its code and figures, in the language of the screen. Without a full stop. */
+export function reasonOf(run: Pick<AiRun, 'status' | 'code' | 'reason' | 'details'>): string {
+	const said =
+		run.status === 'failed'
+			? plainFailure({ code: run.code ?? '', message: run.reason ?? '' }).what
+			: (skipped(run.code, run.details ?? {}) ?? run.reason);
+	return withoutStop(said);
+}
+
+/** Why the server paused a mission. */
+export function pausedReason(mission: Pick<Mission, 'pausedReason' | 'failures'>): string {
+	return mission.failures
+		? t('skip.failedOften', { count: mission.failures })
+		: withoutStop(mission.pausedReason ?? '');
+}
+
+/** Null for a code of a later server, or figures that are not there: then its own sentence is all there is. */
+function skipped(code: string | undefined, details: Record<string, unknown>): string | null {
+	const { proposals, most, since, madeUp } = details;
+	switch (code) {
+		case 'waiting-for-review':
+			return typeof proposals === 'number' ? t('skip.waiting', { count: proposals }) : null;
+		case 'too-many-open':
+			return typeof proposals === 'number' && typeof most === 'number'
+				? t('skip.tooManyOpen', { count: proposals, most })
+				: null;
+		case 'overlap':
+			return t('skip.overlap');
+		case 'too-late':
+			return t('skip.tooLate');
+		case 'missed': {
+			const reason = t(madeUp === true ? 'skip.madeUp' : 'skip.missed');
+			return typeof since === 'string' ? t('skip.since', { reason, when: when(since) }) : reason;
+		}
+		case 'over-budget':
+			return overBudget(details);
+		default:
+			return null;
+	}
+}
+
+const WHOSE: Record<string, PlainKey> = { mission: 'skip.ofMission', agent: 'skip.ofAgent', person: 'skip.ofPerson' };
+
+function overBudget({ of, per, measure, limit, used, until, wanted, price }: Record<string, unknown>): string | null {
+	const whose = WHOSE[String(of)];
+	if (!whose || typeof limit !== 'number') return null;
+	const amount = (value: number) => (measure === 'money' ? moneyText(value) : t('budget.tokens', { count: value }));
+	const budget = { whose: t(whose), limit: amount(limit) };
+	if (price === 'unknown') return t('skip.noPrice', budget);
+	if (typeof used !== 'number') return null;
+	const figures = { ...budget, used: amount(used) };
+	if (per === 'run' && typeof wanted === 'number') return t('skip.overRun', { ...figures, wanted: amount(wanted) });
+	return typeof until === 'string' ? t('skip.overDay', { ...figures, when: when(until) }) : null;
+}

@@ -1,0 +1,22 @@
+import type { components } from '$lib/api/schema';
+import { dataOf } from '$lib/api/client';
+import { currentApi } from './session.svelte';
+
+/** A link that lets one person in; only the answer that makes it has the link. */
+export type Invitation = components['schemas']['OpenInvitation'];
+export type NewInvitation = components['schemas']['NewInvitation'];
+
+/** Those that nobody has used yet; first the one that ends first. */
+export function invitations(): Promise<Invitation[]> {
+	return dataOf(currentApi().GET('/auth/invitations'));
+}
+
+/** Make one that is good for some days. */
+export function invite(days: number): Promise<NewInvitation> {
+	return dataOf(currentApi().POST('/auth/invitations', { body: { days } }));
+}
+
+/** Its link lets nobody in any more. */
+export async function withdraw(id: string): Promise<void> {
+	await dataOf(currentApi().DELETE('/auth/invitations/{id}', { params: { path: { id } } }));
+}

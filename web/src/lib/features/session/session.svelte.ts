@@ -1,0 +1,256 @@
+import { dataOf, publicApi, type Api } from '$lib/api/client';
+import { OfflineError } from '$lib/api/errors';
+import type { components } from '$lib/api/schema';
+import { SessionEnded, TokenHolder, type TokenAnswer } from '$lib/api/token';
+import { currentReplica, setReplica } from '$lib/replica/current';
+import type { Replica } from '$lib/replica/replica';
+import { i18n } from '$lib/i18n';
+import { showModules } from '$lib/features/records/modules.svelte';
+import { resetStatus } from '$lib/replica/status.svelte';
+
+/** Who is at this browser. */
+export type Profile = components['schemas']['Me'];
+
+/** What a new account needs. Time zone and language are the browser's. */
+export interface NewAccount {
+	email: string;
+	password: string;
+	name?: string;
+	invite?: string;
+}
+
+/** `in`: the local database is open and everything works, with or without the network. */
+export type SessionStatus = 'unknown' | 'in' | 'out';
+
+/**
+ * `expired`: the server ended the session; what is on this device is kept until the same person signs in again. Where
+ * that happens while someone works (`status` stays `in`) the page stays as it is, with all that is being typed.
+ */
+export const session: { user: Profile | null; status: SessionStatus; expired: boolean } = $state({
+	user: null,
+	status: 'unknown',
+	expired: false
+});
+
+/** Only the profile is kept in localStorage, never a token. */
+const PROFILE_KEY = 'mana.user';
+/** A sign-out without network: the server hears of it at the next start, before anything else. */
+const LOGOUT_KEY = 'mana.logout-pending';
+
+let tokens: TokenHolder | null = null;
+let stopRunning = () => {};
+/** Where a session ended in the midst of work: how it continues when the same person signs in again. */
+let goOn: ((profile: Profile, answer: TokenAnswer) => void) | null = null;
+
+/** The server's routes, as the person who is signed in. */
+export function currentApi(): Api {
+	return currentTokens().api;
+}
+
+/** The token of the person who is signed in. */
+export function currentTokens(): TokenHolder {
+	if (!tokens || session.expired) throw new SessionEnded();
+	return tokens;
+}
+
+/** One change of who is here after the other: two at once would leave two databases open. */
+let turn: Promise<void> = Promise.resolve();
+function inTurn(change: () => Promise<void>): Promise<void> {
+	const mine = turn.then(change);
+	turn = mine.catch(() => {});
+	return mine;
+}
+
+/** Called once when the app starts. Whoever was here last goes on at once; the server is asked meanwhile. */
+export function startSession(): Promise<void> {
+	addEventListener('storage', otherTabChanged);
+	return inTurn(async () => {
+		try {
+			await finishLogout();
+			const known = storedProfile();
+			if (known && (await enter(known, null))) void greet(known.userId);
+			else await renew();
+		} catch {
+			leave(false);
+		}
+	});
+}
+
+/** Sign in. Throws with the server's reason. */
+export function signIn(email: string, password: string): Promise<void> {
+	return inTurn(async () => {
+		await finishLogout();
+		await welcome(await dataOf(publicApi.POST('/auth/login', { body: { email, password } })));
+	});
+}
+
+/** Make an account and sign in. */
+export function signUp(account: NewAccount): Promise<void> {
+	return inTurn(async () => {
+		await finishLogout();
+		const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+		const body = { ...account, timezone, locale: i18n.locale };
+		await welcome(await dataOf(publicApi.POST('/auth/signup', { body })));
+	});
+}
+
+/** The first account, with the token of the link that the first start prints. */
+export async function finishSetup(token: string, account: NewAccount): Promise<void> {
+	await signUp({ ...account, invite: token });
+}
+
+/** Close this person's database in every tab, and end the session on the server. */
+export function signOut(): Promise<void> {
+	return inTurn(async () => {
+		localStorage.setItem(LOGOUT_KEY, '1');
+		localStorage.removeItem(PROFILE_KEY);
+		leave(false);
+		await finishLogout().catch(() => {
+			// no network: the mark stays, and the next start does it first
+		});
+	});
+}
+
+/** From the cookie alone: who is it? */
+async function renew(): Promise<void> {
+	await welcome(await dataOf(publicApi.POST('/auth/refresh')));
+}
+
+/** With a token in hand: ask for the profile and open the database. */
+async function welcome(answer: TokenAnswer): Promise<void> {
+	const headers = { authorization: `Bearer ${answer.token}` };
+	const profile = await dataOf(publicApi.GET('/auth/me', { headers }));
+	localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
+	if (goOn && session.user?.userId === profile.userId) goOn(profile, answer);
+	else await enter(profile, answer);
+	void updateModules();
+}
+
+/** Open the user's database and start what runs in the background. False where a start without network can't. */
+async function enter(profile: Profile, answer: TokenAnswer | null): Promise<boolean> {
+	// what one person was typing is nothing for the next
+	if (session.user && session.user.userId !== profile.userId) leave(false);
+	// Dexie and everything around it: a page that only shows the sign-in form does without
+	const { openReplica, startBackground } = await import('$lib/shell/background');
+	const holder = new TokenHolder(profile.userId, answer);
+	let replica: Replica;
+	try {
+		replica = await openReplica(profile.userId, () => dataOf(holder.api.GET('/modules')));
+	} catch (thrown) {
+		if (answer || !(thrown instanceof OfflineError || thrown instanceof SessionEnded)) throw thrown;
+		return false;
+	}
+	close();
+	holder.now = () => Date.now() + replica.clockOffset;
+	tokens = holder;
+	showModules(replica.manifests);
+	setReplica(replica);
+	session.user = profile;
+	session.expired = false;
+	session.status = 'in';
+	stopRunning = startBackground(replica, holder, () => pause(startBackground));
+	return true;
+}
+
+/** The server's word on someone who came in without it. No network changes nothing. */
+async function greet(userId: string): Promise<void> {
+	const holder = tokens;
+	if (holder?.userId !== userId) return;
+	try {
+		const profile = await dataOf(holder.api.GET('/auth/me'));
+		if (tokens !== holder) return;
+		localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
+		session.user = profile;
+		await updateModules();
+	} catch (thrown) {
+		if (thrown instanceof SessionEnded && tokens === holder) leave(true);
+	}
+}
+
+/** Take over modules that were added or changed on the server. */
+async function updateModules(): Promise<void> {
+	const holder = tokens;
+	if (!holder) return;
+	try {
+		const manifests = await dataOf(holder.api.GET('/modules'));
+		if (tokens !== holder) return;
+		const replica = currentReplica();
+		if (JSON.stringify(manifests) === JSON.stringify(replica.manifests)) return;
+		await replica.replaceManifests(manifests);
+		showModules(manifests);
+	} catch {
+		// the kept ones serve until the next start; that a session ended, the sync says as well
+	}
+}
+
+type StartBackground = typeof import('$lib/shell/background').startBackground;
+
+/** The server no longer knows this session, in the midst of work: nothing is sent, and the page stays. */
+function pause(startBackground: StartBackground): void {
+	const holder = tokens;
+	if (!holder || session.expired) return;
+	stopRunning();
+	session.expired = true;
+	const replica = currentReplica();
+	// signed in again in another tab: the cookie is this one's too
+	const stop = replica.bus.on(
+		'signedIn',
+		() => void inTurn(() => (session.expired ? renew() : Promise.resolve())).catch(() => {})
+	);
+	stopRunning = stop;
+	goOn = (profile, answer) => {
+		stop();
+		goOn = null;
+		const next = new TokenHolder(profile.userId, answer);
+		next.now = holder.now;
+		tokens = next;
+		session.user = profile;
+		session.expired = false;
+		stopRunning = startBackground(replica, next, () => pause(startBackground));
+		replica.bus.publish('signedIn', {});
+	};
+}
+
+/** Stop everything that belongs to a person. */
+function close(): void {
+	stopRunning();
+	stopRunning = () => {};
+	goOn = null;
+	tokens = null;
+	setReplica(null);
+	showModules([]);
+	resetStatus();
+}
+
+function leave(expired: boolean): void {
+	close();
+	session.user = null;
+	session.expired = expired;
+	session.status = 'out';
+}
+
+async function finishLogout(): Promise<void> {
+	if (!localStorage.getItem(LOGOUT_KEY)) return;
+	await dataOf(publicApi.POST('/auth/logout'));
+	localStorage.removeItem(LOGOUT_KEY);
+}
+
+/** Another tab signed out, or someone else in. */
+function otherTabChanged(event: StorageEvent): void {
+	if (event.key !== PROFILE_KEY) return;
+	void inTurn(async () => {
+		const profile = storedProfile();
+		if (profile?.userId === session.user?.userId) return;
+		if (!profile) leave(false);
+		else await renew().catch(() => leave(false));
+	});
+}
+
+function storedProfile(): Profile | null {
+	try {
+		const profile = JSON.parse(localStorage.getItem(PROFILE_KEY) ?? 'null') as Profile | null;
+		return typeof profile?.userId === 'string' ? profile : null;
+	} catch {
+		return null;
+	}
+}

@@ -1,0 +1,83 @@
+/** What the tasks and today pages share: how tasks are ordered, grouped and ticked. */
+import { deleteRecord, restoreRecord, updateRecord } from '$lib/features/records/records';
+import { t } from '$lib/i18n';
+import type { Data, Row } from '$lib/core/types';
+import {
+	dateOfDay,
+	dayWord,
+	daysBetween,
+	endOfWeek,
+	minutesText,
+	shortDate,
+	today,
+	weekday
+} from '$lib/primitives/format';
+import { recordAt, titleOf } from '$lib/features/records/fields';
+import { offerUndo } from '$lib/primitives/live.svelte';
+import { plainText } from '$lib/primitives/text';
+
+export type TaskGroup = 'today' | 'week' | 'later';
+
+const due = (data: Data) => (typeof data.dueDate === 'string' && data.dueDate ? data.dueDate : '9999-12-31');
+const RANK: Record<string, number> = { high: 0, normal: 1, low: 2 };
+
+/** A row is a new object when it changes, so what it sorts by is made once; ten thousand stay quick. */
+const keys = new WeakMap<Data, string>();
+
+function keyOf(data: Data): string {
+	let key = keys.get(data);
+	if (key === undefined)
+		keys.set(data, (key = `${due(data)}\0${RANK[String(data.priority)] ?? 1}\0${plainText(data.title)}`));
+	return key;
+}
+
+/** By day, then by weight, then by name. */
+export function compareTasks(a: Data, b: Data): number {
+	const x = keyOf(a);
+	const y = keyOf(b);
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** Where a task stands on the page. */
+export function groupOf(data: Data, now = today(), week = endOfWeek(now)): TaskGroup {
+	const day = due(data);
+	return day <= now ? 'today' : day <= week ? 'week' : 'later';
+}
+
+/** The line under a task's title: when, how long, which list, which goal. */
+export function taskMeta(data: Data): { text: string; late?: boolean }[] {
+	const parts: { text: string; late?: boolean }[] = [];
+	if (typeof data.dueDate === 'string' && data.dueDate) parts.push(dueText(data.dueDate));
+	else parts.push({ text: t('todo.noDate') });
+	if (typeof data.estimateMinutes === 'number') parts.push({ text: minutesText(data.estimateMinutes) });
+	if (typeof data.list === 'string' && data.list) parts.push({ text: data.list });
+	if (typeof data.goalId === 'string' && data.goalId) {
+		const goal = recordAt('goals', 'goals', data.goalId);
+		if (goal) parts.push({ text: t('todo.goal', { title: titleOf('goals', 'goals', goal.data) }) });
+	}
+	return parts;
+}
+
+function dueText(day: string): { text: string; late?: boolean } {
+	const late = daysBetween(day, today());
+	if (late <= 0) return { text: dayWord(day) };
+	const since =
+		late === 1
+			? t('time.yesterday').toLocaleLowerCase()
+			: late < 7
+				? weekday(dateOfDay(day))
+				: shortDate(dateOfDay(day));
+	return { text: t('time.overdue', { day: since }), late: true };
+}
+
+/** Tick or take the tick back. */
+export async function tick(row: Row, done: boolean): Promise<void> {
+	await updateRecord(row.app, row.table, row.id, { done, completedAt: done ? new Date().toISOString() : null });
+}
+
+/** Delete, with the way back offered. */
+export async function remove(row: Row): Promise<void> {
+	const title = titleOf(row.app, row.table, row.data);
+	await deleteRecord(row.app, row.table, row.id);
+	offerUndo(t('module.deleted', { title }), () => restoreRecord(row.app, row.table, row.id));
+}
