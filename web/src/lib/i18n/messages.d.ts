@@ -395,6 +395,9 @@ export interface MessageArguments {
 	'module.newDeviceBody': NoArguments;
 	'module.nothingAhead': NoArguments;
 	'module.nothingAheadBody': NoArguments;
+	'start.failed': NoArguments;
+	'start.failedBody': NoArguments;
+	'start.retry': NoArguments;
 	'error.required': NoArguments;
 	'error.tooLong': { max: Value };
 	'error.type': NoArguments;

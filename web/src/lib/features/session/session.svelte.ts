@@ -1,6 +1,8 @@
 import { dataOf, publicApi, type Api } from '$lib/api/client';
-import { OfflineError } from '$lib/api/errors';
+import { ApiError, OfflineError } from '$lib/api/errors';
 import type { components } from '$lib/api/schema';
+import { asManaError, ManaError } from '$lib/core/errors';
+import type { Manifest } from '$lib/core/types';
 import { SessionEnded, TokenHolder, type TokenAnswer } from '$lib/api/token';
 import { currentReplica, setReplica } from '$lib/replica/current';
 import type { Replica } from '$lib/replica/replica';
@@ -19,28 +21,40 @@ export interface NewAccount {
 	invite?: string;
 }
 
-/** `in`: the local database is open and everything works, with or without the network. */
-export type SessionStatus = 'unknown' | 'in' | 'out';
+/**
+ * `in`: the local database is open and everything works, with or without the network. `failed`: the start did not
+ * get that far; `startError` says why, and `retryStart` tries again.
+ */
+export type SessionStatus = 'unknown' | 'in' | 'out' | 'failed';
+
+/** The database and what runs beside it. The sign-in form is shown without them, so they are loaded when needed. */
+export interface Background {
+	openReplica(userId: string, loadManifests: () => Promise<Manifest[]>): Promise<Replica>;
+	/** Starts sync, staging and the mission tick. Returns the function that stops them. */
+	startBackground(replica: Replica, tokens: TokenHolder, onSessionEnded: () => void): () => void;
+}
 
 /**
  * `expired`: the server ended the session; what is on this device is kept until the same person signs in again. Where
  * that happens while someone works (`status` stays `in`) the page stays as it is, with all that is being typed.
  */
-export const session: { user: Profile | null; status: SessionStatus; expired: boolean } = $state({
-	user: null,
-	status: 'unknown',
-	expired: false
-});
+export const session: {
+	user: Profile | null;
+	status: SessionStatus;
+	expired: boolean;
+	startError: ManaError | null;
+} = $state({ user: null, status: 'unknown', expired: false, startError: null });
 
 /** Only the profile is kept in localStorage, never a token. */
 const PROFILE_KEY = 'mana.user';
 /** A sign-out without network: the server hears of it at the next start, before anything else. */
 const LOGOUT_KEY = 'mana.logout-pending';
 
+let loadBackground: (() => Promise<Background>) | null = null;
 let tokens: TokenHolder | null = null;
 let stopRunning = () => {};
 /** Where a session ended in the midst of work: how it continues when the same person signs in again. */
-let goOn: ((profile: Profile, answer: TokenAnswer) => void) | null = null;
+let resumeSession: ((profile: Profile, answer: TokenAnswer) => void) | null = null;
 
 /** The server's routes, as the person who is signed in. */
 export function currentApi(): Api {
@@ -61,19 +75,42 @@ function inTurn(change: () => Promise<void>): Promise<void> {
 	return mine;
 }
 
-/** Called once when the app starts. Whoever was here last goes on at once; the server is asked meanwhile. */
+/** Says how the database and what runs beside it are loaded; the shell does so before the session starts. */
+export function useBackground(load: () => Promise<Background>): void {
+	loadBackground = load;
+}
+
+/** Called once when the app starts. The person who was here last goes on at once; the server is asked meanwhile. */
 export function startSession(): Promise<void> {
 	addEventListener('storage', otherTabChanged);
-	return inTurn(async () => {
-		try {
-			await finishLogout();
-			const known = storedProfile();
-			if (known && (await enter(known, null))) void greet(known.userId);
-			else await renew();
-		} catch {
-			leave(false);
-		}
-	});
+	return inTurn(start);
+}
+
+/** Start again after a failure. */
+export function retryStart(): Promise<void> {
+	return inTurn(start);
+}
+
+async function start(): Promise<void> {
+	session.startError = null;
+	try {
+		await finishLogout();
+		const known = storedProfile();
+		if (known && (await enter(known, null))) void greet(known.userId);
+		else await renew();
+	} catch (thrown) {
+		leave(false);
+		if (meansSignIn(thrown)) return;
+		console.error('the app could not start', thrown);
+		session.startError = asManaError(thrown);
+		session.status = 'failed';
+	}
+}
+
+/** Without network or without a valid cookie the sign-in form is the answer; every other error is a failed start. */
+function meansSignIn(thrown: unknown): boolean {
+	if (thrown instanceof OfflineError || thrown instanceof SessionEnded) return true;
+	return thrown instanceof ApiError && (thrown.status === 401 || thrown.status === 403);
 }
 
 /** Sign in. Throws with the server's reason. */
@@ -121,7 +158,7 @@ async function welcome(answer: TokenAnswer): Promise<void> {
 	const headers = { authorization: `Bearer ${answer.token}` };
 	const profile = await dataOf(publicApi.GET('/auth/me', { headers }));
 	localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
-	if (goOn && session.user?.userId === profile.userId) goOn(profile, answer);
+	if (resumeSession && session.user?.userId === profile.userId) resumeSession(profile, answer);
 	else await enter(profile, answer);
 	void updateModules();
 }
@@ -130,15 +167,18 @@ async function welcome(answer: TokenAnswer): Promise<void> {
 async function enter(profile: Profile, answer: TokenAnswer | null): Promise<boolean> {
 	// what one person was typing is nothing for the next
 	if (session.user && session.user.userId !== profile.userId) leave(false);
-	// Dexie and everything around it: a page that only shows the sign-in form does without
-	const { openReplica, startBackground } = await import('$lib/shell/background');
+	if (!loadBackground) throw new ManaError('unexpected', 'No background was given to the session.');
+	const { openReplica, startBackground } = await loadBackground();
 	const holder = new TokenHolder(profile.userId, answer);
 	let replica: Replica;
 	try {
 		replica = await openReplica(profile.userId, () => dataOf(holder.api.GET('/modules')));
 	} catch (thrown) {
-		if (answer || !(thrown instanceof OfflineError || thrown instanceof SessionEnded)) throw thrown;
-		return false;
+		if (!answer && (thrown instanceof OfflineError || thrown instanceof SessionEnded)) return false;
+		if (thrown instanceof ManaError) throw thrown;
+		// IndexedDB's own message is English and for developers; the console has it.
+		console.error('the local database could not be opened', thrown);
+		throw new ManaError('storage_unreadable', 'What is stored on this device cannot be read. Reload the page.');
 	}
 	close();
 	holder.now = () => Date.now() + replica.clockOffset;
@@ -183,7 +223,7 @@ async function updateModules(): Promise<void> {
 	}
 }
 
-type StartBackground = typeof import('$lib/shell/background').startBackground;
+type StartBackground = Background['startBackground'];
 
 /** The server no longer knows this session, in the midst of work: nothing is sent, and the page stays. */
 function pause(startBackground: StartBackground): void {
@@ -198,9 +238,9 @@ function pause(startBackground: StartBackground): void {
 		() => void inTurn(() => (session.expired ? renew() : Promise.resolve())).catch(() => {})
 	);
 	stopRunning = stop;
-	goOn = (profile, answer) => {
+	resumeSession = (profile, answer) => {
 		stop();
-		goOn = null;
+		resumeSession = null;
 		const next = new TokenHolder(profile.userId, answer);
 		next.now = holder.now;
 		tokens = next;
@@ -215,7 +255,7 @@ function pause(startBackground: StartBackground): void {
 function close(): void {
 	stopRunning();
 	stopRunning = () => {};
-	goOn = null;
+	resumeSession = null;
 	tokens = null;
 	setReplica(null);
 	showModules([]);

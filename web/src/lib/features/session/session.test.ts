@@ -4,7 +4,7 @@ import { collection } from '$lib/replica/collection.svelte';
 import { currentReplica } from '$lib/replica/current';
 import { createRecord } from '$lib/features/records/records';
 import { modules } from '$lib/features/records/modules.svelte';
-import { session, signIn, signOut, startSession } from './session.svelte';
+import { session, signIn, retryStart, signOut, startSession, useBackground } from './session.svelte';
 import { manifests, someUser, until } from '$lib/testing/replica';
 import { pathOf } from '$lib/testing/requests';
 
@@ -81,6 +81,7 @@ let server: FakeAccounts;
 const tasks = collection('todo', 'tasks');
 
 beforeEach(() => {
+	useBackground(() => import('$lib/shell/background'));
 	server = new FakeAccounts();
 	localStorage.removeItem('mana.user');
 	localStorage.removeItem('mana.logout-pending');
@@ -216,6 +217,28 @@ describe('a session', () => {
 		await signIn(someUser(), 'secret');
 		await until(() => tasks.ready);
 		expect(tasks.rows).toEqual([]);
+	});
+
+	it('says why a start failed, keeps the profile, and starts at the next try', async () => {
+		const ada = someUser();
+		await signIn(ada, 'secret');
+		const background = await import('$lib/shell/background');
+		const openReplica = () => Promise.reject(new DOMException('Internal error opening backing store', 'UnknownError'));
+		vi.spyOn(console, 'error').mockImplementation(() => {});
+		useBackground(() => Promise.resolve({ ...background, openReplica }));
+		await restart();
+		expect(session).toMatchObject({ status: 'failed', startError: { code: 'storage_unreadable' } });
+		useBackground(() => Promise.resolve(background));
+		await retryStart();
+		expect(session).toMatchObject({ status: 'in', startError: null, user: { userId: ada } });
+	});
+
+	it('tells a failed load of the app from a missing session', async () => {
+		server.cookie = someUser();
+		vi.spyOn(console, 'error').mockImplementation(() => {});
+		useBackground(() => Promise.reject(new TypeError('Failed to fetch dynamically imported module')));
+		await startSession();
+		expect(session).toMatchObject({ status: 'failed', startError: { code: 'unexpected' } });
 	});
 
 	it('signed out without network is ended on the server before anyone is let in again', async () => {
