@@ -1,7 +1,9 @@
 /** Budgets and what was spent, in words. */
-import type { Budget } from '$lib/features/agents/agents.svelte';
+import type { components } from '$lib/api/schema';
 import { numberText, t } from '$lib/i18n';
 import type { AiRun } from '$lib/core/types';
+
+type Budget = components['schemas']['Budget'];
 
 function dollars(usd: number, minimumFractionDigits: number, maximumFractionDigits: number): string {
 	const style = { style: 'currency', currency: 'USD', currencyDisplay: 'narrowSymbol' } as const;
