@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ApiError, OfflineError } from '$lib/api/errors';
 import { execute } from '$lib/replica/executor';
 import type { Replica } from '$lib/replica/replica';
@@ -70,6 +70,26 @@ describe('the foreground tick', () => {
 			}
 		]);
 		expect(server.log).toHaveLength(4); // the run finds them on the server too
+	});
+
+	it('reads the missions again only when one changes or its time comes', async () => {
+		const replica = await openTab(someUser());
+		syncing(replica);
+		await arrive(replica, [missionInsert({ nextRunAt: soon(3_600_000) })]);
+		const { asked, ask } = recorder();
+		const tick = new MissionTick(replica, ask);
+		onTestFinished(() => tick.close());
+		await tick.look();
+		const read = vi.spyOn(replica.db.records, 'where');
+		for (let look = 0; look < 5; look++) await tick.look();
+		expect(read).not.toHaveBeenCalled();
+		await execute(replica, {
+			kind: 'write',
+			actor: { kind: 'user' },
+			writes: [{ app: 'ai', table: 'aiMissions', id: MISSION, op: 'update', set: { nextRunAt: soon(5_000) } }]
+		});
+		await tick.look();
+		expect(asked).toHaveLength(1);
 	});
 
 	it('asks once for a slot, and not for what is not due, paused or deleted', async () => {

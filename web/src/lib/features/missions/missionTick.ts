@@ -26,6 +26,7 @@ export function startMissionTick(replica: Replica, tokens: TokenHolder): () => v
 		const timer = setInterval(look, LOOK_EVERY_MS);
 		await aborted(controller.signal);
 		clearInterval(timer);
+		tick.close();
 	});
 	return () => controller.abort();
 }
@@ -36,11 +37,23 @@ type AskForRun = (missionId: string, body: { slot: string; resolvedInputs: unkno
 export class MissionTick {
 	readonly #asked = new Set<string>();
 	#looking = false;
+	/** The time (ms) of the next run, as it was read; missions are read again when it comes or when one changes. */
+	#nextRunAt = -Infinity;
+	readonly #stopListening: () => void;
 
 	constructor(
 		readonly replica: Replica,
 		readonly ask: AskForRun
-	) {}
+	) {
+		this.#stopListening = replica.onRows((rows) => {
+			if (rows.some((row) => row.app === 'ai' && row.table === 'aiMissions')) this.#nextRunAt = -Infinity;
+		});
+	}
+
+	/** Stop following the missions. */
+	close(): void {
+		this.#stopListening();
+	}
 
 	/** Ask for what is due. Answers the slots asked for. */
 	async look(): Promise<string[]> {
@@ -72,15 +85,22 @@ export class MissionTick {
 
 	async #due(): Promise<{ missionId: string; slot: string; name: string }[]> {
 		const before = Date.parse(this.replica.now()) + LEAD_MS;
+		if (before < this.#nextRunAt) return [];
+		let next = Infinity;
+		// A change that arrives while the missions are read sets this back, and the next look reads again.
+		this.#nextRunAt = Infinity;
 		const rows = await this.replica.db.records.where('[app+table]').equals(['ai', 'aiMissions']).toArray();
-		return rows.flatMap((row) => {
+		const due = rows.flatMap((row) => {
 			const { state, nextRunAt, retrySlot } = row.data;
 			if (isDeleted(row) || state !== 'active' || typeof nextRunAt !== 'string') return [];
 			const at = Date.parse(nextRunAt);
+			next = Math.min(next, at);
 			if (!(at <= before)) return [];
 			const slot = typeof retrySlot === 'string' ? retrySlot : `due:${at}`;
 			const name = `${row.id} ${slot} ${nextRunAt}`;
 			return this.#asked.has(name) ? [] : [{ missionId: row.id, slot, name }];
 		});
+		if (this.#nextRunAt === Infinity) this.#nextRunAt = next;
+		return due;
 	}
 }

@@ -166,12 +166,23 @@ export function debugOf(missionId: string, iterationId: string): Promise<{ recor
 	return dataOf(currentApi().GET('/ai/missions/{id}/runs/{iterationId}/debug', { params }));
 }
 
-/** What became of each occurrence, newest first. */
-export function runs(missionId: string): AiRun[] {
-	return runRows.rows
-		.filter((row) => row.data.missionId === missionId)
-		.map((row) => ({ ...(row.data as unknown as AiRun), id: row.id }))
-		.sort((a, b) => (b.startedAt ?? '').localeCompare(a.startedAt ?? ''));
+/** Runs by mission, newest first. Made once after a change: pages ask for every mission, and runs are kept for long. */
+const runsByMission = $derived.by(() => {
+	const byMission = new Map<string, AiRun[]>();
+	for (const row of runRows.rows) {
+		const run = { ...(row.data as unknown as AiRun), id: row.id };
+		const known = byMission.get(run.missionId);
+		if (known) known.push(run);
+		else byMission.set(run.missionId, [run]);
+	}
+	for (const list of byMission.values()) list.sort((a, b) => (b.startedAt ?? '').localeCompare(a.startedAt ?? ''));
+	return byMission;
+});
+const NO_RUNS: readonly AiRun[] = [];
+
+/** What became of each occurrence of a mission, newest first; the same array until a run changes. */
+export function runs(missionId: string): readonly AiRun[] {
+	return runsByMission.get(missionId) ?? NO_RUNS;
 }
 
 /** A person's word on a whole iteration; the next prompt carries it. */

@@ -34,8 +34,8 @@ export const decisions = {
 async function decide(p: Proposal, how: Settled['how'], act: () => Promise<boolean>): Promise<boolean> {
 	if (state.busy[p.id]) return false;
 	state.busy[p.id] = true;
-	const title = proposalTitle(p);
 	try {
+		const title = proposalTitle(p);
 		const done = await act();
 		if (done)
 			state.settled = [

@@ -94,8 +94,9 @@ export async function refreshProposal(id: string): Promise<void> {
 
 async function decide(id: string, decision: Decision): Promise<boolean> {
 	if (busy.has(id)) return false;
-	busy.add(id);
+	// Throws after a sign-out: the proposal must not stay marked as busy then.
 	const replica = currentReplica();
+	busy.add(id);
 	try {
 		await execute(replica, { kind: 'decide', proposalId: id, decision });
 		return true;

@@ -37,6 +37,17 @@ function rename(replica: Replica, title: string) {
 }
 
 describe('a decision', () => {
+	it('that meets a sign-out leaves the proposal free for the next press', async () => {
+		const userId = someUser();
+		await withPlan(userId, taskStep(0));
+		const { id } = proposals.open[0]!;
+		setReplica(null);
+		await expect(approve(id)).rejects.toMatchObject({ code: 'signed_out' });
+		setReplica(await openTab(userId));
+		await until(() => proposals.count === 1);
+		expect(await approve(id)).toBe(true);
+	});
+
 	it('approved: the record says for ever which mission, iteration and reason it came from', async () => {
 		const replica = await withPlan(someUser(), taskStep(0, { title: 'Call Ada' }));
 		const [proposal] = proposals.open;

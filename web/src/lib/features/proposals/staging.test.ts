@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { Backoff } from '$lib/replica/backoff';
 import type { Replica } from '$lib/replica/replica';
 import { iterationArrives, missionInsert, MISSION, taskStep, toolStep } from '$lib/testing/missions';
 import { arrive, openTab, someUser, until } from '$lib/testing/replica';
@@ -142,6 +143,18 @@ describe('startServerIterationStaging', () => {
 			}
 		]);
 		await until(async () => (await replica.db.proposals.where('status').equals('closed').count()) === 1);
+	});
+
+	it('tries again after a failure, though nothing changes meanwhile', async () => {
+		const replica = await openTab(someUser());
+		vi.spyOn(console, 'error').mockImplementation(() => {});
+		const stageFails = vi.spyOn(replica.core, 'stage').mockImplementationOnce(() => {
+			throw new Error('the first attempt fails');
+		});
+		onTestFinished(startServerIterationStaging(replica, new Backoff(() => 1, 10)));
+		await arrive(replica, [missionInsert(), iterationArrives([taskStep(0)])]);
+		await until(async () => (await replica.db.proposals.count()) === 1);
+		expect(stageFails.mock.calls.length).toBeGreaterThan(1);
 	});
 
 	it('shows a step that cannot be carried out here, with its reason', async () => {

@@ -6,6 +6,7 @@ import type { Replica } from '$lib/replica/replica';
 import { primaryKey, stateOf, type RecordRow } from '$lib/replica/rows';
 import { storageError, storageUnreadable } from '$lib/replica/storage';
 import { overridesOf } from '$lib/replica/overrides';
+import { Backoff } from '$lib/replica/backoff';
 import { oneAtATime } from '$lib/replica/locks';
 import { waits } from './proposalStatus';
 
@@ -15,13 +16,18 @@ const EXPIRY_MS = 60_000;
 /**
  * Turn arriving plans into proposals on this device, and close those that were decided elsewhere. A proposal's id is
  * derived from its step, and one tab at a time stages, so tabs, devices and restarts never make a second one.
+ * A mission that could not be staged is tried again after a pause; `backoff` says how long.
  * Plans of an in-browser model (`source: "browser"`) were staged by their own tab and are left alone by the core.
  */
-export function startServerIterationStaging(replica: Replica): () => void {
+export function startServerIterationStaging(
+	replica: Replica,
+	backoff = new Backoff(Math.random, 5_000, 300_000)
+): () => void {
 	const missions = liveQuery(() => replica.db.records.where('[app+table]').equals(['ai', 'aiMissions']).toArray());
 	let stopped = false;
 	let running = false;
 	let latest: RecordRow[] | null = null;
+	let retry: ReturnType<typeof setTimeout> | undefined;
 	const done = new Map<string, string>();
 	const subscription = missions.subscribe({
 		next: (rows) => {
@@ -35,31 +41,43 @@ export function startServerIterationStaging(replica: Replica): () => void {
 		running = true;
 		try {
 			while (latest && !stopped) {
-				const changed = latest.filter((row) => done.get(row.id) !== openWork(row));
+				const rows = latest;
+				const changed = rows.filter((row) => done.get(row.id) !== openWork(row));
 				latest = null;
+				let failed = false;
 				for (const row of changed) {
-					await stageOne(row);
+					if (!(await stageOne(row))) failed = true;
 					if (stopped) return;
 				}
+				clearTimeout(retry);
+				if (failed) retry = setTimeout(() => again(rows), backoff.next());
+				else backoff.reset();
 				if (changed.length) await expireLate(replica);
 			}
 		} finally {
 			running = false;
 		}
 	}
-	/** What one mission is about must not keep the others from being staged. */
-	async function stageOne(row: RecordRow): Promise<void> {
+	function again(rows: RecordRow[]): void {
+		latest ??= rows;
+		void work();
+	}
+	/** Whether a mission was staged. The failure of one must not keep the others from being staged. */
+	async function stageOne(row: RecordRow): Promise<boolean> {
 		try {
 			await stageMission(replica, row.id);
 			done.set(row.id, openWork(row));
+			return true;
 		} catch (thrown) {
 			if (!stopped) console.error(`mission ${row.id} could not be staged`, storageError(thrown));
+			return false;
 		}
 	}
 	const clock = setInterval(() => void expireLate(replica), EXPIRY_MS);
 	return () => {
 		stopped = true;
 		clearInterval(clock);
+		clearTimeout(retry);
 		subscription.unsubscribe();
 	};
 }

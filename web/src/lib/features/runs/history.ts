@@ -164,17 +164,30 @@ export function weekGrid(
 	days: readonly string[]
 ): { mission: Mission; marks: DayMark[] }[] {
 	return missions
-		.map((mission) => ({
-			mission,
-			marks: days.map((day): DayMark => {
-				const here = mission.iterations.filter((run) => dayOf(new Date(run.startedAt)) === day);
-				if (here.some((run) => run.plan.some(isOpen) && run.overallStatus !== 'failed')) return 'waits';
-				const others = runs(mission.id).filter((run) => dayOf(new Date(run.startedAt)) === day);
-				if (here.at(-1)?.overallStatus === 'failed') return 'failed';
-				if (here.length) return 'settled';
-				if (others.some((run) => run.status === 'failed')) return 'failed';
-				return others.length ? 'skipped' : null;
-			})
-		}))
+		.map((mission) => {
+			const iterationsOn = byDay(mission.iterations);
+			const runsOn = byDay(runs(mission.id));
+			return { mission, marks: days.map((day) => markOfDay(iterationsOn.get(day) ?? [], runsOn.get(day) ?? [])) };
+		})
 		.filter((row) => row.marks.some(Boolean));
+}
+
+function markOfDay(iterations: readonly Iteration[], runs: readonly AiRun[]): DayMark {
+	if (iterations.some((run) => run.plan.some(isOpen) && run.overallStatus !== 'failed')) return 'waits';
+	if (iterations.at(-1)?.overallStatus === 'failed') return 'failed';
+	if (iterations.length) return 'settled';
+	if (runs.some((run) => run.status === 'failed')) return 'failed';
+	return runs.length ? 'skipped' : null;
+}
+
+/** What started on each local day (`YYYY-MM-DD`), in the order given. */
+function byDay<T extends { startedAt: string }>(started: readonly T[]): Map<string, T[]> {
+	const days = new Map<string, T[]>();
+	for (const one of started) {
+		const day = dayOf(new Date(one.startedAt));
+		const known = days.get(day);
+		if (known) known.push(one);
+		else days.set(day, [one]);
+	}
+	return days;
 }
