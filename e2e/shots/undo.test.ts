@@ -5,7 +5,7 @@ import { Api, becomeOwner, signIn, synced, writeMission } from '../support/perso
 import { Server } from '../support/server';
 import { plan, Upstream } from '../support/upstream';
 
-/** What only happens when something went differently: a stale proposal, an undo, two devices of two minds. */
+/** Pictures of the rare states: a stale proposal, an undo, two devices that decided differently. */
 const OUT = process.env.MANA_SHOTS ?? resolve(import.meta.dirname, '../../docs/screenshots');
 const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 

@@ -34,7 +34,7 @@ async function addProvider(page: Page, key = 'sk-upstream-secret'): Promise<void
 	await expect(page.getByRole('article', { name: 'box' })).toContainText('Answers');
 }
 
-/** What a program does with a key. */
+/** A program's request with a key. */
 async function ask(secret: string, model: string): Promise<number> {
 	const answer = await fetch(`${server.url}/v1/chat/completions`, {
 		method: 'POST',

@@ -12,7 +12,7 @@ interface Axe {
 
 type Violation = { id: string; nodes: { html: string; failureSummary: string }[] };
 
-/** What axe finds wrong with a page as it stands, one line each. */
+/** The violations that axe finds on a page as it stands, one line each. */
 export async function violations(page: Page): Promise<string[]> {
 	await page.evaluate(await (script ??= readFile(AXE, 'utf8')));
 	const found = await page.evaluate(async () => {

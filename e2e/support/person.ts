@@ -158,7 +158,7 @@ export class Api {
 		]);
 	}
 
-	/** What the owner's pages of the gateway ask for. */
+	/** A request that the owner's pages of the gateway make. */
 	llm<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
 		return this.#request(method, `/llm/${path}`, body);
 	}

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** One step of a plan, as a model would write it. */
+/** A step of a plan, as a model would write it. */
 export type PlannedStep = {
 	summary: string;
 	toolName: string;
@@ -18,7 +18,7 @@ export function plan(summary: string, steps: PlannedStep[]): string {
 export class Upstream {
 	/** The messages of every request, oldest first. */
 	readonly prompts: { role: string; content: string }[][] = [];
-	/** What the next answers say; the last one stays. */
+	/** The texts of the next answers; the last one stays. */
 	answers: string[] = [plan('Nothing to do.', [])];
 	/** The keys that requests came with, oldest first. */
 	readonly keys: (string | undefined)[] = [];

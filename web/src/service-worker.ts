@@ -35,7 +35,7 @@ worker.addEventListener('fetch', (event) => {
 	else if (request.mode === 'navigate' && isPage(url.pathname)) event.respondWith(cachedOrFetched(SHELL, request));
 });
 
-/** What the server answers itself, should someone open it in the browser. */
+/** Paths that the server answers itself when they are opened in the browser. */
 function isPage(path: string): boolean {
 	return !/^\/(auth|sync|ai|llm|v1|modules|app|health|internal|metrics|ws)(\/|$)/.test(path);
 }

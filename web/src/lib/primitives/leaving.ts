@@ -9,7 +9,7 @@ export function mayLeaveForms(): boolean {
 	return ![...forms].some((written) => written()) || confirm(t('form.leave'));
 }
 
-/** What is written in a form, as `now` tells it, until it is `saved`. Called while the form is made. */
+/** The draft of a form, as `now` returns it, until it is `saved`. Called while the form is made. */
 export function draftOf(now: () => string): { saved: boolean; mayLeave: () => boolean } {
 	const begun = now();
 	const draft: ReturnType<typeof draftOf> = {

@@ -12,7 +12,7 @@ export function announce(text: string): void {
 	message = message === text ? `${text}\u00a0` : text;
 }
 
-/** What can be taken back for a while; the page shows it until the next one. */
+/** An action that can be taken back for a while; the page shows it until the next one. */
 export interface Undoable {
 	text: string;
 	undo: () => Promise<void>;

@@ -8,7 +8,7 @@ import { startSync } from '$lib/replica/loop';
 /** Opens the replica of a person; the database stays closed until somebody signs in. */
 export const openReplica: typeof Replica.open = (...args) => Replica.open(...args);
 
-/** What runs while someone is signed in: sync, staging of arriving plans, the foreground tick. */
+/** Everything that runs while someone is signed in: sync, staging of arriving plans, the foreground tick. */
 export function startBackground(replica: Replica, tokens: TokenHolder, onSessionEnded: () => void): () => void {
 	void persistStorage();
 	const stops = [

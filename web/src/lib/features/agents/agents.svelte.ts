@@ -26,7 +26,7 @@ const list = $derived.by(() => {
 	return [terms({}).agent, ...named.sort((a, b) => a.name.localeCompare(b.name))];
 });
 
-/** What a mission runs under: its agent, what that may do, its model and bounds. */
+/** The agent that a mission runs under, with its policy, model and bounds. */
 function terms(mission: Data): Terms {
 	return currentReplica().core.terms({
 		mission,
@@ -58,7 +58,7 @@ export const agents = {
 	}
 };
 
-/** What a person set for all missions, live; the usual values where nothing is set. */
+/** A person's settings for all missions, live; the defaults where nothing is set. */
 export const missionSettings = {
 	get ready(): boolean {
 		return settingsRows.ready;

@@ -1,4 +1,4 @@
-/** What an agent may do, in plain words. The policy itself is the core's (`Core.tools`). */
+/** An agent's policy in plain words. The policy itself is the core's (`Core.tools`). */
 import { t } from '$lib/i18n';
 import { label, moduleOf } from '$lib/features/records/modules.svelte';
 import type { Policy, ToolInfo } from '$lib/core/types';
@@ -15,7 +15,7 @@ export function grouped(tools: readonly ToolInfo[]): Record<Policy, ToolInfo[]> 
 /** Changes something, rather than only looking. */
 export const writes = (tool: ToolInfo) => tool.effect.op !== 'query';
 
-/** One sentence for all of it: “Asks before every change.” */
+/** The whole policy as a sentence: “Asks before every change.” */
 export function policySentence(tools: readonly ToolInfo[]): string {
 	const { auto, deny, propose } = grouped(tools.filter(writes));
 	const blind = tools.filter((tool) => !writes(tool) && tool.policy === 'deny').length;

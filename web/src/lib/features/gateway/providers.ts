@@ -1,4 +1,4 @@
-/** What the pages know of providers beforehand: names, addresses, and how a refusal of the server is put beside its field. */
+/** Providers as the pages know them: names, addresses, and the field that a refusal of the server belongs to. */
 import { ApiError, OfflineError } from '$lib/api/errors';
 import type { Provider } from './gateway';
 import { errorText, t } from '$lib/i18n';
@@ -7,7 +7,7 @@ export interface KnownProvider {
 	name: string;
 	label: string;
 	baseUrl: string;
-	/** It can't be asked without one. */
+	/** Whether the provider refuses calls without a key. */
 	needsKey: boolean;
 }
 
@@ -30,11 +30,11 @@ export const KNOWN: readonly KnownProvider[] = [
 
 export const known = (name: string) => KNOWN.find((one) => one.name === name);
 
-/** What people call a provider. `default` is what MANA_LLM_URL names, and has no name of its own. */
+/** The name that people use for a provider. `default` is the provider of MANA_LLM_URL and has no name of its own. */
 export const providerLabel = (name: string) =>
 	known(name)?.label ?? (name === 'default' ? t('models.defaultProvider') : name);
 
-/** What counts where nothing is said. */
+/** The value that holds where none is set. */
 export const usualConcurrency = (name: string) => (name === 'ollama' ? 1 : 64);
 export const usualApi = (name: string) => (name === 'anthropic' ? 'anthropic' : 'openai');
 
@@ -45,7 +45,7 @@ export type FieldErrors<F extends string> = Partial<Record<F | 'form', string>>;
 const NAME = /^[A-Za-z0-9._-]+$/;
 const TAKEN = ['mana', 'builtin', 'default'];
 
-/** What can't be right about a provider, in the language of the screen and before it is sent. */
+/** The errors of a provider form, in the language of the screen and before it is sent. */
 export function checkProvider(
 	of: { name: string; baseUrl: string; timeout: number | null; concurrency: number | null },
 	others: readonly Provider[]

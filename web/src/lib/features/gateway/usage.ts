@@ -1,4 +1,4 @@
-/** What was used, summed for the page: by day for the plot, by name for the table. */
+/** Usage, summed for the page: by day for the plot, by name for the table. */
 import type { Usage } from './gateway';
 
 export interface Used {

@@ -60,7 +60,7 @@ const OVER = ['finished', 'failed', 'cancelled'];
 
 const underWay = $state<Record<string, RunningRun>>({});
 
-/** What the server is doing right now, as far as its notices reached this device. */
+/** The server's runs under way, as far as its notices reached this device. */
 export const running = {
 	of(missionId: string): RunningRun | undefined {
 		return underWay[missionId];
@@ -110,7 +110,7 @@ export async function removeMission(id: string): Promise<void> {
 	await deleteRecord('ai', 'aiMissions', id);
 }
 
-/** What is wrong with a mission, before it is sent. */
+/** The errors of a mission, before it is sent. */
 export function checkMission(data: Partial<MissionData>): FieldError[] {
 	return currentReplica().core.checkMission(data);
 }
@@ -160,7 +160,7 @@ export async function lookForRuns(missionId: string): Promise<void> {
 	}
 }
 
-/** What went to the model in a run and what came back; throws with code not_found where it isn't kept. */
+/** The prompts and answers of a run; throws with code not_found where they aren't kept. */
 export function debugOf(missionId: string, iterationId: string): Promise<{ record: unknown }> {
 	const params = { path: { id: missionId, iterationId } };
 	return dataOf(currentApi().GET('/ai/missions/{id}/runs/{iterationId}/debug', { params }));
@@ -180,7 +180,7 @@ const runsByMission = $derived.by(() => {
 });
 const NO_RUNS: readonly AiRun[] = [];
 
-/** What became of each occurrence of a mission, newest first; the same array until a run changes. */
+/** The result of each occurrence of a mission, newest first; the same array until a run changes. */
 export function runs(missionId: string): readonly AiRun[] {
 	return runsByMission.get(missionId) ?? NO_RUNS;
 }

@@ -15,7 +15,7 @@ export interface MissionTemplate {
 export function templateText(id: TemplateId): Record<'title' | 'summary' | 'objective' | 'conceptMarkdown', string> {
 	return {
 		title: t(`template.${id}.title`),
-		/** One sentence: what the mission will do for a person. */
+		/** A sentence: what the mission will do for a person. */
 		summary: t(`template.${id}.summary`),
 		objective: t(`template.${id}.objective`),
 		/** The points also stand as tasks, where no model is there to think about them. */

@@ -5,7 +5,7 @@ import type { Data, Difference, Proposal } from '$lib/core/types';
 import { announce } from '$lib/primitives/live.svelte';
 import { proposalTitle } from './proposal';
 
-/** What was decided a moment ago, newest first: the page says so where the card stood. */
+/** The latest decisions, newest first: the page shows them where the card stood. */
 export interface Settled {
 	id: string;
 	missionId: string;
@@ -69,7 +69,7 @@ export function decidable(p: Proposal): boolean {
 	return p.status !== 'failed' && p.op !== null && !['stale', 'altered', 'expired'].includes(p.error?.code ?? '');
 }
 
-/** What a batch may approve: removals are decided one by one, and so is what was refused before. */
+/** Whether a batch may approve a proposal: removals and refused proposals are decided singly. */
 export function batchable(list: readonly Proposal[]): Proposal[] {
 	return list.filter((p) => !p.error && p.operations.length > 0 && !removes(p));
 }

@@ -14,7 +14,7 @@ import {
 	valueText
 } from '$lib/features/records/fields';
 
-/** One field before and after. */
+/** A field before and after. */
 export interface FieldChange {
 	field: string;
 	label: string;
@@ -46,7 +46,7 @@ export function touchedRow(p: Proposal): Row | undefined {
 	return op.op === 'insert' || !op.table ? undefined : recordAt(op.app, op.table, op.id);
 }
 
-/** What would be there after approving: the place in a list comes from this. */
+/** The record's data after approval: its place in a list follows from this. */
 export function landing(p: Proposal): Data {
 	return { ...touchedRow(p)?.data, ...first(p).set };
 }
@@ -65,7 +65,7 @@ export function proposalKind(p: Proposal): string {
 	return label(tool?.label) || p.tool;
 }
 
-/** What approving will do, in one sentence. */
+/** The effect of an approval, in a sentence. */
 export function proposalEffect(p: Proposal): string {
 	const op = first(p);
 	const names = { thing: thing(op.app, op.table), module: moduleName(op.app) };

@@ -19,21 +19,21 @@ export const proposals = {
 	get ready(): boolean {
 		return ready;
 	},
-	/** Those that wait for a decision, the oldest plan first, its steps in order; `failed` ones can only be rejected. */
+	/** Proposals that wait for a decision, the oldest plan first, its steps in order; `failed` ones can only be rejected. */
 	get open(): Proposal[] {
 		return open;
 	},
 	get count(): number {
 		return open.length;
 	},
-	/** What a person has to hear of although nothing is to be decided: overruled on another device, or expired. */
+	/** Proposals to tell a person of although nothing is to be decided: overruled on another device, or expired. */
 	get told(): Proposal[] {
 		return all
 			.filter(({ status }) => status === 'overruled' || status === 'expired')
 			.sort(byArrival)
 			.reverse();
 	},
-	/** One, decided ones too. */
+	/** A proposal by its id, a decided one too. */
 	get(id: string): Proposal | undefined {
 		return all.find((proposal) => proposal.id === id);
 	}
@@ -64,12 +64,12 @@ export function difference(proposal: Proposal): Difference | undefined {
 	return proposal.error?.code === 'stale' ? (proposal.error.details as Difference) : undefined;
 }
 
-/** What was told was read. */
+/** Close a proposal that the person has read about. */
 export async function dismiss(id: string): Promise<void> {
 	await currentReplica().db.proposals.update(id, { status: 'closed' });
 }
 
-/** What undoing would do, exactly, and what it would keep. */
+/** The exact effect of an undo, and the changes that it would keep. */
 export function undoPreview(missionId: string, extent: Extent): Promise<UndoPreview> {
 	return previewUndo(currentReplica(), missionId, extent);
 }

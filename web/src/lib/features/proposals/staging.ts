@@ -125,7 +125,7 @@ export async function stageMission(replica: Replica, missionId: string, again?: 
 	});
 }
 
-/** What was decided, of iterations that the mission no longer holds: nobody asks for it again. */
+/** Deletes decided proposals of iterations that the mission no longer holds. */
 async function prune(db: ManaDb, missionId: string, { data }: RecordState): Promise<void> {
 	const kept = new Set(((data.iterations ?? []) as Iteration[]).map(({ id }) => id));
 	await db.proposals
@@ -135,7 +135,7 @@ async function prune(db: ManaDb, missionId: string, { data }: RecordState): Prom
 		.delete();
 }
 
-/** What staging depends on, in short: the same again means that there is nothing to do. */
+/** A key of everything that staging depends on: an equal key means that there is nothing to do. */
 function openWork({ data }: RecordRow): string {
 	const iterations = ((data.iterations ?? []) as Iteration[]).map(({ id, updatedAt, plan }) => [
 		id,

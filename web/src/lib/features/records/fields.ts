@@ -38,7 +38,7 @@ export function fieldLabel(app: string, table: string, field: string, short = fa
 	return short && isMinutes(field) ? text.replace(/ in (minutes|Minuten)$/i, '') : text;
 }
 
-/** What a record is called. */
+/** A record's title. */
 export function titleOf(app: string, table: string, data: Data | undefined): string {
 	const info = tableOf(app, table);
 	if (info?.singleton) return moduleName(app);

@@ -1,4 +1,4 @@
-/** What native controls speak, and what records hold. */
+/** Conversions between the values of native controls and those of records. */
 import { t } from '$lib/i18n';
 import type { Field, FieldError } from '$lib/core/types';
 
@@ -15,7 +15,7 @@ export function isoOfLocal(local: string): string | null {
 	return !local || Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
-/** What is wrong with a field, in the language of the screen; the core's own words where there is no translation. */
+/** A field's error in the language of the screen; the core's own message where there is no translation. */
 export function errorOf(error: FieldError, field: Field | undefined): string {
 	const number = field?.type === 'number' || field?.type === 'integer';
 	switch (error.code) {

@@ -32,7 +32,7 @@ export async function writeRecords(writes: Write[]): Promise<void> {
 	await execute(currentReplica(), { kind: 'write', actor: user, writes });
 }
 
-/** What is wrong with a form, before it is sent. */
+/** The errors of a form, before it is sent. */
 export function checkRecord(app: string, table: string, data: Data, partial = false): FieldError[] {
 	return currentReplica().core.check(app, table, data, partial);
 }

@@ -1,4 +1,4 @@
-/** What happened, as single events: runs, occurrences without a run, decisions. The workbench draws them. */
+/** History as single events: runs, occurrences without a run, decisions. The workbench draws them. */
 import type { MessageKey } from '$lib/i18n';
 import type { AiRun, Iteration, Mission, Step, StepDecision } from '$lib/core/types';
 import { dayOf } from '$lib/primitives/format';
@@ -6,7 +6,7 @@ import { errorOfRun, isOpen, plainFailure, reasonOf, withoutStop } from './runs'
 
 export type EventKind = 'run' | 'trouble' | 'change';
 
-/** One line of the timeline. */
+/** A line of the timeline. */
 export interface HistoryEvent {
 	key: string;
 	at: string;
@@ -20,7 +20,7 @@ export interface HistoryEvent {
 	title?: string;
 	/** Where it is settled in detail. */
 	href: string;
-	/** What can be taken back from here. */
+	/** The iteration or step that can be undone from here. */
 	undo?: { iterationId: string; stepId?: string };
 }
 
@@ -154,7 +154,7 @@ export function history(missions: readonly Mission[], runs: (missionId: string) 
 	return gather(events.sort((a, b) => b.at.localeCompare(a.at)));
 }
 
-/** What a day of a mission comes to: the most pressing first. */
+/** The state of a mission's day: the most pressing first. */
 export type DayMark = 'waits' | 'failed' | 'settled' | 'skipped' | null;
 
 /** The small grid: one row a mission, one cell a day. */
@@ -180,7 +180,7 @@ function markOfDay(iterations: readonly Iteration[], runs: readonly AiRun[]): Da
 	return runs.length ? 'skipped' : null;
 }
 
-/** What started on each local day (`YYYY-MM-DD`), in the order given. */
+/** Items by the local day they started on (`YYYY-MM-DD`), in the order given. */
 function byDay<T extends { startedAt: string }>(started: readonly T[]): Map<string, T[]> {
 	const days = new Map<string, T[]>();
 	for (const one of started) {

@@ -4,7 +4,7 @@ import type { AiRun, Iteration, Mission, Step } from '$lib/core/types';
 import { moneyText } from '$lib/features/gateway/budget';
 import { when } from '$lib/primitives/format';
 
-/** What happened at one occurrence. */
+/** The result of an occurrence. */
 export type Occurrence =
 	{ at: string; key: string; run: Iteration; number: number } | { at: string; key: string; skip: AiRun };
 
@@ -98,7 +98,7 @@ export function plainFailure(error: { code: string; message: string }): { what: 
 	return { what: t(`fail.${kind}`), then: t(`fail.${sameAdvice}Do`) };
 }
 
-/** What stands after a colon has no full stop of its own. */
+/** A text without its full stop, for the place after a colon. */
 export const withoutStop = (text: string | undefined) => (text ?? '').trim().replace(/\.$/, '');
 
 /** Why an occurrence did not run, or failed: by its code and figures, in the language of the screen. Without a full stop. */

@@ -1,6 +1,6 @@
 import { errorText, t } from '$lib/i18n';
 
-/** What went wrong at the door, and what to do; `invited`: who comes by an invitation. */
+/** The message for an error of the sign-in pages; `invited`: the person comes by an invitation. */
 export function doorError(error: unknown, invited = false): string {
 	switch ((error as { code?: string } | null)?.code) {
 		case 'offline':

@@ -6,7 +6,7 @@ import { currentApi } from './session.svelte';
 export type Invitation = components['schemas']['OpenInvitation'];
 export type NewInvitation = components['schemas']['NewInvitation'];
 
-/** Those that nobody has used yet; first the one that ends first. */
+/** Invitations that nobody has used yet; first the one that ends first. */
 export function invitations(): Promise<Invitation[]> {
 	return dataOf(currentApi().GET('/auth/invitations'));
 }

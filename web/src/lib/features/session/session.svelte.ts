@@ -10,10 +10,10 @@ import { i18n } from '$lib/i18n';
 import { showModules } from '$lib/features/records/modules.svelte';
 import { resetStatus } from '$lib/replica/status.svelte';
 
-/** Who is at this browser. */
+/** The person at this browser. */
 export type Profile = components['schemas']['Me'];
 
-/** What a new account needs. Time zone and language are the browser's. */
+/** The fields of a new account. Time zone and language are the browser's. */
 export interface NewAccount {
 	email: string;
 	password: string;
@@ -67,7 +67,7 @@ export function currentTokens(): TokenHolder {
 	return tokens;
 }
 
-/** One change of who is here after the other: two at once would leave two databases open. */
+/** Runs changes of the session in turn: two at once would leave two databases open. */
 let turn: Promise<void> = Promise.resolve();
 function inTurn(change: () => Promise<void>): Promise<void> {
 	const mine = turn.then(change);

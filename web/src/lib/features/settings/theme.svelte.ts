@@ -1,4 +1,4 @@
-/** What a person may choose. */
+/** The themes that a person may choose. */
 export type ThemeChoice = 'system' | 'light' | 'dark';
 
 let choice = $state<ThemeChoice>(stored());

@@ -1,4 +1,4 @@
-/** What the tasks and today pages share: how tasks are ordered, grouped and ticked. */
+/** Order, groups and ticks of tasks, for the tasks and today pages. */
 import { deleteRecord, restoreRecord, updateRecord } from '$lib/features/records/records';
 import { t } from '$lib/i18n';
 import type { Data, Row } from '$lib/core/types';

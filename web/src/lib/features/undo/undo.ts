@@ -1,4 +1,4 @@
-/** What an undo would do and keep, as people read it. */
+/** The effect of an undo, as people read it. */
 import { missions } from '$lib/features/missions/missions.svelte';
 import { t, type KeyFor } from '$lib/i18n';
 import type { Actor, Kept, Step, UndoPreview } from '$lib/core/types';
@@ -6,7 +6,7 @@ import { fieldLabel, recordAt, tableOf, thing, titleOf, valueText } from '$lib/f
 import { when } from '$lib/primitives/format';
 import type { FieldChange } from '$lib/features/proposals/proposal';
 
-/** One thing that would be written. */
+/** A write of an undo. */
 export interface Reversal {
 	key: string;
 	icon: string;
