@@ -1,12 +1,9 @@
 //! `mana add`: making a record.
 
 use anyhow::{Result, bail};
-use mana_core::{
-    Map, Op, RecordKey,
-    manifest::{Field, FieldType, Table},
-};
+use mana_core::{Map, Op, RecordKey, manifest::Table};
 use mana_device::{DeviceError, Write};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::list;
 use crate::workspace::Workspace;
@@ -80,7 +77,7 @@ fn read(table: &Table, values: &[String]) -> Result<Map> {
             ));
             continue;
         };
-        set.insert(name.to_owned(), convert(field, value));
+        set.insert(name.to_owned(), field.kind.value_from_text(value));
     }
     if !problems.is_empty() {
         bail!("nothing was added:\n{}", problems.join("\n"));
@@ -88,33 +85,10 @@ fn read(table: &Table, values: &[String]) -> Result<Map> {
     Ok(set)
 }
 
-/// Converts a text to its field's type. A text that doesn't convert stays text; the check of the fields names it.
-fn convert(field: &Field, text: &str) -> Value {
-    let as_text = || Value::from(text);
-    match field.kind {
-        FieldType::Boolean => match text.to_lowercase().as_str() {
-            "true" | "yes" | "1" => Value::Bool(true),
-            "false" | "no" | "0" => Value::Bool(false),
-            _ => as_text(),
-        },
-        FieldType::Integer => text.parse::<i64>().map_or_else(|_| as_text(), Value::from),
-        FieldType::Number => text.parse::<f64>().map_or_else(|_| as_text(), Value::from),
-        FieldType::Tags => text
-            .split(',')
-            .map(str::trim)
-            .filter(|tag| !tag.is_empty())
-            .map(Value::from)
-            .collect(),
-        FieldType::Json | FieldType::KeyedList => {
-            serde_json::from_str(text).unwrap_or_else(|_| as_text())
-        }
-        _ => as_text(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use mana_core::manifest::Registry;
+    use serde_json::Value;
 
     use super::*;
 

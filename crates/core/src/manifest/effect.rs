@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::{
+    field_kind::Order,
     operation::Operation,
     tool_ref::ToolRef,
-    types::{EffectOp, FieldType, ValueSource, value_source},
+    types::{EffectOp, ValueSource, value_source},
 };
 use crate::{
     Map, ids, merge,
@@ -100,12 +101,18 @@ impl<'a> ToolRef<'a> {
         if value.is_null() && self.tool.effect.op != EffectOp::Update {
             return None;
         }
-        match (value, self.tool.params.get(name).map(|param| param.kind)) {
-            (Value::String(text), Some(FieldType::Datetime)) => Some(
+        let order = self
+            .tool
+            .params
+            .get(name)
+            .map(|param| param.kind.kind().order);
+        match (value, order) {
+            // An instant is kept in UTC, whichever offset it was given with.
+            (Value::String(text), Some(Order::Instant)) => Some(
                 Micros::parse(text)
                     .map_or_else(|_| value.clone(), |at| Value::from(at.to_string())),
             ),
-            _ => Some(merge::normalize(value)),
+            (_, _) => Some(merge::normalize(value)),
         }
     }
 

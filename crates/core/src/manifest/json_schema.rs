@@ -36,24 +36,8 @@ fn params(tool: ToolRef<'_>) -> Value {
 }
 
 fn property(field: &Field, nullable: bool) -> Value {
-    let (kind, format, example) = match field.kind {
-        FieldType::Text | FieldType::Markdown | FieldType::Enum | FieldType::Ref => {
-            ("string", None, None)
-        }
-        FieldType::Url => ("string", Some("uri"), None),
-        FieldType::Date => ("string", Some("date"), Some("2026-04-08")),
-        FieldType::Datetime => (
-            "string",
-            Some("date-time"),
-            Some("2026-04-08T15:30:00+02:00"),
-        ),
-        FieldType::Time => ("string", None, Some("08:30")),
-        FieldType::Number => ("number", None, None),
-        FieldType::Integer => ("integer", None, None),
-        FieldType::Boolean => ("boolean", None, None),
-        FieldType::Tags | FieldType::KeyedList => ("array", None, None),
-        FieldType::Json => ("", None, None),
-    };
+    let row = field.kind.kind();
+    let (kind, format, example) = (row.json_type, row.json_format, row.example);
     let mut schema = Map::new();
     if !kind.is_empty() {
         schema.insert(
@@ -74,11 +58,7 @@ fn property(field: &Field, nullable: bool) -> Value {
         None => said.to_owned(),
     };
     schema.insert("description".into(), description.into());
-    let bounds = match field.kind {
-        FieldType::Text | FieldType::Markdown | FieldType::Url => ("minLength", "maxLength"),
-        FieldType::Tags => ("minItems", "maxItems"),
-        _ => ("minimum", "maximum"),
-    };
+    let bounds = row.bounds.keywords();
     for (word, bound) in [(bounds.0, field.min), (bounds.1, field.max)] {
         if let Some(bound) = bound {
             schema.insert(word.into(), crate::merge::normalize(&json!(bound)));
@@ -101,7 +81,17 @@ fn property(field: &Field, nullable: bool) -> Value {
         FieldType::Tags => {
             schema.insert("items".into(), json!({ "type": "string" }));
         }
-        _ => {}
+        FieldType::Text
+        | FieldType::Markdown
+        | FieldType::Number
+        | FieldType::Integer
+        | FieldType::Boolean
+        | FieldType::Date
+        | FieldType::Datetime
+        | FieldType::Time
+        | FieldType::Url
+        | FieldType::KeyedList
+        | FieldType::Json => {}
     }
     Value::Object(schema)
 }

@@ -7,6 +7,7 @@
 
 mod check;
 mod effect;
+mod field_kind;
 mod json_schema;
 mod operation;
 mod parse;
@@ -16,6 +17,7 @@ mod tool_ref;
 mod types;
 mod validate;
 
+pub use field_kind::{Bounds, FieldKind, Order};
 pub use operation::{Operation, ops_hash};
 pub use parse::{Fault, ManifestError};
 pub use query::{QueryContext, Row};

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::{
     check::is_date,
+    field_kind::Order,
     tool_ref::ToolRef,
     types::{
-        Comparison, Condition, Direction, FieldType, Filter, PromptQuery, Sort, Table, ValueSource,
+        Comparison, Condition, Direction, Filter, PromptQuery, Sort, Table, ValueSource,
         value_source,
     },
 };
@@ -171,10 +172,9 @@ fn tests<'a>(
 impl Test<'_> {
     fn holds(&self, table: &Table, state: &RecordState, context: &QueryContext) -> bool {
         if self.field == "$text" {
-            let mut texts = table
-                .fields
-                .iter()
-                .filter(|(_, field)| field.kind.is_text() || is_tags(field.kind));
+            let mut texts = table.fields.iter().filter(|(_, field)| {
+                field.kind.is_text() || field.kind.kind().order == Order::Words
+            });
             return texts.any(|(name, _)| {
                 let value = state.data.get(name).unwrap_or(&Value::Null);
                 includes(value, &self.value, false)
@@ -183,9 +183,9 @@ impl Test<'_> {
         let kind = table
             .fields
             .get(self.field)
-            .map_or(FieldType::Json, |field| field.kind);
+            .map_or(Order::Plain, |field| field.kind.kind().order);
         // A box that was never ticked is not ticked.
-        let unset = if kind == FieldType::Boolean {
+        let unset = if kind == Order::Boolean {
             Value::Bool(false)
         } else {
             Value::Null
@@ -207,15 +207,11 @@ impl Test<'_> {
             Comparison::Lte => order().is_some_and(Ordering::is_le),
             Comparison::Gt => order() == Some(Ordering::Greater),
             Comparison::Gte => order().is_some_and(Ordering::is_ge),
-            Comparison::Contains => includes(value, &self.value, is_tags(kind)),
+            Comparison::Contains => includes(value, &self.value, kind == Order::Words),
             Comparison::In => one_of(),
             Comparison::NotIn => !one_of(),
         }
     }
-}
-
-fn is_tags(kind: FieldType) -> bool {
-    kind == FieldType::Tags
 }
 
 fn folded(value: &Value) -> Option<String> {
@@ -241,25 +237,21 @@ fn includes(value: &Value, part: &Value, whole: bool) -> bool {
     }
 }
 
-fn same(kind: FieldType, value: &Value, wanted: &Value, context: &QueryContext) -> bool {
-    match (kind, value) {
-        (FieldType::Text, Value::String(_)) => folded(value) == folded(wanted),
-        (FieldType::Tags, Value::Array(_)) if wanted.is_string() => includes(value, wanted, true),
-        _ => compare(kind, value, wanted, context).map_or(value == wanted, Ordering::is_eq),
+fn same(kind: Order, value: &Value, wanted: &Value, context: &QueryContext) -> bool {
+    let equal = || compare(kind, value, wanted, context).map_or(value == wanted, Ordering::is_eq);
+    match kind {
+        Order::Line if value.is_string() => folded(value) == folded(wanted),
+        Order::Words if value.is_array() && wanted.is_string() => includes(value, wanted, true),
+        Order::Plain | Order::Line | Order::Instant | Order::Boolean | Order::Words => equal(),
     }
 }
 
 /// How a field's value stands to a value of a condition; none where they can't be compared. A time lies
 /// before, in or after a day.
-fn compare(
-    kind: FieldType,
-    value: &Value,
-    wanted: &Value,
-    context: &QueryContext,
-) -> Option<Ordering> {
+fn compare(kind: Order, value: &Value, wanted: &Value, context: &QueryContext) -> Option<Ordering> {
     match (value, wanted) {
         (Value::Number(a), Value::Number(b)) => a.as_f64()?.partial_cmp(&b.as_f64()?),
-        (Value::String(a), Value::String(b)) if kind == FieldType::Datetime => {
+        (Value::String(a), Value::String(b)) if kind == Order::Instant => {
             let at = Micros::parse(a).ok()?;
             if is_date(b) {
                 let (start, end) = context.day(b)?;
@@ -288,7 +280,7 @@ fn compare_rows(table: &Table, level: &Sort, a: &RecordState, b: &RecordState) -
     let kind = table
         .fields
         .get(&level.field)
-        .map_or(FieldType::Json, |field| field.kind);
+        .map_or(Order::Plain, |field| field.kind.kind().order);
     let value = |state: &RecordState| {
         state
             .data
@@ -304,14 +296,14 @@ fn compare_rows(table: &Table, level: &Sort, a: &RecordState, b: &RecordState) -
     }
 }
 
-fn order_of(kind: FieldType, a: &Value, b: &Value) -> Ordering {
+fn order_of(kind: Order, a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a
             .as_f64()
             .partial_cmp(&b.as_f64())
             .unwrap_or(Ordering::Equal),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
-        (Value::String(x), Value::String(y)) if kind == FieldType::Datetime => {
+        (Value::String(x), Value::String(y)) if kind == Order::Instant => {
             match (Micros::parse(x), Micros::parse(y)) {
                 (Ok(x), Ok(y)) => x.cmp(&y),
                 _ => x.cmp(y),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The files of the modules that Mana brings along, in the order in which they are read.
-pub(super) const BUILTIN: &[(&str, &str)] = &[
+const BUILTIN: &[(&str, &str)] = &[
     ("todo.json", include_str!("../../../../modules/todo.json")),
     (
         "calendar.json",

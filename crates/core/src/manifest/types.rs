@@ -214,13 +214,6 @@ pub enum FieldType {
     Json,
 }
 
-impl FieldType {
-    /// Free text: `contains` looks into it, `$append` adds to it.
-    pub fn is_text(self) -> bool {
-        matches!(self, FieldType::Text | FieldType::Markdown)
-    }
-}
-
 /// A value of an enum: `{"value": …, "label": …}`, or in a tool's parameter the bare text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -222,15 +222,14 @@ fn validate_field(faults: &mut Faults, path: &str, field: &Field) {
         path,
         "a keyedList, and nothing else, has a \"list\" that says how it merges. Add or remove it.",
     );
-    let number = is(FieldType::Number) || is(FieldType::Integer);
+    let bounds = field.kind.kind().bounds;
     faults.check(
-        field.min.is_none() || number,
+        field.min.is_none() || bounds.has_min(),
         path,
         "only a number has a \"min\". Remove it.",
     );
-    let bounded = number || field.kind.is_text() || is(FieldType::Url) || is(FieldType::Tags);
     faults.check(
-        field.max.is_none() || bounded,
+        field.max.is_none() || bounds.has_max(),
         path,
         "only numbers, texts, tags and urls have a \"max\". Remove it.",
     );

@@ -117,31 +117,47 @@ impl Resolver<'_> {
     }
 
     fn value(&self, module: &str, field: &Field, value: &Value) -> String {
-        match (field.kind, value) {
-            (FieldType::Datetime, Value::String(text)) => {
-                self.local(text).unwrap_or_else(|| text.clone())
-            }
-            (FieldType::Date, Value::String(text)) => match text.parse::<jiff::civil::Date>() {
-                Ok(date) => date.strftime("%Y-%m-%d (%A)").to_string(),
-                Err(_) => text.clone(),
-            },
-            (FieldType::Ref, Value::String(id)) => {
+        let plain = || match value {
+            Value::String(text) => text.trim().to_owned(),
+            other => other.to_string().chars().take(MAX_VALUE).collect(),
+        };
+        let special = match field.kind {
+            FieldType::Datetime => value
+                .as_str()
+                .map(|text| self.local(text).unwrap_or_else(|| text.to_owned())),
+            FieldType::Date => value.as_str().map(|text| {
+                let date = text.parse::<jiff::civil::Date>();
+                date.map_or_else(
+                    |_| text.to_owned(),
+                    |date| date.strftime("%Y-%m-%d (%A)").to_string(),
+                )
+            }),
+            FieldType::Ref => value.as_str().map(|id| {
                 let module = field.module.as_deref().unwrap_or(module);
                 let key = RecordKey::new(module, field.table.as_deref().unwrap_or_default(), id);
                 match (self.title)(&key) {
                     Some(title) => format!("{title} (id: {id})"),
                     None => format!("id: {id}"),
                 }
-            }
-            (FieldType::Boolean, Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
-            (FieldType::Tags, Value::Array(tags)) => tags
-                .iter()
-                .filter_map(Value::as_str)
-                .collect::<Vec<_>>()
-                .join(", "),
-            (_, Value::String(text)) => text.trim().to_owned(),
-            (_, other) => other.to_string().chars().take(MAX_VALUE).collect(),
-        }
+            }),
+            FieldType::Boolean => value
+                .as_bool()
+                .map(|yes| if yes { "yes" } else { "no" }.to_owned()),
+            FieldType::Tags => value.as_array().map(|tags| {
+                let tags: Vec<_> = tags.iter().filter_map(Value::as_str).collect();
+                tags.join(", ")
+            }),
+            FieldType::Text
+            | FieldType::Markdown
+            | FieldType::Number
+            | FieldType::Integer
+            | FieldType::Time
+            | FieldType::Enum
+            | FieldType::Url
+            | FieldType::KeyedList
+            | FieldType::Json => None,
+        };
+        special.unwrap_or_else(plain)
     }
 
     /// An instant on the mission's wall clock, with the day of the week.

@@ -307,3 +307,20 @@ fn modules_d1_a_reference_into_a_module_that_is_not_there_is_refused() {
         Registry::builtin().with([("books.json", text.as_str()), ("people.json", people)]);
     assert_eq!((registry.manifests().len(), rejected), (9, vec![]));
 }
+
+#[test]
+fn modules_f5_every_file_of_the_repository_is_a_built_in_module() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../modules");
+    let mut files: Vec<String> = std::fs::read_dir(folder)
+        .expect("the folder of modules")
+        .map(|entry| entry.expect("an entry").path())
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    files.sort();
+    let registry = Registry::builtin();
+    let mut ids: Vec<String> = (registry.manifests().iter())
+        .map(|manifest| manifest.id.clone())
+        .collect();
+    ids.sort();
+    assert_eq!(ids, files);
+}
