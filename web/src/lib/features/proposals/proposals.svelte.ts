@@ -19,7 +19,7 @@ export const proposals = {
 	get ready(): boolean {
 		return ready;
 	},
-	/** Proposals that wait for a decision, the oldest plan first, its steps in order; `failed` ones can only be rejected. */
+	/** Proposals that wait for a decision, the oldest plan first, steps in order; `failed` ones can only be rejected. */
 	get open(): Proposal[] {
 		return open;
 	},
