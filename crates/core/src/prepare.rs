@@ -16,7 +16,7 @@ use crate::{
 pub struct Prepare<'a> {
     /// The record.
     pub key: &'a RecordKey,
-    /// What happens to it.
+    /// The operation on the record.
     pub op: Op,
     /// The values; a delete has none.
     pub set: Map,
@@ -26,13 +26,13 @@ pub struct Prepare<'a> {
     pub tick: Micros,
     /// The exact stamp instead of the clock's, for writes that must yield to later edits.
     pub at: Option<Micros>,
-    /// Who writes.
+    /// The author.
     pub actor: Actor,
     /// The change's id, made by the caller.
     pub event_id: String,
 }
 
-/// What [`prepare`] made.
+/// The result of [`prepare`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Prepared {
     /// The change to log and push, with every stamp explicit.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{Map, change::Op, problem::Problem, time::Micros};
 
-/// What is wrong with a value: a code for programs, a sentence for people.
+/// Returns the problem of a value: a code for programs, a sentence for people.
 fn value_problem(name: &str, field: &Field, value: &Value) -> Option<Problem> {
     let wrong = |code: &str, expected: &str| {
         Some(Problem::new(
@@ -149,7 +149,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// What is wrong with a record's data.
+/// Returns the problems of a record's data.
 pub(super) fn record(table: &Table, data: &Map, partial: bool) -> Vec<Problem> {
     let problems = table
         .fields
@@ -194,7 +194,7 @@ fn call(tool: ToolRef<'_>, params: &Map) -> Vec<Problem> {
     problems
 }
 
-/// What the table's fields say to the values that the parameters put into them.
+/// Returns what the table's fields refuse of the values that the parameters put into them.
 fn field_problems(tool: ToolRef<'_>, params: &Map) -> Vec<Problem> {
     let effect = &tool.tool.effect;
     let mut changes = effect.set.is_empty();
@@ -241,7 +241,7 @@ impl ToolRef<'_> {
         call(self, params)
     }
 
-    /// What is wrong with the record that an operation leads to: an appended text may have become too
+    /// Returns the problem of the record that an operation leads to: an appended text may have become too
     /// long, a manifest may have changed.
     pub(super) fn record_problem(self, operation: &Operation) -> Option<Problem> {
         let mut data = operation.set.clone();

@@ -1,4 +1,4 @@
-//! What a tool's call comes to: operations on records, the same on every replica.
+//! The effect of a tool's call: operations on records, the same on every replica.
 
 use serde_json::Value;
 

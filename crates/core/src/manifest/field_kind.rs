@@ -1,13 +1,13 @@
 //! The table of field kinds: a row for each [`FieldType`].
 //!
-//! Whatever differs between kinds stands in a row here or in a match without a fallback arm, so that a new kind does
+//! Every difference between kinds stands in a row here or in a match without a fallback arm, so that a new kind does
 //! not compile until it is whole. `docs/how-to/add-a-field-kind.md` walks through it.
 
 use serde_json::Value;
 
 use super::types::FieldType;
 
-/// What holds for all fields of a kind.
+/// The properties that all fields of a kind share.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldKind {
     /// The type in a JSON schema; empty where any JSON fits.
@@ -16,7 +16,7 @@ pub struct FieldKind {
     pub json_format: Option<&'static str>,
     /// A value as a model or a person writes it, where the type alone does not show it.
     pub example: Option<&'static str>,
-    /// What `min` and `max` of a field bound.
+    /// The quantity that `min` and `max` of a field bound.
     pub bounds: Bounds,
     /// How values compare in queries and sort in lists.
     pub order: Order,
@@ -26,7 +26,7 @@ pub struct FieldKind {
     pub from_text: fn(&str) -> Option<Value>,
 }
 
-/// What the bounds of a field limit.
+/// The quantity that the bounds of a field limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bounds {
     /// Nothing: the kind has neither `min` nor `max`.

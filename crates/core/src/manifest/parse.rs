@@ -13,7 +13,7 @@ pub struct Fault {
     pub line: usize,
     /// The column, from 1.
     pub column: usize,
-    /// What is wrong and what to do.
+    /// The fault, and how to mend it.
     pub message: String,
 }
 

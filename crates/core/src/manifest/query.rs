@@ -1,4 +1,4 @@
-//! Reading: which records a query brings, in which order. One language for tools and for what a mission
+//! Reading: which records a query brings, in which order. The same language serves tools and what a mission
 //! reads of a table.
 
 use std::{borrow::Cow, cmp::Ordering};
@@ -125,7 +125,7 @@ fn select<'r>(
     rows
 }
 
-/// One condition with its value put in.
+/// A condition with its value put in.
 struct Test<'a> {
     field: &'a str,
     comparison: Comparison,

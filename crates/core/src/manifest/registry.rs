@@ -40,7 +40,7 @@ const BUILTIN: &[(&str, &str)] = &[
 pub struct RejectedManifest {
     /// The file's name.
     pub file: String,
-    /// What is wrong with which line and what to do.
+    /// The faults with their lines, and how to mend them.
     pub reason: String,
 }
 
@@ -70,8 +70,10 @@ impl Registry {
         registry
     }
 
-    /// These modules and more, from files (name, text). A file that is broken, or that takes an id, a
-    /// page or a tool's name from a module that is here already, is left out with the reason.
+    /// Returns this registry with the modules of further files (name, text).
+    ///
+    /// A file that is broken, or that takes an id, a page or a tool's name from a module that is here already, is left
+    /// out with the reason.
     pub fn with<N: Into<String>, T: AsRef<str>>(
         self,
         files: impl IntoIterator<Item = (N, T)>,
@@ -179,7 +181,7 @@ impl Registry {
         self.manifests.push(manifest);
     }
 
-    /// How a table merges. One that no manifest names merges field by field.
+    /// How a table merges. A table that no manifest names merges field by field.
     pub fn schema(&self, app: &str, table: &str) -> &TableSchema {
         self.schemas
             .get(app)
@@ -240,7 +242,7 @@ impl Registry {
             .collect()
     }
 
-    /// What is wrong with a record's data, for its form. With `partial` only the fields that are given
+    /// Returns the problems of a record's data, for its form. With `partial` only the fields that are given
     /// are looked at.
     pub fn check_record(&self, app: &str, table: &str, data: &Map, partial: bool) -> Vec<Problem> {
         match self.table(app, table) {

@@ -1,4 +1,4 @@
-//! What a manifest has to fulfil beyond its shape. Each fault names its place and says what to do.
+//! The rules that a manifest has to fulfil beyond its shape. Each fault names its place and says what to do.
 
 use std::collections::BTreeSet;
 
@@ -199,7 +199,7 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
     }
 }
 
-/// What a field and a parameter have in common.
+/// Checks the properties that fields and parameters share.
 fn validate_field(faults: &mut Faults, path: &str, field: &Field) {
     let is = |kind: FieldType| field.kind == kind;
     faults.check(

@@ -47,7 +47,7 @@ fn part(spec: &ListSpec, field: &str) -> Part {
 
 /// Merges the elements of `incoming` into `list`; true where that changed it.
 ///
-/// What is no array has no elements (L2), and what is no object with an `id` is no element (L3).
+/// A value that is no array has no elements (L2), and a value that is no object with an `id` is no element (L3).
 pub(super) fn merge(spec: &ListSpec, list: &mut Value, incoming: &Value) -> bool {
     let mut changed = !list.is_array();
     let mut elements = match list.take() {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::schema::ListSpec;
 use crate::Map;
 
-/// What became of an iteration: `failed` with an error, `awaiting-review` while a step is open,
+/// Returns the status of an iteration: `failed` with an error, `awaiting-review` while a step is open,
 /// `approved` where one was approved or there was nothing to do, else `rejected`.
 pub fn overall_status(spec: &ListSpec, element: &Map) -> &'static str {
     if element.get("error").is_some_and(|error| !error.is_null()) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What the merge has to know of a table: its keyed lists by field. A manifest declares them.
+/// The part of a table that the merge depends on: its keyed lists by field. A manifest declares them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TableSchema {

@@ -86,7 +86,7 @@ impl Cadence {
     }
 }
 
-/// What a cadence has to know of a time zone. The server has the zones of jiff; the browser asks its
+/// A time zone, as far as a cadence depends on it. The server has the zones of jiff; the browser asks its
 /// own, because the data of all zones would be a fifth of the WebAssembly.
 pub trait Zone {
     /// Microseconds by which the wall clock is ahead of UTC at an instant.
@@ -107,7 +107,7 @@ pub fn time_zone(name: &str) -> Result<TimeZone, Problem> {
         .map_err(|_| unknown_zone(name))
 }
 
-/// What to say of a name that is no time zone's.
+/// Returns the problem of a name that no time zone has.
 pub fn unknown_zone(name: &str) -> Problem {
     Problem::new(
         "timezone",

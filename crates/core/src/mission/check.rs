@@ -1,4 +1,4 @@
-//! What a mission's form says before it is saved.
+//! The check of a mission's form before it is saved.
 
 use super::{cadence, record::Mission};
 use crate::{Map, problem::Problem};
@@ -6,7 +6,7 @@ use crate::{Map, problem::Problem};
 /// The longest title.
 pub const MAX_TITLE: usize = 200;
 
-/// What is wrong with a mission's data; empty when it can be saved. `is_zone` knows the names of time zones.
+/// Returns the problems of a mission's data; empty when it can be saved. `is_zone` knows the names of time zones.
 pub fn check_mission(data: &Map, is_zone: impl Fn(&str) -> bool) -> Vec<Problem> {
     let mission = Mission::parse("", data);
     let mut problems = Vec::new();

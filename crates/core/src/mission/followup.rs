@@ -1,4 +1,4 @@
-//! What the server adds to a mission after a push has been merged into it.
+//! The write that the server adds to a mission after a push has been merged into it.
 //! Rules MISSIONS N1–N6.
 
 use serde_json::{Value, json};

@@ -14,11 +14,11 @@ use crate::{Map, problem::Problem, time::Micros};
 /// Whether a mission runs by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissionState {
-    /// It runs when due.
+    /// The mission runs when it is due.
     Active,
-    /// It waits until a person resumes it.
+    /// The mission waits until a person resumes it.
     Paused,
-    /// It has reached what it was for.
+    /// The mission has reached its objective.
     Done,
     /// Put away.
     Archived,
@@ -32,7 +32,7 @@ pub struct Input {
     pub module: String,
     /// The table.
     pub table: String,
-    /// One record, or all that the manifest's query brings.
+    /// The id of a record; none for all records that the manifest's query brings.
     pub id: Option<String>,
 }
 
@@ -42,13 +42,13 @@ pub struct Input {
 pub struct Mission {
     /// The record's id.
     pub id: String,
-    /// What it is called.
+    /// The title.
     pub title: String,
-    /// What the person wrote, in Markdown.
+    /// The concept that the person wrote, in Markdown.
     pub concept_markdown: String,
-    /// What it is to achieve, in a sentence.
+    /// The objective, in a sentence.
     pub objective: String,
-    /// What it reads.
+    /// The records that it reads.
     pub inputs: Vec<Input>,
     /// How often it runs.
     pub cadence: Cadence,
@@ -68,19 +68,19 @@ pub struct Mission {
     pub agent_id: Option<String>,
     /// The model that it asks for.
     pub model: Option<String>,
-    /// It may run while an earlier plan waits for review.
+    /// Whether it may run while an earlier plan waits for review.
     pub overlap_allowed: bool,
     /// How late an occurrence may still be made up for.
     pub catch_up_minutes: Option<u32>,
     /// Within how many minutes after it is due an occurrence begins; at once where it isn't said.
     pub jitter_minutes: Option<u32>,
-    /// What it may spend.
+    /// The upper bounds of its spending.
     pub budget: Budget,
-    /// What it did, oldest first.
+    /// Its iterations, oldest first.
     pub iterations: Vec<Iteration>,
-    /// It is in the bin.
+    /// Whether the record is deleted.
     pub deleted: bool,
-    /// What could not be read.
+    /// The fields that could not be read.
     pub problems: Vec<Problem>,
 }
 
@@ -138,7 +138,7 @@ impl Mission {
         }
     }
 
-    /// It is to run by itself.
+    /// Whether the mission runs by itself.
     pub fn is_active(&self) -> bool {
         self.state == MissionState::Active && !self.deleted
     }

@@ -9,7 +9,7 @@ pub struct UnusableAnswer {
     /// A word for programs: `empty_answer`, `prose`, `truncated`, `bad_json`,
     /// `several_plans`, `not_a_plan`, `too_many_steps`.
     pub code: &'static str,
-    /// What is wrong, in plain words.
+    /// The reason, in plain words.
     pub message: String,
 }
 

@@ -7,7 +7,7 @@ use crate::ids;
 use crate::mission::{AiRun, Intent, Iteration, RunError, RunStatus, Step, StepStatus};
 use crate::time::Micros;
 
-/// One attempt at an occurrence.
+/// An attempt at an occurrence.
 #[derive(Clone, Debug)]
 pub struct RunAttempt {
     /// The mission.
@@ -24,7 +24,7 @@ pub struct RunAttempt {
     pub model: Option<String>,
     /// Tokens used.
     pub tokens: Option<u64>,
-    /// What they cost, in US dollars.
+    /// The cost of the tokens, in US dollars.
     pub cost: Option<f64>,
     /// The agent that planned, and what it is called now.
     pub agent: Option<(String, String)>,

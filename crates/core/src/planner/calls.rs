@@ -20,13 +20,14 @@ pub const MAX_CALLS_PER_ANSWER: usize = 16;
 pub struct Function {
     /// Its name.
     pub name: String,
-    /// What it does, in English.
+    /// The purpose of the function, in English.
     pub description: String,
     /// JSON Schema of its arguments.
     pub parameters: Value,
 }
 
-/// What a mission's model can call: the tools of a plan, those that read unless it has read enough, and handing in.
+/// Returns the functions that a mission's model can call: the tools of a plan, those that read unless it has read enough,
+/// and handing in.
 pub fn functions(tools: &[PromptTool], reads: &[PromptTool]) -> Vec<Function> {
     let steps = tools.iter().map(|tool| Function {
         name: tool.name.clone(),
@@ -75,12 +76,12 @@ pub fn functions(tools: &[PromptTool], reads: &[PromptTool]) -> Vec<Function> {
     steps.chain(reads).filter(named).chain([hand_in]).collect()
 }
 
-/// What a call means.
+/// The meaning of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallMeaning {
     /// The plan is complete.
     HandIn {
-        /// What it does.
+        /// The summary of the plan.
         summary: String,
     },
     /// Something is to be read.
@@ -92,11 +93,11 @@ pub enum CallMeaning {
     },
     /// A step, in the form of a plan's; whether it can be proposed is checked as there.
     Step(Value),
-    /// It can't be understood; the reason is for the model.
+    /// The call can't be understood; the reason is for the model.
     Unclear(String),
 }
 
-/// What a call means. A tool that the policy denies is no tool; a step that names it is refused like any other.
+/// Interprets a call. A tool that the policy denies is no tool; a step that names it is refused like any other.
 pub fn interpret(call: &ToolCall, registry: &Registry, overrides: &Overrides) -> CallMeaning {
     let text = call.arguments.trim();
     let arguments = match text {

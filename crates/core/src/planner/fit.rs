@@ -1,4 +1,4 @@
-//! What fits into a prompt: texts are cut, the longest first, until they take no more tokens than they may. Rule
+//! The token budget of a prompt: texts are cut, the longest first, until they take no more tokens than they may. Rule
 //! MISSIONS P7.
 //!
 //! Tokens are estimated. Every model counts them in its own way; none gives fewer than one to a character that isn't

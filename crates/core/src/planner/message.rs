@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Who says a message.
+/// The author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageRole {
@@ -19,9 +19,9 @@ pub enum MessageRole {
 /// A message to or from the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who says it.
+    /// The author.
     pub role: MessageRole,
-    /// What is said.
+    /// The text.
     pub content: String,
     /// The calls that the model makes with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,4 +1,4 @@
-//! `builtin/outline`: a plan without a model. It turns the bullet points of a
+//! `builtin/outline`: a plan without a model. The outline turns the bullet points of a
 //! mission's concept into tasks, and says of itself that it is no AI.
 
 use serde_json::json;

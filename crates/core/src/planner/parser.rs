@@ -14,11 +14,11 @@ use crate::record::RecordKey;
 /// Longer texts of a step are cut.
 const MAX_TEXT: usize = 4_000;
 
-/// What a plan is checked against.
+/// The context that a plan is checked against.
 pub struct PlanChecks<'a> {
     /// The modules and their tools.
     pub registry: &'a Registry,
-    /// What the person set instead of the manifests' policies.
+    /// The policies that the person set instead of the manifests'.
     pub overrides: &'a Overrides,
     /// Whether a record is there, and not deleted.
     pub exists: &'a dyn Fn(&RecordKey) -> bool,
@@ -29,7 +29,7 @@ pub struct PlanChecks<'a> {
 /// A plan: the steps that can be proposed, and those that can't.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// What the model says of it.
+    /// The model's summary.
     pub summary: String,
     /// The steps that passed, in their order.
     pub steps: Vec<PlannedStep>,
@@ -42,7 +42,7 @@ pub struct Plan {
 pub struct PlannedStep {
     /// Its place in the model's answer, from 0.
     pub index: usize,
-    /// What it would do, in a line.
+    /// The effect of the step, in a line.
     pub summary: String,
     /// The tool.
     pub tool_name: String,
@@ -59,7 +59,7 @@ pub struct RefusedStep {
     pub index: usize,
     /// A word for programs: `unknown_tool`, `bad_params`, `no_rationale`, `repeat`, `limit` …
     pub code: &'static str,
-    /// What it was to do, if it said so.
+    /// The summary, if the step has one.
     pub summary: String,
     /// Why it is refused: what is wrong and, for the model, what to do.
     pub reason: String,
@@ -89,7 +89,7 @@ pub struct RecentCall {
 /// How a call was settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// It waits for a decision.
+    /// The proposal waits for a decision.
     Waiting,
     /// The person refused it.
     Refused,
@@ -165,7 +165,7 @@ impl Plan {
     }
 }
 
-/// What two calls have in common that come to the same: the tool, and the parameters without case and spaces.
+/// Returns the key by which repeated calls are found: the tool, and the parameters without case and spaces.
 fn dedup_key(tool: &str, params: &Map) -> (String, Value) {
     fn fold(value: &Value) -> Value {
         match value {

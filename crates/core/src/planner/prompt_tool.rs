@@ -13,7 +13,7 @@ pub const HAND_IN_TOOL: &str = "hand_in_plan";
 pub struct PromptTool {
     /// Its name.
     pub name: String,
-    /// What it does, in English.
+    /// The purpose of the tool, in English.
     pub description: String,
     /// Whether a person decides, or it just happens.
     pub automatic: bool,

@@ -1,4 +1,4 @@
-//! What a mission reads, put into words by the manifests: one way for every
+//! The records that a mission reads, put into words by the manifests: one way for every
 //! module. Rules MISSIONS R1–R5.
 
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use crate::time::Micros;
 /// The longest value of a field that is no text.
 const MAX_VALUE: usize = 2_000;
 
-/// What putting records into words needs to know.
+/// The context in which records are put into words.
 pub struct Resolver<'a> {
     /// The modules.
     pub registry: &'a Registry,
@@ -27,9 +27,9 @@ pub struct Resolver<'a> {
 /// An input in words, and what the model should know about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResolvedInput {
-    /// One text a record.
+    /// The texts, one for each record.
     pub texts: Vec<InputText>,
-    /// What is missing or left out.
+    /// Notes on records that are missing or left out.
     pub notes: Vec<String>,
 }
 
@@ -168,7 +168,7 @@ impl Resolver<'_> {
     }
 }
 
-/// What a record is called: its title field, on one line.
+/// Returns the title of a record: its title field, on one line.
 pub fn title(table: &Table, data: &Map) -> Option<String> {
     let text = data.get(&table.list.title)?.as_str()?;
     let line: String = text

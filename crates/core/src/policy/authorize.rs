@@ -12,14 +12,14 @@ use crate::{
     manifest::{Operation, Registry, ops_hash},
 };
 
-/// What the AI is about to write.
+/// A write that the AI is about to make.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
     /// The tool.
     pub tool: &'a str,
     /// The step that calls it.
     pub step_id: &'a str,
-    /// What it comes to.
+    /// The operations of the call.
     pub operations: &'a [Operation],
 }
 
@@ -39,7 +39,7 @@ pub struct Consent {
 pub struct Refusal {
     /// A word for programs: `denied`, `unknownTool`, `consentMissing`, `altered`.
     pub code: &'static str,
-    /// What is wrong and what to do.
+    /// The reason, and what to do.
     pub message: String,
 }
 

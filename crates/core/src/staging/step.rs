@@ -1,4 +1,4 @@
-//! What is written on a mission's steps when something was decided about them.
+//! The write on a mission's steps that records a decision about them.
 
 use serde_json::{Value, json};
 
@@ -16,11 +16,11 @@ use crate::{
     time::Micros,
 };
 
-/// What was decided.
+/// A decision on steps.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Verdict<'a> {
     pub status: StepStatus,
-    /// Who decided.
+    /// The author: a user's id, `policy` or `deadline`.
     pub by: &'a str,
     /// At which device.
     pub device: &'a str,
@@ -28,7 +28,7 @@ pub(crate) struct Verdict<'a> {
     pub at: Option<Micros>,
     pub feedback: Option<&'a str>,
     pub edited: Option<&'a Map>,
-    /// What carrying it out replaced.
+    /// The values that the carried-out step replaced.
     pub replaced: &'a [ReplacedRecord],
     pub proposal: Option<&'a str>,
 }

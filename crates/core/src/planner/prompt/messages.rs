@@ -62,7 +62,7 @@ pub fn repair(messages: &[Message], answer: &str, reasons: &[String]) -> Vec<Mes
     all
 }
 
-/// What a model is told that answered with words where it should have called.
+/// Returns the message to a model that answered with words where it should have called a tool.
 pub fn call_now() -> Message {
     let text = format!(
         "You have handed in no plan. Call a tool for each step that you propose, then {HAND_IN_TOOL}. If nothing is to \

@@ -28,7 +28,7 @@ pub struct InputText {
     pub table: String,
     /// The record's id, for a step to name.
     pub id: String,
-    /// What the record says.
+    /// The text of the record.
     pub text: String,
 }
 
@@ -37,7 +37,7 @@ pub struct InputText {
 pub struct PendingProposal {
     /// The mission that made it.
     pub mission_title: String,
-    /// What it would do.
+    /// The effect of the proposal.
     pub summary: String,
     /// The tool.
     pub tool_name: String,
@@ -58,7 +58,7 @@ pub struct PromptParts<'a> {
     pub zone: (&'a str, TimeZone),
     /// The account's language: `en` or `de`.
     pub locale: &'a str,
-    /// Who plans.
+    /// The agent that plans.
     pub agent: &'a Agent,
     /// How the model is to answer.
     pub format: PlanFormat,
@@ -66,7 +66,7 @@ pub struct PromptParts<'a> {
     pub max_steps: usize,
     /// The tools that the policy allows.
     pub tools: &'a [PromptTool],
-    /// What the person wrote about themselves.
+    /// The text that the person wrote about themselves.
     pub context: Option<&'a str>,
     /// The records that the mission reads.
     pub inputs: &'a [InputText],

@@ -86,6 +86,6 @@ pub(super) fn system(parts: &PromptParts<'_>, fence: &str, instructions: &str) -
     text
 }
 
-/// What a plan looks like.
+/// The shape of a plan.
 const SHAPE: &str = "{\"summary\": \"…\", \"steps\": [{\"summary\": \"…\", \"toolName\": \"…\", \"params\": {}, \
                      \"rationale\": \"…\"}]}";
