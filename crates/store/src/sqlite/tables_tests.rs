@@ -59,7 +59,7 @@ async fn grown(store: &SqliteStore) -> UserId {
             actor: Actor::user(),
             app_id: "todo".to_owned(),
         };
-        Change::parse(value).unwrap().normalise(defaults)
+        Change::parse(value).unwrap().normalize(defaults)
     };
     let mission = json!({"appId": "ai", "table": "aiMissions", "id": "m", "op": "insert", "data":
         {"state": "active", "cadence": {"kind": "interval", "everyMinutes": 60}}});
