@@ -137,8 +137,15 @@ async fn load_mission(
 }
 
 /// The agent of a mission with the settings of its person, as they are now.
-async fn effective_agent(store: &dyn Store, scope: &Scope, mission: &Mission) -> Result<EffectiveAgent> {
-    let wanted = mission.agent_id.as_deref().unwrap_or(agent::DEFAULT_AGENT_ID);
+async fn effective_agent(
+    store: &dyn Store,
+    scope: &Scope,
+    mission: &Mission,
+) -> Result<EffectiveAgent> {
+    let wanted = mission
+        .agent_id
+        .as_deref()
+        .unwrap_or(agent::DEFAULT_AGENT_ID);
     let ids = BTreeSet::from([wanted, agent::DEFAULT_AGENT_ID]);
     let mut keys = Vec::from_iter(
         ids.into_iter()

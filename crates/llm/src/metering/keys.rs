@@ -354,10 +354,10 @@ mod tests {
         assert!(!some.may("groq/x") && !some.may("mana/vision") && !some.may("openai"));
     }
 
-    fn stored(id: &str) -> VirtualKey {
+    fn stored(ledger: &TestLedger, id: &str) -> VirtualKey {
         VirtualKey {
             id: id.to_owned(),
-            user: UserId("me".to_owned()),
+            user: ledger.user.clone(),
             settings: serde_json::json!(KeySettings::default()),
             created_at: Micros(0),
         }
@@ -372,7 +372,7 @@ mod tests {
     async fn a_key_is_deleted_though_a_list_with_it_was_being_read() {
         let (ledger, keys) = keys().await;
         let secret = || "mana-secret".to_owned();
-        keys.create(stored("k"), KeySettings::default(), secret())
+        keys.create(stored(&ledger, "k"), KeySettings::default(), secret())
             .await
             .unwrap();
         ledger.hold_reads();
@@ -401,7 +401,7 @@ mod tests {
         let (ledger, keys) = keys().await;
         let secret = || "mana-secret".to_owned();
         for go_away in [false, true] {
-            keys.create(stored("k"), KeySettings::default(), secret())
+            keys.create(stored(&ledger, "k"), KeySettings::default(), secret())
                 .await
                 .unwrap();
             assert!(keys.shown(&secret(), Micros(0)).is_some());
@@ -429,7 +429,7 @@ mod tests {
         let (ledger, here) = keys().await;
         let there = Keys::new(ledger.clone());
         let secret = "mana-secret".to_owned();
-        here.create(stored("k"), KeySettings::default(), secret.clone())
+        here.create(stored(&ledger, "k"), KeySettings::default(), secret.clone())
             .await
             .unwrap();
         let named = KeySettings {

@@ -205,7 +205,12 @@ async fn a_call_may_wait_and_run_longer_than_any_reservation_holds() {
         let now = NOW.plus(seconds * 1_000_000);
         books.look(now).await;
         assert_eq!(books.store.settle_expired(now).await.unwrap(), 0);
-        assert_eq!(books.counted().await, 500, "after {seconds} s");
+        // The first second reserves ahead for a next call; what no call draws is given back.
+        let counted = books.counted().await;
+        assert!(counted >= 500, "after {seconds} s: {counted}");
+        if seconds * 1_000_000 > IDLE_FOR_US {
+            assert_eq!(counted, 500, "after {seconds} s");
+        }
     }
     long.settle(used(7), Vec::new());
     books.all.settle().await.unwrap();

@@ -8,14 +8,16 @@ use async_trait::async_trait;
 use mana_core::Micros;
 use mana_core::manifest::Registry;
 use mana_store::{
-    Amount, Ledger, Reservation, Reserved, Result, Settlement, SqliteStore, StoreError, UsageQuery,
-    UsageSum, VirtualKey,
+    Accounts, Amount, Ledger, NewUser, Reservation, Reserved, Result, Settlement, SqliteStore,
+    StoreError, UsageQuery, UsageSum, UserId, VirtualKey,
 };
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 
 pub(crate) struct TestLedger {
     pub store: Arc<SqliteStore>,
+    /// The account that keys belong to.
+    pub user: UserId,
     held: AtomicBool,
     failing: AtomicBool,
     read: Notify,
@@ -28,8 +30,18 @@ pub(crate) struct TestLedger {
 impl TestLedger {
     pub async fn new() -> Arc<Self> {
         let registry = Arc::new(Registry::builtin());
+        let store = SqliteStore::memory(registry).await.unwrap();
+        let owner = NewUser {
+            email: "owner@example.org".to_owned(),
+            name: String::new(),
+            password_hash: String::new(),
+            timezone: "UTC".to_owned(),
+            locale: "en".to_owned(),
+        };
+        let user = store.create_user(owner, Micros(0)).await.unwrap().id;
         Arc::new(Self {
-            store: SqliteStore::memory(registry).await.unwrap(),
+            store,
+            user,
             held: AtomicBool::default(),
             failing: AtomicBool::default(),
             read: Notify::new(),

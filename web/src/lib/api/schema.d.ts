@@ -28,7 +28,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What ran, was skipped, was missed or failed, and what is under way */
+        /** List runs: ended, skipped and missed ones a page at a time, and those under way */
         get: operations["list"];
         put?: never;
         post?: never;
@@ -45,7 +45,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What went to the model in a run, for who has switched that on */
+        /** Get the debug record of a run, if the person has switched that on */
         get: operations["debug"];
         put?: never;
         post?: never;
@@ -64,7 +64,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take a run back that waits, or end the one that is under way */
+        /** Withdraw a waiting run, or end a run under way */
         post: operations["cancel"];
         delete?: never;
         options?: never;
@@ -117,7 +117,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Take an invitation back; for the owner */
+        /** Withdraw an invitation; for the owner */
         delete: operations["withdraw_invitation"];
         options?: never;
         head?: never;
@@ -201,7 +201,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The next bearer token, by the session cookie */
+        /** Get the next bearer token, by the session cookie */
         post: operations["refresh"];
         delete?: never;
         options?: never;
@@ -233,7 +233,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the server is well */
+        /** Health of the server */
         get: operations["health"];
         put?: never;
         post?: never;
@@ -402,7 +402,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What this process counts and measures, in Prometheus' text format */
+        /** Counters and histograms of this process, in Prometheus' text format */
         get: operations["metrics"];
         put?: never;
         post?: never;
@@ -454,7 +454,7 @@ export interface paths {
             cookie?: never;
         };
         /** Merged records of all apps, a page at a time */
-        get: operations["all"];
+        get: operations["all_apps"];
         put?: never;
         post?: never;
         delete?: never;
@@ -505,7 +505,7 @@ export interface paths {
             cookie?: never;
         };
         /** Merged records of one app, a page at a time */
-        get: operations["one"];
+        get: operations["one_app"];
         put?: never;
         post?: never;
         delete?: never;
@@ -654,11 +654,11 @@ export interface components {
              */
             tokens?: number;
         };
-        /** @description What a page may know before anyone signs in, and a little more for who has. */
+        /** @description Facts that a page may know before anybody signs in, and a few more for signed-in people. */
         AppInfo: {
             /** @description Whether the server has been set up. */
             hasOwner: boolean;
-            /** @description For who is signed in: what each alias resolves to, and `outline`: whether that is no AI. */
+            /** @description For signed-in people: the model of each alias, and `outline`: whether missions are planned without an AI. */
             model?: {
                 [key: string]: unknown;
             } | null;
@@ -866,14 +866,14 @@ export interface components {
         };
         /** @description The inside of the envelope. */
         ErrorBody: {
-            /** @description For programs. */
+            /** @description The code, which programs match on. */
             code: string;
-            /** @description More for programs, depending on the code. */
+            /** @description Details for programs, depending on the code. */
             details?: unknown;
-            /** @description For people: what is wrong and what to do. */
+            /** @description The problem and the remedy, for people. */
             message: string;
         };
-        /** @description What an error looks like on the wire. */
+        /** @description The shape of an error on the wire. */
         ErrorEnvelope: {
             /** @description The error. */
             error: components["schemas"]["ErrorBody"];
@@ -921,7 +921,7 @@ export interface components {
             /** @description The value; an explicit null is one. */
             value?: unknown;
         };
-        /** @description Whether the server is well. */
+        /** @description Health of the server. */
         Health: {
             ok: boolean;
             service: string;
@@ -944,11 +944,11 @@ export interface components {
             /** @enum {string} */
             kind: "note";
         };
-        /** @description What is wanted of an invitation. */
+        /** @description Settings of a new invitation. */
         Invite: {
             /**
              * Format: int64
-             * @description For how many days it is good: 1 to 90, 7 if missing.
+             * @description Days that the link is valid for: 1 to 90, 7 by default.
              */
             days?: number | null;
         };
@@ -1120,7 +1120,7 @@ export interface components {
             /** @description In the order in which an alias looks for one. */
             providers: components["schemas"]["ProviderView"][];
         };
-        /** @description What one signs in with. */
+        /** @description Address and password. */
         LogIn: {
             email: string;
             password: string;
@@ -1160,11 +1160,11 @@ export interface components {
         };
         /** @description The account that is signed in. */
         Me: {
-            /** @description The address; empty for an account of another issuer. */
+            /** @description The address; empty for an account of a foreign issuer. */
             email: string;
             /** @description BCP 47 tag. */
             locale: string;
-            /** @description How to address the person; may be empty. */
+            /** @description The person's name; may be empty. */
             name: string;
             /** @description `owner` or `member`. */
             role: string;
@@ -1316,12 +1316,12 @@ export interface components {
             /** @description Those of every provider that is up. */
             models: components["schemas"]["ModelView"][];
         };
-        /** @description An invitation as it is shown the one time it is made. */
+        /** @description A new invitation. Its link is shown this once. */
         NewInvitation: {
             /** Format: date-time */
             expiresAt: string;
             id: string;
-            /** @description To be handed to whoever is invited. It can't be shown again. */
+            /** @description The link for the invited person. The server can't show it again. */
             link: string;
         };
         /** @description A new virtual key. */
@@ -1532,26 +1532,26 @@ export interface components {
              */
             timeoutMs?: number | null;
         };
-        /** @description What a push and a pull answer. */
+        /** @description The answer of a push and of a pull. */
         PushAnswer: {
-            /** @description Stamps that were set back, to be taken over by the device. */
+            /** @description Stamps that were set back, for the device to adopt. */
             adjusted: components["schemas"]["AdjustedStamp"][];
             /** @description Always empty: the merge decides, the same way everywhere. */
             conflicts: unknown[];
-            /** @description There is more after the cursor; ask again at once. */
+            /** @description Whether there is more after the cursor; ask again at once. */
             hasMore: boolean;
-            /** @description What other clients did, oldest first. */
+            /** @description Changes of other clients, oldest first. */
             serverChanges: components["schemas"]["Change"][];
-            /** @description The server's clock. */
+            /** @description The server's time. */
             serverTime: components["schemas"]["Timestamp"];
             /** @description The cursor to read on from. */
             syncedUntil: string;
         };
-        /** @description What a device pushes. */
+        /** @description A push of a device. */
         PushBody: {
             /** @description The changes, oldest first. */
             changes: components["schemas"]["Change"][];
-            /** @description Who pushes. */
+            /** @description Id of the client. */
             clientId?: string | null;
             /**
              * Format: int64
@@ -1581,11 +1581,11 @@ export interface components {
                 [key: string]: components["schemas"]["Stamp"];
             };
         };
-        /** @description A broken manifest. */
+        /** @description A manifest that is left out. */
         RejectedModule: {
             /** @description The file's name in `modules/`. */
             file: string;
-            /** @description Which line is wrong, and what to do. */
+            /** @description The faulty line and the remedy. */
             reason: string;
         };
         /** @description What a step replaced in one record. */
@@ -1621,31 +1621,31 @@ export interface components {
             /** @description The step that it takes back. */
             stepId: string;
         };
-        /** @description One occurrence. */
+        /** @description The record of an occurrence. */
         Run: components["schemas"]["AiRun"] & {
-            /** @description Its iteration's id. */
+            /** @description Id of the occurrence's iteration. */
             id: string;
         };
-        /** @description The run that was asked for. */
+        /** @description The requested run. */
         RunAccepted: {
-            /** @description The id that its iteration will have. */
+            /** @description Id of the iteration that the run will write. */
             iterationId: string;
             /** @description The occurrence. */
             slot: string;
         };
-        /** @description What to run. */
+        /** @description A request for a run. */
         RunBody: {
             /** @description The mission's inputs as the device has them, unsynced changes too. */
             resolvedInputs?: unknown;
             /**
-             * @description `run:<uuid>` of one's own choice, or a due slot, `due:<ms>`. A new one when left out.
+             * @description `run:<uuid>` of the client's choice, or a due slot, `due:<ms>`. A new one by default.
              * @default null
              */
             slot: string | null;
         };
-        /** @description What went to the model in a run, and what came back. Texts that are too long are cut. */
+        /** @description Requests to the model in a run, and its answers. Long texts are cut. */
         RunDebug: {
-            /** @description When the run ended. */
+            /** @description End of the run. */
             at: components["schemas"]["Timestamp"];
             /** @description The iteration. */
             iterationId: string;
@@ -1675,7 +1675,7 @@ export interface components {
         RunStatus: "ran" | "skipped" | "missed" | "failed";
         /** @description A run that waits or is under way. */
         Running: {
-            /** @description The id that its iteration will have. */
+            /** @description Id of the iteration that the run will write. */
             iterationId: string;
             /** @description `queued`, `reading`, `thinking` or `writing`. */
             phase: string;
@@ -1683,11 +1683,13 @@ export interface components {
             slot: string;
             startedAt?: components["schemas"]["Timestamp"] | null;
         };
-        /** @description The mission's runs. */
+        /** @description A page of the mission's runs. */
         Runs: {
-            /** @description Those that wait or are under way; no record says so yet. */
+            /** @description Where the next page begins; null after the last page. */
+            after: string | null;
+            /** @description Runs that wait or are under way, on every page. */
             running: components["schemas"]["Running"][];
-            /** @description Newest first. */
+            /** @description Ended, skipped and missed runs, newest first. */
             runs: components["schemas"]["Run"][];
         };
         /** @description What a field held. */
@@ -1712,7 +1714,7 @@ export interface components {
              */
             maxSteps?: number | null;
         };
-        /** @description What one says of oneself to get an account. */
+        /** @description A request for an account. */
         SignUp: {
             /** @description The address to sign in with. */
             email: string;
@@ -1720,7 +1722,7 @@ export interface components {
             invite?: string | null;
             /** @description BCP 47 tag, such as `de`. */
             locale?: string | null;
-            /** @description How to be addressed. */
+            /** @description The person's name. */
             name?: string | null;
             /** @description At least 10 characters. */
             password: string;
@@ -1731,7 +1733,7 @@ export interface components {
         SignedIn: {
             /**
              * Format: date-time
-             * @description When the token ends; ask for the next one before that.
+             * @description End of the token; a client asks for the next one before that.
              */
             expiresAt: string;
             /** @description For the header `Authorization: Bearer`. */
@@ -1741,13 +1743,13 @@ export interface components {
         };
         /** @description A page of a snapshot. */
         SnapshotAnswer: {
-            /** @description Where to go on; null after the last page. */
+            /** @description Where the next page begins; null after the last page. */
             after: string | null;
-            /** @description There are more records; ask again with `after`. */
+            /** @description Whether there are more records; ask again with `after`. */
             hasMore: boolean;
             /** @description Merged records by app, table and id, tombstones too. */
             records: components["schemas"]["SnapshotRecord"][];
-            /** @description The server's clock. */
+            /** @description The server's time. */
             serverTime: components["schemas"]["Timestamp"];
             /** @description The cursor that the first page was taken at: pull from it once the last page is in. */
             syncedUntil: string;
@@ -1769,11 +1771,11 @@ export interface components {
             /** @description Its table. */
             table: string;
         };
-        /** @description When and by whom a field got its value. */
+        /** @description Time and author of a field's value. */
         SnapshotStamp: {
-            /** @description By whom. */
+            /** @description Author of the write. */
             actor: components["schemas"]["Actor"];
-            /** @description When. */
+            /** @description Time of the write. */
             at: components["schemas"]["Timestamp"];
         };
         /** @description One level of an order. */
@@ -1916,40 +1918,40 @@ export interface components {
         };
         /** @description The runner's state. */
         Tick: {
-            /** @description Missions run by themselves. */
+            /** @description Whether missions run by themselves. */
             enabled: boolean;
-            /** @description One is being run. */
+            /** @description Whether a mission is being run. */
             running: boolean;
         };
-        /** @description What a tick did. */
+        /** @description Result of a tick. */
         TickReport: {
             /**
              * Format: int64
-             * @description Missions that were due.
+             * @description Number of due missions.
              */
             dueMissionCount: number;
-            /** @description What went wrong; `overlap-skipped` where another tick was at work. */
+            /** @description Errors; `overlap-skipped` where another tick was under way. */
             errors: string[];
             /**
              * Format: int64
-             * @description Answers that were no plan.
+             * @description Number of answers that were no plan.
              */
             parseFailures: number;
             /**
              * Format: int64
-             * @description Plans that a model made.
+             * @description Number of plans that a model made.
              */
             plansProduced: number;
             /**
              * Format: int64
-             * @description Iterations that were written.
+             * @description Number of iterations that were written.
              */
             plansWrittenBack: number;
-            /** @description When it looked. */
+            /** @description Time of the scan. */
             scannedAt: components["schemas"]["Timestamp"];
             /**
              * Format: int64
-             * @description Occurrences that were left out, with a record that says why.
+             * @description Number of skipped occurrences; the record of each says why.
              */
             skipped: number;
         };
@@ -2040,7 +2042,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It will run; asking again for the slot is asking once */
+            /** @description The run is requested; a repeated request for the slot has no effect */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2049,7 +2051,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunAccepted"];
                 };
             };
-            /** @description The slot is none */
+            /** @description The slot can't be read */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2076,7 +2078,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description Too many runs of yours wait */
+            /** @description Too many runs of this person wait */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2089,7 +2091,12 @@ export interface operations {
     };
     list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `after` of the page before; missing: from the newest run */
+                after?: string;
+                /** @description Runs at most; 100 by default, at most 500 */
+                limit?: number;
+            };
             header?: never;
             path: {
                 /** @description The mission's id */
@@ -2099,13 +2106,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The runs */
+            /** @description A page; go on with `after` while it isn't null */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Runs"];
+                };
+            };
+            /** @description `after` can't be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
             /** @description Not signed in */
@@ -2160,7 +2176,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description None is kept: the newest fifty are, of runs made while it was switched on */
+            /** @description No such record: the newest fifty are kept, of runs made while it was switched on */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2185,7 +2201,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It ends; the record of its occurrence says so */
+            /** @description The run ends; the record of its occurrence says so */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2241,7 +2257,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description First the one that ends first */
+            /** @description Unused invitations, the earliest end first */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2283,7 +2299,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewInvitation"];
                 };
             };
-            /** @description Not so many days */
+            /** @description The number of days is out of range */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2314,7 +2330,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Its link lets nobody in any more */
+            /** @description The link is no longer valid */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -2330,7 +2346,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description There is none, such as after it was used */
+            /** @description No such invitation, for example after its use */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2392,7 +2408,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description Too often */
+            /** @description Too many attempts */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2501,7 +2517,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description Something doesn't fit */
+            /** @description A field can't be used; details.field names it */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2510,7 +2526,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description Sign-up is closed, or the invite is no good */
+            /** @description Sign-up is closed, or the invitation is invalid */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2519,7 +2535,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description The address has an account */
+            /** @description The address has an account already */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2528,7 +2544,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description Too often */
+            /** @description Too many attempts */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2548,7 +2564,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is */
+            /** @description The server is well */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2571,7 +2587,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was done */
+            /** @description Result of the tick */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3118,7 +3134,7 @@ export interface operations {
                     "application/json": components["schemas"]["PushAnswer"];
                 };
             };
-            /** @description A change is bad; details.index says which. Nothing was stored */
+            /** @description A change is invalid; details.index names it. Nothing was stored */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3165,10 +3181,10 @@ export interface operations {
             };
         };
     };
-    all: {
+    all_apps: {
         parameters: {
             query?: {
-                /** @description What the last page answered as `after`; missing: from the first record */
+                /** @description The `after` of the page before; missing: from the first record */
                 after?: string;
                 /** @description Records at most; 1,000 by default, and at most */
                 limit?: number;
@@ -3188,7 +3204,7 @@ export interface operations {
                     "application/json": components["schemas"]["SnapshotAnswer"];
                 };
             };
-            /** @description `after` is none */
+            /** @description `after` can't be read */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3236,7 +3252,7 @@ export interface operations {
                     "application/json": components["schemas"]["PushAnswer"];
                 };
             };
-            /** @description A change is bad; details.index says which. Nothing was stored */
+            /** @description A change is invalid; details.index names it. Nothing was stored */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3305,7 +3321,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was changed */
+            /** @description Changes after the cursor */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3314,7 +3330,7 @@ export interface operations {
                     "application/json": components["schemas"]["PushAnswer"];
                 };
             };
-            /** @description The cursor is none */
+            /** @description The cursor can't be read */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3343,10 +3359,10 @@ export interface operations {
             };
         };
     };
-    one: {
+    one_app: {
         parameters: {
             query?: {
-                /** @description What the last page answered as `after`; missing: from the first record */
+                /** @description The `after` of the page before; missing: from the first record */
                 after?: string;
                 /** @description Records at most; 1,000 by default, and at most */
                 limit?: number;
@@ -3369,7 +3385,7 @@ export interface operations {
                     "application/json": components["schemas"]["SnapshotAnswer"];
                 };
             };
-            /** @description `after` is none */
+            /** @description `after` can't be read */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3420,7 +3436,7 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description The cursor is none */
+            /** @description The cursor can't be read */
             400: {
                 headers: {
                     [name: string]: unknown;

@@ -13,7 +13,7 @@ import { languages, showMessages } from './index';
 const state = vi.hoisted(() => ({
 	page: {
 		url: new URL('http://mana.test/'),
-		params: {} as Record<string, string>,
+		params: {},
 		route: { id: '/' },
 		state: {},
 		status: 404,

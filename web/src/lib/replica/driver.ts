@@ -47,7 +47,8 @@ export class SyncDriver {
 				} else if ('done' in effect) {
 					return;
 				} else {
-					throw thrown ?? new ManaError('unexpected', `The sync stopped: ${JSON.stringify(effect)}`);
+					if (thrown instanceof Error) throw thrown;
+					throw new ManaError('unexpected', `The sync stopped: ${JSON.stringify(effect)}`);
 				}
 			}
 		} finally {

@@ -25,4 +25,8 @@ const NAMES = [
 ] as const;
 
 const window = new Window({ url: 'http://mana.test/' });
-Object.assign(globalThis, { window }, Object.fromEntries(NAMES.map((name) => [name, window[name]])));
+Object.assign(
+	globalThis,
+	{ window },
+	Object.fromEntries(NAMES.map((name) => [name, Reflect.get(window, name) as unknown]))
+);

@@ -29,9 +29,9 @@ export type SessionStatus = 'unknown' | 'in' | 'out' | 'failed';
 
 /** The database and what runs beside it. The sign-in form is shown without them, so they are loaded when needed. */
 export interface Background {
-	openReplica(userId: string, loadManifests: () => Promise<Manifest[]>): Promise<Replica>;
+	openReplica: (userId: string, loadManifests: () => Promise<Manifest[]>) => Promise<Replica>;
 	/** Starts sync, staging and the mission tick. Returns the function that stops them. */
-	startBackground(replica: Replica, tokens: TokenHolder, onSessionEnded: () => void): () => void;
+	startBackground: (replica: Replica, tokens: TokenHolder, onSessionEnded: () => void) => () => void;
 }
 
 /**
