@@ -65,7 +65,8 @@ test("ai: text, a stream and a tool through the OpenAI-compatible provider", asy
   assert.equal(text, words);
   assert.equal((await streamed.usage).outputTokens, 3);
   const cities = [];
-  const tools = { weather: tool({ inputSchema: z.object({ city: z.string() }), execute: async ({ city }) => void cities.push(city) ?? "sunny" }) };
+  const execute = async ({ city }) => void cities.push(city) ?? "sunny";
+  const tools = { weather: tool({ inputSchema: z.object({ city: z.string() }), execute }) };
   const done = await generateText({ model: chat, prompt: "Weather?", tools, stopWhen: stepCountIs(3) });
   assert.equal(done.text, "It is sunny.");
   assert.deepEqual(cities, ["Bern"]);

@@ -36,7 +36,8 @@ async function litellm() {
   // JSON is YAML.
   writeFileSync(join(dir, "config.yaml"), JSON.stringify(config));
   const log = openSync(join(dir, "log"), "w");
-  const args = ["--config", join(dir, "config.yaml"), "--host", "127.0.0.1", "--port", String(port), "--telemetry", "False"];
+  const listen = ["--host", "127.0.0.1", "--port", String(port)];
+  const args = ["--config", join(dir, "config.yaml"), ...listen, "--telemetry", "False"];
   proxy = spawn(process.env.MANA_LITELLM, args, { cwd: dir, stdio: ["ignore", log, log] });
   const url = `http://127.0.0.1:${port}`;
   const alive = () => fetch(`${url}/health/liveliness`).then((answer) => answer.ok, () => false);

@@ -15,7 +15,11 @@ export async function answer(openai) {
 
 /** A stream, with its usage in the last chunk. */
 export async function stream(openai) {
-  const chunks = await openai.chat.completions.create({ ...ask("Hi"), stream: true, stream_options: { include_usage: true } });
+  const chunks = await openai.chat.completions.create({
+    ...ask("Hi"),
+    stream: true,
+    stream_options: { include_usage: true },
+  });
   let text = "", last;
   for await (const chunk of chunks) {
     text += chunk.choices[0]?.delta?.content ?? "";
@@ -31,7 +35,9 @@ export async function tools(openai, stream) {
   const runner = openai.chat.completions.runTools({
     ...ask("Weather?"),
     stream,
-    tools: [{ type: "function", function: { ...weather, function: ({ city }) => `sunny in ${city}`, parse: JSON.parse } }],
+    tools: [
+      { type: "function", function: { ...weather, function: ({ city }) => `sunny in ${city}`, parse: JSON.parse } },
+    ],
   });
   assert.equal(await runner.finalContent(), "It is sunny.");
   assert.equal(await runner.finalFunctionToolCallResult(), "sunny in Bern");

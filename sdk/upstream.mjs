@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 
 const usage = { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 };
 
-/** What the model does: a call of the first tool, unless a tool has answered already; else some words. */
+/** The model's turn: a call of the first tool, unless a tool has answered already; else some words. */
 function turn(request) {
   const answered = request.messages.some((message) => message.role === "tool");
   const tool = request.tools?.[0]?.function?.name;
@@ -21,7 +21,16 @@ function chunks(request) {
   const base = { id: "c1", object: "chat.completion.chunk", created: 1, model: request.model };
   const deltas = message.tool_calls
     ? [
-        { role: "assistant", tool_calls: [{ index: 0, ...message.tool_calls[0], function: { name: message.tool_calls[0].function.name, arguments: "" } }] },
+        {
+          role: "assistant",
+          tool_calls: [
+            {
+              index: 0,
+              ...message.tool_calls[0],
+              function: { name: message.tool_calls[0].function.name, arguments: "" },
+            },
+          ],
+        },
         { tool_calls: [{ index: 0, function: { arguments: '{"city":' } }] },
         { tool_calls: [{ index: 0, function: { arguments: '"Bern"}' } }] },
       ]
@@ -41,17 +50,23 @@ export async function upstream() {
       response.writeHead(status, { "content-type": "application/json" });
       response.end(JSON.stringify(value));
     };
-    if (request.url === "/v1/models") return json(200, { object: "list", data: [{ id: "m", object: "model", created: 1, owned_by: "us" }] });
+    if (request.url === "/v1/models") {
+      return json(200, { object: "list", data: [{ id: "m", object: "model", created: 1, owned_by: "us" }] });
+    }
     const asked = JSON.parse(body);
     if (request.url === "/v1/embeddings") {
-      return json(200, { object: "list", model: "m", data: [{ object: "embedding", index: 0, embedding: [0.5, -0.5] }], usage: { prompt_tokens: 2, total_tokens: 2 } });
+      const data = [{ object: "embedding", index: 0, embedding: [0.5, -0.5] }];
+      return json(200, { object: "list", model: "m", data, usage: { prompt_tokens: 2, total_tokens: 2 } });
     }
     if (asked.messages.at(-1).content === "too long") {
-      return json(400, { error: { message: "too many tokens", type: "invalid_request_error", code: "context_length_exceeded", param: "messages" } });
+      const code = "context_length_exceeded";
+      const type = "invalid_request_error";
+      return json(400, { error: { message: "too many tokens", type, code, param: "messages" } });
     }
     if (!asked.stream) {
       const choice = { index: 0, ...turn(asked) };
-      return json(200, { id: "c1", object: "chat.completion", created: 1, model: asked.model, choices: [choice], usage });
+      const { model } = asked;
+      return json(200, { id: "c1", object: "chat.completion", created: 1, model, choices: [choice], usage });
     }
     response.writeHead(200, { "content-type": "text/event-stream" });
     for (const piece of chunks(asked)) response.write(`data: ${JSON.stringify(piece)}\n\n`);

@@ -114,7 +114,7 @@ test('the server is killed between a write and its answer: nothing is lost, noth
 	await expect(second.page.getByRole('checkbox', { name: /^Done: Thought/ })).toHaveCount(5);
 });
 
-test('a proposal whose record changed meanwhile stays on screen with what was seen, what is there now and what is proposed', async ({
+test('a proposal whose record changed meanwhile stays with the seen, the present and the proposed values', async ({
 	browser
 }) => {
 	const { page } = await becomeOwner(browser, server);

@@ -82,7 +82,7 @@ test('what a mission did is taken back from the workbench, shown first, and the 
 	expect(upstream.lastPrompt).toContain('UNDONE by the person');
 });
 
-test('two devices decide the same step differently while offline: one outcome, and both can read what happened', async ({
+test('two devices decide a step differently while offline: one outcome, and both can read what happened', async ({
 	browser
 }) => {
 	const first = await becomeOwner(browser, server);

@@ -19,6 +19,8 @@ export function at(offset: number, time: string): string {
 
 const insert = (table: string, id: string, data: Record<string, unknown>) => ({ table, id, op: 'insert', data });
 
+const text = (...lines: string[]) => lines.join('\n');
+
 const daily = { kind: 'daily', atHour: 8, atMinute: 0 };
 
 /** A lived-in workspace, with missions that really ran: proposals wait, one was refused, one run failed. */
@@ -107,7 +109,12 @@ export async function furnish(api: Api, server: Server, upstream: Upstream): Pro
 	await api.push('notes', [
 		insert('notes', 'n1', {
 			title: 'How I like my week',
-			body: 'Never more than four hours of focused work a day.\n\n- Friday after 15:00 stays empty.\n- If something slipped twice, ask whether it matters.'
+			body: text(
+				'Never more than four hours of focused work a day.',
+				'',
+				'- Friday after 15:00 stays empty.',
+				'- If something slipped twice, ask whether it matters.'
+			)
 		}),
 		insert('notes', 'n2', { title: 'Rooms', body: 'The large room goes fast after Wednesday. Book it by Tuesday.' }),
 		insert('notes', 'n3', {
@@ -132,7 +139,16 @@ export async function furnish(api: Api, server: Server, upstream: Upstream): Pro
 	]);
 	await api.push('context', [
 		insert('documents', 'context', {
-			body: '# About me\n\nI run a small studio with three people. Mornings are for thinking, afternoons for people.\n\n## What matters\n\n- The talk in May\n- A bigger flat, near a park'
+			body: text(
+				'# About me',
+				'',
+				'I run a small studio with three people. Mornings are for thinking, afternoons for people.',
+				'',
+				'## What matters',
+				'',
+				'- The talk in May',
+				'- A bigger flat, near a park'
+			)
 		})
 	]);
 	const mission = (
@@ -158,7 +174,19 @@ export async function furnish(api: Api, server: Server, upstream: Upstream): Pro
 			weekly,
 			'Weekly plan',
 			'Keep this week honest: what is due, what fits, what should move.',
-			'Every morning, look at the week as if I were a tired friend.\n\n#### Rules\n\n- Never plan more than four hours of focused work a day.\n- Friday after 15:00 stays empty.\n- If something slipped twice, ask whether it matters.\n\n#### Tone\n\nShort. One reason per proposal.',
+			text(
+				'Every morning, look at the week as if I were a tired friend.',
+				'',
+				'#### Rules',
+				'',
+				'- Never plan more than four hours of focused work a day.',
+				'- Friday after 15:00 stays empty.',
+				'- If something slipped twice, ask whether it matters.',
+				'',
+				'#### Tone',
+				'',
+				'Short. One reason per proposal.'
+			),
 			[
 				{ module: 'todo', table: 'tasks' },
 				{ module: 'calendar', table: 'events' },
@@ -201,7 +229,8 @@ export async function furnish(api: Api, server: Server, upstream: Upstream): Pro
 	const free = Date.parse(at(0, '15:30')) > Date.now() + 3_600_000 ? 0 : 1;
 	upstream.answers = [
 		plan(
-			'Four meetings today leave two free hours, and three tasks want them. I suggest moving the outline to Friday, keeping a half hour for the budget, and booking the room before it goes.',
+			'Four meetings today leave two free hours, and three tasks want them. I suggest moving the outline to Friday, ' +
+				'keeping a half hour for the budget, and booking the room before it goes.',
 			[
 				{
 					summary: 'Book the large room for the budget review',

@@ -4,7 +4,7 @@ import { t } from '$lib/i18n';
 
 const forms = new Set<() => boolean>();
 
-/** Whether what stands open may go: asks where something is written in it. For a press that closes one form for another. */
+/** Whether what stands open may go: asks where something is written in it. For a press that opens another form. */
 export function mayLeaveForms(): boolean {
 	return ![...forms].some((written) => written()) || confirm(t('form.leave'));
 }
@@ -19,7 +19,7 @@ export function draftOf(now: () => string): { saved: boolean; mayLeave: () => bo
 	return draft;
 }
 
-/** Leaving a form with something in it: the browser's back button, a link, a reload, Escape. Called while a form is made. */
+/** Leaving a form with something in it: the back button, a link, a reload, Escape. Called while a form is made. */
 export function askBeforeLeaving(written: () => boolean): () => boolean {
 	const mayLeave = () => !written() || confirm(t('form.leave'));
 	forms.add(written);

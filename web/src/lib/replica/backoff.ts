@@ -1,4 +1,4 @@
-/** The waiting times after failures: doubling from one second to a minute, each with jitter so that devices spread out. */
+/** The waiting times after failures: doubling from a second to a minute, with jitter so that devices spread out. */
 export class Backoff {
 	#failures = 0;
 

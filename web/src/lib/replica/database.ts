@@ -37,7 +37,7 @@ export interface Meta {
 	manifests: Manifest[];
 }
 
-/** The IndexedDB of one user. It holds plain objects only, never a reactive proxy. */
+/** The IndexedDB of one user: plain objects only, never a reactive proxy. */
 export class ManaDb extends Dexie {
 	records!: Table<RecordRow, [string, string, string]>;
 	outbox!: EntityTable<OutboxRow, 'seq'>;

@@ -14,8 +14,8 @@ interface Reply {
 
 /**
  * Drives the core's sync step over IndexedDB and fetch. The step decides, the driver carries out its effects
- * (`crates/core/src/sync`). A crash at any point loses nothing, because a push leaves the outbox in the transaction that
- * merges its answer.
+ * (`crates/core/src/sync`). A crash at any point loses nothing, because a push leaves the outbox in the transaction
+ * that merges its answer.
  */
 export class SyncDriver {
 	constructor(

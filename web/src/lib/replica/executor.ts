@@ -40,8 +40,9 @@ interface Outcome {
 }
 
 /**
- * Writes: a person's form, an approval, a rejection or an undo. Every write goes this way. The core authorises and stamps
- * the changes; records, outbox and proposal are committed together; then the screen and the other tabs hear of it.
+ * Writes: a person's form, an approval, a rejection or an undo. Every write goes this way. The core authorises and
+ * stamps the changes; records, outbox and proposal are committed together; then the screen and the other tabs hear of
+ * it.
  */
 export async function execute(replica: Replica, command: Command): Promise<Row[]> {
 	const { db } = replica;

@@ -23,7 +23,7 @@ const PONG_WITHIN_MS = 10_000;
 /** Authenticate again this long before the token expires. */
 const REAUTH_EARLY_MS = 60_000;
 
-/** The socket for the server's notices. It stays open, and reopens, until `close`. */
+/** The socket for the server's notices, which stays open, and reopens, until `close`. */
 export class Socket {
 	readonly #options: SocketOptions;
 	readonly #backoff = new Backoff();

@@ -5,7 +5,7 @@ let missing = $state(false);
 let applying = false;
 
 /**
- * A newer version of the app. It waits until the person takes it over, or until the last tab is closed: a reload by
+ * A newer version of the app, which waits until the person takes it over, or until the last tab is closed: a reload by
  * itself could lose what is being typed.
  */
 export const update = {

@@ -11,7 +11,7 @@ export type Budget = components['schemas']['Budget'];
 export type MissionSettings = components['schemas']['MissionSettings'];
 export type MissionSettingsData = components['schemas']['SettingsData'];
 
-/** The agent of every mission that names none. It needs no record. */
+/** The agent of every mission that names none, which needs no record. */
 export const DEFAULT_AGENT = 'default';
 const SETTINGS_ID = 'settings';
 

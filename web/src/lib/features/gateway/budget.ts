@@ -31,7 +31,7 @@ export function budgetText(budget: Budget | null | undefined): string {
 	return parts.length ? t('budget.atMost', { what: parts.join(', ') }) : '';
 }
 
-/** The usage of runs: “12,300 tokens, $0.04”; empty where there was none. Money is shown where every run has a price. */
+/** The usage of runs: “12,300 tokens, $0.04”; empty for none. Money is shown where every run has a price. */
 export function spentText(runs: readonly Pick<AiRun, 'tokens' | 'cost'>[]): string {
 	const tokens = runs.reduce((sum, run) => sum + (run.tokens ?? 0), 0);
 	if (!tokens) return '';

@@ -1,4 +1,4 @@
-/** The gateway as its pages see it: where models come from, keys for programs, what was used. All of it is the server's. */
+/** The gateway as its pages see it: providers, keys for programs and usage. All of it is the server's. */
 import { dataOf } from '$lib/api/client';
 import type { components, paths } from '$lib/api/schema';
 import { currentApi, session } from '$lib/features/session/session.svelte';
@@ -72,7 +72,7 @@ export function removeProvider(name: string): Promise<GatewaySettings> {
 	return dataOf(currentApi().DELETE('/llm/providers/{name}', { params: { path: { name } } }));
 }
 
-/** Saves an alias' chain, or with none lets the server choose again. The others are taken as the server has them now. */
+/** Saves an alias' chain, or with none lets the server choose again. Other aliases stay as the server has them now. */
 export async function saveAlias(name: string, chain: string[] | null): Promise<GatewaySettings> {
 	const { [name]: _, ...others } = (await gatewaySettings()).aliases;
 	const body = chain ? { ...others, [name]: chain } : others;

@@ -76,7 +76,10 @@ export function refusedProvider(error: unknown): FieldErrors<ProviderField> {
 	return { form: t('error.failed', { message: refusal(error) }) };
 }
 
-/** Why it was not saved: without network what was typed is in the form alone; else the server's own sentence, without the name of the setting in the file, which is nothing that a page shows. */
+/**
+ * Why it was not saved: without network the entries are in the form alone; else the server's own sentence, without the
+ * name of the setting in the file, which no page shows.
+ */
 export function refusal(error: unknown): string {
 	if (error instanceof OfflineError) return t('gateway.notReached');
 	return sentence(errorText(error).replace(/^(llm\.[a-z]+(\.[\w-]+|\."[^"]*")?(\.[a-z_]+)?|provider [\w.-]+): /, ''));

@@ -13,7 +13,7 @@ const LEAD_MS = 20_000;
 
 /**
  * While a tab is open it asks for due missions a moment before the server would run them by itself, with the inputs as
- * this device holds them. One tab does it; a slot that the server already has is answered the same.
+ * this device holds them. Only one tab asks; a slot that the server already has is answered the same.
  */
 export function startMissionTick(replica: Replica, tokens: TokenHolder): () => void {
 	const controller = new AbortController();

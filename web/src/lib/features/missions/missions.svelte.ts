@@ -121,7 +121,7 @@ export function nextRun(cadence: Cadence, timezone: string, after = new Date()):
 }
 
 /**
- * Ask the server to run a mission now. What waits in the outbox goes first, so that the run knows the newest.
+ * Ask the server to run a mission now. The outbox goes first, so that the run knows the newest.
  * Throws OfflineError where the server can't be reached: a run needs it.
  */
 export async function runNow(id: string, slot = `run:${uuid()}`): Promise<RunAccepted> {

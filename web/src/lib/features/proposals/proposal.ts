@@ -145,7 +145,7 @@ export function moreOperations(p: Proposal): number {
 	return p.operations.slice(1).filter((op) => op.op !== 'update').length;
 }
 
-/** For a stale proposal: what was seen, what is there now, what is proposed; of the fields that moved as the refusal says. */
+/** For a stale proposal: the seen, the present and the proposed values of the fields that moved as the refusal says. */
 export function threeWay(
 	p: Proposal,
 	moved: Difference

@@ -101,7 +101,7 @@ export function plainFailure(error: { code: string; message: string }): { what: 
 /** A text without its full stop, for the place after a colon. */
 export const withoutStop = (text: string | undefined) => (text ?? '').trim().replace(/\.$/, '');
 
-/** Why an occurrence did not run, or failed: by its code and figures, in the language of the screen. Without a full stop. */
+/** Why an occurrence did not run, or failed: by its code and figures, in the screen's language. Without a full stop. */
 export function reasonOf(run: Pick<AiRun, 'status' | 'code' | 'reason' | 'details'>): string {
 	const said =
 		run.status === 'failed'

@@ -21,7 +21,7 @@ const TRIES = 5;
 
 /**
  * Never send a change that was set aside. Its record comes back to what the server holds, with what still waits in the
- * outbox on top. That needs the server: without it nothing is dropped.
+ * outbox on top. Dropping needs the server: without it nothing is dropped.
  */
 export async function dropSetAside(
 	eventId: string,
@@ -63,7 +63,7 @@ async function readLog({ app, table, id }: RecordKey, pull: PullLog): Promise<Ch
 	}
 }
 
-/** Write the record anew and drop the change, together. `moved`: a sync came in between, so the log has to be read again. */
+/** Write the record anew and drop the change, together. `moved`: a sync came in between; read the log again. */
 async function rebuild(
 	{ db, core }: Replica,
 	key: RecordKey,
