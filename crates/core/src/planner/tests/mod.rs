@@ -1,0 +1,125 @@
+//! The planner as a whole: prompt in, answer out.
+
+mod answers;
+mod inputs;
+mod iterations;
+mod outlines;
+mod prompts;
+
+use std::collections::BTreeSet;
+
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::Map;
+use crate::manifest::{QueryContext, Registry};
+use crate::mission::{Agent, Input, Intent, Mission, StepStatus, cadence::time_zone};
+use crate::planner::build::RunAttempt;
+use crate::planner::resolve::Resolver;
+use crate::policy::{Overrides, Policy};
+use crate::record::{RecordKey, RecordState};
+use crate::time::Micros;
+
+const ITERATION: &str = "6f4a5c0e-0000-5000-8000-000000000001";
+
+fn at(text: &str) -> Micros {
+    Micros::parse(text).expect("a time")
+}
+
+fn object(value: Value) -> Map {
+    match value {
+        Value::Object(map) => map,
+        other => panic!("{other} is no object"),
+    }
+}
+
+fn mission(more: Value) -> Mission {
+    let mut data = object(json!({
+        "title": "Plan the week",
+        "objective": "Every goal gets a step.",
+        "conceptMarkdown": "- Call the bank\n- Buy **oat** milk\n- [x] Done already\n1. Water the plants",
+    }));
+    data.extend(object(more));
+    Mission::parse("m1", &data)
+}
+
+struct Setting {
+    mission: Mission,
+    tools: Vec<PromptTool>,
+    context: Option<String>,
+    inputs: Vec<InputText>,
+    pending: Vec<PendingProposal>,
+    locale: &'static str,
+    budget_tokens: usize,
+    context_tokens: Option<usize>,
+    agent: Agent,
+    format: PlanFormat,
+    max_steps: usize,
+}
+
+impl Setting {
+    fn new(mission: Mission) -> Setting {
+        Setting {
+            mission,
+            tools: PromptTool::all(&Registry::builtin(), &Overrides::default()),
+            context: None,
+            inputs: Vec::new(),
+            pending: Vec::new(),
+            locale: "en",
+            budget_tokens: 5_000,
+            context_tokens: None,
+            agent: Agent::builtin(),
+            format: PlanFormat::FencedJson,
+            max_steps: 5,
+        }
+    }
+
+    fn text(&self) -> String {
+        let berlin = time_zone("Europe/Berlin").expect("a zone");
+        let messages = prompt(&PromptParts {
+            mission: &self.mission,
+            iteration_id: ITERATION,
+            now: at("2026-11-22T22:41:00Z"),
+            zone: ("Europe/Berlin", berlin),
+            locale: self.locale,
+            tools: &self.tools,
+            context: self.context.as_deref(),
+            inputs: &self.inputs,
+            notes: &[],
+            pending: &self.pending,
+            budget_tokens: self.budget_tokens,
+            context_tokens: self.context_tokens,
+            agent: &self.agent,
+            format: self.format,
+            max_steps: self.max_steps,
+        });
+        messages
+            .iter()
+            .map(|message| message.content.as_str())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+fn input(id: &str, text: &str) -> InputText {
+    InputText {
+        module: "notes".into(),
+        table: "notes".into(),
+        id: id.into(),
+        text: text.into(),
+    }
+}
+
+fn check<'a>(
+    registry: &'a Registry,
+    overrides: &'a Overrides,
+    known: &'a dyn Fn(&RecordKey) -> bool,
+) -> PlanChecks<'a> {
+    PlanChecks {
+        registry,
+        overrides,
+        exists: known,
+        max_steps: 5,
+    }
+}
