@@ -17,5 +17,6 @@ pub mod runs;
 pub mod scopes;
 pub mod snapshot;
 pub mod support;
+pub mod usage;
 
 include!(concat!(env!("OUT_DIR"), "/contract_cases.rs"));

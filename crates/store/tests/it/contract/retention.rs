@@ -98,7 +98,11 @@ pub async fn sync_r1_what_stays_makes_the_same_records_byte_for_byte(store: Arc<
 
 pub async fn sync_r1_a_decided_step_and_its_iteration_stay(store: Arc<impl Upkept>) {
     let me = scope("me");
-    let step = |status: &str, at: Micros| json!({"id": "s", "index": 0, "summary": "x", "status": status, "updatedAt": at});
+    let step = |status: &str, at: Micros| {
+        json!({
+            "id": "s", "index": 0, "summary": "x", "status": status, "updatedAt": at
+        })
+    };
     let iteration = |plan: serde_json::Value, at: Micros| {
         set_mission(
             "m",
