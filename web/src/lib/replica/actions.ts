@@ -8,7 +8,7 @@ export function syncNow(): void {
 	currentReplica().bus.publish('syncNow', {});
 }
 
-/** Sends the outbox as it is now. Resolves when the server has all of it; throws where it is out of reach or refuses. */
+/** Sends the outbox as it is now. Resolves when the server has all of it; throws where it is not reached or refuses. */
 export async function flush(replica: Replica = currentReplica(), timeoutMs = 20_000): Promise<void> {
 	const { bus, db } = replica;
 	const last = (await db.outbox.orderBy('seq').last())?.seq;
