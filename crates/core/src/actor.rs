@@ -1,4 +1,4 @@
-//! Who wrote: a person, the AI on a mission's behalf, or the system itself.
+//! The author of a change: a person, the AI on a mission's behalf, or the system itself.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What is wrong with a field, said to the person who fills in the form.
+//! A fault of a field, said to the person who fills in the form.
 
 use serde::{Deserialize, Serialize};
 

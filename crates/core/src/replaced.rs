@@ -1,4 +1,4 @@
-//! What an operation replaced in a record, and whose value a field holds.
+//! The values that an operation replaced in a record, and whose value a field holds.
 //!
 //! A step carries it ([`ReplacedRecord`]), so that any device can undo the step. Part U of `spec/MODULES.md`.
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{actor::Actor, change::Op, manifest::Operation, record::RecordState};
 
-/// What a step replaced in one record.
+/// The values that a step replaced in a single record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReplacedRecord {
@@ -19,12 +19,12 @@ pub struct ReplacedRecord {
     pub table: String,
     /// Its id.
     pub id: String,
-    /// What its fields held; none where the step made the record.
+    /// The earlier values of its fields; none where the step made the record.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, ReplacedValue>,
 }
 
-/// What a field held.
+/// The earlier value of a field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReplacedValue {
@@ -34,12 +34,12 @@ pub struct ReplacedValue {
     /// The step that it came from, where it came from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// It had never been written.
+    /// Whether the field had never been written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
 }
 
-/// What an operation is about to replace in the record as it is.
+/// Returns the values that an operation is about to replace in the record as it is.
 pub fn replaced(operation: &Operation, state: Option<&RecordState>) -> ReplacedRecord {
     let written: Vec<&str> = match operation.op {
         Op::Delete => vec!["deletedAt"],

@@ -9,7 +9,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// Written as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, always with six digits, so that text and integer sort alike.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(as = Timestamp, value_type = String, format = DateTime, description = "An instant: `YYYY-MM-DDTHH:MM:SS.ffffffZ`, always with six digits where Mana writes it; any RFC 3339 time where it reads one."))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        as = Timestamp,
+        value_type = String,
+        format = DateTime,
+        description = "An instant: `YYYY-MM-DDTHH:MM:SS.ffffffZ`, always with six digits where Mana writes it; \
+            any RFC 3339 time where it reads one."
+    )
+)]
 pub struct Micros(pub i64);
 
 /// The calendar's ends, as jiff has them: a day within the years -9999 and 9999, whatever the time zone.

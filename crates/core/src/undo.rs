@@ -30,7 +30,7 @@ use crate::{
     rename_all_fields = "camelCase"
 )]
 pub enum UndoExtent {
-    /// One step.
+    /// A single step.
     #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Step {
         /// The step.
@@ -46,28 +46,28 @@ pub enum UndoExtent {
     Mission,
 }
 
-/// What undoing would do, exactly.
+/// The effect of undoing, exactly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UndoPreview {
-    /// What is written, in this order.
+    /// The operations that are written, in this order.
     pub operations: Vec<Reversal>,
-    /// What stays as it is, and why.
+    /// The changes that stay as they are, and why.
     pub kept: Vec<KeptChange>,
-    /// What a person's yes is bound to: the hash of the operations, [`ops_hash`].
+    /// The hash that a person's yes is bound to: that of the operations, [`ops_hash`].
     pub hash: String,
 }
 
-/// One operation that takes something back.
+/// An operation that takes something back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Reversal {
     /// The step that it takes back.
     pub step_id: String,
-    /// What is written.
+    /// The write.
     pub operation: Operation,
-    /// What the fields hold before it.
+    /// The values of the fields before it.
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub now: Map,
 }
@@ -112,7 +112,7 @@ pub enum KeptReason {
     Unknown,
 }
 
-/// What is to be taken back, of which mission.
+/// The changes to undo, and their mission.
 #[derive(Debug, Clone, Copy)]
 pub struct UndoRequest<'a> {
     /// The modules of this replica.
@@ -125,7 +125,7 @@ pub struct UndoRequest<'a> {
     pub extent: &'a UndoExtent,
 }
 
-/// Who takes it back, and when.
+/// The person who undoes, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct UndoConsent<'a> {
     /// A user's id.
@@ -134,20 +134,20 @@ pub struct UndoConsent<'a> {
     pub device: &'a str,
     /// The clock's time, `max(now, last + 1)`.
     pub tick: Micros,
-    /// What the ids of the changes derive from: a fresh id.
+    /// The seed of the changes' ids: a fresh id.
     pub seed: &'a str,
     /// The hash of the preview that the person saw.
     pub hash: &'a str,
 }
 
-/// What undoing wrote, all of it or nothing.
+/// The writes of undoing, all of them or nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UndoOutcome {
     /// The changes to log and push.
     pub changes: Vec<Change>,
     /// The records after it.
     pub records: Vec<(RecordKey, RecordState)>,
-    /// What stays.
+    /// The changes that stay.
     pub kept: Vec<KeptChange>,
     /// The last stamp that was given.
     pub last: Micros,
@@ -167,7 +167,7 @@ impl UndoRequest<'_> {
         replaced.map(key).collect()
     }
 
-    /// What undoing would do. `records` are those that [`UndoRequest::touched`] names.
+    /// Returns the effect of undoing. `records` are those that [`UndoRequest::touched`] names.
     pub fn preview(&self, records: &Records) -> Result<UndoPreview, ProposalError> {
         let mut work = self.work(records, Micros::EPOCH, "");
         work.all(self.done())?;

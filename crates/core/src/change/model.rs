@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{Map, actor::Actor, ids, merge::canonical, time::Micros};
 
-/// What a change does to its record.
+/// The kind of a change: how it alters its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -33,7 +33,7 @@ pub struct FieldWrite {
     pub updated_at: Option<Micros>,
 }
 
-/// One change as it travels and as the log keeps it.
+/// A change as it travels and as the log keeps it.
 ///
 /// Made by [`Change::parse`], which accepts what older clients leave out, and completed by
 /// [`Change::normalize`].
@@ -42,7 +42,7 @@ pub struct FieldWrite {
 #[cfg_attr(
     feature = "openapi",
     schema(
-        description = "One change as it travels and as the log keeps it. Fields that aren't named here are kept and passed on."
+        description = "A change as it travels and as the log keeps it. Fields not named here are kept and passed on."
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -60,7 +60,7 @@ pub struct Change {
     pub table: String,
     /// The record's id.
     pub id: String,
-    /// What happens to it.
+    /// The kind of the change.
     pub op: Op,
     /// An insert's values.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,10 +75,10 @@ pub struct Change {
     /// The change's time, for every field that has none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Micros>,
-    /// Who writes.
+    /// The author of the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<Actor>,
-    /// What this version doesn't know, kept and passed on.
+    /// Fields that this version doesn't know, kept and passed on.
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub extra: Map,
@@ -92,7 +92,7 @@ pub struct ChangeError {
     pub reason: String,
 }
 
-/// What [`Change::normalize`] fills in where the change says nothing.
+/// The values that [`Change::normalize`] fills in where the change says nothing.
 #[derive(Debug, Clone)]
 pub struct Defaults {
     /// The change's id.
@@ -105,7 +105,7 @@ pub struct Defaults {
     pub app_id: String,
 }
 
-/// One stamped value that a change writes.
+/// A stamped value that a change writes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Write<'a> {
     /// The field.

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Map, change::Op, merge, record::RecordKey, time::Micros};
 
-/// One thing that happens to one record. A ghost card is drawn from it, a consent is bound to it.
+/// An operation on a single record. A ghost card is drawn from it, a consent is bound to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Operation {
@@ -45,7 +45,7 @@ impl Operation {
     }
 }
 
-/// What a consent is bound to: SHA-256 of the operations' canonical JSON (RFC 8785), in hex.
+/// The hash that a consent is bound to: SHA-256 of the operations' canonical JSON (RFC 8785), in hex.
 pub fn ops_hash(operations: &[Operation]) -> String {
     let value = serde_json::to_value(operations).unwrap_or(Value::Null);
     let digest = Sha256::digest(merge::canonical(&value).as_bytes());

@@ -278,7 +278,10 @@ fn lost_reference(manifest: &Manifest, tables: &BTreeSet<(String, String)>) -> O
         let module = field.module.as_ref().unwrap_or(&manifest.id);
         let known = tables.contains(&(module.clone(), table.clone()));
         (!known).then(|| {
-            format!("{name} refers to the table {table} of the module {module}, which is not here. Add it, or use text.")
+            format!(
+                "{name} refers to the table {table} of the module {module}, which is not here. \
+                 Add it, or use text."
+            )
         })
     })
 }

@@ -1,4 +1,4 @@
-//! What a manifest says, as types. `spec/MODULES.md` explains each part to the person who writes one.
+//! The parts of a manifest, as types. `spec/MODULES.md` explains each part to the person who writes one.
 
 use std::collections::BTreeMap;
 
@@ -30,19 +30,19 @@ pub struct Manifest {
     /// Its place in the navigation, smaller first.
     #[serde(default = "default_order")]
     pub order: i64,
-    /// It has no page of its own.
+    /// Whether the module has no page of its own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hidden: bool,
-    /// What it is called.
+    /// The module's name.
     pub name: Label,
-    /// What it is for, in a sentence.
+    /// The module's purpose, in a sentence.
     pub description: Label,
-    /// What its page says while there is nothing on it.
+    /// The text of the module's page while there is nothing on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty: Option<EmptyState>,
     /// Its tables, by name, in their order.
     pub tables: IndexMap<String, Table>,
-    /// What a mission can do with it.
+    /// The tools that missions can call.
     #[serde(default)]
     pub tools: Vec<Tool>,
 }
@@ -86,14 +86,14 @@ impl Label {
     }
 }
 
-/// What a page says while there is nothing on it: it teaches, and offers one way to begin.
+/// The text of a page while there is nothing on it: it teaches, and offers one way to begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EmptyState {
-    /// What is the case.
+    /// The state of the page.
     pub title: Label,
-    /// What belongs here.
+    /// The content that belongs on the page.
     pub body: Label,
     /// The words on the button.
     pub action: Label,
@@ -104,11 +104,11 @@ pub struct EmptyState {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Table {
-    /// One record of it is called this.
+    /// The noun for a single record.
     pub name: Label,
     /// Several are called this.
     pub plural: Label,
-    /// It holds a single record, whose id is the module's.
+    /// Whether the table holds a single record, whose id is the module's.
     #[serde(default, skip_serializing_if = "is_false")]
     pub singleton: bool,
     /// The fields, by name, in the order of the form.
@@ -119,7 +119,7 @@ pub struct Table {
     /// late for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<String>,
-    /// What a mission gets that links the table and no record of it.
+    /// The records that a mission gets when it links the table and no record of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<PromptQuery>,
 }
@@ -144,16 +144,16 @@ impl Table {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Field {
-    /// What values it takes.
+    /// The kind of its values.
     #[serde(rename = "type")]
     pub kind: FieldType,
-    /// What the form calls it; tables' fields have one.
+    /// The name of the field in the form; tables' fields have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<Label>,
-    /// What the model has to know about it; parameters have one.
+    /// The description for the model; parameters have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// It can't be left out or empty.
+    /// Whether the value can't be left out or empty.
     #[serde(default, skip_serializing_if = "is_false")]
     pub required: bool,
     /// A form doesn't offer it.
@@ -200,7 +200,7 @@ pub enum FieldType {
     Datetime,
     /// A time of day, `08:30`.
     Time,
-    /// One of the `values`.
+    /// A value out of `values`.
     Enum,
     /// The id of a record.
     Ref,
@@ -225,7 +225,7 @@ pub enum EnumValue {
     Labelled {
         /// The value that is kept.
         value: String,
-        /// What the form calls it.
+        /// The value's name in the form.
         label: Label,
     },
 }
@@ -257,7 +257,7 @@ pub struct ListView {
     pub done: Option<String>,
 }
 
-/// One level of an order.
+/// A level of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -281,7 +281,7 @@ pub enum Direction {
     Desc,
 }
 
-/// What a mission reads of a table.
+/// The records of a table that a mission reads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -343,20 +343,20 @@ pub enum Comparison {
 pub struct Tool {
     /// Its name, unique among all modules: `create_task`.
     pub name: String,
-    /// What a proposal of it is called.
+    /// The name of a proposal of the tool.
     pub label: Label,
-    /// What it does and when to use it, in English, for the model.
+    /// The tool's effect and when to use it, in English, for the model.
     pub description: String,
-    /// What it may do where the person hasn't said otherwise.
+    /// The tool's level of permission where the person hasn't said otherwise.
     pub policy: Policy,
     /// Its parameters, by name, in their order.
     #[serde(default)]
     pub params: IndexMap<String, Field>,
-    /// What it does.
+    /// The effect on the table.
     pub effect: Effect,
 }
 
-/// What a tool does to its table.
+/// The effect of a tool on its table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -36,9 +36,13 @@ impl Faults {
 
     fn label(&mut self, path: &str, label: &Label) {
         self.check(
-            label.0.get("en").is_some_and(|text| !text.trim().is_empty()),
+            label
+                .0
+                .get("en")
+                .is_some_and(|text| !text.trim().is_empty()),
             path,
-            "the text in English is missing. Write {\"en\": \"…\", \"de\": \"…\"}; English stands in for other languages.",
+            "the text in English is missing. Write {\"en\": \"…\", \"de\": \"…\"}; \
+             English stands in for other languages.",
         );
         for (language, text) in &label.0 {
             self.check(
@@ -132,10 +136,15 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
         }
         for (index, value) in field.values.iter().enumerate() {
             match value {
-                EnumValue::Labelled { label, .. } => faults.label(&format!("{path}/values/{index}/label"), label),
+                EnumValue::Labelled { label, .. } => {
+                    faults.label(&format!("{path}/values/{index}/label"), label)
+                }
                 EnumValue::Bare(value) => faults.add(
                     format!("{path}/values/{index}"),
-                    format!("the value has no label. Write {{\"value\": \"{value}\", \"label\": {{\"en\": \"…\", \"de\": \"…\"}}}}."),
+                    format!(
+                        "the value has no label. \
+                     Write {{\"value\": \"{value}\", \"label\": {{\"en\": \"…\", \"de\": \"…\"}}}}."
+                    ),
                 ),
             }
         }
@@ -239,7 +248,11 @@ fn validate_tool(faults: &mut Faults, path: &str, manifest: &Manifest, tool: &To
     faults.check(
         is_name(&tool.name, '_') && tool.name.len() <= 64,
         format!("{path}/name"),
-        format!("\"{}\" can't be a tool's name. Use small letters, digits and underscores, like \"create_book\".", tool.name),
+        format!(
+            "\"{}\" can't be a tool's name. \
+             Use small letters, digits and underscores, like \"create_book\".",
+            tool.name
+        ),
     );
     faults.label(&format!("{path}/label"), &tool.label);
     faults.check(
@@ -250,7 +263,14 @@ fn validate_tool(faults: &mut Faults, path: &str, manifest: &Manifest, tool: &To
     for (name, param) in &tool.params {
         let path = format!("{path}/params/{name}");
         let free = is_name(name, '_') && !matches!(name.as_str(), "now" | "today");
-        faults.check(free, &path, format!("\"{name}\" can't be a parameter's name. Use letters and digits; now and today are taken."));
+        faults.check(
+            free,
+            &path,
+            format!(
+                "\"{name}\" can't be a parameter's name. \
+             Use letters and digits; now and today are taken."
+            ),
+        );
         let described = param
             .description
             .as_ref()
@@ -325,14 +345,34 @@ fn validate_target(faults: &mut Faults, here: &str, tool: &Tool, table: &Table) 
     let effect = &tool.effect;
     let needs = matches!(effect.op, EffectOp::Update | EffectOp::Delete) && !table.singleton;
     match &effect.id {
-        None => faults.check(!needs, here, "the effect doesn't say which record. Add \"id\": \"$…\" with a required ref parameter."),
-        Some(_) if !needs => faults.add(format!("{here}/id"), "only an update or a delete in an ordinary table has an \"id\". Remove it."),
+        None => faults.check(
+            !needs,
+            here,
+            "the effect doesn't say which record. \
+             Add \"id\": \"$…\" with a required ref parameter.",
+        ),
+        Some(_) if !needs => faults.add(
+            format!("{here}/id"),
+            "only an update or a delete in an ordinary table has an \"id\". \
+             Remove it.",
+        ),
         Some(id) => {
             let param = id.strip_prefix('$').and_then(|name| tool.params.get(name));
             let fits = param.is_some_and(|param| {
-                param.kind == FieldType::Ref && param.required && param.table.as_ref() == Some(&effect.table) && param.module.is_none()
+                param.kind == FieldType::Ref
+                    && param.required
+                    && param.table.as_ref() == Some(&effect.table)
+                    && param.module.is_none()
             });
-            faults.check(fits, format!("{here}/id"), format!("\"{id}\" must be a required parameter of type ref to {}.", effect.table));
+            faults.check(
+                fits,
+                format!("{here}/id"),
+                format!(
+                    "\"{id}\" must be a required parameter \
+             of type ref to {}.",
+                    effect.table
+                ),
+            );
         }
     }
 }
@@ -427,7 +467,14 @@ fn check_param(
             ),
         ),
         Some(param) => {
-            faults.check(fits(param.kind), place, format!("the parameter {name} has not the type of the field {field}. Give them the same."));
+            faults.check(
+                fits(param.kind),
+                place,
+                format!(
+                    "the parameter {name} has not the type of the field {field}. \
+             Give them the same."
+                ),
+            );
         }
     }
 }
@@ -457,7 +504,11 @@ fn validate_filter(
         let values: Vec<&Value> = match condition {
             Condition::Compare(comparisons) => comparisons.values().collect(),
             Condition::Is(Value::Object(_)) => {
-                faults.add(&place, "a condition is a value or has some of eq, ne, lt, lte, gt, gte, contains, in, notIn.");
+                faults.add(
+                    &place,
+                    "a condition is a value or has some of \
+                 eq, ne, lt, lte, gt, gte, contains, in, notIn.",
+                );
                 continue;
             }
             Condition::Is(value) => vec![value],

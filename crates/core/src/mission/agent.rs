@@ -22,7 +22,7 @@ pub const DEFAULT_AGENT_ID: &str = "default";
 /// The id of the one record of settings.
 pub const SETTINGS_ID: &str = "settings";
 
-/// What the default agent is called while nobody has given it another name.
+/// The name of the default agent while nobody has given it another one.
 const DEFAULT_NAME: &str = "Mana";
 
 /// The most steps of a plan where the person sets nothing else.
@@ -35,34 +35,34 @@ pub const MAX_STEPS_LIMIT: u32 = 20;
 pub const DEFAULT_OPEN_PROPOSALS: u32 = 25;
 const MAX_OPEN_PROPOSALS: u32 = 200;
 
-/// Who plans a mission: a manner of working and what it may do. A mission belongs to one.
+/// The planner of a mission: a manner of working and what it may do. A mission belongs to one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Agent {
     /// The record's id.
     pub id: String,
-    /// What it is called.
+    /// The agent's name.
     pub name: String,
-    /// One or two characters, drawn as its mark; empty where its name's first letter will do.
+    /// Its mark: a character or two; empty where its name's first letter will do.
     pub avatar: String,
-    /// What it is for, in a line.
+    /// The agent's purpose, in a line.
     pub role: String,
     /// How it works, in Markdown, from the person to the model.
     pub system_prompt: String,
-    /// What it keeps in mind, in Markdown.
+    /// The agent's memory, in Markdown.
     pub memory: String,
-    /// What it may do, where that differs from the modules' own policy.
+    /// The agent's permissions, where they differ from the modules' own policy.
     pub policy: Overrides,
     /// The model that it asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What all its missions may spend together.
+    /// The budget of all the agent's missions together.
     pub budget: Budget,
     /// How many of its missions may run at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
-    /// What could not be read.
+    /// The parts of the record that could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
 }
@@ -109,12 +109,12 @@ impl Agent {
     }
 }
 
-/// What a person sets for all their missions.
+/// A person's settings for all their missions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MissionSettings {
-    /// What all missions may spend together.
+    /// The budget of all the person's missions together.
     pub budget: Budget,
     /// Prompts and answers are kept for a look behind the scenes.
     pub debug: bool,
@@ -122,7 +122,7 @@ pub struct MissionSettings {
     pub max_steps: u32,
     /// The most proposals of one mission that may wait.
     pub max_open_proposals: u32,
-    /// What could not be read.
+    /// The parts of the record that could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
 }
@@ -157,7 +157,7 @@ impl Default for MissionSettings {
     }
 }
 
-/// What a mission runs under: who plans it, what that agent may do, whom it asks, and within which bounds.
+/// The rules that a mission runs under: who plans it, what that agent may do, whom it asks, and within which bounds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -169,7 +169,7 @@ pub struct EffectiveAgent {
     /// The model to ask; none where the server's own choice counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What the mission itself may spend. The agent's and the person's budgets count beside it.
+    /// The budget of the mission itself. The agent's and the person's budgets count beside it.
     pub budget: Budget,
     /// The person's settings.
     pub settings: MissionSettings,
@@ -208,14 +208,14 @@ impl EffectiveAgent {
         }
     }
 
-    /// What the mission's agent may do.
+    /// The permissions of the mission's agent.
     pub fn overrides(&self) -> &Overrides {
         &self.agent.policy
     }
 }
 
 impl Overrides {
-    /// Reads a policy. What can't be read is denied and named: a slip of the pen must not set anything free.
+    /// Reads a policy. An unreadable entry is denied and named: a slip of the pen must not set anything free.
     pub fn parse(value: Option<&Value>, problems: &mut Vec<Problem>) -> Overrides {
         let mut denied = |field: String| {
             let message = "A policy is auto, propose or deny. Until then this counts as deny.";

@@ -1,4 +1,4 @@
-//! What may be spent, and when a day begins. Rules: `spec/MISSIONS.md`, part B.
+//! Budgets, and when a day begins. Rules: `spec/MISSIONS.md`, part B.
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::{problem::Problem, time::Micros};
 /// Millionths of a US dollar in one.
 const MICROS_USD: f64 = 1_000_000.0;
 
-/// What a mission, an agent or a person may spend; what isn't set is unlimited.
+/// The limits of spending of a mission, an agent or a person; a limit that isn't set does not apply.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

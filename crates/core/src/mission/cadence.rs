@@ -553,7 +553,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever asks between two occurrences hears of the second: none is passed over, none comes twice.
+        /// A caller that asks between two occurrences hears of the second: none is passed over, none comes twice.
         #[test]
         fn missions_c3_the_next_occurrence_is_the_next_from_wherever_one_asks(
             (cadence, zone) in any_series(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::status::StepStatus;
 use crate::{Map, actor::Actor, replaced::ReplacedRecord, time::Micros};
 
-/// One run of a mission: its plan, or why there is none.
+/// A run of a mission: its plan, or why there is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
@@ -30,10 +30,10 @@ pub struct Iteration {
     /// `server`, or `browser` for a plan made in a tab.
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::IterationSource, required = true))]
     pub source: String,
-    /// What the model says of its plan.
+    /// The model's comment on its plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    /// What the person says of the plan as a whole.
+    /// The person's feedback on the plan as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_feedback: Option<String>,
     /// Why the run failed.
@@ -52,7 +52,7 @@ pub struct Iteration {
     /// The agent that planned it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub principal_id: Option<String>,
-    /// What the agent was called then.
+    /// The agent's name at the time of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// Fields of a later version.
@@ -69,7 +69,7 @@ pub struct RunError {
     /// A word for programs: `timeout`, `truncated`, `unknown_tool` …
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub code: String,
-    /// What happened, that nothing was changed, what to do.
+    /// The message: what happened, that nothing was changed, what to do.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub message: String,
     /// Which steps were refused and why.
@@ -85,7 +85,7 @@ pub struct RunError {
     pub extra: Map,
 }
 
-/// One step of a plan.
+/// A step of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
@@ -96,35 +96,35 @@ pub struct Step {
     /// Its place in the plan, from 0.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub index: u32,
-    /// What it would do, in a line.
+    /// The step's effect, in a line.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub summary: String,
-    /// Why. It stays with every record that the step creates.
+    /// The reason for the step, which stays with every record that the step creates.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub rationale: String,
-    /// What it would do, for programs.
+    /// The step's effect, for programs.
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Intent, required = true))]
     pub intent: Intent,
     /// The proposal that a device made of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposal_id: Option<String>,
-    /// What became of it.
+    /// The state of the step.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: StepStatus,
     /// When that was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<Micros>,
-    /// Who decided: a user's id, `policy` or `deadline`.
+    /// The decider: a user's id, `policy` or `deadline`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
-    /// What the person said about it.
+    /// The person's comment on the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
     /// The parameters as the person changed them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<std::collections::BTreeMap<String, Value>>))]
     pub edited_params: Option<Map>,
-    /// What carrying it out replaced: enough for any device to take it back.
+    /// The values that the step replaced: enough for any device to undo it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<ReplacedRecord>,
     /// Every decision on it, oldest first: those that others outrank, too.
@@ -139,7 +139,7 @@ pub struct Step {
     pub extra: Map,
 }
 
-/// One decision on a step. The step's own `status` says which of them counts.
+/// A decision on a step. The step's own `status` says which of them counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
@@ -147,19 +147,19 @@ pub struct StepDecision {
     /// Derived from step, device and status: a device decides a step one way once.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub id: String,
-    /// What was decided.
+    /// The decision.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: StepStatus,
     /// When.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<Micros>,
-    /// Who decided: a user's id, `policy` or `deadline`.
+    /// The decider: a user's id, `policy` or `deadline`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
     /// At which device: its client id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// What the person said about it.
+    /// The person's comment on the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
     /// The parameters as the person changed them.
@@ -172,7 +172,7 @@ pub struct StepDecision {
     pub extra: Map,
 }
 
-/// What a step would do.
+/// The effect of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(
     tag = "kind",
@@ -190,7 +190,7 @@ pub enum Intent {
     },
     /// Say something; there is nothing to decide.
     Note {
-        /// What is said.
+        /// The text of the note.
         #[serde(default)]
         body: String,
     },
@@ -259,7 +259,7 @@ impl Iteration {
     }
 }
 
-/// What became of an occurrence.
+/// The outcome of an occurrence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -283,7 +283,7 @@ pub struct AiRun {
     pub mission_id: String,
     /// The occurrence.
     pub slot: String,
-    /// What became of it.
+    /// The outcome of the occurrence.
     pub status: RunStatus,
     /// Why it did not run, or what failed, as a word for programs: `waiting-for-review`, `over-budget`, `timeout` …
     /// `spec/MISSIONS.md` lists them.
@@ -307,7 +307,7 @@ pub struct AiRun {
     /// Tokens used, as the gateway counts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
-    /// What they cost, in US dollars; none where the model has no price.
+    /// The cost in US dollars; none where the model has no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<f64>,
     /// The model that answered, or was asked.

@@ -10,35 +10,35 @@ use utoipa::ToSchema;
 use super::budget::Budget;
 use crate::{policy::Overrides, time::Micros};
 
-/// What an agent's record holds. A field may be null where nothing is to be said.
+/// The record of an agent. A field may be null where nothing is to be said.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentData {
-    /// What it is called.
+    /// The agent's name.
     pub name: String,
-    /// One or two characters, drawn as its mark.
+    /// The agent's mark: a character or two.
     pub avatar: Option<String>,
-    /// What it is for, in a line.
+    /// The agent's purpose, in a line.
     pub role: Option<String>,
     /// How it works, in Markdown.
     pub system_prompt: Option<String>,
-    /// What it keeps in mind, in Markdown.
+    /// The agent's memory, in Markdown.
     pub memory: Option<String>,
-    /// What it may do, where that differs from the modules' own policy.
+    /// The agent's permissions, where they differ from the modules' own policy.
     pub policy: Option<Overrides>,
     /// The model that it asks.
     pub model: Option<String>,
-    /// What all its missions may spend together.
+    /// The budget of all the agent's missions together.
     pub budget: Option<Budget>,
     /// How many of its missions may run at a time.
     pub concurrency: Option<u32>,
 }
 
-/// What the record of a person's settings for missions holds; its id is `settings`.
+/// The record of a person's settings for missions; its id is `settings`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SettingsData {
-    /// What all missions may spend together.
+    /// The budget of all the person's missions together.
     pub budget: Option<Budget>,
     /// Prompts and answers are kept for a look behind the scenes.
     pub debug: Option<bool>,
@@ -48,17 +48,17 @@ pub struct SettingsData {
     pub max_open_proposals: Option<u32>,
 }
 
-/// What a mission's record holds beside its iterations. A field may be null where nothing is to be said.
+/// The record of a mission without its iterations. A field may be null where nothing is to be said.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MissionData {
-    /// What it is called.
+    /// The mission's name.
     pub title: String,
-    /// What the person wrote, in Markdown.
+    /// The person's concept, in Markdown.
     pub concept_markdown: String,
-    /// What it is to achieve, in a sentence.
+    /// The mission's aim, in a sentence.
     pub objective: String,
-    /// What it reads.
+    /// The records that the mission reads.
     pub inputs: Vec<MissionInput>,
     /// How often it runs.
     pub cadence: Cadence,
@@ -78,7 +78,7 @@ pub struct MissionData {
     pub catch_up_minutes: Option<u32>,
     /// Within how many minutes after it is due an occurrence begins.
     pub jitter_minutes: Option<u32>,
-    /// What it may spend.
+    /// The mission's budget.
     pub budget: Option<Budget>,
     /// The slot that `nextRunAt` tries again. Written by the server.
     pub retry_slot: Option<String>,
@@ -95,7 +95,7 @@ pub struct MissionInput {
     pub module: String,
     /// The table.
     pub table: String,
-    /// One record, or all that the manifest's query brings.
+    /// The id of a single record; without it all records that the manifest's query brings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 }
@@ -147,11 +147,11 @@ pub enum Cadence {
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MissionState {
-    /// It runs when due.
+    /// The mission runs when due.
     Active,
-    /// It waits until a person resumes it.
+    /// The mission waits until a person resumes it.
     Paused,
-    /// It has reached what it was for.
+    /// The mission has reached its aim.
     Done,
     /// Put away.
     Archived,
@@ -161,13 +161,13 @@ pub enum MissionState {
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Overlap {
-    /// It waits.
+    /// The mission waits.
     Skip,
-    /// It runs.
+    /// The mission runs.
     Allow,
 }
 
-/// What a step would do. A kind of a later version is kept, and not carried out.
+/// The effect of a step. A kind of a later version is kept, and not carried out.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(
     tag = "kind",
@@ -185,7 +185,7 @@ pub enum Intent {
     },
     /// Say something; there is nothing to decide.
     Note {
-        /// What is said.
+        /// The text of the note.
         body: String,
     },
 }
@@ -200,7 +200,7 @@ pub enum IterationSource {
     Browser,
 }
 
-/// What became of an iteration.
+/// The outcome of an iteration.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OverallStatus {

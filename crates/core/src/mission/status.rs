@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What became of a step. The merge knows which of two wins (SYNC).
+/// The state of a step. The merge knows which of two wins (SYNC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase", from = "String")]
@@ -12,7 +12,7 @@ pub enum StepStatus {
     Planned,
     /// A device shows it as a proposal.
     Staged,
-    /// It could not be carried out.
+    /// The step could not be carried out.
     Failed,
     /// Its time passed before anybody decided.
     Expired,

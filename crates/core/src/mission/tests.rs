@@ -30,7 +30,8 @@ fn problems(data: Value) -> Vec<(String, String)> {
 
 #[test]
 fn missions_f1_to_f4_the_form_names_what_is_wrong() {
-    let good = json!({"title": "Plan", "cadence": {"kind": "daily", "atHour": 8, "atMinute": 0}, "timezone": "Europe/Berlin"});
+    let cadence = json!({"kind": "daily", "atHour": 8, "atMinute": 0});
+    let good = json!({"title": "Plan", "cadence": cadence, "timezone": "Europe/Berlin"});
     assert_eq!(problems(good), []);
     assert_eq!(
         problems(json!({"title": "Plan"})),
@@ -95,7 +96,8 @@ fn missions_f5_reading_survives_rubbish_and_says_why() {
             "title": ["x"], "cadence": 7, "state": 1, "inputs": [1, {"module": "todo", "table": "tasks"}],
             "nextRunAt": "tomorrow", "failures": "many",
             "iterations": [7, {"id": "i", "startedAt": "2026-01-01T00:00:00Z", "surprise": true,
-                "plan": [{"id": "s", "status": "dreamt", "intent": {"kind": "sing", "song": "x"}, "decidedAt": null}, 8]}],
+                "plan": [
+                    {"id": "s", "status": "dreamt", "intent": {"kind": "sing", "song": "x"}, "decidedAt": null}, 8]}],
         })),
     );
     assert_eq!(mission.inputs.len(), 1);

@@ -77,8 +77,8 @@ impl RunAttempt {
         iteration
     }
 
-    /// The iteration of a run that failed. It has no steps, so that a retry of
-    /// the same slot starts clean.
+    /// The iteration of a run that failed, without steps, so that a retry of the
+    /// same slot starts clean.
     pub fn failed(&self, code: &str, message: String, refused: &[RefusedStep]) -> Iteration {
         let error = RunError {
             code: code.to_owned(),

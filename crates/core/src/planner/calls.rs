@@ -26,8 +26,8 @@ pub struct Function {
     pub parameters: Value,
 }
 
-/// Returns the functions that a mission's model can call: the tools of a plan, those that read unless it has read enough,
-/// and handing in.
+/// Returns the functions that a mission's model can call: the tools of a plan, those that read unless it has read
+/// enough, and handing in.
 pub fn functions(tools: &[PromptTool], reads: &[PromptTool]) -> Vec<Function> {
     let steps = tools.iter().map(|tool| Function {
         name: tool.name.clone(),
@@ -245,9 +245,8 @@ mod tests {
             interpret("read_context", ""),
             CallMeaning::Query { .. }
         ));
-        assert!(
-            matches!(interpret("read_context", "{\"x\":1}"), CallMeaning::Unclear(reason) if reason.contains("no parameter x"))
-        );
+        assert!(matches!(interpret("read_context", "{\"x\":1}"),
+                CallMeaning::Unclear(reason) if reason.contains("no parameter x")));
         assert!(matches!(
             interpret("create_task", "{\"title\""),
             CallMeaning::Unclear(_)

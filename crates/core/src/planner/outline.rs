@@ -147,17 +147,21 @@ fn words(prompt: &str) -> &'static Words {
         summary: "The bullet points of the concept as tasks. No AI took part: no model is connected.",
         rationale: "Bullet point {n} of this mission’s concept, word for word. No AI took part.",
         without_concept: "No AI took part: no model is connected, and there is no concept with bullet points to go by.",
-        no_bullets: "No AI took part: no model is connected. Write bullet points into the concept, and they become proposals.",
+        no_bullets: "No AI took part: no model is connected. \
+            Write bullet points into the concept, and they become proposals.",
         no_tool: "No AI took part: no model is connected, and creating tasks is not allowed.",
         nothing_new: "No AI took part: no model is connected. Every bullet point of the concept was proposed already.",
     };
     const DE: Words = Words {
         summary: "Die Stichpunkte des Konzepts als Aufgaben. Keine KI war beteiligt: Es ist kein Modell verbunden.",
         rationale: "Stichpunkt {n} aus dem Konzept dieser Mission, Wort für Wort. Keine KI war beteiligt.",
-        without_concept: "Keine KI war beteiligt: Es ist kein Modell verbunden, und es gibt kein Konzept mit Stichpunkten.",
-        no_bullets: "Keine KI war beteiligt: Es ist kein Modell verbunden. Schreib Stichpunkte ins Konzept, dann werden sie zu Vorschlägen.",
+        without_concept: "Keine KI war beteiligt: Es ist kein Modell verbunden, \
+            und es gibt kein Konzept mit Stichpunkten.",
+        no_bullets: "Keine KI war beteiligt: Es ist kein Modell verbunden. \
+            Schreib Stichpunkte ins Konzept, dann werden sie zu Vorschlägen.",
         no_tool: "Keine KI war beteiligt: Es ist kein Modell verbunden, und Aufgaben anzulegen ist nicht erlaubt.",
-        nothing_new: "Keine KI war beteiligt: Es ist kein Modell verbunden. Jeder Stichpunkt des Konzepts wurde schon vorgeschlagen.",
+        nothing_new: "Keine KI war beteiligt: Es ist kein Modell verbunden. \
+            Jeder Stichpunkt des Konzepts wurde schon vorgeschlagen.",
     };
     let german = prompt
         .split_once(mark::LANGUAGE)

@@ -109,7 +109,7 @@ impl From<&PendingProposal> for RecentCall {
 
 impl Plan {
     /// The same without the steps that repeat what is settled or each other, and without those for which there is no
-    /// room among the waiting proposals. They are no faults of the plan: each stays in it as a note.
+    /// room among the waiting proposals. Such steps are no faults of the plan: each stays as a note.
     ///
     /// `room` is how many steps may still wait for the person; `waits` says whether a tool's steps do.
     pub fn normalized(

@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a tool may do.
+/// The level of permission of a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
-    /// It runs without asking.
+    /// The tool runs without asking.
     Auto,
     /// A person decides each time.
     Propose,
-    /// It never runs, and no model hears of it.
+    /// The tool never runs, and no model hears of it.
     Deny,
 }

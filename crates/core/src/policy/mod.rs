@@ -1,4 +1,4 @@
-//! What the AI may do by itself, what it must ask for and what never happens. Part P of `spec/MODULES.md`.
+//! Policies: what the AI may do by itself, what it must ask for and what never happens. Part P of `spec/MODULES.md`.
 
 mod authorize;
 mod level;

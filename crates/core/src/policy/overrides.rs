@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::level::Policy;
 use crate::manifest::{EffectOp, ToolRef};
 
-/// What a person set instead of the manifests' policies. The closest one counts: tool, module, default.
+/// A person's levels of permission instead of the manifests' policies. The closest one counts: tool, module, default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]

@@ -27,7 +27,7 @@ use crate::{
     time::Micros,
 };
 
-/// What a person decides.
+/// A person's decision on a proposal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(
@@ -55,11 +55,11 @@ pub enum Decision {
         #[serde(default)]
         reason: Option<String>,
     },
-    /// It is too late for it. A device says so by itself, once the deadline has passed.
+    /// The deadline has passed. A device says so by itself.
     Expire,
 }
 
-/// Who decided where nobody did in time.
+/// The decider where nobody decided in time.
 const DEADLINE: &str = "deadline";
 
 /// A decision with everything that it is checked against.
@@ -67,11 +67,11 @@ const DEADLINE: &str = "deadline";
 pub struct DecisionInput<'a> {
     /// The modules of this replica.
     pub registry: &'a Registry,
-    /// What the person set instead of the manifests' policies.
+    /// The person's levels of permission instead of the manifests' policies.
     pub overrides: &'a Overrides,
     /// The proposal, as it was shown.
     pub proposal: &'a Proposal,
-    /// What the person decided.
+    /// The person's decision.
     pub decision: &'a Decision,
     /// The mission's record.
     pub mission: &'a RecordState,
@@ -79,7 +79,7 @@ pub struct DecisionInput<'a> {
     pub records: &'a Records,
     /// The clock's time, `max(now, last + 1)`.
     pub tick: Micros,
-    /// Who decides: a user's id, or `user`.
+    /// The decider: a user's id, or `user`.
     pub by: &'a str,
     /// At which device: its client id.
     pub device: &'a str,
@@ -87,7 +87,7 @@ pub struct DecisionInput<'a> {
     pub event_ids: &'a [String],
 }
 
-/// What a decision writes, all of it or nothing.
+/// The writes of a decision, all of them or nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecisionResult {
     /// The changes to log and push.
@@ -433,7 +433,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// What every decision of this person at this device has.
+    /// Returns the part that every decision of this person at this device has.
     fn verdict(&self) -> Verdict<'a> {
         Verdict {
             by: self.input.by,
@@ -452,7 +452,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// A record's write, as the AI. What a step creates is stamped with the end of its iteration, so that
+    /// A record's write, as the AI. A record that a step creates is stamped with the end of its iteration, so that
     /// whatever a person does with it later wins on every device; only what a person changed in the
     /// proposal itself is as new as the decision.
     fn operation(

@@ -1,7 +1,7 @@
 //! Proposals: staged from a server's iterations on every device, decided by people, once.
 //!
 //! A proposal is local and never synced. Its id derives from its step, and so do the ids of the records
-//! that it makes, so devices that stage or approve the same step converge. What was decided travels on
+//! that it makes, so devices that stage or approve the same step converge. The decision travels on
 //! the step, in the mission's record.
 
 mod deadline;

@@ -17,7 +17,7 @@ pub struct Proposal {
     pub id: String,
     /// The mission that wants it.
     pub mission_id: String,
-    /// What the mission was called when it was staged.
+    /// The mission's name when the proposal was staged.
     pub mission_title: String,
     /// The iteration that planned it.
     pub iteration_id: String,
@@ -34,16 +34,16 @@ pub struct Proposal {
     /// The tool's parameters.
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub params: Map,
-    /// What the tool does to a record; none where the tool is unknown here.
+    /// The tool's effect on a record; none where the tool is unknown here.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub op: Option<Op>,
-    /// What approving will write. The card is drawn from this.
+    /// The writes that approving will make. The card is drawn from this.
     pub operations: Vec<Operation>,
-    /// What a consent is bound to.
+    /// The hash that a consent is bound to.
     pub ops_hash: String,
-    /// What the touched fields held when it was staged, by `app/table/id` and field.
+    /// The values of the touched fields when the proposal was staged, by `app/table/id` and field.
     pub seen: BTreeMap<String, BTreeMap<String, SeenValue>>,
-    /// What it would do, in the model's words.
+    /// The proposal's effect, in the model's words.
     pub summary: String,
     /// Why, in the model's words.
     pub rationale: String,
@@ -65,19 +65,19 @@ pub struct Proposal {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ProposalStatus {
-    /// It waits.
+    /// The proposal waits.
     Open,
-    /// It was approved here.
+    /// The proposal was approved here.
     Approved,
-    /// It was rejected here.
+    /// The proposal was rejected here.
     Rejected,
-    /// It was decided elsewhere, or its mission is gone.
+    /// The proposal was decided elsewhere, or its mission is gone.
     Closed,
-    /// It was rejected here and approved on another device: the approval counts.
+    /// The proposal was rejected here and approved on another device: the approval counts.
     Overruled,
     /// Its time passed before anybody decided.
     Expired,
-    /// It can't be carried out here; a person can still reject it.
+    /// The proposal can't be carried out here; a person can still reject it.
     Failed,
 }
 
@@ -87,9 +87,9 @@ pub enum ProposalStatus {
 pub struct ProposalError {
     /// A word for programs.
     pub code: String,
-    /// What happened and what to do.
+    /// The message: what happened and what to do.
     pub message: String,
-    /// What belongs to it: the fields that are wrong, the three-way difference.
+    /// The details: the fields that are wrong, the three-way difference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Value>,
 }

@@ -12,7 +12,7 @@ use crate::{
     time::Micros,
 };
 
-/// What a field held.
+/// The value that a field held.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SeenValue {
@@ -28,7 +28,7 @@ pub fn seen_key(key: &RecordKey) -> String {
     format!("{}/{}/{}", key.app, key.table, key.id)
 }
 
-/// What an operation looks at in the record that it touches: a removal looks at all of it.
+/// Returns the fields of the record that an operation looks at: a removal looks at all of them.
 pub(super) fn seen_fields(
     operation: &Operation,
     state: Option<&RecordState>,

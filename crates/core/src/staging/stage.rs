@@ -26,7 +26,7 @@ use crate::{
 pub struct Staging<'a> {
     /// The modules of this replica.
     pub registry: &'a Registry,
-    /// What the person set instead of the manifests' policies.
+    /// The person's levels of permission instead of the manifests' policies.
     pub overrides: &'a Overrides,
     /// The mission's id.
     pub mission_id: &'a str,
@@ -44,7 +44,7 @@ pub struct ClosedProposal {
     pub id: String,
     /// Where it stands now: `closed`, `expired` or `overruled`.
     pub status: ProposalStatus,
-    /// What became of its step.
+    /// The state of its step.
     pub step: StepStatus,
 }
 
@@ -81,9 +81,9 @@ impl Staging<'_> {
             .collect()
     }
 
-    /// Those of the proposals that this replica has and that stand otherwise since: they wait here and were
-    /// decided on another device, or it was too late, or the mission was deleted; or they were rejected here
-    /// and approved on another device, which counts for more.
+    /// Returns the proposals of this replica whose state has changed elsewhere: open here and decided on
+    /// another device, expired, or of a deleted mission; or rejected here and approved on another device,
+    /// which counts for more.
     pub fn closed(&self) -> Vec<ClosedProposal> {
         let deleted = self.mission.is_deleted();
         let steps = objects(&self.mission.data, "iterations")
@@ -222,7 +222,8 @@ impl Staging<'_> {
     ) -> Result<(), ProposalError> {
         let tool = tool.ok_or_else(|| {
             let message = format!(
-                "This step needs the tool {}, which is not known here. Reload the page, or add its module on the server.",
+                "This step needs the tool {}, which is not known here. \
+                 Reload the page, or add its module on the server.",
                 proposal.tool
             );
             ProposalError::new("unknownTool", message)
@@ -255,7 +256,7 @@ impl Staging<'_> {
     }
 }
 
-/// The record that a call touches. One that has to be there and isn't, or was deleted, is the reason why
+/// The record that a call touches. A record that has to be there and isn't, or was deleted, is the reason why
 /// the call can't be made.
 pub(super) fn existing<'r>(
     tool: ToolRef<'_>,
@@ -281,7 +282,7 @@ pub(super) fn existing<'r>(
     }
 }
 
-/// What is wrong with a call's parameters.
+/// Returns the error that names the faults of a call's parameters.
 pub(super) fn invalid(problems: &[Problem]) -> ProposalError {
     let messages: Vec<_> = problems
         .iter()

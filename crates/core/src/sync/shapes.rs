@@ -1,4 +1,4 @@
-//! The data that crosses the step's boundary: the wire of `POST /sync` and `GET /sync/snapshot`, and the rows of a replica.
+//! The data that crosses the step's boundary: the wire of `POST /sync` and `GET /sync/snapshot`, and a replica's rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -85,7 +85,10 @@ fn sync_t6_the_clock_follows_the_servers_and_forgets_stamps_from_the_future() {
 
 proptest! {
     #[test]
-    fn sync_t1_text_and_integer_sort_alike(a in -62_135_596_800_000_000_i64..253_402_200_000_000_000, d in 0..3_000_000_i64) {
+    fn sync_t1_text_and_integer_sort_alike(
+        a in -62_135_596_800_000_000_i64..253_402_200_000_000_000,
+        d in 0..3_000_000_i64,
+    ) {
         let (a, b) = (Micros(a), Micros(a + d));
         prop_assert_eq!(at(&a.to_string()), a);
         prop_assert_eq!(a.to_string().cmp(&b.to_string()), a.cmp(&b));

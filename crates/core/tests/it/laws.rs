@@ -17,7 +17,7 @@ fn bytes(state: &RecordState) -> String {
     serde_json::to_string(state).expect("a state is JSON")
 }
 
-/// What a browser makes of a state that it stores and reads back.
+/// Returns a state as a browser reads it back after storing it.
 fn stored(state: &RecordState) -> RecordState {
     serde_json::from_str(&bytes(state)).expect("a state reads back")
 }

@@ -58,7 +58,8 @@ fn modules_t5_what_does_not_fit_is_refused_in_plain_words() {
             "create_task",
             json!({"title": "x", "due": "2026-04-08"}),
             "due:unknown",
-            "create_task has no parameter due. It knows title, notes, dueDate, list, estimateMinutes, priority, goalId.",
+            "create_task has no parameter due. \
+             It knows title, notes, dueDate, list, estimateMinutes, priority, goalId.",
         ),
         (
             "create_task",
@@ -106,7 +107,8 @@ fn modules_t5_what_does_not_fit_is_refused_in_plain_words() {
             "update_task",
             json!({"taskId": "t1"}),
             "params:required",
-            "update_task would change nothing. Give at least one of title, notes, dueDate, list, estimateMinutes, priority, goalId.",
+            "update_task would change nothing. \
+             Give at least one of title, notes, dueDate, list, estimateMinutes, priority, goalId.",
         ),
         (
             "update_task",
@@ -130,7 +132,8 @@ fn modules_t5_what_does_not_fit_is_refused_in_plain_words() {
             "create_book",
             json!({"title": "x", "subjects": vec!["a"; 11]}),
             "subjects:max",
-            "subjects must be at most 10 words, got [\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\"].",
+            "subjects must be at most 10 words, \
+             got [\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\"].",
         ),
     ];
     for (tool, params, code, message) in cases {
@@ -289,7 +292,8 @@ fn modules_t2_a_model_sees_a_json_schema() {
             "type": "object",
             "properties": {
                 "taskId": {"type": "string", "description": "The id of the task.", "minLength": 1},
-                "dueDate": {"type": "string", "format": "date", "description": "The new day on which it is due. Like 2026-04-08."},
+                "dueDate": {"type": "string", "format": "date",
+                    "description": "The new day on which it is due. Like 2026-04-08."},
             },
             "required": ["taskId", "dueDate"],
             "additionalProperties": false,

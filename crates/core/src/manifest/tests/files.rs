@@ -289,8 +289,11 @@ fn modules_d1_a_reference_into_a_module_that_is_not_there_is_refused() {
     let from = r#""author": { "type": "text", "max": 300, "description""#;
     let field =
         r#""author": { "type": "text", "label": { "en": "Author", "de": "Autor" }, "max": 300 }"#;
-    let text = with(field, r#""author": { "type": "ref", "module": "people", "table": "people", "label": { "en": "Author" } }"#)
-        .replace(from, r#""author": { "type": "ref", "module": "people", "table": "people", "description""#);
+    let author = r#""author": { "type": "ref", "module": "people", "table": "people", "label": { "en": "Author" } }"#;
+    let text = with(field, author).replace(
+        from,
+        r#""author": { "type": "ref", "module": "people", "table": "people", "description""#,
+    );
     let (registry, rejected) = Registry::builtin().with([("books.json", &text)]);
     assert!(registry.manifest("books").is_none());
     assert!(

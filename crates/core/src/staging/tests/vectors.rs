@@ -46,7 +46,11 @@ pub(super) fn run(method: &str, input: &Value) -> Value {
         return match decided {
             Err(error) => json!({ "error": error }),
             Ok(decided) => {
-                let keyed = |(key, state): &(RecordKey, RecordState)| json!({ "app": key.app, "table": key.table, "id": key.id, "state": state });
+                let keyed = |(key, state): &(RecordKey, RecordState)| {
+                    json!({
+                        "app": key.app, "table": key.table, "id": key.id, "state": state
+                    })
+                };
                 json!({
                     "changes": decided.changes,
                     "records": decided.records.iter().map(keyed).collect::<Vec<_>>(),

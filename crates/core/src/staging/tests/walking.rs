@@ -31,7 +31,7 @@ fn sample(field: &Field, other: bool) -> Value {
     }
 }
 
-/// What the records of a table say: those that are there, without what is empty.
+/// Returns the values of a table's records: those that are there, without empty fields.
 fn said(device: &Device, app: &str, table: &str) -> Vec<Map> {
     let rows = device
         .records
