@@ -15,7 +15,7 @@ use crate::route::Routes;
 /// Pieces of a stream that may wait for a slow reader.
 const PIECES_AHEAD: usize = 32;
 
-/// A streamed answer. It ends with `None` only when the answer is complete.
+/// A streamed answer, which ends with `None` only when it is complete.
 pub struct ChatStream {
     /// `provider/model` that answers.
     pub resolved: String,

@@ -300,7 +300,8 @@ impl LlmConfig {
             if !name.contains('/') || wrong || model.input.is_some() != model.output.is_some() {
                 return Err(error(
                     &format!("llm.models.{name:?}"),
-                    "a model is named provider/model, and its price has both halves, input and output, in US dollars per million tokens",
+                    "a model is named provider/model, and its price has both halves, \
+                     input and output, in US dollars per million tokens",
                 ));
             }
         }

@@ -159,8 +159,8 @@ impl GatewayError {
         }
     }
 
-    /// Whether the same entry may do better in a moment. Who took too long once
-    /// is not waited for twice, and who answers nonsense answers it again.
+    /// Whether the same entry may do better in a moment: not after a
+    /// timeout, which would be waited for twice, nor after nonsense, which would come again.
     pub(crate) fn may_pass(&self) -> bool {
         match self.kind {
             ErrorKind::Connect

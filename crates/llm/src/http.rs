@@ -48,7 +48,7 @@ pub enum Caller {
         /// The user who pays.
         user: String,
     },
-    /// Mana itself, by the service key. It meters itself.
+    /// Mana itself, by the service key, which meters its own calls.
     Service,
 }
 

@@ -322,7 +322,8 @@ mod tests {
             "max_tokens": 7, "model": "a/m",
             "messages": [{"role": "user", "content": [
                 {"type": "text", "text": "x".repeat(3000)},
-                {"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{}", "A".repeat(100_000))}}]}],
+                {"type": "image_url",
+                    "image_url": {"url": format!("data:image/png;base64,{}", "A".repeat(100_000))}}]}],
         }))
         .unwrap();
         let ask = CallEstimate::of_chat(&request);

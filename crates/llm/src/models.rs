@@ -1,5 +1,5 @@
-//! Facts about a model before it is asked: its abilities and its price. The owner's word counts first, then the provider's own list, then
-//! what Mana knows of models by their names.
+//! Facts about a model before it is asked: its abilities and its price. The owner's word counts first, then the
+//! provider's own list, then what Mana knows of models by their names.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,8 +39,8 @@ impl Price {
     }
 }
 
-/// The owner's word about a model: `[llm.models."provider/model"]`. What is
-/// left out stays as Mana knows it.
+/// The owner's word about a model: `[llm.models."provider/model"]`. A fact
+/// that is left out stays as Mana knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
 pub struct ModelSettings {
@@ -123,7 +123,7 @@ impl Facts {
         }
     }
 
-    /// These facts, and the others where these are silent.
+    /// Returns these facts, and the others where these are silent.
     pub fn or(self, other: Self) -> Self {
         Self {
             tools: self.tools.or(other.tools),

@@ -24,8 +24,8 @@ use crate::wire::Model;
 const LISTING_LASTS: Duration = Duration::from_secs(60);
 /// How long a provider that was too slow to list its models is not asked again.
 const SLOWNESS_LASTS: Duration = Duration::from_secs(15);
-/// How long an empty list or a failure of a configured provider stands. One that is only looked for is asked again at
-/// once: it may have been started by now.
+/// How long an empty list or a failure of a configured provider stands. A provider that is only looked for is asked
+/// again at once: it may have been started by now.
 const NOTHING_LASTS: Duration = Duration::from_secs(1);
 const LISTING_TIMEOUT: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -174,8 +174,8 @@ impl ProviderState {
         self.present.load(Ordering::Relaxed)
     }
 
-    /// The same, looking for it if it was not there yet. One that takes the
-    /// connection and is slow to say more is there: a busy model is no reason
+    /// The same, looking for it if it was not there yet. A provider that takes
+    /// the connection and is slow to say more is there: a busy model is no reason
     /// to go on without it.
     pub async fn is_here(&self) -> bool {
         self.is_present()

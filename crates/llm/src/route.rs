@@ -201,7 +201,8 @@ impl Routes {
         let names: Vec<&str> = present.iter().map(|state| state.name()).collect();
         Err(unknown(match names[..] {
             [] => format!(
-                "No provider has a model {name}: there is no provider; start Ollama on this machine or set a key such as OPENAI_API_KEY"
+                "No provider has a model {name}: there is no provider; \
+                 start Ollama on this machine or set a key such as OPENAI_API_KEY"
             ),
             _ => format!(
                 "No provider has a model {name}; write provider/model, the providers are {}",

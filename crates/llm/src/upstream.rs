@@ -310,7 +310,11 @@ impl Upstream {
         if status.is_redirection() {
             return self.error(
                 ErrorKind::Http(status.as_u16()),
-                format!("{} wants to send the request elsewhere ({status}); set its base URL to the final address, /v1 included", self.label()),
+                format!(
+                    "{} wants to send the request elsewhere ({status}); \
+                     set its base URL to the final address, /v1 included",
+                    self.label()
+                ),
             );
         }
         let mut body = Vec::new();

@@ -22,11 +22,11 @@ pub const PREFIX: &str = "mana-";
 /// begins.
 const ZONE_KEPT_US: i64 = 60 * 1_000_000;
 
-/// What a key may do. Whatever is left out is not limited.
+/// The settings of a key. A limit that is left out does not apply.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct KeySettings {
-    /// What the key is for.
+    /// The purpose of the key.
     pub name: String,
     /// Models that it may ask for: names, aliases, or all of a provider's, as `openai/*`. Empty for every one.
     pub models: Vec<String>,
@@ -185,7 +185,12 @@ impl Keys {
             let settings: KeySettings = match serde_json::from_value(stored.settings.clone()) {
                 Ok(settings) => settings,
                 Err(error) => {
-                    tracing::error!(key = %stored.id, %error, "virtual key {} can't be read and is not let in: {error}", stored.id);
+                    tracing::error!(
+                        key = %stored.id,
+                        %error,
+                        "virtual key {} can't be read and is not let in: {error}",
+                        stored.id,
+                    );
                     continue;
                 }
             };

@@ -62,7 +62,7 @@ impl Metering {
     ///
     /// # Errors
     ///
-    /// The usage of a payer can't be written. It is kept and written later; the other payers' is written.
+    /// The usage of a payer can't be written and is kept to be written later; the other payers' is written.
     pub async fn settle(&self) -> Result<(), StoreError> {
         self.reservations.settle().await
     }
@@ -114,7 +114,8 @@ impl Metering {
             return Err(GatewayError::new(
                 ErrorKind::Forbidden,
                 format!(
-                    "The key has a budget in money, and the price of {} is not known; the owner can enter it in the settings",
+                    "The key has a budget in money, and the price of {} is not known; \
+                     the owner can enter it in the settings",
                     ask.model
                 ),
             ));
@@ -272,7 +273,8 @@ fn over_budget(over: &Over, key: Option<&Key>) -> GatewayError {
     GatewayError::new(
         ErrorKind::OverBudget,
         format!(
-            "The budget does not hold this call: {} of {} are used or reserved {window}; ask for less, with max_tokens, or raise the budget",
+            "The budget does not hold this call: {} of {} are used or reserved {window}; \
+             ask for less, with max_tokens, or raise the budget",
             amount(over.used),
             amount(over.limit)
         ),

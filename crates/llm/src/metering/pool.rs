@@ -151,7 +151,7 @@ impl PoolState {
         more
     }
 
-    /// The changes that the ledger has to learn: for each reservation what was used, and how much of it stays set aside.
+    /// The changes that the ledger has to learn: for each reservation its use, and how much of it stays set aside.
     pub fn parts(&mut self) -> Vec<(String, Vec<Settlement>, Amount)> {
         let mut parts = Vec::new();
         let mut part = |one: &mut SharedReservation| {

@@ -5,8 +5,8 @@
 //! is kept small: twice what the last second's calls took, and never more than a sixteenth of a budget. Where a budget
 //! has not that much left, each call is reserved by itself.
 //!
-//! A reservation is renewed for as long as its calls wait or run, and expires soon after this process has died. What
-//! calls have used goes into the ledger every second, and before usage is read ([`Reservations::settle`]).
+//! A reservation is renewed for as long as its calls wait or run, and expires soon after this process has died. The
+//! usage of calls goes into the ledger every second, and before usage is read ([`Reservations::settle`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -200,7 +200,7 @@ impl Reservations {
     ///
     /// # Errors
     ///
-    /// The usage of a payer can't be written. It is kept and written later; the other payers' is written.
+    /// The usage of a payer can't be written and is kept to be written later; the other payers' is written.
     pub async fn settle(self: &Arc<Self>) -> Result<(), StoreError> {
         let all = self.clone();
         // A cancelled caller must not interrupt the writing: it goes on in a detached task.

@@ -1,5 +1,5 @@
 //! Any upstream that speaks OpenAI's protocol: OpenAI, Ollama, vLLM, llama.cpp,
-//! Groq, OpenRouter, another gateway. What Mana doesn't know passes through.
+//! Groq, OpenRouter, another gateway. Fields that Mana doesn't know pass through.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `builtin/outline`: no model at all. It makes a plan from the bullet points
+//! `builtin/outline`: no model at all. The provider makes a plan from the bullet points
 //! of a mission's concept, and says of itself that it is no AI.
 
 use std::time::{SystemTime, UNIX_EPOCH};

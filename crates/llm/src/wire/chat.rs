@@ -22,8 +22,8 @@ pub struct ChatRequest {
     /// caller left unbounded; each provider has its own name for it.
     #[serde(skip)]
     pub bound: Option<u64>,
-    /// Whether the chain is asked again where its failures may pass. Who comes
-    /// back by itself, as the runner does, leaves it off.
+    /// Whether the chain is asked again where its failures may pass. A caller
+    /// that comes back by itself, as the runner does, leaves it off.
     #[serde(skip)]
     pub retry: bool,
     /// Everything else: tools, temperature, response_format, …
@@ -331,7 +331,11 @@ mod tests {
                 )
             })
         };
-        let counts = |prompt: Value, completion: Value| json!({"prompt_tokens": prompt, "completion_tokens": completion});
+        let counts = |prompt: Value, completion: Value| {
+            json!({
+                "prompt_tokens": prompt, "completion_tokens": completion
+            })
+        };
         for (usage, expected) in [
             (counts(12.into(), 5.into()), Some((12, 5, 0))),
             (counts(json!(12.0), json!("5")), Some((12, 5, 0))),

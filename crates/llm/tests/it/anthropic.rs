@@ -55,7 +55,10 @@ async fn a_call_with_tools_goes_there_and_back() {
 
 /// A stream as Anthropic documents it.
 const EVENTS: [&str; 12] = [
-    r#"{"type":"message_start","message":{"id":"msg_1","model":"claude-x","usage":{"input_tokens":10,"output_tokens":1}}}"#,
+    concat!(
+        r#"{"type":"message_start","message":{"id":"msg_1","model":"claude-x","#,
+        r#""usage":{"input_tokens":10,"output_tokens":1}}}"#,
+    ),
     r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
     r#"{"type":"ping"}"#,
     r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Let me "}}"#,

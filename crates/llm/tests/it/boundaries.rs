@@ -1,4 +1,4 @@
-//! What the parts of this crate may know.
+//! Dependencies that the parts of this crate may have.
 
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::*;
 
-/// A Redis of the test's own. It ends with it.
+/// A Redis of the test's own, stopped at its end.
 struct Redis {
     server: Child,
     url: String,

@@ -1,4 +1,4 @@
-//! What upstreams do wrong: each is an error in plain words, in time, within
+//! Faults of upstreams: each is an error in plain words, in time, within
 //! bounds and without a key.
 
 use std::sync::Arc;
@@ -280,7 +280,9 @@ async fn a_redirect_takes_neither_request_nor_key_elsewhere() {
 async fn a_key_that_the_upstream_echoes_is_hidden() {
     for status in [200, 400, 401, 500] {
         for body in [
-            json!({"error": {"message": format!("Bad key {KEY}"), "code": KEY, "got": format!("Bearer {KEY}")}}).to_string(),
+            json!({"error": {
+                "message": format!("Bad key {KEY}"), "code": KEY, "got": format!("Bearer {KEY}")}})
+            .to_string(),
             format!("You sent {KEY} and Bearer abcdef0123456789 and sk-proj-abcdefghijkl"),
         ] {
             let upstream = MockServer::start().await;

@@ -1,4 +1,4 @@
-//! What a call over HTTP is charged: set aside before, settled after, however it ends.
+//! The charge of a call over HTTP: set aside before, settled after, however it ends.
 
 use std::sync::Arc;
 

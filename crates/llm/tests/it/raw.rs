@@ -62,7 +62,7 @@ impl Caller {
             .await
     }
 
-    /// One event of a stream.
+    /// Sends an event of a stream.
     pub async fn event(&mut self, data: &str) -> bool {
         self.send(format!("data: {data}\n\n")).await
     }

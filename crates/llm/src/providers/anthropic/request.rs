@@ -9,8 +9,8 @@ use crate::wire::{ChatRequest, Content, ContentPart, Message};
 /// The longest answer where nobody said; the protocol wants a number.
 const MAX_TOKENS: u64 = 8192;
 
-/// Fields of OpenAI's that Anthropic has no word for and would refuse. What
-/// else is unknown passes on.
+/// Fields of OpenAI's that Anthropic has no word for and would refuse. Other
+/// unknown fields pass on.
 const OPENAI_ONLY: [&str; 17] = [
     "audio",
     "frequency_penalty",
