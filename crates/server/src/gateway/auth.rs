@@ -8,7 +8,7 @@ use mana_llm::http::{Auth, CallEstimate, Caller, MeterGuard};
 
 use crate::app::App;
 
-/// Decides who may call `/v1`. What a call is charged is [`Metering`](mana_llm::metering::Metering)'s.
+/// Decides who may call `/v1`. [`Metering`](mana_llm::metering::Metering) decides what a call is charged.
 pub struct GatewayAuth(pub Arc<App>);
 
 #[async_trait]

@@ -58,7 +58,7 @@ pub struct SavedProvider {
     pub concurrency: Option<usize>,
 }
 
-/// What the owner says of a model. What is left out stays as Mana knows it.
+/// The owner's facts about a model. A fact that is left out stays as Mana knows it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ModelFacts {
@@ -68,13 +68,13 @@ pub struct ModelFacts {
     /// US dollars per million tokens of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<f64>,
-    /// It calls tools.
+    /// Whether the model calls tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<bool>,
-    /// It keeps to a JSON schema.
+    /// Whether the model keeps to a JSON schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json_schema: Option<bool>,
-    /// It looks at pictures.
+    /// Whether the model looks at pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vision: Option<bool>,
     /// Tokens that a request and its answer may have together.
@@ -111,7 +111,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads what was saved, and makes the gateway. What was saved and can't be used is left out, and said.
+    /// Reads the saved settings, and makes the gateway. Settings that can't be used are left out, and reported.
     pub async fn open(
         config: &Config,
         dir: &DataDir,

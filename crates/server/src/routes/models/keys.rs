@@ -38,7 +38,7 @@ struct KeyView {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Micros,
-    /// What it may do.
+    /// The key's purpose and limits.
     #[serde(flatten)]
     settings: KeySettings,
     /// Tokens used or reserved in the current window.
@@ -58,7 +58,7 @@ struct KeyViews {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct NewKey {
-    /// What a program sends as its bearer. It is shown this once.
+    /// The secret that a program sends as its bearer, shown this once.
     secret: String,
     /// The key.
     key: KeyView,

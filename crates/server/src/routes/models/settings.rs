@@ -34,7 +34,7 @@ struct LlmSettingsView {
     providers: Vec<ProviderView>,
     /// The chains that the owner has saved, by alias.
     aliases: BTreeMap<String, Vec<String>>,
-    /// What the owner has saved of models, by `provider/model`: prices and abilities.
+    /// The owner's saved facts about models, by `provider/model`: prices and abilities.
     models: BTreeMap<String, ModelFacts>,
     /// Why the settings in use are not the last ones: what is wrong, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,7 +139,8 @@ async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
 
 /// Save a provider
 ///
-/// It takes the place of one of that name in `mana.toml`; the environment counts before both. It is in use at once.
+/// The provider takes the place of one of that name in `mana.toml`; the environment counts before both. The change
+/// is in use at once.
 #[utoipa::path(put, path = "/llm/providers/{name}", tag = "llm", security(("bearer" = [])),
     params(("name" = String, Path, description = "Its name in `provider/model`")),
     request_body = ProviderBody, responses(
@@ -194,7 +195,10 @@ async fn delete_provider(
     app.llm
         .change(|saved, _| match saved.providers.remove(&name) {
             Some(_) => Ok(()),
-            None => Err(ApiError::not_found(format!("No provider {name} is saved here; what is in mana.toml or the environment is changed there."))),
+            None => Err(ApiError::not_found(format!(
+                "No provider {name} is saved here; \
+                 what is in mana.toml or the environment is changed there."
+            ))),
         })
         .await?;
     view(&app).await
@@ -223,7 +227,7 @@ async fn put_aliases(
 
 /// Save prices and abilities of models
 ///
-/// By `provider/model`. What is not named stays as Mana knows it.
+/// By `provider/model`. A fact that is not named stays as Mana knows it.
 #[utoipa::path(put, path = "/llm/models", tag = "llm", security(("bearer" = [])),
     request_body = BTreeMap<String, ModelFacts>, responses(
     (status = 200, description = "The settings now", body = LlmSettingsView),
@@ -256,11 +260,11 @@ struct ModelView {
     /// US dollars per million tokens of the answer, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<f64>,
-    /// It is known to call tools.
+    /// Whether the model is known to call tools.
     tools: bool,
-    /// It is known to keep to a JSON schema.
+    /// Whether the model is known to keep to a JSON schema.
     json_schema: bool,
-    /// It is known to look at pictures.
+    /// Whether the model is known to look at pictures.
     vision: bool,
     /// Tokens that a request and its answer may have together, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -270,7 +274,7 @@ struct ModelView {
 /// The models.
 #[derive(Serialize, ToSchema)]
 struct ModelViews {
-    /// Those of every provider that is up.
+    /// The models of every provider that is up.
     models: Vec<ModelView>,
 }
 

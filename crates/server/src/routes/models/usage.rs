@@ -1,4 +1,4 @@
-//! What models were used for, by day.
+//! The usage of models, by day.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,18 +42,18 @@ struct UsageParams {
     to: Option<String>,
 }
 
-/// What models cost.
+/// The cost of models.
 #[derive(Serialize, ToSchema)]
 struct Usage {
     /// The days, first to last, `YYYY-MM-DD`.
     days: Vec<String>,
     /// By day and by what was asked for; what isn't there was not used.
     sums: Vec<Sum>,
-    /// What the people in it are called, by their ids; other people's names are for the owner alone.
+    /// The names of the people in it, by their ids; other people's names are for the owner alone.
     people: BTreeMap<String, String>,
 }
 
-/// What was used on a day.
+/// The usage of a day.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Sum {
@@ -75,7 +75,7 @@ struct Sum {
     money: f64,
 }
 
-/// What was used, day by day
+/// Usage of models, day by day
 ///
 /// The owner sees everybody's, others see their own. Days are of the caller's time zone.
 #[utoipa::path(get, path = "/llm/usage", tag = "llm", security(("bearer" = [])), params(UsageParams), responses(
