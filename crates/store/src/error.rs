@@ -45,7 +45,8 @@ pub enum StoreError {
     Unavailable,
     /// The schema is not up to date, and this role may not change it.
     #[error(
-        "the role {role} may not change the database's schema; run `mana migrate` with a role that may, then start again"
+        "the role {role} may not change the database's schema; \
+         run `mana migrate` with a role that may, then start again"
     )]
     MayNotMigrate {
         /// The role of the URL.
@@ -53,7 +54,8 @@ pub enum StoreError {
     },
     /// Row-level security would protect nobody.
     #[error(
-        "the role {role} bypasses row-level security, and there is no role mana_app to take; run `mana migrate` with a role that may create roles"
+        "the role {role} bypasses row-level security, and there is no role mana_app to take; \
+         run `mana migrate` with a role that may create roles"
     )]
     RoleBypassesSecurity {
         /// The role of the connection.
@@ -66,7 +68,8 @@ pub enum StoreError {
     DiskFull,
     /// Rows after this cursor have been dropped, so reading on from it would miss them.
     #[error(
-        "the log no longer reaches back to this cursor; take a snapshot and go on from its cursor, what waits to be sent stays good"
+        "the log no longer reaches back to this cursor; \
+         take a snapshot and go on from its cursor, what waits to be sent stays good"
     )]
     ResyncRequired,
     /// A cursor that the store did not give.

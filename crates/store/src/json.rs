@@ -1,4 +1,4 @@
-//! What is stored as JSON text, and bytes as hexadecimal text.
+//! Values stored as JSON text, and bytes as hexadecimal text.
 
 use serde::{Serialize, de::DeserializeOwned};
 

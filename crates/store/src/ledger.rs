@@ -24,7 +24,7 @@ const QUARTER: i64 = 15 * 60 * 1_000_000;
 /// How long sums are kept, in microseconds: 400 days, so that a year can be compared with the last.
 const KEPT: i64 = 400 * 24 * 60 * 60 * 1_000_000;
 
-/// The most that one cell of the ledger holds: tokens, calls, or millionths of a US dollar, within a quarter of an hour.
+/// The most that a cell of the ledger holds: tokens, calls, or millionths of a US dollar, within a quarter of an hour.
 ///
 /// No honest call comes near it. A provider that reports more is counted at this, so that its number can't overflow a
 /// sum: a million million tokens, or a million dollars.

@@ -20,7 +20,7 @@ pub(crate) struct Table {
         expect(dead_code, reason = "compared with the catalogue by a test")
     )]
     pub on: On,
-    /// What becomes of its rows when an account moves to another server.
+    /// The fate of the table's rows when an account moves to another server.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "compared with an import by a test")
@@ -37,7 +37,7 @@ pub(crate) enum On {
     Postgres,
 }
 
-/// What an export and an import do with a table.
+/// How an export and an import treat a table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Export {
     /// The rows are exported and stored again.

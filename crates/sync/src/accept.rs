@@ -120,7 +120,8 @@ impl Sync {
             let mission = Mission::parse(&change.id, &record.unwrap_or_default().data);
             if let Some(id) = claimed.iter().find(|id| mission.iteration(id).is_none()) {
                 let reason = format!(
-                    "`iterations` names \"{id}\" as the server's, which never made it; the source of a device's own plan is \"browser\""
+                    "`iterations` names \"{id}\" as the server's, which never made it; \
+                     the source of a device's own plan is \"browser\""
                 );
                 return Err(SyncError::InvalidChange { index, reason });
             }

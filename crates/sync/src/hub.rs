@@ -1,5 +1,5 @@
-//! The listeners of this process, and what they are told. Nobody waits for a slow listener, and no listener misses that something
-//! changed: what it has not heard yet is gathered, in bounded memory.
+//! The listeners of this process, and what they are told. Nobody waits for a slow listener, and no listener misses
+//! that something changed: what it has not heard yet is gathered, in bounded memory.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},

@@ -80,8 +80,8 @@ impl Sync {
         &self.hub
     }
 
-    /// Woken after a commit that set, moved or removed a due time, and after a request for a run. One waiter:
-    /// the runner.
+    /// Woken after a commit that set, moved or removed a due time, and after a request for a run. The
+    /// runner is the only waiter.
     pub fn schedule_changed(&self) -> &Arc<Notify> {
         &self.schedule
     }

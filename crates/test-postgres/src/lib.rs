@@ -271,5 +271,10 @@ fn bin() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .find(|dir| has(dir))
-        .unwrap_or_else(|| panic!("these tests need PostgreSQL {OLDEST} or newer: apt-get install postgresql, or set MANA_POSTGRES_BIN to the folder of initdb"))
+        .unwrap_or_else(|| {
+            panic!(
+                "these tests need PostgreSQL {OLDEST} or newer: \
+             apt-get install postgresql, or set MANA_POSTGRES_BIN to the folder of initdb"
+            )
+        })
 }

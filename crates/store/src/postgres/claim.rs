@@ -9,8 +9,8 @@ use crate::{Claim, Result, Take, UserId};
 /// Claims the slot of each mission that nobody holds: what somebody asked for, else what is due longest. Each
 /// person's next one has the turn after those that are under way.
 ///
-/// The row that makes a slot due is locked first, so that a run which ends meanwhile takes its slot along, and rows that
-/// others lock are left to them. The claim's own row decides between two that both got so far.
+/// The row that makes a slot due is locked first, so that a run which ends meanwhile takes its slot along, and rows
+/// that others lock are left to them. The claim's own row decides between two that both got so far.
 const CLAIM: &str = "
     WITH slots AS (
         SELECT user_id, mission_id, slot, min(due_at) AS due_at, bool_or(requested) AS requested FROM (

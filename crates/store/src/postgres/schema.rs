@@ -14,7 +14,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The statements that every connection begins with. A transaction that its server forgot must not hold a log for ever.
 const SESSION: &str = "SET search_path TO public; SET idle_in_transaction_session_timeout TO '60s'";
-const SESSION_AS_APP: &str = "SET search_path TO public; SET idle_in_transaction_session_timeout TO '60s'; SET ROLE mana_app";
+const SESSION_AS_APP: &str = "SET search_path TO public; \
+    SET idle_in_transaction_session_timeout TO '60s'; SET ROLE mana_app";
 
 /// Brings the schema up to date if it isn't, and answers what every connection has to begin with.
 pub(super) async fn prepare(options: &PgConnectOptions) -> Result<&'static str> {
@@ -48,8 +49,8 @@ async fn up_to_date(connection: &mut PgConnection) -> Result<bool> {
         }))
 }
 
-/// Lets one server at a time migrate a database, held until the connection ends: two that grant the same at once fail with
-/// `tuple concurrently updated`, and the migrator's own lock ends before the grants.
+/// Lets one server at a time migrate a database, held until the connection ends: two that grant the same at once fail
+/// with `tuple concurrently updated`, and the migrator's own lock ends before the grants.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_lock(hashtextextended('mana migrate', 0))";
 
 async fn migrate(connection: &mut PgConnection) -> Result<()> {

@@ -43,7 +43,8 @@ impl Dialect for Sqlite {
             json_each(CASE iteration.type WHEN 'object' THEN iteration.value ELSE '{}' END, '$.plan') AS step
         WHERE coalesce(CASE step.type WHEN 'object' THEN step.value ->> 'status' END, '')
             NOT IN ('failed', 'expired', 'skipped', 'rejected', 'approved', 'undone'))";
-    const PERIODS: &'static str = "(SELECT key AS period, value ->> 0 AS first, value ->> 1 AS last FROM json_each($1)) AS periods";
+    const PERIODS: &'static str = "(SELECT key AS period, value ->> 0 AS first, value ->> 1 AS last \
+         FROM json_each($1)) AS periods";
     const FOR_UPDATE: &'static str = "";
     const SKIP_LOCKED: &'static str = "";
     const LOCK_ACCOUNTS: Option<&'static str> = None;

@@ -129,7 +129,11 @@ async fn settle_expired<D: Dialect>(tx: &mut impl Connection, now: Micros) -> Re
             Ok(entry) => entries.push(entry),
             // Its amount stays counted in its accounts; refusing would keep every other one from being settled.
             Err(error) => {
-                tracing::warn!(reservation = row.id, %error, "An expired reservation can't be read and is left out of the sums");
+                tracing::warn!(
+                    reservation = row.id,
+                    %error,
+                    "An expired reservation can't be read and is left out of the sums",
+                );
             }
         }
     }

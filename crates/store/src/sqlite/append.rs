@@ -51,7 +51,8 @@ pub(super) async fn states(
     let rows: Vec<(String, String, String, String)> = sqlx::query_as(
         "SELECT r.app_id, r.table_name, r.record_id, r.state
          FROM json_each(?2) k CROSS JOIN records r
-         ON r.user_id = ?1 AND r.app_id = k.value ->> 0 AND r.table_name = k.value ->> 1 AND r.record_id = k.value ->> 2",
+         ON r.user_id = ?1 AND r.app_id = k.value ->> 0 AND r.table_name = k.value ->> 1
+         AND r.record_id = k.value ->> 2",
     )
     .bind(user.as_str())
     .bind(keys.to_string())

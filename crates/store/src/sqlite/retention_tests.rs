@@ -51,7 +51,8 @@ async fn spoil(store: &SqliteStore) {
     for sql in [
         "UPDATE records SET state = replace(state, '\"title\":2', '\"title\":7') WHERE record_id = 'a'",
         "DELETE FROM records WHERE record_id = 'b'",
-        "INSERT INTO records SELECT user_id, app_id, table_name, 'd', state, updated_at FROM records WHERE record_id = 'c'",
+        "INSERT INTO records SELECT user_id, app_id, table_name, 'd', state, updated_at \
+         FROM records WHERE record_id = 'c'",
         "UPDATE mission_schedule SET next_run_at = next_run_at + 1",
         "INSERT INTO mission_schedule VALUES ('me', 'gone', 1, 'due:1')",
     ] {

@@ -22,8 +22,8 @@ pub(super) struct WalSync {
     wal: Option<PathBuf>,
     /// A sync is planned, and takes along what is committed until it begins.
     planned: Arc<AtomicBool>,
-    /// The task of the planned sync, which must not outlive the database's connections: the last of them to close removes
-    /// the file.
+    /// The task of the planned sync, which must not outlive the database's connections: the last of them to close
+    /// removes the file.
     task: Mutex<Option<JoinHandle<()>>>,
 }
 

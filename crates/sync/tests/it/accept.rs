@@ -47,9 +47,11 @@ async fn sync_c4_an_answer_has_the_shape_of_the_wire() {
         json!({
             "serverChanges": [
                 {"eventId": "event of a", "schemaVersion": 1, "appId": "todo", "table": "tasks", "id": "a",
-                    "op": "insert", "actor": user, "at": at, "data": {"title": "a"}, "fields": {"title": {"updatedAt": at}}},
+                    "op": "insert", "actor": user, "at": at, "data": {"title": "a"},
+                    "fields": {"title": {"updatedAt": at}}},
                 {"eventId": "e2", "schemaVersion": 1, "appId": "todo", "table": "tasks", "id": "a",
-                    "op": "update", "actor": user, "at": at, "fields": {"title": {"value": "Oat milk", "updatedAt": at}}},
+                    "op": "update", "actor": user, "at": at,
+                    "fields": {"title": {"value": "Oat milk", "updatedAt": at}}},
                 {"eventId": "e3", "schemaVersion": 1, "appId": "todo", "table": "tasks", "id": "a",
                     "op": "delete", "actor": user, "at": at, "deletedAt": at},
             ],
@@ -298,7 +300,8 @@ async fn the_runner_pushes_like_a_device_but_under_its_own_name_and_fence() {
     let rig = Rig::new().await;
     let change = json!({"eventId": "e", "table": "aiMissions", "id": "m", "op": "update",
         "actor": {"kind": "system", "source": "mission-runner"},
-        "fields": {"iterations": {"value": [{"id": "i", "startedAt": NOW, "updatedAt": NOW, "plan": []}], "updatedAt": NOW}}});
+        "fields": {"iterations": {
+            "value": [{"id": "i", "startedAt": NOW, "updatedAt": NOW, "plan": []}], "updatedAt": NOW}}});
     let run = |fence| AcceptPush {
         app: Some("ai".into()),
         origin: Origin::Runner,

@@ -24,7 +24,7 @@ fn run(iteration: &str, phase: RunPhase) -> Notice {
     })
 }
 
-/// What waits for a listener now.
+/// Returns the notices that wait for a listener now.
 async fn heard(listener: &mut Subscription) -> Vec<Notice> {
     let mut heard = Vec::new();
     loop {

@@ -82,7 +82,10 @@ async fn an_after_that_is_none_is_refused() {
 async fn sync_r3_who_is_behind_the_kept_log_is_told_and_its_push_is_kept() {
     let rig = Rig::new().await;
     let first = rig.push("phone", json!([task("a")])).await.unwrap();
-    let title = |n: i64| json!({"table": "tasks", "id": "a", "op": "update", "fields": {"title": {"value": n, "updatedAt": after(n)}}});
+    let title = |n: i64| {
+        let fields = json!({"title": {"value": n, "updatedAt": after(n)}});
+        json!({"table": "tasks", "id": "a", "op": "update", "fields": fields})
+    };
     for n in 1..4 {
         rig.push("phone", json!([title(n)])).await.unwrap();
     }

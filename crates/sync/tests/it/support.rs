@@ -1,4 +1,4 @@
-//! What the tests are written with.
+//! Helpers of the tests.
 
 use std::sync::Arc;
 

@@ -62,7 +62,8 @@ async fn run(connection: &mut PgConnection, sql: &str) -> sqlx::Result<u64> {
 
 /// Inserts a task as WIRE.md tells a program to.
 async fn insert_task(connection: &mut PgConnection, user: &str, id: &str) -> sqlx::Result<u64> {
-    let insert = "INSERT INTO public.sync_changes (app_id, table_name, record_id, user_id, op, data, field_timestamps, client_id, schema_version)
+    let insert = "INSERT INTO public.sync_changes
+         (app_id, table_name, record_id, user_id, op, data, field_timestamps, client_id, schema_version)
          VALUES ('todo', 'tasks', $1, $2, 'insert', jsonb_build_object('title', $1), '{}', 'a program', 1)";
     let done = sqlx::query(insert)
         .bind(id)

@@ -85,7 +85,8 @@ async fn every_kind_of_row_by_sql_counts() {
     ] {
         let insert = format!(
             "INSERT INTO sync_changes (app_id, table_name, record_id, op, data, field_timestamps, actor)
-             VALUES ('todo', 'tasks', 't', '{op}', {data}, '{stamps}', '{{\"kind\": \"user\", \"displayName\": \"cron\"}}')"
+             VALUES ('todo', 'tasks', 't', '{op}', {data}, '{stamps}',
+                 '{{\"kind\": \"user\", \"displayName\": \"cron\"}}')"
         );
         run(&mut program, &insert).await.unwrap();
     }
@@ -164,7 +165,8 @@ async fn what_is_no_change_is_set_aside_and_blocks_nothing() {
     );
     for nonsense in [
         "INSERT INTO sync_changes (app_id, table_name, record_id, op) VALUES ('a', 'b', 'c', 'upsert')",
-        "BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO sync_changes (app_id, table_name, record_id, op) VALUES ('a', 'b', 'c', 'delete')",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; \
+         INSERT INTO sync_changes (app_id, table_name, record_id, op) VALUES ('a', 'b', 'c', 'delete')",
     ] {
         assert!(run(&mut program, nonsense).await.is_err(), "{nonsense}");
         run(&mut program, "ROLLBACK").await.unwrap();
