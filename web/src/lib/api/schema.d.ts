@@ -327,7 +327,7 @@ export interface paths {
         get: operations["models"];
         /**
          * Save prices and abilities of models
-         * @description By `provider/model`. What is not named stays as Mana knows it.
+         * @description By `provider/model`. A fact that is not named stays as Mana knows it.
          */
         put: operations["put_models"];
         post?: never;
@@ -347,7 +347,8 @@ export interface paths {
         get?: never;
         /**
          * Save a provider
-         * @description It takes the place of one of that name in `mana.toml`; the environment counts before both. It is in use at once.
+         * @description The provider takes the place of one of that name in `mana.toml`; the environment counts before both. The change
+         *     is in use at once.
          */
         put: operations["put_provider"];
         post?: never;
@@ -383,7 +384,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What was used, day by day
+         * Usage of models, day by day
          * @description The owner sees everybody's, others see their own. Days are of the caller's time zone.
          */
         get: operations["usage"];
@@ -563,11 +564,11 @@ export interface components {
             /** @description Where in the normalised change, as a JSON pointer. */
             field: string;
         };
-        /** @description Who plans a mission: a manner of working and what it may do. A mission belongs to one. */
+        /** @description The planner of a mission: a manner of working and what it may do. A mission belongs to one. */
         Agent: {
-            /** @description One or two characters, drawn as its mark; empty where its name's first letter will do. */
+            /** @description Its mark: a character or two; empty where its name's first letter will do. */
             avatar: string;
-            /** @description What all its missions may spend together. */
+            /** @description The budget of all the agent's missions together. */
             budget: components["schemas"]["Budget"];
             /**
              * Format: int32
@@ -576,24 +577,24 @@ export interface components {
             concurrency?: number;
             /** @description The record's id. */
             id: string;
-            /** @description What it keeps in mind, in Markdown. */
+            /** @description The agent's memory, in Markdown. */
             memory: string;
             /** @description The model that it asks. */
             model?: string;
-            /** @description What it is called. */
+            /** @description The agent's name. */
             name: string;
-            /** @description What it may do, where that differs from the modules' own policy. */
+            /** @description The agent's permissions, where they differ from the modules' own policy. */
             policy: components["schemas"]["Overrides"];
-            /** @description What could not be read. */
+            /** @description The parts of the record that could not be read. */
             problems?: components["schemas"]["Problem"][];
-            /** @description What it is for, in a line. */
+            /** @description The agent's purpose, in a line. */
             role: string;
             /** @description How it works, in Markdown, from the person to the model. */
             systemPrompt: string;
         };
-        /** @description What an agent's record holds. A field may be null where nothing is to be said. */
+        /** @description The record of an agent. A field may be null where nothing is to be said. */
         AgentData: {
-            /** @description One or two characters, drawn as its mark. */
+            /** @description The agent's mark: a character or two. */
             avatar?: string | null;
             budget?: components["schemas"]["Budget"] | null;
             /**
@@ -601,14 +602,14 @@ export interface components {
              * @description How many of its missions may run at a time.
              */
             concurrency?: number | null;
-            /** @description What it keeps in mind, in Markdown. */
+            /** @description The agent's memory, in Markdown. */
             memory?: string | null;
             /** @description The model that it asks. */
             model?: string | null;
-            /** @description What it is called. */
+            /** @description The agent's name. */
             name: string;
             policy?: components["schemas"]["Overrides"] | null;
-            /** @description What it is for, in a line. */
+            /** @description The agent's purpose, in a line. */
             role?: string | null;
             /** @description How it works, in Markdown. */
             systemPrompt?: string | null;
@@ -627,7 +628,7 @@ export interface components {
             code?: string;
             /**
              * Format: double
-             * @description What they cost, in US dollars; none where the model has no price.
+             * @description The cost in US dollars; none where the model has no price.
              */
             cost?: number;
             /** @description The figures and times in `reason`, by name, for whoever says it in another language. */
@@ -646,7 +647,7 @@ export interface components {
             slot: string;
             /** @description When the (first) attempt began, or the occurrence was due. */
             startedAt: components["schemas"]["Timestamp"];
-            /** @description What became of it. */
+            /** @description The outcome of the occurrence. */
             status: components["schemas"]["RunStatus"];
             /**
              * Format: int64
@@ -668,7 +669,7 @@ export interface components {
             signup: string;
             version: string;
         };
-        /** @description What a mission, an agent or a person may spend; what isn't set is unlimited. */
+        /** @description The limits of spending of a mission, an agent or a person; a limit that isn't set does not apply. */
         Budget: {
             /**
              * Format: double
@@ -735,9 +736,9 @@ export interface components {
             /** @enum {string} */
             kind: "cron";
         };
-        /** @description One change as it travels and as the log keeps it. Fields that aren't named here are kept and passed on. */
+        /** @description A change as it travels and as the log keeps it. Fields not named here are kept and passed on. */
         Change: {
-            /** @description Who writes. */
+            /** @description The author of the change. */
             actor?: components["schemas"]["Actor"];
             /** @description The module of the record. */
             appId?: string;
@@ -757,7 +758,7 @@ export interface components {
             };
             /** @description The record's id. */
             id: string;
-            /** @description What happens to it. */
+            /** @description The kind of the change. */
             op: components["schemas"]["Op"];
             /**
              * Format: int64
@@ -773,14 +774,14 @@ export interface components {
             id: string;
             /** @description Where it stands now: `closed`, `expired` or `overruled`. */
             status: components["schemas"]["ProposalStatus"];
-            /** @description What became of its step. */
+            /** @description The state of its step. */
             step: components["schemas"]["StepStatus"];
         };
         /** @description A condition on a field: comparisons, or the one value that it has. */
         Condition: {
             [key: string]: unknown;
         } | unknown;
-        /** @description What a person decides. */
+        /** @description A person's decision on a proposal. */
         Decision: {
             /** @description The parameters as the person changed them. */
             editedParams?: {
@@ -809,7 +810,7 @@ export interface components {
          * @enum {string}
          */
         Direction: "asc" | "desc";
-        /** @description What a tool does to its table. */
+        /** @description The effect of a tool on its table. */
         Effect: {
             /** @description The record, as `$param`; a singleton needs none. */
             id?: string;
@@ -835,31 +836,31 @@ export interface components {
          * @enum {string}
          */
         EffectOp: "insert" | "update" | "delete" | "query";
-        /** @description What a mission runs under: who plans it, what that agent may do, whom it asks, and within which bounds. */
+        /** @description The rules that a mission runs under: who plans it, what that agent may do, whom it asks, and within which bounds. */
         EffectiveAgent: {
             /** @description The mission's agent; its policy is the one that counts. */
             agent: components["schemas"]["Agent"];
             /** @description The agent that the mission names is gone, and the default one stands in. */
             agentGone: boolean;
-            /** @description What the mission itself may spend. The agent's and the person's budgets count beside it. */
+            /** @description The budget of the mission itself. The agent's and the person's budgets count beside it. */
             budget: components["schemas"]["Budget"];
             /** @description The model to ask; none where the server's own choice counts. */
             model?: string;
             /** @description The person's settings. */
             settings: components["schemas"]["MissionSettings"];
         };
-        /** @description What a page says while there is nothing on it: it teaches, and offers one way to begin. */
+        /** @description The text of a page while there is nothing on it: it teaches, and offers one way to begin. */
         EmptyState: {
             /** @description The words on the button. */
             action: components["schemas"]["Label"];
-            /** @description What belongs here. */
+            /** @description The content that belongs on the page. */
             body: components["schemas"]["Label"];
-            /** @description What is the case. */
+            /** @description The state of the page. */
             title: components["schemas"]["Label"];
         };
         /** @description A value of an enum: `{"value": …, "label": …}`, or in a tool's parameter the bare text. */
         EnumValue: string | {
-            /** @description What the form calls it. */
+            /** @description The value's name in the form. */
             label: components["schemas"]["Label"];
             /** @description The value that is kept. */
             value: string;
@@ -880,9 +881,9 @@ export interface components {
         };
         /** @description A field of a table or a parameter of a tool. */
         Field: {
-            /** @description What the model has to know about it; parameters have one. */
+            /** @description The description for the model; parameters have one. */
             description?: string;
-            /** @description What the form calls it; tables' fields have one. */
+            /** @description The name of the field in the form; tables' fields have one. */
             label?: components["schemas"]["Label"];
             /** @description How a keyed list merges. */
             list?: components["schemas"]["ListSpec"];
@@ -900,11 +901,11 @@ export interface components {
             module?: string;
             /** @description A form doesn't offer it. */
             readOnly?: boolean;
-            /** @description It can't be left out or empty. */
+            /** @description Whether the value can't be left out or empty. */
             required?: boolean;
             /** @description The table that a ref points into. */
             table?: string;
-            /** @description What values it takes. */
+            /** @description The kind of its values. */
             type: components["schemas"]["FieldType"];
             /** @description The values of an enum. */
             values?: components["schemas"]["EnumValue"][];
@@ -928,7 +929,7 @@ export interface components {
             tick: components["schemas"]["Tick"];
             version: string;
         };
-        /** @description What a step would do. A kind of a later version is kept, and not carried out. */
+        /** @description The effect of a step. A kind of a later version is kept, and not carried out. */
         Intent: {
             /** @enum {string} */
             kind: "toolCall";
@@ -939,7 +940,7 @@ export interface components {
             /** @description The tool's name. */
             toolName: string;
         } | {
-            /** @description What is said. */
+            /** @description The text of the note. */
             body: string;
             /** @enum {string} */
             kind: "note";
@@ -952,9 +953,9 @@ export interface components {
              */
             days?: number | null;
         };
-        /** @description One run of a mission: its plan, or why there is none. */
+        /** @description A run of a mission: its plan, or why there is none. */
         Iteration: {
-            /** @description What the agent was called then. */
+            /** @description The agent's name at the time of the run. */
             displayName?: string;
             /** @description Why the run failed. */
             error?: components["schemas"]["RunError"];
@@ -976,11 +977,11 @@ export interface components {
             source: components["schemas"]["IterationSource"];
             /** @description When the first attempt began; a retry keeps it. */
             startedAt: components["schemas"]["Timestamp"];
-            /** @description What the model says of its plan. */
+            /** @description The model's comment on its plan. */
             summary?: string;
             /** @description Decides which of two versions of this iteration wins. */
             updatedAt?: components["schemas"]["Timestamp"];
-            /** @description What the person says of the plan as a whole. */
+            /** @description The person's feedback on the plan as a whole. */
             userFeedback?: string;
         };
         /**
@@ -1008,7 +1009,7 @@ export interface components {
          * @enum {string}
          */
         KeptReason: "changed" | "edited" | "removed" | "missing" | "unknown";
-        /** @description What a key may do. Whatever is left out is not limited. */
+        /** @description The settings of a key. A limit that is left out does not apply. */
         KeySettings: {
             /** @default null */
             expiresAt: components["schemas"]["Timestamp"] | null;
@@ -1024,7 +1025,7 @@ export interface components {
              */
             money: number | null;
             /**
-             * @description What the key is for.
+             * @description The purpose of the key.
              * @default
              */
             name: string;
@@ -1111,7 +1112,7 @@ export interface components {
             aliases: {
                 [key: string]: string[];
             };
-            /** @description What the owner has saved of models, by `provider/model`: prices and abilities. */
+            /** @description The owner's saved facts about models, by `provider/model`: prices and abilities. */
             models: {
                 [key: string]: components["schemas"]["ModelFacts"];
             };
@@ -1127,17 +1128,17 @@ export interface components {
         };
         /** @description A module: its tables, its words and its tools. */
         Manifest: {
-            /** @description What it is for, in a sentence. */
+            /** @description The module's purpose, in a sentence. */
             description: components["schemas"]["Label"];
-            /** @description What its page says while there is nothing on it. */
+            /** @description The text of the module's page while there is nothing on it. */
             empty?: components["schemas"]["EmptyState"];
-            /** @description It has no page of its own. */
+            /** @description Whether the module has no page of its own. */
             hidden?: boolean;
             /** @description The name of its sign. */
             icon?: string;
             /** @description The module's id, which is the app of its records. */
             id: string;
-            /** @description What it is called. */
+            /** @description The module's name. */
             name: components["schemas"]["Label"];
             /**
              * Format: int64
@@ -1150,7 +1151,7 @@ export interface components {
             tables: {
                 [key: string]: components["schemas"]["Table"];
             };
-            /** @description What a mission can do with it. */
+            /** @description The tools that missions can call. */
             tools?: components["schemas"]["Tool"][];
             /**
              * Format: int32
@@ -1173,7 +1174,7 @@ export interface components {
             /** @description The account's id. */
             userId: string;
         };
-        /** @description What a mission's record holds beside its iterations. A field may be null where nothing is to be said. */
+        /** @description The record of a mission without its iterations. A field may be null where nothing is to be said. */
         MissionData: {
             /** @description The agent that it is given to; else the default one. */
             agentId?: string | null;
@@ -1185,14 +1186,14 @@ export interface components {
              * @description How late an occurrence may still be made up for.
              */
             catchUpMinutes?: number | null;
-            /** @description What the person wrote, in Markdown. */
+            /** @description The person's concept, in Markdown. */
             conceptMarkdown: string;
             /**
              * Format: int32
              * @description Failed runs in a row. Written by the server.
              */
             failures?: number | null;
-            /** @description What it reads. */
+            /** @description The records that the mission reads. */
             inputs: components["schemas"]["MissionInput"][];
             /**
              * Format: int32
@@ -1202,7 +1203,7 @@ export interface components {
             /** @description The model that it asks for. */
             model?: string | null;
             nextRunAt?: components["schemas"]["Timestamp"] | null;
-            /** @description What it is to achieve, in a sentence. */
+            /** @description The mission's aim, in a sentence. */
             objective: string;
             overlap?: components["schemas"]["Overlap"] | null;
             /** @description Why the server paused it. */
@@ -1213,21 +1214,21 @@ export interface components {
             state: components["schemas"]["MissionState"];
             /** @description Its own time zone; else the account's counts. */
             timezone?: string | null;
-            /** @description What it is called. */
+            /** @description The mission's name. */
             title: string;
         };
         /** @description A record, or with no id the table's prompt query, that a mission reads. */
         MissionInput: {
-            /** @description One record, or all that the manifest's query brings. */
+            /** @description The id of a single record; without it all records that the manifest's query brings. */
             id?: string;
             /** @description The module. */
             module: string;
             /** @description The table. */
             table: string;
         };
-        /** @description What a person sets for all their missions. */
+        /** @description A person's settings for all their missions. */
         MissionSettings: {
-            /** @description What all missions may spend together. */
+            /** @description The budget of all the person's missions together. */
             budget: components["schemas"]["Budget"];
             /** @description Prompts and answers are kept for a look behind the scenes. */
             debug: boolean;
@@ -1241,7 +1242,7 @@ export interface components {
              * @description The most steps that a run may propose.
              */
             maxSteps: number;
-            /** @description What could not be read. */
+            /** @description The parts of the record that could not be read. */
             problems?: components["schemas"]["Problem"][];
         };
         /**
@@ -1249,7 +1250,7 @@ export interface components {
          * @enum {string}
          */
         MissionState: "active" | "paused" | "done" | "archived";
-        /** @description What the owner says of a model. What is left out stays as Mana knows it. */
+        /** @description The owner's facts about a model. A fact that is left out stays as Mana knows it. */
         ModelFacts: {
             /**
              * Format: int64
@@ -1264,7 +1265,7 @@ export interface components {
              */
             input: number | null;
             /**
-             * @description It keeps to a JSON schema.
+             * @description Whether the model keeps to a JSON schema.
              * @default null
              */
             jsonSchema: boolean | null;
@@ -1275,12 +1276,12 @@ export interface components {
              */
             output: number | null;
             /**
-             * @description It calls tools.
+             * @description Whether the model calls tools.
              * @default null
              */
             tools: boolean | null;
             /**
-             * @description It looks at pictures.
+             * @description Whether the model looks at pictures.
              * @default null
              */
             vision: boolean | null;
@@ -1299,21 +1300,21 @@ export interface components {
              * @description US dollars per million tokens of the request, if known.
              */
             input?: number | null;
-            /** @description It is known to keep to a JSON schema. */
+            /** @description Whether the model is known to keep to a JSON schema. */
             jsonSchema: boolean;
             /**
              * Format: double
              * @description US dollars per million tokens of the answer, if known.
              */
             output?: number | null;
-            /** @description It is known to call tools. */
+            /** @description Whether the model is known to call tools. */
             tools: boolean;
-            /** @description It is known to look at pictures. */
+            /** @description Whether the model is known to look at pictures. */
             vision: boolean;
         };
         /** @description The models. */
         ModelViews: {
-            /** @description Those of every provider that is up. */
+            /** @description The models of every provider that is up. */
             models: components["schemas"]["ModelView"][];
         };
         /** @description A new invitation. Its link is shown this once. */
@@ -1328,11 +1329,11 @@ export interface components {
         NewKey: {
             /** @description The key. */
             key: components["schemas"]["KeyView"];
-            /** @description What a program sends as its bearer. It is shown this once. */
+            /** @description The secret that a program sends as its bearer, shown this once. */
             secret: string;
         };
         /**
-         * @description What a change does to its record.
+         * @description The kind of a change: how it alters its record.
          * @enum {string}
          */
         Op: "insert" | "update" | "delete";
@@ -1342,7 +1343,7 @@ export interface components {
             expiresAt: string;
             id: string;
         };
-        /** @description One thing that happens to one record. A ghost card is drawn from it, a consent is bound to it. */
+        /** @description An operation on a single record. A ghost card is drawn from it, a consent is bound to it. */
         Operation: {
             /** @description The module. */
             app: string;
@@ -1360,7 +1361,7 @@ export interface components {
             table: string;
         };
         /**
-         * @description What became of an iteration.
+         * @description The outcome of an iteration.
          * @enum {string}
          */
         OverallStatus: "awaiting-review" | "approved" | "rejected" | "failed";
@@ -1369,7 +1370,7 @@ export interface components {
          * @enum {string}
          */
         Overlap: "skip" | "allow";
-        /** @description What a person set instead of the manifests' policies. The closest one counts: tool, module, default. */
+        /** @description A person's levels of permission instead of the manifests' policies. The closest one counts: tool, module, default. */
         Overrides: {
             /** @description For every tool. */
             default?: components["schemas"]["Policy"];
@@ -1383,7 +1384,7 @@ export interface components {
             };
         };
         /**
-         * @description What a tool may do.
+         * @description The level of permission of a tool.
          * @enum {string}
          */
         Policy: "auto" | "propose" | "deny";
@@ -1396,7 +1397,7 @@ export interface components {
             /** @description A sentence for people: what is wrong and what to do. */
             message: string;
         };
-        /** @description What a mission reads of a table. */
+        /** @description The records of a table that a mission reads. */
         PromptQuery: {
             /** @description How many at most. */
             limit: number;
@@ -1428,14 +1429,14 @@ export interface components {
             iterationId: string;
             /** @description The mission that wants it. */
             missionId: string;
-            /** @description What the mission was called when it was staged. */
+            /** @description The mission's name when the proposal was staged. */
             missionTitle: string;
             /** @description The module whose tool it calls. */
             module: string;
             op: components["schemas"]["Op"] | null;
-            /** @description What approving will write. The card is drawn from this. */
+            /** @description The writes that approving will make. The card is drawn from this. */
             operations: components["schemas"]["Operation"][];
-            /** @description What a consent is bound to. */
+            /** @description The hash that a consent is bound to. */
             opsHash: string;
             /** @description The tool's parameters. */
             params: {
@@ -1443,7 +1444,7 @@ export interface components {
             };
             /** @description Why, in the model's words. */
             rationale: string;
-            /** @description What the touched fields held when it was staged, by `app/table/id` and field. */
+            /** @description The values of the touched fields when the proposal was staged, by `app/table/id` and field. */
             seen: {
                 [key: string]: {
                     [key: string]: components["schemas"]["SeenValue"];
@@ -1453,7 +1454,7 @@ export interface components {
             status: components["schemas"]["ProposalStatus"];
             /** @description The step. */
             stepId: string;
-            /** @description What it would do, in the model's words. */
+            /** @description The proposal's effect, in the model's words. */
             summary: string;
             /** @description The tool. */
             tool: string;
@@ -1462,9 +1463,9 @@ export interface components {
         ProposalError: {
             /** @description A word for programs. */
             code: string;
-            /** @description What belongs to it: the fields that are wrong, the three-way difference. */
+            /** @description The details: the fields that are wrong, the three-way difference. */
             details?: unknown;
-            /** @description What happened and what to do. */
+            /** @description The message: what happened and what to do. */
             message: string;
         };
         /**
@@ -1588,11 +1589,11 @@ export interface components {
             /** @description The faulty line and the remedy. */
             reason: string;
         };
-        /** @description What a step replaced in one record. */
+        /** @description The values that a step replaced in a single record. */
         ReplacedRecord: {
             /** @description The record's module. */
             app: string;
-            /** @description What its fields held; none where the step made the record. */
+            /** @description The earlier values of its fields; none where the step made the record. */
             fields?: {
                 [key: string]: components["schemas"]["ReplacedValue"];
             };
@@ -1601,22 +1602,22 @@ export interface components {
             /** @description Its table. */
             table: string;
         };
-        /** @description What a field held. */
+        /** @description The earlier value of a field. */
         ReplacedValue: {
-            /** @description It had never been written. */
+            /** @description Whether the field had never been written. */
             absent?: boolean;
             /** @description The step that it came from, where it came from one. */
             step?: string;
             /** @description Its value, null where it had none. */
             value?: unknown;
         };
-        /** @description One operation that takes something back. */
+        /** @description An operation that takes something back. */
         Reversal: {
-            /** @description What the fields hold before it. */
+            /** @description The values of the fields before it. */
             now: {
                 [key: string]: unknown;
             };
-            /** @description What is written. */
+            /** @description The write. */
             operation: components["schemas"]["Operation"];
             /** @description The step that it takes back. */
             stepId: string;
@@ -1663,13 +1664,13 @@ export interface components {
             details?: {
                 [key: string]: unknown;
             };
-            /** @description What happened, that nothing was changed, what to do. */
+            /** @description The message: what happened, that nothing was changed, what to do. */
             message: string;
             /** @description Which steps were refused and why. */
             steps?: string[];
         };
         /**
-         * @description What became of an occurrence.
+         * @description The outcome of an occurrence.
          * @enum {string}
          */
         RunStatus: "ran" | "skipped" | "missed" | "failed";
@@ -1692,13 +1693,13 @@ export interface components {
             /** @description Ended, skipped and missed runs, newest first. */
             runs: components["schemas"]["Run"][];
         };
-        /** @description What a field held. */
+        /** @description The value that a field held. */
         SeenValue: {
             at: components["schemas"]["Timestamp"] | null;
             /** @description Its value, null where it had none. */
             value: unknown;
         };
-        /** @description What the record of a person's settings for missions holds; its id is `settings`. */
+        /** @description The record of a person's settings for missions; its id is `settings`. */
         SettingsData: {
             budget?: components["schemas"]["Budget"] | null;
             /** @description Prompts and answers are kept for a look behind the scenes. */
@@ -1778,7 +1779,7 @@ export interface components {
             /** @description Time of the write. */
             at: components["schemas"]["Timestamp"];
         };
-        /** @description One level of an order. */
+        /** @description A level of an order. */
         Sort: {
             /** @description The direction. Records without the value come last in both. */
             dir?: components["schemas"]["Direction"];
@@ -1792,11 +1793,11 @@ export interface components {
             /** @description When. */
             at: components["schemas"]["Timestamp"];
         };
-        /** @description One step of a plan. */
+        /** @description A step of a plan. */
         Step: {
             /** @description When that was decided. */
             decidedAt?: components["schemas"]["Timestamp"];
-            /** @description Who decided: a user's id, `policy` or `deadline`. */
+            /** @description The decider: a user's id, `policy` or `deadline`. */
             decidedBy?: string;
             /** @description Every decision on it, oldest first: those that others outrank, too. */
             decisions?: components["schemas"]["StepDecision"][];
@@ -1804,7 +1805,7 @@ export interface components {
             editedParams?: {
                 [key: string]: unknown;
             };
-            /** @description What the person said about it. */
+            /** @description The person's comment on the step. */
             feedback?: string;
             /** @description Derived from iteration and index. */
             id: string;
@@ -1813,46 +1814,46 @@ export interface components {
              * @description Its place in the plan, from 0.
              */
             index: number;
-            /** @description What it would do, for programs. */
+            /** @description The step's effect, for programs. */
             intent: components["schemas"]["Intent"];
             /** @description The proposal that a device made of it. */
             proposalId?: string;
-            /** @description Why. It stays with every record that the step creates. */
+            /** @description The reason for the step, which stays with every record that the step creates. */
             rationale: string;
-            /** @description What carrying it out replaced: enough for any device to take it back. */
+            /** @description The values that the step replaced: enough for any device to undo it. */
             replaced?: components["schemas"]["ReplacedRecord"][];
-            /** @description What became of it. */
+            /** @description The state of the step. */
             status: components["schemas"]["StepStatus"];
-            /** @description What it would do, in a line. */
+            /** @description The step's effect, in a line. */
             summary: string;
             /** @description Decides which of two versions of this step wins. */
             updatedAt?: components["schemas"]["Timestamp"];
         };
-        /** @description One decision on a step. The step's own `status` says which of them counts. */
+        /** @description A decision on a step. The step's own `status` says which of them counts. */
         StepDecision: {
             /** @description At which device: its client id. */
             clientId?: string;
             /** @description When. */
             decidedAt?: components["schemas"]["Timestamp"];
-            /** @description Who decided: a user's id, `policy` or `deadline`. */
+            /** @description The decider: a user's id, `policy` or `deadline`. */
             decidedBy?: string;
             /** @description The parameters as the person changed them. */
             editedParams?: {
                 [key: string]: unknown;
             };
-            /** @description What the person said about it. */
+            /** @description The person's comment on the step. */
             feedback?: string;
             /** @description Derived from step, device and status: a device decides a step one way once. */
             id: string;
-            /** @description What was decided. */
+            /** @description The decision. */
             status: components["schemas"]["StepStatus"];
         };
         /**
-         * @description What became of a step. The merge knows which of two wins (SYNC).
+         * @description The state of a step. The merge knows which of two wins (SYNC).
          * @enum {string}
          */
         StepStatus: "planned" | "staged" | "failed" | "expired" | "skipped" | "rejected" | "approved" | "undone";
-        /** @description What was used on a day. */
+        /** @description The usage of a day. */
         Sum: {
             /**
              * Format: int64
@@ -1907,13 +1908,13 @@ export interface components {
             };
             /** @description How a list shows it. */
             list: components["schemas"]["ListView"];
-            /** @description One record of it is called this. */
+            /** @description The noun for a single record. */
             name: components["schemas"]["Label"];
             /** @description Several are called this. */
             plural: components["schemas"]["Label"];
-            /** @description What a mission gets that links the table and no record of it. */
+            /** @description The records that a mission gets when it links the table and no record of it. */
             prompt?: components["schemas"]["PromptQuery"];
-            /** @description It holds a single record, whose id is the module's. */
+            /** @description Whether the table holds a single record, whose id is the module's. */
             singleton?: boolean;
         };
         /** @description The runner's state. */
@@ -1962,11 +1963,11 @@ export interface components {
         Timestamp: string;
         /** @description Something that a mission can do. */
         Tool: {
-            /** @description What it does and when to use it, in English, for the model. */
+            /** @description The tool's effect and when to use it, in English, for the model. */
             description: string;
-            /** @description What it does. */
+            /** @description The effect on the table. */
             effect: components["schemas"]["Effect"];
-            /** @description What a proposal of it is called. */
+            /** @description The name of a proposal of the tool. */
             label: components["schemas"]["Label"];
             /** @description Its name, unique among all modules: `create_task`. */
             name: string;
@@ -1974,7 +1975,7 @@ export interface components {
             params?: {
                 [key: string]: components["schemas"]["Field"];
             };
-            /** @description What it may do where the person hasn't said otherwise. */
+            /** @description The tool's level of permission where the person hasn't said otherwise. */
             policy: components["schemas"]["Policy"];
         };
         /** @description How much is taken back. */
@@ -1992,20 +1993,20 @@ export interface components {
             /** @enum {string} */
             kind: "mission";
         };
-        /** @description What undoing would do, exactly. */
+        /** @description The effect of undoing, exactly. */
         UndoPreview: {
-            /** @description What a person's yes is bound to: the hash of the operations, [`ops_hash`]. */
+            /** @description The hash that a person's yes is bound to: that of the operations, [`ops_hash`]. */
             hash: string;
-            /** @description What stays as it is, and why. */
+            /** @description The changes that stay as they are, and why. */
             kept: components["schemas"]["KeptChange"][];
-            /** @description What is written, in this order. */
+            /** @description The operations that are written, in this order. */
             operations: components["schemas"]["Reversal"][];
         };
-        /** @description What models cost. */
+        /** @description The cost of models. */
         Usage: {
             /** @description The days, first to last, `YYYY-MM-DD`. */
             days: string[];
-            /** @description What the people in it are called, by their ids; other people's names are for the owner alone. */
+            /** @description The names of the people in it, by their ids; other people's names are for the owner alone. */
             people: {
                 [key: string]: string;
             };
