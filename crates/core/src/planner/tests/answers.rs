@@ -55,7 +55,7 @@ fn missions_l2_repeats_and_what_has_no_room_become_notes() {
 
 #[test]
 fn missions_a1_to_a9_answer_vectors() {
-    let text = include_str!("../../../../spec/vectors/planner.json");
+    let text = include_str!("../../../../../spec/vectors/planner.json");
     let vectors: Value = serde_json::from_str(text).expect("the vectors are JSON");
     let known: BTreeSet<RecordKey> =
         serde_json::from_value(vectors["records"].clone()).expect("records");
