@@ -3,16 +3,9 @@ import { missions } from '$lib/features/missions/missions.svelte';
 import { t } from '$lib/i18n';
 import { label, moduleOf } from '$lib/features/records/modules.svelte';
 import type { Data, Difference, Op, Operation, Proposal, Row } from '$lib/core/types';
-import {
-	fieldLabel,
-	metaParts,
-	moduleName,
-	recordAt,
-	tableOf,
-	thing,
-	titleOf,
-	valueText
-} from '$lib/features/records/fields';
+import { fieldUi } from '$lib/features/records/fieldUi';
+import { fieldLabel, metaParts, recordAt, thing, valueText } from '$lib/features/records/fields';
+import { moduleName, tableOf, titleOf } from '$lib/features/records/titles';
 
 /** A field before and after. */
 export interface FieldChange {
@@ -100,7 +93,9 @@ export function longFields(p: Proposal): { field: string; label: string; text: s
 	const fields = tableOf(op.app, op.table)?.fields ?? {};
 	if (op.op !== 'insert') return [];
 	return Object.entries(op.set ?? {})
-		.filter(([name, value]) => fields[name]?.type === 'markdown' && typeof value === 'string' && value.trim())
+		.filter(
+			([name, value]) => fieldUi(fields[name]).display === 'markdown' && typeof value === 'string' && value.trim()
+		)
 		.map(([name, value]) => ({ field: name, label: fieldLabel(op.app, op.table, name), text: String(value) }));
 }
 
@@ -113,7 +108,7 @@ function pair(
 	after: unknown
 ): [string, string] {
 	if (
-		field?.type === 'markdown' &&
+		fieldUi(field).display === 'markdown' &&
 		typeof before === 'string' &&
 		typeof after === 'string' &&
 		before &&

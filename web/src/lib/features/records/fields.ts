@@ -3,17 +3,10 @@ import { collection } from '$lib/replica/collection.svelte';
 import { i18n, numberText, t } from '$lib/i18n';
 import { label, moduleOf } from './modules.svelte';
 import type { Data, Field, Row, Table } from '$lib/core/types';
-import { excerpt } from '$lib/markdown/text';
-import { dayWord, dayOf, minutesText, timeOf, when } from '$lib/primitives/format';
+import { dayWord, dayOf, minutesText, timeOf } from '$lib/primitives/format';
 import { plainText } from '$lib/primitives/text';
-
-/** Minutes are a length; everything else keeps its number. */
-const isMinutes = (name: string) => /minutes$/i.test(name);
-
-/** The table of a record, where its module is known here. */
-export function tableOf(app: string, table: string): Table | undefined {
-	return moduleOf(app)?.tables[table];
-}
+import { fieldUi, isMinutes } from './fieldUi';
+import { tableOf } from './titles';
 
 /** The first visible table of a module: its page shows that one. */
 export function mainTable(app: string): [string, Table] | undefined {
@@ -26,25 +19,11 @@ export function thing(app: string, table: string): string {
 	return i18n.language.namesInText === 'lowercase' ? name.toLocaleLowerCase(i18n.intl) : name;
 }
 
-/** The name of a module. */
-export function moduleName(app: string): string {
-	return label(moduleOf(app)?.name) || app;
-}
-
 /** The label of a field, or its name where nobody wrote one. */
 export function fieldLabel(app: string, table: string, field: string, short = false): string {
 	const text = label(tableOf(app, table)?.fields[field]?.label) || field;
 	// Where the value is written out (“1 h 30 min”), the unit is no part of the name.
 	return short && isMinutes(field) ? text.replace(/ in (minutes|Minuten)$/i, '') : text;
-}
-
-/** A record's title. */
-export function titleOf(app: string, table: string, data: Data | undefined): string {
-	const info = tableOf(app, table);
-	if (info?.singleton) return moduleName(app);
-	const value = data?.[info?.list?.title ?? 'title'] ?? data?.title ?? data?.name;
-	if (typeof value === 'string' && value.trim()) return value;
-	return t('word.untitled');
 }
 
 /** The record at an address, if this device has it. */
@@ -63,41 +42,8 @@ export function recordHref(app: string, table: string, id: string): string {
 /** A value as one line of text; empty where there is none. */
 export function valueText(app: string, name: string, field: Field | undefined, value: unknown): string {
 	if (value === null || value === undefined || value === '') return '';
-	const text = plainText(value);
-	switch (field?.type) {
-		case 'date':
-			return /^\d{4}-\d\d-\d\d$/.test(text) ? dayWord(text) : text;
-		case 'datetime': {
-			const date = new Date(text);
-			return Number.isNaN(date.getTime()) ? text : when(date);
-		}
-		case 'boolean':
-			return value ? t('word.yes') : t('word.no');
-		case 'integer':
-		case 'number':
-			if (typeof value !== 'number') return text;
-			return isMinutes(name) ? minutesText(value) : numberText(value);
-		case 'enum': {
-			const choice = field.values?.find((v) => (typeof v === 'string' ? v : v.value) === value);
-			return choice && typeof choice !== 'string' ? label(choice.label) : text;
-		}
-		case 'ref': {
-			const module = field.module ?? app;
-			const records = field.table ? collection(module, field.table) : undefined;
-			const row = records?.get(text);
-			return row ? titleOf(module, field.table!, row.data) : records?.ready ? t('word.removed') : '';
-		}
-		case 'markdown':
-			return excerpt(text);
-		case 'tags':
-			return Array.isArray(value) ? value.join(', ') : text;
-		default:
-			return text;
-	}
+	return fieldUi(field).text(value, { app, name, field });
 }
-
-/** The short label of a length or a date would only repeat what its value says. */
-const SELF_EVIDENT = new Set(['date', 'datetime', 'text', 'markdown', 'enum', 'tags', 'url', 'time']);
 
 /** The line under a record's title: what the manifest says, in words. */
 export function metaParts(
@@ -131,9 +77,7 @@ export function metaParts(
 		}
 		const text = valueText(app, name, field, value);
 		if (!text) continue;
-		parts.push(
-			SELF_EVIDENT.has(field?.type ?? 'text') || isMinutes(name) ? text : `${fieldLabel(app, table, name)}: ${text}`
-		);
+		parts.push(fieldUi(field).needsLabel && !isMinutes(name) ? `${fieldLabel(app, table, name)}: ${text}` : text);
 	}
 	return parts;
 }

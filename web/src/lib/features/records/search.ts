@@ -1,7 +1,7 @@
 /** Finding a record by any words of it, in what this device holds. */
 import { collection } from '$lib/replica/collection.svelte';
 import type { Data, Manifest, Row } from '$lib/core/types';
-import { titleOf } from './fields';
+import { titleOf } from './titles';
 
 /** A record found, with where in it. */
 export interface Hit {

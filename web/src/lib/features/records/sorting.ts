@@ -2,6 +2,7 @@
 import type { Data, Row, Table } from '$lib/core/types';
 import { dayOf } from '$lib/primitives/format';
 import { plainText } from '$lib/primitives/text';
+import { fieldUi } from './fieldUi';
 
 /** When a record was last written. */
 export function updatedAt(row: Row | undefined): string {
@@ -27,7 +28,7 @@ export function comparator(table: Table | undefined): (a: Data, b: Data, aRow?: 
 				if (none(x) && none(y)) continue;
 				return none(x) ? 1 : -1;
 			}
-			const order = typeof x === 'number' && typeof y === 'number' ? x - y : plainText(x).localeCompare(plainText(y));
+			const order = fieldUi(table?.fields[field]).compare(x, y);
 			if (order) return dir === 'desc' ? -order : order;
 		}
 		return 0;
@@ -37,7 +38,7 @@ export function comparator(table: Table | undefined): (a: Data, b: Data, aRow?: 
 /** The field whose days divide the list, where the manifest sorts by a time of its own. */
 export function dayField(table: Table | undefined): string | null {
 	const first = table?.list?.sort?.[0]?.field;
-	return first && table?.fields[first]?.type === 'datetime' ? first : null;
+	return first && fieldUi(table?.fields[first]).hasDays ? first : null;
 }
 
 /** The local day of a record. */

@@ -12,7 +12,8 @@ import {
 	today,
 	weekday
 } from '$lib/primitives/format';
-import { recordAt, titleOf } from '$lib/features/records/fields';
+import { recordAt } from '$lib/features/records/fields';
+import { titleOf } from '$lib/features/records/titles';
 import { offerUndo } from '$lib/primitives/live.svelte';
 import { plainText } from '$lib/primitives/text';
 

@@ -2,7 +2,8 @@
 import { missions } from '$lib/features/missions/missions.svelte';
 import { t, type KeyFor } from '$lib/i18n';
 import type { Actor, Kept, Step, UndoPreview } from '$lib/core/types';
-import { fieldLabel, recordAt, tableOf, thing, titleOf, valueText } from '$lib/features/records/fields';
+import { fieldLabel, recordAt, thing, valueText } from '$lib/features/records/fields';
+import { tableOf, titleOf } from '$lib/features/records/titles';
 import { when } from '$lib/primitives/format';
 import type { FieldChange } from '$lib/features/proposals/proposal';
 
