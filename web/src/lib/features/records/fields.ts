@@ -1,7 +1,7 @@
 /** A manifest's fields as people read them. Everything that a generic page shows comes from here. */
 import { collection } from '$lib/replica/collection.svelte';
 import { i18n, numberText, t } from '$lib/i18n';
-import { label, moduleOf } from './modules.svelte';
+import { label, moduleOf, routeOf } from './modules.svelte';
 import type { Data, Field, Row, Table } from '$lib/core/types';
 import { dayWord, dayOf, minutesText, timeOf } from '$lib/primitives/format';
 import { plainText } from '$lib/primitives/text';
@@ -34,8 +34,7 @@ export function recordAt(app: string, table: string, id: string): Row | undefine
 /** The page of a record. */
 export function recordHref(app: string, table: string, id: string): string {
 	if (app === 'ai' && table === 'aiMissions') return `/companion/missions/${id}`;
-	const module = moduleOf(app);
-	const route = module?.route ?? `/${app}`;
+	const route = routeOf(app);
 	return tableOf(app, table)?.singleton ? route : `${route}?open=${encodeURIComponent(id)}`;
 }
 

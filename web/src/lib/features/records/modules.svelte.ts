@@ -11,6 +11,11 @@ export function moduleOf(app: string): Manifest | undefined {
 	return all.find((manifest) => manifest.id === app);
 }
 
+/** The address of a module's page. */
+export function routeOf(app: string): string {
+	return moduleOf(app)?.route ?? `/${app}`;
+}
+
 /** A manifest's text in the language of the screen. */
 export function label(text: L10n | undefined | null): string {
 	return text ? (text[i18n.locale] ?? text.en) : '';
