@@ -1,7 +1,7 @@
 import { errorText, t } from '$lib/i18n';
 
 /** The message for an error of the sign-in pages; `invited`: the person comes by an invitation. */
-export function doorError(error: unknown, invited = false): string {
+export function authErrorText(error: unknown, invited = false): string {
 	switch ((error as { code?: string } | null)?.code) {
 		case 'offline':
 			return t('door.offline');
