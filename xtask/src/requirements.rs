@@ -67,14 +67,6 @@ pub fn postgres() -> Result<()> {
     )
 }
 
-/// Redis: a test of the gateway's cache starts it.
-pub fn redis() -> Result<()> {
-    if is_installed("redis-server") && is_installed("redis-cli") {
-        return Ok(());
-    }
-    apt(&["redis-server"], "Redis (redis-server and redis-cli)")
-}
-
 /// Chromium for the browser tests, with fonts for their pictures. Returns the program's path.
 pub fn chromium() -> Result<String> {
     const NAMES: [&str; 3] = [

@@ -12,7 +12,6 @@ pub fn run() -> Result<()> {
     requirements::c_compiler()?;
     requirements::node()?;
     requirements::postgres()?;
-    requirements::redis()?;
     requirements::chromium()?;
     requirements::python()?;
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
@@ -52,20 +53,41 @@ pub enum Api {
     Anthropic,
 }
 
-/// `[llm.cache]`: answers kept for the same caller's same question, where
-/// nothing about it is left to chance (`temperature` 0).
+/// `[llm.cache]`: answers cached in the process for the same caller's same question, where nothing about it is left to
+/// chance (`temperature` 0).
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "CacheTable")]
 pub struct CacheSettings {
-    /// All of them together at most, in MB, where this process keeps them.
-    #[serde(default = "megabytes")]
+    /// The most that all cached answers take together, in MB.
     pub megabytes: usize,
-    /// How long one is good.
+    /// How long a cached answer is valid, in seconds.
     pub seconds: u64,
-    /// `redis://…`: kept there, for all instances that name it; a password
-    /// may stand in it.
-    #[serde(default)]
-    pub redis: Option<Secret>,
+}
+
+/// The table `[llm.cache]` as a file may hold it, with the key of earlier versions.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CacheTable {
+    #[serde(default = "megabytes")]
+    megabytes: usize,
+    seconds: u64,
+    redis: Option<IgnoredAny>,
+}
+
+impl TryFrom<CacheTable> for CacheSettings {
+    type Error = &'static str;
+
+    fn try_from(table: CacheTable) -> Result<Self, Self::Error> {
+        if table.redis.is_some() {
+            return Err(
+                "`redis` in [llm.cache] is gone: each process caches answers in its own memory; remove the line",
+            );
+        }
+        Ok(Self {
+            megabytes: table.megabytes,
+            seconds: table.seconds,
+        })
+    }
 }
 
 fn megabytes() -> usize {
@@ -516,6 +538,30 @@ mod tests {
         assert_eq!(problem.setting, "llm.providers.box.base_url");
         let unknown = serde_json::from_str::<LlmSettings>(r#"{"modle": "x"}"#);
         assert!(unknown.unwrap_err().to_string().contains("modle"));
+    }
+
+    #[test]
+    fn a_cache_in_redis_is_refused_with_what_to_do_and_without_its_password() {
+        let parse = |cache| {
+            let table = serde_json::json!({"cache": cache});
+            serde_json::from_value::<LlmSettings>(table).map(|settings| settings.cache)
+        };
+        let settings = parse(serde_json::json!({"seconds": 5})).unwrap();
+        let expected = CacheSettings {
+            megabytes: 16,
+            seconds: 5,
+        };
+        assert_eq!(settings, Some(expected));
+        for url in [serde_json::json!("redis://:hunter2@box/"), 7.into()] {
+            let error = parse(serde_json::json!({"seconds": 5, "redis": url})).unwrap_err();
+            let error = error.to_string();
+            for word in ["redis", "[llm.cache]", "gone", "remove the line"] {
+                assert!(error.contains(word), "{error}");
+            }
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let unknown = parse(serde_json::json!({"seconds": 5, "memcached": "x"})).unwrap_err();
+        assert!(unknown.to_string().contains("memcached"), "{unknown}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub const RESOLVED: HeaderName = HeaderName::from_static("x-mana-llm-resolved");
 /// Room for a few pictures.
 const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
-/// Says that the answer was kept from the last time: `hit`.
+/// Says that the answer comes from the answer cache: `hit`.
 pub const CACHE: HeaderName = HeaderName::from_static("x-mana-llm-cache");
 
 /// A caller who is let in.
@@ -132,11 +132,11 @@ async fn chat(
     refuse_empty(&request)?;
     let question = gateway.cache.key(&caller.name(), &request);
     if let Some(question) = &question
-        && let Some(kept) = gateway.cache.get(question).await
+        && let Some(kept) = gateway.cache.get(question)
     {
         let mut headers = resolved(&kept.resolved);
         headers.insert(CACHE, HeaderValue::from_static("hit"));
-        return Ok((headers, Json(kept)).into_response());
+        return Ok((headers, Json(&*kept)).into_response());
     }
     let mut meter = Meter::open(&gateway, &*auth, &caller, || {
         CallEstimate::of_chat(&request)
@@ -165,7 +165,7 @@ async fn chat(
             );
             let response = (resolved(&answer.resolved), Json(&answer)).into_response();
             if let Some(question) = question {
-                gateway.cache.put(question, answer).await;
+                gateway.cache.put(question, answer);
             }
             Ok(response)
         }
