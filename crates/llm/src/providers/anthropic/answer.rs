@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::ANSWER;
+use super::schema_tool::ANSWER;
 use crate::wire::{ChatCompletion, Choice, Content, Extra, Message, Usage};
 
 /// A message as a chat completion; `None` where it is none.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod request;
+mod schema_tool;
 mod stream;
 
 use std::sync::Arc;
@@ -27,9 +28,6 @@ pub(crate) struct Anthropic {
     upstream: Arc<Upstream>,
     messages: Uri,
 }
-
-/// The tool under which a model gives an answer that keeps to a JSON schema.
-const ANSWER: &str = "answer";
 
 impl Anthropic {
     pub fn new(upstream: Upstream) -> Self {

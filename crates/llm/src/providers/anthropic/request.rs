@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::ANSWER;
+use super::schema_tool::ANSWER;
 use crate::error::{GatewayError, Result};
 use crate::wire::{ChatRequest, Content, ContentPart, Message};
 

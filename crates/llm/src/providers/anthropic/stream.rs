@@ -6,7 +6,8 @@ use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
 
-use super::{ANSWER, answer};
+use super::answer;
+use super::schema_tool::ANSWER;
 use crate::error::{ErrorKind, Result};
 use crate::events::Events;
 use crate::providers::{EventStream, StreamEvent};
