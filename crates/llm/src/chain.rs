@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::select_all;
 use tokio::time::Instant;
 
+use crate::closing::Closing;
 use crate::error::{Attempt, ErrorKind, GatewayError, Result};
-use crate::gateway::Gateway;
 use crate::provider_state::CallPermit;
 use crate::route::{Routes, Target};
 
@@ -29,105 +29,90 @@ pub(crate) struct Answered<T> {
     pub failed: Vec<Attempt>,
 }
 
-impl Gateway {
-    /// Asks the entries of a chain in their order, as long as they fail for reasons of their own; then, up to
-    /// `retries` times, those whose failures may pass. An entry without a free place is passed over for the others
-    /// and waited for at the end. `deadline` is the latest beginning of a retry.
-    pub(crate) async fn first_answer<T, F>(
-        &self,
-        routes: &Routes,
-        chain: Vec<Target>,
-        deadline: Instant,
-        retries: u32,
-        ask: impl Fn(Target) -> F,
-    ) -> Result<Answered<T>>
-    where
-        F: Future<Output = Result<T>>,
-    {
-        let mut failures: Vec<(Attempt, GatewayError)> = Vec::new();
-        let mut chain = chain;
-        for round in 0..=retries {
-            let mut again = Vec::new();
-            let mut asks_to_wait: Option<Duration> = None;
-            let mut candidates = Candidates::of(chain);
-            while let Some((target, permit)) = candidates.next(self).await? {
-                let begun = Instant::now();
-                let (asked, error) = match permit {
-                    Err(refused) => (false, refused),
-                    Ok(permit) => match self.unless_closing(ask(target.clone())).await {
-                        Ok(answer) => {
-                            let failed = failures.into_iter().map(|(attempt, _)| attempt).collect();
-                            return Ok(Answered {
-                                answer,
-                                target,
-                                permit,
-                                failed,
-                            });
-                        }
-                        Err(error) => {
-                            permit.end(Some(&error));
-                            (true, error)
-                        }
-                    },
-                };
-                let error = error.scrubbed(&routes.scrub);
-                let model = target.name();
-                tracing::warn!(code = error.code(), %model, "call to {model} failed: {error}");
-                let attempt = Attempt {
-                    code: error.code(),
-                    message: error.message.clone(),
-                    duration_ms: begun.elapsed().as_millis() as u64,
-                    model,
-                    prompt_read: asked && error.reads_prompt(),
-                };
-                if !error.falls_back() {
-                    return Err(with_attempts(failures, attempt, error));
-                }
-                if error.may_pass() {
-                    let waits = [asks_to_wait, error.retry_after()];
-                    asks_to_wait = waits.into_iter().flatten().min();
-                    again.push(target);
-                }
-                failures.push((attempt, error));
-            }
-            let wait =
-                jittered(PAUSE * 2_u32.pow(round.min(8))).max(asks_to_wait.unwrap_or_default());
-            let too_long = wait > PAUSE_LONGEST || Instant::now() + wait >= deadline;
-            if again.is_empty() || round == retries || too_long {
-                break;
-            }
-            let slept = async {
-                tokio::time::sleep(wait).await;
-                Ok(())
+/// Asks the entries of a chain in their order, as long as they fail for reasons of their own; then, up to
+/// `retries` times, those whose failures may pass. An entry without a free place is passed over for the others
+/// and waited for at the end. `deadline` is the latest beginning of a retry.
+pub(crate) async fn first_answer<T, F>(
+    closing: &Closing,
+    routes: &Routes,
+    chain: Vec<Target>,
+    deadline: Instant,
+    retries: u32,
+    ask: impl Fn(Target) -> F,
+) -> Result<Answered<T>>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut failures: Vec<(Attempt, GatewayError)> = Vec::new();
+    let mut chain = chain;
+    for round in 0..=retries {
+        let mut again = Vec::new();
+        let mut asks_to_wait: Option<Duration> = None;
+        let mut candidates = Candidates::of(chain);
+        while let Some((target, permit)) = candidates.next(closing).await? {
+            let begun = Instant::now();
+            let (asked, error) = match permit {
+                Err(refused) => (false, refused),
+                Ok(permit) => match closing.unless_closing(ask(target.clone())).await {
+                    Ok(answer) => {
+                        let failed = failures.into_iter().map(|(attempt, _)| attempt).collect();
+                        return Ok(Answered {
+                            answer,
+                            target,
+                            permit,
+                            failed,
+                        });
+                    }
+                    Err(error) => {
+                        permit.end(Some(&error));
+                        (true, error)
+                    }
+                },
             };
-            self.unless_closing(slept).await?;
-            chain = again;
+            let error = error.scrubbed(&routes.scrub);
+            let model = target.name();
+            tracing::warn!(code = error.code(), %model, "call to {model} failed: {error}");
+            let attempt = Attempt {
+                code: error.code(),
+                message: error.message.clone(),
+                duration_ms: begun.elapsed().as_millis() as u64,
+                model,
+                prompt_read: asked && error.reads_prompt(),
+            };
+            if !error.falls_back() {
+                return Err(with_attempts(failures, attempt, error));
+            }
+            if error.may_pass() {
+                let waits = [asks_to_wait, error.retry_after()];
+                asks_to_wait = waits.into_iter().flatten().min();
+                again.push(target);
+            }
+            failures.push((attempt, error));
         }
-        // A provider's own words say more than that it is paused.
-        let said =
-            |(_, error): &(Attempt, GatewayError)| !matches!(error.kind, ErrorKind::Paused { .. });
-        let last = failures.iter().rposition(said);
-        let Some(last) = last.or_else(|| failures.len().checked_sub(1)) else {
-            return Err(GatewayError::new(
-                ErrorKind::UnknownModel,
-                "There is no model that could be asked",
-            ));
+        let wait = jittered(PAUSE * 2_u32.pow(round.min(8))).max(asks_to_wait.unwrap_or_default());
+        let too_long = wait > PAUSE_LONGEST || Instant::now() + wait >= deadline;
+        if again.is_empty() || round == retries || too_long {
+            break;
+        }
+        let slept = async {
+            tokio::time::sleep(wait).await;
+            Ok(())
         };
-        let (attempt, error) = failures.remove(last);
-        Err(with_attempts(failures, attempt, error))
+        closing.unless_closing(slept).await?;
+        chain = again;
     }
-
-    pub(crate) async fn unless_closing<T>(
-        &self,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let mut closing = self.closing.subscribe();
-        tokio::select! {
-            biased;
-            _ = closing.wait_for(|closing| *closing) => Err(GatewayError::closed()),
-            done = work => done,
-        }
-    }
+    // A provider's own words say more than that it is paused.
+    let said =
+        |(_, error): &(Attempt, GatewayError)| !matches!(error.kind, ErrorKind::Paused { .. });
+    let last = failures.iter().rposition(said);
+    let Some(last) = last.or_else(|| failures.len().checked_sub(1)) else {
+        return Err(GatewayError::new(
+            ErrorKind::UnknownModel,
+            "There is no model that could be asked",
+        ));
+    };
+    let (attempt, error) = failures.remove(last);
+    Err(with_attempts(failures, attempt, error))
 }
 
 /// The entries of a chain that are still to be asked.
@@ -150,7 +135,7 @@ impl Candidates {
 
     /// The next entry to ask, with its permit or the reason why it can't be asked. An entry without a free place is
     /// put off; once only such entries are left, the first one that has a place again is next.
-    async fn next(&mut self, gateway: &Gateway) -> Result<Option<(Target, Result<CallPermit>)>> {
+    async fn next(&mut self, closing: &Closing) -> Result<Option<(Target, Result<CallPermit>)>> {
         while let Some(target) = self.chain.next() {
             if let Some(permit) = target.state.try_permit() {
                 return Ok(Some((target, permit)));
@@ -158,7 +143,7 @@ impl Candidates {
             if self.chain.len() > 0 {
                 let until = Instant::now() + BUSY_LONGEST.min(target.state.queue());
                 let waited = async { Ok(target.state.permit(until).await) };
-                match gateway.unless_closing(waited).await? {
+                match closing.unless_closing(waited).await? {
                     Err(error) if error.kind == ErrorKind::Timeout => {}
                     permit => return Ok(Some((target, permit))),
                 }
@@ -173,7 +158,7 @@ impl Candidates {
         let waiting = self.busy.iter();
         let waiting = waiting.map(|target| Box::pin(target.state.permit(until)));
         let first_free = async { Ok(select_all(waiting).await) };
-        let (permit, at, _) = gateway.unless_closing(first_free).await?;
+        let (permit, at, _) = closing.unless_closing(first_free).await?;
         Ok(Some((self.busy.remove(at), permit)))
     }
 }

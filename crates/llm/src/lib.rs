@@ -15,6 +15,7 @@ mod cache;
 mod catalog;
 mod chain;
 mod clients;
+mod closing;
 mod config;
 mod error;
 mod events;

@@ -8,14 +8,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use serde::Serialize;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::answer::ChatStream;
 use crate::cache::Cache;
 use crate::catalog::{ALIAS, BUILTIN};
-use crate::chain::Answered;
+use crate::chain::{Answered, first_answer};
 use crate::clients::Clients;
+use crate::closing::Closing;
 use crate::config::{Api, LlmConfig, ProviderConfig};
 use crate::error::{GatewayError, Result};
 use crate::models::{Capabilities, Price, is_plain};
@@ -115,7 +115,7 @@ pub struct Gateway {
     routes: RwLock<Arc<Routes>>,
     clients: Arc<Clients>,
     pub(crate) cache: Cache,
-    pub(crate) closing: watch::Sender<bool>,
+    closing: Closing,
 }
 
 impl Gateway {
@@ -144,7 +144,7 @@ impl Gateway {
             routes: RwLock::new(Arc::new(routes)),
             clients,
             cache: Cache::new(config.cache.as_ref()),
-            closing: watch::Sender::new(false),
+            closing: Closing::default(),
         }
     }
 
@@ -208,9 +208,7 @@ impl Gateway {
             let limits = limits(&routes, &target, None, None);
             async move { target.state.provider.embeddings(request, limits).await }
         };
-        let answered = self
-            .first_answer(&routes, chain, deadline, retries, ask)
-            .await?;
+        let answered = first_answer(&self.closing, &routes, chain, deadline, retries, ask).await?;
         answered.permit.end(None);
         let mut answer = answered.answer;
         answer.resolved = answered.target.name();
@@ -241,8 +239,15 @@ impl Gateway {
         let ChatPlan {
             deadline, retries, ..
         } = *plan;
-        self.first_answer(&plan.routes, plan.chain.clone(), deadline, retries, ask)
-            .await
+        first_answer(
+            &self.closing,
+            &plan.routes,
+            plan.chain.clone(),
+            deadline,
+            retries,
+            ask,
+        )
+        .await
     }
 
     /// Every model that can be asked for now, as `provider/model`, the aliases,
@@ -395,7 +400,7 @@ impl Gateway {
 
     /// Ends every call with [`ErrorKind::Cancelled`], and every later one.
     pub fn close(&self) {
-        self.closing.send_replace(true);
+        self.closing.close();
     }
 }
 
