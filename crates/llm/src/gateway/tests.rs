@@ -178,7 +178,14 @@ async fn a_chain_without_an_entry_is_an_error_and_no_panic() {
         assert_eq!(error.kind, ErrorKind::UnknownModel);
     }
     let routes = gateway.routes();
-    let asked = gateway.first_answer(&routes, Vec::new(), Instant::now(), 1, |_| async { Ok(()) });
+    let asked = first_answer(
+        &gateway.closing,
+        &routes,
+        Vec::new(),
+        Instant::now(),
+        1,
+        |_| async { Ok(()) },
+    );
     assert_eq!(asked.await.err().unwrap().kind, ErrorKind::UnknownModel);
 }
 
