@@ -174,7 +174,9 @@ impl Workspace {
             let change = &refused.change;
             eprintln!(
                 "Refused by the server: {} {}: {}",
-                change.table, change.id, refused.reason
+                change.table(),
+                change.record_id(),
+                refused.reason
             );
         }
         Ok(())

@@ -7,9 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use mana_core::{
-    Change, RecordKey, RecordState,
+    RecordKey, RecordState,
     staging::{Proposal, Records},
-    sync::{OutboxRow, ReplicaMeta, SetAside},
+    sync::{OutboxRow, QueuedChange, ReplicaMeta, SetAside},
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -26,7 +26,7 @@ struct Data {
     meta: Option<ReplicaMeta>,
     manifests: Option<String>,
     records: Records,
-    outbox: BTreeMap<u64, (Change, String)>,
+    outbox: BTreeMap<u64, (QueuedChange, String)>,
     last_seq: u64,
     set_aside: BTreeMap<String, SetAside>,
     proposals: BTreeMap<String, Proposal>,

@@ -8,7 +8,7 @@ use mana_core::{
     mission::Problem,
     prepare,
     staging::ProposalError,
-    sync::{ReplicaMeta, SetAside, TransportError},
+    sync::{QueuedChange, ReplicaMeta, SetAside, TransportError},
 };
 use tokio::sync::Notify;
 
@@ -265,10 +265,10 @@ impl Replica {
 }
 
 /// Changes for the outbox, written at this cursor.
-pub(crate) fn queue_of(changes: &[Change], cursor: &str) -> Vec<(Change, String)> {
+pub(crate) fn queue_of(changes: &[Change], cursor: &str) -> Vec<(QueuedChange, String)> {
     let queued = changes
         .iter()
-        .map(|change| (change.clone(), cursor.to_owned()));
+        .map(|change| (change.clone().into(), cursor.to_owned()));
     queued.collect()
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use mana_core::{
-    Change, RecordKey, RecordState,
+    RecordKey, RecordState,
     staging::{Proposal, Records},
-    sync::{Commit, OutboxRow, RecordRow, ReplicaMeta, SetAside},
+    sync::{Commit, OutboxRow, QueuedChange, RecordRow, ReplicaMeta, SetAside},
 };
 
 /// The writes of a transaction.
@@ -19,7 +19,7 @@ pub struct Writes {
     /// Replaces records.
     pub records: Vec<(RecordKey, RecordState)>,
     /// Appends to the outbox, each with the cursor of that time.
-    pub queue: Vec<(Change, String)>,
+    pub queue: Vec<(QueuedChange, String)>,
     /// The outbox rows to delete, by their `seq`.
     pub dequeue: Vec<u64>,
     /// The changes to set aside.

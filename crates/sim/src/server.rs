@@ -228,7 +228,7 @@ impl Backend {
             let bad = push
                 .changes
                 .iter()
-                .position(|change| change.id.starts_with(POISON));
+                .position(|change| change.record_id().starts_with(POISON));
             if let Some(index) = bad {
                 let mut refusal = Refusal::new(400, "invalid_change", "A change was refused.");
                 refusal.details = json!({ "index": index, "reason": "not today" });

@@ -521,7 +521,7 @@ fn described(device: usize, server: usize, request: &Request, reply: &Reply) -> 
             let sent: Vec<&str> = push
                 .changes
                 .iter()
-                .filter_map(|change| change.event_id.as_deref())
+                .filter_map(|change| change.event_id())
                 .collect();
             format!("pushes [{}] since {:?}", sent.join(", "), push.since)
         }

@@ -54,7 +54,7 @@ impl Answered {
 
     /// The records that the answer is about.
     pub fn touched(&self) -> BTreeSet<RecordKey> {
-        let set_back = self.set_back().map(|row| &row.change);
+        let set_back = self.set_back().filter_map(|row| row.change.readable());
         set_back.chain(&self.changes).map(record_key).collect()
     }
 
@@ -76,10 +76,13 @@ impl Answered {
     ) -> (Commit, bool) {
         let mut changed = BTreeSet::new();
         for row in self.set_back() {
-            let key = record_key(&row.change);
+            let Some(change) = row.change.readable() else {
+                continue;
+            };
+            let key = record_key(change);
             let schema = registry.schema(&key.app, &key.table);
             if let Some(state) = records.get_mut(&key) {
-                let mut change = row.change.clone();
+                let mut change = change.clone();
                 apply_adjustments(schema, state, &mut change, &self.adjusted[event_id(row)]);
                 changed.insert(key);
             }
@@ -110,7 +113,7 @@ impl Answered {
             // A change that one server refused may be stored by another (T4).
             unset_aside: rows
                 .into_iter()
-                .filter_map(|row| row.change.event_id)
+                .filter_map(|row| row.change.event_id().map(str::to_owned))
                 .collect(),
             left_out: self.left_out,
         };
@@ -128,5 +131,5 @@ impl Answered {
 }
 
 fn event_id(row: &OutboxRow) -> &str {
-    row.change.event_id.as_deref().unwrap_or_default()
+    row.change.event_id().unwrap_or_default()
 }

@@ -27,7 +27,7 @@ mod step;
 pub use apply::{apply_changes, readable, record_key};
 pub use push::{BATCH_BYTES, BATCH_CHANGES, SCHEMA_VERSION};
 pub use shapes::{
-    Commit, LeftOut, OutboxRow, PushAnswer, PushRequest, RecordRow, Refusal, ReplicaMeta, SetAside,
-    SnapshotPage, SnapshotRecord, TransportError,
+    Commit, LeftOut, OutboxRow, PushAnswer, PushRequest, QueuedChange, RecordRow, Refusal,
+    ReplicaMeta, SetAside, SnapshotPage, SnapshotRecord, TransportError,
 };
 pub use step::{Effect, Event, State, step};

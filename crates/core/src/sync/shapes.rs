@@ -20,7 +20,65 @@ pub struct PushRequest {
     /// [`super::SCHEMA_VERSION`].
     pub schema_version: u64,
     /// The changes, oldest first. An empty push asks what others did.
-    pub changes: Vec<Change>,
+    pub changes: Vec<QueuedChange>,
+}
+
+/// A change that waits in the outbox.
+///
+/// A change that this version can't read, such as one that a broken version wrote, is sent as it stands: the server
+/// names what is wrong with it, and it holds up no other (S3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum QueuedChange {
+    /// A change in the form of C1.
+    Readable(Box<Change>),
+    /// Any other JSON.
+    Unreadable(Value),
+}
+
+impl QueuedChange {
+    /// The change's id, where it has one.
+    pub fn event_id(&self) -> Option<&str> {
+        match self {
+            QueuedChange::Readable(change) => change.event_id.as_deref(),
+            QueuedChange::Unreadable(value) => value.get("eventId").and_then(Value::as_str),
+        }
+    }
+
+    /// The record's id, where it can be read.
+    pub fn record_id(&self) -> &str {
+        match self {
+            QueuedChange::Readable(change) => &change.id,
+            QueuedChange::Unreadable(value) => {
+                value.get("id").and_then(Value::as_str).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The table's name, where it can be read.
+    pub fn table(&self) -> &str {
+        match self {
+            QueuedChange::Readable(change) => &change.table,
+            QueuedChange::Unreadable(value) => value
+                .get("table")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The change, unless this version can't read it.
+    pub fn readable(&self) -> Option<&Change> {
+        match self {
+            QueuedChange::Readable(change) => Some(change),
+            QueuedChange::Unreadable(_) => None,
+        }
+    }
+}
+
+impl From<Change> for QueuedChange {
+    fn from(change: Change) -> QueuedChange {
+        QueuedChange::Readable(Box::new(change))
+    }
 }
 
 /// The answer to a [`PushRequest`].
@@ -157,7 +215,7 @@ pub struct OutboxRow {
     /// The row's place in the outbox, never used twice.
     pub seq: u64,
     /// The change.
-    pub change: Change,
+    pub change: QueuedChange,
     /// The cursor when the change was written; empty where that is not known. A change that arrived after it may have
     /// lost here to a stamp that the server sets back (T4).
     #[serde(default)]
@@ -169,7 +227,7 @@ pub struct OutboxRow {
 #[serde(rename_all = "camelCase")]
 pub struct SetAside {
     /// The change.
-    pub change: Change,
+    pub change: QueuedChange,
     /// The server's reason.
     pub reason: String,
     /// When the replica set the change aside, by its own clock.
@@ -182,7 +240,7 @@ pub struct SetAside {
 impl SetAside {
     /// The change's id.
     pub fn event_id(&self) -> &str {
-        self.change.event_id.as_deref().unwrap_or_default()
+        self.change.event_id().unwrap_or_default()
     }
 }
 

@@ -7,8 +7,8 @@ use mana_core::{
     manifest::Registry,
     mission::{APP, MISSIONS},
     sync::{
-        Commit, Effect, Event, OutboxRow, PushAnswer, PushRequest, RecordRow, Refusal, ReplicaMeta,
-        SetAside, SnapshotPage, SnapshotRecord, State, TransportError, step,
+        Commit, Effect, Event, OutboxRow, PushAnswer, PushRequest, QueuedChange, RecordRow,
+        Refusal, ReplicaMeta, SetAside, SnapshotPage, SnapshotRecord, State, TransportError, step,
     },
 };
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ impl Replica {
             change.fields.insert("title".to_owned(), write);
             self.outbox.push(OutboxRow {
                 seq: self.outbox.len() as u64 + 1,
-                change,
+                change: change.into(),
                 since: self.meta.cursor.clone(),
             });
         }
@@ -320,16 +320,16 @@ fn sync_s12_a_push_that_is_too_large_is_halved_and_a_change_that_is_too_large_is
         let Request::Push(push) = request else {
             panic!("no snapshot is needed")
         };
-        let big = push.changes.iter().any(|change| change.id == "big");
+        let big = push.changes.iter().any(|change| id_of(change) == "big");
         if push.changes.len() > 3 || big {
             return refused(413, "too_large", Value::Null);
         }
-        sent.extend(push.changes.into_iter().map(|change| change.id));
+        sent.extend(push.changes.iter().map(id_of));
         answer("1", Vec::new())
     };
     replica.sync(server, |_| {}).unwrap();
     assert_eq!(sent, ["a", "b", "c", "d", "e"]);
-    assert_eq!(replica.set_aside[0].change.id, "big");
+    assert_eq!(id_of(&replica.set_aside[0].change), "big");
     assert!(replica.outbox.is_empty());
 }
 
@@ -344,7 +344,7 @@ fn sync_s3_a_refused_change_that_another_driver_sent_meanwhile_is_not_set_aside(
     };
     replica
         .sync(server, |replica| {
-            replica.outbox.retain(|row| row.change.id != "a")
+            replica.outbox.retain(|row| id_of(&row.change) != "a")
         })
         .unwrap();
     assert!(replica.set_aside.is_empty());
@@ -416,4 +416,41 @@ fn sync_an_event_that_is_not_awaited_stops_the_sync() {
             error: TransportError::Unexpected(_)
         }]
     ));
+}
+
+fn id_of(change: &QueuedChange) -> String {
+    change.record_id().to_owned()
+}
+
+#[test]
+fn sync_s3_a_change_that_cannot_be_read_here_is_sent_and_set_aside_alone() {
+    let mut replica = Replica::at("1");
+    let bad =
+        json!({"eventId": "bad-1", "appId": "todo", "table": "tasks", "id": "x", "op": "explode"});
+    let row = json!({"seq": 7, "change": bad});
+    let row: OutboxRow = serde_json::from_value(row).expect("any JSON is an outbox row's change");
+    assert!(row.change.readable().is_none());
+    replica.outbox.push(row);
+    replica.queue(&["good"]);
+    let mut sent = Vec::new();
+    let server = |request: Request| {
+        let Request::Push(push) = request else {
+            panic!("no snapshot is needed")
+        };
+        let wire: Vec<Value> = push.changes.iter().map(|change| json!(change)).collect();
+        if let Some(index) = wire.iter().position(|change| change["op"] == "explode") {
+            assert_eq!(wire[index], bad);
+            return refused(
+                400,
+                "invalid_change",
+                json!({"index": index, "reason": "`op` is another word"}),
+            );
+        }
+        sent.extend(push.changes.iter().map(id_of));
+        answer("1", Vec::new())
+    };
+    replica.sync(server, |_| {}).unwrap();
+    assert_eq!(sent, ["good"]);
+    assert_eq!(replica.set_aside[0].event_id(), "bad-1");
+    assert!(replica.outbox.is_empty());
 }

@@ -62,7 +62,7 @@ async fn sync_s3_a_refused_change_is_set_aside_and_the_rest_goes_on() {
     let last = tx.outbox(10).await.unwrap().pop().unwrap();
     let writes = mana_device::Writes {
         dequeue: vec![last.seq],
-        queue: vec![(change, last.since)],
+        queue: vec![(change.into(), last.since)],
         ..Default::default()
     };
     tx.commit(writes).await.unwrap();
@@ -71,7 +71,7 @@ async fn sync_s3_a_refused_change_is_set_aside_and_the_rest_goes_on() {
     assert_eq!(device.waiting().await, 0);
     let aside = device.replica.set_aside().await.unwrap();
     assert_eq!(aside.len(), 1);
-    assert_eq!(aside[0].change.id, "b");
+    assert_eq!(aside[0].change.record_id(), "b");
     assert!(aside[0].reason.contains("runner"), "{}", aside[0].reason);
     let other = Device::memory(0).await;
     other.replica.sync(&server).await.unwrap();

@@ -13,7 +13,7 @@ async fn commits_all_or_nothing(device: &Device) {
     let rows = tx.outbox(10).await.unwrap();
     assert_eq!(rows.len(), 2);
     assert!(rows[0].seq < rows[1].seq);
-    assert_eq!(rows[0].change.id, "a");
+    assert_eq!(rows[0].change.record_id(), "a");
     // Dropped: as if it never was.
     drop(tx);
     let tx = device.storage.begin().await.unwrap();
