@@ -11,6 +11,9 @@ export type Budget = components['schemas']['Budget'];
 export type MissionSettings = components['schemas']['MissionSettings'];
 export type MissionSettingsData = components['schemas']['SettingsData'];
 
+/** The part of a policy that a choice is made in: the rest of all tools, a module's, or a tool's own. */
+export type PolicyPlace = 'default' | 'modules' | 'tools';
+
 /** The agent of every mission that names none, which needs no record. */
 export const DEFAULT_AGENT = 'default';
 const SETTINGS_ID = 'settings';
@@ -75,7 +78,16 @@ export async function createAgent(set: AgentData): Promise<string> {
 
 /** Change an agent; the default one gets its record by its first change. Throws ValidationError. */
 export async function saveAgent(id: string, set: Partial<AgentData>): Promise<void> {
-	await put('aiAgents', id, set, { name: agents.get(id)?.name ?? id });
+	await inTurn(() => put('aiAgents', id, set, { name: agents.get(id)?.name ?? id }));
+}
+
+/** Set one place of an agent's policy, or say nothing there (null). Throws ValidationError. */
+export async function setPolicy(id: string, place: PolicyPlace, name: string, value: Policy | null): Promise<void> {
+	await inTurn(() => {
+		const agent = agents.get(id);
+		const policy = withPolicy(agent?.policy ?? {}, place, name, value);
+		return put('aiAgents', id, { policy }, { name: agent?.name ?? id });
+	});
 }
 
 /** Delete an agent. Its missions go on with the default one, which then asks before everything. */
@@ -85,22 +97,29 @@ export async function removeAgent(id: string): Promise<void> {
 
 /** Change what holds for all missions. Throws ValidationError. */
 export async function saveMissionSettings(set: MissionSettingsData): Promise<void> {
-	await put('aiSettings', SETTINGS_ID, set, {});
+	await inTurn(() => put('aiSettings', SETTINGS_ID, set, {}));
 }
 
 /** A policy with one place of it set, or with nothing said there (null). */
-export function withPolicy(
-	policy: Overrides,
-	place: 'default' | 'modules' | 'tools',
-	name: string,
-	value: Policy | null
-): Overrides {
+export function withPolicy(policy: Overrides, place: PolicyPlace, name: string, value: Policy | null): Overrides {
 	if (place === 'default') {
 		const { default: _, ...rest } = policy;
 		return value ? { ...rest, default: value } : rest;
 	}
 	const { [name]: _, ...others } = policy[place] ?? {};
 	return { ...policy, [place]: value ? { ...others, [name]: value } : others };
+}
+
+let lastWrite: Promise<unknown> = Promise.resolve();
+
+/**
+ * Run a write that depends on the rows after the writes before it, so that two quick changes of one record both hold:
+ * the rows show a write as soon as it resolves, and not before.
+ */
+function inTurn(write: () => Promise<void>): Promise<void> {
+	const turn = lastWrite.then(write, write);
+	lastWrite = turn.catch(() => {});
+	return turn;
 }
 
 /** Write a record that is known by its id whether it is there or not. */

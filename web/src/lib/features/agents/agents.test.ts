@@ -8,6 +8,7 @@ import {
 	removeAgent,
 	saveAgent,
 	saveMissionSettings,
+	setPolicy,
 	withPolicy
 } from './agents.svelte';
 
@@ -59,6 +60,21 @@ describe('agents', () => {
 		expect(policy(but, 'create_task')).toBe('deny');
 		expect(withPolicy(withPolicy(but, 'tools', 'create_task', null), 'modules', 'todo', null)).toEqual(nothing);
 		expect(withPolicy(withPolicy(nothing, 'default', '', 'deny'), 'default', '', null)).toEqual(nothing);
+	});
+
+	it('P2 choices that follow each other faster than they are written all hold, the first one of an agent too', async () => {
+		const replica = await signedIn();
+		await Promise.all([
+			setPolicy('default', 'tools', 'create_task', 'auto'),
+			setPolicy('default', 'tools', 'delete_task', 'deny'),
+			setPolicy('default', 'modules', 'notes', 'deny'),
+			saveAgent('default', { role: 'Helps' })
+		]);
+		const stored = await replica.read({ app: 'ai', table: 'aiAgents', id: 'default' });
+		expect(stored?.data).toMatchObject({
+			role: 'Helps',
+			policy: { tools: { create_task: 'auto', delete_task: 'deny' }, modules: { notes: 'deny' } }
+		});
 	});
 
 	it('L1 what holds for all missions has usual values until it is set, and again after it is emptied', async () => {
