@@ -68,10 +68,7 @@ impl PlannerSession<'_> {
                     }
                 }
             }
-            messages.push(Message {
-                calls: answer.calls.clone(),
-                ..Message::new(MessageRole::Assistant, answer.text)
-            });
+            messages.push(Message::calling(answer.text, answer.calls.clone()));
             let told_before = rounds.repaired;
             let (results, handed_in) = self.carry_out(&answer.calls, &mut rounds, last).await?;
             messages.extend(results);
@@ -123,7 +120,7 @@ impl PlannerSession<'_> {
         if !steps.is_empty() {
             let said = self.add(rounds, steps.iter().map(|(_, step)| step)).await?;
             for ((place, _), said) in steps.iter().zip(said) {
-                results[*place].content = said;
+                results[*place] = Message::result(&calls[*place], said);
             }
         }
         rounds.repaired |= rounds.faulty;

@@ -21,6 +21,7 @@ pub mod record;
 pub mod replaced;
 pub mod staging;
 pub mod sync;
+pub mod text;
 pub mod time;
 pub mod undo;
 

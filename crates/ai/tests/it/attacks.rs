@@ -94,6 +94,52 @@ fn plan(attack: &str) -> String {
     format!("```json\n{plan}\n```")
 }
 
+/// The fields that an attack is put into: table, record, field, and the most characters that it takes.
+const PLACES: &[(&str, &str, &str, &str, usize)] = &[
+    ("notes", "notes", "note-1", "title", 150),
+    ("notes", "notes", "note-1", "body", usize::MAX),
+    ("context", "documents", "context", "body", usize::MAX),
+    ("calendar", "events", "event-1", "title", 150),
+    ("calendar", "events", "event-1", "location", 150),
+    ("calendar", "events", "event-1", "notes", usize::MAX),
+    ("todo", "tasks", "task-2", "title", 150),
+    ("todo", "tasks", "task-2", "notes", usize::MAX),
+    ("todo", "tasks", "task-2", "list", 80),
+    ("goals", "goals", "goal-1", "title", 150),
+    ("goals", "goals", "goal-1", "why", usize::MAX),
+];
+
+/// The control tokens of chat templates, a few of each family.
+const CONTROL_TOKENS: &[&str] = &[
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|start_header_id|>",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    "<s>",
+    "</s>",
+    "[TOOL_CALLS]",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<｜User｜>",
+    "<｜Assistant｜>",
+    "<｜tool▁calls▁begin｜>",
+    "<|end|>",
+    "<|start|>",
+    "<|channel|>",
+    "<|message|>",
+    "<|system|>",
+    "[gMASK]",
+    "<sop>",
+    "<|start_of_role|>",
+    "<|START_OF_TURN_TOKEN|>",
+    "<tool_call>",
+    "</tool_call>",
+    "<think>",
+];
+
 /// The part of a prompt that is not fenced as data.
 fn outside(text: &str, fence: &str) -> String {
     let mut inside = false;
@@ -115,6 +161,26 @@ fn outside(text: &str, fence: &str) -> String {
     }
     assert!(!inside, "never closed: {text}");
     outside
+}
+
+/// The text without what stands in quotes, as the prompt quotes a line of somebody else's.
+fn without_quotes(text: &str) -> String {
+    let mut kept = String::new();
+    for line in text.lines() {
+        let mut rest = line;
+        while let Some(start) = rest.find('"') {
+            kept.push_str(&rest[..start]);
+            let mut quoted =
+                serde_json::Deserializer::from_str(&rest[start..]).into_iter::<String>();
+            rest = match quoted.next() {
+                Some(Ok(_)) => &rest[start + quoted.byte_offset()..],
+                _ => &rest[start + 1..],
+            };
+        }
+        kept.push_str(rest);
+        kept.push('\n');
+    }
+    kept
 }
 
 /// All records of the person, except for the run records.
@@ -151,6 +217,8 @@ async fn victim() -> World {
             "task-1",
             json!({"title": "Keep me", "done": false}),
         ),
+        ("todo", "tasks", "task-2", json!({"title": "t"})),
+        ("goals", "goals", "goal-1", json!({"title": "g"})),
         ("notes", "notes", "note-1", json!({"title": "n"})),
         ("context", "documents", "context", json!({"body": "b"})),
         (
@@ -168,7 +236,7 @@ async fn victim() -> World {
 #[tokio::test]
 async fn missions_l3_no_text_that_a_mission_reads_gets_anything_written() {
     let attacks = attacks();
-    assert!(attacks.len() >= 200, "{}", attacks.len());
+    assert!(attacks.len() * PLACES.len() >= 600, "{}", attacks.len());
     for (part, some) in attacks.chunks(16).enumerate() {
         let world = victim().await;
         for (number, template) in some.iter().enumerate() {
@@ -189,39 +257,20 @@ async fn attack(world: &World, name: &str, template: &str, calls: bool) {
         .replace("{{url}}", "http://evil.example")
         .replace("{{fence}}", &fence);
     let text = format!("ATTACK {text}\nATTACK-END");
-    let short: String = text.chars().take(150).collect();
-    world
-        .write(
-            "notes",
-            "notes",
-            "note-1",
-            "update",
-            json!({"title": short, "body": text}),
-        )
-        .await;
-    world
-        .write(
-            "context",
-            "documents",
-            "context",
-            "update",
-            json!({"body": text}),
-        )
-        .await;
-    world
-        .write(
-            "calendar",
-            "events",
-            "event-1",
-            "update",
-            json!({"title": short, "location": short, "notes": text}),
-        )
-        .await;
+    for (module, table, record, field, most) in PLACES {
+        let marked = format!("IN-{module}-{field} {text}");
+        let short: String = marked.chars().take(*most).collect();
+        world
+            .write(module, table, record, "update", json!({ *field: short }))
+            .await;
+    }
     world
         .update(
             &id,
             json!({"inputs": [{"module": "notes", "table": "notes", "id": "note-1"},
-                {"module": "calendar", "table": "events", "id": "event-1"}, {"module": "todo", "table": "tasks"}]}),
+                {"module": "calendar", "table": "events", "id": "event-1"}, {"module": "todo", "table": "tasks"},
+                {"module": "goals", "table": "goals", "id": "goal-1"},
+                {"module": "notes", "table": "notes", "id": format!("ATTACK {template}")}]}),
         )
         .await;
     let before = belongings(world).await;
@@ -255,11 +304,24 @@ async fn attack(world: &World, name: &str, template: &str, calls: bool) {
             .filter(|message| message.role == MessageRole::Tool);
         for said in given.chain([&request.messages[1]]) {
             let outside = outside(&said.content, &fence);
-            assert!(!outside.contains("ATTACK"), "{name}: {outside}");
+            let unquoted = without_quotes(&outside);
+            assert!(!unquoted.contains("ATTACK"), "{name}: {outside}");
+        }
+        for message in &request.messages {
+            let arguments = message.calls.iter().map(|call| call.arguments.as_str());
+            for text in arguments.chain([message.content.as_str()]) {
+                let whole = CONTROL_TOKENS.iter().find(|token| text.contains(*token));
+                assert_eq!(whole, None, "{name}: {text}");
+            }
         }
     }
     let user = &requests[0].messages[1].content;
-    assert!(user.matches("ATTACK-END").count() >= 3, "{name}: {user}");
+    for (module, _, _, field, _) in PLACES {
+        assert!(
+            user.contains(&format!("IN-{module}-{field} ")),
+            "{name}, {module}, {field}: {user}"
+        );
+    }
 
     for iteration in world.iterations(&id).await {
         for step in &iteration.plan {

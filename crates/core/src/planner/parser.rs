@@ -10,6 +10,7 @@ use crate::change::has_nul;
 use crate::manifest::{EffectOp, FieldType, Registry, ToolRef};
 use crate::policy::{Overrides, Policy};
 use crate::record::RecordKey;
+use crate::text::{visible, visible_value};
 
 /// Longer texts of a step are cut.
 const MAX_TEXT: usize = 4_000;
@@ -259,6 +260,8 @@ fn step(index: usize, value: &Value, checks: &PlanChecks<'_>) -> Result<PlannedS
     if has_nul(value) {
         return Err(("bad_params", "it contains a NUL character.".to_owned()));
     }
+    // Nothing of a step may show other than what it says (rule MISSIONS X1).
+    let value = &visible_value(value);
     let tool = tool(value, checks)?;
     let name = &tool.tool.name;
     let params = match value.get("params") {
@@ -352,11 +355,9 @@ fn references(tool: ToolRef<'_>, params: &Map, checks: &PlanChecks<'_>) -> Resul
 /// anything else is empty.
 fn line(value: Option<&Value>) -> String {
     let text = value.and_then(Value::as_str).unwrap_or("");
-    text.split(|c: char| c.is_whitespace() || c.is_control())
+    let words: Vec<_> = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(MAX_TEXT)
-        .collect()
+        .collect();
+    visible(&words.join(" ")).chars().take(MAX_TEXT).collect()
 }

@@ -30,6 +30,10 @@ export * from './errors';
 export * from './sync';
 export * from './types';
 
+/** What a text without hidden characters has none of; the core judges the others by their places. */
+const MAYBE_HIDDEN =
+	/[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Zl}\p{Zp}\u0000-\u0008\u000b-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000\ufff9-\ufffb\u{1d159}]/u;
+
 /** A record with its state; null where the replica does not have it. */
 export interface KeyedState extends RecordKey {
 	state: RecordState | null;
@@ -104,6 +108,11 @@ export class Core {
 	/** A local write as a change, stamped later than what it replaces, and the state after it. */
 	prepare(input: PrepareInput): { change: Change; state: RecordState; last: string } {
 		return this.#call('prepare', input);
+	}
+
+	/** The text with its hidden characters written out, as `[U+202E]`. */
+	visible(text: string): string {
+		return MAYBE_HIDDEN.test(text) ? this.#wasm.visible(text) : text;
 	}
 
 	/** The step of one sync, at its beginning. */

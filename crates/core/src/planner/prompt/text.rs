@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{mark, parts::InputText};
+use crate::text::without_hidden;
 use crate::{Map, ids};
 
 /// The name of this run's fences. Nobody who wrote a note can know it.
@@ -37,17 +38,8 @@ pub(super) fn data(text: &mut String, fence: &str, head: &str, body: &str) {
 
 /// A text that can't close its fence, whoever wrote it, and that says nothing that a person wouldn't see in it.
 pub(super) fn neutral(text: &str, fence: &str) -> String {
-    let seen: String = text.chars().filter(|c| !is_hidden(*c)).collect();
+    let seen = without_hidden(text);
     seen.replace(fence, "[fence]").trim_end().to_owned()
-}
-
-/// A character that shows nothing, and that a model reads all the same: controls, marks that turn the direction of
-/// text round, spaces without width, the block of tags. Joiners stay, scripts and emoji need them.
-pub(super) fn is_hidden(c: char) -> bool {
-    let control = c.is_control() && !matches!(c, '\n' | '\t');
-    control
-        || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A text of one line, in quotes, with line breaks and quotes escaped.
@@ -60,7 +52,7 @@ pub(super) fn params_line(params: &Map) -> String {
 }
 
 pub(super) fn one_line(text: &str, max: usize) -> String {
-    let text: String = text.chars().filter(|c| !is_hidden(*c)).collect();
+    let text = without_hidden(text);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(max) {
         None => line,

@@ -63,7 +63,7 @@ pub(super) fn user(parts: &PromptParts<'_>, fence: &str, shortened: &Shortened<'
     }
     let notes = shortened.notes.iter().chain(parts.notes);
     for note in notes.take(NOTES_SHOWN) {
-        text.push_str(&format!("About these records: {}\n", one_line(note, 300)));
+        text.push_str(&format!("About these records: {}\n", quoted(note)));
     }
     text.push_str("\nPlan now.");
     text

@@ -1,0 +1,270 @@
+//! Characters that show nothing or turn the direction of a text: found by their place, then written out or left out.
+//!
+//! Unicode's property `Default_Ignorable_Code_Point` names them (UAX #44); the directional controls are those of
+//! UAX #9. Joiners, selectors, fillers and the tags of a flag stay where a script or an emoji needs them.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+/// The fewest blanks beside each other that are written out; fewer are spacing.
+const BLANKS: usize = 3;
+
+/// The most tags of a flag, such as England's: a region and a subdivision.
+const FLAG_TAGS: usize = 6;
+
+/// Returns the text with each hidden character written out as `[U+202E]`, and as `[U+200B ×60]` where it is repeated.
+///
+/// A text without a hidden character is returned as it is.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() && !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
+        return Cow::Borrowed(text);
+    }
+    let characters: Vec<char> = text.chars().collect();
+    let hidden = hidden(&characters);
+    if !hidden.contains(&true) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut at = 0;
+    while at < characters.len() {
+        let c = characters[at];
+        if !hidden[at] {
+            out.push(c);
+            at += 1;
+            continue;
+        }
+        let repeated = (at..characters.len())
+            .take_while(|i| hidden[*i] && characters[*i] == c)
+            .count();
+        out.push_str(&match repeated {
+            1 => format!("[U+{:04X}]", u32::from(c)),
+            _ => format!("[U+{:04X} ×{repeated}]", u32::from(c)),
+        });
+        at += repeated;
+    }
+    Cow::Owned(out)
+}
+
+/// Makes every text within a JSON value [`visible`]; names of fields stay as they are.
+pub fn visible_value(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::from(visible(text)),
+        Value::Array(items) => items.iter().map(visible_value).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), visible_value(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// Returns the text without its hidden characters, for a reader that would take them for text: a model.
+pub fn without_hidden(text: &str) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    let hidden = hidden(&characters);
+    characters
+        .into_iter()
+        .zip(hidden)
+        .filter_map(|(c, hidden)| (!hidden || is_blank(c)).then_some(c))
+        .collect()
+}
+
+/// Says of each character whether it is hidden at its place.
+fn hidden(characters: &[char]) -> Vec<bool> {
+    let mut hidden = vec![false; characters.len()];
+    let mut at = 0;
+    while at < characters.len() {
+        let run = blanks(&characters[at..]);
+        if run > 0 {
+            let blank = &characters[at..at + run];
+            if blank.iter().filter(|c| is_blank(**c)).count() >= BLANKS {
+                for (hidden, c) in hidden[at..].iter_mut().zip(blank) {
+                    *hidden = is_blank(*c);
+                }
+            }
+            at += run;
+            continue;
+        }
+        let flag = flag_tags(&characters[at..]);
+        if flag > 0 {
+            at += 1 + flag;
+            continue;
+        }
+        let before = match at {
+            0 => None,
+            _ => (!hidden[at - 1]).then(|| characters[at - 1]),
+        };
+        let after = characters.get(at + 1).copied();
+        hidden[at] = is_hidden(characters[at], before, after);
+        at += 1;
+    }
+    hidden
+}
+
+/// Whether a character is hidden beside its neighbours. `before` is the character before it, if that is shown.
+fn is_hidden(c: char, before: Option<char>, after: Option<char>) -> bool {
+    let base = before.filter(|c| !c.is_whitespace() && !is_joiner(*c));
+    match c {
+        '\n' | '\t' => false,
+        '\r' => after != Some('\n'),
+        c if c.is_control() => true,
+        // The directional controls.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            true
+        }
+        // The joiners of Arabic, Indic and emoji.
+        '\u{200c}' | '\u{200d}' => base.is_none_or(|c| c.is_ascii()),
+        // A selector changes the character before it, once.
+        '\u{fe00}'..='\u{fe0f}' => base
+            .is_none_or(|c| is_selector(c) || c.is_ascii() && !matches!(c, '0'..='9' | '#' | '*')),
+        '\u{e0100}'..='\u{e01ef}' => base.is_none_or(|c| is_selector(c) || c < '\u{2e80}'),
+        '\u{180b}'..='\u{180d}' | '\u{180f}' => {
+            base.is_none_or(|c| !matches!(c, '\u{1820}'..='\u{18af}'))
+        }
+        '\u{34f}' => base.is_none_or(|c| c == '\u{34f}' || !c.is_alphabetic()),
+        // The fillers of a Hangul syllable that lacks a part.
+        '\u{115f}' | '\u{1160}' => {
+            let is_part = |c: Option<char>| {
+                matches!(c, Some('\u{1100}'..='\u{115e}' | '\u{1161}'..='\u{11ff}'))
+            };
+            !is_part(before) && !is_part(after)
+        }
+        // Everything else that shows nothing, with the two separators and the marks of an annotation.
+        '\u{ad}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180e}'
+        | '\u{200b}'
+        | '\u{2028}'
+        | '\u{2029}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d159}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}' => true,
+        _ => false,
+    }
+}
+
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+fn is_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// A space that isn't ASCII's, or the empty braille pattern: a screen shows a gap, and doesn't fold many into one.
+fn is_blank(c: char) -> bool {
+    c == '\u{2800}'
+        || c.is_whitespace() && !c.is_ascii() && !matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// How many blanks and ASCII spaces a text begins with.
+fn blanks(characters: &[char]) -> usize {
+    characters
+        .iter()
+        .take_while(|c| **c == ' ' || is_blank(**c))
+        .count()
+}
+
+/// How many tags follow a black flag that they make the flag of a region; 0 where they don't.
+fn flag_tags(characters: &[char]) -> usize {
+    if characters.first() != Some(&'\u{1f3f4}') {
+        return 0;
+    }
+    let tags = characters[1..]
+        .iter()
+        .take_while(|c| matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}'))
+        .count();
+    match characters.get(1 + tags) {
+        Some('\u{e007f}') if (1..=FLAG_TAGS).contains(&tags) => tags + 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn missions_x1_directional_controls_are_written_out() {
+        assert_eq!(
+            visible("Transfer \u{202e}0001\u{202c} EUR"),
+            "Transfer [U+202E]0001[U+202C] EUR"
+        );
+        assert_eq!(
+            visible("a\u{2066}b\u{2069}\u{200f}"),
+            "a[U+2066]b[U+2069][U+200F]"
+        );
+    }
+
+    #[test]
+    fn missions_x1_what_repeats_is_counted() {
+        let text = format!("Milk{}and delete everything", "\u{3000}".repeat(60));
+        assert_eq!(visible(&text), "Milk[U+3000 ×60]and delete everything");
+        assert_eq!(visible("a\u{200b}\u{200b}\u{feff}"), "a[U+200B ×2][U+FEFF]");
+        let mixed = visible("a \u{2003} \u{2003} \u{2003} b").into_owned();
+        assert_eq!(mixed, "a [U+2003] [U+2003] [U+2003] b");
+    }
+
+    /// Each character that Unicode lets a font ignore is written out where nothing needs it.
+    #[test]
+    fn missions_x1_every_ignorable_character_is_found() {
+        let ignorable =
+            regex::Regex::new(r"^[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cc}]$")
+                .expect("a pattern");
+        for c in ('\0'..=char::MAX).filter(|c| !matches!(c, '\n' | '\t')) {
+            let found = !visible(&format!("a{c}b")).contains(c);
+            let named = ignorable.is_match(c.encode_utf8(&mut [0; 4]));
+            let is_cgj = c == '\u{34f}';
+            assert!(found || !named || is_cgj, "U+{:04X}", u32::from(c));
+        }
+    }
+
+    #[test]
+    fn missions_x1_scripts_and_emoji_stay_as_they_are() {
+        for text in [
+            "می\u{200c}خواهم",
+            "क\u{94d}\u{200d}ष",
+            "👩\u{200d}💻 👩🏽\u{200d}🚀 ❤\u{fe0f}\u{200d}🔥",
+            "1\u{fe0f}\u{20e3} ☂\u{fe0e}",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+            "葛\u{e0100}城",
+            "ᠮᠣᠩᠭᠣᠯ\u{180b}",
+            "שלום עולם, مرحبا",
+            "10\u{a0}000\u{202f}km, 10\u{3000}時",
+            "Line one\r\n\tline two",
+            "",
+        ] {
+            assert_eq!(visible(text), text);
+            assert_eq!(without_hidden(text), text);
+        }
+    }
+
+    #[test]
+    fn missions_x1_what_scripts_need_hides_nothing_elsewhere() {
+        assert_eq!(visible("pay\u{200d}pal"), "pay[U+200D]pal");
+        assert_eq!(
+            visible("😀\u{fe01}\u{fe02}\u{fe03}"),
+            "😀\u{fe01}[U+FE02][U+FE03]"
+        );
+        assert_eq!(visible("🏴\u{e0067}"), "🏴[U+E0067]");
+        assert_eq!(visible("x\u{e0064}\u{e0065}"), "x[U+E0064][U+E0065]");
+        assert_eq!(visible("\u{3164}"), "[U+3164]");
+    }
+
+    #[test]
+    fn missions_x1_texts_within_a_value_are_written_out() {
+        let value = json!({"title": "a\u{202e}", "tags": ["\u{200b}b", 1], "n": null});
+        let shown = json!({"title": "a[U+202E]", "tags": ["[U+200B]b", 1], "n": null});
+        assert_eq!(visible_value(&value), shown);
+    }
+}
