@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State};
@@ -20,10 +19,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::answer::ChatStream;
+pub use crate::auth::{Auth, Caller};
+pub use crate::call_usage::{CallEstimate, Ending, MeterGuard, Used};
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::gateway::{Gateway, refuse_empty};
 use crate::metered::Meter;
-pub use crate::metered::{CallEstimate, Ending, MeterGuard, Used};
 use crate::providers::StreamEvent;
 use crate::wire::{ChatRequest, EmbeddingsRequest, ModelList};
 
@@ -35,52 +35,6 @@ const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
 /// Says that the answer comes from the answer cache: `hit`.
 pub const CACHE: HeaderName = HeaderName::from_static("x-mana-llm-cache");
-
-/// A caller who is let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// A signed-in person, by user id.
-    User(String),
-    /// A program with a virtual key.
-    Key {
-        /// The key's id, which is no secret.
-        id: String,
-        /// The user who pays.
-        user: String,
-    },
-    /// Mana itself, by the service key, which meters its own calls.
-    Service,
-}
-
-impl Caller {
-    /// A name that no other caller has.
-    fn name(&self) -> String {
-        match self {
-            Self::User(id) => format!("user:{id}"),
-            Self::Key { id, .. } => format!("key:{id}"),
-            Self::Service => "service".to_owned(),
-        }
-    }
-}
-
-/// Decides who a bearer belongs to, what they may ask, and keeps their account.
-/// Nobody else is let in.
-#[async_trait]
-pub trait Auth: Send + Sync {
-    /// The caller whose bearer this is, if it is anybody's.
-    async fn caller(&self, bearer: &str) -> Option<Caller>;
-
-    /// Whether a caller is told of a model or an alias.
-    fn may_see(&self, _caller: &Caller, _model: &str) -> bool {
-        true
-    }
-
-    /// Sets aside what a call may take, or says why it may not be made. JsonBody
-    /// for everybody but the service; `None` where nobody keeps an account.
-    async fn reserve(&self, _caller: &Caller, _ask: CallEstimate) -> Result<Option<MeterGuard>> {
-        Ok(None)
-    }
-}
 
 #[derive(Clone)]
 struct Shared {

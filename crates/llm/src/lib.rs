@@ -10,8 +10,10 @@
 //! from two models, or let a key out.
 
 mod answer;
+mod auth;
 mod breaker;
 mod cache;
+mod call_usage;
 mod catalog;
 mod chain;
 mod clients;

@@ -21,9 +21,10 @@ use mana_store::{
 use self::keys::{Key, Keys, Window};
 use self::pool::Payer;
 use self::reservations::Reservations;
+use crate::auth::Caller;
+use crate::call_usage::{CallEstimate, Ending, MeterGuard, Used};
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
-use crate::http::{CallEstimate, Caller, Ending, MeterGuard, Used};
 
 /// The tokens that are reserved for an answer that the request leaves unbounded. Where there is a budget, the answer is
 /// bounded to them, so that the budget holds.
