@@ -3,16 +3,16 @@
 //! address that can't be right is an error that says what to do.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
-use url::Url;
 
-use crate::catalog::{ALIAS, ANTHROPIC, BUILTIN, DEFAULT, KNOWN, OLLAMA};
 use crate::models::ModelSettings;
+use crate::provider_config::{ConfigError, DEFAULT, ProviderConfig, base_url_of};
+use crate::providers::PROVIDERS;
+use crate::providers::known::{self, RESERVED, USUAL_PROTOCOL};
+use crate::providers::known_provider::CONCURRENCY;
 use crate::secret::Secret;
 
 /// The configuration of the gateway.
@@ -40,17 +40,6 @@ pub struct LlmConfig {
     pub models: BTreeMap<String, ModelSettings>,
     /// Answers that are kept for the same question again; `None` keeps none.
     pub cache: Option<CacheSettings>,
-}
-
-/// The protocol that a provider speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Api {
-    /// OpenAI's chat completions, as nearly everybody does.
-    #[default]
-    OpenAi,
-    /// Anthropic's Messages.
-    Anthropic,
 }
 
 /// `[llm.cache]`: answers cached in the process for the same caller's same question, where nothing about it is left to
@@ -94,39 +83,6 @@ fn megabytes() -> usize {
     16
 }
 
-/// A provider.
-#[derive(Clone, PartialEq)]
-pub struct ProviderConfig {
-    /// Its name in `provider/model`.
-    pub name: String,
-    /// The protocol that it speaks.
-    pub api: Api,
-    /// Its address, `/v1` included.
-    pub base_url: Url,
-    /// Its key, if it wants one.
-    pub key: Option<Secret>,
-    /// For one whole call, where it differs from the gateway's.
-    pub timeout: Option<Duration>,
-    /// Calls at the same time at most; the others wait.
-    pub concurrency: usize,
-    /// Models that the owner named: taken first, and known without asking.
-    pub models: Vec<String>,
-}
-
-impl fmt::Debug for ProviderConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProviderConfig")
-            .field("name", &self.name)
-            .field("api", &self.api)
-            .field("base_url", &self.base_url.as_str())
-            .field("key", &self.key)
-            .field("timeout", &self.timeout)
-            .field("concurrency", &self.concurrency)
-            .field("models", &self.models)
-            .finish()
-    }
-}
-
 /// The `[llm]` table of `mana.toml`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -153,8 +109,8 @@ pub struct LlmSettings {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderSettings {
-    /// The protocol that it speaks: `openai`, or `anthropic`.
-    pub api: Option<Api>,
+    /// The name of the protocol that it speaks; the provider's own where it is left out.
+    pub api: Option<String>,
     /// Its address; may be left out for a known provider.
     pub base_url: Option<String>,
     /// Its key.
@@ -167,22 +123,10 @@ pub struct ProviderSettings {
     pub concurrency: Option<usize>,
 }
 
-/// A setting that can't be right. Says which one and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{setting}: {problem}")]
-pub struct ConfigError {
-    /// The variable or the key in `mana.toml`.
-    pub setting: String,
-    /// The fault and its remedy.
-    pub problem: String,
-}
-
-const OLLAMA_BASE: &str = "http://127.0.0.1:11434/v1";
 const TIMEOUT: Duration = Duration::from_secs(300);
 const IDLE: Duration = Duration::from_secs(120);
 const QUEUE: Duration = Duration::from_secs(1800);
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
-const CONCURRENCY: usize = 64;
 const RETRIES: u32 = 2;
 
 impl Default for LlmConfig {
@@ -205,20 +149,18 @@ impl Default for LlmConfig {
 }
 
 impl ProviderConfig {
-    /// A provider at an OpenAI-compatible address. `setting` names the address
-    /// in errors. Ollama is served one call at a time, others 64.
+    /// A provider at this address, with the defaults of the one that Mana knows by the name, or the usual ones.
+    /// `setting` names the address in errors.
     pub fn new(name: &str, base_url: &str, setting: &str) -> Result<Self, ConfigError> {
+        let known = known::find(name);
+        let protocol = known.map_or(USUAL_PROTOCOL, |known| known.protocol);
         Ok(Self {
             name: name.to_owned(),
-            api: if name == ANTHROPIC {
-                Api::Anthropic
-            } else {
-                Api::OpenAi
-            },
+            api: protocol.api(),
             base_url: base_url_of(base_url, setting)?,
             key: None,
             timeout: None,
-            concurrency: if name == OLLAMA { 1 } else { CONCURRENCY },
+            concurrency: known.map_or(CONCURRENCY, |known| known.concurrency),
             models: Vec::new(),
         })
     }
@@ -251,65 +193,67 @@ impl LlmConfig {
             model = Some(named.trim().to_owned());
         }
 
-        if let Some(host) = env("OLLAMA_HOST") {
-            let table = tables.remove(OLLAMA).unwrap_or_default();
-            let base = ollama_base(&host);
-            providers.push(provider(OLLAMA, &base, "OLLAMA_HOST", table, None)?);
+        for known in PROVIDERS.iter().filter(|known| known.key.is_none()) {
+            let Some(variable) = &known.address else {
+                continue;
+            };
+            if let Some(text) = env(variable.name) {
+                let table = tables.remove(known.name).unwrap_or_default();
+                let base = (variable.read)(&text);
+                providers.push(provider(known.name, &base, variable.name, table, None)?);
+            }
         }
         // The file's own order is lost in parsing; names in order are the next best.
         let named: Vec<String> = tables.keys().cloned().collect();
         for name in named {
-            let known = KNOWN.iter().find(|known| known.name == name);
-            if known.is_some_and(|known| env(known.key).is_some()) {
+            let known = known::find(&name);
+            let key = known.and_then(|known| known.key);
+            if key.is_some_and(|key| env(key).is_some()) {
                 continue;
             }
             let mut table = tables.remove(&name).unwrap_or_default();
             let setting = format!("llm.providers.{name}.base_url");
             check_name(&name)?;
-            let base = match (table.base_url.take(), known, name.as_str()) {
-                (Some(base), ..) => base,
-                (None, Some(known), _) => known.base.to_owned(),
-                (None, None, OLLAMA) => OLLAMA_BASE.to_owned(),
-                (None, None, _) => {
-                    return Err(error(
-                        &setting,
-                        "missing; give the provider's OpenAI-compatible address, such as https://host/v1",
-                    ));
-                }
+            let base = table.base_url.take();
+            let Some(base) = base.or_else(|| Some(known?.base_url.to_owned())) else {
+                let problem = "missing; give the provider's OpenAI-compatible address, such as https://host/v1";
+                return Err(ConfigError::new(&setting, "required", problem).of_field("baseUrl"));
             };
             providers.push(provider(&name, &base, &setting, table, None)?);
         }
-        for known in KNOWN {
-            let Some(key) = env(known.key) else { continue };
-            let mut table = tables.remove(known.name).unwrap_or_default();
-            let (base, setting) = match known.url.and_then(|url| Some((env(url)?, url))) {
-                Some(found) => found,
-                None => (
-                    table
-                        .base_url
-                        .take()
-                        .unwrap_or_else(|| known.base.to_owned()),
-                    known.name,
-                ),
+        for known in PROVIDERS {
+            let Some(key) = known.key.and_then(&env) else {
+                continue;
             };
-            providers.push(provider(
-                known.name,
-                &base,
-                setting,
-                table,
-                Some(Secret::new(key)),
-            )?);
+            let mut table = tables.remove(known.name).unwrap_or_default();
+            let replaced = known.address.as_ref().and_then(|variable| {
+                let text = env(variable.name)?;
+                Some(((variable.read)(&text), variable.name))
+            });
+            let (base, setting) = replaced.unwrap_or_else(|| {
+                let base = table.base_url.take();
+                (
+                    base.unwrap_or_else(|| known.base_url.to_owned()),
+                    known.name,
+                )
+            });
+            let key = Some(Secret::new(key));
+            providers.push(provider(known.name, &base, setting, table, key)?);
         }
 
-        let probe = (settings.find_ollama != Some(false)
-            && !providers.iter().any(|provider| provider.name == OLLAMA))
-        .then(|| ProviderConfig::new(OLLAMA, OLLAMA_BASE, OLLAMA))
-        .transpose()?;
+        let is_configured = |name| providers.iter().any(|provider| provider.name == name);
+        let probe = PROVIDERS
+            .iter()
+            .filter(|known| settings.find_ollama != Some(false) && known.is_local)
+            .find(|known| !is_configured(known.name))
+            .map(|known| ProviderConfig::new(known.name, known.base_url, known.name))
+            .transpose()?;
         for (alias, chain) in &settings.aliases {
             let of_models = chain.iter().all(|model| !model.starts_with("mana/"));
             if !alias.starts_with("mana/") || chain.is_empty() || !of_models {
-                return Err(error(
+                return Err(ConfigError::new(
                     &format!("llm.aliases.{alias:?}"),
+                    "invalid_alias",
                     "an alias starts with mana/ and stands for at least one provider/model, not for another alias",
                 ));
             }
@@ -320,8 +264,9 @@ impl LlmConfig {
                 .flatten()
                 .any(|price| !price.is_finite() || price < 0.0);
             if !name.contains('/') || wrong || model.input.is_some() != model.output.is_some() {
-                return Err(error(
+                return Err(ConfigError::new(
                     &format!("llm.models.{name:?}"),
+                    "invalid_model",
                     "a model is named provider/model, and its price has both halves, \
                      input and output, in US dollars per million tokens",
                 ));
@@ -356,14 +301,20 @@ fn provider(
     let mut provider = ProviderConfig::new(name, base, setting)?;
     provider.key = key.or(table.key);
     provider.models = table.models;
-    provider.api = table.api.unwrap_or(provider.api);
+    if let Some(api) = table.api {
+        provider.api = known::api(&api).ok_or_else(|| {
+            let names: Vec<_> = known::protocols().iter().map(|known| known.name).collect();
+            let problem = format!("is no protocol; use one of {}", names.join(", "));
+            ConfigError::new(&format!("llm.providers.{name}.api"), "unknown", problem)
+                .of_field("api")
+        })?;
+    }
     provider.timeout = table.timeout_ms.map(Duration::from_millis);
     if let Some(concurrency) = table.concurrency {
         if concurrency == 0 {
-            return Err(error(
-                &format!("llm.providers.{name}.concurrency"),
-                "must be 1 or more",
-            ));
+            let setting = format!("llm.providers.{name}.concurrency");
+            let problem = "must be 1 or more";
+            return Err(ConfigError::new(&setting, "range", problem).of_field("concurrency"));
         }
         provider.concurrency = concurrency;
     }
@@ -375,13 +326,13 @@ fn check_name(name: &str) -> Result<(), ConfigError> {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    if fits && ![ALIAS, BUILTIN, DEFAULT].contains(&name) {
+    if fits && !RESERVED.contains(&name) {
         return Ok(());
     }
-    Err(error(
-        &format!("llm.providers.{name}"),
-        "a provider's name is made of letters, digits, dots and dashes, and is not mana, builtin or default; rename it",
-    ))
+    let problem = "a provider's name is made of letters, digits, dots and dashes, and is not mana, builtin or default; \
+                   rename it";
+    let setting = format!("llm.providers.{name}");
+    Err(ConfigError::new(&setting, "invalid_name", problem).of_field("name"))
 }
 
 fn timeout(variable: Option<String>, setting: Option<u64>) -> Result<Duration, ConfigError> {
@@ -391,65 +342,11 @@ fn timeout(variable: Option<String>, setting: Option<u64>) -> Result<Duration, C
     };
     match ms {
         Some(ms) if ms > 0 => Ok(Duration::from_millis(ms)),
-        _ => Err(error(
+        _ => Err(ConfigError::new(
             "MANA_LLM_TIMEOUT_MS",
+            "range",
             "must be a whole number of milliseconds above 0, such as 300000",
         )),
-    }
-}
-
-fn base_url_of(text: &str, setting: &str) -> Result<Url, ConfigError> {
-    let url = Url::parse(text.trim()).map_err(|_| {
-        error(
-            setting,
-            "is no address; write it like https://host/v1 or http://127.0.0.1:11434/v1",
-        )
-    })?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(error(setting, "must start with http:// or https://"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(error(
-            setting,
-            "has a name or password in it; put the key where keys belong (MANA_LLM_KEY, or key in mana.toml)",
-        ));
-    }
-    Ok(url)
-}
-
-/// The base URL that Ollama's own client reads from `OLLAMA_HOST`: a host, a port, a URL, or
-/// the address that the server listens on.
-fn ollama_base(host: &str) -> String {
-    let host = host.trim().trim_matches(['"', '\'']).trim_end_matches('/');
-    let (scheme, rest) = host.split_once("://").unwrap_or(("http", host));
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (name, port) = match authority.rsplit_once(':') {
-        Some((name, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') =>
-        {
-            (name, port)
-        }
-        _ => (authority, ""),
-    };
-    let name = match name {
-        "" | "0.0.0.0" | "[::]" => "127.0.0.1",
-        name => name,
-    };
-    let port = match (port, scheme, host.contains("://")) {
-        ("", "https", _) => "443",
-        ("", _, true) => "80",
-        ("", ..) => "11434",
-        (port, ..) => port,
-    };
-    let path = path.trim_end_matches("v1").trim_end_matches('/');
-    let slash = if path.is_empty() { "" } else { "/" };
-    format!("{scheme}://{name}:{port}{slash}{path}/v1")
-}
-
-fn error(setting: &str, problem: &str) -> ConfigError {
-    ConfigError {
-        setting: setting.to_owned(),
-        problem: problem.to_owned(),
     }
 }
 
@@ -498,22 +395,6 @@ mod tests {
         assert_eq!(config.timeout, Duration::from_millis(1500));
         assert!(config.probe.is_none());
         assert!(!format!("{config:?}").contains("\"k\""));
-    }
-
-    #[test]
-    fn ollama_host_is_read_as_ollama_reads_it() {
-        for (host, base) in [
-            ("127.0.0.1:11434", "http://127.0.0.1:11434/v1"),
-            ("0.0.0.0", "http://127.0.0.1:11434/v1"),
-            (":5", "http://127.0.0.1:5/v1"),
-            ("http://box", "http://box:80/v1"),
-            ("https://box/ollama/", "https://box:443/ollama/v1"),
-            ("http://box:7/v1", "http://box:7/v1"),
-            ("[::1]:7", "http://[::1]:7/v1"),
-            ("[::1]", "http://[::1]:11434/v1"),
-        ] {
-            assert_eq!(ollama_base(host), base, "{host}");
-        }
     }
 
     #[test]

@@ -9,12 +9,12 @@
 //! without a deadline, let a slow provider hold up another, splice an answer
 //! from two models, or let a key out.
 
+mod aliases;
 mod answer;
 mod auth;
 mod breaker;
 mod cache;
 mod call_usage;
-mod catalog;
 mod chain;
 mod clients;
 mod closing;
@@ -26,6 +26,7 @@ pub mod http;
 mod metered;
 pub mod metering;
 mod models;
+mod provider_config;
 mod provider_state;
 pub mod providers;
 mod route;
@@ -36,13 +37,15 @@ mod upstream;
 pub mod wire;
 
 pub use answer::ChatStream;
-pub use config::{
-    Api, CacheSettings, ConfigError, LlmConfig, LlmSettings, ProviderConfig, ProviderSettings,
-};
+pub use config::{CacheSettings, LlmConfig, LlmSettings, ProviderSettings};
 pub use error::{Attempt, ErrorKind, GatewayError, Result};
 pub use gateway::{Alias, Call, Gateway, Health, ProviderHealth};
 pub use models::{Capabilities, ModelSettings, Price};
+pub use provider_config::{Api, ConfigError, ProviderConfig};
 pub use providers::StreamEvent;
+pub use providers::catalogue::{
+    CatalogueProtocol, CatalogueProvider, ProviderCatalogue, ProviderVariable, catalogue, variables,
+};
 pub use secret::{Scrubber, Secret};
 pub use trace_context::set_trace_headers;
 pub use wire::{ChatCompletion, ChatRequest, Message, Usage};

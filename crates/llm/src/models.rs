@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use crate::catalog;
 use crate::wire::{ChatRequest, Model};
 
 /// The abilities of a model, as far as Mana knows them.
@@ -39,10 +39,11 @@ impl Price {
     }
 }
 
-/// The owner's word about a model: `[llm.models."provider/model"]`. A fact
-/// that is left out stays as Mana knows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "snake_case")]
+/// The owner's facts about a model. A fact that is left out stays as Mana knows it.
+// Saved and sent in camel case; `[llm.models."provider/model"]` of `mana.toml` has snake case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = ModelFacts)]
 pub struct ModelSettings {
     /// US dollars per million tokens of the request; only together with `output`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,17 +51,17 @@ pub struct ModelSettings {
     /// US dollars per million tokens of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<f64>,
-    /// Whether it calls tools.
+    /// Whether the model calls tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<bool>,
-    /// Whether it keeps to a JSON schema.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Whether the model keeps to a JSON schema.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "json_schema")]
     pub json_schema: Option<bool>,
-    /// Whether it looks at pictures.
+    /// Whether the model looks at pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vision: Option<bool>,
-    /// How many tokens a request and its answer may have together.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Tokens that a request and its answer may have together.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "context_tokens")]
     pub context_tokens: Option<u64>,
 }
 
@@ -180,54 +181,6 @@ pub(crate) fn is_plain(request: &ChatRequest) -> bool {
     ABILITIES.iter().all(|(asks, ..)| !asks(request))
 }
 
-/// Facts about a model by its name, wherever it runs.
-pub(crate) fn by_name(model: &str) -> Facts {
-    let name = short(model);
-    let known = catalog::FACTS
-        .iter()
-        .find(|known| name.starts_with(known.start));
-    known.map_or(Facts::default(), |known| Facts {
-        tools: Some(known.tools),
-        json_schema: Some(known.json_schema),
-        vision: Some(known.vision),
-        embeddings: None,
-        context_tokens: known.context_tokens,
-    })
-}
-
-/// The price of a model by its name. Behind the name that it knows only a date may
-/// stand: another version or kind costs a multiple (`gpt-5.5`, `gpt-5-pro`),
-/// and no price is better than one that lets a budget be overspent.
-pub(crate) fn price_by_name(model: &str) -> Option<Price> {
-    let name = short(model);
-    // OpenRouter writes dots where Anthropic has dashes.
-    let same = |(known, found): (u8, u8)| known == found || (known, found) == (b'-', b'.');
-    let known = catalog::PRICES.iter().find(|(known, ..)| {
-        let rest = name.get(known.len()..);
-        rest.is_some_and(is_date) && known.bytes().zip(name.bytes()).all(same)
-    })?;
-    Some(Price {
-        input: known.1,
-        output: known.2,
-    })
-}
-
-/// Nothing, or the day of a release: `-20250929`, `-2025-08-07`.
-fn is_date(rest: &str) -> bool {
-    let digits = rest.bytes().filter(u8::is_ascii_digit).count();
-    let dashes = rest.bytes().filter(|byte| *byte == b'-').count();
-    rest.is_empty() || digits == 8 && digits + dashes == rest.len()
-}
-
-/// Without whose it is: `models/gemini-2.5-flash`, `openai/gpt-oss-120b`.
-fn short(model: &str) -> String {
-    model
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -243,53 +196,6 @@ mod tests {
         assert_eq!(price.micros_usd(1_000_000, 1_000_000), 2_250_000);
         assert_eq!(price.micros_usd(1, 0), 1);
         assert_eq!(price.micros_usd(0, 0), 0);
-    }
-
-    #[test]
-    fn a_price_is_known_of_a_model_and_its_releases_and_of_no_relative() {
-        let input = |model| price_by_name(model).map(|price| price.input);
-        assert_eq!(input("openai/gpt-5-mini-2025-08-07"), Some(0.25));
-        assert_eq!(input("claude-sonnet-4-20250514"), Some(3.0));
-        assert_eq!(input("claude-sonnet-4-5-20250929"), Some(3.0));
-        assert_eq!(input("anthropic/claude-opus-4.5"), Some(5.0));
-        assert_eq!(input("gpt-5.5"), Some(5.0));
-        assert_eq!(input("gpt-4o-2024-05-13"), Some(5.0));
-        for relative in [
-            "gpt-5.9",
-            "gpt-5.5-ultra",
-            "gpt-4o-latest",
-            "gpt-4o-realtime-preview",
-            "claude-opus-4-9",
-        ] {
-            assert_eq!(input(relative), None, "{relative}");
-        }
-    }
-
-    #[test]
-    fn the_owner_counts_before_the_list_and_the_list_before_the_name() {
-        let listed: Model = serde_json::from_value(json!({
-            "id": "gpt-4o", "context_length": 9, "supported_parameters": ["temperature"],
-            "architecture": {"input_modalities": ["text"]}}))
-        .unwrap();
-        let told = ModelSettings {
-            vision: Some(true),
-            ..ModelSettings::default()
-        };
-        let facts = Facts::told(&told)
-            .or(Facts::listed(&listed))
-            .or(by_name("openai/gpt-4o"));
-        let expected = Capabilities {
-            tools: false,
-            json_schema: false,
-            vision: true,
-            context_tokens: Some(9),
-        };
-        assert_eq!(facts.capabilities(), expected);
-        assert!(by_name("gpt-4o").capabilities().tools);
-        assert_eq!(
-            by_name("nobody-knows").capabilities(),
-            Capabilities::default()
-        );
     }
 
     #[test]

@@ -10,11 +10,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::breaker::{Breaker, Outcome};
-use crate::catalog;
 use crate::clients::is_loopback;
-use crate::config::{LlmConfig, ProviderConfig};
+use crate::config::LlmConfig;
 use crate::error::{ErrorKind, GatewayError, Result};
-use crate::models::{Facts, by_name};
+use crate::models::Facts;
+use crate::provider_config::ProviderConfig;
+use crate::providers::builtin::BUILTIN;
+use crate::providers::known;
+use crate::providers::model_names::by_name;
+use crate::providers::model_pick::pick;
 use crate::providers::{Limits, Provider};
 use crate::secret::Scrubber;
 use crate::upstream::human;
@@ -204,7 +208,7 @@ impl ProviderState {
                 ErrorKind::Timeout,
                 format!(
                     "{} was busy with other calls for {}; try again later",
-                    catalog::label(self.name()),
+                    known::label(self.name()),
                     human(self.limits.queue)
                 ),
             )
@@ -230,7 +234,7 @@ impl ProviderState {
             ErrorKind::Paused { retry_after: wait },
             format!(
                 "{} failed too often or asked to be left alone; it is asked again in {}",
-                catalog::label(self.name()),
+                known::label(self.name()),
                 human(Duration::from_secs(wait.as_secs() + 1))
             ),
         )
@@ -328,7 +332,7 @@ impl ProviderState {
         if let Some(first) = self.config.models.first() {
             return Ok(first.clone());
         }
-        let (name, label) = (self.name(), catalog::label(self.name()));
+        let (name, label) = (self.name(), known::label(self.name()));
         let models = self.models().await.map_err(|mut error| {
             if matches!(error.kind, ErrorKind::Http(404 | 405) | ErrorKind::BadJson) {
                 error.message = format!(
@@ -338,12 +342,9 @@ impl ProviderState {
             error
         })?;
         let ids: Vec<String> = models.iter().map(|model| model.id.clone()).collect();
-        let pick = catalog::pick(name, hints, &ids).map(str::to_owned);
+        let pick = pick(name, hints, &ids).map(str::to_owned);
         pick.ok_or_else(|| {
-            let advice = match name {
-                catalog::OLLAMA => "; run `ollama pull llama3.2`, or another model that you like",
-                _ => "",
-            };
+            let advice = known::find(name).map_or("", |known| known.without_models);
             GatewayError::new(
                 ErrorKind::UnknownModel,
                 format!("{label} has no model that can chat{advice}"),
@@ -354,7 +355,8 @@ impl ProviderState {
 
     /// Whether its answers cost nothing: it runs on this machine.
     pub fn is_free(&self) -> bool {
-        [catalog::BUILTIN, catalog::OLLAMA].contains(&self.name())
+        self.name() == BUILTIN
+            || known::find(self.name()).is_some_and(|known| known.is_local)
             || is_loopback(&self.config.base_url)
     }
 

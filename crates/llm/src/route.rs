@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::catalog::{ALIAS, BUILTIN, DEFAULT, PURPOSES};
+use crate::aliases::{ALIAS, PURPOSES};
 use crate::config::LlmConfig;
 use crate::error::{ErrorKind, GatewayError, Result};
-use crate::models::{Facts, ModelSettings, Price, price_by_name};
+use crate::models::{Facts, ModelSettings, Price};
+use crate::provider_config::DEFAULT;
 use crate::provider_state::ProviderState;
-use crate::providers::outline;
+use crate::providers::builtin::{self, BUILTIN};
+use crate::providers::model_names::price_by_name;
 use crate::secret::Scrubber;
 
 /// The alias of a call that names no model.
@@ -149,7 +151,7 @@ impl Routes {
         }
         Ok(vec![Target {
             state: self.builtin().clone(),
-            model: outline::MODEL.to_owned(),
+            model: builtin::MODEL.to_owned(),
         }])
     }
 

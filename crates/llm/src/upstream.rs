@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use bytes::Bytes;
@@ -17,16 +17,12 @@ use tower::timeout::error::Elapsed;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::catalog;
 use crate::clients::{CONNECT, Clients, Transport};
-use crate::config::{Api, ProviderConfig};
 use crate::error::{ErrorKind, GatewayError, Result};
+use crate::provider_config::ProviderConfig;
 use crate::providers::Limits;
 use crate::secret::Scrubber;
 use crate::trace_context::{add_trace_headers, client_span};
-
-/// The version of Anthropic's protocol; it has had one since 2023.
-const ANTHROPIC_VERSION: &str = "2023-06-01";
 
 /// Of an error's body no more than this is read, of its text no more is told.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
@@ -38,9 +34,20 @@ pub(crate) type Answer = Response<Incoming>;
 /// The user agent.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("mana/", env!("CARGO_PKG_VERSION")));
 
+/// The headers that a protocol wants on every request.
+pub(crate) struct ProtocolHeaders {
+    /// Names and values that are always the same.
+    pub fixed: &'static [(&'static str, &'static str)],
+    /// The header that carries the key.
+    pub key: &'static str,
+    /// The text before the key in it.
+    pub key_prefix: &'static str,
+}
+
 /// An upstream at a base URL.
 pub(crate) struct Upstream {
     name: String,
+    label: String,
     base: Url,
     /// The same, as a client takes it.
     uri: Uri,
@@ -52,12 +59,20 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub fn new(config: &ProviderConfig, clients: Arc<Clients>, scrub: Arc<Scrubber>) -> Self {
+    /// An upstream for a provider; `label` is its name for people.
+    pub fn new(
+        config: &ProviderConfig,
+        label: &str,
+        protocol: &ProtocolHeaders,
+        clients: Arc<Clients>,
+        scrub: Arc<Scrubber>,
+    ) -> Self {
         Self {
             name: config.name.clone(),
+            label: label.to_owned(),
             base: config.base_url.clone(),
             uri: config.base_url.as_str().parse().unwrap_or_default(),
-            headers: headers(config),
+            headers: headers(config, label, protocol),
             transport: Transport::to(&config.base_url),
             clients,
             scrub,
@@ -70,7 +85,7 @@ impl Upstream {
 
     /// The same, for people.
     pub fn label(&self) -> &str {
-        catalog::label(&self.name)
+        &self.label
     }
 
     /// Posts JSON and reads the whole answer.
@@ -354,31 +369,26 @@ impl Upstream {
 }
 
 /// The headers of every request to a provider.
-fn headers(config: &ProviderConfig) -> Result<HeaderMap> {
+fn headers(config: &ProviderConfig, label: &str, protocol: &ProtocolHeaders) -> Result<HeaderMap> {
     let accepted = HeaderValue::from_static("application/json, text/event-stream");
     let mut headers = HeaderMap::from_iter([(USER_AGENT, AGENT), (ACCEPT, accepted)]);
-    if config.api == Api::Anthropic {
-        let version = HeaderValue::from_static(ANTHROPIC_VERSION);
-        headers.insert(HeaderName::from_static("anthropic-version"), version);
+    for (name, value) in protocol.fixed {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
     }
     let Some(key) = &config.key else {
         return Ok(headers);
     };
-    let (name, value) = match config.api {
-        Api::OpenAi => (AUTHORIZATION, format!("Bearer {}", key.expose())),
-        Api::Anthropic => (
-            HeaderName::from_static("x-api-key"),
-            key.expose().to_owned(),
-        ),
-    };
+    let value = format!("{}{}", protocol.key_prefix, key.expose());
     let mut value = HeaderValue::try_from(value).map_err(|_| {
-        let label = catalog::label(&config.name);
         let why =
             format!("The key of {label} holds characters that a key can't have; copy it again");
         GatewayError::new(ErrorKind::Http(401), why).from_provider(&config.name)
     })?;
     value.set_sensitive(true);
-    headers.insert(name, value);
+    headers.insert(HeaderName::from_static(protocol.key), value);
     Ok(headers)
 }
 

@@ -10,23 +10,21 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::aliases::ALIAS;
 use crate::answer::ChatStream;
 use crate::cache::Cache;
-use crate::catalog::{ALIAS, BUILTIN};
 use crate::chain::{Answered, first_answer};
 use crate::clients::Clients;
 use crate::closing::Closing;
-use crate::config::{Api, LlmConfig, ProviderConfig};
+use crate::config::LlmConfig;
 use crate::error::{GatewayError, Result};
 use crate::models::{Capabilities, Price, is_plain};
+use crate::provider_config::ProviderConfig;
 use crate::provider_state::{Condition, ProviderState};
-use crate::providers::anthropic::Anthropic;
-use crate::providers::openai::OpenAi;
-use crate::providers::outline::Outline;
-use crate::providers::{Limits, Provider, StreamEvent};
+use crate::providers::builtin::{BUILTIN, Outline};
+use crate::providers::{Limits, StreamEvent, connect};
 use crate::route::{Routes, Target};
 use crate::secret::Scrubber;
-use crate::upstream::Upstream;
 use crate::wire::{
     ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, ModelList, Usage,
 };
@@ -417,11 +415,7 @@ fn build(config: &LlmConfig, clients: &Arc<Clients>, before: Option<&Routes>) ->
         if let Some(kept) = kept {
             return kept.clone();
         }
-        let upstream = Upstream::new(settings, clients.clone(), scrub.clone());
-        let provider: Box<dyn Provider> = match settings.api {
-            Api::OpenAi => Box::new(OpenAi::new(settings, upstream)),
-            Api::Anthropic => Box::new(Anthropic::new(upstream)),
-        };
+        let provider = connect(settings, clients.clone(), scrub.clone());
         let present = config.providers.contains(settings);
         Arc::new(ProviderState::new(
             provider,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 
-use super::{EventStream, Limits, Provider, StreamEvent};
+use super::provider::{EventStream, Limits, Provider, StreamEvent};
 use crate::error::Result;
 use crate::models::Facts;
 use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model};

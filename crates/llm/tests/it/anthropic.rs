@@ -1,7 +1,7 @@
 //! Anthropic's own protocol, behind OpenAI's.
 
 use futures_util::StreamExt;
-use mana_llm::{Api, ErrorKind, StreamEvent};
+use mana_llm::{ErrorKind, StreamEvent};
 use wiremock::matchers::{body_partial_json, header, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -9,7 +9,7 @@ use crate::*;
 
 fn gateway(base: &str) -> Arc<Gateway> {
     let mut anthropic = provider("anthropic", base);
-    assert_eq!(anthropic.api, Api::Anthropic, "by its name");
+    assert_eq!(anthropic.api.name(), "anthropic", "by its name");
     anthropic.models = vec!["claude-x".to_owned()];
     Gateway::from_config(config(vec![anthropic]))
 }

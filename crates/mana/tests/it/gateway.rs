@@ -155,26 +155,86 @@ async fn settings_are_the_owners_and_wrong_ones_change_nothing() {
             "{path}"
         );
     }
-    for (path, body) in [
-        ("/llm/providers/box", json!({"baseUrl": "nonsense"})),
+    let address = "http://127.0.0.1:1/v1";
+    for (path, body, field, code) in [
         (
-            "/llm/providers/mana",
-            json!({"baseUrl": "http://127.0.0.1:1/v1"}),
+            "/llm/providers/box",
+            json!({"baseUrl": "nonsense"}),
+            json!("baseUrl"),
+            "invalid_url",
+        ),
+        (
+            "/llm/providers/other",
+            json!({}),
+            json!("baseUrl"),
+            "required",
         ),
         (
             "/llm/providers/box",
-            json!({"concurrency": 0, "baseUrl": "http://127.0.0.1:1/v1"}),
+            json!({"baseUrl": "http://me:pw@127.0.0.1:1/v1"}),
+            json!("baseUrl"),
+            "url_with_password",
         ),
-        ("/llm/aliases", json!({"mana/reasoning": []})),
-        ("/llm/models", json!({"box/m": {"input": 1.0}})),
+        (
+            "/llm/providers/mana",
+            json!({"baseUrl": address}),
+            json!("name"),
+            "invalid_name",
+        ),
+        (
+            "/llm/providers/box",
+            json!({"concurrency": 0, "baseUrl": address}),
+            json!("concurrency"),
+            "range",
+        ),
+        (
+            "/llm/providers/box",
+            json!({"api": "smoke", "baseUrl": address}),
+            json!("api"),
+            "unknown",
+        ),
+        (
+            "/llm/aliases",
+            json!({"mana/reasoning": []}),
+            Value::Null,
+            "invalid_alias",
+        ),
+        (
+            "/llm/models",
+            json!({"box/m": {"input": 1.0}}),
+            Value::Null,
+            "invalid_model",
+        ),
         (
             "/llm/models",
             json!({"box/m": {"input": -1.0, "output": 1.0}}),
+            Value::Null,
+            "invalid_model",
         ),
     ] {
         let (status, said) = call(&server, Method::PUT, path, &owner, body.clone()).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{path} {body}: {said}");
+        let details = &said["error"]["details"];
+        assert_eq!(
+            (&details["field"], &details["code"]),
+            (&field, &json!(code)),
+            "{said}"
+        );
+        let problem = details["problem"].as_str().unwrap();
+        assert!(!problem.contains("llm."), "{problem}");
     }
+    let (_, settings) = call(&server, Method::GET, "/llm/settings", &owner, Value::Null).await;
+    let known = &settings["known"];
+    let named = |name: &str| {
+        let providers = known["providers"].as_array().unwrap();
+        providers
+            .iter()
+            .find(|known| known["name"] == name)
+            .cloned()
+    };
+    assert_eq!(named("ollama").unwrap()["needsKey"], false);
+    assert_eq!(named("anthropic").unwrap()["api"], "anthropic");
+    assert_eq!(known["protocols"][0]["name"], "openai");
     let (status, _) = chat(&server, &owner.token, "box/m", json!({})).await;
     assert_eq!(status, StatusCode::OK);
 }

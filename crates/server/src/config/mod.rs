@@ -17,7 +17,7 @@ use mana_llm::{LlmConfig, LlmSettings, Secret};
 use mana_store::PostgresOptions;
 pub use source::ConfigError;
 use source::Source;
-use table::{TABLE, Variable};
+use table::{Variable, variable_table};
 
 use crate::http::trusted_proxies::TrustedProxies;
 
@@ -150,7 +150,7 @@ impl ServerRole {
 /// Returns the names of all variables of the environment that Mana reads.
 #[cfg(test)]
 pub fn variables() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|variable| variable.name)
+    variable_table().map(|variable| variable.name)
 }
 
 impl Config {
@@ -228,10 +228,10 @@ impl Config {
     /// Returns the effective configuration, a line for each variable, with secrets hidden.
     pub fn show(&self) -> String {
         let mut lines = Vec::new();
-        for variable in TABLE {
+        for variable in variable_table() {
             let (value, origin) = match self.source.find(variable.name) {
                 Some((value, origin)) => (variable.shown(&value), origin.to_string()),
-                None => (self.default_of(variable), "default".to_owned()),
+                None => (self.default_of(&variable), "default".to_owned()),
             };
             lines.push(format!("{} = {value}   # {origin}", variable.name));
         }

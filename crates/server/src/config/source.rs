@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mana_llm::{LlmConfig, LlmSettings};
 
-use super::table::{TABLE, Variable};
+use super::table::{Variable, variable_table};
 
 /// A value that can't be used: the variable, the problem and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,8 @@ use super::table::{TABLE, Variable};
 pub struct ConfigError {
     what: String,
     message: String,
+    /// The gateway's own error, where the value is one of its settings.
+    of_gateway: Option<Box<mana_llm::ConfigError>>,
 }
 
 impl ConfigError {
@@ -22,6 +24,7 @@ impl ConfigError {
         ConfigError {
             what: format!("{variable}:"),
             message: message.into(),
+            of_gateway: None,
         }
     }
 
@@ -30,6 +33,22 @@ impl ConfigError {
         ConfigError {
             what: path.display().to_string(),
             message: message.into(),
+            of_gateway: None,
+        }
+    }
+
+    /// Returns the gateway's own error, where the value is one of its settings.
+    pub fn of_gateway(&self) -> Option<&mana_llm::ConfigError> {
+        self.of_gateway.as_deref()
+    }
+}
+
+impl From<mana_llm::ConfigError> for ConfigError {
+    fn from(error: mana_llm::ConfigError) -> ConfigError {
+        ConfigError {
+            what: format!("{}:", error.setting),
+            message: error.problem.clone(),
+            of_gateway: Some(Box::new(error)),
         }
     }
 }
@@ -78,7 +97,7 @@ impl Source {
         for (variable, value) in set {
             values.insert(variable.name, (value, Origin::File(file.to_owned())));
         }
-        for variable in TABLE {
+        for variable in variable_table() {
             if let Some(value) = env(variable.name).filter(|value| !value.trim().is_empty()) {
                 values.insert(
                     variable.name,
@@ -107,8 +126,7 @@ impl Source {
                 && origin != Origin::Environment;
             (!own).then_some(value)
         };
-        LlmConfig::load(settings, lookup)
-            .map_err(|error| ConfigError::new(&error.setting, error.problem))
+        Ok(LlmConfig::load(settings, lookup)?)
     }
 
     /// Returns a value with its origin, if it was set.
@@ -124,8 +142,7 @@ impl Source {
     /// Returns a value or the table's default.
     pub fn effective(&self, name: &str) -> String {
         self.get(name).unwrap_or_else(|| {
-            TABLE
-                .iter()
+            variable_table()
                 .find(|variable| variable.name == name)
                 .and_then(|variable| variable.default)
                 .unwrap_or_default()
@@ -134,7 +151,7 @@ impl Source {
     }
 }
 
-type FromFile = (Vec<(&'static Variable, String)>, LlmSettings);
+type FromFile = (Vec<(Variable, String)>, LlmSettings);
 
 fn from_file(path: &Path, text: &str) -> Result<FromFile, ConfigError> {
     let mut table: toml::Table = toml::from_str(text).map_err(|error| {
@@ -152,11 +169,12 @@ fn from_file(path: &Path, text: &str) -> Result<FromFile, ConfigError> {
     let llm = llm_settings(path, &mut table)?;
     let mut values = Vec::new();
     for (key, value) in flatten("", &table) {
-        let variable = TABLE
-            .iter()
+        let variable = variable_table()
             .find(|variable| variable.key == Some(key.as_str()))
             .ok_or_else(|| {
-                let known: Vec<_> = TABLE.iter().filter_map(|variable| variable.key).collect();
+                let known: Vec<_> = variable_table()
+                    .filter_map(|variable| variable.key)
+                    .collect();
                 ConfigError::file(
                     path,
                     format!(

@@ -57,18 +57,21 @@ const fn secret(name: &'static str, key: &'static str, unset: &'static str) -> V
     }
 }
 
-const fn provider(name: &'static str, secret: bool, unset: &'static str) -> Variable {
-    Variable {
-        name,
+/// Returns the table of the configuration, in the order in which `mana config` prints it. The variables of known
+/// providers are the gateway's; in the file, a provider has a table of its own: `[llm.providers.openai]`.
+pub fn variable_table() -> impl Iterator<Item = Variable> {
+    let providers = mana_llm::variables().map(|variable| Variable {
+        name: variable.name,
         key: None,
         default: None,
-        unset,
-        secret,
-    }
+        unset: variable.unset,
+        secret: variable.is_secret,
+    });
+    TABLE.iter().copied().chain(providers)
 }
 
-/// The table of the configuration, in the order in which `mana config` prints it.
-pub const TABLE: &[Variable] = &[
+/// Mana's own variables.
+const TABLE: &[Variable] = &[
     unset("MANA_LISTEN", "listen", ""),
     // `mana.toml` lies in this directory, so it can't name it.
     Variable {
@@ -110,15 +113,11 @@ pub const TABLE: &[Variable] = &[
     plain("MANA_RUNS_PER_USER", "runs_per_user", "4"),
     plain("MANA_RUN_LEASE_MS", "run_lease_ms", "60000"),
     plain("MANA_CLOCK_SKEW_MS", "clock_skew_ms", "0"),
-    provider("OTEL_EXPORTER_OTLP_ENDPOINT", false, "no traces"),
-    // In the file, a provider has a table of its own: `[llm.providers.openai]`.
-    provider("OLLAMA_HOST", false, "looked for on 127.0.0.1:11434"),
-    provider("OPENAI_API_KEY", true, "not used"),
-    provider("OPENAI_BASE_URL", false, "OpenAI's own"),
-    provider("ANTHROPIC_API_KEY", true, "not used"),
-    provider("GROQ_API_KEY", true, "not used"),
-    provider("OPENROUTER_API_KEY", true, "not used"),
-    provider("TOGETHER_API_KEY", true, "not used"),
-    provider("MISTRAL_API_KEY", true, "not used"),
-    provider("GEMINI_API_KEY", true, "not used"),
+    Variable {
+        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        key: None,
+        default: None,
+        unset: "no traces",
+        secret: false,
+    },
 ];

@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use mana_llm::metering::Metering;
-use mana_llm::{Api, Gateway, LlmConfig, LlmSettings, ModelSettings, ProviderSettings};
+use mana_llm::{Gateway, LlmConfig, LlmSettings, ModelSettings, ProviderSettings};
 use mana_store::{Accounts, Ledger};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde_json::json;
 
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::data_dir::DataDir;
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, sentence};
 
 pub use auth::GatewayAuth;
 use vault::Vault;
@@ -37,7 +37,7 @@ pub struct Saved {
     /// Chains by alias.
     pub aliases: BTreeMap<String, Vec<String>>,
     /// Prices and abilities, by `provider/model`.
-    pub models: BTreeMap<String, ModelFacts>,
+    pub models: BTreeMap<String, ModelSettings>,
 }
 
 /// A provider as it is stored.
@@ -45,7 +45,7 @@ pub struct Saved {
 #[serde(rename_all = "camelCase", default)]
 pub struct SavedProvider {
     /// The protocol, where it isn't what the name says.
-    pub api: Option<Api>,
+    pub api: Option<String>,
     /// The address; may be missing for a known provider.
     pub base_url: Option<String>,
     /// The key, sealed.
@@ -56,43 +56,6 @@ pub struct SavedProvider {
     pub timeout_ms: Option<u64>,
     /// Calls at the same time at most.
     pub concurrency: Option<usize>,
-}
-
-/// The owner's facts about a model. A fact that is left out stays as Mana knows it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct ModelFacts {
-    /// US dollars per million tokens of the request; only together with `output`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input: Option<f64>,
-    /// US dollars per million tokens of the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<f64>,
-    /// Whether the model calls tools.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tools: Option<bool>,
-    /// Whether the model keeps to a JSON schema.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub json_schema: Option<bool>,
-    /// Whether the model looks at pictures.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vision: Option<bool>,
-    /// Tokens that a request and its answer may have together.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub context_tokens: Option<u64>,
-}
-
-impl From<ModelFacts> for ModelSettings {
-    fn from(facts: ModelFacts) -> ModelSettings {
-        ModelSettings {
-            input: facts.input,
-            output: facts.output,
-            tools: facts.tools,
-            json_schema: facts.json_schema,
-            vision: facts.vision,
-            context_tokens: facts.context_tokens,
-        }
-    }
 }
 
 /// The gateway's settings, and who may come in.
@@ -167,8 +130,7 @@ impl Settings {
             let mut saved = parse(before.as_deref()).map_err(ApiError::internal)?;
             change(&mut saved, &self.vault)?;
             let config = lock(&self.config).clone();
-            let llm = effective(&config, &saved, &self.vault)
-                .map_err(|error| ApiError::invalid(format!("{error}.")))?;
+            let llm = effective(&config, &saved, &self.vault).map_err(|error| refused(&error))?;
             let text = serde_json::to_vec(&saved).map_err(ApiError::internal)?;
             let replaced = self.accounts.kv_replace(SAVED, before.as_deref(), &text);
             if replaced.await? {
@@ -233,6 +195,19 @@ impl Settings {
     }
 }
 
+/// The refusal of a change. Its details name the fault for programs, and say it without the name of the setting.
+fn refused(error: &ConfigError) -> ApiError {
+    let shown = ApiError::invalid(format!("{error}."));
+    let Some(fault) = error.of_gateway() else {
+        return shown;
+    };
+    let mut details = json!({ "code": fault.code, "problem": sentence(&fault.problem) });
+    if let Some(field) = fault.field {
+        details["field"] = field.into();
+    }
+    shown.with_details(details)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -254,13 +229,22 @@ fn effective(config: &Config, saved: &Saved, vault: &Vault) -> Result<LlmConfig,
     let mut over = LlmSettings::default();
     for (name, provider) in &saved.providers {
         let key = match &provider.sealed_key {
-            Some(sealed) => Some(vault.unseal(name, sealed).map_err(|error| {
-                ConfigError::new(&format!("provider {name}"), error.to_string())
-            })?),
+            Some(sealed) => {
+                Some(
+                    vault
+                        .unseal(name, sealed)
+                        .map_err(|error| mana_llm::ConfigError {
+                            setting: format!("provider {name}"),
+                            problem: error.to_string(),
+                            code: "sealed_key",
+                            field: None,
+                        })?,
+                )
+            }
             None => None,
         };
         let settings = ProviderSettings {
-            api: provider.api,
+            api: provider.api.clone(),
             base_url: provider.base_url.clone(),
             key: key.map(mana_llm::Secret::new),
             models: provider.models.clone(),
@@ -270,10 +254,7 @@ fn effective(config: &Config, saved: &Saved, vault: &Vault) -> Result<LlmConfig,
         over.providers.insert(name.clone(), settings);
     }
     over.aliases.clone_from(&saved.aliases);
-    let models = saved.models.iter();
-    over.models = models
-        .map(|(name, facts)| (name.clone(), (*facts).into()))
-        .collect();
+    over.models.clone_from(&saved.models);
     config.llm_under(over)
 }
 

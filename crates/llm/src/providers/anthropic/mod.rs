@@ -1,117 +1,53 @@
-//! Anthropic's Messages API, natively: what is asked in OpenAI's words is put
-//! into Anthropic's, and back. Blocks and fields that are Anthropic's own pass
-//! through as they are (`cache_control`, `thinking`, server tools), and what it
-//! thought comes back as `reasoning_content` and `thinking_blocks`.
+//! Anthropic, which speaks a protocol of its own.
 
+mod adapter;
 mod answer;
 mod request;
 mod schema_tool;
 mod stream;
 
-use std::sync::Arc;
+use crate::providers::known_provider::{KnownProvider, Protocol, family, price};
+use crate::providers::openai::COMPATIBLE;
+use crate::upstream::ProtocolHeaders;
 
-use async_trait::async_trait;
-use axum::http::Uri;
-use bytes::Bytes;
-use futures_util::stream as streams;
-use serde_json::Value;
+/// Anthropic's Messages.
+const PROTOCOL: Protocol = Protocol {
+    name: "anthropic",
+    label: "Anthropic Messages",
+    headers: ProtocolHeaders {
+        // The protocol has had one version since 2023.
+        fixed: &[("anthropic-version", "2023-06-01")],
+        key: "x-api-key",
+        key_prefix: "",
+    },
+    connect: |upstream, _| Box::new(adapter::Anthropic::new(upstream)),
+};
 
-use super::{EventStream, Limits, Provider, StreamEvent};
-use crate::error::{GatewayError, Result};
-use crate::events::{Events, is_event_stream};
-use crate::models::Facts;
-use crate::upstream::Upstream;
-use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model};
-
-/// A provider that speaks Anthropic's protocol.
-pub(crate) struct Anthropic {
-    upstream: Arc<Upstream>,
-    messages: Uri,
-}
-
-impl Anthropic {
-    pub fn new(upstream: Upstream) -> Self {
-        Self {
-            messages: upstream.uri("messages"),
-            upstream: upstream.into(),
-        }
-    }
-
-    fn parse(&self, body: &[u8], wanted: &str) -> Result<Value> {
-        let value: Value =
-            serde_json::from_slice(body).map_err(|_| self.upstream.bad_json(wanted, body))?;
-        match value["type"].as_str() {
-            Some("error") => Err(self.upstream.reported(&value["error"])),
-            _ => Ok(value),
-        }
-    }
-
-    fn completion(&self, body: &[u8], schema: bool) -> Result<ChatCompletion> {
-        let message = self.parse(body, "a message")?;
-        answer::completion(&message, schema)
-            .ok_or_else(|| self.upstream.bad_json("a message", body))
-    }
-}
-
-#[async_trait]
-impl Provider for Anthropic {
-    fn name(&self) -> &str {
-        self.upstream.name()
-    }
-
-    fn facts(&self) -> Facts {
-        Facts {
-            tools: Some(true),
-            json_schema: Some(true),
-            vision: Some(true),
-            embeddings: Some(false),
-            context_tokens: None,
-        }
-    }
-
-    async fn chat(&self, request: ChatRequest, limits: Limits) -> Result<ChatCompletion> {
-        let schema = request.wants_schema();
-        let body = request::body(request, false)?.to_string().into_bytes();
-        let answer = self.upstream.post(&self.messages, body, &limits).await?;
-        self.completion(&answer, schema)
-    }
-
-    async fn chat_stream(&self, request: ChatRequest, limits: Limits) -> Result<EventStream> {
-        let schema = request.wants_schema();
-        let body = request::body(request, true)?.to_string().into_bytes();
-        let response = self.upstream.open(&self.messages, body, &limits).await?;
-        if !is_event_stream(&response) {
-            let body = self.upstream.read(response, &limits).await?;
-            let answer = self.completion(&body, schema)?;
-            let usage = answer.usage.clone().unwrap_or_default();
-            let data = StreamEvent::Data(Bytes::from(answer.into_chunk().to_string()));
-            let usage = StreamEvent::Usage { usage, chunk: None };
-            return Ok(Box::pin(streams::iter([Ok(data), Ok(usage)])));
-        }
-        let events = Events::new(self.upstream.clone(), response, limits);
-        Ok(stream::chunks(events, schema))
-    }
-
-    async fn embeddings(&self, _: EmbeddingsRequest, _: Limits) -> Result<EmbeddingsResponse> {
-        Err(GatewayError::invalid(
-            Some("model"),
-            format!(
-                "{} does not embed; name another provider's embedding model",
-                self.upstream.label()
-            ),
-        ))
-    }
-
-    async fn models(&self, limits: Limits) -> Result<Vec<Model>> {
-        let body = self
-            .upstream
-            .get(self.upstream.uri("models?limit=1000"), &limits)
-            .await?;
-        let listed = self.parse(&body, "a list of models")?;
-        let Some(items) = listed["data"].as_array() else {
-            return Err(self.upstream.bad_json("a list of models", &body));
-        };
-        let ids = items.iter().filter_map(|item| item["id"].as_str());
-        Ok(ids.map(|id| Model::named(id, self.name())).collect())
-    }
-}
+pub(crate) const PROVIDER: KnownProvider = KnownProvider {
+    name: "anthropic",
+    label: "Anthropic",
+    base_url: "https://api.anthropic.com/v1",
+    key: Some("ANTHROPIC_API_KEY"),
+    protocol: &PROTOCOL,
+    prefers: &["claude-sonnet", "claude-"],
+    models: &[family("claude-", [true, true, true], 200_000)],
+    prices: &[
+        price("claude-haiku-4-5", 1.0, 5.0),
+        price("claude-sonnet-5-5", 2.0, 10.0),
+        price("claude-sonnet-5", 2.0, 10.0),
+        price("claude-sonnet-4-6", 3.0, 15.0),
+        price("claude-sonnet-4-5", 3.0, 15.0),
+        price("claude-sonnet-4-0", 3.0, 15.0),
+        price("claude-sonnet-4", 3.0, 15.0),
+        price("claude-opus-5-5", 4.0, 20.0),
+        price("claude-opus-5", 5.0, 25.0),
+        price("claude-opus-4-8", 5.0, 25.0),
+        price("claude-opus-4-7", 5.0, 25.0),
+        price("claude-opus-4-6", 5.0, 25.0),
+        price("claude-opus-4-5", 5.0, 25.0),
+        price("claude-opus-4-1", 15.0, 75.0),
+        price("claude-opus-4-0", 15.0, 75.0),
+        price("claude-opus-4", 15.0, 75.0),
+    ],
+    ..COMPATIBLE
+};

@@ -10,7 +10,7 @@ use super::answer;
 use super::schema_tool::ANSWER;
 use crate::error::{ErrorKind, Result};
 use crate::events::Events;
-use crate::providers::{EventStream, StreamEvent};
+use crate::providers::provider::{EventStream, StreamEvent};
 use crate::sse::Frame;
 
 /// The chunks of a streamed message.

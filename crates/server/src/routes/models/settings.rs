@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use mana_llm::Api;
+use mana_llm::{ModelSettings, ProviderCatalogue};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::auth::{Caller, Owner};
 use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
-use crate::gateway::{ModelFacts, SavedProvider, Settings};
+use crate::gateway::{SavedProvider, Settings};
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
@@ -35,7 +35,9 @@ struct LlmSettingsView {
     /// The chains that the owner has saved, by alias.
     aliases: BTreeMap<String, Vec<String>>,
     /// The owner's saved facts about models, by `provider/model`: prices and abilities.
-    models: BTreeMap<String, ModelFacts>,
+    models: BTreeMap<String, ModelSettings>,
+    /// The providers and protocols that Mana knows beforehand.
+    known: ProviderCatalogue,
     /// Why the settings in use are not the last ones: what is wrong, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
@@ -47,7 +49,7 @@ struct LlmSettingsView {
 struct ProviderView {
     /// Its name in `provider/model`.
     name: String,
-    /// `openai` or `anthropic`: the protocol.
+    /// The name of the protocol that it speaks, such as `openai`.
     api: String,
     /// Its address.
     base_url: String,
@@ -73,9 +75,8 @@ struct ProviderView {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 struct ProviderBody {
-    /// `openai` or `anthropic`; the name decides where it is left out.
-    #[schema(value_type = Option<String>)]
-    api: Option<Api>,
+    /// The name of a protocol of the catalogue; the provider's name decides where it is left out.
+    api: Option<String>,
     /// Its address, `/v1` included; may be left out for a known provider.
     base_url: Option<String>,
     /// Its key. Left out: the one that is saved stays. `null`: it has none.
@@ -110,11 +111,7 @@ async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
     let providers = app.gateway.providers().into_iter().map(|provider| {
         let health = health.iter().find(|health| health.name == provider.name);
         ProviderView {
-            api: match provider.api {
-                Api::OpenAi => "openai",
-                Api::Anthropic => "anthropic",
-            }
-            .to_owned(),
+            api: provider.api.name().to_owned(),
             base_url: provider.base_url.to_string(),
             has_key: provider.key.is_some(),
             models: provider.models,
@@ -133,6 +130,7 @@ async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
         providers: providers.collect(),
         aliases: saved.aliases,
         models: saved.models,
+        known: mana_llm::catalogue(),
         problem: app.llm.problem(),
     }))
 }
@@ -145,7 +143,8 @@ async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
     params(("name" = String, Path, description = "Its name in `provider/model`")),
     request_body = ProviderBody, responses(
     (status = 200, description = "The settings now", body = LlmSettingsView),
-    (status = 400, description = "It can't be right; nothing changed", body = ErrorEnvelope),
+    (status = 400, description = "It can't be right; nothing changed. `details` names the `field` and a `code`, and \
+        says the `problem` without the name of the setting", body = ErrorEnvelope),
     (status = 403, description = "Not the owner", body = ErrorEnvelope),
 ))]
 async fn put_provider(
@@ -166,7 +165,7 @@ async fn put_provider(
                 Some(Some(key)) => Some(Settings::seal(vault, &name, key.trim())?),
             };
             let provider = SavedProvider {
-                api: body.api,
+                api: body.api.clone(),
                 base_url: body.base_url.clone().filter(|url| !url.trim().is_empty()),
                 sealed_key,
                 models: body.models.clone(),
@@ -229,7 +228,7 @@ async fn put_aliases(
 ///
 /// By `provider/model`. A fact that is not named stays as Mana knows it.
 #[utoipa::path(put, path = "/llm/models", tag = "llm", security(("bearer" = [])),
-    request_body = BTreeMap<String, ModelFacts>, responses(
+    request_body = BTreeMap<String, ModelSettings>, responses(
     (status = 200, description = "The settings now", body = LlmSettingsView),
     (status = 400, description = "They can't be right; nothing changed", body = ErrorEnvelope),
     (status = 403, description = "Not the owner", body = ErrorEnvelope),
@@ -237,7 +236,7 @@ async fn put_aliases(
 async fn put_models(
     State(app): State<Arc<App>>,
     _: Owner,
-    ApiJson(body): ApiJson<BTreeMap<String, ModelFacts>>,
+    ApiJson(body): ApiJson<BTreeMap<String, ModelSettings>>,
 ) -> ApiResult<Json<LlmSettingsView>> {
     app.llm
         .change(|saved, _| {

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use futures_util::stream;
 use mana_core::planner::outline;
 
-use super::{EventStream, Limits, Provider, StreamEvent};
-use crate::catalog::BUILTIN;
 use crate::error::{GatewayError, Result};
 use crate::models::Facts;
+use crate::providers::provider::{EventStream, Limits, Provider, StreamEvent};
 use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model};
 
+/// The name of the provider inside this program.
+pub(crate) const BUILTIN: &str = "builtin";
 /// Its one model.
 pub(crate) const MODEL: &str = "outline";
 

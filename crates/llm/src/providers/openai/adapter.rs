@@ -11,12 +11,11 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
-use super::{EventStream, Limits, Provider, StreamEvent};
-use crate::catalog::OLLAMA;
-use crate::config::ProviderConfig;
+use super::dialect::Dialect;
 use crate::error::{ErrorKind, Result};
 use crate::events::{Events, is_event_stream};
 use crate::models::Facts;
+use crate::providers::provider::{EventStream, Limits, Provider, StreamEvent};
 use crate::sse::Frame;
 use crate::upstream::Upstream;
 use crate::wire::{
@@ -28,21 +27,16 @@ pub(crate) struct OpenAi {
     upstream: Arc<Upstream>,
     chat: Uri,
     embeddings: Uri,
-    /// OpenAI itself calls the bound of an answer by a newer name than others know.
-    is_openai: bool,
-    /// Mistral refuses fields that it doesn't know, and tells the usage unasked.
-    asks_for_usage: bool,
+    dialect: Dialect,
 }
 
 impl OpenAi {
-    pub fn new(config: &ProviderConfig, upstream: Upstream) -> Self {
-        let host = config.base_url.host_str().unwrap_or_default();
+    pub fn new(upstream: Upstream, dialect: Dialect) -> Self {
         Self {
             chat: upstream.uri("chat/completions"),
             embeddings: upstream.uri("embeddings"),
             upstream: upstream.into(),
-            is_openai: host.ends_with("openai.com"),
-            asks_for_usage: !host.ends_with("mistral.ai"),
+            dialect,
         }
     }
 
@@ -66,11 +60,8 @@ impl OpenAi {
     /// Bounds an answer that the caller left unbounded.
     fn bound(&self, request: &mut ChatRequest) {
         if let Some(bound) = request.bound.filter(|_| request.max_tokens().is_none()) {
-            let field = match self.is_openai {
-                true => "max_completion_tokens",
-                false => "max_tokens",
-            };
-            request.extra.insert(field.to_owned(), bound.into());
+            let field = self.dialect.bound_field.to_owned();
+            request.extra.insert(field, bound.into());
         }
     }
 }
@@ -83,8 +74,7 @@ impl Provider for OpenAi {
 
     fn facts(&self) -> Facts {
         Facts {
-            // Ollama holds any model to a schema; elsewhere it depends on the model.
-            json_schema: (self.name() == OLLAMA).then_some(true),
+            json_schema: self.dialect.holds_any_model_to_schema.then_some(true),
             ..Facts::default()
         }
     }
@@ -103,7 +93,7 @@ impl Provider for OpenAi {
     async fn chat_stream(&self, mut request: ChatRequest, limits: Limits) -> Result<EventStream> {
         request.stream = Some(true);
         self.bound(&mut request);
-        if self.asks_for_usage {
+        if self.dialect.asks_for_usage {
             let options = request.extra.entry("stream_options").or_insert(json!({}));
             if let Some(options) = options.as_object_mut() {
                 options.insert("include_usage".to_owned(), true.into());
@@ -161,13 +151,12 @@ impl Provider for OpenAi {
             .upstream
             .get(self.upstream.uri("models"), &limits)
             .await;
-        let body = match listed {
-            Err(error) if self.name() == OLLAMA && error.kind == ErrorKind::Http(404) => {
-                // Before it spoke OpenAI's protocol in full, Ollama listed only here.
-                let tags = self.upstream.beside_v1("api/tags");
-                self.upstream.get(tags, &limits).await?
+        let body = match (listed, self.dialect.earlier_list) {
+            (Err(error), Some(path)) if error.kind == ErrorKind::Http(404) => {
+                let earlier = self.upstream.beside_v1(path);
+                self.upstream.get(earlier, &limits).await?
             }
-            listed => listed?,
+            (listed, _) => listed?,
         };
         let bad = || self.upstream.bad_json("a list of models", &body);
         let said: Value = serde_json::from_slice(&body).map_err(|_| bad())?;
@@ -175,7 +164,7 @@ impl Provider for OpenAi {
             Value::Array(items) => items,
             said => match (&said["data"], &said["models"]) {
                 (Value::Array(items), _) | (_, Value::Array(items)) => items,
-                // Ollama says so when it has none.
+                // Some, such as Ollama, say so when they have none.
                 (Value::Null, _) if said["object"] == "list" => return Ok(Vec::new()),
                 _ => return Err(bad()),
             },

@@ -1,0 +1,19 @@
+//! Gemini, through Google's OpenAI-compatible address.
+
+use crate::providers::known_provider::{KnownProvider, family, price};
+use crate::providers::openai::COMPATIBLE;
+
+pub(crate) const PROVIDER: KnownProvider = KnownProvider {
+    name: "gemini",
+    label: "Gemini",
+    base_url: "https://generativelanguage.googleapis.com/v1beta/openai",
+    key: Some("GEMINI_API_KEY"),
+    prefers: &["models/gemini-2.5-flash", "models/gemini-", "gemini-"],
+    models: &[family("gemini-", [true, true, true], 1_048_576)],
+    prices: &[
+        price("gemini-2.5-flash-lite", 0.1, 0.4),
+        price("gemini-2.5-flash", 0.3, 2.5),
+        price("gemini-2.5-pro", 1.25, 10.0),
+    ],
+    ..COMPATIBLE
+};

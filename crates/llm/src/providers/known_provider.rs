@@ -1,0 +1,120 @@
+//! What a provider's folder says of itself.
+
+use super::openai::dialect::Dialect;
+use super::provider::Provider;
+use crate::models::Price;
+use crate::provider_config::Api;
+use crate::upstream::{ProtocolHeaders, Upstream};
+
+/// Calls at the same time at most, of a provider that says nothing else.
+pub(crate) const CONCURRENCY: usize = 64;
+
+/// A provider that Mana knows beforehand.
+pub(crate) struct KnownProvider {
+    /// Its name in `provider/model`.
+    pub name: &'static str,
+    /// The name for people.
+    pub label: &'static str,
+    /// Its address, with `/v1` or what stands for it.
+    pub base_url: &'static str,
+    /// The variable that holds its key; `None` where it needs none.
+    pub key: Option<&'static str>,
+    /// The variable that replaces its address. A provider without a key is configured by it alone.
+    pub address: Option<AddressVariable>,
+    /// The protocol that it speaks.
+    pub protocol: &'static Protocol,
+    /// The end of the host by which its dialect is recognised, under any name; `None`: by its own name.
+    pub host: Option<&'static str>,
+    /// How it differs from others that speak OpenAI's protocol.
+    pub dialect: Dialect,
+    /// Calls at the same time at most.
+    pub concurrency: usize,
+    /// Whether it runs on this machine: it is looked for where nobody configured it, and costs nothing.
+    pub is_local: bool,
+    /// Which of its models to take where nobody chose, best first, by the start of their names.
+    pub prefers: &'static [&'static str],
+    /// What to do where it has no model, as the end of a sentence.
+    pub without_models: &'static str,
+    /// The abilities of models that it made or names.
+    pub models: &'static [ModelFamily],
+    /// The list prices of its models, as of November 2026. The owner's own table counts before them, and what isn't in
+    /// either has no price.
+    pub prices: &'static [ListPrice],
+}
+
+/// A variable with a provider's address.
+pub(crate) struct AddressVariable {
+    /// Its name.
+    pub name: &'static str,
+    /// What holds where it isn't set.
+    pub unset: &'static str,
+    /// The address that its text stands for.
+    pub read: fn(&str) -> String,
+}
+
+/// A protocol between the gateway and a provider.
+pub(crate) struct Protocol {
+    /// Its name in settings.
+    pub name: &'static str,
+    /// The name for people.
+    pub label: &'static str,
+    /// The headers of its requests.
+    pub headers: ProtocolHeaders,
+    /// The adapter to an upstream that speaks it.
+    pub connect: fn(Upstream, Dialect) -> Box<dyn Provider>,
+}
+
+impl Protocol {
+    /// The protocol as a provider's configuration holds it.
+    pub fn api(&self) -> Api {
+        Api::of(self.name)
+    }
+}
+
+/// The abilities of models whose names begin alike.
+pub(crate) struct ModelFamily {
+    /// The start of their names.
+    pub start: &'static str,
+    /// Whether they call tools.
+    pub tools: bool,
+    /// Whether they keep to a JSON schema.
+    pub json_schema: bool,
+    /// Whether they look at pictures.
+    pub vision: bool,
+    /// Tokens of a request and its answer together; `None` where it depends on how they are run.
+    pub context_tokens: Option<u64>,
+}
+
+/// A family: `[tools, JSON schema, vision]`, and tokens of context (0: it depends on how they are run).
+pub(crate) const fn family(
+    start: &'static str,
+    [tools, json_schema, vision]: [bool; 3],
+    context_tokens: u64,
+) -> ModelFamily {
+    ModelFamily {
+        start,
+        tools,
+        json_schema,
+        vision,
+        context_tokens: match context_tokens {
+            0 => None,
+            tokens => Some(tokens),
+        },
+    }
+}
+
+/// The list price of a model.
+pub(crate) struct ListPrice {
+    /// The model's name, without the date of a release.
+    pub model: &'static str,
+    /// Its price.
+    pub price: Price,
+}
+
+/// A price: US dollars per million tokens of the request, and of the answer.
+pub(crate) const fn price(model: &'static str, input: f64, output: f64) -> ListPrice {
+    ListPrice {
+        model,
+        price: Price { input, output },
+    }
+}
