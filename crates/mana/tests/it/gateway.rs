@@ -224,9 +224,9 @@ async fn settings_are_the_owners_and_wrong_ones_change_nothing() {
         assert!(!problem.contains("llm."), "{problem}");
     }
     let (_, settings) = call(&server, Method::GET, "/llm/settings", &owner, Value::Null).await;
-    let known = &settings["known"];
+    let catalogue = &settings["catalogue"];
     let named = |name: &str| {
-        let providers = known["providers"].as_array().unwrap();
+        let providers = catalogue["providers"].as_array().unwrap();
         providers
             .iter()
             .find(|known| known["name"] == name)
@@ -234,7 +234,7 @@ async fn settings_are_the_owners_and_wrong_ones_change_nothing() {
     };
     assert_eq!(named("ollama").unwrap()["needsKey"], false);
     assert_eq!(named("anthropic").unwrap()["api"], "anthropic");
-    assert_eq!(known["protocols"][0]["name"], "openai");
+    assert_eq!(catalogue["protocols"][0]["name"], "openai");
     let (status, _) = chat(&server, &owner.token, "box/m", json!({})).await;
     assert_eq!(status, StatusCode::OK);
 }

@@ -736,6 +736,30 @@ export interface components {
             /** @enum {string} */
             kind: "cron";
         };
+        /** @description A protocol that providers speak. */
+        CatalogueProtocol: {
+            /** @description The name for people. */
+            label: string;
+            /** @description Its name in a provider's settings. */
+            name: string;
+        };
+        /** @description A provider that Mana knows beforehand. */
+        CatalogueProvider: {
+            /** @description The name of the protocol that it speaks. */
+            api: string;
+            /** @description Its address. */
+            baseUrl: string;
+            /** @description Calls at the same time at most. */
+            concurrency: number;
+            /** @description Whether it runs on the server's machine and is looked for there. */
+            isLocal: boolean;
+            /** @description The name for people. */
+            label: string;
+            /** @description Its name in `provider/model`. */
+            name: string;
+            /** @description Whether it refuses calls without a key. */
+            needsKey: boolean;
+        };
         /** @description A change as it travels and as the log keeps it. Fields not named here are kept and passed on. */
         Change: {
             /** @description The author of the change. */
@@ -1112,6 +1136,8 @@ export interface components {
             aliases: {
                 [key: string]: string[];
             };
+            /** @description The providers and protocols that Mana knows beforehand. */
+            catalogue: components["schemas"]["ProviderCatalogue"];
             /** @description The owner's saved facts about models, by `provider/model`: prices and abilities. */
             models: {
                 [key: string]: components["schemas"]["ModelFacts"];
@@ -1476,7 +1502,7 @@ export interface components {
         /** @description A provider to be saved. */
         ProviderBody: {
             /**
-             * @description `openai` or `anthropic`; the name decides where it is left out.
+             * @description The name of a protocol of the catalogue; the provider's name decides where it is left out.
              * @default null
              */
             api: string | null;
@@ -1507,9 +1533,18 @@ export interface components {
              */
             timeoutMs: number | null;
         };
+        /** @description The providers and protocols that Mana knows beforehand. */
+        ProviderCatalogue: {
+            /** @description Calls at the same time at most, of any other provider. */
+            concurrency: number;
+            /** @description The protocols; any other provider speaks the first, unless its settings name one. */
+            protocols: components["schemas"]["CatalogueProtocol"][];
+            /** @description The providers, in the order in which they are offered. */
+            providers: components["schemas"]["CatalogueProvider"][];
+        };
         /** @description A provider, without its key. */
         ProviderView: {
-            /** @description `openai` or `anthropic`: the protocol. */
+            /** @description The name of the protocol that it speaks, such as `openai`. */
             api: string;
             /** @description Its address. */
             baseUrl: string;
@@ -2914,7 +2949,7 @@ export interface operations {
                     "application/json": components["schemas"]["LlmSettingsView"];
                 };
             };
-            /** @description It can't be right; nothing changed */
+            /** @description It can't be right; nothing changed. `details` names the `field` and a `code`, and says the `problem` without the name of the setting */
             400: {
                 headers: {
                     [name: string]: unknown;

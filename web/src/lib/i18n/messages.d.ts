@@ -40,7 +40,7 @@ export interface MessageArguments {
 	'models.editNamed': { name: Value };
 	'models.which': NoArguments;
 	'models.other': NoArguments;
-	'models.ollamaHint': NoArguments;
+	'models.localHint': { name: Value };
 	'models.name': NoArguments;
 	'models.nameHint': NoArguments;
 	'models.nameWrong': NoArguments;
@@ -64,8 +64,7 @@ export interface MessageArguments {
 	'models.concurrency': NoArguments;
 	'models.concurrencyHint': NoArguments;
 	'models.api': NoArguments;
-	'models.apiOpenai': NoArguments;
-	'models.apiAnthropic': NoArguments;
+	'models.apiUsual': { name: Value };
 	'models.saving': NoArguments;
 	'models.savedNamed': { name: Value };
 	'models.remove': NoArguments;

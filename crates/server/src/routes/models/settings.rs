@@ -37,7 +37,7 @@ struct LlmSettingsView {
     /// The owner's saved facts about models, by `provider/model`: prices and abilities.
     models: BTreeMap<String, ModelSettings>,
     /// The providers and protocols that Mana knows beforehand.
-    known: ProviderCatalogue,
+    catalogue: ProviderCatalogue,
     /// Why the settings in use are not the last ones: what is wrong, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
@@ -130,7 +130,7 @@ async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
         providers: providers.collect(),
         aliases: saved.aliases,
         models: saved.models,
-        known: mana_llm::catalogue(),
+        catalogue: mana_llm::catalogue(),
         problem: app.llm.problem(),
     }))
 }

@@ -6,6 +6,7 @@ import { currentApi, session } from '$lib/features/session/session.svelte';
 type Schemas = components['schemas'];
 export type GatewaySettings = Schemas['LlmSettingsView'];
 export type Provider = Schemas['ProviderView'];
+export type Catalogue = Schemas['ProviderCatalogue'];
 export type ProviderBody = Partial<Schemas['ProviderBody']>;
 export type ModelFacts = Partial<Schemas['ModelFacts']>;
 export type Model = Schemas['ModelView'];
