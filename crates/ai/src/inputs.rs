@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mana_core::manifest::{FieldType, QueryContext, Registry};
+use mana_core::manifest::{QueryContext, Registry};
 use mana_core::mission::{Input, Intent, Mission, slot};
 use mana_core::planner::resolve::{self, Resolver};
 use mana_core::planner::{InputText, PendingProposal};
@@ -170,10 +170,9 @@ pub(crate) async fn titles(
             continue;
         };
         for (name, field) in &definition.fields {
-            let (FieldType::Ref, Some(target)) = (field.kind, &field.table) else {
+            let Some((module, target)) = field.reference(module) else {
                 continue;
             };
-            let module = field.module.as_ref().unwrap_or(module);
             let ids = rows.iter().filter_map(|(_, state)| state.data.get(name));
             let ids = ids.filter_map(Value::as_str);
             wanted.extend(ids.map(|id| RecordKey::new(module, target, id)));

@@ -3,16 +3,13 @@
 use anyhow::{Context as _, Result, bail};
 use mana_core::{
     Op,
-    manifest::Registry,
+    manifest::{Registry, value_text},
     staging::{Decision, Operation, Proposal, ProposalStatus},
 };
 use mana_device::DeviceError;
 use serde_json::{Value, json};
 
-use crate::{
-    list::{one_line, plain},
-    workspace::Workspace,
-};
+use crate::{list::one_line, workspace::Workspace};
 
 /// File with the ids of the inbox as it was shown last, so that a number means the proposal that the person saw.
 const SHOWN: &str = "inbox.json";
@@ -71,7 +68,11 @@ async fn decide(
             bail!(
                 "{}\n{}`mana inbox` shows it as it is now.",
                 error.message,
-                difference(error.details.as_ref())
+                difference(
+                    workspace.replica.registry(),
+                    &proposal,
+                    error.details.as_ref()
+                )
             );
         }
         Err(error) => return Err(error.into()),
@@ -136,32 +137,37 @@ fn lines(registry: &Registry, operation: &Operation, proposal: &Proposal) -> Vec
     let key = operation.key();
     let table = registry.table(&key.app, &key.table);
     let seen = proposal.seen.get(&mana_core::staging::seen_key(&key));
+    let definition = |field: &str| table.and_then(|table| table.fields.get(field));
     let before = |field: &str| {
         seen.and_then(|seen| seen.get(field))
-            .map(|seen| plain(&seen.value))
+            .map(|seen| value_text(definition(field), &seen.value))
     };
     if operation.op == Op::Delete {
         let title = table.and_then(|table| before(&table.list.title));
         return vec![format!("Deletes {}", title.unwrap_or(key.id))];
     }
     let set = operation.set.iter().map(|(field, value)| {
-        let label = table
-            .and_then(|table| table.fields.get(field)?.label.as_ref())
-            .map_or(field.as_str(), |label| label.en());
+        let definition = definition(field);
+        let label = definition.and_then(|field| field.label.as_ref());
+        let label = label.map_or(field.as_str(), |label| label.en());
+        let text = value_text(definition, value);
         match before(field).filter(|text| !text.is_empty()) {
-            Some(before) => format!("{label}: {before} → {}", plain(value)),
-            None => format!("{label}: {}", plain(value)),
+            Some(before) => format!("{label}: {before} → {text}"),
+            None => format!("{label}: {text}"),
         }
     });
     set.collect()
 }
 
 /// Returns a line for each field: the value that was seen, the value now, the proposed value.
-fn difference(details: Option<&Value>) -> String {
+fn difference(registry: &Registry, proposal: &Proposal, details: Option<&Value>) -> String {
+    let key = proposal.operations.first().map(Operation::key);
+    let table = key.and_then(|key| registry.table(&key.app, &key.table));
     let fields = details.and_then(Value::as_object).into_iter().flatten();
     fields
         .map(|(field, values)| {
-            let part = |name: &str| one_line(&plain(&values[name]));
+            let definition = table.and_then(|table| table.fields.get(field));
+            let part = |name: &str| one_line(&value_text(definition, &values[name]));
             format!(
                 "  {field}: it was \"{}\", it is \"{}\", the proposal says \"{}\"\n",
                 part("seen"),

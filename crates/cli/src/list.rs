@@ -1,11 +1,9 @@
 //! `mana list`: showing records, and how a record is shown.
 
-use std::cmp::Ordering;
-
 use anyhow::{Result, bail};
 use mana_core::{
     RecordState,
-    manifest::{Direction, FieldType, Manifest, Registry, Table},
+    manifest::{Manifest, Registry, Table, value_text},
 };
 use serde_json::{Value, json};
 
@@ -28,8 +26,7 @@ pub(crate) async fn list(
         for (name, table) in &module.tables {
             let mut records = workspace.replica.records(&module.id, name).await?;
             records.retain(|(_, state)| !state.is_deleted() && (all || !is_done(table, state)));
-            records
-                .sort_by(|(a_id, a), (b_id, b)| compare(table, a, b).then_with(|| a_id.cmp(b_id)));
+            records.sort_by(|(a_id, a), (b_id, b)| table.compare((a_id, a), (b_id, b)));
             found.push((module, name, table, records));
         }
     }
@@ -81,36 +78,6 @@ fn is_done(table: &Table, state: &RecordState) -> bool {
     done == Some(&Value::Bool(true))
 }
 
-/// Compares two records in the order of the module's page; records without a value come last.
-fn compare(table: &Table, a: &RecordState, b: &RecordState) -> Ordering {
-    for sort in &table.list.sort {
-        let value = |state: &RecordState| {
-            state
-                .data
-                .get(&sort.field)
-                .filter(|value| !value.is_null())
-                .cloned()
-        };
-        let order = match (value(a), value(b)) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => return Ordering::Greater,
-            (Some(_), None) => return Ordering::Less,
-            (Some(a), Some(b)) => match (a.as_f64(), b.as_f64()) {
-                (Some(a), Some(b)) => a.total_cmp(&b),
-                _ => plain(&a).cmp(&plain(&b)),
-            },
-        };
-        let order = match sort.dir {
-            Direction::Asc => order,
-            Direction::Desc => order.reverse(),
-        };
-        if order.is_ne() {
-            return order;
-        }
-    }
-    Ordering::Equal
-}
-
 /// Returns a record as a line: mark, title and further fields.
 pub(crate) fn line(table: &Table, state: &RecordState) -> String {
     let mark = match &table.list.done {
@@ -118,11 +85,11 @@ pub(crate) fn line(table: &Table, state: &RecordState) -> String {
         Some(_) => "[ ] ",
         None => "",
     };
-    let title = state
-        .data
-        .get(&table.list.title)
-        .map(plain)
-        .unwrap_or_default();
+    let text = |name: &str| {
+        let value = state.data.get(name)?;
+        Some(value_text(table.fields.get(name), value))
+    };
+    let title = text(&table.list.title).unwrap_or_default();
     let title = match title.trim() {
         "" => "(no title)",
         title => title,
@@ -132,14 +99,11 @@ pub(crate) fn line(table: &Table, state: &RecordState) -> String {
         .meta
         .iter()
         .filter(|name| {
-            table
-                .fields
-                .get(*name)
-                .is_some_and(|field| field.kind != FieldType::Ref)
+            // The id in a reference says nothing to a person.
+            let field = table.fields.get(*name);
+            field.is_some_and(|field| field.table.is_none())
         })
-        .filter_map(|name| state.data.get(name))
-        .filter(|value| !value.is_null())
-        .map(plain)
+        .filter_map(|name| text(name))
         .filter(|text| !text.is_empty())
         .collect();
     let meta = match meta.as_slice() {
@@ -147,18 +111,6 @@ pub(crate) fn line(table: &Table, state: &RecordState) -> String {
         meta => format!("  · {}", meta.join(" · ")),
     };
     one_line(&format!("{mark}{title}{meta}"))
-}
-
-/// Returns a value as text for a person.
-pub(crate) fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
 }
 
 /// Returns the text without control characters, which could break the line or control the terminal, cut to 200

@@ -3,16 +3,13 @@
 use anyhow::{Context as _, Result, bail};
 use mana_core::{
     Op,
-    manifest::Registry,
+    manifest::{Registry, value_text},
     mission::{APP, Iteration, MISSIONS, Mission, Step, StepStatus},
     undo::{KeptChange, KeptReason, Reversal, UndoExtent, UndoPreview},
 };
 use serde_json::{Value, json};
 
-use crate::{
-    list::{one_line, plain},
-    workspace::Workspace,
-};
+use crate::{list::one_line, workspace::Workspace};
 
 /// File with the steps as they were listed last, so that a number means the step that the person saw.
 const LISTED: &str = "undo.json";
@@ -181,12 +178,15 @@ fn text(registry: &Registry, preview: &UndoPreview) -> String {
                 text.push_str(&format!("  brings back {record}\n"));
                 continue;
             }
-            let before = now.get(field).map(plain).unwrap_or_default();
+            let table = registry.table(&operation.app, &operation.table);
+            let definition = table.and_then(|table| table.fields.get(field));
+            let shown = |value| one_line(&value_text(definition, value));
+            let before = now.get(field).map(shown).unwrap_or_default();
             text.push_str(&format!(
                 "  {record}, {}: {} → {}\n",
                 label(registry, &operation.app, &operation.table, field),
-                one_line(&before),
-                one_line(&plain(value))
+                before,
+                shown(value)
             ));
         }
     }

@@ -4,109 +4,16 @@
 use serde_json::Value;
 
 use super::{
+    field_value::GivenValue,
     operation::Operation,
     tool_ref::ToolRef,
-    types::{EffectOp, EnumValue, Field, FieldType, Table, ValueSource, value_source},
+    types::{EffectOp, Field, Table, ValueSource, value_source},
 };
 use crate::{Map, change::Op, problem::Problem, time::Micros};
 
-/// Returns the problem of a value: a code for programs, a sentence for people.
+/// Returns the problem of a value, by the row of its field's kind.
 fn value_problem(name: &str, field: &Field, value: &Value) -> Option<Problem> {
-    let wrong = |code: &str, expected: &str| {
-        Some(Problem::new(
-            name,
-            code,
-            format!("{name} must be {expected}, got {}.", shown(value)),
-        ))
-    };
-    let text = value.as_str();
-    match field.kind {
-        FieldType::Json => None,
-        FieldType::Boolean if value.is_boolean() => None,
-        FieldType::Boolean => wrong("type", "true or false"),
-        FieldType::Number | FieldType::Integer => {
-            let whole = field.kind == FieldType::Integer;
-            match value.as_f64() {
-                Some(number) if !whole || number.fract() == 0.0 => {
-                    range_problem(name, field, number)
-                }
-                _ => wrong(
-                    "type",
-                    if whole {
-                        "a whole number like 30"
-                    } else {
-                        "a number like 2.5"
-                    },
-                ),
-            }
-        }
-        FieldType::Date if text.is_some_and(is_date) => None,
-        FieldType::Date => wrong("date", "a date like 2026-04-08"),
-        FieldType::Time if text.is_some_and(is_time) => None,
-        FieldType::Time => wrong("time", "a time of day like 08:30"),
-        FieldType::Datetime if text.is_some_and(|text| Micros::parse(text).is_ok()) => None,
-        FieldType::Datetime => wrong(
-            "datetime",
-            "a time with its offset like 2026-04-08T15:30:00+02:00",
-        ),
-        FieldType::Url if text.is_some_and(is_url) => length_problem(name, field, text?),
-        FieldType::Url => wrong("url", "an address that begins with http:// or https://"),
-        FieldType::Enum
-            if text.is_some_and(|text| field.values.iter().any(|v| v.value() == text)) =>
-        {
-            None
-        }
-        FieldType::Enum => {
-            let values: Vec<_> = field.values.iter().map(EnumValue::value).collect();
-            wrong("enum", &format!("one of {}", values.join(", ")))
-        }
-        FieldType::Ref if text.is_some_and(|text| !text.trim().is_empty()) => None,
-        FieldType::Ref => wrong("ref", "the id of a record, as it was given to you"),
-        FieldType::Tags => match value.as_array() {
-            Some(tags)
-                if tags
-                    .iter()
-                    .all(|tag| tag.as_str().is_some_and(|tag| !tag.trim().is_empty())) =>
-            {
-                let most = field.max.filter(|max| tags.len() as f64 > *max);
-                most.and_then(|max| wrong("max", &format!("at most {max} words")))
-            }
-            _ => wrong("type", "a list of words like [\"home\", \"garden\"]"),
-        },
-        FieldType::KeyedList if value.is_array() => None,
-        FieldType::KeyedList => wrong("type", "a list"),
-        FieldType::Text | FieldType::Markdown => match text {
-            Some(text) => length_problem(name, field, text),
-            None => wrong("type", "text"),
-        },
-    }
-}
-
-fn range_problem(name: &str, field: &Field, number: f64) -> Option<Problem> {
-    let (code, bound, word) = match (field.min, field.max) {
-        (Some(min), _) if number < min => ("min", min, "at least"),
-        (_, Some(max)) if number > max => ("max", max, "at most"),
-        _ => return None,
-    };
-    Some(Problem::new(
-        name,
-        code,
-        format!("{name} must be {word} {bound}, got {number}."),
-    ))
-}
-
-fn length_problem(name: &str, field: &Field, text: &str) -> Option<Problem> {
-    if text.contains('\0') {
-        return Some(Problem::new(
-            name,
-            "type",
-            format!("{name} contains a NUL character. Leave it out."),
-        ));
-    }
-    let length = text.chars().count();
-    let max = field.max.filter(|max| length as f64 > *max)?;
-    let message = format!("{name} must have at most {max} characters, got {length}. Shorten it.");
-    Some(Problem::new(name, "max", message))
+    (field.kind.kind().check)(GivenValue { name, field, value })
 }
 
 fn missing(name: &str) -> Problem {
@@ -122,30 +29,6 @@ fn is_empty(value: &Value) -> bool {
         Value::Null => true,
         Value::String(text) => text.trim().is_empty(),
         _ => false,
-    }
-}
-
-pub(super) fn is_date(text: &str) -> bool {
-    text.len() == 10 && Micros::parse(&format!("{text}T00:00:00Z")).is_ok()
-}
-
-fn is_time(text: &str) -> bool {
-    text.len() == 5 && Micros::parse(&format!("2000-01-01T{text}:00Z")).is_ok()
-}
-
-fn is_url(text: &str) -> bool {
-    let host = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace))
-}
-
-/// A value as a sentence quotes it.
-fn shown(value: &Value) -> String {
-    let json = value.to_string();
-    match json.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &json[..end]),
-        None => json,
     }
 }
 

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::{
-    field_kind::Order,
     operation::Operation,
     tool_ref::ToolRef,
     types::{EffectOp, ValueSource, value_source},
@@ -12,7 +11,6 @@ use crate::{
     Map, ids, merge,
     problem::Problem,
     record::{RecordKey, RecordState},
-    time::Micros,
 };
 
 impl<'a> ToolRef<'a> {
@@ -101,19 +99,14 @@ impl<'a> ToolRef<'a> {
         if value.is_null() && self.tool.effect.op != EffectOp::Update {
             return None;
         }
-        let order = self
+        let stored = self
             .tool
             .params
             .get(name)
-            .map(|param| param.kind.kind().order);
-        match (value, order) {
-            // An instant is kept in UTC, whichever offset it was given with.
-            (Value::String(text), Some(Order::Instant)) => Some(
-                Micros::parse(text)
-                    .map_or_else(|_| value.clone(), |at| Value::from(at.to_string())),
-            ),
-            (_, _) => Some(merge::normalize(value)),
-        }
+            .map_or(merge::normalize as fn(&Value) -> Value, |param| {
+                param.kind.kind().stored
+            });
+        Some(stored(value))
     }
 
     fn record_id(self, params: &Map) -> Option<String> {

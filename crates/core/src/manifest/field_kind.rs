@@ -1,29 +1,94 @@
 //! The table of field kinds: a row for each [`FieldType`].
 //!
-//! Every difference between kinds stands in a row here or in a match without a fallback arm, so that a new kind does
-//! not compile until it is whole. `docs/how-to/add-a-field-kind.md` walks through it.
+//! Every difference between kinds stands in a row here, and each row says every property, so that a new kind does not
+//! compile until it is whole. No other file branches on a kind. `docs/how-to/add-a-field-kind.md` walks through it.
 
 use serde_json::Value;
 
-use super::types::FieldType;
+use super::{
+    field_value::{self, GivenValue},
+    order::Order,
+    types::{Field, FieldType},
+};
+use crate::{merge, problem::Problem};
 
-/// The properties that all fields of a kind share.
+/// The properties that all fields of a kind share. A row names each of them; there is no default to fall back on.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldKind {
-    /// The type in a JSON schema; empty where any JSON fits.
-    pub json_type: &'static str,
+    /// The type in a JSON schema; none where any JSON fits.
+    pub json_type: Option<&'static str>,
     /// The format in a JSON schema.
     pub json_format: Option<&'static str>,
+    /// Further keywords in a JSON schema.
+    pub json_keywords: JsonKeywords,
     /// A value as a model or a person writes it, where the type alone does not show it.
     pub example: Option<&'static str>,
     /// The quantity that `min` and `max` of a field bound.
     pub bounds: Bounds,
+    /// The key that a field of this kind has in a manifest, and no other field.
+    pub definition: Definition,
+    /// Whether a parameter of another kind may be written into a field of this one.
+    pub accepts: fn(FieldType) -> bool,
+    /// Returns the problem of a value: a code for programs, a sentence for people. A value that breaks the rule of
+    /// its kind has the kind's name as its code.
+    pub check: fn(GivenValue<'_>) -> Option<Problem>,
+    /// The value of a tool's parameter as a record keeps it.
+    pub stored: fn(&Value) -> Value,
     /// How values compare in queries and sort in lists.
     pub order: Order,
     /// Whether the kind is free text: `$append` adds to it.
     pub is_text: bool,
+    /// Whether `$text` of a query looks into it.
+    pub is_searched: bool,
     /// Reads the value that a person typed, for example on a command line; none where the text does not fit.
     pub from_text: fn(&str) -> Option<Value>,
+    /// The value as a line of text, for example on a command line.
+    pub text: fn(&Value) -> String,
+    /// How a prompt writes the value.
+    pub prompt: PromptText,
+}
+
+/// The keywords of a kind in a JSON schema, beside type, format and bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonKeywords {
+    /// No others.
+    None,
+    /// `enum`, with the values of the field.
+    Values,
+    /// `minLength`: the text is not empty.
+    NotEmpty,
+    /// `items`: each item is a text.
+    Words,
+}
+
+/// The key of a manifest that belongs to a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Definition {
+    /// No key of its own.
+    Plain,
+    /// `values`: the values to choose from.
+    Values,
+    /// `table`, and `module` where the table is another module's: the records to choose from.
+    Table,
+    /// `list`: how the list merges. Neither a tool nor a form writes it.
+    List,
+}
+
+/// How a prompt writes a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptText {
+    /// A text as it stands, anything else as JSON.
+    Plain,
+    /// As [`PromptText::Plain`]; as the record's title, the heading has said all of it.
+    Line,
+    /// By [`FieldKind::text`].
+    Text,
+    /// The local time with the day of the week.
+    Instant,
+    /// The date with the day of the week.
+    Day,
+    /// The title and the id of the record.
+    Reference,
 }
 
 /// The quantity that the bounds of a field limit.
@@ -66,107 +131,267 @@ impl Bounds {
     }
 }
 
-/// How the values of a kind compare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// By JSON type: numbers by size, texts by their characters.
-    Plain,
-    /// A line of text, equal without regard to case.
-    Line,
-    /// Instants; an instant also compares with a day.
-    Instant,
-    /// True or false; an unset value is false.
-    Boolean,
-    /// A set of words; a condition names one of them.
-    Words,
-}
-
 impl FieldType {
     /// The kind's row of the table.
     pub fn kind(self) -> FieldKind {
-        let text = FieldKind {
-            json_type: "string",
-            json_format: None,
-            example: None,
-            bounds: Bounds::None,
-            order: Order::Plain,
-            is_text: false,
-            from_text: any_text,
-        };
         match self {
             FieldType::Text => FieldKind {
+                json_type: Some("string"),
+                json_format: None,
+                json_keywords: JsonKeywords::None,
+                example: None,
                 bounds: Bounds::Characters,
+                definition: Definition::Plain,
+                accepts: FieldType::is_text,
+                check: field_value::check_text,
+                stored: merge::normalize,
                 order: Order::Line,
                 is_text: true,
-                ..text
+                is_searched: true,
+                from_text: field_value::text_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Line,
             },
             FieldType::Markdown => FieldKind {
+                json_type: Some("string"),
+                json_format: None,
+                json_keywords: JsonKeywords::None,
+                example: None,
                 bounds: Bounds::Characters,
+                definition: Definition::Plain,
+                accepts: FieldType::is_text,
+                check: field_value::check_text,
+                stored: merge::normalize,
+                order: Order::Plain,
                 is_text: true,
-                ..text
+                is_searched: true,
+                from_text: field_value::text_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Plain,
             },
             FieldType::Number => FieldKind {
-                json_type: "number",
+                json_type: Some("number"),
+                json_format: None,
+                json_keywords: JsonKeywords::None,
+                example: None,
                 bounds: Bounds::Number,
-                from_text: |text| text.parse::<f64>().ok().map(Value::from),
-                ..text
+                definition: Definition::Plain,
+                accepts: |other| other == FieldType::Integer,
+                check: field_value::check_number,
+                stored: merge::normalize,
+                order: Order::Plain,
+                is_text: false,
+                is_searched: false,
+                from_text: field_value::number_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Plain,
             },
             FieldType::Integer => FieldKind {
-                json_type: "integer",
+                json_type: Some("integer"),
+                json_format: None,
+                json_keywords: JsonKeywords::None,
+                example: None,
                 bounds: Bounds::Number,
-                from_text: |text| text.parse::<i64>().ok().map(Value::from),
-                ..text
+                definition: Definition::Plain,
+                accepts: no_other,
+                check: field_value::check_integer,
+                stored: merge::normalize,
+                order: Order::Plain,
+                is_text: false,
+                is_searched: false,
+                from_text: field_value::integer_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Plain,
             },
             FieldType::Boolean => FieldKind {
-                json_type: "boolean",
+                json_type: Some("boolean"),
+                json_format: None,
+                json_keywords: JsonKeywords::None,
+                example: None,
+                bounds: Bounds::None,
+                definition: Definition::Plain,
+                accepts: no_other,
+                check: field_value::check_boolean,
+                stored: merge::normalize,
                 order: Order::Boolean,
-                from_text: boolean_from_text,
-                ..text
+                is_text: false,
+                is_searched: false,
+                from_text: field_value::boolean_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Text,
             },
             FieldType::Date => FieldKind {
+                json_type: Some("string"),
                 json_format: Some("date"),
+                json_keywords: JsonKeywords::None,
                 example: Some("2026-04-08"),
-                ..text
+                bounds: Bounds::None,
+                definition: Definition::Plain,
+                accepts: no_other,
+                check: field_value::check_date,
+                stored: merge::normalize,
+                order: Order::Plain,
+                is_text: false,
+                is_searched: false,
+                from_text: field_value::text_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Day,
             },
             FieldType::Datetime => FieldKind {
+                json_type: Some("string"),
                 json_format: Some("date-time"),
+                json_keywords: JsonKeywords::None,
                 example: Some("2026-04-08T15:30:00+02:00"),
+                bounds: Bounds::None,
+                definition: Definition::Plain,
+                accepts: no_other,
+                check: field_value::check_datetime,
+                stored: field_value::instant_in_utc,
                 order: Order::Instant,
-                ..text
+                is_text: false,
+                is_searched: false,
+                from_text: field_value::text_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Instant,
             },
             FieldType::Time => FieldKind {
+                json_type: Some("string"),
+                json_format: None,
+                json_keywords: JsonKeywords::None,
                 example: Some("08:30"),
-                ..text
+                bounds: Bounds::None,
+                definition: Definition::Plain,
+                accepts: no_other,
+                check: field_value::check_time,
+                stored: merge::normalize,
+                order: Order::Plain,
+                is_text: false,
+                is_searched: false,
+                from_text: field_value::text_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Plain,
             },
-            FieldType::Enum | FieldType::Ref => text,
+            FieldType::Enum => FieldKind {
+                json_type: Some("string"),
+                json_format: None,
+                json_keywords: JsonKeywords::Values,
+                example: None,
+                bounds: Bounds::None,
+                definition: Definition::Values,
+                accepts: no_other,
+                check: field_value::check_enum,
+                stored: merge::normalize,
+                order: Order::Plain,
+                is_text: false,
+                is_searched: false,
+                from_text: field_value::text_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Plain,
+            },
+            FieldType::Ref => FieldKind {
+                json_type: Some("string"),
+                json_format: None,
+                json_keywords: JsonKeywords::NotEmpty,
+                example: None,
+                bounds: Bounds::None,
+                definition: Definition::Table,
+                accepts: no_other,
+                check: field_value::check_ref,
+                stored: merge::normalize,
+                order: Order::Plain,
+                is_text: false,
+                is_searched: false,
+                from_text: field_value::text_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Reference,
+            },
             FieldType::Tags => FieldKind {
-                json_type: "array",
+                json_type: Some("array"),
+                json_format: None,
+                json_keywords: JsonKeywords::Words,
+                example: None,
                 bounds: Bounds::Items,
+                definition: Definition::Plain,
+                accepts: no_other,
+                check: field_value::check_tags,
+                stored: merge::normalize,
                 order: Order::Words,
-                from_text: words_from_text,
-                ..text
+                is_text: false,
+                is_searched: true,
+                from_text: field_value::words_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Text,
             },
             FieldType::Url => FieldKind {
+                json_type: Some("string"),
                 json_format: Some("uri"),
+                json_keywords: JsonKeywords::None,
+                example: None,
                 bounds: Bounds::Characters,
-                ..text
+                definition: Definition::Plain,
+                accepts: no_other,
+                check: field_value::check_url,
+                stored: merge::normalize,
+                order: Order::Plain,
+                is_text: false,
+                is_searched: false,
+                from_text: field_value::text_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Plain,
             },
             FieldType::KeyedList => FieldKind {
-                json_type: "array",
-                from_text: |text| serde_json::from_str(text).ok(),
-                ..text
+                json_type: Some("array"),
+                json_format: None,
+                json_keywords: JsonKeywords::None,
+                example: None,
+                bounds: Bounds::None,
+                definition: Definition::List,
+                accepts: no_other,
+                check: field_value::check_keyed_list,
+                stored: merge::normalize,
+                order: Order::Plain,
+                is_text: false,
+                is_searched: false,
+                from_text: field_value::json_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Plain,
             },
             FieldType::Json => FieldKind {
-                json_type: "",
-                from_text: |text| serde_json::from_str(text).ok(),
-                ..text
+                json_type: None,
+                json_format: None,
+                json_keywords: JsonKeywords::None,
+                example: None,
+                bounds: Bounds::None,
+                definition: Definition::Plain,
+                accepts: |_| true,
+                check: field_value::check_json,
+                stored: merge::normalize,
+                order: Order::Plain,
+                is_text: false,
+                is_searched: false,
+                from_text: field_value::json_from_text,
+                text: field_value::plain_text,
+                prompt: PromptText::Plain,
             },
         }
     }
 
-    /// Free text: `contains` looks into it, `$append` adds to it.
+    /// Free text: `$append` adds to it.
     pub fn is_text(self) -> bool {
         self.kind().is_text
+    }
+
+    /// A value as a line of text; empty where there is none.
+    pub fn text(self, value: &Value) -> String {
+        match value {
+            Value::Null => String::new(),
+            value => (self.kind().text)(value),
+        }
+    }
+
+    /// Whether a parameter of the other kind may be written into a field of this one.
+    pub fn accepts(self, other: FieldType) -> bool {
+        self == other || (self.kind().accepts)(other)
     }
 
     /// Reads a value that a person typed. A text that does not fit stays text, and the check of the record names what
@@ -176,33 +401,134 @@ impl FieldType {
     }
 }
 
-fn any_text(text: &str) -> Option<Value> {
-    Some(Value::from(text))
+/// A value as a line of text; empty where there is none. A field that no manifest knows is a text.
+pub fn value_text(field: Option<&Field>, value: &Value) -> String {
+    field
+        .map_or(FieldType::Text, |field| field.kind)
+        .text(value)
 }
 
-fn boolean_from_text(text: &str) -> Option<Value> {
-    match text.to_lowercase().as_str() {
-        "true" | "yes" | "1" => Some(Value::Bool(true)),
-        "false" | "no" | "0" => Some(Value::Bool(false)),
-        _ => None,
-    }
-}
-
-fn words_from_text(text: &str) -> Option<Value> {
-    let words = text.split(',').map(str::trim);
-    Some(
-        words
-            .filter(|word| !word.is_empty())
-            .map(Value::from)
-            .collect(),
-    )
+fn no_other(_: FieldType) -> bool {
+    false
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
     use serde_json::json;
 
-    use super::*;
+    use super::{
+        super::{
+            query_context::QueryContext,
+            samples::{kinds, sample},
+        },
+        *,
+    };
+    use crate::time::Micros;
+
+    /// A field of the kind, with the keys of all kinds.
+    fn field(kind: FieldType) -> Field {
+        let keys = json!({ "type": kind, "values": ["low", "high"], "table": "tasks", "list": {} });
+        serde_json::from_value(keys).expect("a field")
+    }
+
+    fn check(kind: FieldType, value: &Value) -> Option<Problem> {
+        let field = &field(kind);
+        let name = "size";
+        (kind.kind().check)(GivenValue { name, field, value })
+    }
+
+    #[test]
+    fn modules_d1_every_kind_is_in_the_specification() {
+        let page = include_str!("../../../../spec/MODULES.md");
+        let rule = page.lines().find(|line| line.starts_with("- **D1**"));
+        let rule = rule.expect("rule D1");
+        for (name, _) in kinds() {
+            assert!(rule.contains(&format!("`{name}`")), "D1 lacks {name}");
+        }
+    }
+
+    /// A branch on a kind elsewhere would not be found by the person who adds one.
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test reads the sources of the workspace"
+    )]
+    fn modules_d1_no_other_file_branches_on_a_kind() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let here = ["field_kind.rs", "samples.rs"];
+        let mut folders = vec![crates];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let names_a_kind = fs::read_to_string(&path)
+                        .expect("text")
+                        .contains("FieldType::");
+                    let table = here.iter().any(|name| path.ends_with(name));
+                    assert!(!names_a_kind || table, "{} names a kind", path.display());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn modules_d1_every_kind_takes_its_own_values_and_refuses_another_type() {
+        for (name, kind) in kinds() {
+            for value in [sample(&field(kind), false), sample(&field(kind), true)] {
+                assert_eq!(check(kind, &value), None, "{name}: {value}");
+                let stored = (kind.kind().stored)(&value);
+                assert_eq!(check(kind, &stored), None, "{name}: {stored}");
+                assert_eq!((kind.kind().stored)(&stored), stored, "{name}");
+            }
+            if let Some(example) = kind.kind().example {
+                assert_eq!(check(kind, &kind.value_from_text(example)), None, "{name}");
+            }
+            let code = check(kind, &json!({ "no": "value" })).map(|problem| problem.code);
+            let any = kind.kind().json_type.is_none();
+            let known = code
+                .as_ref()
+                .is_some_and(|code| *code == name || code == "type");
+            assert!(any != known, "{name}: {code:?}");
+        }
+    }
+
+    #[test]
+    fn modules_d1_every_kind_reads_the_text_that_it_shows() {
+        let writable = |kind: FieldType| kind.kind().definition != Definition::List;
+        for (name, kind) in kinds().into_iter().filter(|(_, kind)| writable(*kind)) {
+            let value = sample(&field(kind), true);
+            let text = kind.text(&value);
+            assert!(!text.is_empty() && !text.contains('\n'), "{name}: {text}");
+            let read = (kind.kind().stored)(&kind.value_from_text(&text));
+            assert_eq!(read, value, "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn modules_q3_every_kind_orders_its_values() {
+        let context = QueryContext {
+            now: Micros::EPOCH,
+            zone: jiff::tz::TimeZone::UTC,
+        };
+        for (name, kind) in kinds() {
+            let (one, other) = (sample(&field(kind), false), sample(&field(kind), true));
+            let order = kind.kind().order;
+            assert!(order.same(&one, &one, &context), "{name}");
+            let differ = one != other;
+            assert_eq!(!order.same(&one, &other, &context), differ, "{name}");
+            assert_eq!(
+                order.sort(&one, &other),
+                order.sort(&other, &one).reverse(),
+                "{name}"
+            );
+            let compared = order.compare(&one, &other, &context);
+            assert!(compared.is_none_or(|by| by.is_ne() == differ), "{name}");
+        }
+    }
 
     #[test]
     fn modules_d1_a_typed_value_is_read_by_its_kind() {

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
+    field_kind::JsonKeywords,
     tool_ref::ToolRef,
-    types::{EffectOp, EnumValue, Field, FieldType},
+    types::{EffectOp, EnumValue, Field},
 };
 use crate::Map;
 
@@ -37,9 +38,8 @@ fn params(tool: ToolRef<'_>) -> Value {
 
 fn property(field: &Field, nullable: bool) -> Value {
     let row = field.kind.kind();
-    let (kind, format, example) = (row.json_type, row.json_format, row.example);
     let mut schema = Map::new();
-    if !kind.is_empty() {
+    if let Some(kind) = row.json_type {
         schema.insert(
             "type".into(),
             if nullable {
@@ -49,11 +49,11 @@ fn property(field: &Field, nullable: bool) -> Value {
             },
         );
     }
-    if let Some(format) = format {
+    if let Some(format) = row.json_format {
         schema.insert("format".into(), format.into());
     }
     let said = field.description.as_deref().unwrap_or_default();
-    let description = match example {
+    let description = match row.example {
         Some(example) => format!("{said} Like {example}."),
         None => said.to_owned(),
     };
@@ -64,8 +64,9 @@ fn property(field: &Field, nullable: bool) -> Value {
             schema.insert(word.into(), crate::merge::normalize(&json!(bound)));
         }
     }
-    match field.kind {
-        FieldType::Enum => {
+    match row.json_keywords {
+        JsonKeywords::None => {}
+        JsonKeywords::Values => {
             let mut values: Vec<Value> = field
                 .values
                 .iter()
@@ -75,23 +76,12 @@ fn property(field: &Field, nullable: bool) -> Value {
             values.extend(nullable.then_some(Value::Null));
             schema.insert("enum".into(), values.into());
         }
-        FieldType::Ref => {
+        JsonKeywords::NotEmpty => {
             schema.insert("minLength".into(), 1.into());
         }
-        FieldType::Tags => {
+        JsonKeywords::Words => {
             schema.insert("items".into(), json!({ "type": "string" }));
         }
-        FieldType::Text
-        | FieldType::Markdown
-        | FieldType::Number
-        | FieldType::Integer
-        | FieldType::Boolean
-        | FieldType::Date
-        | FieldType::Datetime
-        | FieldType::Time
-        | FieldType::Url
-        | FieldType::KeyedList
-        | FieldType::Json => {}
     }
     Value::Object(schema)
 }

@@ -8,19 +8,25 @@
 mod check;
 mod effect;
 mod field_kind;
+mod field_value;
 mod json_schema;
 mod operation;
+mod order;
 mod parse;
 mod query;
+mod query_context;
 mod registry;
 mod tool_ref;
 mod types;
 mod validate;
 
-pub use field_kind::{Bounds, FieldKind, Order};
+pub use field_kind::{Bounds, Definition, FieldKind, JsonKeywords, PromptText, value_text};
+pub use field_value::GivenValue;
 pub use operation::{Operation, ops_hash};
+pub use order::Order;
 pub use parse::{Fault, ManifestError};
-pub use query::{QueryContext, Row};
+pub use query::Row;
+pub use query_context::QueryContext;
 pub use registry::{Registry, RejectedManifest};
 pub use tool_ref::ToolRef;
 pub use types::{
@@ -28,5 +34,7 @@ pub use types::{
     Filter, Label, ListView, Manifest, PromptQuery, Sort, Table, Tool,
 };
 
+#[cfg(test)]
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

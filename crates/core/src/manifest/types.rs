@@ -130,11 +130,9 @@ impl Table {
         let lists = self
             .fields
             .iter()
-            .filter(|(_, field)| field.kind == FieldType::KeyedList);
+            .filter_map(|(name, field)| Some((name.clone(), field.list.clone()?)));
         TableSchema {
-            lists: lists
-                .map(|(name, field)| (name.clone(), field.list.clone().unwrap_or_default()))
-                .collect::<BTreeMap<_, _>>(),
+            lists: lists.collect::<BTreeMap<_, _>>(),
         }
     }
 }
@@ -177,6 +175,15 @@ pub struct Field {
     /// How a keyed list merges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<ListSpec>,
+}
+
+impl Field {
+    /// The module and the table of the records that a reference names; `module` is the field's own. None for a field
+    /// that is no reference.
+    pub fn reference<'a>(&'a self, module: &'a str) -> Option<(&'a str, &'a str)> {
+        let table = self.table.as_deref()?;
+        Some((self.module.as_deref().unwrap_or(module), table))
+    }
 }
 
 /// The types of values.

@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::types::{
-    Condition, EffectOp, EnumValue, Field, FieldType, Filter, Label, Manifest, Sort, Table, Tool,
-    ValueSource, value_source,
+use super::{
+    field_kind::Definition,
+    order::Order,
+    types::{
+        Condition, EffectOp, EnumValue, Field, FieldType, Filter, Label, Manifest, Sort, Table,
+        Tool, ValueSource, value_source,
+    },
 };
 use crate::policy::Policy;
 
@@ -151,9 +155,12 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
         validate_field(faults, &path, field);
     }
     if let Some(deadline) = &table.deadline {
-        let kind = table.fields.get(deadline).map(|field| field.kind);
+        let order = table
+            .fields
+            .get(deadline)
+            .map(|field| field.kind.kind().order);
         faults.check(
-            kind == Some(FieldType::Datetime),
+            order == Some(Order::Instant),
             format!("{path}/deadline"),
             "a deadline is one of the table's datetime fields. Name one.",
         );
@@ -188,9 +195,8 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
         .as_ref()
         .and_then(|done| table.fields.get(done))
     {
-        let boolean = done.kind == FieldType::Boolean;
         faults.check(
-            boolean,
+            done.kind.kind().order == Order::Boolean,
             format!("{list}/done"),
             "a tick box needs a field of type boolean.",
         );
@@ -210,28 +216,29 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
 
 /// Checks the properties that fields and parameters share.
 fn validate_field(faults: &mut Faults, path: &str, field: &Field) {
-    let is = |kind: FieldType| field.kind == kind;
+    let row = field.kind.kind();
+    let is = |definition: Definition| row.definition == definition;
     faults.check(
-        is(FieldType::Enum) != field.values.is_empty(),
+        is(Definition::Values) != field.values.is_empty(),
         path,
         "an enum, and nothing else, has \"values\". Add or remove them.",
     );
     faults.check(
-        is(FieldType::Ref) == field.table.is_some(),
+        is(Definition::Table) == field.table.is_some(),
         path,
         "a ref, and nothing else, has the \"table\" that it points into. Add or remove it.",
     );
     faults.check(
-        field.module.is_none() || is(FieldType::Ref),
+        field.module.is_none() || is(Definition::Table),
         path,
         "only a ref has a \"module\". Remove it.",
     );
     faults.check(
-        is(FieldType::KeyedList) == field.list.is_some(),
+        is(Definition::List) == field.list.is_some(),
         path,
         "a keyedList, and nothing else, has a \"list\" that says how it merges. Add or remove it.",
     );
-    let bounds = field.kind.kind().bounds;
+    let bounds = row.bounds;
     faults.check(
         field.min.is_none() || bounds.has_min(),
         path,
@@ -281,7 +288,7 @@ fn validate_tool(faults: &mut Faults, path: &str, manifest: &Manifest, tool: &To
             format!("the parameter {name} has no description. Tell the model what it means."),
         );
         faults.check(
-            param.kind != FieldType::KeyedList,
+            param.kind.kind().definition != Definition::List,
             &path,
             "a parameter can't be a keyedList. Use json.",
         );
@@ -359,7 +366,7 @@ fn validate_target(faults: &mut Faults, here: &str, tool: &Tool, table: &Table) 
         Some(id) => {
             let param = id.strip_prefix('$').and_then(|name| tool.params.get(name));
             let fits = param.is_some_and(|param| {
-                param.kind == FieldType::Ref
+                param.kind.kind().definition == Definition::Table
                     && param.required
                     && param.table.as_ref() == Some(&effect.table)
                     && param.module.is_none()
@@ -391,7 +398,7 @@ fn validate_set(faults: &mut Faults, here: &str, tool: &Tool, table: &Table) {
             faults.add(place, unknown_field(name, table));
             continue;
         };
-        if field.kind == FieldType::KeyedList {
+        if field.kind.kind().definition == Definition::List {
             faults.add(place, "a tool can't write a keyedList. Leave it out.");
             continue;
         }
@@ -406,7 +413,7 @@ fn validate_set(faults: &mut Faults, here: &str, tool: &Tool, table: &Table) {
                 "$today is for queries. Use $now, or a parameter of type date.",
             ),
             ValueSource::Now => faults.check(
-                field.kind == FieldType::Datetime,
+                field.kind.kind().order == Order::Instant,
                 place,
                 "$now needs a field of type datetime.",
             ),
@@ -424,7 +431,7 @@ fn validate_set(faults: &mut Faults, here: &str, tool: &Tool, table: &Table) {
                 &place,
                 tool,
                 param,
-                |kind| fits(kind, field.kind),
+                |kind| field.kind.accepts(kind),
                 name,
             ),
         }
@@ -477,14 +484,6 @@ fn check_param(
             );
         }
     }
-}
-
-/// Values of a parameter's type can stand in a field of the other.
-fn fits(param: FieldType, field: FieldType) -> bool {
-    param == field
-        || field == FieldType::Json
-        || (param.is_text() && field.is_text())
-        || (param == FieldType::Integer && field == FieldType::Number)
 }
 
 fn validate_filter(

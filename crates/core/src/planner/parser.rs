@@ -7,7 +7,7 @@ use super::answer::{self, UnusableAnswer};
 use super::prompt::PendingProposal;
 use crate::Map;
 use crate::change::has_nul;
-use crate::manifest::{EffectOp, FieldType, Registry, ToolRef};
+use crate::manifest::{EffectOp, Registry, ToolRef};
 use crate::policy::{Overrides, Policy};
 use crate::record::RecordKey;
 use crate::text::{visible, visible_value};
@@ -333,12 +333,10 @@ fn tool<'a>(step: &Value, checks: &PlanChecks<'a>) -> Result<ToolRef<'a>, Reason
 /// Every record that the parameters name has to be there.
 fn references(tool: ToolRef<'_>, params: &Map, checks: &PlanChecks<'_>) -> Result<(), Reason> {
     for (name, field) in &tool.tool.params {
-        let (FieldType::Ref, Some(id)) = (field.kind, params.get(name).and_then(Value::as_str))
-        else {
+        let id = params.get(name).and_then(Value::as_str);
+        let (Some((module, table)), Some(id)) = (field.reference(&tool.module.id), id) else {
             continue;
         };
-        let module = field.module.as_deref().unwrap_or(&tool.module.id);
-        let table = field.table.as_deref().unwrap_or(&tool.tool.effect.table);
         if !(checks.exists)(&RecordKey::new(module, table, id)) {
             let shown: String = id.chars().take(60).collect();
             let reason = format!(

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::prompt::InputText;
 use crate::Map;
-use crate::manifest::{Field, FieldType, QueryContext, Registry, Row, Table};
+use crate::manifest::{Field, PromptText, QueryContext, Registry, Row, Table};
 use crate::mission::Input;
 use crate::record::{RecordKey, RecordState};
 use crate::time::Micros;
@@ -98,7 +98,8 @@ impl Resolver<'_> {
             format!("{}: {title}\n", table.name.en())
         };
         for (name, field) in &table.fields {
-            if *name == table.list.title && !table.singleton && field.kind == FieldType::Text {
+            let heading = *name == table.list.title && !table.singleton;
+            if heading && field.kind.kind().prompt == PromptText::Line {
                 continue;
             }
             let Some(value) = data.get(name).filter(|value| !is_empty(value)) else {
@@ -121,41 +122,26 @@ impl Resolver<'_> {
             Value::String(text) => text.trim().to_owned(),
             other => other.to_string().chars().take(MAX_VALUE).collect(),
         };
-        let special = match field.kind {
-            FieldType::Datetime => value
+        let special = match field.kind.kind().prompt {
+            PromptText::Plain | PromptText::Line => None,
+            PromptText::Text => Some(field.kind.text(value)),
+            PromptText::Instant => value
                 .as_str()
                 .map(|text| self.local(text).unwrap_or_else(|| text.to_owned())),
-            FieldType::Date => value.as_str().map(|text| {
+            PromptText::Day => value.as_str().map(|text| {
                 let date = text.parse::<jiff::civil::Date>();
                 date.map_or_else(
                     |_| text.to_owned(),
                     |date| date.strftime("%Y-%m-%d (%A)").to_string(),
                 )
             }),
-            FieldType::Ref => value.as_str().map(|id| {
-                let module = field.module.as_deref().unwrap_or(module);
-                let key = RecordKey::new(module, field.table.as_deref().unwrap_or_default(), id);
-                match (self.title)(&key) {
+            PromptText::Reference => value.as_str().map(|id| {
+                let (module, table) = field.reference(module).unwrap_or((module, ""));
+                match (self.title)(&RecordKey::new(module, table, id)) {
                     Some(title) => format!("{title} (id: {id})"),
                     None => format!("id: {id}"),
                 }
             }),
-            FieldType::Boolean => value
-                .as_bool()
-                .map(|yes| if yes { "yes" } else { "no" }.to_owned()),
-            FieldType::Tags => value.as_array().map(|tags| {
-                let tags: Vec<_> = tags.iter().filter_map(Value::as_str).collect();
-                tags.join(", ")
-            }),
-            FieldType::Text
-            | FieldType::Markdown
-            | FieldType::Number
-            | FieldType::Integer
-            | FieldType::Time
-            | FieldType::Enum
-            | FieldType::Url
-            | FieldType::KeyedList
-            | FieldType::Json => None,
         };
         special.unwrap_or_else(plain)
     }

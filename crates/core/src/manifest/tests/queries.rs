@@ -206,3 +206,43 @@ fn modules_q5_a_mission_that_links_a_table_gets_its_prompt_query() {
     ];
     assert_eq!(prompt("goals", "goals", &goals), ["active", "unset"]);
 }
+
+#[test]
+fn modules_d3_a_list_has_the_order_of_its_manifest() {
+    let registry = Registry::builtin();
+    let table = registry.table("todo", "tasks").unwrap();
+    let sorted = |sort: Value, mut records: Vec<(&'static str, RecordState)>| -> Vec<&str> {
+        let mut table = table.clone();
+        table.list.sort = serde_json::from_value(sort).expect("an order");
+        records.sort_by(|(a_id, a), (b_id, b)| table.compare((a_id, a), (b_id, b)));
+        records.into_iter().map(|(id, _)| id).collect()
+    };
+    let titled = vec![
+        ("b", record(json!({ "title": "beta" }))),
+        ("c", record(json!({ "title": "Gamma" }))),
+        ("a", record(json!({ "title": "Alpha" }))),
+        ("0", record(json!({}))),
+    ];
+    assert_eq!(
+        sorted(json!([{ "field": "title" }]), titled),
+        ["a", "b", "c", "0"]
+    );
+    let written = vec![
+        ("old", stamped(json!({}), "2026-04-01T08:00:00Z")),
+        ("new", stamped(json!({}), "2026-04-02T08:00:00Z")),
+    ];
+    let latest = json!([{ "field": "$updated", "dir": "desc" }]);
+    assert_eq!(sorted(latest, written), ["new", "old"]);
+    let instants = vec![
+        (
+            "later",
+            record(json!({ "completedAt": "2026-04-08T15:30:00Z" })),
+        ),
+        (
+            "sooner",
+            record(json!({ "completedAt": "2026-04-08T16:30:00+02:00" })),
+        ),
+    ];
+    let by_time = json!([{ "field": "completedAt" }]);
+    assert_eq!(sorted(by_time, instants), ["sooner", "later"]);
+}

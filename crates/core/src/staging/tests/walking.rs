@@ -2,34 +2,9 @@
 
 use super::*;
 use crate::{
-    manifest::{EffectOp, EnumValue, Field, FieldType, ToolRef},
+    manifest::{EffectOp, ToolRef, samples::sample},
     undo::{UndoConsent, UndoExtent, UndoRequest},
 };
-
-/// A value that fits a field; `other` fits as well and differs.
-fn sample(field: &Field, other: bool) -> Value {
-    let pick = |one: Value, two: Value| if other { two } else { one };
-    match field.kind {
-        FieldType::Text | FieldType::Markdown => pick(json!("Some text"), json!("Another")),
-        FieldType::Number | FieldType::Integer => pick(json!(3), json!(4)),
-        FieldType::Boolean => json!(other),
-        FieldType::Date => pick(json!("2026-04-20"), json!("2026-04-21")),
-        FieldType::Datetime => pick(
-            json!("2026-04-20T15:30:00.000000Z"),
-            json!("2026-04-21T15:30:00.000000Z"),
-        ),
-        FieldType::Time => pick(json!("08:30"), json!("09:30")),
-        FieldType::Enum => {
-            let last = field.values.last().map(EnumValue::value);
-            pick(json!(field.values[0].value()), json!(last))
-        }
-        FieldType::Ref => json!("r1"),
-        FieldType::Tags => pick(json!(["one", "two"]), json!(["three"])),
-        FieldType::Url => pick(json!("https://example.com/"), json!("https://example.org/")),
-        FieldType::Json => json!({ "any": other }),
-        FieldType::KeyedList => json!([]),
-    }
-}
 
 /// Returns the values of a table's records: those that are there, without empty fields.
 fn said(device: &Device, app: &str, table: &str) -> Vec<Map> {
@@ -58,7 +33,7 @@ fn world(registry: &Registry, tool: ToolRef<'_>, params: &Map) -> Device {
         };
         let fields = tool.table.fields.iter();
         let data: Map = fields
-            .filter(|(_, field)| field.kind != FieldType::KeyedList)
+            .filter(|(_, field)| field.list.is_none())
             .map(|(name, field)| (name.clone(), sample(field, false)))
             .collect();
         let (app, table) = (&tool.module.id, &tool.tool.effect.table);
