@@ -70,6 +70,31 @@ export default ts.config(
 			'@typescript-eslint/no-unsafe-return': 'off'
 		}
 	},
+	{
+		files: ['src/**'],
+		ignores: ['src/lib/features/records/fieldUi.ts'],
+		rules: {
+			'no-restricted-syntax': [
+				'error',
+				...['BinaryExpression > ', 'SwitchStatement > '].map((parent) => ({
+					selector: `${parent}MemberExpression[property.name='type'][object.name=/^(f|field|param)$/]`,
+					message: 'A difference between field kinds is a property of a row in FIELD_UI.'
+				}))
+			]
+		}
+	},
+	{
+		files: ['src/lib/features/records/fieldUi.ts'],
+		rules: {
+			'no-restricted-syntax': [
+				'error',
+				{
+					selector: "VariableDeclarator[id.name='FIELD_UI'] SpreadElement",
+					message: 'A row says each property itself, so that a new kind does not inherit one unnoticed.'
+				}
+			]
+		}
+	},
 	{ files: ['**/*.test.ts', 'src/lib/testing/**'], rules: testRules },
 	{ files: ['*.js', '*.config.ts'], languageOptions: { globals: globals.node } }
 );

@@ -1,45 +1,14 @@
 import { afterEach, expect, it } from 'vitest';
-import type { Data, Field, Manifest, Tool } from '$lib/core/types';
+import type { Data, Manifest, Tool } from '$lib/core/types';
 import { setReplica } from '$lib/replica/current';
 import { execute } from '$lib/replica/executor';
+import { fieldSample } from '$lib/testing/fieldSamples';
 import { iterationArrives, MISSION, missionInsert, toolStep } from '$lib/testing/missions';
 import { arrive, manifests, openTab, someUser, until } from '$lib/testing/replica';
 import { approve, proposals, undo, undoPreview } from './proposals.svelte';
 import { stageMission } from './staging';
 
 afterEach(() => setReplica(null));
-
-/** A value that fits a field; `other` fits as well and differs. */
-function sample(field: Field, other = false): unknown {
-	switch (field.type) {
-		case 'text':
-		case 'markdown':
-			return other ? 'Something else' : 'Some text';
-		case 'number':
-		case 'integer':
-			return other ? 4 : 3;
-		case 'boolean':
-			return other;
-		case 'date':
-			return other ? '2099-04-09' : '2099-04-08';
-		case 'datetime':
-			return other ? '2099-04-09T15:30:00.000000Z' : '2099-04-08T15:30:00.000000Z';
-		case 'time':
-			return other ? '09:30' : '08:30';
-		case 'enum': {
-			const value = field.values![other ? field.values!.length - 1 : 0]!;
-			return typeof value === 'string' ? value : value.value;
-		}
-		case 'ref':
-			return 'r1';
-		case 'tags':
-			return other ? ['three'] : ['one', 'two'];
-		case 'url':
-			return other ? 'https://example.org/' : 'https://example.com/';
-		default:
-			return { any: other ? 2 : 1 };
-	}
-}
 
 const tools = manifests.flatMap((module) =>
 	(module.tools ?? [])
@@ -60,8 +29,8 @@ it.each(tools)('%s: proposed, approved, attributed, undone', async (_name, modul
 	if (existing) {
 		const set: Data = Object.fromEntries(
 			Object.entries(table.fields)
-				.filter(([, field]) => field.type !== 'keyedList')
-				.map(([name, field]) => [name, sample(field)])
+				.filter(([, field]) => !field.list)
+				.map(([name, field]) => [name, fieldSample(field)])
 		);
 		await execute(replica, { kind: 'write', actor: { kind: 'user' }, writes: [{ ...key, op: 'insert', set }] });
 	}
@@ -71,7 +40,7 @@ it.each(tools)('%s: proposed, approved, attributed, undone', async (_name, modul
 		);
 	const before = (await records()).map((row) => row.data);
 	const params = Object.fromEntries(
-		Object.entries(tool.params ?? {}).map(([name, field]) => [name, sample(field, existing)])
+		Object.entries(tool.params ?? {}).map(([name, field]) => [name, fieldSample(field, existing)])
 	);
 	await arrive(replica, [missionInsert(), iterationArrives([toolStep(0, tool.name, params)])]);
 	await stageMission(replica, MISSION);

@@ -1,28 +1,68 @@
 import { describe, expect, it } from 'vitest';
-import type { Field, FieldType } from '$lib/core/types';
+import { Core } from '$lib/core';
+import type { Field, FieldType, Manifest } from '$lib/core/types';
+import { fieldSample } from '$lib/testing/fieldSamples';
 import { errorOf } from './fieldErrors';
 import { FIELD_UI, fieldUi } from './fieldUi';
 import { comparator, dayField } from './sorting';
 
 const field = (type: FieldType): Field => ({ type });
 const kinds = Object.keys(FIELD_UI) as FieldType[];
+const isWritable = (kind: FieldType) => FIELD_UI[kind].display !== 'none';
+
+/** A field of each kind, by the kind's name. */
+const fields = Object.fromEntries(
+	kinds.map((type) => [
+		type,
+		{
+			type,
+			label: { en: type },
+			...(type === 'enum' && { values: ['low', 'high'].map((value) => ({ value, label: { en: value } })) }),
+			...(type === 'ref' && { table: 'records' }),
+			...(type === 'keyedList' && { list: {} })
+		}
+	])
+) as Record<FieldType, Field>;
+
+/** A module with a table that has a field of each kind. */
+const everyKind = {
+	id: 'kinds',
+	version: 1,
+	name: { en: 'Kinds' },
+	description: { en: 'A field of each kind.' },
+	tables: { records: { name: { en: 'Record' }, plural: { en: 'Records' }, fields, list: { title: 'text' } } },
+	tools: []
+} as unknown as Manifest;
+
 const context = { app: 'todo', name: 'size', field: undefined };
 
 describe('the table of field kinds', () => {
-	it.each(kinds)('reads the line of %s back as the value that it shows', (kind) => {
-		const { control } = FIELD_UI[kind];
-		if (control.control !== 'line') return;
-		const values: Partial<Record<FieldType, unknown>> = {
-			number: 1.5,
-			integer: 3,
-			date: '2026-04-08',
-			datetime: '2026-04-08T15:30:00.000Z',
-			time: '08:30',
-			tags: ['home', 'garden'],
-			url: 'https://example.org/'
-		};
-		const value = values[kind] ?? 'word';
-		expect(control.valueFromText(control.textFromValue(value))).toEqual(value);
+	it.each(kinds)('reads the text in the control of %s back as the value that it shows', async (kind) => {
+		const { control, parse } = FIELD_UI[kind];
+		const core = await Core.load([everyKind]);
+		for (const other of [false, true]) {
+			const value = fieldSample(fields[kind], other);
+			expect(core.check('kinds', 'records', { [kind]: value }, true)).toEqual([]);
+			if (control.control === 'textarea') expect(parse(control.textFromValue(value))).toEqual(value);
+			if (control.control === 'line' && isWritable(kind))
+				expect(parse(control.valueFromText(control.textFromValue(value)))).toEqual(value);
+		}
+	});
+
+	it.each(kinds)('shows and orders the values of %s', (kind) => {
+		const [one, other] = [fieldSample(fields[kind]), fieldSample(fields[kind], true)];
+		const { text, compare } = FIELD_UI[kind];
+		const context = { app: 'kinds', name: kind, field: fields[kind] };
+		if (isWritable(kind) && kind !== 'ref') expect(text(other, context)).toMatch(/^.+$/);
+		expect(compare(one, one)).toBe(0);
+		expect(Math.sign(compare(one, other))).toBe(-Math.sign(compare(other, one)) + 0);
+	});
+
+	it.each(kinds)('has words of its own for every error of %s', async (kind) => {
+		const core = await Core.load([everyKind]);
+		const errors = core.check('kinds', 'records', { [kind]: { no: 'value' } }, true);
+		expect(errors).toHaveLength(kind === 'json' ? 0 : 1);
+		for (const error of errors) expect(errorOf(error, fields[kind])).not.toBe(error.message);
 	});
 
 	it('parses JSON that is typed and leaves what is no JSON to the check', () => {

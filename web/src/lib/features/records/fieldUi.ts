@@ -1,8 +1,9 @@
 /**
  * The table of field kinds in the browser: a row for each `FieldType` of the generated schema.
  *
- * Every difference between kinds on a page stands in a row here, so that a new kind is a type error until its row is
- * whole. `docs/how-to/add-a-field-kind.md` walks through it.
+ * Every difference between kinds on a page stands in a row here, and each row says every property, so that a new kind
+ * is a type error until its row is whole; ESLint refuses a spread in a row and a branch on a kind in another file.
+ * `docs/how-to/add-a-field-kind.md` walks through it.
  */
 import type { HTMLInputAttributes } from 'svelte/elements';
 import { collection } from '$lib/replica/collection.svelte';
@@ -15,11 +16,16 @@ import { isoOfLocal, localOfIso } from './inputs';
 import { label } from './modules.svelte';
 import { titleOf } from './titles';
 
+/** A value to choose, and its name. */
+export interface Choice {
+	value: string;
+	text: string;
+}
+
 /** The control of a form for a kind. */
 export type FieldControl =
 	| { control: 'checkbox' }
-	/** The choices of an enum, or the records of a reference. */
-	| { control: 'select' }
+	| { control: 'select'; choices: (field: Field, app: string) => Choice[] }
 	| { control: 'textarea'; rows: number; textFromValue: (value: unknown) => string }
 	| {
 			control: 'line';
@@ -94,135 +100,271 @@ const numberLine = (inputmode: 'numeric' | 'decimal', step: number | 'any') =>
 		valueFromText: (text) => (text === '' ? null : Number(text))
 	});
 
-const TEXT: FieldUi = {
-	control: writtenLine('text'),
-	parse: (value) => value,
-	text: plainText,
-	compare: compareTexts,
-	display: 'line',
-	needsLabel: false,
-	isLong: false,
-	hasDays: false,
-	typeError: () => t('error.type'),
-	maxError: (field) => t('error.tooLong', { max: field?.max ?? 0 }),
-	formatError: null
-};
+const asIs = (value: unknown) => value;
+const wrongType = () => t('error.type');
+const noNumber = () => t('error.number');
+const noDate = () => t('error.date');
+const outOfRange = () => t('error.range');
+const tooLong = (field: Field | undefined) => t('error.tooLong', { max: field?.max ?? 0 });
 
-const NUMBER: FieldUi = {
-	...TEXT,
-	control: numberLine('decimal', 'any'),
-	text: (value, { name }) => {
-		if (typeof value !== 'number') return plainText(value);
-		return isMinutes(name) ? minutesText(value) : numberText(value);
-	},
-	compare: compareNumbers,
-	needsLabel: true,
-	typeError: () => t('error.number'),
-	maxError: () => t('error.range')
-};
+function measureText(value: unknown, { name }: FieldContext): string {
+	if (typeof value !== 'number') return plainText(value);
+	return isMinutes(name) ? minutesText(value) : numberText(value);
+}
 
-/** The row of each kind. */
-export const FIELD_UI: Record<FieldType, FieldUi> = {
-	text: TEXT,
-	markdown: {
-		...TEXT,
-		control: { control: 'textarea', rows: 4, textFromValue: plainText },
-		text: (value) => excerpt(plainText(value)),
-		display: 'markdown',
-		isLong: true
-	},
-	number: NUMBER,
-	integer: { ...NUMBER, control: numberLine('numeric', 1) },
-	boolean: {
-		...TEXT,
-		control: { control: 'checkbox' },
-		text: (value) => (value ? t('word.yes') : t('word.no')),
-		needsLabel: true
-	},
-	date: {
-		...TEXT,
-		control: line('date'),
-		text: (value) => {
-			const text = plainText(value);
-			return /^\d{4}-\d\d-\d\d$/.test(text) ? dayWord(text) : text;
-		},
-		formatError: () => t('error.date')
-	},
-	datetime: {
-		...TEXT,
-		control: line('datetime-local', {
-			textFromValue: (value) => localOfIso(plainText(value)),
-			valueFromText: isoOfLocal
-		}),
-		text: (value) => {
-			const text = plainText(value);
-			const date = new Date(text);
-			return Number.isNaN(date.getTime()) ? text : when(date);
-		},
-		hasDays: true,
-		formatError: () => t('error.date')
-	},
-	time: { ...TEXT, control: line('time'), formatError: () => t('error.date') },
-	enum: {
-		...TEXT,
-		control: { control: 'select' },
-		text: (value, { field }) => {
-			const choice = field?.values?.find((v) => (typeof v === 'string' ? v : v.value) === value);
-			return choice && typeof choice !== 'string' ? label(choice.label) : plainText(value);
-		},
-		formatError: () => t('error.type')
-	},
-	ref: {
-		...TEXT,
-		control: { control: 'select' },
-		text: (value, { app, field }) => {
-			const module = field?.module ?? app;
-			const records = field?.table ? collection(module, field.table) : undefined;
-			const row = records?.get(plainText(value));
-			if (row) return titleOf(module, row.table, row.data);
-			return records?.ready ? t('word.removed') : '';
-		},
-		needsLabel: true,
-		formatError: () => t('error.type')
-	},
-	tags: {
-		...TEXT,
-		control: line('text', {
-			textFromValue: tagsText,
-			valueFromText: (text) =>
-				text
-					.split(',')
-					.map((tag) => tag.trim())
-					.filter(Boolean),
-			readAt: 'change'
-		}),
-		text: tagsText
-	},
-	url: { ...TEXT, control: writtenLine('url'), display: 'link', formatError: () => t('error.url') },
-	keyedList: { ...TEXT, display: 'none', needsLabel: true },
-	json: {
-		...TEXT,
-		control: {
-			control: 'textarea',
-			rows: 3,
-			textFromValue: (value) => (typeof value === 'object' && value ? JSON.stringify(value, null, 2) : plainText(value))
-		},
-		parse: (value) => {
-			if (typeof value !== 'string') return value;
-			try {
-				return JSON.parse(value) as unknown;
-			} catch {
-				return value;
-			}
-		},
-		needsLabel: true,
-		isLong: true
-	}
-};
+function dateText(value: unknown): string {
+	const text = plainText(value);
+	return /^\d{4}-\d\d-\d\d$/.test(text) ? dayWord(text) : text;
+}
+
+function instantText(value: unknown): string {
+	const text = plainText(value);
+	const date = new Date(text);
+	return Number.isNaN(date.getTime()) ? text : when(date);
+}
+
+function choiceText(value: unknown, { field }: FieldContext): string {
+	const choice = field?.values?.find((v) => (typeof v === 'string' ? v : v.value) === value);
+	return choice && typeof choice !== 'string' ? label(choice.label) : plainText(value);
+}
+
+function valueChoices(field: Field): Choice[] {
+	return (field.values ?? []).map((v) =>
+		typeof v === 'string' ? { value: v, text: v } : { value: v.value, text: label(v.label) }
+	);
+}
+
+function referenceText(value: unknown, { app, field }: FieldContext): string {
+	const module = field?.module ?? app;
+	const records = field?.table ? collection(module, field.table) : undefined;
+	const row = records?.get(plainText(value));
+	if (row) return titleOf(module, row.table, row.data);
+	return records?.ready ? t('word.removed') : '';
+}
+
+function recordChoices(field: Field, app: string): Choice[] {
+	if (!field.table) return [];
+	return collection(field.module ?? app, field.table)
+		.rows.map((row) => ({ value: row.id, text: titleOf(row.app, row.table, row.data) }))
+		.sort((a, b) => a.text.localeCompare(b.text));
+}
 
 function tagsText(value: unknown): string {
 	return Array.isArray(value) ? value.join(', ') : plainText(value);
 }
+
+function tagsFromText(text: string): string[] {
+	return text
+		.split(',')
+		.map((tag) => tag.trim())
+		.filter(Boolean);
+}
+
+function jsonText(value: unknown): string {
+	return typeof value === 'object' && value ? JSON.stringify(value, null, 2) : plainText(value);
+}
+
+function jsonFromText(value: unknown): unknown {
+	if (typeof value !== 'string') return value;
+	try {
+		return JSON.parse(value) as unknown;
+	} catch {
+		return value;
+	}
+}
+
+/** The row of each kind. */
+export const FIELD_UI: Record<FieldType, FieldUi> = {
+	text: {
+		control: writtenLine('text'),
+		parse: asIs,
+		text: plainText,
+		compare: compareTexts,
+		display: 'line',
+		needsLabel: false,
+		isLong: false,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: null
+	},
+	markdown: {
+		control: { control: 'textarea', rows: 4, textFromValue: plainText },
+		parse: asIs,
+		text: (value) => excerpt(plainText(value)),
+		compare: compareTexts,
+		display: 'markdown',
+		needsLabel: false,
+		isLong: true,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: null
+	},
+	number: {
+		control: numberLine('decimal', 'any'),
+		parse: asIs,
+		text: measureText,
+		compare: compareNumbers,
+		display: 'line',
+		needsLabel: true,
+		isLong: false,
+		hasDays: false,
+		typeError: noNumber,
+		maxError: outOfRange,
+		formatError: null
+	},
+	integer: {
+		control: numberLine('numeric', 1),
+		parse: asIs,
+		text: measureText,
+		compare: compareNumbers,
+		display: 'line',
+		needsLabel: true,
+		isLong: false,
+		hasDays: false,
+		typeError: noNumber,
+		maxError: outOfRange,
+		formatError: null
+	},
+	boolean: {
+		control: { control: 'checkbox' },
+		parse: asIs,
+		text: (value) => (value ? t('word.yes') : t('word.no')),
+		compare: compareTexts,
+		display: 'line',
+		needsLabel: true,
+		isLong: false,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: null
+	},
+	date: {
+		control: line('date'),
+		parse: asIs,
+		text: dateText,
+		compare: compareTexts,
+		display: 'line',
+		needsLabel: false,
+		isLong: false,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: noDate
+	},
+	datetime: {
+		control: line('datetime-local', {
+			textFromValue: (value) => localOfIso(plainText(value)),
+			valueFromText: isoOfLocal
+		}),
+		parse: asIs,
+		text: instantText,
+		compare: compareTexts,
+		display: 'line',
+		needsLabel: false,
+		isLong: false,
+		hasDays: true,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: noDate
+	},
+	time: {
+		control: line('time'),
+		parse: asIs,
+		text: plainText,
+		compare: compareTexts,
+		display: 'line',
+		needsLabel: false,
+		isLong: false,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: noDate
+	},
+	enum: {
+		control: { control: 'select', choices: valueChoices },
+		parse: asIs,
+		text: choiceText,
+		compare: compareTexts,
+		display: 'line',
+		needsLabel: false,
+		isLong: false,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: wrongType
+	},
+	ref: {
+		control: { control: 'select', choices: recordChoices },
+		parse: asIs,
+		text: referenceText,
+		compare: compareTexts,
+		display: 'line',
+		needsLabel: true,
+		isLong: false,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: wrongType
+	},
+	tags: {
+		control: line('text', {
+			textFromValue: tagsText,
+			valueFromText: tagsFromText,
+			readAt: 'change'
+		}),
+		parse: asIs,
+		text: tagsText,
+		compare: compareTexts,
+		display: 'line',
+		needsLabel: false,
+		isLong: false,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: null
+	},
+	url: {
+		control: writtenLine('url'),
+		parse: asIs,
+		text: plainText,
+		compare: compareTexts,
+		display: 'link',
+		needsLabel: false,
+		isLong: false,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: () => t('error.url')
+	},
+	keyedList: {
+		control: writtenLine('text'),
+		parse: asIs,
+		text: plainText,
+		compare: compareTexts,
+		display: 'none',
+		needsLabel: true,
+		isLong: false,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: null
+	},
+	json: {
+		control: { control: 'textarea', rows: 3, textFromValue: jsonText },
+		parse: jsonFromText,
+		text: plainText,
+		compare: compareTexts,
+		display: 'line',
+		needsLabel: true,
+		isLong: true,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: null
+	}
+};
 
 /** The row of a field; a field that no manifest here knows is a text. */
 export function fieldUi(field: Field | undefined): FieldUi {
