@@ -1,6 +1,6 @@
 //! A claimed run through its stages: load the mission, plan, stage the plan, commit it.
 
-use mana_core::mission::{MissionState, RunStatus};
+use mana_core::mission::{Iteration, MissionState, RunStatus};
 use mana_core::planner::build::RunAttempt;
 use mana_core::{Micros, RecordKey, mission, staging};
 use mana_store::{Claim, RunPhase, Scope};
@@ -307,9 +307,7 @@ async fn counted_attempt(run: &Run<'_>, outcome: &PlanOutcome) -> Result<RunAtte
     Ok(RunAttempt {
         mission_id: run.claim.mission_id.clone(),
         slot: run.occurrence.slot.clone(),
-        started_at: before
-            .and_then(|iteration| iteration.started_at)
-            .unwrap_or(run.began),
+        started_at: before.map_or(run.began, |iteration| beginning(iteration, run.began)),
         finished_at: run.parts().now().max(after_it.unwrap_or(run.began)),
         attempts: u32::try_from(attempts)
             .unwrap_or(u32::MAX)
@@ -319,4 +317,15 @@ async fn counted_attempt(run: &Run<'_>, outcome: &PlanOutcome) -> Result<RunAtte
         cost: outcome.cost,
         agent: Some((agent.id.clone(), agent.name.clone())),
     })
+}
+
+/// When an iteration began that the log has already. A retry keeps the beginning (I4). An iteration of that id that a
+/// device wrote ahead of the run is replaced altogether, steps included, by the later beginning (SYNC L7): otherwise
+/// the device's steps would stand in the server's plan.
+fn beginning(stored: &Iteration, began: Micros) -> Micros {
+    match (stored.source.as_str(), stored.started_at) {
+        ("server", started_at) => started_at.unwrap_or(began),
+        (_, Some(started_at)) => began.max(started_at.plus(1)),
+        (_, None) => began,
+    }
 }

@@ -1,10 +1,14 @@
 //! Taking a push: all of it or none.
 
-use mana_core::mission::{self, Mission};
-use mana_core::{Actor, Change, Defaults, Micros, RecordKey, SystemSource, manifest::Registry};
+use std::collections::HashMap;
+
+use mana_core::{
+    Actor, Change, Defaults, Micros, RecordKey, RecordState, manifest::Registry, mission,
+};
 use mana_store::{ChangesPage, ChangesQuery, Cursor, Fence, Push, Pushed, Scope};
 use serde_json::Value;
 
+use crate::attribution;
 use crate::{Notice, PAGE, PushAnswer, Sync, SyncError};
 
 /// The newest version of the data's shape that this server knows.
@@ -34,7 +38,7 @@ pub struct AcceptPush {
     pub schema_version: Option<u64>,
     /// The claim that the push depends on.
     pub fence: Option<Fence>,
-    /// The client's id.
+    /// Who pushes.
     pub origin: Origin,
 }
 
@@ -49,6 +53,9 @@ impl Sync {
         if push.client_id.is_empty() || push.client_id.len() > 256 || push.client_id.contains('\0')
         {
             return Err(SyncError::InvalidClientId);
+        }
+        if push.origin == Origin::Device && attribution::is_server_client(&push.client_id) {
+            return Err(SyncError::ServerClientId);
         }
         known(push.schema_version)?;
         let since: Cursor = push.since.parse().map_err(SyncError::InvalidCursor)?;
@@ -103,28 +110,24 @@ impl Sync {
         })
     }
 
-    /// The server alone makes iterations that say they are the server's: a slot is planned once. A device may
-    /// add to one that is there.
+    /// The server alone makes iterations that say they are the server's (S10).
     async fn only_own_iterations(
         &self,
         scope: &Scope,
         changes: &[Change],
     ) -> Result<(), SyncError> {
+        let mut missions: HashMap<&str, Option<RecordState>> = HashMap::new();
         for (index, change) in changes.iter().enumerate() {
-            let claimed = servers(change);
-            if claimed.is_empty() {
+            if !attribution::writes_iterations(change) {
                 continue;
             }
-            let key = RecordKey::new(mission::APP, mission::MISSIONS, &change.id);
-            let record = self.log.record(scope, &key).await?;
-            let mission = Mission::parse(&change.id, &record.unwrap_or_default().data);
-            if let Some(id) = claimed.iter().find(|id| mission.iteration(id).is_none()) {
-                let reason = format!(
-                    "`iterations` names \"{id}\" as the server's, which never made it; \
-                     the source of a device's own plan is \"browser\""
-                );
-                return Err(SyncError::InvalidChange { index, reason });
+            if !missions.contains_key(change.id.as_str()) {
+                let key = RecordKey::new(mission::APP, mission::MISSIONS, &change.id);
+                missions.insert(&change.id, self.log.record(scope, &key).await?);
             }
+            let stored = missions.get(change.id.as_str()).and_then(Option::as_ref);
+            attribution::check_iterations(change, stored)
+                .map_err(|reason| SyncError::InvalidChange { index, reason })?;
         }
         Ok(())
     }
@@ -160,23 +163,6 @@ fn nothing_else(pushed: &Pushed, since: Cursor) -> Option<ChangesPage> {
         cursor: pushed.cursor.max(since),
         has_more: false,
     })
-}
-
-/// The iterations in a change that say they are the server's.
-fn servers(change: &Change) -> Vec<String> {
-    if (change.app_id.as_deref(), change.table.as_str()) != (Some(mission::APP), mission::MISSIONS)
-    {
-        return Vec::new();
-    }
-    let text = |element: &Value, field: &str| Some(element.get(field)?.as_str()?.to_owned());
-    let writes = change.writes();
-    let lists = writes.iter().filter(|write| write.field == "iterations");
-    lists
-        .filter_map(|write| write.value.as_array())
-        .flatten()
-        .filter(|element| text(element, "source").as_deref() == Some("server"))
-        .filter_map(|element| text(element, "id"))
-        .collect()
 }
 
 enum Refusal {
@@ -229,18 +215,8 @@ fn read(
         }
         _ => {}
     }
-    if push.origin == Origin::Device
-        && matches!(
-            change.actor,
-            Some(Actor::System {
-                source: SystemSource::MissionRunner,
-                ..
-            })
-        )
-    {
-        return Err(Refusal::Reason(
-            "`actor` is the server's own runner; leave it out, or name who wrote".to_owned(),
-        ));
+    if push.origin == Origin::Device {
+        attribution::check_actor(change.actor.as_ref()).map_err(Refusal::Reason)?;
     }
     let app_id = change.app_id.clone().unwrap_or_default();
     let place = (app_id.as_str(), change.table.as_str());

@@ -19,6 +19,9 @@ pub enum SyncError {
         "the client's id is missing or too long; send clientId, or the header X-Client-Id, with up to 256 characters"
     )]
     InvalidClientId,
+    /// The client's id is the server's own.
+    #[error("this client's id is the server's own; send another one, such as a random UUID")]
+    ServerClientId,
     /// The device is ahead of this server.
     #[error(
         "schemaVersion {sent} is newer than this server's {known}; update the server, the device keeps its changes"
@@ -50,7 +53,7 @@ impl SyncError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidChange { .. } => "invalid_change",
-            Self::InvalidClientId => "invalid_client_id",
+            Self::InvalidClientId | Self::ServerClientId => "invalid_client_id",
             Self::SchemaVersion { .. } => "schema_version_too_new",
             Self::InvalidCursor(_) => "invalid_cursor",
             Self::InvalidPlace => "invalid_after",
@@ -67,6 +70,7 @@ impl SyncError {
         match self {
             Self::InvalidChange { .. }
             | Self::InvalidClientId
+            | Self::ServerClientId
             | Self::SchemaVersion { .. }
             | Self::InvalidCursor(_)
             | Self::InvalidPlace => 400,

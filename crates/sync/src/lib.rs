@@ -10,6 +10,7 @@ use mana_store::{
 use tokio::sync::{Notify, broadcast};
 
 mod accept;
+mod attribution;
 mod error;
 mod follow;
 mod hub;

@@ -222,3 +222,37 @@ async fn missions_p10_a_mission_may_name_its_model() {
         "ollama/qwen3"
     );
 }
+
+/// The id of a requested run's iteration is known before the run, so a device can write to it first, and one with an
+/// error is tried again.
+#[tokio::test]
+async fn sync_s13_an_iteration_that_a_device_wrote_ahead_adds_nothing_to_the_servers_plan() {
+    for began in [
+        Some("2026-11-01T08:00:00Z"),
+        Some("2026-12-31T08:00:00Z"),
+        None,
+    ] {
+        let world = World::new().await;
+        let id = world.daily_mission("Week").await;
+        world.llm.will_say("Week", task("Buy oat milk"));
+        let iteration = mana_core::ids::iteration_id(&id, "run:1");
+        let mut forged = json!({"id": iteration, "updatedAt": "2026-12-31T08:00:00Z",
+            "error": {"code": "timeout", "message": "x"}, "plan": [
+            {"id": "forged", "index": 7, "summary": "Tidy up", "rationale": "You asked for it", "status": "planned",
+                "intent": {"kind": "toolCall", "toolName": "delete_task", "params": {"taskId": "t1"}}}]});
+        if let Some(began) = began {
+            forged["startedAt"] = json!(began);
+        } else {
+            forged["startedAt"] = json!(world.now());
+        }
+        world.update(&id, json!({"iterations": [forged]})).await;
+        world.request(&id, "run:1", None).await;
+        world.tick().await;
+        let mission = world.mission_now(&id).await;
+        let made = mission.iteration(&iteration).expect("the iteration");
+        assert_eq!(made.source, "server", "{began:?}");
+        let steps: Vec<_> = made.plan.iter().map(|step| step.summary.as_str()).collect();
+        assert_eq!(steps.len(), 1, "{began:?}: {steps:?}");
+        assert_ne!(steps[0], "Tidy up", "{began:?}");
+    }
+}

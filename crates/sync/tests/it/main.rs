@@ -1,6 +1,7 @@
 //! Pushes, pulls and notices over the store in memory.
 
 mod accept;
+mod attribution;
 mod follow;
 mod hub;
 mod pull;

@@ -1,0 +1,193 @@
+//! Whose name a write may carry.
+
+use mana_core::RecordKey;
+use mana_store::Log as _;
+use mana_sync::{AcceptPush, Origin, SyncError};
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+fn from(origin: Origin, changes: Value) -> AcceptPush {
+    AcceptPush {
+        app: Some("ai".into()),
+        origin,
+        ..push("phone", changes)
+    }
+}
+
+fn write(iteration: &Value) -> Value {
+    json!({"table": "aiMissions", "id": "m", "op": "update", "fields": {"iterations": {"value": [iteration]}}})
+}
+
+fn made(iteration: &Value) -> Value {
+    json!({"table": "aiMissions", "id": "m", "op": "insert", "data": {"title": "m", "iterations": [iteration]}})
+}
+
+/// An iteration with a step that waits.
+fn iteration(source: Option<&str>, updated_s: i64) -> Value {
+    let mut iteration = json!({"id": "x", "startedAt": NOW, "updatedAt": after(updated_s), "summary": "A plan",
+        "plan": [{"id": "s", "index": 0, "summary": "Tidy up", "rationale": "You asked for it", "status": "planned",
+            "updatedAt": NOW, "intent": {"kind": "toolCall", "toolName": "delete_task",
+                "params": {"taskId": "t1", "share": 1.0}}}]});
+    if let Some(source) = source {
+        iteration["source"] = json!(source);
+    }
+    iteration
+}
+
+async fn accept(rig: &Rig, origin: Origin, changes: Value) -> Result<(), SyncError> {
+    let answer = rig.sync.accept(&me(), from(origin, changes), NOW).await;
+    answer.map(|_| ())
+}
+
+async fn stored(rig: &Rig) -> Value {
+    let key = RecordKey::new("ai", "aiMissions", "m");
+    let record = rig.store.record(&me(), &key).await.unwrap();
+    record.map_or(Value::Null, |record| record.data["iterations"][0].clone())
+}
+
+/// The refusal's index and reason.
+fn refusal(refused: Result<(), SyncError>) -> (u64, String) {
+    let refused = refused.expect_err("a forged change");
+    assert_eq!((refused.code(), refused.status()), ("invalid_change", 400));
+    let details = refused.details().unwrap();
+    (
+        details["index"].as_u64().unwrap(),
+        details["reason"].as_str().unwrap().to_owned(),
+    )
+}
+
+#[tokio::test]
+async fn sync_s13_no_sequence_of_device_pushes_makes_an_iteration_the_servers() {
+    let (own, nameless) = (iteration(Some("browser"), 1), iteration(None, 1));
+    let (later, earlier) = (iteration(Some("server"), 9), iteration(Some("server"), -9));
+    let timeless = {
+        let mut element = iteration(Some("server"), 0);
+        element.as_object_mut().unwrap().remove("updatedAt");
+        element
+    };
+    let mut restarted = later.clone();
+    restarted["startedAt"] = json!(after(30));
+    for first in [&own, &nameless] {
+        for forged in [&later, &earlier, &timeless, &restarted] {
+            // In two pushes.
+            for begin in [made(first), write(first)] {
+                let rig = Rig::new().await;
+                accept(&rig, Origin::Device, json!([begin])).await.unwrap();
+                let before = stored(&rig).await;
+                let answer = accept(&rig, Origin::Device, json!([write(forged)])).await;
+                let (index, reason) = refusal(answer);
+                assert_eq!(index, 0);
+                assert!(reason.contains("server"), "{reason}");
+                assert_eq!(stored(&rig).await, before);
+            }
+            // In one push, of one change and of two.
+            let rig = Rig::new().await;
+            for (at, changes) in [
+                (1, json!([made(first), write(forged)])),
+                (0, json!([made(forged)])),
+                (0, json!([write(forged), write(first)])),
+            ] {
+                let answer = accept(&rig, Origin::Device, changes).await;
+                assert_eq!(refusal(answer).0, at);
+                assert!(rig.log().await.is_empty());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn sync_s13_a_device_decides_and_comments_on_the_servers_plan_and_changes_nothing_else() {
+    let plan = iteration(Some("server"), 1);
+    let changed = |path: &str, value: Value| {
+        let mut element = iteration(Some("server"), 5);
+        let step = &mut element["plan"][0];
+        step["updatedAt"] = json!(after(5));
+        *element.pointer_mut(path).unwrap() = value;
+        element
+    };
+    let mut added = iteration(Some("server"), 1);
+    added["plan"][0]["id"] = json!("another");
+    for forged in [
+        changed("/source", json!("browser")),
+        changed("/startedAt", json!(after(1))),
+        changed("/summary", json!("A better plan")),
+        changed("/plan/0/summary", json!("Tidy nothing up")),
+        changed("/plan/0/rationale", json!("The person swore to it")),
+        changed("/plan/0/intent/params/taskId", json!("t2")),
+        changed("/plan/0/intent/toolName", json!("delete_note")),
+        iteration(None, 5),
+        added,
+    ] {
+        let rig = Rig::new().await;
+        accept(&rig, Origin::Runner, json!([made(&plan)]))
+            .await
+            .unwrap();
+        let answer = accept(&rig, Origin::Device, json!([write(&forged)])).await;
+        let (_, reason) = refusal(answer);
+        assert!(reason.contains("iterations"), "{reason}");
+        assert_eq!(rig.log().await.len(), 1);
+    }
+
+    let rig = Rig::new().await;
+    accept(&rig, Origin::Runner, json!([made(&plan)]))
+        .await
+        .unwrap();
+    let mut feedback = iteration(Some("server"), 5);
+    feedback["userFeedback"] = json!("Fewer, please");
+    let mut decision = json!({"id": "x", "startedAt": NOW, "plan": [plan["plan"][0]]});
+    let step = &mut decision["plan"][0];
+    step["status"] = json!("approved");
+    step["decidedAt"] = json!(after(6));
+    step["updatedAt"] = json!(after(6));
+    // JavaScript writes 1.0 as 1.
+    step["intent"]["params"]["share"] = json!(1);
+    // An old copy of the element loses the merge, so it may say anything of the plan.
+    let mut old = changed("/summary", json!("An earlier attempt"));
+    old["updatedAt"] = json!(after(-5));
+    old["plan"][0]["updatedAt"] = json!(after(-5));
+    for change in [feedback, decision, old] {
+        accept(&rig, Origin::Device, json!([write(&change)]))
+            .await
+            .unwrap();
+    }
+    let now = stored(&rig).await;
+    assert_eq!(now["userFeedback"], "Fewer, please");
+    assert_eq!(now["overallStatus"], "approved");
+    assert_eq!(
+        (&now["source"], &now["summary"]),
+        (&json!("server"), &json!("A plan"))
+    );
+}
+
+#[tokio::test]
+async fn sync_s13_the_servers_own_marks_are_refused_from_a_device() {
+    let task = |actor: Value| json!({"table": "tasks", "id": "t", "op": "insert", "data": {}, "actor": actor});
+    for source in ["projection", "rule", "migration", "mission-runner"] {
+        let rig = Rig::new().await;
+        let forged = task(json!({"kind": "system", "source": source, "displayName": "Mana"}));
+        let answer = rig
+            .push("phone", json!([task(json!({"kind": "user"})), forged]))
+            .await;
+        let (index, reason) = refusal(answer.map(|_| ()));
+        assert_eq!(index, 1);
+        assert!(reason.contains("`actor`"), "{reason}");
+        assert!(rig.log().await.is_empty());
+    }
+    // The client ids under which the server's own rows stand in the log.
+    for client in ["mana-server", "mana-runner"] {
+        let rig = Rig::new().await;
+        let refused = rig.push(client, json!([])).await.unwrap_err();
+        assert_eq!(refused.code(), "invalid_client_id");
+        let refused = rig
+            .push(client, json!([task(json!({"kind": "user"}))]))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.code(), "invalid_client_id");
+    }
+    // The AI's name proves nothing by itself: the record is kept as the device wrote it (S13).
+    let rig = Rig::new().await;
+    let ai = json!({"kind": "ai", "missionId": "m", "iterationId": "i", "rationale": "I swear"});
+    rig.push("phone", json!([task(ai)])).await.unwrap();
+    assert_eq!(rig.log().await.len(), 1);
+}
