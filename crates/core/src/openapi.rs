@@ -8,7 +8,7 @@ use utoipa::openapi::{Components, RefOr, Schema};
 
 use crate::{
     AdjustedStamp, Change, Problem, RecordKey, RecordState, manifest, mission,
-    staging::{ClosedProposal, Decision, Proposal},
+    staging::{ClosedProposal, Decision, Proposal, ProposalCard},
     undo::{UndoExtent, UndoPreview},
 };
 
@@ -29,6 +29,7 @@ use crate::{
     Problem,
     UndoPreview,
     Proposal,
+    ProposalCard,
     RecordKey,
     RecordState,
 )))]

@@ -146,15 +146,15 @@ fn length_problem(GivenValue { name, field, .. }: GivenValue<'_>, text: &str) ->
     Some(Problem::new(name, "max", message))
 }
 
-pub(super) fn is_date(text: &str) -> bool {
+pub(crate) fn is_date(text: &str) -> bool {
     text.len() == 10 && Micros::parse(&format!("{text}T00:00:00Z")).is_ok()
 }
 
-fn is_time(text: &str) -> bool {
+pub(crate) fn is_time(text: &str) -> bool {
     text.len() == 5 && Micros::parse(&format!("2000-01-01T{text}:00Z")).is_ok()
 }
 
-fn is_url(text: &str) -> bool {
+pub(crate) fn is_url(text: &str) -> bool {
     let host = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));

@@ -80,6 +80,11 @@ impl Label {
         text.map_or("", String::as_str)
     }
 
+    /// A text that is the same in every language.
+    pub fn english(text: impl Into<String>) -> Label {
+        Label(BTreeMap::from([("en".to_owned(), text.into())]))
+    }
+
     /// The text in English.
     pub fn en(&self) -> &str {
         self.get("en")
@@ -242,6 +247,14 @@ impl EnumValue {
     pub fn value(&self) -> &str {
         match self {
             EnumValue::Bare(value) | EnumValue::Labelled { value, .. } => value,
+        }
+    }
+
+    /// The value's name in the form; the value itself where it has none.
+    pub fn label(&self) -> Label {
+        match self {
+            EnumValue::Bare(value) => Label::english(value),
+            EnumValue::Labelled { label, .. } => label.clone(),
         }
     }
 }

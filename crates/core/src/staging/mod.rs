@@ -4,6 +4,7 @@
 //! that it makes, so devices that stage or approve the same step converge. The decision travels on
 //! the step, in the mission's record.
 
+mod card;
 mod deadline;
 mod decide;
 mod proposal;
@@ -13,6 +14,11 @@ mod step;
 
 pub use crate::manifest::{Operation, ops_hash};
 pub use crate::record::Records;
+pub use card::{
+    CardField, CardItem, CardLink, CardOperation, CardUnit, CardValue, FieldChange, FieldRole, Fit,
+    ItemChange, Lookup, ProposalCard, RunKind, ShownValue, TextChange, TextPart, TextRun,
+    card_records, proposal_card,
+};
 pub use deadline::{LIFETIME_DAYS, deadline, open_steps};
 pub use decide::{DecideError, Decision, DecisionInput, DecisionResult, decide};
 pub use proposal::{Proposal, ProposalError, ProposalStatus};

@@ -1,0 +1,481 @@
+//! The card of a proposal: everything that its operations set, said by the manifest's labels and kinds.
+//!
+//! The browser and the command line draw from this one model, so that neither leaves anything out. It is made from
+//! the stored operations, never from the model's summary. Words that a person's language decides (labels, dates,
+//! numbers) are left to whoever draws.
+
+mod text_change;
+mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    proposal::Proposal,
+    seen::{SeenValue, seen_key},
+};
+use crate::{
+    Map,
+    change::Op,
+    manifest::{Field, FieldType, Label, Operation, Registry, Table, ops_hash},
+    merge::normalize,
+    record::{RecordKey, RecordState},
+};
+pub use text_change::{RunKind, TextChange, TextPart, TextRun};
+pub use value::{CardItem, CardValue, Fit, ItemChange, ShownValue};
+use value::{FieldContext, TitleOf, items, removed_items};
+
+/// A proposal as a person reads it before deciding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ProposalCard {
+    /// The proposal.
+    pub id: String,
+    /// The hash of exactly the operations that the card says; an approval is bound to it.
+    pub ops_hash: String,
+    /// The tool's name for such a proposal: "New task".
+    pub label: Label,
+    /// The operations, in the order in which they are carried out.
+    pub operations: Vec<CardOperation>,
+    /// Whether approving would leave everything as it is.
+    pub changes_nothing: bool,
+    /// Whether something on the card may be folded that has to be opened before the proposal can be approved.
+    pub folds: bool,
+}
+
+/// An operation of a proposal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CardOperation {
+    /// Insert, update or delete.
+    pub op: Op,
+    /// The module.
+    pub app: String,
+    /// The module's name.
+    pub module: Label,
+    /// The table.
+    pub table: String,
+    /// The noun for a record of the table.
+    pub noun: Label,
+    /// The record.
+    pub id: String,
+    /// The record's own title: as it is now, else as it was seen, else as it will be. Missing where the record has
+    /// none, as the one page of a module.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Whether the record that would be changed or removed is not there any more.
+    pub gone: bool,
+    /// The fields that the operation sets, in the manifest's order; of a removal, all that goes along.
+    pub fields: Vec<CardField>,
+}
+
+/// A field that an operation sets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CardField {
+    /// The field's name in the record.
+    pub field: String,
+    /// The field's label; its name where the manifest does not know it.
+    pub label: Label,
+    /// The kind of the field. Missing where the manifest does not know it; its value is raw JSON then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<FieldType>,
+    /// The field's place on the card.
+    pub role: FieldRole,
+    /// The change of the field.
+    pub change: FieldChange,
+    /// The value that the proposal was made upon. Missing for a new record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<CardValue>,
+    /// The value that approving writes.
+    pub after: CardValue,
+    /// The value that the record holds by now, where somebody changed it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<CardValue>,
+    /// The unit of a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<CardUnit>,
+    /// The change of a text or of raw JSON, complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextChange>,
+    /// The items of a list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<CardItem>,
+    /// The links that come with a text, each with its true address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<CardLink>,
+}
+
+/// The place of a field on a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum FieldRole {
+    /// The field names the record.
+    Title,
+    /// A list shows the field.
+    Listed,
+    /// Everything else.
+    Rest,
+}
+
+/// The change of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum FieldChange {
+    /// The field gets a value and had none.
+    Set,
+    /// The field gets another value.
+    Changed,
+    /// The field loses its value.
+    Cleared,
+    /// The field ends as it was: nothing changes.
+    Same,
+    /// The field goes with its record.
+    Removed,
+}
+
+/// The unit of a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum CardUnit {
+    /// Seconds, by the field's name.
+    Seconds,
+    /// Minutes, by the field's name.
+    Minutes,
+    /// Hours, by the field's name.
+    Hours,
+    /// Days, by the field's name.
+    Days,
+    /// A unit that the record itself names in its field `unit`.
+    Named {
+        /// The unit.
+        name: String,
+    },
+}
+
+/// A link in a text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CardLink {
+    /// The words that are shown for the link.
+    pub text: String,
+    /// The address that it leads to.
+    pub address: String,
+}
+
+/// Finds a record as it is now.
+pub type Lookup<'a> = &'a dyn Fn(&RecordKey) -> Option<&'a RecordState>;
+
+/// The records that [`proposal_card`] wants to see: those that the operations touch, and those that their values
+/// name.
+pub fn card_records(registry: &Registry, proposal: &Proposal) -> BTreeSet<RecordKey> {
+    let mut keys = BTreeSet::new();
+    for operation in &proposal.operations {
+        keys.insert(operation.key());
+        let Some(table) = registry.table(&operation.app, &operation.table) else {
+            continue;
+        };
+        let seen = proposal.seen.get(&seen_key(&operation.key()));
+        let seen = seen.into_iter().flatten();
+        let values = (operation.set.iter()).chain(seen.map(|(field, seen)| (field, &seen.value)));
+        for (name, value) in values {
+            let field = table.fields.get(name);
+            if let Some((table, id)) =
+                field.and_then(|f| Some((f.table.as_ref()?, value.as_str()?)))
+            {
+                let app = field.and_then(|field| field.module.as_ref());
+                keys.insert(RecordKey::new(app.unwrap_or(&operation.app), table, id));
+            }
+        }
+    }
+    keys
+}
+
+/// The card of a proposal. `lookup` finds records as they are now; what it does not find is said from what the
+/// proposal was made upon, or by its id.
+pub fn proposal_card<'a>(
+    registry: &'a Registry,
+    proposal: &Proposal,
+    lookup: Lookup<'a>,
+) -> ProposalCard {
+    let operations: Vec<CardOperation> = (proposal.operations.iter())
+        .map(|operation| card_operation(registry, proposal, operation, lookup))
+        .collect();
+    let fields = || operations.iter().flat_map(|operation| &operation.fields);
+    let label = registry.tool(&proposal.tool).map_or_else(
+        || Label::english(&proposal.tool),
+        |tool| tool.tool.label.clone(),
+    );
+    ProposalCard {
+        id: proposal.id.clone(),
+        ops_hash: ops_hash(&proposal.operations),
+        label,
+        changes_nothing: operations
+            .iter()
+            .all(|operation| operation.op == Op::Update)
+            && fields().all(|field| field.change == FieldChange::Same),
+        folds: fields().any(|field| field.text.as_ref().is_some_and(TextChange::folds)),
+        operations,
+    }
+}
+
+fn card_operation<'a>(
+    registry: &'a Registry,
+    proposal: &Proposal,
+    operation: &Operation,
+    lookup: Lookup<'a>,
+) -> CardOperation {
+    let Operation {
+        op, app, table, id, ..
+    } = operation;
+    let manifest = registry.manifest(app);
+    let known = registry.table(app, table);
+    let key = operation.key();
+    let empty = BTreeMap::new();
+    let seen = proposal.seen.get(&seen_key(&key)).unwrap_or(&empty);
+    let state = lookup(&key).filter(|state| !state.is_deleted());
+    let title_of =
+        |key: &RecordKey| title(registry.table(&key.app, &key.table), &lookup(key)?.data);
+    let seen_data: Map = (seen.iter())
+        .map(|(field, seen)| (field.clone(), seen.value.clone()))
+        .collect();
+    let titled = [
+        state.map(|state| &state.data),
+        Some(&seen_data),
+        Some(&operation.set),
+    ];
+    let context = OperationContext {
+        operation,
+        table: known,
+        seen,
+        state: state.filter(|_| *op != Op::Insert),
+        title_of: &title_of,
+    };
+    CardOperation {
+        op: *op,
+        app: app.clone(),
+        module: manifest.map_or_else(|| Label::english(app), |manifest| manifest.name.clone()),
+        table: table.clone(),
+        noun: known.map_or_else(|| Label::english(table), |known| known.name.clone()),
+        id: id.clone(),
+        title: titled
+            .into_iter()
+            .flatten()
+            .find_map(|data| title(known, data)),
+        gone: *op != Op::Insert && state.is_none() && !seen.values().all(|seen| seen.at.is_none()),
+        fields: context
+            .names()
+            .iter()
+            .map(|name| context.field(name))
+            .collect(),
+    }
+}
+
+/// The title of a record by its own data.
+fn title(table: Option<&Table>, data: &Map) -> Option<String> {
+    if table.is_some_and(|table| table.singleton) {
+        return None;
+    }
+    let named = table.map_or("title", |table| table.list.title.as_str());
+    [named, "title", "name"]
+        .iter()
+        .find_map(|field| match data.get(*field)? {
+            Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+}
+
+/// An operation with everything that its fields are read by.
+struct OperationContext<'a> {
+    operation: &'a Operation,
+    table: Option<&'a Table>,
+    seen: &'a BTreeMap<String, SeenValue>,
+    /// The record as it is now, where there is one.
+    state: Option<&'a RecordState>,
+    title_of: TitleOf<'a>,
+}
+
+impl OperationContext<'_> {
+    /// The fields of the card: those that the manifest knows in its order, then the others.
+    fn names(&self) -> Vec<String> {
+        let set: BTreeSet<&String> = match self.operation.op {
+            Op::Insert | Op::Update => (self.operation.set.keys())
+                .chain(&self.operation.now)
+                .collect(),
+            Op::Delete => {
+                let held = self
+                    .seen
+                    .iter()
+                    .filter(|(_, seen)| !value::is_empty(&seen.value));
+                held.map(|(field, _)| field).collect()
+            }
+        };
+        let known = self.table.into_iter().flat_map(|table| table.fields.keys());
+        let known: Vec<&String> = known.filter(|field| set.contains(field)).collect();
+        let others = set.iter().copied().filter(|field| !known.contains(field));
+        let names = known.iter().copied().chain(others);
+        names.cloned().collect()
+    }
+
+    fn field(&self, name: &str) -> CardField {
+        let field = self.table.and_then(|table| table.fields.get(name));
+        let read = |value: &Value| {
+            CardValue::read(
+                value,
+                FieldContext {
+                    app: &self.operation.app,
+                    field,
+                    title_of: self.title_of,
+                },
+            )
+        };
+        let (op, null) = (self.operation.op, Value::Null);
+        let held = self.state.and_then(|state| state.data.get(name));
+        let seen = self.seen.get(name).map(|seen| &seen.value).or(held);
+        let before = match op {
+            Op::Insert => &null,
+            Op::Update | Op::Delete => seen.unwrap_or(&null),
+        };
+        let set = self.operation.set.get(name).unwrap_or(&null);
+        let now = self.operation.now.iter().any(|field| field == name);
+        let after = if now {
+            CardValue::write_time()
+        } else {
+            read(set)
+        };
+        let old = read(before);
+        let changed_since = self.state.is_some() && self.seen.contains_key(name) && {
+            normalize(held.unwrap_or(&null)) != normalize(before)
+        };
+        let keyed = field.is_some_and(|field| field.kind == FieldType::KeyedList);
+        let items = match (&after.shown, &old.shown) {
+            _ if op == Op::Delete && old.shown == ShownValue::List => removed_items(before),
+            (ShownValue::List, _) | (_, ShownValue::List) => items(before, set, keyed),
+            _ => Vec::new(),
+        };
+        let change = match op {
+            Op::Delete => FieldChange::Removed,
+            _ if now => {
+                if old.is_empty() {
+                    FieldChange::Set
+                } else {
+                    FieldChange::Changed
+                }
+            }
+            Op::Insert => FieldChange::Set,
+            // A write of a keyed list leaves the elements that it does not carry as they are.
+            Op::Update if keyed && items.iter().all(|item| item.change == ItemChange::Same) => {
+                FieldChange::Same
+            }
+            Op::Update if normalize(before) == normalize(set) => FieldChange::Same,
+            Op::Update if old.is_empty() && after.is_empty() => FieldChange::Same,
+            Op::Update if after.is_empty() => FieldChange::Cleared,
+            Op::Update if old.is_empty() => FieldChange::Set,
+            Op::Update => FieldChange::Changed,
+        };
+        let text = match (old.text(), after.text()) {
+            (Some(old), Some(new)) => TextChange::between(old, new),
+            _ => None,
+        };
+        CardField {
+            label: (field.and_then(|field| field.label.clone()))
+                .unwrap_or_else(|| Label::english(name)),
+            kind: field.map(|field| field.kind),
+            role: role(self.table, name),
+            change,
+            now: changed_since.then(|| read(held.unwrap_or(&null))),
+            unit: field.and_then(|field| self.unit(name, field)),
+            links: new_links(old.text(), after.text()),
+            text,
+            items,
+            before: (op != Op::Insert).then_some(old),
+            after,
+            field: name.to_owned(),
+        }
+    }
+
+    /// The unit of the field's numbers: by its name, else by the record's field `unit`.
+    fn unit(&self, name: &str, field: &Field) -> Option<CardUnit> {
+        if !matches!(field.kind, FieldType::Number | FieldType::Integer) {
+            return None;
+        }
+        let name = name.to_ascii_lowercase();
+        let named = [
+            ("seconds", CardUnit::Seconds),
+            ("minutes", CardUnit::Minutes),
+            ("hours", CardUnit::Hours),
+            ("days", CardUnit::Days),
+        ];
+        if let Some((_, unit)) = named.into_iter().find(|(word, _)| name.ends_with(word)) {
+            return Some(unit);
+        }
+        let unit = self.table?.fields.get("unit")?;
+        let state = self.state.and_then(|state| state.data.get("unit"));
+        let seen = self.seen.get("unit").map(|seen| &seen.value);
+        let value = self.operation.set.get("unit").or(state).or(seen)?;
+        let text = value.as_str().filter(|text| !text.trim().is_empty())?;
+        unit.kind.is_text().then(|| CardUnit::Named {
+            name: text.to_owned(),
+        })
+    }
+}
+
+fn role(table: Option<&Table>, name: &str) -> FieldRole {
+    let Some(list) = table.map(|table| &table.list) else {
+        return FieldRole::Rest;
+    };
+    if list.title == name {
+        FieldRole::Title
+    } else if list.meta.iter().any(|field| field == name) || list.done.as_deref() == Some(name) {
+        FieldRole::Listed
+    } else {
+        FieldRole::Rest
+    }
+}
+
+/// The Markdown links of a text that the text before did not have.
+fn new_links(before: Option<&str>, after: Option<&str>) -> Vec<CardLink> {
+    let had: BTreeSet<CardLink> = links(before.unwrap_or_default()).into_iter().collect();
+    let mut new = links(after.unwrap_or_default());
+    new.retain(|link| !had.contains(link));
+    new
+}
+
+/// The links of a Markdown text whose words may hide their address: `[words](address)` and `[words]: address`.
+/// Linear in the text: every character is read once.
+fn links(text: &str) -> Vec<CardLink> {
+    let mut links = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(']') {
+        let words = before.rsplit_once('[').map(|(_, words)| words);
+        rest = after;
+        let Some(address) = after.strip_prefix(['(', ':']) else {
+            continue;
+        };
+        let address = address.trim_start_matches([' ', '<']);
+        let end = address.find(|c: char| matches!(c, ')' | '>') || c.is_whitespace());
+        let (address, after) = address.split_at(end.unwrap_or(address.len()));
+        rest = after;
+        if let Some(words) = words
+            && !address.is_empty()
+        {
+            links.push(CardLink {
+                text: words.to_owned(),
+                address: address.to_owned(),
+            });
+        }
+    }
+    links
+}
+
+#[cfg(test)]
+mod tests;

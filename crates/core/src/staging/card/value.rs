@@ -1,0 +1,445 @@
+//! A value as a card says it: by the kind of its field, without formatting.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Map,
+    manifest::{Field, FieldType, Label, is_date, is_time, is_url},
+    record::RecordKey,
+    time::Micros,
+};
+
+/// A value with how it fits the kind of its field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CardValue {
+    /// The value as the card says it. Dates, times and numbers are formatted by whoever draws it.
+    pub shown: ShownValue,
+    /// Whether the value fits.
+    pub fit: Fit,
+    /// The value as it stands in the operation or the record.
+    pub raw: Value,
+}
+
+/// How a value fits the kind of its field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Fit {
+    /// The value is of the kind.
+    Fits,
+    /// The value is of another kind and is said as one of this kind; nothing of it is lost.
+    Coerced,
+    /// The value does not fit, and is said as it stands. The card marks it.
+    Unfit,
+}
+
+/// A value, read by the kind of its field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum ShownValue {
+    /// No value. As the value after a change: the field is cleared.
+    Empty,
+    /// A text, Markdown too, as it was written.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// A number.
+    Number {
+        /// The number.
+        number: f64,
+        /// The number as JSON has it, every digit.
+        digits: String,
+    },
+    /// True or false.
+    Boolean {
+        /// The truth.
+        value: bool,
+    },
+    /// A day.
+    Date {
+        /// The day, `2026-04-08`.
+        date: String,
+    },
+    /// An instant.
+    Datetime {
+        /// The instant.
+        at: Micros,
+    },
+    /// A time of day.
+    Time {
+        /// The time, `08:30`.
+        time: String,
+    },
+    /// A value of a list of choices.
+    Choice {
+        /// The value that is kept.
+        value: String,
+        /// The value's name in the form.
+        label: Label,
+    },
+    /// Another record.
+    Reference {
+        /// The record's module.
+        app: String,
+        /// The record's table.
+        table: String,
+        /// The record's id.
+        id: String,
+        /// The record's own title; missing where the record is not on this device.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+    },
+    /// A list of words, each an item of the field.
+    List,
+    /// A web address, whole.
+    Address {
+        /// The address.
+        address: String,
+    },
+    /// Any JSON, one value, indented.
+    Json {
+        /// The JSON.
+        json: String,
+    },
+    /// The time at which the write happens.
+    WriteTime,
+}
+
+/// Finds the title of another record.
+pub(super) type TitleOf<'a> = &'a dyn Fn(&RecordKey) -> Option<String>;
+
+/// The field that a value belongs to.
+#[derive(Clone, Copy)]
+pub(super) struct FieldContext<'a> {
+    /// The module that a reference without one means.
+    pub(super) app: &'a str,
+    /// The field, where the manifest knows it.
+    pub(super) field: Option<&'a Field>,
+    pub(super) title_of: TitleOf<'a>,
+}
+
+impl CardValue {
+    /// The value of a field that has none.
+    pub(super) fn empty() -> CardValue {
+        CardValue {
+            shown: ShownValue::Empty,
+            fit: Fit::Fits,
+            raw: Value::Null,
+        }
+    }
+
+    /// The value of a field that gets the time of the write.
+    pub(super) fn write_time() -> CardValue {
+        CardValue {
+            shown: ShownValue::WriteTime,
+            ..CardValue::empty()
+        }
+    }
+
+    /// Reads a value by the kind of its field.
+    pub(super) fn read(value: &Value, context: FieldContext<'_>) -> CardValue {
+        let (shown, fit) = match context.field {
+            _ if is_empty(value) => (ShownValue::Empty, Fit::Fits),
+            None => (json(value), Fit::Fits),
+            Some(field) => match fitting(value, field, context) {
+                Some(shown) => (shown, Fit::Fits),
+                None => match coerced(value, field, context) {
+                    Some(shown) => (shown, Fit::Coerced),
+                    None => (as_it_stands(value), Fit::Unfit),
+                },
+            },
+        };
+        CardValue {
+            shown,
+            fit,
+            raw: value.clone(),
+        }
+    }
+
+    /// Whether there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.shown == ShownValue::Empty
+    }
+
+    /// The value as a text that is compared word by word, where its kind is told so.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.shown {
+            ShownValue::Text { text } => Some(text),
+            ShownValue::Json { json } => Some(json),
+            ShownValue::Empty => Some(""),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a value says nothing.
+pub(super) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+    }
+}
+
+/// The value where it is of the field's kind.
+fn fitting(value: &Value, field: &Field, context: FieldContext<'_>) -> Option<ShownValue> {
+    match field.kind {
+        FieldType::Text | FieldType::Markdown => value.as_str().map(text),
+        FieldType::Number => number(value),
+        FieldType::Integer => {
+            number(value).filter(|_| value.as_f64().is_some_and(|number| number.fract() == 0.0))
+        }
+        FieldType::Boolean => value.as_bool().map(|value| ShownValue::Boolean { value }),
+        FieldType::Date => value.as_str().filter(|day| is_date(day)).map(date),
+        FieldType::Datetime => instant(value),
+        FieldType::Time => {
+            value
+                .as_str()
+                .filter(|time| is_time(time))
+                .map(|time| ShownValue::Time {
+                    time: time.to_owned(),
+                })
+        }
+        FieldType::Enum => {
+            let value = value.as_str()?;
+            let known = field.values.iter().find(|known| known.value() == value)?;
+            Some(ShownValue::Choice {
+                value: value.to_owned(),
+                label: known.label(),
+            })
+        }
+        FieldType::Ref => {
+            let id = value.as_str()?;
+            let table = field.table.as_deref()?;
+            let app = field.module.as_deref().unwrap_or(context.app);
+            Some(ShownValue::Reference {
+                app: app.to_owned(),
+                table: table.to_owned(),
+                id: id.to_owned(),
+                title: (context.title_of)(&RecordKey::new(app, table, id)),
+            })
+        }
+        FieldType::Tags => {
+            let words = value.as_array()?;
+            words
+                .iter()
+                .all(Value::is_string)
+                .then_some(ShownValue::List)
+        }
+        FieldType::Url => value
+            .as_str()
+            .filter(|address| is_url(address))
+            .map(|address| ShownValue::Address {
+                address: address.to_owned(),
+            }),
+        FieldType::KeyedList => {
+            let elements = value.as_array()?;
+            elements
+                .iter()
+                .all(Value::is_object)
+                .then_some(ShownValue::List)
+        }
+        FieldType::Json => Some(json(value)),
+    }
+}
+
+/// The value of another kind, said so that nothing of it is lost.
+fn coerced(value: &Value, field: &Field, context: FieldContext<'_>) -> Option<ShownValue> {
+    let fits = |value: Value| fitting(&value, field, context);
+    match (field.kind, value) {
+        (FieldType::Text | FieldType::Markdown, Value::Number(number)) => {
+            Some(text(&number.to_string()))
+        }
+        (FieldType::Number | FieldType::Integer, Value::String(digits)) => {
+            let number: serde_json::Number = digits.trim().parse().ok()?;
+            fits(Value::Number(number))
+        }
+        (FieldType::Boolean, Value::String(word)) => match word.as_str() {
+            "true" => fits(Value::Bool(true)),
+            "false" => fits(Value::Bool(false)),
+            _ => None,
+        },
+        // A midnight says no more than its day. Any other hour is said with the day.
+        (FieldType::Date, Value::String(time)) => {
+            let at = instant(value)?;
+            let (day, clock) = (time.get(..10)?, time.get(11..)?);
+            Some(if is_midnight(clock) { date(day) } else { at })
+        }
+        (FieldType::Datetime, Value::String(day)) if is_date(day) => Some(date(day)),
+        (FieldType::Time, Value::String(time)) => {
+            let short = time.strip_suffix(":00").filter(|time| is_time(time))?;
+            fits(Value::from(short))
+        }
+        (FieldType::Tags, Value::String(_)) => Some(ShownValue::List),
+        _ => None,
+    }
+}
+
+/// Whether the time of an RFC 3339 text is midnight by the text's own offset.
+fn is_midnight(clock: &str) -> bool {
+    let digits = clock.split(['Z', 'z', '+', '-']).next().unwrap_or_default();
+    !digits.is_empty() && digits.chars().all(|c| matches!(c, '0' | ':' | '.'))
+}
+
+fn as_it_stands(value: &Value) -> ShownValue {
+    match value {
+        Value::String(words) => text(words),
+        _ => json(value),
+    }
+}
+
+fn text(words: &str) -> ShownValue {
+    ShownValue::Text {
+        text: words.to_owned(),
+    }
+}
+
+fn number(value: &Value) -> Option<ShownValue> {
+    let Value::Number(number) = value else {
+        return None;
+    };
+    Some(ShownValue::Number {
+        number: number.as_f64()?,
+        digits: number.to_string(),
+    })
+}
+
+fn date(day: &str) -> ShownValue {
+    ShownValue::Date {
+        date: day.to_owned(),
+    }
+}
+
+fn instant(value: &Value) -> Option<ShownValue> {
+    let at = Micros::parse(value.as_str()?).ok()?;
+    Some(ShownValue::Datetime { at })
+}
+
+fn json(value: &Value) -> ShownValue {
+    ShownValue::Json {
+        json: serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()),
+    }
+}
+
+/// An item of a list that a field holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CardItem {
+    /// The change of the item.
+    pub change: ItemChange,
+    /// The item before, where it goes or changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// The item after: a word, or the JSON of an element.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// The change of an item of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum ItemChange {
+    /// The item stays as it is.
+    Same,
+    /// The item comes.
+    Added,
+    /// The item goes.
+    Removed,
+    /// The item becomes another one.
+    Changed,
+}
+
+/// The items of a list, those that stay and come in the list's order, then those that go.
+///
+/// A list of words is replaced by a write. A keyed list merges: a write carries the elements that it adds or
+/// changes, and the others stay.
+pub(super) fn items(before: &Value, after: &Value, keyed: bool) -> Vec<CardItem> {
+    let (old, new) = (elements(before), elements(after));
+    let mut rest: Vec<&Value> = old.clone();
+    let mut items = Vec::new();
+    for element in new {
+        let place = match keyed.then(|| id_of(element)).flatten() {
+            Some(id) => rest.iter().position(|old| id_of(old) == Some(id)),
+            None => rest.iter().position(|old| *old == element),
+        };
+        let old = place.map(|place| rest.remove(place));
+        let (change, before) = match old {
+            Some(old) if keyed => match merged(old, element) {
+                whole if whole == *old => (ItemChange::Same, None),
+                _ => (ItemChange::Changed, Some(item(old))),
+            },
+            Some(_) => (ItemChange::Same, None),
+            None => (ItemChange::Added, None),
+        };
+        items.push(CardItem {
+            change,
+            before,
+            after: Some(item(element)),
+        });
+    }
+    let left = rest.into_iter().map(|element| match keyed {
+        true => CardItem {
+            change: ItemChange::Same,
+            before: None,
+            after: Some(item(element)),
+        },
+        false => CardItem {
+            change: ItemChange::Removed,
+            before: Some(item(element)),
+            after: None,
+        },
+    });
+    items.extend(left);
+    items
+}
+
+/// The items of a list that goes with its record.
+pub(super) fn removed_items(before: &Value) -> Vec<CardItem> {
+    let gone = elements(before).into_iter().map(|element| CardItem {
+        change: ItemChange::Removed,
+        before: Some(item(element)),
+        after: None,
+    });
+    gone.collect()
+}
+
+fn elements(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(items) => items.iter().collect(),
+        value if is_empty(value) => Vec::new(),
+        value => vec![value],
+    }
+}
+
+fn id_of(element: &Value) -> Option<&str> {
+    element.get("id")?.as_str()
+}
+
+/// An element of a keyed list with what a write of it changes.
+fn merged(old: &Value, new: &Value) -> Value {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            let mut whole: Map = old.clone();
+            whole.extend(new.clone());
+            Value::Object(whole)
+        }
+        _ => new.clone(),
+    }
+}
+
+fn item(element: &Value) -> String {
+    match element {
+        Value::String(word) => word.clone(),
+        element => element.to_string(),
+    }
+}
