@@ -29,9 +29,10 @@ impl Core {
         let registry = Registry::from_json(manifests).map_err(Fault::unreadable)?;
         Ok(Core { registry })
     }
+}
 
-    /// The text with its hidden characters written out, as `[U+202E]` (rule MISSIONS X1).
-    pub fn visible(&self, text: &str) -> String {
-        mana_core::text::visible(text).into_owned()
-    }
+/// The text with its hidden characters written out, as `[U+202E]` (rule MISSIONS X1).
+#[wasm_bindgen]
+pub fn visible(text: &str) -> String {
+    mana_core::text::visible(text).into_owned()
 }

@@ -8,7 +8,7 @@ use mana_core::{
     policy::{self, Call, Consent, Overrides, Policy},
     staging::{
         self, ClosedProposal, Decision, DecisionInput, Proposal, ProposalError, ProposalStatus,
-        Records, Staging,
+        Records, Staging, card_records, proposal_card,
     },
     undo::{self, UndoRequest},
 };
@@ -78,6 +78,23 @@ impl Core {
                 proposals: staging.stage(&records),
                 closed: staging.closed(),
             })
+        })
+    }
+
+    /// `{proposal}` → `{records: [{app, table, id}]}`: the records that `card` wants to see.
+    #[wasm_bindgen(js_name = "cardRecords")]
+    pub fn card_records(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: CardInput| {
+            Ok(json!({ "records": card_records(&self.registry, &input.proposal) }))
+        })
+    }
+
+    /// `{proposal, records: [{app, table, id, state|null}]}` → the `ProposalCard`: all that the operations set.
+    pub fn card(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: CardInput| {
+            let records = present(input.records);
+            let lookup = |key: &RecordKey| records.get(key);
+            Ok(proposal_card(&self.registry, &input.proposal, &lookup))
         })
     }
 
@@ -272,6 +289,13 @@ struct Stage {
     records: Vec<Keyed>,
     #[serde(default)]
     overrides: Overrides,
+}
+
+#[derive(Debug, Deserialize)]
+struct CardInput {
+    proposal: Proposal,
+    #[serde(default)]
+    records: Vec<Keyed>,
 }
 
 #[derive(Debug, Serialize)]

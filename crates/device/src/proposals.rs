@@ -8,6 +8,7 @@ use mana_core::{
     policy::Overrides,
     staging::{
         Decision, DecisionInput, Proposal, ProposalError, ProposalStatus, Records, Staging, decide,
+        ops_hash,
     },
 };
 
@@ -139,8 +140,31 @@ impl Replica {
 
     /// Carries out a person's decision: the records, the step's decision and the outbox rows, or nothing.
     pub async fn decide(&self, id: &str, decision: &Decision) -> Result<Vec<Change>, DeviceError> {
+        self.decide_where(id, None, decision).await
+    }
+
+    /// [`Replica::decide`] on the operations with this hash. Refuses as `altered` where the proposal holds others by
+    /// now.
+    pub async fn decide_shown(
+        &self,
+        id: &str,
+        ops_hash: &str,
+        decision: &Decision,
+    ) -> Result<Vec<Change>, DeviceError> {
+        self.decide_where(id, Some(ops_hash), decision).await
+    }
+
+    async fn decide_where(
+        &self,
+        id: &str,
+        shown: Option<&str>,
+        decision: &Decision,
+    ) -> Result<Vec<Change>, DeviceError> {
         let mut tx = self.storage.begin().await?;
         let proposal = find(&mut tx, id).await?;
+        if shown.is_some_and(|shown| shown != ops_hash(&proposal.operations)) {
+            return Err(altered());
+        }
         let mission_key = RecordKey::new(APP, MISSIONS, &proposal.mission_id);
         let mut keys: BTreeSet<RecordKey> = proposal
             .operations
@@ -198,6 +222,16 @@ async fn overrides(
     };
     let mission = Mission::parse("", &mission.data);
     Ok(EffectiveAgent::resolve(&mission, agent, None).agent.policy)
+}
+
+fn altered() -> DeviceError {
+    DeviceError::Decision(ProposalError {
+        code: "altered".to_owned(),
+        message:
+            "This is not what was shown to you any more. Nothing was changed; look at it again."
+                .to_owned(),
+        details: None,
+    })
 }
 
 async fn find(tx: &mut Box<dyn Transaction>, id: &str) -> Result<Proposal, DeviceError> {

@@ -736,6 +736,101 @@ export interface components {
             /** @enum {string} */
             kind: "cron";
         };
+        /** @description A field that an operation sets. */
+        CardField: {
+            /** @description The value that approving writes. */
+            after: components["schemas"]["CardValue"];
+            /** @description The value that the proposal was made upon. Missing for a new record. */
+            before?: components["schemas"]["CardValue"];
+            /** @description The change of the field. */
+            change: components["schemas"]["FieldChange"];
+            /** @description The field's name in the record. */
+            field: string;
+            /** @description The items of a list. */
+            items?: components["schemas"]["CardItem"][];
+            /** @description The kind of the field. Missing where the manifest does not know it; its value is raw JSON then. */
+            kind?: components["schemas"]["FieldType"];
+            /** @description The field's label; its name where the manifest does not know it. */
+            label: components["schemas"]["Label"];
+            /** @description The links that come with a text, each with its true address. */
+            links?: components["schemas"]["CardLink"][];
+            /** @description The value that the record holds by now, where somebody changed it since. */
+            now?: components["schemas"]["CardValue"];
+            /** @description The field's place on the card. */
+            role: components["schemas"]["FieldRole"];
+            /** @description The change of a text or of raw JSON, complete. */
+            text?: components["schemas"]["TextChange"];
+            /** @description The unit of a number. */
+            unit?: components["schemas"]["CardUnit"];
+        };
+        /** @description An item of a list that a field holds. */
+        CardItem: {
+            /** @description The item after: a word, or the JSON of an element. */
+            after?: string;
+            /** @description The item before, where it goes or changes. */
+            before?: string;
+            /** @description The change of the item. */
+            change: components["schemas"]["ItemChange"];
+        };
+        /** @description A link in a text. */
+        CardLink: {
+            /** @description The address that it leads to. */
+            address: string;
+            /** @description The words that are shown for the link. */
+            text: string;
+        };
+        /** @description An operation of a proposal. */
+        CardOperation: {
+            /** @description The module. */
+            app: string;
+            /** @description The fields that the operation sets, in the manifest's order; of a removal, all that goes along. */
+            fields: components["schemas"]["CardField"][];
+            /** @description Whether the record that would be changed or removed is not there any more. */
+            gone: boolean;
+            /** @description The record. */
+            id: string;
+            /** @description The module's name. */
+            module: components["schemas"]["Label"];
+            /** @description The noun for a record of the table. */
+            noun: components["schemas"]["Label"];
+            /** @description Insert, update or delete. */
+            op: components["schemas"]["Op"];
+            /** @description The table. */
+            table: string;
+            /**
+             * @description The record's own title: as it is now, else as it was seen, else as it will be. Missing where the record has
+             *     none, as the one page of a module.
+             */
+            title?: string;
+        };
+        /** @description The unit of a number. */
+        CardUnit: {
+            /** @enum {string} */
+            kind: "seconds";
+        } | {
+            /** @enum {string} */
+            kind: "minutes";
+        } | {
+            /** @enum {string} */
+            kind: "hours";
+        } | {
+            /** @enum {string} */
+            kind: "days";
+        } | {
+            /** @enum {string} */
+            kind: "named";
+            /** @description The unit. */
+            name: string;
+        };
+        /** @description A value with how it fits the kind of its field. */
+        CardValue: {
+            /** @description Whether the value fits. */
+            fit: components["schemas"]["Fit"];
+            /** @description The value as it stands in the operation or the record. */
+            raw: unknown;
+            /** @description The value as the card says it. Dates, times and numbers are formatted by whoever draws it. */
+            shown: components["schemas"]["ShownValue"];
+        };
         /** @description A protocol that providers speak. */
         CatalogueProtocol: {
             /** @description The name for people. */
@@ -935,6 +1030,16 @@ export interface components {
             values?: components["schemas"]["EnumValue"][];
         };
         /**
+         * @description The change of a field.
+         * @enum {string}
+         */
+        FieldChange: "set" | "changed" | "cleared" | "same" | "removed";
+        /**
+         * @description The place of a field on a card.
+         * @enum {string}
+         */
+        FieldRole: "title" | "listed" | "rest";
+        /**
          * @description The types of values.
          * @enum {string}
          */
@@ -946,6 +1051,11 @@ export interface components {
             /** @description The value; an explicit null is one. */
             value?: unknown;
         };
+        /**
+         * @description How a value fits the kind of its field.
+         * @enum {string}
+         */
+        Fit: "fits" | "coerced" | "unfit";
         /** @description Health of the server. */
         Health: {
             ok: boolean;
@@ -977,6 +1087,11 @@ export interface components {
              */
             days?: number | null;
         };
+        /**
+         * @description The change of an item of a list.
+         * @enum {string}
+         */
+        ItemChange: "same" | "added" | "removed" | "changed";
         /** @description A run of a mission: its plan, or why there is none. */
         Iteration: {
             /** @description The agent's name at the time of the run. */
@@ -1485,6 +1600,21 @@ export interface components {
             /** @description The tool. */
             tool: string;
         };
+        /** @description A proposal as a person reads it before deciding. */
+        ProposalCard: {
+            /** @description Whether approving would leave everything as it is. */
+            changesNothing: boolean;
+            /** @description Whether something on the card may be folded that has to be opened before the proposal can be approved. */
+            folds: boolean;
+            /** @description The proposal. */
+            id: string;
+            /** @description The tool's name for such a proposal: "New task". */
+            label: components["schemas"]["Label"];
+            /** @description The operations, in the order in which they are carried out. */
+            operations: components["schemas"]["CardOperation"][];
+            /** @description The hash of exactly the operations that the card says; an approval is bound to it. */
+            opsHash: string;
+        };
         /** @description Why something did not go through. */
         ProposalError: {
             /** @description A word for programs. */
@@ -1705,6 +1835,11 @@ export interface components {
             steps?: string[];
         };
         /**
+         * @description The fate of words.
+         * @enum {string}
+         */
+        RunKind: "same" | "removed" | "added";
+        /**
          * @description The outcome of an occurrence.
          * @enum {string}
          */
@@ -1749,6 +1884,80 @@ export interface components {
              * @description The most steps that a run may propose, 1 to 20; else 5.
              */
             maxSteps?: number | null;
+        };
+        /** @description A value, read by the kind of its field. */
+        ShownValue: {
+            /** @enum {string} */
+            kind: "empty";
+        } | {
+            /** @enum {string} */
+            kind: "text";
+            /** @description The text. */
+            text: string;
+        } | {
+            /** @description The number as JSON has it, every digit. */
+            digits: string;
+            /** @enum {string} */
+            kind: "number";
+            /**
+             * Format: double
+             * @description The number.
+             */
+            number: number;
+        } | {
+            /** @enum {string} */
+            kind: "boolean";
+            /** @description The truth. */
+            value: boolean;
+        } | {
+            /** @description The day, `2026-04-08`. */
+            date: string;
+            /** @enum {string} */
+            kind: "date";
+        } | {
+            /** @description The instant. */
+            at: components["schemas"]["Timestamp"];
+            /** @enum {string} */
+            kind: "datetime";
+        } | {
+            /** @enum {string} */
+            kind: "time";
+            /** @description The time, `08:30`. */
+            time: string;
+        } | {
+            /** @enum {string} */
+            kind: "choice";
+            /** @description The value's name in the form. */
+            label: components["schemas"]["Label"];
+            /** @description The value that is kept. */
+            value: string;
+        } | {
+            /** @description The record's module. */
+            app: string;
+            /** @description The record's id. */
+            id: string;
+            /** @enum {string} */
+            kind: "reference";
+            /** @description The record's table. */
+            table: string;
+            /** @description The record's own title; missing where the record is not on this device. */
+            title?: string;
+        } | {
+            /** @enum {string} */
+            kind: "list";
+        } | {
+            /** @description The address. */
+            address: string;
+            /** @enum {string} */
+            kind: "address";
+        } | {
+            /** @description The JSON. */
+            json: string;
+            /** @enum {string} */
+            kind: "json";
+        } | {
+            /** @enum {string} */
+            kind: "writeTime";
         };
         /** @description A request for an account. */
         SignUp: {
@@ -1951,6 +2160,67 @@ export interface components {
             prompt?: components["schemas"]["PromptQuery"];
             /** @description Whether the table holds a single record, whose id is the module's. */
             singleton?: boolean;
+        };
+        /** @description The change of a text, complete: nothing of what goes or comes is left out. */
+        TextChange: {
+            /** @description Whether a card may fold the text. Approving waits then until it has been opened. */
+            folds: boolean;
+            /** @enum {string} */
+            kind: "whole";
+            /** @description The number of its lines. */
+            lines: number;
+            /** @description The text. */
+            text: string;
+            /** @description The number of its words. */
+            wordsIn: number;
+        } | {
+            /** @enum {string} */
+            kind: "removed";
+            /** @description The number of its lines. */
+            lines: number;
+            /** @description The text that goes. */
+            text: string;
+            /** @description The number of its words. */
+            wordsOut: number;
+        } | {
+            /** @enum {string} */
+            kind: "difference";
+            /**
+             * @description The parts, in their order. Their texts without the added runs are the whole text before, without the
+             *     removed runs the whole text after.
+             */
+            parts: components["schemas"]["TextPart"][];
+            /** @description The number of words that come. */
+            wordsIn: number;
+            /** @description The number of words that go. */
+            wordsOut: number;
+        };
+        /** @description A part of a difference. */
+        TextPart: {
+            /** @description The Markdown heading that the place stands under, where the hunk itself does not show it. */
+            heading?: string;
+            /** @enum {string} */
+            kind: "hunk";
+            /** @description The words, in their order. */
+            runs: components["schemas"]["TextRun"][];
+        } | {
+            /** @description Always true: a card may fold it, and Approve does not wait for it. */
+            folds: boolean;
+            /** @enum {string} */
+            kind: "unchanged";
+            /** @description The number of its whole lines; 0 where it lies within a line. */
+            lines: number;
+            /** @description The text. */
+            text: string;
+            /** @description The number of its words. */
+            words: number;
+        };
+        /** @description Words in a row that share their fate. */
+        TextRun: {
+            /** @description The fate of the words. */
+            kind: components["schemas"]["RunKind"];
+            /** @description The words, with the spaces and line breaks between them. */
+            text: string;
         };
         /** @description The runner's state. */
         Tick: {

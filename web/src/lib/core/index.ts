@@ -17,6 +17,7 @@ import type {
 	Op,
 	Overrides,
 	Proposal,
+	ProposalCard,
 	RecordKey,
 	RecordState,
 	Terms,
@@ -69,6 +70,8 @@ type Method =
 	| 'terms'
 	| 'stage'
 	| 'touched'
+	| 'cardRecords'
+	| 'card'
 	| 'decide'
 	| 'undoTouched'
 	| 'undoPreview'
@@ -110,11 +113,6 @@ export class Core {
 		return this.#call('prepare', input);
 	}
 
-	/** The text with its hidden characters written out, as `[U+202E]`. */
-	visible(text: string): string {
-		return MAYBE_HIDDEN.test(text) ? this.#wasm.visible(text) : text;
-	}
-
 	/** The step of one sync, at its beginning. */
 	syncStep(): SyncStep {
 		return new SyncStep(this.#wasm, this.#newStep());
@@ -150,6 +148,16 @@ export class Core {
 		overrides?: Overrides;
 	}): { proposals: Proposal[]; closed: Closed[] } {
 		return this.#call('stage', input);
+	}
+
+	/** The records that a proposal's card needs to look at: those that it touches and those that it names. */
+	cardRecords(proposal: Proposal): RecordKey[] {
+		return this.#call<{ records: RecordKey[] }>('cardRecords', { proposal }).records;
+	}
+
+	/** All that a proposal's operations set, from the operations alone. `records` are those of `cardRecords`. */
+	card(proposal: Proposal, records: KeyedState[]): ProposalCard {
+		return this.#call('card', { proposal, records });
 	}
 
 	/**
@@ -253,6 +261,12 @@ export class SyncStep {
 
 type WasmModule = typeof import('./wasm/mana_core_wasm.js');
 let loading: Promise<WasmModule> | undefined;
+let loaded: WasmModule | undefined;
+
+/** The text with its hidden characters written out, as `[U+202E]` (rule MISSIONS X1). The module is loaded by then. */
+export function visible(text: string): string {
+	return loaded && MAYBE_HIDDEN.test(text) ? loaded.visible(text) : text;
+}
 
 /** The module, loaded once; tests hand the bytes in, the browser streams them. */
 export function wasmModule(bytes?: BufferSource): Promise<WasmModule> {
@@ -260,6 +274,7 @@ export function wasmModule(bytes?: BufferSource): Promise<WasmModule> {
 		const module = await import('./wasm/mana_core_wasm.js');
 		if (bytes) module.initSync({ module: bytes });
 		else await module.default({ module_or_path: fetch((await import('./wasm/mana_core_wasm_bg.wasm?url')).default) });
+		loaded = module;
 		return module;
 	})().catch((thrown: unknown) => {
 		loading = undefined; // a lost connection must not decide for the whole life of the tab

@@ -49,6 +49,15 @@ export type Operation = Schemas['Operation'];
 export type Proposal = Schemas['Proposal'];
 export type ProposalError = Schemas['ProposalError'];
 export type Decision = Schemas['Decision'];
+/** A proposal as people read it: every field that its operations set. */
+export type ProposalCard = Schemas['ProposalCard'];
+export type CardOperation = Schemas['CardOperation'];
+export type CardField = Schemas['CardField'];
+export type CardValue = Schemas['CardValue'];
+export type ShownValue = Schemas['ShownValue'];
+export type CardUnit = Schemas['CardUnit'];
+export type TextChange = Schemas['TextChange'];
+export type TextPart = Schemas['TextPart'];
 export type Closed = Schemas['ClosedProposal'];
 
 /** Of a stale proposal, by field: what it saw, what is there now and since when, what it wants. */

@@ -16,8 +16,8 @@ function intl(options: Intl.DateTimeFormatOptions, date: Date): string {
 }
 
 /** A date that begins with its weekday, with the language's own text between the two where it names one. */
-function weekdayDate(length: 'short' | 'long', date: Date): string {
-	const year = sameYear(date) ? undefined : 'numeric';
+function weekdayDate(length: 'short' | 'long', date: Date, withYear = !sameYear(date)): string {
+	const year = withYear ? 'numeric' : undefined;
 	const parts = dateFormat({ weekday: length, day: 'numeric', month: length, year }).formatToParts(date);
 	const between = i18n.language.afterWeekday?.[length];
 	if (between !== undefined && parts[0]?.type === 'weekday' && parts[1]?.type === 'literal') parts[1].value = between;
@@ -101,6 +101,17 @@ export function weekdayName(index: number): string {
 /** “08:02”. */
 export function timeOf(date: Date): string {
 	return intl({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }, date);
+}
+
+/** A day with its weekday and year: “Thu 9 Apr 2026”; consent is to a day, not to a word for it. */
+export function dayAndYear(day: string): string {
+	return weekdayDate('short', dateOfDay(day), true);
+}
+
+/** An instant with its weekday, year and hour: “Thu 9 Apr 2026, 15:30”. */
+export function instantAndYear(at: string): string {
+	const date = new Date(at);
+	return t('time.dayAt', { day: weekdayDate('short', date, true), time: timeOf(date) });
 }
 
 /** A day as people say it: today, tomorrow, yesterday, else “Thu 9 Apr”. */

@@ -3,6 +3,7 @@ import { approve, reject } from './proposals.svelte';
 import { t } from '$lib/i18n';
 import type { Data, Difference, Proposal } from '$lib/core/types';
 import { announce } from '$lib/primitives/live.svelte';
+import { isRead } from './consent.svelte';
 import { proposalTitle } from './proposal';
 
 /** The latest decisions, newest first: the page shows them where the card stood. */
@@ -48,8 +49,12 @@ async function decide(p: Proposal, how: Settled['how'], act: () => Promise<boole
 	}
 }
 
-/** Turn pencil into ink; false if it was refused, the card then says why. */
+/** Turn pencil into ink; false if it was not read whole yet, or was refused: the card then says why. */
 export async function approveOne(p: Proposal, edited?: Data, over?: Difference): Promise<boolean> {
+	if (!edited && !over && !isRead(p)) {
+		announce(t('card.readFirst'));
+		return false;
+	}
 	const title = proposalTitle(p);
 	const done = await decide(p, 'approved', () => approve(p.id, edited, over));
 	announce(done ? t('prop.approved', { title }) : t('prop.failed'));
@@ -69,9 +74,9 @@ export function decidable(p: Proposal): boolean {
 	return p.status !== 'failed' && p.op !== null && !['stale', 'altered', 'expired'].includes(p.error?.code ?? '');
 }
 
-/** Whether a batch may approve a proposal: removals and refused proposals are decided singly. */
+/** The proposals that a batch may approve: read whole; removals and refused proposals are decided singly. */
 export function batchable(list: readonly Proposal[]): Proposal[] {
-	return list.filter((p) => !p.error && p.operations.length > 0 && !removes(p));
+	return list.filter((p) => !p.error && p.operations.length > 0 && !removes(p) && isRead(p));
 }
 
 /** Whether a record would go. */
@@ -83,6 +88,15 @@ export function removes(p: Proposal): boolean {
 export async function approveMany(list: readonly Proposal[]): Promise<number> {
 	return many(
 		batchable(list),
+		(p) => decide(p, 'approved', () => approve(p.id)),
+		(count) => t('prop.approvedN', { count })
+	);
+}
+
+/** The ticked steps of a plan that was read whole, removals too, in their order; answers how many went through. */
+export async function approvePlan(list: readonly Proposal[]): Promise<number> {
+	return many(
+		list.filter((p) => decidable(p) && isRead(p)),
 		(p) => decide(p, 'approved', () => approve(p.id)),
 		(count) => t('prop.approvedN', { count })
 	);

@@ -47,9 +47,15 @@ export function landing(p: Proposal): Data {
 /** The title of what is proposed. */
 export function proposalTitle(p: Proposal): string {
 	const op = first(p);
-	const now = touchedRow(p)?.data;
-	const data = op.op === 'insert' ? op.set : now;
-	return data ? titleOf(op.app, op.table, data) : p.summary;
+	if (!op.table) return p.summary;
+	const data = op.op === 'insert' ? op.set : (touchedRow(p)?.data ?? seenData(p, op));
+	return data ? titleOf(op.app, op.table, data) : op.id;
+}
+
+/** The values that a proposal was made upon, where the record is not here any more. */
+function seenData(p: Proposal, op: { app: string; table: string; id: string }): Data | undefined {
+	const seen = p.seen[`${op.app}/${op.table}/${op.id}`];
+	return seen && Object.fromEntries(Object.entries(seen).map(([field, { value }]) => [field, value]));
 }
 
 /** “New task”, “Change to a task”, in the words of the tool. */
@@ -76,46 +82,7 @@ export function proposalPlace(p: Proposal): string {
 /** The line under the title of something new. */
 export function proposalMeta(p: Proposal, atHour = false): string[] {
 	const op = first(p);
-	return op.op === 'insert'
-		? metaParts(
-				op.app,
-				op.table,
-				op.set ?? {},
-				longFields(p).map((f) => f.field),
-				atHour
-			)
-		: [];
-}
-
-/** The long texts of something new; they are read in full before one approves. */
-export function longFields(p: Proposal): { field: string; label: string; text: string }[] {
-	const op = first(p);
-	const fields = tableOf(op.app, op.table)?.fields ?? {};
-	if (op.op !== 'insert') return [];
-	return Object.entries(op.set ?? {})
-		.filter(
-			([name, value]) => fieldUi(fields[name]).display === 'markdown' && typeof value === 'string' && value.trim()
-		)
-		.map(([name, value]) => ({ field: name, label: fieldLabel(op.app, op.table, name), text: String(value) }));
-}
-
-/** A long text that only grew shows what was added; any other shows both. */
-function pair(
-	app: string,
-	name: string,
-	field: Parameters<typeof valueText>[2],
-	before: unknown,
-	after: unknown
-): [string, string] {
-	if (
-		fieldUi(field).display === 'markdown' &&
-		typeof before === 'string' &&
-		typeof after === 'string' &&
-		before &&
-		after.startsWith(before)
-	)
-		return ['', after.slice(before.length).trim()];
-	return [valueText(app, name, field, before), valueText(app, name, field, after) || t('word.none')];
+	return op.op === 'insert' ? metaParts(op.app, op.table, op.set ?? {}, [], atHour) : [];
 }
 
 /** Field by field, what a change would do; one line for every operation's field. */
@@ -129,15 +96,11 @@ export function proposalChanges(p: Proposal): FieldChange[] {
 		return Object.entries(op.set ?? {})
 			.filter(([name, value]) => JSON.stringify(seen[name]?.value ?? null) !== JSON.stringify(value ?? null))
 			.map(([name, value]) => {
-				const [before, after] = pair(op.app, name, fields[name], seen[name]?.value, value);
+				const before = valueText(op.app, name, fields[name], seen[name]?.value);
+				const after = valueText(op.app, name, fields[name], value) || t('word.none');
 				return { field: name, label: prefix + fieldLabel(op.app, op.table, name, true), before, after };
 			});
 	});
-}
-
-/** How many operations a card does not spell out. */
-export function moreOperations(p: Proposal): number {
-	return p.operations.slice(1).filter((op) => op.op !== 'update').length;
 }
 
 /** For a stale proposal: the seen, the present and the proposed values of the fields that moved as the refusal says. */
@@ -151,7 +114,11 @@ export function threeWay(
 		const row = recordAt(op.app, op.table, op.id);
 		const names =
 			op.op === 'delete' ? [...new Set([...Object.keys(seen), ...Object.keys(moved)])] : Object.keys(op.set ?? {});
-		const shown = (name: string, value: unknown) => valueText(op.app, name, fields[name], value) || t('word.none');
+		// A long text is shown whole: the person decides on all of it.
+		const shown = (name: string, value: unknown) =>
+			(typeof value === 'string' && fieldUi(fields[name]).isLong
+				? value
+				: valueText(op.app, name, fields[name], value)) || t('word.none');
 		return names
 			.filter((name) => name !== 'deletedAt')
 			.map((name) => ({

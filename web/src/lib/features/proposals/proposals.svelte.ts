@@ -13,6 +13,10 @@ let ready = $state(false);
 /** Decisions under way: a second press of the same button waits for none. */
 const busy = new Set<string>();
 const open = $derived(all.filter(waits).sort(byArrival));
+/** Proposals that this tab decides: their cards leave because of the person. */
+const decidedHere = new Set<string>();
+let moving = $state(false);
+let rest: ReturnType<typeof setTimeout> | undefined;
 
 /** The proposals of this device. */
 export const proposals = {
@@ -25,6 +29,14 @@ export const proposals = {
 	},
 	get count(): number {
 		return open.length;
+	},
+	/** The mission of the newest plan that waits. */
+	get newestPlan(): string | undefined {
+		return open.toSorted(byArrival).at(-1)?.missionId;
+	},
+	/** Whether cards arrived or left just now, so that another one may lie under the pointer. */
+	get moving(): boolean {
+		return moving;
 	},
 	/** Proposals to tell a person of although nothing is to be decided: overruled on another device, or expired. */
 	get told(): Proposal[] {
@@ -97,10 +109,12 @@ async function decide(id: string, decision: Decision): Promise<boolean> {
 	// Throws after a sign-out: the proposal must not stay marked as busy then.
 	const replica = currentReplica();
 	busy.add(id);
+	decidedHere.add(id);
 	try {
 		await execute(replica, { kind: 'decide', proposalId: id, decision });
 		return true;
 	} catch (thrown) {
+		decidedHere.delete(id);
 		const { code, message, details } = asManaError(thrown);
 		const error = JSON.parse(JSON.stringify({ code, message, details })) as Proposal['error'];
 		// where there is no space for the reason either, this tab shows it
@@ -118,6 +132,19 @@ async function decide(id: string, decision: Decision): Promise<boolean> {
 	}
 }
 
+/** Cards rest for half a second after others came or went by themselves. */
+function noteMoves(rows: readonly Proposal[]): void {
+	const before = new Set(open.map(({ id }) => id));
+	const after = new Set(rows.filter(waits).map(({ id }) => id));
+	const came = [...after].some((id) => !before.has(id));
+	const went = [...before].some((id) => !after.has(id) && !decidedHere.has(id));
+	for (const id of decidedHere) if (!after.has(id)) decidedHere.delete(id);
+	if (!came && !went) return;
+	moving = true;
+	clearTimeout(rest);
+	rest = setTimeout(() => (moving = false), 500);
+}
+
 function byArrival(a: Proposal, b: Proposal): number {
 	return a.createdAt.localeCompare(b.createdAt) || a.iterationId.localeCompare(b.iterationId) || a.index - b.index;
 }
@@ -130,6 +157,7 @@ onReplica((replica: Replica | null) => {
 		if (!live) return;
 		const subscription = liveQuery(() => replica.db.proposals.toArray()).subscribe({
 			next: (rows) => {
+				if (ready) noteMoves(rows);
 				all = rows;
 				ready = true;
 			},
@@ -142,5 +170,6 @@ onReplica((replica: Replica | null) => {
 		stop();
 		all = [];
 		ready = false;
+		decidedHere.clear();
 	};
 });

@@ -1,0 +1,95 @@
+/** The card of a proposal in the words of this device: the core says what it shows, this file how it is written. */
+import { numberText, t } from '$lib/i18n';
+import type { CardField, CardOperation, CardUnit, CardValue, Proposal, ProposalCard } from '$lib/core/types';
+import { label } from '$lib/features/records/modules.svelte';
+import { recordAt } from '$lib/features/records/fields';
+import { dayAndYear, instantAndYear, minutesText } from '$lib/primitives/format';
+import { currentReplica } from '$lib/replica/current';
+import { stateOf } from '$lib/replica/rows';
+
+/** Everything that a proposal's operations set, from the operations and the records as they are here. */
+export function cardOf(proposal: Proposal): ProposalCard {
+	const { core } = currentReplica();
+	const records = core.cardRecords(proposal).map(({ app, table, id }) => ({
+		app,
+		table,
+		id,
+		state: stateOf(recordAt(app, table, id))
+	}));
+	return core.card(proposal, records);
+}
+
+/** The field that names the record, where the operation sets it and another line says it: the card's own title. */
+export function isTitleLine(operation: CardOperation, field: CardField): boolean {
+	return operation.op === 'insert' && field.role === 'title' && !field.text && field.after.fit === 'fits';
+}
+
+/** A value in full: days with their years, numbers with every digit and their unit. */
+export function shownText({ shown }: CardValue, unit?: CardUnit | null): string {
+	switch (shown.kind) {
+		case 'empty':
+			return t('word.none');
+		case 'text':
+			return shown.text;
+		case 'number':
+			return withUnit(shown.number, shown.digits, unit);
+		case 'boolean':
+			return t(shown.value ? 'word.yes' : 'word.no');
+		case 'date':
+			return dayAndYear(shown.date);
+		case 'datetime':
+			return instantAndYear(shown.at);
+		case 'time':
+			return shown.time;
+		case 'choice':
+			return label(shown.label) || shown.value;
+		case 'reference':
+			return shown.title ?? t('card.notHere', { id: shown.id });
+		case 'list':
+			return '';
+		case 'address':
+			return shown.address;
+		case 'json':
+			return shown.json;
+		case 'writeTime':
+			return t('card.writeTime');
+	}
+}
+
+function withUnit(value: number, digits: string, unit: CardUnit | null | undefined): string {
+	const text = String(value) === digits ? numberText(value) : digits;
+	switch (unit?.kind) {
+		case undefined:
+			return text;
+		case 'named':
+			return `${text} ${unit.name}`;
+		case 'minutes':
+			return Number.isInteger(value) && value >= 0 ? minutesText(value) : t('time.minutes', { count: value });
+		case 'seconds':
+			return t('time.seconds', { count: value });
+		case 'hours':
+			return t('time.hours', { count: value });
+		case 'days':
+			return t('card.days', { count: value });
+	}
+}
+
+/** A field's label, without the unit that its value is written with. */
+export function fieldName(field: CardField): string {
+	const text = label(field.label) || field.field;
+	return field.unit?.kind === 'minutes' ? text.replace(/ in (minutes|Minuten)$/i, '') : text;
+}
+
+/** The texts of a card that may be folded and have to be opened before one approves, by operation and field. */
+export function foldsOf(card: ProposalCard): string[] {
+	return card.operations.flatMap((operation, index) =>
+		operation.fields
+			.filter((field) => field.text?.kind === 'whole' && field.text.folds)
+			.map((field) => foldKey(index, field.field))
+	);
+}
+
+/** The name of a text that folds, within its card. */
+export function foldKey(operation: number, field: string): string {
+	return `${operation}/${field}`;
+}

@@ -1,0 +1,155 @@
+/**
+ * Whether a person could read what they would approve (rule MISSIONS U9): the card was wholly visible for half a
+ * second, or scrolled to its end where it is taller than the window, and every folded text of it was opened.
+ *
+ * It is kept by the card's face: the operations and the values that they were proposed upon. Another face is read anew.
+ */
+import { SvelteMap } from 'svelte/reactivity';
+import type { Proposal, ProposalCard } from '$lib/core/types';
+import { cardOf, foldsOf } from './card';
+import { proposals } from './proposals.svelte';
+
+/** How long a card is to be visible, and how long the cards rest after some arrived or left, in milliseconds. */
+export const READ_MS = 500;
+
+/** Bars that may lie over the window's edges, in pixels: a card that fits between them is to be visible at once. */
+const BARS = 120;
+
+/** The most cards that are remembered; the oldest are read anew. */
+const MOST = 1_000;
+
+interface Reading {
+	face: string;
+	read: boolean;
+	opened: readonly string[];
+}
+
+const readings = new SvelteMap<string, Reading>();
+
+/** Everything that makes a card look as it does. */
+export function faceOf(proposal: Proposal): string {
+	return `${proposal.opsHash} ${JSON.stringify(proposal.seen)}`;
+}
+
+function readingOf(proposal: Proposal): Reading {
+	const known = readings.get(proposal.id);
+	const face = faceOf(proposal);
+	return known?.face === face ? known : { face, read: false, opened: [] };
+}
+
+function keep(proposal: Proposal, change: Partial<Reading>): void {
+	readings.set(proposal.id, { ...readingOf(proposal), ...change });
+	const oldest = readings.size > MOST ? readings.keys().next().value : undefined;
+	if (oldest !== undefined) readings.delete(oldest);
+}
+
+/** A folded text of the card was opened. */
+export function openFold(proposal: Proposal, fold: string): void {
+	const { opened } = readingOf(proposal);
+	if (!opened.includes(fold)) keep(proposal, { opened: [...opened, fold] });
+}
+
+/** Whether a folded text of the card is open. */
+export function isOpened(proposal: Proposal, fold: string): boolean {
+	return readingOf(proposal).opened.includes(fold);
+}
+
+/** The folded texts that are still to be opened. */
+export function unopened(proposal: Proposal, card: ProposalCard = cardOf(proposal)): string[] {
+	const { opened } = readingOf(proposal);
+	return foldsOf(card).filter((fold) => !opened.includes(fold));
+}
+
+/** Whether everything of the card could be read, and no card moved just now. */
+export function isRead(proposal: Proposal): boolean {
+	if (proposals.moving || !readingOf(proposal).read) return false;
+	return unopened(proposal).length === 0;
+}
+
+/** Whether the card was visible, whatever is folded on it. */
+export function wasShown(proposal: Proposal): boolean {
+	return readingOf(proposal).read;
+}
+
+interface Watch {
+	check: () => void;
+}
+const watches = new Set<Watch>();
+let frame = 0;
+
+function checkAll(): void {
+	frame ||= requestAnimationFrame(() => {
+		frame = 0;
+		for (const watch of watches) watch.check();
+	});
+}
+
+function listen(on: boolean): void {
+	const change = on ? 'addEventListener' : 'removeEventListener';
+	window[change]('scroll', checkAll, { capture: true, passive: true } as AddEventListenerOptions);
+	window[change]('resize', checkAll);
+	document[change]('visibilitychange', checkAll);
+}
+
+/** Whether a point of the card is on the screen, and nothing lies over it. */
+function isAt(node: HTMLElement, x: number, y: number): boolean {
+	if (y < 0 || y >= window.innerHeight) return false;
+	const top = document.elementFromPoint(x, y);
+	return top !== null && node.contains(top);
+}
+
+/** Whether the card is to be seen as a whole now, or its end where it is taller than the window. */
+function isVisible(node: HTMLElement): boolean {
+	if (document.visibilityState !== 'visible') return false;
+	const box = node.getBoundingClientRect();
+	if (box.height === 0) return false;
+	const x = box.left + box.width / 2;
+	const end = isAt(node, x, box.bottom - 3);
+	return box.height > window.innerHeight - BARS ? end : end && isAt(node, x, box.top + 3);
+}
+
+/** The proposals that an element shows whole: a card shows one, a plan's sheet all of its plan. */
+type Shown = Proposal | readonly Proposal[];
+
+const listOf = (shown: Shown): readonly Proposal[] => ('id' in shown ? [shown] : shown);
+const facesOf = (shown: Shown): string =>
+	listOf(shown)
+		.map((proposal) => `${proposal.id} ${faceOf(proposal)}`)
+		.join();
+
+/** Svelte action on the element of a card or a sheet: notes when it was visible long enough. */
+export function watchCard(node: HTMLElement, shown: Shown): { update: (next: Shown) => void; destroy: () => void } {
+	let current = shown;
+	let timer: ReturnType<typeof setTimeout> | undefined;
+	const stop = () => {
+		clearTimeout(timer);
+		timer = undefined;
+	};
+	const watch: Watch = {
+		check() {
+			if (listOf(current).every(wasShown) || !isVisible(node)) return stop();
+			timer ??= setTimeout(() => {
+				timer = undefined;
+				if (isVisible(node)) for (const proposal of listOf(current)) keep(proposal, { read: true });
+			}, READ_MS);
+		}
+	};
+	if (watches.size === 0) listen(true);
+	watches.add(watch);
+	const size = new ResizeObserver(checkAll);
+	size.observe(node);
+	checkAll();
+	return {
+		update(next) {
+			if (facesOf(next) !== facesOf(current)) stop();
+			current = next;
+			checkAll();
+		},
+		destroy() {
+			stop();
+			size.disconnect();
+			watches.delete(watch);
+			if (watches.size === 0) listen(false);
+		}
+	};
+}
