@@ -1,5 +1,7 @@
-//! The rules of `spec/SYNC.md`, each test named after the rule that it holds.
+//! The rules of `spec/SYNC.md` and the cards of `spec/MODULES.md`, each test named after the rule that it holds.
 
+mod card_cases;
+mod cards;
 mod changes;
 mod clock;
 mod generate;

@@ -1,0 +1,226 @@
+//! Part C of `spec/MODULES.md`: what an approval runs is on the card, for every tool of every manifest.
+
+use mana_core::{
+    Op, RecordKey,
+    staging::{
+        CardField, FieldChange, ProposalCard, RunKind, TextChange, TextPart, card_records,
+        ops_hash, proposal_card,
+    },
+};
+use serde_json::{Value, json};
+
+use crate::card_cases::{Case, generated_cases, marks, written_cases};
+
+fn card(case: &Case) -> ProposalCard {
+    let asked = card_records(&case.registry, &case.proposal);
+    // What the card didn't ask for it can't see.
+    let lookup = |key: &RecordKey| asked.contains(key).then(|| case.records.get(key)).flatten();
+    proposal_card(&case.registry, &case.proposal, &lookup)
+}
+
+/// The JSON of everything about a field that can be read without unfolding an unchanged stretch, without `raw`.
+fn readable(field: &CardField) -> String {
+    let mut json = json!(field);
+    for side in ["before", "after", "now"] {
+        if let Some(value) = json.get_mut(side).and_then(Value::as_object_mut) {
+            // A list is drawn from its items, a text from its change.
+            value.remove("raw");
+            if field.text.is_some() {
+                value.remove("shown");
+            }
+        }
+    }
+    if let Some(parts) = json
+        .pointer_mut("/text/parts")
+        .and_then(Value::as_array_mut)
+    {
+        parts.retain(|part| part["kind"] == "hunk");
+    }
+    json.to_string()
+}
+
+fn rebuilt(change: &TextChange) -> (String, String) {
+    match change {
+        TextChange::Whole { text, .. } => (String::new(), text.clone()),
+        TextChange::Removed { text, .. } => (text.clone(), String::new()),
+        TextChange::Difference { parts, .. } => {
+            let runs = parts.iter().flat_map(|part| match part {
+                TextPart::Hunk { runs, .. } => runs
+                    .iter()
+                    .map(|run| (run.kind, run.text.as_str()))
+                    .collect(),
+                TextPart::Unchanged { text, .. } => vec![(RunKind::Same, text.as_str())],
+            });
+            let runs: Vec<(RunKind, &str)> = runs.collect();
+            let without = |kind| {
+                runs.iter()
+                    .filter(|run| run.0 != kind)
+                    .map(|run| run.1)
+                    .collect()
+            };
+            (without(RunKind::Added), without(RunKind::Removed))
+        }
+    }
+}
+
+#[test]
+fn modules_c2_every_value_of_every_tool_is_on_the_card() {
+    let cases = generated_cases();
+    assert!(cases.len() > 300, "{}", cases.len());
+    for case in cases {
+        let (card, name) = (card(&case), &case.name);
+        let operation = &case.proposal.operations[0];
+        assert_eq!(card.ops_hash, ops_hash(&case.proposal.operations));
+        assert!(!card.changes_nothing, "{name}");
+        let table = case
+            .registry
+            .table(&operation.app, &operation.table)
+            .expect("a table");
+        let told = &card.operations[0];
+        let field = |field: &str| {
+            let found = told.fields.iter().find(|one| one.field == field);
+            found.unwrap_or_else(|| panic!("{name}: {field} is not on the card"))
+        };
+        for (key, value) in &operation.set {
+            let (field, readable) = (field(key), readable(field(key)));
+            assert_eq!(
+                field.label,
+                table.fields[key].label.clone().expect("a label"),
+                "{name}"
+            );
+            assert_eq!(field.after.raw, *value, "{name}");
+            let seen = field
+                .before
+                .as_ref()
+                .map(|before| before.raw.clone())
+                .unwrap_or_default();
+            let gone = marks(&seen)
+                .into_iter()
+                .filter(|mark| !marks(value).contains(mark));
+            let came = marks(value)
+                .into_iter()
+                .filter(|mark| !marks(&seen).contains(mark));
+            for mark in came.chain(gone) {
+                assert!(
+                    readable.contains(&mark),
+                    "{name}: {key} lacks {mark}: {readable}"
+                );
+            }
+            if let (Some(change), Some(after)) = (&field.text, value.as_str()) {
+                let before = seen.as_str().unwrap_or_default();
+                assert_eq!(
+                    rebuilt(change),
+                    (before.to_owned(), after.to_owned()),
+                    "{name}: {key}"
+                );
+            }
+        }
+        for key in &operation.now {
+            assert_eq!(
+                json!(field(key).after.shown),
+                json!({ "kind": "writeTime" }),
+                "{name}"
+            );
+        }
+        if operation.op == Op::Delete {
+            for (key, value) in &case.records[&operation.key()].data {
+                let (field, readable) = (field(key), readable(field(key)));
+                assert_eq!(field.change, FieldChange::Removed);
+                for mark in marks(value) {
+                    assert!(
+                        readable.contains(&mark),
+                        "{name}: {key} lacks {mark}: {readable}"
+                    );
+                }
+            }
+        }
+        let known: Vec<&String> = table
+            .fields
+            .keys()
+            .filter(|key| told.fields.iter().any(|f| f.field == **key))
+            .collect();
+        let order: Vec<&String> = told.fields.iter().map(|field| &field.field).collect();
+        assert_eq!(order, known, "{name}: the manifest's order");
+    }
+}
+
+#[test]
+fn modules_c1_the_cards_of_the_file_are_readable() {
+    for (case, _) in written_cases() {
+        let card = card(&case);
+        let operation = &case.proposal.operations[0];
+        for (key, value) in &operation.set {
+            let field = card.operations[0]
+                .fields
+                .iter()
+                .find(|field| field.field == *key);
+            assert_eq!(field.expect("the field").after.raw, *value, "{}", case.name);
+        }
+        let long = case.name == "new long note";
+        assert_eq!(
+            card.folds, long,
+            "{}: only a long text that is wholly new waits",
+            case.name
+        );
+    }
+}
+
+#[test]
+fn modules_c7_what_ends_as_it_was_says_so() {
+    let (mut case, _) = written_cases().remove(3);
+    let body = case.records.values().next().expect("the page").data["body"].clone();
+    case.proposal.operations[0]
+        .set
+        .insert("body".to_owned(), body.clone());
+    let same = card(&case);
+    assert_eq!(same.operations[0].fields[0].change, FieldChange::Same);
+    assert!(same.changes_nothing && same.operations[0].fields[0].text.is_none());
+    case.proposal.operations[0]
+        .set
+        .insert("body".to_owned(), Value::Null);
+    let cleared = card(&case);
+    assert_eq!(cleared.operations[0].fields[0].change, FieldChange::Cleared);
+    assert!(!cleared.changes_nothing && !cleared.folds);
+}
+
+#[test]
+fn modules_c2_a_field_that_no_manifest_knows_is_raw_json_under_its_own_name() {
+    let (mut case, _) = written_cases().remove(0);
+    case.proposal.operations[0]
+        .set
+        .insert("zzz".to_owned(), json!({ "pay": [1] }));
+    let fields = card(&case).operations.remove(0).fields;
+    let last = fields.last().expect("a field");
+    assert_eq!((last.label.en(), last.kind), ("zzz", None));
+    assert_eq!(
+        json!(last.after.shown),
+        json!({ "kind": "json", "json": "{\n  \"pay\": [\n    1\n  ]\n}" })
+    );
+    case.proposal.operations[0].app = "unknown".to_owned();
+    let card = card(&case);
+    assert_eq!(card.operations[0].module.en(), "unknown");
+    assert_eq!(card.operations[0].fields.len(), fields.len());
+}
+
+#[test]
+fn modules_c8_a_value_that_changed_since_stands_beside_the_one_that_was_seen() {
+    let (mut case, _) = written_cases().remove(4);
+    let note = case.records.values_mut().next().expect("the note");
+    note.data.insert("body".to_owned(), json!("Mine by now."));
+    note.data.insert("title".to_owned(), json!("Another plan"));
+    let told = card(&case).operations.remove(0);
+    assert_eq!(told.title.as_deref(), Some("Another plan"));
+    let field = &told.fields[0];
+    assert_eq!(
+        field.now.as_ref().map(|now| &now.raw),
+        Some(&json!("Mine by now."))
+    );
+    assert!(
+        field
+            .before
+            .as_ref()
+            .is_some_and(|before| before.raw != json!("Mine by now."))
+    );
+    case.records.clear();
+    assert!(card(&case).operations[0].gone);
+}
