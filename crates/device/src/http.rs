@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use mana_core::sync::{PushAnswer, PushRequest, Refusal, SnapshotPage, TransportError};
 use reqwest::{Client, Method, RequestBuilder, Response, header, redirect};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use tokio::sync::Mutex;
 
 use crate::transport::Transport;
@@ -105,8 +105,9 @@ impl HttpTransport {
 
     /// The modules' manifests, a JSON array.
     pub async fn manifests(&self) -> Result<String, TransportError> {
-        let manifests: Vec<Value> = self.request(Method::GET, "/modules", None::<&()>).await?;
-        Ok(Value::Array(manifests).to_string())
+        // Kept as text: the order of a manifest's fields means something, and a `Value` would sort them.
+        let manifests: Box<RawValue> = self.request(Method::GET, "/modules", None::<&()>).await?;
+        Ok(manifests.get().to_owned())
     }
 
     /// The account's time zone, an IANA name.
