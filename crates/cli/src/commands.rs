@@ -51,11 +51,19 @@ pub enum PersonCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Approve a proposal
+    /// Show proposals whole, ask, and carry them out
     Approve {
-        /// The proposal's number in the inbox, or its id
-        #[arg(value_name = "PROPOSAL")]
-        which: String,
+        /// The proposals' numbers in the inbox, or their ids
+        #[arg(value_name = "PROPOSAL", required = true)]
+        which: Vec<String>,
+        /// Don't ask: carry out what has the hash that the inbox printed, and nothing else; one for each proposal
+        #[arg(
+            long = "yes",
+            visible_alias = "hash",
+            value_name = "HASH",
+            value_delimiter = ','
+        )]
+        hashes: Vec<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -127,7 +135,11 @@ pub async fn run(command: PersonCommand, data_dir: &Path) -> Result<()> {
             json,
         } => add::add(open().await?, &module, &values, json).await,
         PersonCommand::Inbox { json } => inbox::show(open().await?, json).await,
-        PersonCommand::Approve { which, json } => inbox::approve(open().await?, &which, json).await,
+        PersonCommand::Approve {
+            which,
+            hashes,
+            json,
+        } => inbox::approve(open().await?, &which, &hashes, json).await,
         PersonCommand::Reject {
             which,
             reason,

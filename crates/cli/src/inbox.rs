@@ -1,15 +1,24 @@
 //! `mana inbox`, `approve` and `reject`: the AI's proposals, and the person's decision.
 
+use std::io::{IsTerminal as _, Write as _, stderr, stdin};
+
 use anyhow::{Context as _, Result, bail};
 use mana_core::{
-    Op,
+    RecordKey,
     manifest::{Registry, value_text},
-    staging::{Decision, Operation, Proposal, ProposalStatus},
+    staging::{
+        Decision, Operation, Proposal, ProposalCard, ProposalStatus, Records, card_records,
+        proposal_card,
+    },
 };
 use mana_device::DeviceError;
 use serde_json::{Value, json};
 
-use crate::{list::one_line, workspace::Workspace};
+use crate::{
+    card_text::{card_text, heading},
+    terminal::visible,
+    workspace::Workspace,
+};
 
 /// File with the ids of the inbox as it was shown last, so that a number means the proposal that the person saw.
 const SHOWN: &str = "inbox.json";
@@ -28,41 +37,127 @@ pub(crate) async fn show(mut workspace: Workspace, as_json: bool) -> Result<()> 
         println!("Nothing waits for you.");
     } else {
         for (n, proposal) in proposals.iter().enumerate() {
-            print!("{}", text(workspace.replica.registry(), n + 1, proposal));
+            let card = card(&workspace, proposal).await?;
+            print!("{}", text(&format!("{}. ", n + 1), proposal, &card));
         }
-        println!("`mana approve N` carries one out, `mana reject N --reason …` refuses it.");
+        println!(
+            "`mana approve N` shows one again and asks; with --yes HASH it carries out what has this hash. \
+             `mana reject N --reason …` refuses it."
+        );
     }
     workspace.close().await;
     Ok(())
 }
 
-pub(crate) async fn approve(workspace: Workspace, which: &str, as_json: bool) -> Result<()> {
+/// Carries out proposals as they stand here, before anything newer is fetched: those with the hashes that the person
+/// read, or after a yes at the terminal.
+pub(crate) async fn approve(
+    mut workspace: Workspace,
+    which: &[String],
+    hashes: &[String],
+    as_json: bool,
+) -> Result<()> {
+    let mut shown: Vec<(Proposal, ProposalCard)> = Vec::new();
+    for which in which {
+        let proposal = find(&workspace, which).await?;
+        if shown.iter().all(|(other, _)| other.id != proposal.id) {
+            let card = card(&workspace, &proposal).await?;
+            shown.push((proposal, card));
+        }
+    }
+    for (proposal, card) in &shown {
+        if !as_json {
+            print!("{}", text("", proposal, card));
+        }
+        let meant = |hash: &String| hash.eq_ignore_ascii_case(&card.ops_hash);
+        if !hashes.is_empty() && !hashes.iter().any(meant) {
+            bail!(
+                "{} is not what has this hash (any more). Nothing was changed; `mana inbox` shows it as it is now.",
+                heading(card)
+            );
+        }
+    }
+    if hashes.is_empty() && !asked(shown.len(), as_json)? {
+        bail!("Nothing was approved.");
+    }
     let decision = Decision::Approve {
         edited_params: None,
         over: None,
     };
-    decide(workspace, which, &decision, as_json).await
+    let mut done = Vec::new();
+    for (proposal, card) in &shown {
+        decide(&workspace, proposal, card, &decision).await?;
+        if !as_json {
+            println!("Approved: {}", heading(card));
+        }
+        done.push(json!({ "id": proposal.id, "status": ProposalStatus::Approved }));
+    }
+    if as_json {
+        let alone = which.len() == 1;
+        let answer = if alone {
+            done.into_iter().collect()
+        } else {
+            vec![Value::from(done)]
+        };
+        answer.iter().for_each(|answer| println!("{answer}"));
+    }
+    workspace.sync().await?;
+    workspace.close().await;
+    Ok(())
+}
+
+/// Asks at the terminal. Without one there is nobody to ask.
+fn asked(count: usize, as_json: bool) -> Result<bool> {
+    if as_json || !stdin().is_terminal() || !stderr().is_terminal() {
+        bail!(
+            "Nobody is here to ask. Nothing was changed; read `mana inbox`, then give the hash that it prints: \
+             `mana approve N --yes HASH`."
+        );
+    }
+    match count {
+        1 => eprint!("Carry this out? (y/N) "),
+        count => eprint!("Carry out all {count}? (y/N) "),
+    }
+    stderr().flush()?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
 pub(crate) async fn reject(
-    workspace: Workspace,
+    mut workspace: Workspace,
     which: &str,
     reason: Option<String>,
     as_json: bool,
 ) -> Result<()> {
-    decide(workspace, which, &Decision::Reject { reason }, as_json).await
+    let proposal = find(&workspace, which).await?;
+    let card = card(&workspace, &proposal).await?;
+    decide(&workspace, &proposal, &card, &Decision::Reject { reason }).await?;
+    if as_json {
+        println!(
+            "{}",
+            json!({ "id": proposal.id, "status": ProposalStatus::Rejected })
+        );
+    } else {
+        println!("Rejected: {}", heading(&card));
+    }
+    workspace.sync().await?;
+    workspace.close().await;
+    Ok(())
 }
 
-/// Decides on the proposal as it was shown, before anything newer is fetched.
+/// Decides on the proposal as its card says it.
 async fn decide(
-    mut workspace: Workspace,
-    which: &str,
+    workspace: &Workspace,
+    proposal: &Proposal,
+    card: &ProposalCard,
     decision: &Decision,
-    as_json: bool,
 ) -> Result<()> {
-    let proposal = find(&workspace, which).await?;
-    match workspace.replica.decide(&proposal.id, decision).await {
-        Ok(_) => {}
+    let decided = workspace
+        .replica
+        .decide_shown(&proposal.id, &card.ops_hash, decision);
+    match decided.await {
+        Ok(_) => Ok(()),
         Err(DeviceError::Decision(error)) if error.code == "stale" => {
             workspace.replica.renew(&proposal.id).await?;
             bail!(
@@ -75,21 +170,21 @@ async fn decide(
                 )
             );
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => Err(error.into()),
     }
-    let (status, verb) = match decision {
-        Decision::Approve { .. } => (ProposalStatus::Approved, "Approved"),
-        Decision::Reject { .. } => (ProposalStatus::Rejected, "Rejected"),
-        Decision::Expire => (ProposalStatus::Expired, "Expired"),
-    };
-    if as_json {
-        println!("{}", json!({ "id": proposal.id, "status": status }));
-    } else {
-        println!("{verb}: {}", one_line(&proposal.summary));
+}
+
+/// The card of a proposal, with the records that it names as they are here.
+async fn card(workspace: &Workspace, proposal: &Proposal) -> Result<ProposalCard> {
+    let registry = workspace.replica.registry();
+    let mut records = Records::new();
+    for key in card_records(registry, proposal) {
+        if let Some(state) = workspace.replica.record(&key).await? {
+            records.insert(key, state);
+        }
     }
-    workspace.sync().await?;
-    workspace.close().await;
-    Ok(())
+    let lookup = |key: &RecordKey| records.get(key);
+    Ok(proposal_card(registry, proposal, &lookup))
 }
 
 /// Finds a proposal by its number in the inbox as it was shown last, or by its id.
@@ -108,55 +203,30 @@ async fn find(workspace: &Workspace, which: &str) -> Result<Proposal> {
     found.with_context(|| format!("there is no proposal {id} here; run `mana inbox` first"))
 }
 
-/// Returns a proposal as text for the decision: the stored operations, and not the model's description of them.
-fn text(registry: &Registry, number: usize, proposal: &Proposal) -> String {
-    let tool = registry.tool(&proposal.tool);
-    let label = tool.map_or(proposal.tool.as_str(), |tool| tool.tool.label.en());
-    let mut text = format!("{number}. {}: {}\n", label, one_line(&proposal.summary));
-    for operation in &proposal.operations {
-        for line in lines(registry, operation, proposal) {
-            text.push_str(&format!("     {}\n", one_line(&line)));
-        }
+/// Returns a proposal as text for the decision: the card, whole, then the reason and the hash of what the card says.
+/// The model's own words stand only where there is no operation to say.
+fn text(number: &str, proposal: &Proposal, card: &ProposalCard) -> String {
+    let mut text = format!("{number}{}", heading(card));
+    if card.operations.is_empty() {
+        text.push_str(&format!(": {}", visible(&proposal.summary)));
     }
+    text.push('\n');
+    text.push_str(&card_text(card));
     if let Some(error) = &proposal.error {
         text.push_str(&format!(
             "     It can't be carried out: {}\n",
-            one_line(&error.message)
+            visible(&error.message)
         ));
     }
+    text.push_str(&format!("   {}", visible(&proposal.mission_title)));
+    if !proposal.rationale.trim().is_empty() {
+        text.push_str(&format!(", because: {}", visible(&proposal.rationale)));
+    }
     text.push_str(&format!(
-        "   {}, because: {}\n   {}\n\n",
-        one_line(&proposal.mission_title),
-        one_line(&proposal.rationale),
-        proposal.id
+        "\n   hash {}\n   {}\n\n",
+        card.ops_hash, proposal.id
     ));
     text
-}
-
-fn lines(registry: &Registry, operation: &Operation, proposal: &Proposal) -> Vec<String> {
-    let key = operation.key();
-    let table = registry.table(&key.app, &key.table);
-    let seen = proposal.seen.get(&mana_core::staging::seen_key(&key));
-    let definition = |field: &str| table.and_then(|table| table.fields.get(field));
-    let before = |field: &str| {
-        seen.and_then(|seen| seen.get(field))
-            .map(|seen| value_text(definition(field), &seen.value))
-    };
-    if operation.op == Op::Delete {
-        let title = table.and_then(|table| before(&table.list.title));
-        return vec![format!("Deletes {}", title.unwrap_or(key.id))];
-    }
-    let set = operation.set.iter().map(|(field, value)| {
-        let definition = definition(field);
-        let label = definition.and_then(|field| field.label.as_ref());
-        let label = label.map_or(field.as_str(), |label| label.en());
-        let text = value_text(definition, value);
-        match before(field).filter(|text| !text.is_empty()) {
-            Some(before) => format!("{label}: {before} → {text}"),
-            None => format!("{label}: {text}"),
-        }
-    });
-    set.collect()
 }
 
 /// Returns a line for each field: the value that was seen, the value now, the proposed value.
@@ -167,9 +237,10 @@ fn difference(registry: &Registry, proposal: &Proposal, details: Option<&Value>)
     fields
         .map(|(field, values)| {
             let definition = table.and_then(|table| table.fields.get(field));
-            let part = |name: &str| one_line(&value_text(definition, &values[name]));
+            let part = |name: &str| visible(&value_text(definition, &values[name]));
             format!(
-                "  {field}: it was \"{}\", it is \"{}\", the proposal says \"{}\"\n",
+                "  {}: it was \"{}\", it is \"{}\", the proposal says \"{}\"\n",
+                visible(field),
                 part("seen"),
                 part("now"),
                 part("proposed")

@@ -7,7 +7,7 @@ use mana_core::{
 };
 use serde_json::{Value, json};
 
-use crate::workspace::Workspace;
+use crate::{terminal::visible, workspace::Workspace};
 
 pub(crate) async fn list(
     mut workspace: Workspace,
@@ -113,13 +113,9 @@ pub(crate) fn line(table: &Table, state: &RecordState) -> String {
     one_line(&format!("{mark}{title}{meta}"))
 }
 
-/// Returns the text without control characters, which could break the line or control the terminal, cut to 200
-/// characters.
+/// Returns the text as one line of at most 200 characters that can't steer the terminal.
 pub(crate) fn one_line(text: &str) -> String {
-    let text: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let text = visible(text);
     match text.char_indices().nth(200) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

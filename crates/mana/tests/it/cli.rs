@@ -175,13 +175,16 @@ async fn cli_decides_proposals_with_the_reason_in_the_log() {
     ] {
         assert!(out.contains(part), "{part} is in {out}");
     }
-    let (out, err) = machine.does(&["approve", "1"]).await;
+    let hashes = hashes(&out);
+    let (out, err) = machine.does(&["approve", "1", "--yes", &hashes[0]]).await;
     assert!(out.contains("Approved") && err.is_empty(), "{out}{err}");
     let (out, _) = machine
         .does(&["reject", "2", "--reason", "No garden."])
         .await;
     assert!(out.contains("Rejected"), "{out}");
-    let err = machine.refuses(&["approve", "1"]).await;
+    let err = machine
+        .refuses(&["approve", "1", "--yes", &hashes[0]])
+        .await;
     assert!(err.contains("already decided"), "{err}");
 
     let iteration = mission(&owner, "m1").await.0.pop().unwrap();
@@ -214,6 +217,78 @@ async fn cli_decides_proposals_with_the_reason_in_the_log() {
     );
     let (out, _) = machine.does(&["inbox"]).await;
     assert_eq!(out.trim(), "Nothing waits for you.");
+    server.stop().await;
+}
+
+/// The hashes that the inbox printed, in its order.
+fn hashes(inbox: &str) -> Vec<String> {
+    let hashes = inbox
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("hash "));
+    hashes.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn cli_approves_what_was_shown_and_nothing_else() {
+    let model = Upstream::new().await;
+    let plan = json!([
+        step("Buy milk", "The fridge is empty."),
+        step("Buy a cow", "Milk runs out."),
+        step("Buy hay", "Cows eat.")
+    ]);
+    model.answers("Weekly shopping", plans(plan)).await;
+    let home = model.home(&[]);
+    let (server, owner) = Server::with_owner(&home).await;
+    push_due_mission(&owner, "m1", "Weekly shopping").await;
+    server.tick(&home.service_key()).await;
+    let machine = Machine::signed_in(&server).await;
+    let (out, _) = machine.does(&["inbox"]).await;
+    let hashes = hashes(&out);
+    assert_eq!(hashes.len(), 3, "{out}");
+    let at = |part: &str| {
+        out.find(part)
+            .unwrap_or_else(|| panic!("{part} is in {out}"))
+    };
+    assert!(
+        at("Title: Buy milk") < at("Done: no"),
+        "the manifest's order: {out}"
+    );
+
+    let err = machine.refuses(&["approve", "1"]).await;
+    assert!(
+        err.contains("Nobody is here to ask") && err.contains("--yes HASH"),
+        "{err}"
+    );
+    let err = machine
+        .refuses(&["approve", "1", "--yes", &hashes[1]])
+        .await;
+    assert!(err.contains("is not what has this hash"), "{err}");
+    let both = [hashes[0].as_str(), "0000"].join(",");
+    let err = machine
+        .refuses(&["approve", "1", "2", "--hash", &both])
+        .await;
+    assert!(err.contains("Buy a cow is not what has this hash"), "{err}");
+    let usage = machine.run(&["approve", "1", "--yes"]).await;
+    assert_eq!(
+        usage.status.code(),
+        Some(2),
+        "--yes needs a hash: {usage:?}"
+    );
+    let refused = machine.run(&["approve", "2", "--json"]).await;
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert_eq!(owner.pull("todo", "tasks").await, Vec::<Value>::new());
+
+    let two = [hashes[0].as_str(), &hashes[2]].join(",");
+    let (out, _) = machine.does(&["approve", "1", "3", "--yes", &two]).await;
+    for part in [
+        "Title: Buy milk",
+        "Title: Buy hay",
+        "Approved: New task: Buy milk",
+        "Approved: New task: Buy hay",
+    ] {
+        assert!(out.contains(part), "{part} is in {out}");
+    }
+    assert_eq!(owner.pull("todo", "tasks").await.len(), 2);
     server.stop().await;
 }
 
@@ -304,8 +379,10 @@ async fn cli_undo_shows_what_it_would_do_and_does_that_after_a_yes() {
     let machine = Machine::signed_in(&server).await;
     let (out, _) = machine.does(&["undo"]).await;
     assert!(out.contains("No mission has done anything"), "{out}");
-    machine.does(&["inbox"]).await;
-    machine.does(&["approve", "1"]).await;
+    let (out, _) = machine.does(&["inbox"]).await;
+    machine
+        .does(&["approve", "1", "--yes", &hashes(&out)[0]])
+        .await;
     let (out, _) = machine.does(&["undo"]).await;
     assert!(out.contains("1. ") && out.contains("Buy milk"), "{out}");
 
