@@ -9,7 +9,7 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
@@ -28,7 +28,7 @@ pub use value::{CardItem, CardValue, Fit, ItemChange, ShownValue};
 use value::{FieldContext, TitleOf, items, removed_items};
 
 /// A proposal as a person reads it before deciding.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProposalCard {
@@ -47,7 +47,7 @@ pub struct ProposalCard {
 }
 
 /// An operation of a proposal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CardOperation {
@@ -65,7 +65,7 @@ pub struct CardOperation {
     pub id: String,
     /// The record's own title: as it is now, else as it was seen, else as it will be. Missing where the record has
     /// none, as the one page of a module.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Whether the record that would be changed or removed is not there any more.
     pub gone: bool,
@@ -74,7 +74,7 @@ pub struct CardOperation {
 }
 
 /// A field that an operation sets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CardField {
@@ -83,36 +83,36 @@ pub struct CardField {
     /// The field's label; its name where the manifest does not know it.
     pub label: Label,
     /// The kind of the field. Missing where the manifest does not know it; its value is raw JSON then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<FieldType>,
     /// The field's place on the card.
     pub role: FieldRole,
     /// The change of the field.
     pub change: FieldChange,
     /// The value that the proposal was made upon. Missing for a new record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<CardValue>,
     /// The value that approving writes.
     pub after: CardValue,
     /// The value that the record holds by now, where somebody changed it since.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<CardValue>,
     /// The unit of a number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<CardUnit>,
     /// The change of a text or of raw JSON, complete.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<TextChange>,
     /// The items of a list.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<CardItem>,
     /// The links that come with a text, each with its true address.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<CardLink>,
 }
 
 /// The place of a field on a card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum FieldRole {
@@ -125,7 +125,7 @@ pub enum FieldRole {
 }
 
 /// The change of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum FieldChange {
@@ -142,7 +142,7 @@ pub enum FieldChange {
 }
 
 /// The unit of a number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum CardUnit {
@@ -162,7 +162,7 @@ pub enum CardUnit {
 }
 
 /// A link in a text.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CardLink {
     /// The words that are shown for the link.

@@ -1,7 +1,10 @@
 //! How a text changes: whole where it is new, else every word that goes and comes, with the lines around it.
 
-use serde::{Deserialize, Serialize};
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use serde::Serialize;
+use similar::{
+    DiffOp,
+    algorithms::{Capture, Compact, Replace, histogram},
+};
 
 /// A text that is wholly new folds where it has more lines than this.
 const LINES_BEFORE_FOLD: usize = 6;
@@ -22,7 +25,7 @@ const LINES_WORTH_FOLDING: usize = 2;
 const WORDS_WORTH_FOLDING: usize = 20;
 
 /// The change of a text, complete: nothing of what goes or comes is left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(
     tag = "kind",
@@ -66,7 +69,7 @@ pub enum TextChange {
 }
 
 /// A part of a difference.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(
     tag = "kind",
@@ -78,7 +81,7 @@ pub enum TextPart {
     #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Hunk {
         /// The Markdown heading that the place stands under, where the hunk itself does not show it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         heading: Option<String>,
         /// The words, in their order.
         runs: Vec<TextRun>,
@@ -98,7 +101,7 @@ pub enum TextPart {
 }
 
 /// Words in a row that share their fate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TextRun {
     /// The fate of the words.
@@ -108,7 +111,7 @@ pub struct TextRun {
 }
 
 /// The fate of words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum RunKind {
@@ -197,7 +200,7 @@ fn edits<'t>(before: &'t str, after: &'t str) -> Vec<Edit<'t>> {
     let words = |lines: &[&'t str]| -> Vec<&'t str> {
         lines.iter().flat_map(|line| tokens(line)).collect()
     };
-    for op in capture_diff_slices(Algorithm::Histogram, &old, &new) {
+    for op in compare(&old, &new) {
         let (old, new) = (&old[op.old_range()], &new[op.new_range()]);
         match op {
             DiffOp::Equal { .. } => push(
@@ -225,6 +228,14 @@ fn edits<'t>(before: &'t str, after: &'t str) -> Vec<Edit<'t>> {
     edits
 }
 
+/// Compares two lists of lines or words. The one algorithm is named here and not chosen by the crate's enum, so that the
+/// others are not part of the WebAssembly.
+fn compare(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
+    let mut hook = Compact::new(Replace::new(Capture::new()), old, new);
+    let Ok(()) = histogram::diff(&mut hook, old, 0..old.len(), new, 0..new.len());
+    hook.into_inner().into_inner().into_ops()
+}
+
 /// Adds an edit, to the last one where both stay or both change.
 fn push<'t>(edits: &mut Vec<Edit<'t>>, edit: Edit<'t>) {
     match edits.last_mut() {
@@ -239,7 +250,7 @@ fn push<'t>(edits: &mut Vec<Edit<'t>>, edit: Edit<'t>) {
 
 fn word_edits<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<Edit<'t>> {
     let mut edits = Vec::new();
-    for op in capture_diff_slices(Algorithm::Histogram, old, new) {
+    for op in compare(old, new) {
         let (old, new) = (old[op.old_range()].to_vec(), new[op.new_range()].to_vec());
         let edit = match op {
             DiffOp::Equal { .. } => Edit {

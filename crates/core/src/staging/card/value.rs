@@ -1,6 +1,6 @@
 //! A value as a card says it: by the kind of its field, without formatting.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A value with how it fits the kind of its field.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CardValue {
     /// The value as the card says it. Dates, times and numbers are formatted by whoever draws it.
@@ -23,7 +23,7 @@ pub struct CardValue {
 }
 
 /// How a value fits the kind of its field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Fit {
@@ -36,7 +36,7 @@ pub enum Fit {
 }
 
 /// A value, read by the kind of its field.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(
     tag = "kind",
@@ -94,7 +94,7 @@ pub enum ShownValue {
         /// The record's id.
         id: String,
         /// The record's own title; missing where the record is not on this device.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         title: Option<String>,
     },
     /// A list of words, each an item of the field.
@@ -326,26 +326,26 @@ fn instant(value: &Value) -> Option<ShownValue> {
 
 fn json(value: &Value) -> ShownValue {
     ShownValue::Json {
-        json: serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()),
+        json: format!("{value:#}"),
     }
 }
 
 /// An item of a list that a field holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CardItem {
     /// The change of the item.
     pub change: ItemChange,
     /// The item before, where it goes or changes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// The item after: a word, or the JSON of an element.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
 
 /// The change of an item of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ItemChange {
