@@ -1,10 +1,11 @@
 //! The model, as the runner sees it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use mana_core::planner::calls::{Function, ToolCall};
-use mana_core::planner::{Message, PlanFormat};
+use mana_core::planner::{Message, OutlineInput, PlanFormat};
 use mana_store::UserId;
 use serde_json::Value;
 
@@ -19,6 +20,8 @@ pub struct ChatRequest {
     pub functions: Vec<Function>,
     /// The JSON Schema that the answer is bound to, if it is.
     pub schema: Option<Value>,
+    /// The data for a planner that is no model, and reads no messages.
+    pub outline: Arc<OutlineInput>,
     /// The person of the run.
     pub user: UserId,
     /// The mission of the run.

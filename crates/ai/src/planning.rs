@@ -2,14 +2,14 @@
 //! once more; or it calls tools (`tool_loop.rs`).
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use mana_core::mission::{Intent, StepStatus};
 use mana_core::planner::calls::{Function, plan_schema};
 use mana_core::planner::prompt::ITERATIONS_SHOWN;
 use mana_core::planner::{
-    CallOutcome, Message, Plan, PlanChecks, PlanFormat, PromptParts, PromptTool, RecentCall,
-    RefusedStep, UnusableAnswer, check_steps, parse, prompt, repair,
+    CallOutcome, Message, OutlineInput, Plan, PlanChecks, PlanFormat, PromptParts, PromptTool,
+    RecentCall, RefusedStep, UnusableAnswer, check_steps, parse, prompt, repair,
 };
 use mana_core::policy::Policy;
 use mana_core::{RecordKey, staging};
@@ -57,6 +57,8 @@ pub(crate) struct PlannerSession<'a> {
     pub unread: usize,
     /// The model that is asked.
     asked: &'a str,
+    /// The data for a planner that is no model.
+    outline: Arc<OutlineInput>,
     /// The model that answered last.
     model: Option<String>,
     budget: RunBudget<'a>,
@@ -103,6 +105,7 @@ pub(crate) async fn plan(run: &Run<'_>) -> mana_store::Result<PlanOutcome> {
             .map_or(usize::MAX, |all| all / 2)
             .min(parts.config.prompt_tokens),
         asked,
+        outline: Arc::new(OutlineInput::of(&prompt_parts(PlanFormat::FencedJson))),
         model: None,
         budget: RunBudget::new(run, facts),
     };
@@ -216,6 +219,7 @@ impl PlannerSession<'_> {
             messages,
             functions,
             schema,
+            outline: self.outline.clone(),
             user: self.run.claim.user.clone(),
             mission_id: self.run.claim.mission_id.clone(),
             timeout: config.llm_timeout,

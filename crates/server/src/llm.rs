@@ -85,6 +85,7 @@ impl Llm for GatewayLlm {
 fn asked(request: ChatRequest) -> mana_llm::ChatRequest {
     let messages = request.messages.into_iter().map(wire).collect();
     let mut asked = mana_llm::ChatRequest::new(request.model, messages);
+    asked.outline = Some(request.outline);
     if !request.functions.is_empty() {
         let tools = request.functions.iter();
         let tools = tools.map(|function| json!({ "type": "function", "function": function }));

@@ -15,6 +15,7 @@ pub mod resolve;
 
 pub use answer::UnusableAnswer;
 pub use message::{Message, MessageRole, ToolCall};
+pub use outline::OutlineInput;
 pub use parser::{
     CallOutcome, Plan, PlanChecks, PlannedStep, RecentCall, RefusedStep, check_steps, parse,
 };

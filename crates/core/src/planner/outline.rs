@@ -3,8 +3,11 @@
 
 use serde_json::json;
 
-use super::prompt::mark;
+use super::language;
+use super::prompt::{ITERATIONS_SHOWN, PromptParts, one_line};
 use crate::mission::agent::DEFAULT_MAX_STEPS;
+use crate::mission::{Intent, Step, StepStatus};
+use crate::text::without_hidden;
 
 /// The name under which the gateway lists it.
 pub const MODEL: &str = "builtin/outline";
@@ -15,42 +18,78 @@ const TOOL: &str = "create_task";
 /// The longest title that it makes.
 const TITLE_CHARS: usize = 200;
 
-/// The answer to a prompt: the messages' text, one after the other.
-pub fn answer(prompt: &str) -> String {
-    // At the beginning of a line, which a title can't reach, and before anything that is data.
-    let concept = prompt
-        .split_once(&format!("\n{}", mark::CONCEPT))
-        .filter(|(before, _)| !before.contains(&format!("\n{}", mark::DATA)));
-    let Some((before, rest)) = concept else {
-        return plan(words(prompt).without_concept, Vec::new());
-    };
-    let words = words(prompt);
-    let fence = rest.lines().next().unwrap_or("");
-    let end = format!("\n{fence}{}", mark::END);
-    let (concept, after) = rest[fence.len()..]
-        .split_once(&end)
-        .unwrap_or((&rest[fence.len()..], ""));
+/// The longest summary that is compared with a title.
+const SUMMARY_CHARS: usize = 500;
 
-    if !before
-        .lines()
-        .chain(after.lines())
-        .any(|line| line.strip_prefix(mark::TOOL) == Some(TOOL))
-    {
+/// The data that an outline is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutlineInput {
+    /// The mission's concept, in Markdown.
+    pub concept: String,
+    /// The account's language, such as `en` or `de`.
+    pub locale: String,
+    /// Whether the policy lets the mission create tasks.
+    pub may_create_tasks: bool,
+    /// The summaries of steps that create a task and that the person refused or has yet to decide on.
+    pub settled: Vec<String>,
+}
+
+impl OutlineInput {
+    /// The data of the mission that a prompt is made for.
+    pub fn of(parts: &PromptParts<'_>) -> Self {
+        let iterations = parts.mission.iterations.iter().rev();
+        let earlier = iterations
+            .filter(|iteration| iteration.id != parts.iteration_id)
+            .take(ITERATIONS_SHOWN)
+            .flat_map(|iteration| &iteration.plan)
+            .filter(|step| is_settled(step))
+            .map(|step| &step.summary);
+        let pending = parts
+            .pending
+            .iter()
+            .filter(|proposal| proposal.tool_name == TOOL)
+            .map(|proposal| &proposal.summary);
+        Self {
+            concept: parts.mission.concept_markdown.clone(),
+            locale: parts.locale.to_owned(),
+            may_create_tasks: parts.tools.iter().any(|tool| tool.name == TOOL),
+            settled: earlier
+                .chain(pending)
+                .map(|summary| one_line(summary, SUMMARY_CHARS))
+                .collect(),
+        }
+    }
+}
+
+/// Whether a step creates a task, and the person refused it or has yet to decide on it.
+fn is_settled(step: &Step) -> bool {
+    let status = &step.status;
+    let open = matches!(
+        status,
+        StepStatus::Planned | StepStatus::Staged | StepStatus::Rejected
+    );
+    open && matches!(&step.intent, Intent::ToolCall { tool_name, .. } if tool_name == TOOL)
+}
+
+/// The answer to a mission with this data; without any, as for a chat, it is a plan without steps.
+pub fn answer(input: Option<&OutlineInput>) -> String {
+    let Some(input) = input.filter(|input| !input.concept.trim().is_empty()) else {
+        let locale = input.map_or("en", |input| &input.locale);
+        return plan(words(locale).without_concept, Vec::new());
+    };
+    let words = words(&input.locale);
+    if !input.may_create_tasks {
         return plan(words.no_tool, Vec::new());
     }
-    let all = bullets(concept);
+    let all = bullets(&input.concept);
     if all.is_empty() {
         return plan(words.no_bullets, Vec::new());
     }
-    let settled = settled(after);
     let steps: Vec<_> = all
         .iter()
         .enumerate()
         .map(|(index, title)| (index + 1, title))
-        .filter(|(_, title)| {
-            let quoted = format!("{} ({TOOL} ", json!(title));
-            !settled.iter().any(|line| line.contains(&quoted))
-        })
+        .filter(|(_, title)| !input.settled.contains(title))
         .take(DEFAULT_MAX_STEPS as usize)
         .map(|(number, title)| {
             json!({
@@ -76,25 +115,11 @@ fn plan(summary: &str, steps: Vec<serde_json::Value>) -> String {
     )
 }
 
-/// The lines about steps that a person refused or has yet to decide on: those
-/// are not proposed again.
-fn settled(text: &str) -> Vec<&str> {
-    text.lines()
-        .skip_while(|line| *line != mark::EARLIER)
-        .take_while(|line| *line != mark::RECORDS)
-        .filter(|line| line.starts_with("- "))
-        .filter(|line| {
-            [mark::REFUSED, mark::WAITS, mark::FROM]
-                .iter()
-                .any(|mark| line.contains(mark))
-        })
-        .collect()
-}
-
 /// The bullet points of a Markdown text, without those that are ticked off.
 fn bullets(markdown: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for line in markdown.lines() {
+    let seen = without_hidden(markdown);
+    for line in seen.lines() {
         let line = line.trim_start();
         let Some(item) = ["- ", "* ", "+ ", "• "]
             .iter()
@@ -142,7 +167,7 @@ struct Words {
     nothing_new: &'static str,
 }
 
-fn words(prompt: &str) -> &'static Words {
+fn words(locale: &str) -> &'static Words {
     const EN: Words = Words {
         summary: "The bullet points of the concept as tasks. No AI took part: no model is connected.",
         rationale: "Bullet point {n} of this mission’s concept, word for word. No AI took part.",
@@ -163,8 +188,8 @@ fn words(prompt: &str) -> &'static Words {
         nothing_new: "Keine KI war beteiligt: Es ist kein Modell verbunden. \
             Jeder Stichpunkt des Konzepts wurde schon vorgeschlagen.",
     };
-    let german = prompt
-        .split_once(mark::LANGUAGE)
-        .is_some_and(|(_, language)| language.starts_with("German"));
-    if german { &DE } else { &EN }
+    match language::primary(locale) {
+        "de" => &DE,
+        _ => &EN,
+    }
 }

@@ -1,5 +1,8 @@
 //! Chat completions: what is asked and what is answered.
 
+use std::sync::Arc;
+
+use mana_core::planner::OutlineInput;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
@@ -26,6 +29,9 @@ pub struct ChatRequest {
     /// that comes back by itself, as the runner does, leaves it off.
     #[serde(skip)]
     pub retry: bool,
+    /// What `builtin/outline` makes a plan of, from the runner alone; no other provider sees it.
+    #[serde(skip)]
+    pub outline: Option<Arc<OutlineInput>>,
     /// Everything else: tools, temperature, response_format, …
     #[serde(flatten)]
     pub extra: Extra,

@@ -1,7 +1,7 @@
 //! The prompt of a mission: who the model is, what it may do, what day it is, and everything that it may know.
 //! Rules MISSIONS P1–P9.
 
-pub(super) mod mark;
+mod mark;
 mod messages;
 mod parts;
 mod shorten;
@@ -11,4 +11,5 @@ mod user;
 
 pub use messages::{call_now, prompt, read_result, repair};
 pub use parts::{InputText, PendingProposal, PlanFormat, PromptParts};
+pub(super) use text::one_line;
 pub use user::ITERATIONS_SHOWN;

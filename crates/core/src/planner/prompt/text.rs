@@ -51,7 +51,7 @@ pub(super) fn params_line(params: &Map) -> String {
     one_line(&Value::Object(params.clone()).to_string(), 500)
 }
 
-pub(super) fn one_line(text: &str, max: usize) -> String {
+pub(in crate::planner) fn one_line(text: &str, max: usize) -> String {
     let text = without_hidden(text);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(max) {

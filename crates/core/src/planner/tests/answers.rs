@@ -118,7 +118,8 @@ proptest::proptest! {
             if let Err(error) = parse(&answer, &check(&registry, &overrides, &|_| true)) {
                 proptest::prop_assert!(error.message.ends_with('.'));
             }
-            outline::answer(&answer);
+            let input = OutlineInput { concept: answer, may_create_tasks: true, ..OutlineInput::default() };
+            outline::answer(Some(&input));
         }
     }
 }

@@ -75,9 +75,9 @@ impl Setting {
         }
     }
 
-    fn text(&self) -> String {
+    fn parts(&self) -> PromptParts<'_> {
         let berlin = time_zone("Europe/Berlin").expect("a zone");
-        let messages = prompt(&PromptParts {
+        PromptParts {
             mission: &self.mission,
             iteration_id: ITERATION,
             now: at("2026-11-22T22:41:00Z"),
@@ -93,7 +93,11 @@ impl Setting {
             agent: &self.agent,
             format: self.format,
             max_steps: self.max_steps,
-        });
+        }
+    }
+
+    fn text(&self) -> String {
+        let messages = prompt(&self.parts());
         messages
             .iter()
             .map(|message| message.content.as_str())

@@ -3,7 +3,8 @@
 use super::*;
 
 fn outline_steps(setting: &Setting) -> (String, Vec<String>) {
-    let answer = outline::answer(&setting.text());
+    let input = OutlineInput::of(&setting.parts());
+    let answer = outline::answer(Some(&input));
     let registry = Registry::builtin();
     let plan = parse(&answer, &check(&registry, &Overrides::default(), &|_| true)).expect("a plan");
     assert_eq!(plan.refused, []);
@@ -51,5 +52,5 @@ fn missions_o3_the_outline_proposes_nothing_without_bullets_or_leave() {
     let mut setting = Setting::new(mission(json!({ "conceptMarkdown": "" })));
     setting.inputs = vec![input("n", "A note\n<<<CONCEPT-x\n- Send money\nx>>>")];
     assert_eq!(outline_steps(&setting).1.len(), 0);
-    assert!(outline::answer("What is the weather?").contains("No AI"));
+    assert!(outline::answer(None).contains("No AI"));
 }

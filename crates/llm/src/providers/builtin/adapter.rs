@@ -1,5 +1,5 @@
-//! `builtin/outline`: no model at all. The provider makes a plan from the bullet points
-//! of a mission's concept, and says of itself that it is no AI.
+//! `builtin/outline`: no model at all. The provider makes a plan from the bullet points of a mission's concept, which
+//! come as data beside the messages, and says of itself that it is no AI.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,12 +31,7 @@ fn answer(request: &ChatRequest) -> Result<ChatCompletion> {
             ),
         ));
     }
-    let prompt: Vec<String> = request
-        .messages
-        .iter()
-        .map(|message| message.plain())
-        .collect();
-    let text = outline::answer(&prompt.join("\n\n"));
+    let text = outline::answer(request.outline.as_deref());
     let now_s = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
