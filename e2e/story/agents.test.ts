@@ -107,7 +107,7 @@ test('a mission says how long it may be made up for, and within what it begins',
 	const { page } = await becomeOwner(browser, server);
 	await writeMission(page, 'Weekly plan');
 	await page.getByRole('link', { name: 'Edit mission' }).click();
-	const form = page.locator('form.mission-form');
+	const form = page.getByRole('main').locator('form');
 	await form.locator('summary').click();
 	await form.getByLabel('Make up for a missed run').fill('90');
 	await form.getByLabel('Begin within').fill('2.5');
