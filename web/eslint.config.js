@@ -39,17 +39,16 @@ export default ts.config(
 			parserOptions: {
 				projectService: { allowDefaultProject: ['*.js', 'src/service-worker.ts'] },
 				tsconfigRootDir: import.meta.dirname,
-				extraFileExtensions: ['.svelte']
+				extraFileExtensions: ['.svelte'],
+				// The parser of scripts in components. TypeScript files need it too: `no-cycle` parses the components that
+				// they import with the options of the file that is checked.
+				parser: ts.parser
 			}
 		},
 		settings: {
 			'import-x/resolver-next': [createTypeScriptImportResolver({ project: './tsconfig.json' })],
 			'import-x/parsers': { '@typescript-eslint/parser': ['.ts'], 'svelte-eslint-parser': ['.svelte'] }
 		}
-	},
-	{
-		files: ['**/*.svelte', '**/*.svelte.ts'],
-		languageOptions: { parserOptions: { parser: ts.parser } }
 	},
 	{
 		rules: {
