@@ -5,7 +5,7 @@ import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
 export default {
 	preprocess: vitePreprocess(),
 	kit: {
-		// One page for every path: the router runs in the browser, the server embeds web/build and sends the
+		// A single page answers every path: the router runs in the browser, the server embeds web/build and sends the
 		// compressed files as they are.
 		adapter: adapter({ pages: 'build', assets: 'build', fallback: 'index.html', precompress: true }),
 		output: { bundleStrategy: 'split' },

@@ -29,7 +29,7 @@ test('start', async ({ browser }) => {
 	const status = await readFile(`/proc/${server.pid}/status`, 'utf8');
 	record('idle memory', Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024, 'MiB', 40, 'VmRSS');
 
-	// What the browser fetches before the first page stands, as sent.
+	// The bytes that the browser fetches before the first page stands, as sent.
 	const { context, page } = await becomeOwner(browser, server);
 	await synced(page);
 	const fresh = await (await browser.newContext({ serviceWorkers: 'block' })).newPage();

@@ -16,7 +16,7 @@ test('pages', async ({ browser }) => {
 	const upstream = await Upstream.start();
 	const server = await Server.start(upstream.env);
 	const first = await browser.newContext();
-	const door = await first.newPage();
+	const visitor = await first.newPage();
 	const shoot = async (page: Page, name: string) => {
 		for (const [size, viewport] of Object.entries(SIZES)) {
 			for (const theme of ['light', 'dark'] as const) {
@@ -28,9 +28,9 @@ test('pages', async ({ browser }) => {
 		}
 	};
 
-	await door.goto(server.setupLink);
-	await expect(door.getByLabel('E-mail')).toBeVisible();
-	await shoot(door, 'setup');
+	await visitor.goto(server.setupLink);
+	await expect(visitor.getByLabel('E-mail')).toBeVisible();
+	await shoot(visitor, 'setup');
 	await first.close();
 
 	const { page } = await becomeOwner(browser, server);

@@ -31,7 +31,7 @@ test('an agent is made, given a mission, told what it may do, and deleted', asyn
 	const { page } = await becomeOwner(browser, server);
 	await writeMission(page, 'Weekly plan');
 	await synced(page);
-	// One agent is enough to begin with: the form asks nobody to choose.
+	// A new workspace has a single agent: the form asks nobody to choose.
 	await page.getByRole('link', { name: 'Edit mission' }).click();
 	await expect(page.getByLabel('Title')).toBeVisible();
 	await expect(page.getByLabel('Agent', { exact: true })).toHaveCount(0);

@@ -44,7 +44,7 @@ test('a full disk is said where one looks, loses nothing that is typed, and is o
 	await devtools.send('Storage.overrideQuotaForOrigin', { origin: server.url, quotaSize: 1 });
 	const full = page.getByRole('alert').filter({ hasText: 'no space left' });
 	let thoughts = 0;
-	// What the browser measured before the disk was full it believes for a while, and takes some more.
+	// The browser believes its last measurement for a while, so it takes some more after the disk is full.
 	await expect(async () => {
 		await typeTask(page, `Thought ${++thoughts}`);
 		await expect(full.first()).toBeVisible({ timeout: 2_000 });

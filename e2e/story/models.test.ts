@@ -92,7 +92,7 @@ test('the owner adds a provider, prices its model, gives it a name, and a missio
 	await expect(box).toContainText('2 calls at a time');
 	await expect(box).toContainText('a key is saved');
 
-	// What it costs.
+	// The price of the model.
 	const prices = page.getByRole('region', { name: 'Prices and abilities' });
 	await expect(prices).toContainText('free of charge');
 	await prices.getByRole('button', { name: 'Change box/test-model' }).click();
@@ -253,7 +253,7 @@ test('whoever does not own the server sees their own usage, and is told whose th
 	await expect(guest.getByRole('heading', { name: 'This is for the owner of the server' })).toBeVisible();
 	await expect(guest.getByRole('button', { name: 'Add a provider' })).toHaveCount(0);
 
-	// What the guest asks counts for the guest, by name where the owner looks.
+	// The guest's calls count for the guest, whose name the owner sees.
 	expect(await ask((await Api.signIn(server, OLA)).token, 'box/test-model')).toBe(200);
 	await page.goto(`${server.url}/settings/usage`);
 	await page.getByRole('button', { name: 'Person', exact: true }).click();

@@ -31,7 +31,7 @@ test('a change that the server refuses is set aside with its reason, and the res
 	await page.goto(`${server.url}/todo`);
 	await synced(page);
 	await context.setOffline(true);
-	// What a broken version of the app might have left in the outbox: a change with a wrong op, before a good one.
+	// A broken version of the app might have left this in the outbox: a change with a wrong op, before a good one.
 	await page.evaluate(async () => {
 		const [{ name }] = (await indexedDB.databases()).filter((db) => db.name?.startsWith('mana-')) as [{ name: string }];
 		const db = await new Promise<IDBDatabase>(

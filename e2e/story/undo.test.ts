@@ -106,7 +106,8 @@ test('two devices decide a step differently while offline: one outcome, and both
 	await synced(first.page);
 
 	// The loser's device says so in words; the record is there once, on both.
-	await expect(second.page.getByText(/You rejected “Book the large room” here\. .*the approval counts/)).toBeVisible();
+	const overruled = /You rejected “Book the large room” here\. .*the approval counts/;
+	await expect(second.page.getByText(overruled)).toBeVisible();
 	for (const { page } of [first, second]) {
 		await page.goto(`${server.url}/todo`);
 		await expect(task(page, BOOK.summary)).toHaveCount(1);

@@ -237,7 +237,8 @@ export async function furnish(api: Api, server: Server, upstream: Upstream): Pro
 					toolName: 'create_task',
 					params: { title: 'Book the large room for the budget review', dueDate: day(1), estimateMinutes: 15 },
 					rationale:
-						'Friday’s budget review has no room yet. Your note “Rooms” says the large one goes fast after Wednesday.'
+						'Friday’s budget review has no room yet. ' +
+						'Your note “Rooms” says the large one goes fast after Wednesday.'
 				},
 				{
 					summary: 'Draft the talk outline on Friday',

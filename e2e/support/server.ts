@@ -25,7 +25,7 @@ export class Server {
 
 	static async start(env: Record<string, string> = {}): Promise<Server> {
 		const server = new Server(await mkdtemp(join(tmpdir(), 'mana-e2e-')), env);
-		// Whatever runs on this machine is not part of the test.
+		// A model server that runs on this machine is not part of the test.
 		await writeFile(join(server.dataDir, 'mana.toml'), '[llm]\nfind_ollama = false\n');
 		await server.up();
 		return server;

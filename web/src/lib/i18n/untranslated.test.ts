@@ -60,8 +60,10 @@ async function signedIn(): Promise<void> {
 		role: 'owner'
 	};
 	session.status = 'in';
-	const step = (index: number, extra = {}) =>
-		taskStep(index, { title: `Дело ${index}` }, { summary: `Дело ${index}`, rationale: 'Потому', ...extra });
+	const step = (index: number, extra = {}) => {
+		const title = `Дело ${index}`;
+		return taskStep(index, { title }, { summary: title, rationale: 'Потому', ...extra });
+	};
 	await arrive(replica, [
 		missionInsert({ title: 'План', objective: 'Цель', conceptMarkdown: '- неделя' }),
 		iterationArrives([step(1), step(2, { status: 'rejected', decidedAt: new Date().toISOString() })], {

@@ -22,7 +22,7 @@ async function html(source: string, base?: number): Promise<string> {
 	return target
 		.querySelector('.md')!
 		.innerHTML.replace(/<!--.*?-->/gs, '')
-		.replace(/ class="svelte-\w+"| svelte-\w+(?=")/g, '')
+		.replace(/ class="svelte-\w+"|(?<=")svelte-\w+ | svelte-\w+(?=")/g, '')
 		.replace(/\s+/g, ' ')
 		.replace(/> </g, '><')
 		.trim();

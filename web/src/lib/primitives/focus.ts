@@ -1,10 +1,10 @@
 import { tick } from 'svelte';
 
 /**
- * The second press of a double click answers nothing: the card that it was meant for has left, and another one may have
+ * Ignores the second press of a double click: the card that it was meant for has left, and another one may have
  * moved under the pointer.
  */
-export function once(act: (e: MouseEvent) => unknown): (e: MouseEvent) => void {
+export function ignoreDoubleClick(act: (e: MouseEvent) => unknown): (e: MouseEvent) => void {
 	return (e) => {
 		if (e.detail < 2) void act(e);
 	};

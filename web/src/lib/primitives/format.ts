@@ -159,7 +159,7 @@ export function dayHead(day: string): string {
 }
 
 /** How long ago: “just now”, “2 min ago”, then the time itself. */
-export function ago(at: string): string {
+export function relativeTime(at: string): string {
 	const minutes = Math.floor((clock.now.getTime() - new Date(at).getTime()) / 60_000);
 	if (minutes < 1) return t('time.now');
 	if (minutes < 60) return t('time.minutesAgo', { count: minutes });

@@ -4,7 +4,7 @@ import { beforeAll } from 'vitest';
 import { wasmModule } from '../core';
 import { FakeLocks } from './locks';
 
-// What Node does not have and the app uses.
+// Browser features that the app uses and Node lacks.
 const storage = new Map<string, string>();
 Object.defineProperty(globalThis, 'navigator', {
 	configurable: true,

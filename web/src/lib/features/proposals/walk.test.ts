@@ -68,7 +68,7 @@ it.each(tools)('%s: proposed, approved, attributed, undone', async (_name, modul
 	const preview = await undoPreview(MISSION, extent);
 	expect(preview.kept).toEqual([]);
 	await undo(MISSION, extent, preview.hash);
-	// What had never been written is empty, what was removed has its tombstone's field back at nothing.
+	// Fields that were never written are empty; a removed record has its tombstone's field back at nothing.
 	const after = (await records()).map(({ data }) =>
 		Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null))
 	);

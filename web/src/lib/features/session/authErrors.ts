@@ -4,18 +4,18 @@ import { errorText, t } from '$lib/i18n';
 export function authErrorText(error: unknown, invited = false): string {
 	switch ((error as { code?: string } | null)?.code) {
 		case 'offline':
-			return t('door.offline');
+			return t('signIn.offline');
 		case 'wrong_credentials':
-			return t('door.wrong');
+			return t('signIn.wrong');
 		case 'rate_limited':
-			return t('door.tooMany');
+			return t('signIn.tooMany');
 		case 'email_taken':
-			return t('door.taken');
+			return t('signIn.taken');
 		case 'signup_closed':
-			return t('door.closed');
+			return t('signIn.closed');
 		case 'invite_invalid':
 		case 'owner_exists':
-			return t(invited ? 'door.inviteBad' : 'door.tokenBad');
+			return t(invited ? 'signIn.inviteBad' : 'signIn.tokenBad');
 		default:
 			return errorText(error);
 	}

@@ -173,7 +173,7 @@ describe('a session', () => {
 		await until(() => tasks.get(id)?.data.title === 'Not sent yet');
 	});
 
-	it('that ends in the midst of work leaves the page as it is, and goes on when the person signs in again', async () => {
+	it('that ends during work leaves the page as it is, and goes on when the person signs in again', async () => {
 		const ada = someUser();
 		await signIn(ada, 'secret');
 		const replica = currentReplica();
