@@ -161,12 +161,29 @@ describe('hostile Markdown', () => {
 		['nested lists in a line', '- '.repeat(1_000)],
 		['nested numbers in a line', '1. '.repeat(1_000)],
 		['nested lists by indentation', Array.from({ length: 200 }, (_, i) => '  '.repeat(i) + '- a').join('\n')],
+		['open links', '[a]('.repeat(49_000 / 2)],
+		['open links, a third of the limit', '[a]('.repeat(8_000)],
+		['open emphasis of two kinds', '**a_'.repeat(4_000)],
+		['open emphasis in many blocks', ('**a_'.repeat(100) + '\n\n').repeat(230)],
+		['open emphasis in many items', ('- ' + '**a_'.repeat(100) + '\n').repeat(230)],
+		['half addresses', 'a@'.repeat(20_000)],
+		['backticks', Array.from({ length: 400 }, (_, i) => '`'.repeat(i + 1)).join(' ')],
 		['a text past the limit', 'a*'.repeat(LENGTH_LIMIT)]
 	])('is not parsed at all: %s', (_, source) => {
 		const start = performance.now();
 		expect(isParsable(source)).toBe(false);
 		expect(show(source).querySelector('blockquote, ul, ol, em')).toBeNull();
 		expect(performance.now() - start).toBeLessThan(3_000);
+	});
+});
+
+describe('an honest text of some length', () => {
+	it.each([
+		['a list with boxes', '- [ ] **Call** the `plumber` about [the tap](https://a.example)\n'.repeat(1_200)],
+		['a table', '|a|b|\n|-|-|\n' + '|[a](https://a.example)|**c**|\n'.repeat(250)],
+		['paragraphs with links', 'See [this](https://a.example) and *that*, `so` to say.\n\n'.repeat(1_500)]
+	])('is parsed: %s', (_, source) => {
+		expect(isParsable(source)).toBe(true);
 	});
 });
 
