@@ -133,6 +133,44 @@ async fn a_providers_key_is_used_after_a_restart_and_seen_nowhere() {
 }
 
 #[tokio::test]
+async fn a_saved_key_follows_its_provider_to_no_other_address() {
+    let upstream = upstream().await;
+    let (_home, server, owner) = with_model(&upstream).await;
+    let elsewhere = MockServer::start().await;
+    let save = async |base: String| {
+        let body = json!({"baseUrl": base, "models": ["m"]});
+        let said = call(&server, Method::PUT, "/llm/providers/box", &owner, body).await;
+        assert_eq!(said.0, StatusCode::OK, "{}", said.1);
+        said.1["providers"][0]["hasKey"].as_bool().unwrap()
+    };
+    // Another path of the same server keeps the key; another port, scheme or host does not.
+    assert!(save(format!("{}/v2", upstream.uri())).await);
+    let port = upstream.address().port();
+    for other in [
+        format!("{}/v1", elsewhere.uri()),
+        format!("https://127.0.0.1:{port}/v1"),
+        format!("http://localhost:{port}/v1"),
+    ] {
+        let again =
+            json!({"baseUrl": format!("{}/v1", upstream.uri()), "key": HUSH, "models": ["m"]});
+        call(&server, Method::PUT, "/llm/providers/box", &owner, again).await;
+        assert!(!save(other.clone()).await, "{other}");
+        assert!(
+            !save(format!("{}/v1", upstream.uri())).await,
+            "the way back brings it no more"
+        );
+    }
+    assert!(!save(format!("{}/v1", elsewhere.uri())).await);
+    chat(&server, &owner.token, "box/m", json!({})).await;
+    let asked = elsewhere.received_requests().await.unwrap();
+    assert!(!asked.is_empty());
+    let told = asked
+        .iter()
+        .any(|request| format!("{:?}", request.headers).contains(HUSH));
+    assert!(!told);
+}
+
+#[tokio::test]
 async fn settings_are_the_owners_and_wrong_ones_change_nothing() {
     let upstream = upstream().await;
     let (_home, server, owner) = with_model(&upstream).await;

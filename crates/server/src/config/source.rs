@@ -116,7 +116,15 @@ impl Source {
     /// Returns the gateway's part with other settings over the file's, entry by entry.
     pub fn llm_under(&self, over: LlmSettings) -> Result<LlmConfig, ConfigError> {
         let mut settings = self.llm.clone();
-        settings.providers.extend(over.providers);
+        for (name, mut provider) in over.providers {
+            // A key of the environment goes to the address of the environment or the file, never to a saved one.
+            let key = format!("{}_API_KEY", name.to_ascii_uppercase());
+            if self.find(&key).is_some() {
+                let file = settings.providers.get(&name);
+                provider.base_url = file.and_then(|file| file.base_url.clone());
+            }
+            settings.providers.insert(name, provider);
+        }
         settings.aliases.extend(over.aliases);
         settings.models.extend(over.models);
         let lookup = |name: &str| {

@@ -1,5 +1,7 @@
 //! Values that the configuration accepts, and its messages about those that it refuses.
 
+use mana_llm::ProviderSettings;
+
 use super::*;
 
 fn config(env: &[(&str, &str)], file: &str) -> Result<Config, ConfigError> {
@@ -197,4 +199,28 @@ fn config_shows_effective_values_and_hides_secrets() {
         !shown.contains("hunter2") && !shown.contains("0123456789abcdef"),
         "{shown}"
     );
+}
+
+#[test]
+fn config_key_of_the_environment_goes_to_no_address_that_was_saved() {
+    let env = [("OPENAI_API_KEY", "sk-of-the-environment")];
+    let file = "[llm.providers.openai]\nbase_url = 'https://file.example/v1'";
+    let saved = || {
+        let provider = ProviderSettings {
+            base_url: Some("https://saved.example/v1".to_owned()),
+            ..ProviderSettings::default()
+        };
+        LlmSettings {
+            providers: [("openai".to_owned(), provider)].into(),
+            ..LlmSettings::default()
+        }
+    };
+    let host = |env: &[(&str, &str)], file: &str| {
+        let under = config(env, file).unwrap().llm_under(saved()).unwrap();
+        let openai = (under.providers.iter()).find(|provider| provider.name == "openai");
+        openai.unwrap().base_url.host_str().unwrap().to_owned()
+    };
+    assert_eq!(host(&env, ""), "api.openai.com");
+    assert_eq!(host(&env, file), "file.example");
+    assert_eq!(host(&[], file), "saved.example");
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::Uri;
 use mana_llm::{ModelSettings, ProviderCatalogue};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -79,7 +80,7 @@ struct ProviderBody {
     api: Option<String>,
     /// Its address, `/v1` included; may be left out for a known provider.
     base_url: Option<String>,
-    /// Its key. Left out: the one that is saved stays. `null`: it has none.
+    /// Its key. Left out: the one that is saved stays, if scheme, host and port do. `null`: it has none.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     key: Option<Option<String>>,
@@ -155,9 +156,9 @@ async fn put_provider(
 ) -> ApiResult<Json<LlmSettingsView>> {
     app.llm
         .change(|saved, vault| {
-            let kept = saved
-                .providers
-                .get(&name)
+            // A key is its address's: whoever could move it elsewhere could read it there.
+            let kept = (saved.providers.get(&name))
+                .filter(|kept| goes_to_same_place(kept, &body))
                 .and_then(|kept| kept.sealed_key.clone());
             let sealed_key = match &body.key {
                 None => kept,
@@ -177,6 +178,29 @@ async fn put_provider(
         })
         .await?;
     view(&app).await
+}
+
+/// Whether a provider's calls go to the same scheme, host and port as before.
+fn goes_to_same_place(kept: &SavedProvider, body: &ProviderBody) -> bool {
+    let written = |url: &Option<String>| url.clone().filter(|url| !url.trim().is_empty());
+    match (written(&kept.base_url), written(&body.base_url)) {
+        // The protocol's own address.
+        (None, None) => kept.api == body.api,
+        (Some(kept), Some(body)) => {
+            let (kept, body) = (origin(&kept), origin(&body));
+            kept.is_some() && kept == body
+        }
+        _ => false,
+    }
+}
+
+/// The scheme, host and port of an address.
+fn origin(url: &str) -> Option<(String, String, u16)> {
+    let url: Uri = url.trim().parse().ok()?;
+    let scheme = url.scheme_str()?.to_ascii_lowercase();
+    let default = if scheme == "https" { 443 } else { 80 };
+    let port = url.port_u16().unwrap_or(default);
+    Some((scheme, url.host()?.to_ascii_lowercase(), port))
 }
 
 /// Forget a saved provider
