@@ -1,11 +1,10 @@
 //! Signing up and signing in with an e-mail address and a password.
 
-use std::net::IpAddr;
-
 use mana_store::{NewUser, User};
 
 use crate::auth::Auth;
 use crate::error::{AccountError, Result};
+use crate::known_devices::SignInAttempt;
 use crate::profile::{is_locale, is_name, is_timezone};
 use crate::settings::Signup;
 
@@ -33,9 +32,12 @@ pub struct SignUpRequest {
 }
 
 impl Auth {
-    /// Makes an account. `address` is the caller's, and takes one sign-in attempt.
-    pub async fn sign_up(&self, request: SignUpRequest, address: IpAddr) -> Result<User> {
-        self.limits.take_address(address)?;
+    /// Makes an account.
+    pub async fn sign_up(&self, request: SignUpRequest, attempt: SignInAttempt) -> Result<User> {
+        // A known device has no need of another account: the address counts as for everybody.
+        if attempt.device.is_some() {
+            self.limits.take_address(attempt.address)?;
+        }
         let invite = request
             .invite
             .as_deref()
@@ -56,16 +58,29 @@ impl Auth {
         Ok(user)
     }
 
-    /// Returns the account of an address and a password. Takes one attempt of the address and one of the account,
-    /// and as much time for an unknown account as for a known one.
-    pub async fn sign_in(&self, email: &str, password: String, address: IpAddr) -> Result<User> {
+    /// Returns the account of an address and a password. Takes one attempt of the account, unless the device is known
+    /// to be the account's, and as much time for an unknown account as for a known one.
+    pub async fn sign_in(
+        &self,
+        email: &str,
+        password: String,
+        attempt: SignInAttempt,
+    ) -> Result<User> {
         let email = normalize_email(email);
-        self.limits.take_address(address)?;
         if email.len() > EMAIL_MAX_BYTES {
             return Err(AccountError::WrongCredentials);
         }
-        self.limits.take_account(&email)?;
         let user = self.accounts.user_by_email(&email).await?;
+        match (&attempt.device, &user) {
+            (Some(device), Some(user)) if device.user == user.id => {}
+            (device, _) => {
+                // The device of another account is a stranger here.
+                if device.is_some() {
+                    self.limits.take_address(attempt.address)?;
+                }
+                self.limits.take_account(&email, attempt.address)?;
+            }
+        }
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         // An account of a foreign issuer has no password.
         let hash = hash.filter(|hash| !hash.is_empty());

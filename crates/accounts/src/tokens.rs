@@ -19,6 +19,8 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::known_devices::{DEVICE_LIFETIME_S, KnownDevice};
+
 /// How long a token is valid, in seconds. A device asks for a new one before that.
 pub const TOKEN_LIFETIME_S: i64 = 15 * 60;
 
@@ -47,6 +49,22 @@ impl Claims {
         now.0 < self.exp.saturating_mul(1_000_000)
     }
 }
+
+/// The claims of a device's token. They lack a session, so that the token is no bearer token.
+#[derive(Debug, Serialize, Deserialize)]
+struct DeviceClaims {
+    /// Id of the user.
+    sub: String,
+    /// Id of the device.
+    device: String,
+    /// [`DEVICE_AUDIENCE`].
+    aud: String,
+    /// Time of expiry, in seconds since the epoch.
+    exp: i64,
+}
+
+/// The audience of the tokens of devices.
+const DEVICE_AUDIENCE: &str = "mana-device";
 
 /// Key pair that tokens are signed with.
 pub struct TokenKeys {
@@ -118,6 +136,35 @@ impl TokenKeys {
             .ok()?
             .claims;
         claims.is_valid_at(now).then_some(claims)
+    }
+
+    /// Issues the token of a device.
+    pub fn issue_device(&self, device: &KnownDevice, now: Micros) -> Result<String> {
+        let claims = DeviceClaims {
+            sub: device.user.0.clone(),
+            device: device.id.clone(),
+            aud: DEVICE_AUDIENCE.to_owned(),
+            exp: now.0.div_euclid(1_000_000) + DEVICE_LIFETIME_S,
+        };
+        let header = Header::new(Algorithm::EdDSA);
+        Ok(encode(&header, &claims, &self.encoding)?)
+    }
+
+    /// Returns the device of a token that this key signed and that has not ended.
+    pub fn verify_device(&self, token: &str, now: Micros) -> Option<KnownDevice> {
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        // The library would read the machine's clock.
+        validation.validate_exp = false;
+        validation.set_required_spec_claims(&["exp", "sub", "aud"]);
+        validation.set_audience(&[DEVICE_AUDIENCE]);
+        let claims = decode::<DeviceClaims>(token, &self.decoding, &validation)
+            .ok()?
+            .claims;
+        let is_valid = now.0 < claims.exp.saturating_mul(1_000_000);
+        is_valid.then_some(KnownDevice {
+            id: claims.device,
+            user: UserId(claims.sub),
+        })
     }
 
     /// Returns the public key as a JSON Web Key Set.
@@ -194,6 +241,24 @@ impl JwtVerifier for EdDsaVerifier {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn token_of_a_device_is_no_bearer_token_and_the_other_way_round() {
+        let keys = TokenKeys::from_pkcs8(&TokenKeys::generate().unwrap()).unwrap();
+        let device = KnownDevice {
+            id: "phone".to_owned(),
+            user: UserId("ada".to_owned()),
+        };
+        let token = keys.issue_device(&device, NOW).unwrap();
+        assert_eq!(keys.verify_device(&token, NOW), Some(device.clone()));
+        assert_eq!(keys.verify(&token, NOW), None);
+        let late = Micros(NOW.0 + (DEVICE_LIFETIME_S + 1) * 1_000_000);
+        assert_eq!(keys.verify_device(&token, late), None);
+        let (bearer, _) = keys.issue(&device.user, "session", NOW).unwrap();
+        assert_eq!(keys.verify_device(&bearer, NOW), None);
+        let others = TokenKeys::from_pkcs8(&TokenKeys::generate().unwrap()).unwrap();
+        assert_eq!(others.verify_device(&token, NOW), None);
+    }
 
     /// The year 2100: the library under test reads the machine's clock for one of the tests.
     const NOW: Micros = Micros(4_102_444_800_000_000);

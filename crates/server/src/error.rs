@@ -4,11 +4,14 @@ use std::fmt;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+
+use crate::http::body_limit::{self, BodyLimit};
 
 /// A handler's result.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -103,6 +106,26 @@ impl ApiError {
         error
     }
 
+    /// The request's body is over its bound (413).
+    pub fn too_large(limit: BodyLimit) -> ApiError {
+        let bound = match limit.max_bytes >> 20 {
+            0 => format!("{} KiB", limit.max_bytes >> 10),
+            mebibytes => format!("{mebibytes} MB"),
+        };
+        let message = format!("The request is over {bound}; send it in smaller parts.");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+            .with_details(serde_json::json!({ "maxBytes": limit.max_bytes }))
+    }
+
+    /// The request's body took too long (408).
+    pub fn too_slow(limit: BodyLimit) -> ApiError {
+        let message = format!(
+            "The request took longer than {} s to arrive; send it again, in smaller parts.",
+            limit.within.as_secs()
+        );
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
+    }
+
     /// A fault that the caller can't help (500). The cause is logged here, once, and not sent.
     pub fn internal(error: impl fmt::Display) -> ApiError {
         tracing::error!(error = %error, "A request failed: {error}");
@@ -152,22 +175,10 @@ impl IntoResponse for ApiError {
 
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> ApiError {
-        match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                "The request is over 10 MB; send it in smaller parts.",
-            ),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "The request isn't JSON; send it with the header 'Content-Type: application/json'.",
-            ),
-            _ => ApiError::invalid(format!(
-                "The request can't be read: {}.",
-                rejection.body_text().trim_end_matches('.')
-            )),
-        }
+        ApiError::invalid(format!(
+            "The request can't be read: {}.",
+            rejection.body_text().trim_end_matches('.')
+        ))
     }
 }
 
@@ -272,10 +283,37 @@ pub fn sentence(error: &impl fmt::Display) -> String {
     sentence
 }
 
-/// A JSON body whose rejection has the envelope.
-#[derive(Debug, axum::extract::FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
+/// A JSON body within the bounds of its route, whose rejection has the envelope.
+#[derive(Debug)]
 pub struct ApiJson<T>(pub T);
+
+impl<T, S> FromRequest<S> for ApiJson<T>
+where
+    T: serde::de::DeserializeOwned,
+    S: Send + std::marker::Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "The request isn't JSON; send it with the header 'Content-Type: application/json'.",
+            ));
+        }
+        let bytes = body_limit::read(request).await?;
+        Ok(ApiJson(Json::from_bytes(&bytes)?.0))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let kind = kind.to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
 
 impl<T, S> axum::extract::OptionalFromRequest<S> for ApiJson<T>
 where
@@ -285,10 +323,7 @@ where
     type Rejection = ApiError;
 
     /// Returns none for a request without a body.
-    async fn from_request(
-        request: axum::extract::Request,
-        state: &S,
-    ) -> Result<Option<Self>, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ApiError> {
         if request
             .headers()
             .get(header::CONTENT_LENGTH)
@@ -297,7 +332,7 @@ where
         {
             return Ok(None);
         }
-        <Self as axum::extract::FromRequest<S>>::from_request(request, state)
+        <Self as FromRequest<S>>::from_request(request, state)
             .await
             .map(Some)
     }

@@ -1,17 +1,27 @@
-//! Limits of one person: pushes a minute, and open sockets and streams.
+//! Limits of one person: pushes a minute and at a time, and open sockets and streams.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use mana_store::UserId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::config::LimitsConfig;
 use crate::error::{ApiError, ApiResult};
 
+/// Pushes of a person under way, each with its body in memory: the one that is written, and the one that arrives
+/// meanwhile.
+const PUSHES_AT_A_TIME: usize = 2;
+/// Pushes of a person that wait for one under way, with their bodies still unread.
+const PUSHES_WAITING: usize = 32;
+/// How long a push waits.
+const PUSH_WAIT: Duration = Duration::from_secs(20);
 /// Number of buckets at which the full ones are removed.
 const SWEEP_ABOVE: usize = 10_000;
 
@@ -21,6 +31,7 @@ pub struct Limits {
     clock: DefaultClock,
     max_connections: NonZeroU32,
     open: Mutex<HashMap<UserId, u32>>,
+    under_way: Mutex<HashMap<UserId, Arc<Semaphore>>>,
 }
 
 impl Limits {
@@ -31,15 +42,44 @@ impl Limits {
             clock: DefaultClock::default(),
             max_connections: config.connections,
             open: Mutex::default(),
+            under_way: Mutex::default(),
         }
     }
 
-    /// Takes one push.
+    /// Takes one push, and waits until the person's earlier ones leave room for it.
     ///
     /// # Errors
     ///
-    /// 429 where the person has used up this minute's pushes.
-    pub fn push(&self, user: &UserId) -> ApiResult<()> {
+    /// 429 where the person has used up this minute's pushes, 503 where too many of the person's wait already.
+    pub async fn push(self: &Arc<Self>, user: &UserId) -> ApiResult<PushPermit> {
+        self.count_push(user)?;
+        let places = {
+            let mut under_way = self.under_way();
+            let places = under_way
+                .entry(user.clone())
+                .or_insert_with(|| Arc::new(Semaphore::new(PUSHES_AT_A_TIME)));
+            places.clone()
+        };
+        // Made before the wait, so that a caller that gives up is forgotten too.
+        let mut permit = PushPermit {
+            limits: self.clone(),
+            user: user.clone(),
+            place: None,
+        };
+        // The map's reference, and one for each push that waits or is under way.
+        let pushes = Arc::strong_count(&places) - 1;
+        if pushes > PUSHES_AT_A_TIME + PUSHES_WAITING {
+            drop(places);
+            return Err(ApiError::busy());
+        }
+        match timeout(PUSH_WAIT, places.acquire_owned()).await {
+            Ok(Ok(place)) => permit.place = Some(place),
+            _ => return Err(ApiError::busy()),
+        }
+        Ok(permit)
+    }
+
+    fn count_push(&self, user: &UserId) -> ApiResult<()> {
         if self.pushes.len() > SWEEP_ABOVE {
             self.pushes.retain_recent();
         }
@@ -66,9 +106,33 @@ impl Limits {
         })
     }
 
+    fn under_way(&self) -> MutexGuard<'_, HashMap<UserId, Arc<Semaphore>>> {
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn open(&self) -> MutexGuard<'_, HashMap<UserId, u32>> {
         // A panic elsewhere leaves the counts whole, so a poisoned lock is usable.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A person's permit for one push under way; dropping it lets the next one go.
+pub struct PushPermit {
+    limits: Arc<Limits>,
+    user: UserId,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for PushPermit {
+    fn drop(&mut self) {
+        self.place = None;
+        let mut under_way = self.limits.under_way();
+        // Nobody else has the places: only the map's own reference is left.
+        if (under_way.get(&self.user)).is_some_and(|places| Arc::strong_count(places) == 1) {
+            under_way.remove(&self.user);
+        }
     }
 }
 
@@ -99,6 +163,7 @@ mod tests {
         let limits = Arc::new(Limits::new(&LimitsConfig {
             pushes_per_minute: NonZeroU32::MIN,
             connections: NonZeroU32::new(2).unwrap(),
+            connections_per_address: NonZeroU32::MIN,
         }));
         let (ada, bob) = (UserId("ada".to_owned()), UserId("bob".to_owned()));
         let first = limits.connect(&ada);
@@ -113,5 +178,43 @@ mod tests {
             limits.open().is_empty(),
             "people without connections are forgotten"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limits_of_pushes_under_way_refuse_the_person_who_overloads_and_nobody_else() {
+        let limits = Arc::new(Limits::new(&LimitsConfig {
+            pushes_per_minute: NonZeroU32::new(6000).unwrap(),
+            connections: NonZeroU32::MIN,
+            connections_per_address: NonZeroU32::MIN,
+        }));
+        let (ada, bob) = (UserId("ada".to_owned()), UserId("bob".to_owned()));
+        let first = limits.push(&ada).await.unwrap();
+        let second = limits.push(&ada).await.unwrap();
+        let waiting: Vec<_> = (0..PUSHES_WAITING)
+            .map(|_| {
+                let (limits, ada) = (limits.clone(), ada.clone());
+                tokio::spawn(async move { limits.push(&ada).await.map(drop) })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let began = tokio::time::Instant::now();
+        assert!(limits.push(&ada).await.is_err());
+        drop(limits.push(&bob).await.unwrap());
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        drop((first, second));
+        for one in waiting {
+            one.await.unwrap().unwrap();
+        }
+        assert!(
+            limits.under_way().is_empty(),
+            "people without pushes are forgotten"
+        );
+
+        let _held = (
+            limits.push(&ada).await.unwrap(),
+            limits.push(&ada).await.unwrap(),
+        );
+        assert!(limits.push(&ada).await.is_err());
+        assert_eq!(began.elapsed(), PUSH_WAIT);
     }
 }

@@ -17,7 +17,8 @@ use crate::app::App;
 use crate::config::{Config, ServerRole};
 use crate::data_dir::DataDir;
 use crate::gateway::Settings;
-use crate::http::connections;
+use crate::http::open_connections::{ConnectionBounds, OpenConnections};
+use crate::http::{connections, open_files};
 use crate::limits::Limits;
 use crate::llm::GatewayLlm;
 use crate::service_key::ServiceKey;
@@ -32,6 +33,8 @@ const RUNS_END_WITHIN: Duration = Duration::from_secs(5);
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 /// Time between two removals of ended sessions and unused links.
 const CLEAR_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Connections of an address without a request: what ten browsers keep.
+const IDLE_PER_ADDRESS: usize = 64;
 /// How long an instance may use settings that another one has changed.
 const REREAD_EVERY: Duration = Duration::from_secs(30);
 
@@ -118,8 +121,16 @@ pub async fn serve(config: Config) -> Result<()> {
     announce(&app.config, address, setup.as_deref());
 
     tokio::spawn(stop_on_signal(signals, shutdown.clone()));
-    let routes = router::router(app);
-    let serving = tokio::spawn(connections::serve(listener, routes, shutdown.clone()));
+    let open = OpenConnections::new(connection_bounds(&app.config));
+    let proxies = app.config.server.trusted_proxies.clone();
+    let serving = connections::serve(
+        listener,
+        router::router(app),
+        open,
+        proxies,
+        shutdown.clone(),
+    );
+    let serving = tokio::spawn(serving);
 
     shutdown.cancelled().await;
     tracing::info!("Mana is stopping");
@@ -184,6 +195,16 @@ async fn open_accounts(
             dir.join("token.key").display()
         )
     })
+}
+
+/// Returns the bounds of open connections, after the bound of open files is raised.
+fn connection_bounds(config: &Config) -> ConnectionBounds {
+    let per_address = config.limits.connections_per_address.get() as usize;
+    ConnectionBounds {
+        per_address,
+        idle_per_address: IDLE_PER_ADDRESS.min(per_address),
+        total: open_files::raise(),
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {

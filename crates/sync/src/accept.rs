@@ -9,7 +9,7 @@ use mana_store::{ChangesPage, ChangesQuery, Cursor, Fence, Push, Pushed, Scope};
 use serde_json::Value;
 
 use crate::attribution;
-use crate::{Notice, PAGE, PushAnswer, Sync, SyncError};
+use crate::{MAX_CHANGES, Notice, PAGE, PushAnswer, Sync, SyncError};
 
 /// The newest version of the data's shape that this server knows.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -56,6 +56,9 @@ impl Sync {
         }
         if push.origin == Origin::Device && attribution::is_server_client(&push.client_id) {
             return Err(SyncError::ServerClientId);
+        }
+        if push.origin == Origin::Device && push.changes.len() > MAX_CHANGES {
+            return Err(SyncError::TooManyChanges);
         }
         known(push.schema_version)?;
         let since: Cursor = push.since.parse().map_err(SyncError::InvalidCursor)?;
@@ -138,7 +141,9 @@ impl Sync {
         let (sync, scope) = (self.clone(), scope.clone());
         let task = tokio::spawn(async move {
             let client = push.client_id.clone();
+            let turn = sync.turns.take(scope.owner()).await;
             let pushed = sync.log.push(&scope, push).await?;
+            drop(turn);
             sync.tell(&scope, &pushed, &client);
             Ok(pushed)
         });

@@ -3,6 +3,8 @@
 use mana_store::{InvalidCursor, StoreError};
 use serde_json::{Value, json};
 
+use crate::MAX_CHANGES;
+
 /// A refusal. Nothing of a refused push is stored.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
@@ -22,6 +24,9 @@ pub enum SyncError {
     /// The client's id is the server's own.
     #[error("this client's id is the server's own; send another one, such as a random UUID")]
     ServerClientId,
+    /// The push has more changes than a push may have.
+    #[error("the push has more than {MAX_CHANGES} changes; send them in several pushes")]
+    TooManyChanges,
     /// The device is ahead of this server.
     #[error(
         "schemaVersion {sent} is newer than this server's {known}; update the server, the device keeps its changes"
@@ -54,6 +59,7 @@ impl SyncError {
         match self {
             Self::InvalidChange { .. } => "invalid_change",
             Self::InvalidClientId | Self::ServerClientId => "invalid_client_id",
+            Self::TooManyChanges => "too_large",
             Self::SchemaVersion { .. } => "schema_version_too_new",
             Self::InvalidCursor(_) => "invalid_cursor",
             Self::InvalidPlace => "invalid_after",
@@ -74,6 +80,7 @@ impl SyncError {
             | Self::SchemaVersion { .. }
             | Self::InvalidCursor(_)
             | Self::InvalidPlace => 400,
+            Self::TooManyChanges => 413,
             Self::Store(StoreError::ResyncRequired) => 410,
             Self::Store(StoreError::LeaseLost) => 409,
             Self::Store(StoreError::Busy | StoreError::Unavailable) | Self::Interrupted => 503,
@@ -88,6 +95,7 @@ impl SyncError {
             Self::InvalidChange { index, reason } => {
                 Some(json!({ "index": index, "reason": reason }))
             }
+            Self::TooManyChanges => Some(json!({ "maxChanges": MAX_CHANGES })),
             Self::SchemaVersion { sent, known } => Some(json!({ "sent": sent, "known": known })),
             _ => None,
         }

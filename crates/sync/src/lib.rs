@@ -16,7 +16,10 @@ mod follow;
 mod hub;
 mod relay;
 mod snapshot;
+mod turns;
 mod wire;
+
+use turns::Turns;
 
 pub use accept::{AcceptPush, Origin, SCHEMA_VERSION};
 pub use error::SyncError;
@@ -26,6 +29,9 @@ pub use wire::{PullParams, PushAnswer, PushBody, SnapshotAnswer, SnapshotParams,
 
 /// Rows scanned for one answer, and records in a page of a snapshot.
 pub const PAGE: usize = 1000;
+
+/// Changes in a push of a device at most. The runner's pushes are its own.
+pub const MAX_CHANGES: usize = 1000;
 
 /// Pushes, pulls and notices over a store. Cheap to clone.
 #[derive(Clone)]
@@ -37,6 +43,7 @@ pub struct Sync {
     hub: Arc<Hub>,
     schedule: Arc<Notify>,
     cancelled: broadcast::Sender<(UserId, String)>,
+    turns: Arc<Turns>,
 }
 
 /// Runs to be ended that wait for the runner. A runner that misses some hears of them when it prolongs its leases.
@@ -67,6 +74,7 @@ impl Sync {
             hub,
             schedule: Arc::new(Notify::new()),
             cancelled: broadcast::channel(CANCELLED_KEPT).0,
+            turns: Arc::default(),
         }
     }
 

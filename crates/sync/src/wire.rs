@@ -1,9 +1,14 @@
 //! The bodies of the sync routes.
 
+use std::fmt;
+
 use mana_core::{AdjustedStamp, Change, Micros};
 use mana_store::{ChangesPage, Cursor, RawState};
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+
+use crate::MAX_CHANGES;
 
 /// The body of a push.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -18,9 +23,37 @@ pub struct PushBody {
     /// The version of the data's shape.
     #[serde(default)]
     pub schema_version: Option<u64>,
-    /// The changes, oldest first. Each is read by itself, so that an error can name it.
-    #[serde(default)]
+    /// The changes, oldest first. Each is read by itself, so that an error can name it. Of a push of more than
+    /// [`MAX_CHANGES`](crate::MAX_CHANGES), which is refused, no further ones are kept in memory.
+    #[serde(default, deserialize_with = "bounded")]
     pub changes: Vec<Value>,
+}
+
+/// Reads an array and keeps one element more than a push may have.
+fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
+    struct Changes;
+
+    impl<'de> Visitor<'de> for Changes {
+        type Value = Vec<Value>;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("a sequence")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<Value>, A::Error> {
+            let mut changes = Vec::new();
+            while changes.len() <= MAX_CHANGES {
+                match elements.next_element()? {
+                    Some(change) => changes.push(change),
+                    None => return Ok(changes),
+                }
+            }
+            while elements.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(changes)
+        }
+    }
+
+    deserializer.deserialize_seq(Changes)
 }
 
 /// The query of a pull.

@@ -14,6 +14,7 @@ mod postgres;
 mod process;
 mod runs;
 mod snapshot;
+mod strangers;
 mod stream;
 mod support;
 mod sync;

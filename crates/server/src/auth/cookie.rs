@@ -1,37 +1,53 @@
-//! The session cookie.
+//! The session cookie, and the cookie by which a device that has signed in before is known.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use mana_accounts::SESSION_LIFETIME_S;
+use mana_accounts::{DEVICE_LIFETIME_S, SESSION_LIFETIME_S};
 
 const NAME: &str = "mana_session";
+/// Outlives the session: signing out does not make a device a stranger.
+const DEVICE: &str = "mana_device";
 
 /// Returns the session's secret as the browser sent it.
 pub fn read(headers: &HeaderMap) -> Option<&str> {
+    find(headers, NAME)
+}
+
+/// Returns the device's token as the browser sent it.
+pub fn read_device(headers: &HeaderMap) -> Option<&str> {
+    find(headers, DEVICE)
+}
+
+fn find<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == NAME && !value.is_empty())
+        .find(|(name, value)| *name == wanted && !value.is_empty())
         .map(|(_, value)| value)
 }
 
 /// Returns the `Set-Cookie` that keeps a session's secret.
 pub fn keep(secret: &str, secure: bool) -> HeaderValue {
-    set(secret, SESSION_LIFETIME_S, secure)
+    set(NAME, secret, "/", SESSION_LIFETIME_S, secure)
+}
+
+/// Returns the `Set-Cookie` that keeps a device's token, for the routes of accounts alone.
+pub fn keep_device(token: &str, secure: bool) -> HeaderValue {
+    set(DEVICE, token, "/auth", DEVICE_LIFETIME_S, secure)
 }
 
 /// Returns the `Set-Cookie` that removes the session's secret.
 pub fn remove(secure: bool) -> HeaderValue {
-    set("", 0, secure)
+    set(NAME, "", "/", 0, secure)
 }
 
-fn set(secret: &str, max_age_s: i64, secure: bool) -> HeaderValue {
+fn set(name: &str, value: &str, path: &str, max_age_s: i64, secure: bool) -> HeaderValue {
     let secure = if secure { "; Secure" } else { "" };
     let text =
-        format!("{NAME}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
-    HeaderValue::from_str(&text).expect("a secret is base64")
+        format!("{name}={value}; Path={path}; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
+    HeaderValue::from_str(&text).expect("a secret is base64, and a token is too, with dots")
 }
 
 #[cfg(test)]

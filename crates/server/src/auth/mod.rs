@@ -1,6 +1,8 @@
 //! The caller of a request, by bearer token or by session cookie.
 
+mod attempt;
 mod caller;
 pub mod cookie;
 
+pub use attempt::Attempt;
 pub use caller::{Caller, Owner, bearer};

@@ -103,6 +103,8 @@ pub struct LimitsConfig {
     pub pushes_per_minute: NonZeroU32,
     /// Open sockets and streams.
     pub connections: NonZeroU32,
+    /// Open connections of an address that is no trusted proxy's, sockets and streams included.
+    pub connections_per_address: NonZeroU32,
 }
 
 /// The runner.
@@ -192,6 +194,7 @@ impl Config {
             limits: LimitsConfig {
                 pushes_per_minute: count(&source, "MANA_PUSHES_PER_MINUTE")?,
                 connections: count(&source, "MANA_CONNECTIONS_PER_USER")?,
+                connections_per_address: count(&source, "MANA_CONNECTIONS_PER_ADDRESS")?,
             },
             runner: RunnerConfig {
                 tick_interval: millis(&source, "TICK_INTERVAL_MS")?,

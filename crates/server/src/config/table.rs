@@ -103,6 +103,11 @@ const TABLE: &[Variable] = &[
     plain("MANA_TRUSTED_PROXIES", "trusted_proxies", "127.0.0.0/8,::1"),
     plain("MANA_PUSHES_PER_MINUTE", "pushes_per_minute", "6000"),
     plain("MANA_CONNECTIONS_PER_USER", "connections_per_user", "100"),
+    plain(
+        "MANA_CONNECTIONS_PER_ADDRESS",
+        "connections_per_address",
+        "512",
+    ),
     unset("MANA_LLM_URL", "llm.url", "the built-in gateway"),
     secret("MANA_LLM_KEY", "llm.key", "none"),
     unset("MANA_LLM_MODEL", "llm.model", "mana/reasoning"),

@@ -1,10 +1,12 @@
-//! Connections, with a bound on how long a client may take to send a request.
+//! Connections, with bounds on how long a client may take to send a request, how large a request's head may be, and how
+//! many connections an address may have.
 //!
 //! `axum::serve` waits for a request for ever, so clients that open connections and send nothing would use up the
 //! server's file descriptors.
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
@@ -19,18 +21,34 @@ use tokio_util::task::TaskTracker;
 use tower::Layer as _;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
-/// Bound of a request's head, from the connection's start or the end of the request before.
+use super::counted_stream::CountedStream;
+use super::open_connections::{OpenConnection, OpenConnections};
+use super::request_service::RequestService;
+use super::trusted_proxies::TrustedProxies;
+
+/// Bound of the first request's head, from the connection's start.
+const FIRST_HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Bound of a further request's head, from the end of the request before: a connection may rest.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
+/// Largest head of a request, and largest read buffer of a connection. The library's default is 400 KiB.
+const HEAD_BYTES: usize = 64 * 1024;
 /// Bound between two pieces of a request's body.
 const PIECE_WITHIN: Duration = Duration::from_secs(60);
 /// Pause after a connection that couldn't be accepted, such as for lack of file descriptors.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves until `stop` is cancelled, then until the requests under way have ended.
-pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    connections: Arc<OpenConnections>,
+    proxies: TrustedProxies,
+    stop: CancellationToken,
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN);
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(HEAD_BYTES);
     let open = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -45,15 +63,24 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToke
                 continue;
             }
         };
+        let Some(place) = connections.admit(peer.ip(), proxies.trusts(peer.ip())) else {
+            tracing::debug!("A connection was refused: its address, or the server, has too many");
+            continue;
+        };
         // Small packets, such as notices and tokens of an answer, must not wait for others.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "A connection ended before its first request: {error}");
             continue;
         }
         let routes = Extension(ConnectInfo(peer)).layer(routes.clone());
-        let routes = RequestBodyTimeoutLayer::new(PIECE_WITHIN).layer(routes);
+        let routes = RequestService {
+            inner: RequestBodyTimeoutLayer::new(PIECE_WITHIN).layer(routes),
+            connection: place.connection().clone(),
+        };
+        let counted = place.connection().clone();
+        let stream = TokioIo::new(CountedStream::new(stream, place));
         let connection = http
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+            .serve_connection(stream, TowerToHyperService::new(routes))
             .with_upgrades();
         let stopped = stop.clone();
         open.spawn(async move {
@@ -61,14 +88,30 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToke
             // An error on the connection concerns the client alone.
             tokio::select! {
                 _ = connection.as_mut() => return,
-                () = stopped.cancelled() => connection.as_mut().graceful_shutdown(),
+                () = stopped.cancelled() => {}
+                () = unused(&counted) => return,
+                () = counted.closed() => {
+                    // A connection that has had no request has nothing to finish.
+                    if !counted.has_had_request() {
+                        return;
+                    }
+                }
             }
+            connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         });
     }
     drop(listener);
     open.close();
     open.wait().await;
+}
+
+/// Ends where a connection has had no request for too long.
+async fn unused(connection: &OpenConnection) {
+    sleep(FIRST_HEAD_WITHIN).await;
+    if connection.has_had_request() {
+        std::future::pending::<()>().await;
+    }
 }
 
 #[cfg(test)]
@@ -78,6 +121,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::http::open_connections::ConnectionBounds;
 
     async fn server() -> (SocketAddr, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -88,7 +132,14 @@ mod tests {
                 .post(|body: String| async move { body }),
         );
         let stop = CancellationToken::new();
-        tokio::spawn(serve(listener, routes, stop.clone()));
+        let bounds = ConnectionBounds {
+            per_address: 8,
+            idle_per_address: 4,
+            total: 100,
+        };
+        let connections = OpenConnections::new(bounds);
+        let proxies = TrustedProxies::parse("192.0.2.1").unwrap();
+        tokio::spawn(serve(listener, routes, connections, proxies, stop.clone()));
         (address, stop)
     }
 
@@ -127,5 +178,64 @@ mod tests {
         stop.cancel();
         assert!(all(kept).await.ends_with("127.0.0.1"));
         TcpStream::connect(address).await.unwrap_err();
+    }
+
+    async fn status(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let _ = stream.write_all(request).await;
+        all(stream).await.chars().take(12).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_without_a_first_request_are_closed_sooner_than_those_that_rest() {
+        let (address, _stop) = server().await;
+        let began = tokio::time::Instant::now();
+        all(TcpStream::connect(address).await.unwrap()).await;
+        assert_eq!(began.elapsed().as_secs(), FIRST_HEAD_WITHIN.as_secs());
+
+        let began = tokio::time::Instant::now();
+        let mut resting = TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        resting.write_all(request).await.unwrap();
+        assert!(all(resting).await.starts_with("HTTP/1.1 200"));
+        assert_eq!(began.elapsed().as_secs(), HEAD_WITHIN.as_secs());
+    }
+
+    #[tokio::test]
+    async fn connections_that_are_idle_keep_nobody_out() {
+        let (address, _stop) = server().await;
+        let mut idle = Vec::new();
+        for _ in 0..50 {
+            idle.push(TcpStream::connect(address).await.unwrap());
+            assert_eq!(status(address).await, "HTTP/1.1 200");
+        }
+        // Requests under way count, and are not closed for others.
+        let half = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nha";
+        let mut slow = Vec::new();
+        for _ in 0..8 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(half).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            slow.push(stream);
+        }
+        assert_eq!(status(address).await, "");
+        let mut first = slow.swap_remove(0);
+        first.write_all(b"lf").await.unwrap();
+        let mut answer = [0; 12];
+        first.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        drop(first);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(status(address).await, "HTTP/1.1 200");
+    }
+
+    #[tokio::test]
+    async fn connections_take_no_head_that_is_larger_than_any_browsers() {
+        let (address, _stop) = server().await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nA: {}", "a".repeat(HEAD_BYTES));
+        let _ = stream.write_all(head.as_bytes()).await;
+        assert!(all(stream).await.starts_with("HTTP/1.1 431"));
     }
 }

@@ -1,6 +1,11 @@
 //! Middleware of every route: limits, headers, the envelope.
 
+pub mod body_limit;
 pub mod connections;
+mod counted_stream;
+pub mod open_connections;
+pub mod open_files;
+mod request_service;
 pub mod trusted_proxies;
 
 use std::any::Any;
@@ -20,9 +25,6 @@ use tracing::Instrument as _;
 use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::telemetry::meters::Measured;
-
-/// Largest body of a request.
-pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
 
 /// Headers of every answer.
 const HEADERS: [(HeaderName, &str); 6] = [
@@ -52,7 +54,7 @@ pub fn guard<S: Clone + Send + Sync + 'static>(
         ServiceBuilder::new()
             .layer(CompressionLayer::new())
             .layer(same_origin(config.public_url.as_deref()))
-            .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES)),
+            .layer(DefaultBodyLimit::max(body_limit::SIGNED_IN.max_bytes)),
     )
 }
 

@@ -1,10 +1,9 @@
 //! `/auth/*`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use mana_accounts::SignUpRequest;
@@ -16,8 +15,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::{Caller, bearer, cookie};
+use crate::auth::{Attempt, Caller, bearer, cookie};
 use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
+use crate::http::body_limit;
 
 /// A request for an account.
 #[derive(Deserialize, ToSchema)]
@@ -77,14 +77,16 @@ pub struct Me {
 
 /// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+    let router = OpenApiRouter::new()
         .routes(routes!(sign_up))
         .routes(routes!(log_in))
         .routes(routes!(refresh))
         .routes(routes!(log_out))
         .routes(routes!(me))
         .routes(routes!(jwks))
-        .merge(super::invitations::router())
+        .merge(super::invitations::router());
+    // Strangers send these bodies.
+    body_limit::bound(router, body_limit::STRANGERS)
 }
 
 /// Make an account
@@ -93,11 +95,12 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     (status = 400, description = "A field can't be used; details.field names it", body = ErrorEnvelope),
     (status = 403, description = "Sign-up is closed, or the invitation is invalid", body = ErrorEnvelope),
     (status = 409, description = "The address has an account already", body = ErrorEnvelope),
+    (status = 413, description = "Over 16 KiB; details.maxBytes names the bound", body = ErrorEnvelope),
     (status = 429, description = "Too many attempts", body = ErrorEnvelope),
 ))]
 async fn sign_up(
     State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Attempt(attempt): Attempt,
     headers: HeaderMap,
     ApiJson(form): ApiJson<SignUp>,
 ) -> ApiResult<Response> {
@@ -109,9 +112,7 @@ async fn sign_up(
         locale: form.locale,
         invite: form.invite,
     };
-    let proxies = &app.config.server.trusted_proxies;
-    let address = proxies.client_address(peer, &headers);
-    let user = app.auth.sign_up(request, address).await?;
+    let user = app.auth.sign_up(request, attempt).await?;
     signed_in(&app, StatusCode::CREATED, &user, &headers).await
 }
 
@@ -119,18 +120,17 @@ async fn sign_up(
 #[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = LogIn, responses(
     (status = 200, description = "Signed in", body = SignedIn),
     (status = 401, description = "Address or password is wrong", body = ErrorEnvelope),
+    (status = 413, description = "Over 16 KiB; details.maxBytes names the bound", body = ErrorEnvelope),
     (status = 429, description = "Too many attempts", body = ErrorEnvelope),
 ))]
 async fn log_in(
     State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Attempt(attempt): Attempt,
     headers: HeaderMap,
     ApiJson(form): ApiJson<LogIn>,
 ) -> ApiResult<Response> {
-    let proxies = &app.config.server.trusted_proxies;
-    let address = proxies.client_address(peer, &headers);
     let LogIn { email, password } = form;
-    let user = app.auth.sign_in(&email, password, address).await?;
+    let user = app.auth.sign_in(&email, password, attempt).await?;
     signed_in(&app, StatusCode::OK, &user, &headers).await
 }
 
@@ -146,7 +146,7 @@ async fn refresh(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<R
         .extend_session(secret)
         .await?
         .ok_or_else(ApiError::unauthorized)?;
-    with_cookie(&app, StatusCode::OK, &session, secret)
+    with_cookie(&app, StatusCode::OK, &session, secret, &headers)
 }
 
 /// Sign out: the session, its tokens and its sockets end
@@ -217,7 +217,7 @@ async fn signed_in(
         auth.end_session(&earlier.id).await?;
     }
     let (session, secret) = auth.start_session(user).await?;
-    with_cookie(app, status, &session, &secret)
+    with_cookie(app, status, &session, &secret, headers)
 }
 
 fn with_cookie(
@@ -225,6 +225,7 @@ fn with_cookie(
     status: StatusCode,
     session: &Session,
     secret: &str,
+    headers: &HeaderMap,
 ) -> ApiResult<Response> {
     let (token, expires_at) = app.auth.issue_token(session)?;
     let body = SignedIn {
@@ -232,9 +233,12 @@ fn with_cookie(
         token,
         expires_at: expires_at.to_string(),
     };
+    let known = cookie::read_device(headers).and_then(|token| app.auth.known_device(token));
+    let device = app.auth.issue_device_token(&session.user_id, known)?;
     let secure = app.config.server.is_https();
     let keep = AppendHeaders([
         (header::SET_COOKIE, cookie::keep(secret, secure)),
+        (header::SET_COOKIE, cookie::keep_device(&device, secure)),
         (
             header::CACHE_CONTROL,
             header::HeaderValue::from_static("no-store"),

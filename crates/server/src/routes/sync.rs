@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequest, FromRequestParts as _, Request, State};
 use axum::http::HeaderMap;
 use mana_sync::{AcceptPush, Origin, Pull, PullParams, PushAnswer, PushBody};
 use utoipa_axum::router::OpenApiRouter;
@@ -13,7 +13,9 @@ use super::schema;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::clock;
-use crate::error::{ApiJson, ApiPath, ApiQuery, ApiResult, ErrorEnvelope};
+use crate::error::{ApiError, ApiJson, ApiPath, ApiQuery, ApiResult, ErrorEnvelope};
+use crate::http::body_limit;
+use crate::limits::PushPermit;
 
 /// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
@@ -21,6 +23,34 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(push_all))
         .routes(routes!(push_app))
         .routes(routes!(pull))
+}
+
+/// A push of a signed-in person. The limits are taken before the body is read.
+struct Push {
+    caller: Caller,
+    body: PushBody,
+    _permit: PushPermit,
+}
+
+impl FromRequest<Arc<App>> for Push {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Push, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, app).await?;
+        let request = Request::from_parts(parts, body);
+        match app.limits.push(&caller.user).await {
+            Ok(permit) => Ok(Push {
+                caller,
+                body: ApiJson::from_request(request, app).await?.0,
+                _permit: permit,
+            }),
+            Err(refused) => {
+                body_limit::discard(request).await;
+                Err(refused)
+            }
+        }
+    }
 }
 
 /// Push changes of several apps, and pull what others changed
@@ -33,16 +63,18 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
         (status = 410, body = ErrorEnvelope,
             description = "The cursor is older than the kept log: take a snapshot. The changes were stored"),
-        (status = 413, description = "Over 10 MB", body = ErrorEnvelope),
+        (status = 413, body = ErrorEnvelope,
+            description = "Over 10 MB or 1,000 changes; details.maxBytes or details.maxChanges names the bound"),
         (status = 429, description = "Too many pushes; Retry-After says when to go on", body = ErrorEnvelope),
+        (status = 503, body = ErrorEnvelope,
+            description = "Too many pushes of this person wait already; Retry-After says when to go on"),
     ))]
 async fn push_all(
     State(app): State<Arc<App>>,
-    caller: Caller,
     headers: HeaderMap,
-    ApiJson(body): ApiJson<PushBody>,
+    sent: Push,
 ) -> ApiResult<Json<PushAnswer>> {
-    push(&app, &caller, &headers, None, body).await
+    push(&app, sent, &headers, None).await
 }
 
 /// Push changes of one app, and pull what others changed in it
@@ -58,17 +90,19 @@ async fn push_all(
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
         (status = 410, body = ErrorEnvelope,
             description = "The cursor is older than the kept log: take a snapshot. The changes were stored"),
-        (status = 413, description = "Over 10 MB", body = ErrorEnvelope),
+        (status = 413, body = ErrorEnvelope,
+            description = "Over 10 MB or 1,000 changes; details.maxBytes or details.maxChanges names the bound"),
         (status = 429, description = "Too many pushes; Retry-After says when to go on", body = ErrorEnvelope),
+        (status = 503, body = ErrorEnvelope,
+            description = "Too many pushes of this person wait already; Retry-After says when to go on"),
     ))]
 async fn push_app(
     State(app): State<Arc<App>>,
-    caller: Caller,
     ApiPath(app_id): ApiPath<String>,
     headers: HeaderMap,
-    ApiJson(body): ApiJson<PushBody>,
+    sent: Push,
 ) -> ApiResult<Json<PushAnswer>> {
-    push(&app, &caller, &headers, Some(app_id), body).await
+    push(&app, sent, &headers, Some(app_id)).await
 }
 
 /// Pull one table on from a cursor
@@ -108,17 +142,18 @@ async fn pull(
 
 async fn push(
     app: &App,
-    caller: &Caller,
+    mut sent: Push,
     headers: &HeaderMap,
     app_id: Option<String>,
-    body: PushBody,
 ) -> ApiResult<Json<PushAnswer>> {
-    app.limits.push(&caller.user)?;
+    let Push { caller, body, .. } = &mut sent;
     let push = AcceptPush {
-        client_id: client_id(headers).or(body.client_id).unwrap_or_default(),
+        client_id: client_id(headers)
+            .or(body.client_id.take())
+            .unwrap_or_default(),
         app: app_id,
-        changes: body.changes,
-        since: body.since.unwrap_or_default(),
+        changes: std::mem::take(&mut body.changes),
+        since: body.since.take().unwrap_or_default(),
         schema_version: body.schema_version,
         fence: None,
         origin: Origin::Device,

@@ -67,8 +67,10 @@ async fn sync_c4_an_answer_has_the_shape_of_the_wire() {
 #[tokio::test]
 async fn sync_s5_a_long_log_comes_in_pages() {
     let rig = Rig::new().await;
-    let tasks: Value = (0..2500).map(|n| task(&format!("t{n:04}"))).collect();
-    rig.push("phone", tasks).await.unwrap();
+    for some in [0..1000, 1000..2000, 2000..2500] {
+        let tasks: Value = some.map(|n| task(&format!("t{n:04}"))).collect();
+        rig.push("phone", tasks).await.unwrap();
+    }
     let mut since = String::new();
     let mut seen = Vec::new();
     let mut pages = Vec::new();
@@ -87,6 +89,26 @@ async fn sync_s5_a_long_log_comes_in_pages() {
     }
     assert_eq!(pages, [1000, 1000, 500]);
     assert!(seen.is_sorted() && seen.len() == 2500);
+}
+
+#[tokio::test]
+async fn sync_s12_a_push_of_too_many_changes_is_refused_with_the_bound() {
+    let rig = Rig::new().await;
+    let tasks = |count: usize| {
+        (0..count)
+            .map(|n| task(&format!("t{n}")))
+            .collect::<Value>()
+    };
+    let refused = rig.push("phone", tasks(1001)).await.unwrap_err();
+    assert_eq!((refused.code(), refused.status()), ("too_large", 413));
+    assert_eq!(refused.details(), Some(json!({"maxChanges": 1000})));
+    assert!(rig.log().await.is_empty());
+    rig.push("phone", tasks(1000)).await.unwrap();
+
+    // Of a body with more, one too many is kept, whatever comes after it.
+    let body = json!({"changes": vec![task("a"); 90_000]});
+    let body: mana_sync::PushBody = serde_json::from_value(body).unwrap();
+    assert_eq!(body.changes.len(), 1001);
 }
 
 #[tokio::test]

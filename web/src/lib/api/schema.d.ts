@@ -1647,7 +1647,7 @@ export interface components {
              */
             concurrency: number | null;
             /**
-             * @description Its key. Left out: the one that is saved stays. `null`: it has none.
+             * @description Its key. Left out: the one that is saved stays, if scheme, host and port do. `null`: it has none.
              * @default null
              */
             key: string | null;
@@ -2714,6 +2714,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description Over 16 KiB; details.maxBytes names the bound */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
             /** @description Too many attempts */
             429: {
                 headers: {
@@ -2843,6 +2852,15 @@ export interface operations {
             };
             /** @description The address has an account already */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Over 16 KiB; details.maxBytes names the bound */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3467,7 +3485,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description Over 10 MB */
+            /** @description Over 10 MB or 1,000 changes; details.maxBytes or details.maxChanges names the bound */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3478,6 +3496,15 @@ export interface operations {
             };
             /** @description Too many pushes; Retry-After says when to go on */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many pushes of this person wait already; Retry-After says when to go on */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3585,7 +3612,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description Over 10 MB */
+            /** @description Over 10 MB or 1,000 changes; details.maxBytes or details.maxChanges names the bound */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3596,6 +3623,15 @@ export interface operations {
             };
             /** @description Too many pushes; Retry-After says when to go on */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many pushes of this person wait already; Retry-After says when to go on */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

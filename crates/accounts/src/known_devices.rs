@@ -1,0 +1,67 @@
+//! Devices that have signed in before: a signed token that opens nothing, and tells such a device from a stranger.
+//!
+//! Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
+
+use std::net::IpAddr;
+
+use mana_store::UserId;
+
+use crate::auth::Auth;
+use crate::error::{AccountError, Result};
+use crate::random;
+
+/// How long a device stays known after it last signed in, in seconds.
+pub const DEVICE_LIFETIME_S: i64 = 180 * 24 * 60 * 60;
+
+/// A device that an account has signed in on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownDevice {
+    /// The device's id, random.
+    pub id: String,
+    /// The account.
+    pub user: UserId,
+}
+
+/// An attempt to sign in or up, counted before its request's body is read.
+#[derive(Debug, Clone)]
+pub struct SignInAttempt {
+    pub(crate) address: IpAddr,
+    pub(crate) device: Option<KnownDevice>,
+}
+
+impl Auth {
+    /// Takes one attempt of the caller's address, or of the caller's device where it is known.
+    ///
+    /// # Errors
+    ///
+    /// The address or the device has used up its attempts.
+    pub fn begin_attempt(
+        &self,
+        address: IpAddr,
+        device_token: Option<&str>,
+    ) -> Result<SignInAttempt> {
+        let device = device_token.and_then(|token| self.known_device(token));
+        match &device {
+            Some(device) => self.limits.take_device(&device.id)?,
+            None => self.limits.take_address(address)?,
+        }
+        Ok(SignInAttempt { address, device })
+    }
+
+    /// Returns the device of a token that this server issued and that has not ended.
+    pub fn known_device(&self, token: &str) -> Option<KnownDevice> {
+        self.tokens.verify_device(token, self.now())
+    }
+
+    /// Issues the token of a device that an account is signed in on: the next one of `device`, if it is the account's.
+    pub fn issue_device_token(&self, user: &UserId, device: Option<KnownDevice>) -> Result<String> {
+        let known = device.filter(|device| device.user == *user);
+        let device = known.unwrap_or_else(|| KnownDevice {
+            id: random::secret(),
+            user: user.clone(),
+        });
+        self.tokens
+            .issue_device(&device, self.now())
+            .map_err(AccountError::internal)
+    }
+}
