@@ -15,6 +15,7 @@ mod reader;
 pub mod report;
 pub mod runner;
 pub mod server;
+pub mod strangers;
 pub mod sync;
 pub mod upstream;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use mana_bench::{On, crash, gateway, leaks, night, order, runner, sync};
+use mana_bench::{On, crash, gateway, leaks, night, order, runner, strangers, sync};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
@@ -102,6 +102,12 @@ enum Command {
         /// Seed of the random choices
         #[arg(long, default_value_t = 1)]
         seed: u64,
+    },
+    /// Memory and a neighbour's pushes while strangers and another member load the server
+    Strangers {
+        /// Seconds of each load
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+        seconds: u64,
     },
     /// Attempts to read and to write another person's rows
     Leaks {
@@ -202,6 +208,11 @@ fn run(cli: Cli) -> Result<()> {
                 };
                 println!("{}", night::run(&binary, &night).await?);
                 Ok(())
+            }
+            Command::Strangers { seconds } => {
+                let report = strangers::run(&binary, on, seconds).await?;
+                print!("{report}");
+                report.verdict()
             }
             Command::Leaks { attempts, seed } => {
                 println!("{}", leaks::run(&binary, on, attempts, seed).await?);

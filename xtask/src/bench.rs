@@ -9,9 +9,12 @@ pub fn run(args: &[String]) -> Result<()> {
     match args.first().map(String::as_str) {
         Some("compare") => bench_compare::run(&args[1..]),
         Some("start") => browser_tests::bench_start(&build::measured()?),
-        Some("sync" | "gateway" | "crash" | "leaks" | "order" | "runner" | "night") => load(args),
+        Some(
+            "sync" | "gateway" | "crash" | "leaks" | "order" | "runner" | "night" | "strangers",
+        ) => load(args),
         other => bail!(
-            "no bench named {other:?}; there are: start, sync, gateway, crash, leaks, order, runner, night, compare"
+            "no bench named {other:?}; there are: start, sync, gateway, crash, leaks, order, runner, night, \
+             strangers, compare"
         ),
     }
 }

@@ -47,6 +47,7 @@ cargo xtask COMMAND
   bench crash    kill -9 under load: nothing acknowledged is lost [--on postgres] [--times N]
   bench night    three servers on one Postgres, kill -9 and wrong clocks: every mission runs once
   bench order    writers by HTTP and SQL, held and given up: every reader has every row [--changes N]
+  bench strangers  memory and a neighbour's pushes under load from strangers and members [--seconds N]
   bench leaks    attempts on another person's rows [--on postgres] [--attempts N]
   bench compare  two servers in turn: --before BINARY --after BINARY [--pairs N] [sync] [gateway] [runner] [start]
 
