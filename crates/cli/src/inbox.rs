@@ -165,7 +165,7 @@ async fn decide(
                 error.message,
                 difference(
                     workspace.replica.registry(),
-                    &proposal,
+                    proposal,
                     error.details.as_ref()
                 )
             );
