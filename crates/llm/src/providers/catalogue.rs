@@ -55,7 +55,7 @@ pub struct ProviderVariable {
     pub name: &'static str,
     /// Whether its value must not be shown.
     pub is_secret: bool,
-    /// What holds where it isn't set.
+    /// The meaning of leaving it unset.
     pub unset: &'static str,
 }
 

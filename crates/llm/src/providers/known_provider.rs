@@ -1,4 +1,4 @@
-//! What a provider's folder says of itself.
+//! The facts that a provider's folder states.
 
 use super::openai::dialect::Dialect;
 use super::provider::Provider;
@@ -33,7 +33,7 @@ pub(crate) struct KnownProvider {
     pub is_local: bool,
     /// Which of its models to take where nobody chose, best first, by the start of their names.
     pub prefers: &'static [&'static str],
-    /// What to do where it has no model, as the end of a sentence.
+    /// The remedy where it has no model, as the end of a sentence.
     pub without_models: &'static str,
     /// The abilities of models that it made or names.
     pub models: &'static [ModelFamily],
@@ -46,7 +46,7 @@ pub(crate) struct KnownProvider {
 pub(crate) struct AddressVariable {
     /// Its name.
     pub name: &'static str,
-    /// What holds where it isn't set.
+    /// The meaning of leaving it unset.
     pub unset: &'static str,
     /// The address that its text stands for.
     pub read: fn(&str) -> String,

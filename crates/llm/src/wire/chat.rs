@@ -29,7 +29,7 @@ pub struct ChatRequest {
     /// that comes back by itself, as the runner does, leaves it off.
     #[serde(skip)]
     pub retry: bool,
-    /// What `builtin/outline` makes a plan of, from the runner alone; no other provider sees it.
+    /// The data that `builtin/outline` plans from, set by the runner alone; no other provider sees it.
     #[serde(skip)]
     pub outline: Option<Arc<OutlineInput>>,
     /// Everything else: tools, temperature, response_format, …

@@ -21,7 +21,7 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
     connect: |upstream, dialect| Box::new(adapter::OpenAi::new(upstream, dialect)),
 };
 
-/// What a provider's row leaves out: OpenAI's protocol, and nothing of its own.
+/// The values that a provider's row leaves out: OpenAI's protocol, and nothing of its own.
 pub(crate) const COMPATIBLE: KnownProvider = KnownProvider {
     name: "",
     label: "",

@@ -1,4 +1,4 @@
-/** Providers as the pages know them: their names and defaults, and the field that a refusal of the server belongs to. */
+/** Providers as the pages know them: names and defaults, and the field that a refusal of the server belongs to. */
 import { ApiError, OfflineError } from '$lib/api/errors';
 import type { Catalogue, Provider } from './gateway';
 import { errorText, t, type PlainKey } from '$lib/i18n';
@@ -50,7 +50,7 @@ const BY_CODE: Record<string, PlainKey> = {
 	range: 'error.range'
 };
 
-/** What the server says of a setting that it refused. */
+/** The details of a refused setting. */
 interface Refusal {
 	field?: string;
 	code?: string;
