@@ -3,7 +3,7 @@
 use serde::Serialize;
 use similar::{
     DiffOp,
-    algorithms::{Capture, Compact, Replace, histogram},
+    algorithms::{Capture, histogram},
 };
 
 /// A text that is wholly new folds where it has more lines than this.
@@ -195,62 +195,37 @@ impl Edit<'_> {
 
 /// The edits between two texts: lines and sentences first, then the words of those that changed.
 fn edits<'t>(before: &'t str, after: &'t str) -> Vec<Edit<'t>> {
-    let (old, new) = (lines(before), lines(after));
-    let mut edits: Vec<Edit<'t>> = Vec::new();
     let words = |lines: &[&'t str]| -> Vec<&'t str> {
         lines.iter().flat_map(|line| tokens(line)).collect()
     };
-    for op in compare(&old, &new) {
-        let (old, new) = (&old[op.old_range()], &new[op.new_range()]);
-        match op {
-            DiffOp::Equal { .. } => push(
-                &mut edits,
-                Edit {
-                    same: words(old),
-                    ..Edit::default()
-                },
-            ),
-            DiffOp::Replace { .. } => {
-                for edit in word_edits(&words(old), &words(new)) {
-                    push(&mut edits, edit);
-                }
-            }
-            DiffOp::Delete { .. } | DiffOp::Insert { .. } => push(
-                &mut edits,
-                Edit {
-                    removed: words(old),
-                    added: words(new),
-                    ..Edit::default()
-                },
-            ),
+    let mut edits = Vec::new();
+    for edit in compare(&lines(before), &lines(after)) {
+        let (removed, added) = (words(&edit.removed), words(&edit.added));
+        if !removed.is_empty() && !added.is_empty() {
+            let edited = readable(compare(&removed, &added));
+            edited.into_iter().for_each(|edit| push(&mut edits, edit));
+            continue;
         }
+        let same = words(&edit.same);
+        push(
+            &mut edits,
+            Edit {
+                same,
+                removed,
+                added,
+            },
+        );
     }
     edits
 }
 
-/// Compares two lists of lines or words. The one algorithm is named here and not chosen by the crate's enum, so that the
+/// Compares two lists of lines or words. The algorithm is named here and not chosen by the crate's enum, so that the
 /// others are not part of the WebAssembly.
-fn compare(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
-    let mut hook = Compact::new(Replace::new(Capture::new()), old, new);
-    let Ok(()) = histogram::diff(&mut hook, old, 0..old.len(), new, 0..new.len());
-    hook.into_inner().into_inner().into_ops()
-}
-
-/// Adds an edit, to the last one where both stay or both change.
-fn push<'t>(edits: &mut Vec<Edit<'t>>, edit: Edit<'t>) {
-    match edits.last_mut() {
-        Some(last) if last.is_same() == edit.is_same() => {
-            last.same.extend(edit.same);
-            last.removed.extend(edit.removed);
-            last.added.extend(edit.added);
-        }
-        _ => edits.push(edit),
-    }
-}
-
-fn word_edits<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<Edit<'t>> {
+fn compare<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<Edit<'t>> {
+    let mut found = Capture::new();
+    let Ok(()) = histogram::diff(&mut found, old, 0..old.len(), new, 0..new.len());
     let mut edits = Vec::new();
-    for op in compare(old, new) {
+    for op in found.into_ops() {
         let (old, new) = (old[op.old_range()].to_vec(), new[op.new_range()].to_vec());
         let edit = match op {
             DiffOp::Equal { .. } => Edit {
@@ -265,7 +240,19 @@ fn word_edits<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<Edit<'t>> {
         };
         push(&mut edits, edit);
     }
-    readable(edits)
+    edits
+}
+
+/// Adds an edit, to the last one where both stay or both change.
+fn push<'t>(edits: &mut Vec<Edit<'t>>, edit: Edit<'t>) {
+    match edits.last_mut() {
+        Some(last) if last.is_same() == edit.is_same() => {
+            last.same.extend(edit.same);
+            last.removed.extend(edit.removed);
+            last.added.extend(edit.added);
+        }
+        _ => edits.push(edit),
+    }
 }
 
 /// Joins changed places between which too little stays to be read: two sentences that share a few words are told as
