@@ -21,7 +21,8 @@ export function cardOf(proposal: Proposal): ProposalCard {
 
 /** The field that names the record, where the operation sets it and another line says it: the card's own title. */
 export function isTitleLine(operation: CardOperation, field: CardField): boolean {
-	return operation.op === 'insert' && field.role === 'title' && !field.text && field.after.fit === 'fits';
+	if (operation.op !== 'insert' || field.role !== 'title' || field.after.fit !== 'fits') return false;
+	return !field.text || (field.text.kind === 'whole' && !field.text.folds);
 }
 
 /** A value in full: days with their years, numbers with every digit and their unit. */

@@ -43,6 +43,11 @@ function keep(proposal: Proposal, change: Partial<Reading>): void {
 	if (oldest !== undefined) readings.delete(oldest);
 }
 
+/** The cards were visible long enough. */
+export function noteShown(shown: readonly Proposal[]): void {
+	for (const proposal of shown) keep(proposal, { read: true });
+}
+
 /** A folded text of the card was opened. */
 export function openFold(proposal: Proposal, fold: string): void {
 	const { opened } = readingOf(proposal);
@@ -130,7 +135,7 @@ export function watchCard(node: HTMLElement, shown: Shown): { update: (next: Sho
 			if (listOf(current).every(wasShown) || !isVisible(node)) return stop();
 			timer ??= setTimeout(() => {
 				timer = undefined;
-				if (isVisible(node)) for (const proposal of listOf(current)) keep(proposal, { read: true });
+				if (isVisible(node)) noteShown(listOf(current));
 			}, READ_MS);
 		}
 	};
