@@ -3,7 +3,7 @@
 use std::{pin::Pin, str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use mana_core::{Micros, RecordKey, RecordState, manifest::Registry};
+use mana_core::{Micros, manifest::Registry};
 use sqlx::{
     Connection, Executor, PgConnection, Postgres,
     pool::{PoolConnection, PoolConnectionMetadata},
@@ -21,10 +21,8 @@ use super::{
     progress, push, schema,
 };
 use crate::{
-    ChangesPage, ChangesQuery, Claim, Log, Push, Pushed, Result, RunProgress, Scope,
-    SharedDatabase, SnapshotPage, SnapshotQuery, StoreNotice, Take, UserId,
-    message::Message,
-    sql::{Backend, records},
+    ChangesPage, ChangesQuery, Claim, Push, Pushed, Result, RunProgress, Scope, SharedDatabase,
+    SnapshotPage, SnapshotQuery, StoreNotice, Take, UserId, message::Message, sql::Backend,
 };
 
 /// How Mana uses a Postgres server.
@@ -135,6 +133,18 @@ impl Backend for PostgresStore {
         notify(connection, &self.db.instance, message).await
     }
 
+    async fn append(&self, scope: &Scope, push: Push) -> Result<Pushed> {
+        push::push(&self.db, scope, push).await
+    }
+
+    async fn log_page(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
+        log::changes(&self.db, scope, query).await
+    }
+
+    async fn snapshot_page(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage> {
+        log::snapshot(&self.db, scope, query).await
+    }
+
     async fn claim(&self, take: &Take) -> Result<Vec<Claim>> {
         claim::claim_due(&self.db, take).await
     }
@@ -177,42 +187,6 @@ fn unless_gone(
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         self.listening.abort();
-    }
-}
-
-#[async_trait]
-impl Log for PostgresStore {
-    async fn push(&self, scope: &Scope, push: Push) -> Result<Pushed> {
-        push::push(&self.db, scope, push).await
-    }
-
-    async fn changes(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
-        log::changes(&self.db, scope, query).await
-    }
-
-    async fn record(&self, scope: &Scope, key: &RecordKey) -> Result<Option<RecordState>> {
-        records::record(self, scope, key).await
-    }
-
-    async fn records_by_key(
-        &self,
-        scope: &Scope,
-        keys: &[RecordKey],
-    ) -> Result<Vec<(RecordKey, RecordState)>> {
-        records::records_by_key(self, scope, keys).await
-    }
-
-    async fn records(
-        &self,
-        scope: &Scope,
-        app: &str,
-        table: &str,
-    ) -> Result<Vec<(String, RecordState)>> {
-        records::records(self, scope, app, table).await
-    }
-
-    async fn snapshot(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage> {
-        log::snapshot(&self.db, scope, query).await
     }
 }
 

@@ -5,7 +5,10 @@ use std::ops::DerefMut;
 use sqlx::{Database, Transaction, pool::PoolConnection};
 
 use super::{connection::Connection, dialect::Dialect};
-use crate::{Claim, Result, RunProgress, Take, UserId, message::Message};
+use crate::{
+    ChangesPage, ChangesQuery, Claim, Push, Pushed, Result, RunProgress, Scope, SnapshotPage,
+    SnapshotQuery, Take, UserId, message::Message,
+};
 
 /// The connection of a backend's driver.
 pub(crate) type ConnectionOf<B> = <<B as Backend>::Db as Database>::Connection;
@@ -48,6 +51,23 @@ pub(crate) trait Backend: Send + Sync + 'static {
         connection: &mut ConnectionOf<Self>,
         message: Message<'_>,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Appends changes to the log, in prepared statements or in one statement under the log's lock.
+    fn append(&self, scope: &Scope, push: Push) -> impl Future<Output = Result<Pushed>> + Send;
+
+    /// A page of the log.
+    fn log_page(
+        &self,
+        scope: &Scope,
+        query: ChangesQuery,
+    ) -> impl Future<Output = Result<ChangesPage>> + Send;
+
+    /// A page of the merged records.
+    fn snapshot_page(
+        &self,
+        scope: &Scope,
+        query: SnapshotQuery,
+    ) -> impl Future<Output = Result<SnapshotPage>> + Send;
 
     /// Claims due slots, one writer at a time or by locking their rows.
     fn claim(&self, take: &Take) -> impl Future<Output = Result<Vec<Claim>>> + Send;

@@ -2,70 +2,86 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use mana_core::{Micros, RecordKey, RecordState};
 
 use super::{Backend, Connection, Dialect, composed, sql};
-use crate::{Cursor, Result, Scope, UserId, ledger::json, row};
+use crate::{
+    ChangesPage, ChangesQuery, Cursor, Log, Push, Pushed, Result, Scope, SnapshotPage,
+    SnapshotQuery, UserId, ledger::json, row,
+};
 
-pub(crate) async fn record(
-    store: &impl Backend,
-    scope: &Scope,
-    key: &RecordKey,
-) -> Result<Option<RecordState>> {
-    let select = sql(
-        "SELECT state FROM records WHERE user_id = $1 AND app_id = $2 AND table_name = $3 AND record_id = $4",
-    );
-    let select = select
-        .bind(scope.owner())
-        .bind(&key.app)
-        .bind(&key.table)
-        .bind(&key.id);
-    let mut connection = store.read_log(scope.owner()).await?;
-    let found: Option<(String,)> = connection.fetch_optional(select).await?;
-    found.map(|(state,)| row::state(&state)).transpose()
-}
+#[async_trait]
+impl<B: Backend> Log for B {
+    async fn push(&self, scope: &Scope, push: Push) -> Result<Pushed> {
+        self.append(scope, push).await
+    }
 
-/// Looks into the index once for each key, whatever the planner believes of the table's size.
-pub(crate) async fn records_by_key<B: Backend>(
-    store: &B,
-    scope: &Scope,
-    keys: &[RecordKey],
-) -> Result<Vec<(RecordKey, RecordState)>> {
-    let select = composed(format!(
-        "SELECT value ->> 0, value ->> 1, value ->> 2, (
-             SELECT state FROM records WHERE user_id = $2 AND app_id = value ->> 0
-             AND table_name = value ->> 1 AND record_id = value ->> 2)
-         FROM {}",
-        B::Db::EACH_JSON
-    ));
-    let keys: Vec<(&str, &str, &str)> = keys
-        .iter()
-        .map(|key| (&*key.app, &*key.table, &*key.id))
-        .collect();
-    let mut connection = store.read_log(scope.owner()).await?;
-    let select = select.bind(json(&keys)).bind(scope.owner());
-    let rows: Vec<(String, String, String, Option<String>)> = connection.fetch_all(select).await?;
-    rows.into_iter()
-        .filter_map(|(app, table, id, state)| Some((RecordKey::new(app, table, id), state?)))
-        .map(|(key, state)| Ok((key, row::state(&state)?)))
-        .collect()
-}
+    async fn changes(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
+        self.log_page(scope, query).await
+    }
 
-pub(crate) async fn records(
-    store: &impl Backend,
-    scope: &Scope,
-    app: &str,
-    table: &str,
-) -> Result<Vec<(String, RecordState)>> {
-    let select = sql("SELECT record_id, state FROM records
-         WHERE user_id = $1 AND app_id = $2 AND table_name = $3 ORDER BY record_id");
-    let select = select.bind(scope.owner()).bind(app).bind(table);
-    let rows = store
-        .read_log(scope.owner())
-        .await?
-        .fetch_all(select)
-        .await?;
-    row::states(rows)
+    async fn snapshot(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage> {
+        self.snapshot_page(scope, query).await
+    }
+
+    async fn record(&self, scope: &Scope, key: &RecordKey) -> Result<Option<RecordState>> {
+        let select = sql(
+            "SELECT state FROM records WHERE user_id = $1 AND app_id = $2 AND table_name = $3 AND record_id = $4",
+        );
+        let select = select
+            .bind(scope.owner())
+            .bind(&key.app)
+            .bind(&key.table)
+            .bind(&key.id);
+        let mut connection = self.read_log(scope.owner()).await?;
+        let found: Option<(String,)> = connection.fetch_optional(select).await?;
+        found.map(|(state,)| row::state(&state)).transpose()
+    }
+
+    /// Looks into the index once for each key, whatever the planner believes of the table's size.
+    async fn records_by_key(
+        &self,
+        scope: &Scope,
+        keys: &[RecordKey],
+    ) -> Result<Vec<(RecordKey, RecordState)>> {
+        let select = composed(format!(
+            "SELECT value ->> 0, value ->> 1, value ->> 2, (
+                 SELECT state FROM records WHERE user_id = $2 AND app_id = value ->> 0
+                 AND table_name = value ->> 1 AND record_id = value ->> 2)
+             FROM {}",
+            B::Db::EACH_JSON
+        ));
+        let keys: Vec<(&str, &str, &str)> = keys
+            .iter()
+            .map(|key| (&*key.app, &*key.table, &*key.id))
+            .collect();
+        let mut connection = self.read_log(scope.owner()).await?;
+        let select = select.bind(json(&keys)).bind(scope.owner());
+        let rows: Vec<(String, String, String, Option<String>)> =
+            connection.fetch_all(select).await?;
+        rows.into_iter()
+            .filter_map(|(app, table, id, state)| Some((RecordKey::new(app, table, id), state?)))
+            .map(|(key, state)| Ok((key, row::state(&state)?)))
+            .collect()
+    }
+
+    async fn records(
+        &self,
+        scope: &Scope,
+        app: &str,
+        table: &str,
+    ) -> Result<Vec<(String, RecordState)>> {
+        let select = sql("SELECT record_id, state FROM records
+             WHERE user_id = $1 AND app_id = $2 AND table_name = $3 ORDER BY record_id");
+        let select = select.bind(scope.owner()).bind(app).bind(table);
+        let rows = self
+            .read_log(scope.owner())
+            .await?
+            .fetch_all(select)
+            .await?;
+        row::states(rows)
+    }
 }
 
 /// Deletes records that no row of the log makes.

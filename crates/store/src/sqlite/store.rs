@@ -1,15 +1,12 @@
 //! The verbs on SQLite: its connections for the shared verbs, and its own log.
 
 use async_trait::async_trait;
-use mana_core::{RecordKey, RecordState};
 use sqlx::{Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
 
 use super::{claim, db::SqliteStore, log, push};
 use crate::{
-    ChangesPage, ChangesQuery, Claim, Log, Push, Pushed, Result, RunProgress, Scope,
-    SharedDatabase, SnapshotPage, SnapshotQuery, Take, UserId,
-    message::Message,
-    sql::{Backend, records},
+    ChangesPage, ChangesQuery, Claim, Push, Pushed, Result, RunProgress, Scope, SharedDatabase,
+    SnapshotPage, SnapshotQuery, Take, UserId, message::Message, sql::Backend,
 };
 
 impl Backend for SqliteStore {
@@ -47,6 +44,18 @@ impl Backend for SqliteStore {
     /// Nobody else uses the database.
     async fn tell(&self, _: &mut SqliteConnection, _: Message<'_>) -> Result<()> {
         Ok(())
+    }
+
+    async fn append(&self, scope: &Scope, push: Push) -> Result<Pushed> {
+        push::push(self, scope, push).await
+    }
+
+    async fn log_page(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
+        log::changes(self, scope, query).await
+    }
+
+    async fn snapshot_page(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage> {
+        log::snapshot(self, scope, query).await
     }
 
     async fn claim(&self, take: &Take) -> Result<Vec<Claim>> {
@@ -94,42 +103,6 @@ impl Backend for SqliteStore {
         .execute(tx)
         .await?;
         Ok(marked.rows_affected() > 0)
-    }
-}
-
-#[async_trait]
-impl Log for SqliteStore {
-    async fn push(&self, scope: &Scope, push: Push) -> Result<Pushed> {
-        push::push(self, scope, push).await
-    }
-
-    async fn changes(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
-        log::changes(self, scope, query).await
-    }
-
-    async fn record(&self, scope: &Scope, key: &RecordKey) -> Result<Option<RecordState>> {
-        records::record(self, scope, key).await
-    }
-
-    async fn records_by_key(
-        &self,
-        scope: &Scope,
-        keys: &[RecordKey],
-    ) -> Result<Vec<(RecordKey, RecordState)>> {
-        records::records_by_key(self, scope, keys).await
-    }
-
-    async fn records(
-        &self,
-        scope: &Scope,
-        app: &str,
-        table: &str,
-    ) -> Result<Vec<(String, RecordState)>> {
-        records::records(self, scope, app, table).await
-    }
-
-    async fn snapshot(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage> {
-        log::snapshot(self, scope, query).await
     }
 }
 
