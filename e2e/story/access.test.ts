@@ -48,14 +48,21 @@ test('the inbox is decided by keyboard alone', async ({ browser }) => {
 	await furnish(await Api.signIn(server), server, upstream);
 	await page.goto(`${server.url}/companion/inbox`);
 	await expect(page.getByRole('heading', { level: 1, name: '4 proposals wait' })).toBeVisible();
+	const approve = page.getByRole('button', { name: /^Approve ?A?$/ });
 	await page.keyboard.press('j');
+	// The card was read: only then is there a yes.
+	await expect(approve).toBeEnabled();
 	await page.keyboard.press('a');
 	await expect(page.getByRole('heading', { level: 1, name: '3 proposals wait' })).toBeVisible();
 	await page.keyboard.press('r');
 	await page.keyboard.press('2');
 	await expect(page.getByRole('heading', { level: 1, name: '2 proposals wait' })).toBeVisible();
 	await page.keyboard.press('Shift+A');
-	await expect(page.getByRole('heading', { level: 1 })).not.toContainText('2 proposals');
+	await expect(page).toHaveURL(/\/plan$/);
+	await page.keyboard.press('End');
+	await expect(page.getByRole('button', { name: /^Approve (one|\d+)/ })).toBeEnabled();
+	await page.keyboard.press('a');
+	await expect(page.getByText(/steps? approved$/)).toBeVisible();
 	await server.dispose();
 	await upstream.stop();
 });

@@ -76,7 +76,9 @@ test('a double click approves one proposal, not its neighbour too', async ({ bro
 	await server.tick();
 	await page.setViewportSize({ width: 800, height: 900 });
 	await page.goto(`${server.url}/companion/inbox`);
-	const box = (await page.getByRole('button', { name: 'Approve', exact: true }).first().boundingBox())!;
+	const button = page.getByRole('button', { name: 'Approve', exact: true }).first();
+	await expect(button).toBeEnabled();
+	const box = (await button.boundingBox())!;
 	const [x, y] = [box.x + box.width / 2, box.y + box.height / 2] as const;
 	await page.mouse.click(x, y);
 	const two = page.getByRole('heading', { level: 1, name: '2 proposals wait' });

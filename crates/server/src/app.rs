@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::gateway::Settings;
 use crate::limits::Limits;
+use crate::member_limits::MemberLimits;
 use crate::service_key::ServiceKey;
 use crate::telemetry::meters::Meters;
 use crate::web::WebApp;
@@ -35,6 +36,8 @@ pub struct App {
     pub rejected_modules: Vec<RejectedManifest>,
     /// Limits of one person.
     pub limits: Arc<Limits>,
+    /// How much the members' logs hold.
+    pub member_limits: MemberLimits,
     /// Push, pull and notices.
     pub sync: Arc<Sync>,
     /// The runner.

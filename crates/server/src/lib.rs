@@ -13,6 +13,7 @@ mod gateway;
 mod http;
 mod limits;
 mod llm;
+mod member_limits;
 mod modules;
 pub mod openapi;
 pub mod private_files;

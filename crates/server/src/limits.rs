@@ -157,6 +157,7 @@ impl Drop for ConnectionPermit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::MemberLimitsConfig;
 
     #[test]
     fn limits_of_connections_are_by_person_and_a_permit_comes_free() {
@@ -164,6 +165,7 @@ mod tests {
             pushes_per_minute: NonZeroU32::MIN,
             connections: NonZeroU32::new(2).unwrap(),
             connections_per_address: NonZeroU32::MIN,
+            members: MemberLimitsConfig::default(),
         }));
         let (ada, bob) = (UserId("ada".to_owned()), UserId("bob".to_owned()));
         let first = limits.connect(&ada);
@@ -186,6 +188,7 @@ mod tests {
             pushes_per_minute: NonZeroU32::new(6000).unwrap(),
             connections: NonZeroU32::MIN,
             connections_per_address: NonZeroU32::MIN,
+            members: MemberLimitsConfig::default(),
         }));
         let (ada, bob) = (UserId("ada".to_owned()), UserId("bob".to_owned()));
         let first = limits.push(&ada).await.unwrap();

@@ -21,6 +21,7 @@ use crate::http::open_connections::{ConnectionBounds, OpenConnections};
 use crate::http::{connections, open_files};
 use crate::limits::Limits;
 use crate::llm::GatewayLlm;
+use crate::member_limits::MemberLimits;
 use crate::service_key::ServiceKey;
 use crate::storage::Storage;
 use crate::telemetry::meters::Meters;
@@ -92,6 +93,7 @@ pub async fn serve(config: Config) -> Result<()> {
         registry,
         rejected_modules,
         limits: Arc::new(Limits::new(&config.limits)),
+        member_limits: MemberLimits::default(),
         sync: Arc::new(sync),
         runner: runner.clone(),
         gateway: gateway.clone(),

@@ -32,7 +32,7 @@ pub use ledger::{
     Settlement, Tags, UsageBy, UsageQuery, UsageSum, VirtualKey, quarter,
 };
 pub use log::{
-    ChangesPage, ChangesQuery, Log, LoggedChange, Push, Pushed, RawState, SnapshotPage,
+    ChangesPage, ChangesQuery, Log, LogSize, LoggedChange, Push, Pushed, RawState, SnapshotPage,
     SnapshotQuery,
 };
 pub use maintenance::{Compacted, Difference, Imported, LogPage, LogRow, Maintenance, Projected};

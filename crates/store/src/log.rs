@@ -115,6 +115,15 @@ pub struct SnapshotPage {
     pub cursor: Cursor,
 }
 
+/// How much a log holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogSize {
+    /// The content of its rows, in bytes, without what the database adds.
+    pub bytes: u64,
+    /// Its merged records, deleted ones too.
+    pub records: u64,
+}
+
 /// The verbs of a log and its records, each one transaction.
 #[async_trait]
 pub trait Log: Send + Sync {
@@ -150,4 +159,7 @@ pub trait Log: Send + Sync {
 
     /// Returns merged records by key (bytes of UTF-8: app, table, id), a page at a time, deleted ones too.
     async fn snapshot(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage>;
+
+    /// Returns how much the log holds. Reads all of it.
+    async fn size(&self, scope: &Scope) -> Result<LogSize>;
 }

@@ -440,4 +440,7 @@ impl Log for Dying {
     ) -> mana_store::Result<SnapshotPage> {
         self.inner.snapshot(scope, query).await
     }
+    async fn size(&self, scope: &Scope) -> mana_store::Result<mana_store::LogSize> {
+        self.inner.size(scope).await
+    }
 }

@@ -254,3 +254,39 @@ async fn sync_s13_a_device_signs_neither_as_the_server_nor_as_its_runner() {
     assert_error(&answer, StatusCode::BAD_REQUEST, "invalid_change");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn sync_s12_a_member_keeps_no_more_than_the_owner_allows() {
+    let home = Home::new(&[
+        ("MANA_SIGNUP", "open"),
+        ("MANA_MEMBER_MB", "1"),
+        ("MANA_MEMBER_RECORDS", "1200"),
+    ]);
+    let (server, owner) = Server::with_owner(&home).await;
+    let member = server.sign_up("member@example.org", None).await;
+    let long = |id: &str| json!([{"table": "notes", "id": id, "op": "insert", "data": {"body": "x".repeat(600_000)}}]);
+    member.push("todo", "c", json!(tasks(1000))).await;
+    let more: Vec<Value> = (0..300)
+        .map(|n| json!({"table": "tasks", "id": format!("m{n}"), "op": "insert", "data": {}}))
+        .collect();
+    let answer = member
+        .post("/sync/todo", json!({"clientId": "c", "changes": more}))
+        .await;
+    assert_error(&answer, StatusCode::INSUFFICIENT_STORAGE, "member_limit");
+    assert_eq!(answer.1["error"]["details"]["measure"], "records");
+    member.push("notes", "c", long("a")).await;
+    let answer = member
+        .post(
+            "/sync/notes",
+            json!({"clientId": "c", "changes": long("b")}),
+        )
+        .await;
+    assert_error(&answer, StatusCode::INSUFFICIENT_STORAGE, "member_limit");
+    assert_eq!(answer.1["error"]["details"]["measure"], "bytes");
+    let removal = json!([{"table": "notes", "id": "a", "op": "delete"}]);
+    member.push("notes", "c", removal).await;
+    for id in ["a", "b", "c"] {
+        owner.push("notes", "c", long(id)).await;
+    }
+    server.stop().await;
+}

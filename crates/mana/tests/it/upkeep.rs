@@ -176,7 +176,9 @@ async fn sync_r6_an_export_of_a_running_server_is_imported_by_another() {
     let many: Vec<_> = (0..2500)
         .map(|n| title(&format!("many {n}"), "é\u{2028}\""))
         .collect();
-    member.push("todo", "phone", json!(many)).await;
+    for some in many.chunks(1000) {
+        member.push("todo", "phone", json!(some)).await;
+    }
     let file = home.dir.path().join("all.jsonl");
     let path = file.to_str().unwrap();
     done(&home, &["export", path]).await;

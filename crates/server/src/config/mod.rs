@@ -105,6 +105,24 @@ pub struct LimitsConfig {
     pub connections: NonZeroU32,
     /// Open connections of an address that is no trusted proxy's, sockets and streams included.
     pub connections_per_address: NonZeroU32,
+    /// Limits of a member's log.
+    pub members: MemberLimitsConfig,
+}
+
+/// Limits of the log of everybody but the owner; none where they are missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemberLimitsConfig {
+    /// The content of its rows, in bytes.
+    pub bytes: Option<u64>,
+    /// Its records.
+    pub records: Option<u64>,
+}
+
+impl MemberLimitsConfig {
+    /// Whether there is no limit at all.
+    pub fn is_unlimited(&self) -> bool {
+        *self == MemberLimitsConfig::default()
+    }
 }
 
 /// The runner.
@@ -195,6 +213,11 @@ impl Config {
                 pushes_per_minute: count(&source, "MANA_PUSHES_PER_MINUTE")?,
                 connections: count(&source, "MANA_CONNECTIONS_PER_USER")?,
                 connections_per_address: count(&source, "MANA_CONNECTIONS_PER_ADDRESS")?,
+                members: MemberLimitsConfig {
+                    bytes: optional_count(&source, "MANA_MEMBER_MB")?
+                        .map(|megabytes| megabytes.saturating_mul(1_000_000)),
+                    records: optional_count(&source, "MANA_MEMBER_RECORDS")?,
+                },
             },
             runner: RunnerConfig {
                 tick_interval: millis(&source, "TICK_INTERVAL_MS")?,
@@ -478,6 +501,13 @@ fn count(source: &Source, name: &'static str) -> Result<NonZeroU32, ConfigError>
             format!("'{text}' is no number above 0; use a whole number, such as 100"),
         )
     })
+}
+
+fn optional_count(source: &Source, name: &'static str) -> Result<Option<u64>, ConfigError> {
+    match source.get(name) {
+        Some(_) => count(source, name).map(|count| Some(u64::from(count.get()))),
+        None => Ok(None),
+    }
 }
 
 fn millis(source: &Source, name: &'static str) -> Result<Duration, ConfigError> {

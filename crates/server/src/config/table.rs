@@ -108,6 +108,8 @@ const TABLE: &[Variable] = &[
         "connections_per_address",
         "512",
     ),
+    unset("MANA_MEMBER_MB", "member_mb", "no limit"),
+    unset("MANA_MEMBER_RECORDS", "member_records", "no limit"),
     unset("MANA_LLM_URL", "llm.url", "the built-in gateway"),
     secret("MANA_LLM_KEY", "llm.key", "none"),
     unset("MANA_LLM_MODEL", "llm.model", "mana/reasoning"),

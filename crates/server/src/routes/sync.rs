@@ -68,6 +68,8 @@ impl FromRequest<Arc<App>> for Push {
         (status = 429, description = "Too many pushes; Retry-After says when to go on", body = ErrorEnvelope),
         (status = 503, body = ErrorEnvelope,
             description = "Too many pushes of this person wait already; Retry-After says when to go on"),
+        (status = 507, body = ErrorEnvelope,
+            description = "The disk is full, or the member keeps as much as the owner allows (`member_limit`)"),
     ))]
 async fn push_all(
     State(app): State<Arc<App>>,
@@ -95,6 +97,8 @@ async fn push_all(
         (status = 429, description = "Too many pushes; Retry-After says when to go on", body = ErrorEnvelope),
         (status = 503, body = ErrorEnvelope,
             description = "Too many pushes of this person wait already; Retry-After says when to go on"),
+        (status = 507, body = ErrorEnvelope,
+            description = "The disk is full, or the member keeps as much as the owner allows (`member_limit`)"),
     ))]
 async fn push_app(
     State(app): State<Arc<App>>,
@@ -147,6 +151,8 @@ async fn push(
     app_id: Option<String>,
 ) -> ApiResult<Json<PushAnswer>> {
     let Push { caller, body, .. } = &mut sent;
+    let limits = &app.member_limits;
+    limits.check(app, &caller.user, &body.changes).await?;
     let push = AcceptPush {
         client_id: client_id(headers)
             .or(body.client_id.take())

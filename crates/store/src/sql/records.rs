@@ -7,7 +7,7 @@ use mana_core::{Micros, RecordKey, RecordState};
 
 use super::{Backend, Connection, Dialect, composed, sql};
 use crate::{
-    ChangesPage, ChangesQuery, Cursor, Log, Push, Pushed, Result, Scope, SnapshotPage,
+    ChangesPage, ChangesQuery, Cursor, Log, LogSize, Push, Pushed, Result, Scope, SnapshotPage,
     SnapshotQuery, UserId, ledger::json, row,
 };
 
@@ -81,6 +81,23 @@ impl<B: Backend> Log for B {
             .fetch_all(select)
             .await?;
         row::states(rows)
+    }
+
+    async fn size(&self, scope: &Scope) -> Result<LogSize> {
+        let select = sql("SELECT
+             (SELECT CAST(coalesce(sum(coalesce(octet_length(CAST(data AS TEXT)), 0)
+                  + octet_length(CAST(field_timestamps AS TEXT)) + octet_length(CAST(actor AS TEXT))), 0) AS BIGINT)
+              FROM sync_changes WHERE user_id = $1),
+             (SELECT count(*) FROM records WHERE user_id = $1)");
+        let mut connection = self.read_log(scope.owner()).await?;
+        let found: Option<(i64, i64)> = connection
+            .fetch_optional(select.bind(scope.owner()))
+            .await?;
+        let (bytes, records) = found.unwrap_or_default();
+        Ok(LogSize {
+            bytes: bytes.unsigned_abs(),
+            records: records.unsigned_abs(),
+        })
     }
 }
 

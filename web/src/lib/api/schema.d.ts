@@ -3512,6 +3512,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description The disk is full, or the member keeps as much as the owner allows (`member_limit`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
         };
     };
     all_apps: {
@@ -3632,6 +3641,15 @@ export interface operations {
             };
             /** @description Too many pushes of this person wait already; Retry-After says when to go on */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The disk is full, or the member keeps as much as the owner allows (`member_limit`) */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

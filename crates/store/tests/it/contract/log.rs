@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mana_core::{Micros, RecordKey, RecordState, TableSchema, apply};
-use mana_store::{ChangesQuery, Cursor};
+use mana_store::{ChangesQuery, Cursor, LogSize};
 use serde_json::json;
 
 use super::support::*;
@@ -264,4 +264,21 @@ pub async fn records_are_found_by_their_keys_in_one_query(store: Arc<impl Backen
         assert_eq!(store.record(&me, key).await.unwrap().as_ref(), Some(state));
     }
     assert_eq!(store.records_by_key(&me, &[]).await.unwrap(), []);
+}
+
+pub async fn the_size_of_a_log_counts_its_rows_and_records_and_nobody_elses(
+    store: Arc<impl Backend>,
+) {
+    let (me, other) = (scope("me"), scope("other"));
+    assert_eq!(store.size(&me).await.unwrap(), LogSize::default());
+    push(&*store, &me, "c", vec![task("a", "x", NOW)], NOW).await;
+    let small = store.size(&me).await.unwrap();
+    assert!(small.bytes > 0 && small.records == 1, "{small:?}");
+    let long = "ü".repeat(5_000);
+    push(&*store, &me, "c", vec![task("b", &long, NOW)], after(1)).await;
+    push(&*store, &other, "c", vec![task("c", "x", NOW)], NOW).await;
+    let large = store.size(&me).await.unwrap();
+    assert_eq!(large.records, 2);
+    assert!(large.bytes >= small.bytes + 10_000, "{large:?}");
+    assert_eq!(store.size(&other).await.unwrap().records, 1);
 }
