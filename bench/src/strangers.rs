@@ -6,9 +6,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use reqwest::{Client, StatusCode};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -148,7 +149,6 @@ async fn measure(
     neighbour: &Person,
     seconds: u64,
 ) -> Result<Seen> {
-    let until = Instant::now() + Duration::from_secs(seconds);
     let mut loads = JoinSet::new();
     let address = server.base.trim_start_matches("http://").to_owned();
     if kind.has(Load::Bodies) {
@@ -161,17 +161,22 @@ async fn measure(
             loads.spawn(idle_connection(address.clone()));
         }
     }
-    for (pushes, changes) in [(Load::OversizedPushes, 90_000), (Load::FullPushes, 1000)] {
-        for _ in 0..if kind.has(pushes) { 3 } else { 0 } {
-            let client = http()?;
-            loads.spawn(looped_pushes(
-                client,
-                server.base.clone(),
-                attacker.token.clone(),
-                changes,
-            ));
+    let flood = |body: Body| -> Result<_> {
+        let (base, token) = (server.base.clone(), attacker.token.clone());
+        Ok(looped_pushes(http()?, base, token, body))
+    };
+    if kind.has(Load::OversizedPushes) {
+        let body = push_body(&new_id(), 90_000);
+        for _ in 0..3 {
+            loads.spawn(flood(Body::Same(body.clone().into()))?);
         }
     }
+    if kind.has(Load::FullPushes) {
+        for _ in 0..3 {
+            loads.spawn(flood(Body::New(1000))?);
+        }
+    }
+    let until = Instant::now() + Duration::from_secs(seconds);
     let seen = neighbour_pushes(server, neighbour, until).await;
     loads.shutdown().await;
     // The server notices that its clients are gone.
@@ -269,22 +274,29 @@ async fn pause_after(_ended: std::io::Result<()>) {
     sleep(Duration::from_secs(1)).await;
 }
 
-async fn looped_pushes(client: Client, base: String, token: String, changes: usize) {
+/// What a client pushes in a loop.
+enum Body {
+    /// The same body each time: it is refused.
+    Same(Arc<str>),
+    /// So many new changes: repeated ones would not be written again.
+    New(usize),
+}
+
+async fn looped_pushes(client: Client, base: String, token: String, body: Body) {
     let id = new_id();
-    let oversized = push_body(&id, changes);
     loop {
-        // Repeated changes would not be written again.
-        let body = match changes {
-            0..=1000 => push_body(&id, changes),
-            _ => oversized.clone(),
+        let text = match &body {
+            Body::Same(text) => text.to_string(),
+            Body::New(changes) => push_body(&id, *changes),
         };
         let push = client
             .post(format!("{base}/sync/todo"))
             .bearer_auth(&token)
             .header("content-type", "application/json")
-            .body(body);
+            .body(text);
         if let Ok(answer) = push.send().await {
-            let _ = answer.bytes().await.context("an answer");
+            // The answer is read so that the connection can be used again.
+            let _ = answer.bytes().await;
         }
     }
 }

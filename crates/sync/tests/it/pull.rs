@@ -62,8 +62,10 @@ async fn who_asks_by_name_gets_what_others_did() {
 #[tokio::test]
 async fn any_limit_is_brought_into_bounds() {
     let rig = Rig::new().await;
-    let many = (0..1200).map(|n| task(&format!("t{n}"))).collect();
-    rig.push("phone", many).await.unwrap();
+    for some in [0..1000, 1000..1200] {
+        let many = some.map(|n| task(&format!("t{n}"))).collect();
+        rig.push("phone", many).await.unwrap();
+    }
     for (limit, expected) in [
         (Some(0), 1),
         (Some(7), 7),
