@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Map,
     change::Op,
-    manifest::{Field, FieldType, Label, Operation, Registry, Table, ops_hash},
+    manifest::{Bounds, Definition, Field, FieldType, Label, Operation, Registry, Table, ops_hash},
     merge::normalize,
     record::{RecordKey, RecordState},
 };
@@ -356,7 +356,7 @@ impl OperationContext<'_> {
         let changed_since = self.state.is_some() && self.seen.contains_key(name) && {
             normalize(held.unwrap_or(&null)) != normalize(before)
         };
-        let keyed = field.is_some_and(|field| field.kind == FieldType::KeyedList);
+        let keyed = field.is_some_and(|field| field.kind.kind().definition == Definition::List);
         let items = match (&after.shown, &old.shown) {
             _ if op == Op::Delete && old.shown == ShownValue::List => removed_items(before),
             (ShownValue::List, _) | (_, ShownValue::List) => items(before, set, keyed),
@@ -405,7 +405,7 @@ impl OperationContext<'_> {
 
     /// The unit of the field's numbers: by its name, else by the record's field `unit`.
     fn unit(&self, name: &str, field: &Field) -> Option<CardUnit> {
-        if !matches!(field.kind, FieldType::Number | FieldType::Integer) {
+        if field.kind.kind().bounds != Bounds::Number {
             return None;
         }
         let name = name.to_ascii_lowercase();
