@@ -1,6 +1,4 @@
-//! Devices that have signed in before: a signed token that opens nothing, and tells such a device from a stranger.
-//!
-//! Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
+//! Attempts to sign in, of known devices and of strangers.
 
 use std::net::IpAddr;
 
@@ -8,19 +6,8 @@ use mana_store::UserId;
 
 use crate::auth::Auth;
 use crate::error::{AccountError, Result};
+use crate::known_device::KnownDevice;
 use crate::random;
-
-/// How long a device stays known after it last signed in, in seconds.
-pub const DEVICE_LIFETIME_S: i64 = 180 * 24 * 60 * 60;
-
-/// A device that an account has signed in on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownDevice {
-    /// The device's id, random.
-    pub id: String,
-    /// The account.
-    pub user: UserId,
-}
 
 /// An attempt to sign in or up, counted before its request's body is read.
 #[derive(Debug, Clone)]

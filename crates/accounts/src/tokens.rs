@@ -19,7 +19,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::known_devices::{DEVICE_LIFETIME_S, KnownDevice};
+use crate::known_device::{DEVICE_LIFETIME_S, KnownDevice};
 
 /// How long a token is valid, in seconds. A device asks for a new one before that.
 pub const TOKEN_LIFETIME_S: i64 = 15 * 60;

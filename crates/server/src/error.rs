@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::http::body_limit::{self, BodyLimit};
+use crate::http::body_limit::{self, BodyLimit, BodyRefusal};
 
 /// A handler's result.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -170,6 +170,18 @@ impl IntoResponse for ApiError {
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+impl From<BodyRefusal> for ApiError {
+    fn from(refusal: BodyRefusal) -> ApiError {
+        match refusal {
+            BodyRefusal::TooLarge(limit) => ApiError::too_large(limit),
+            BodyRefusal::TooSlow(limit) => ApiError::too_slow(limit),
+            BodyRefusal::Broken(error) => {
+                ApiError::invalid(format!("The request can't be read: {error}."))
+            }
+        }
     }
 }
 

@@ -4,23 +4,26 @@
 //! the pushes are added up.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use mana_store::{LogSize, Role, Scope, UserId};
+use mana_store::{Accounts, LogSize, Role, Scope, Store, UserId};
 use serde_json::{Value, json};
 
-use crate::app::App;
 use crate::config::MemberLimitsConfig;
 use crate::error::{ApiError, ApiResult};
 
 /// How long a measurement counts: another instance may write too, and compaction frees.
 const MEASURE_EVERY: Duration = Duration::from_secs(10 * 60);
 
-/// The sizes of the logs that were pushed to.
-#[derive(Debug, Default)]
-pub struct MemberLimits(Mutex<HashMap<UserId, Known>>);
+/// The limits, and the sizes of the logs that were pushed to.
+pub struct MemberLimits {
+    limits: MemberLimitsConfig,
+    store: Arc<dyn Store>,
+    accounts: Arc<dyn Accounts>,
+    known: Mutex<HashMap<UserId, Known>>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
@@ -52,13 +55,27 @@ impl Addition {
 }
 
 impl MemberLimits {
+    /// Makes the limits of the logs in a store.
+    pub fn new(
+        limits: MemberLimitsConfig,
+        store: Arc<dyn Store>,
+        accounts: Arc<dyn Accounts>,
+    ) -> MemberLimits {
+        MemberLimits {
+            limits,
+            store,
+            accounts,
+            known: Mutex::default(),
+        }
+    }
+
     /// Counts a push that is about to be made.
     ///
     /// # Errors
     ///
     /// 507 where it would take a member past one of the owner's limits. The device keeps its changes.
-    pub async fn check(&self, app: &App, user: &UserId, changes: &[Value]) -> ApiResult<()> {
-        let limits = app.config.limits.members;
+    pub async fn check(&self, user: &UserId, changes: &[Value]) -> ApiResult<()> {
+        let limits = self.limits;
         if limits.is_unlimited() || changes.is_empty() {
             return Ok(());
         }
@@ -71,7 +88,7 @@ impl MemberLimits {
         let fits = |known: &Known| known.is_owner || over(limits, known.size, addition).is_none();
         let known = match fresh {
             Some(known) if fits(&known) => known,
-            _ => measure(app, user).await?,
+            _ => self.measure(user).await?,
         };
         if !known.is_owner
             && let Some(refusal) = over(limits, known.size, addition)
@@ -86,24 +103,24 @@ impl MemberLimits {
         Ok(())
     }
 
+    async fn measure(&self, user: &UserId) -> ApiResult<Known> {
+        let account = self.accounts.user(user).await?;
+        let is_owner = account.is_some_and(|account| account.role == Role::Owner);
+        Ok(Known {
+            is_owner,
+            // The owner has no limits, so nothing need be read.
+            size: match is_owner {
+                true => LogSize::default(),
+                false => self.store.size(&Scope::own(user)).await?,
+            },
+            measured: Instant::now(),
+        })
+    }
+
     fn known(&self) -> MutexGuard<'_, HashMap<UserId, Known>> {
         // A panic elsewhere leaves the map whole, so a poisoned lock is usable.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn measure(app: &App, user: &UserId) -> ApiResult<Known> {
-    let account = app.auth.accounts.user(user).await?;
-    let is_owner = account.is_some_and(|account| account.role == Role::Owner);
-    Ok(Known {
-        is_owner,
-        // The owner has no limits, so nothing need be read.
-        size: match is_owner {
-            true => LogSize::default(),
-            false => app.store.size(&Scope::own(user)).await?,
-        },
-        measured: Instant::now(),
-    })
 }
 
 /// The refusal of a push that would take a log of this size past a limit.

@@ -85,6 +85,8 @@ pub async fn serve(config: Config) -> Result<()> {
         config: runner_config(&config),
         clock: Arc::new(clock::now),
     }));
+    let members = config.limits.members;
+    let member_limits = MemberLimits::new(members, store.clone(), auth.accounts.clone());
     let app = Arc::new(App {
         auth,
         service_key: ServiceKey::open(config.server.service_key.clone(), &dir)?,
@@ -93,7 +95,7 @@ pub async fn serve(config: Config) -> Result<()> {
         registry,
         rejected_modules,
         limits: Arc::new(Limits::new(&config.limits)),
-        member_limits: MemberLimits::default(),
+        member_limits,
         sync: Arc::new(sync),
         runner: runner.clone(),
         gateway: gateway.clone(),

@@ -26,7 +26,8 @@ pub(crate) fn is_server_client(client_id: &str) -> bool {
 pub(crate) fn check_actor(actor: Option<&Actor>) -> Result<(), String> {
     match actor {
         Some(Actor::System { .. }) => Err(
-            "`actor` is \"system\", which the server and its runner alone write as; leave it out, or send {\"kind\": \"user\"}"
+            "`actor` is \"system\", which the server and its runner alone write as; \
+             leave it out, or send {\"kind\": \"user\"}"
                 .to_owned(),
         ),
         _ => Ok(()),

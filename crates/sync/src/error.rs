@@ -3,7 +3,7 @@
 use mana_store::{InvalidCursor, StoreError};
 use serde_json::{Value, json};
 
-use crate::MAX_CHANGES;
+use crate::wire::MAX_CHANGES;
 
 /// A refusal. Nothing of a refused push is stored.
 #[derive(Debug, thiserror::Error)]

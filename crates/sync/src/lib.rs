@@ -25,13 +25,12 @@ pub use accept::{AcceptPush, Origin, SCHEMA_VERSION};
 pub use error::SyncError;
 pub use follow::{Follow, Followed, Follower};
 pub use hub::{Hub, Notice, Subscription};
-pub use wire::{PullParams, PushAnswer, PushBody, SnapshotAnswer, SnapshotParams, SnapshotRecord};
+pub use wire::{
+    MAX_CHANGES, PullParams, PushAnswer, PushBody, SnapshotAnswer, SnapshotParams, SnapshotRecord,
+};
 
 /// Rows scanned for one answer, and records in a page of a snapshot.
 pub const PAGE: usize = 1000;
-
-/// Changes in a push of a device at most. The runner's pushes are its own.
-pub const MAX_CHANGES: usize = 1000;
 
 /// Pushes, pulls and notices over a store. Cheap to clone.
 #[derive(Clone)]

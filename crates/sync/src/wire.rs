@@ -8,7 +8,8 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::MAX_CHANGES;
+/// Changes in a push of a device at most. The runner's pushes are its own.
+pub const MAX_CHANGES: usize = 1000;
 
 /// The body of a push.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -24,7 +25,7 @@ pub struct PushBody {
     #[serde(default)]
     pub schema_version: Option<u64>,
     /// The changes, oldest first. Each is read by itself, so that an error can name it. Of a push of more than
-    /// [`MAX_CHANGES`](crate::MAX_CHANGES), which is refused, no further ones are kept in memory.
+    /// [`MAX_CHANGES`], which is refused, no further ones are kept in memory.
     #[serde(default, deserialize_with = "bounded")]
     pub changes: Vec<Value>,
 }

@@ -9,8 +9,6 @@ use futures_util::StreamExt as _;
 use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::error::{ApiError, ApiResult};
-
 /// Bounds of a body.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimit {
@@ -32,6 +30,17 @@ pub const STRANGERS: BodyLimit = BodyLimit {
     within: Duration::from_secs(10),
 };
 
+/// Why a body was not read.
+#[derive(Debug)]
+pub enum BodyRefusal {
+    /// The body is larger than its bound.
+    TooLarge(BodyLimit),
+    /// The body took longer than its bound.
+    TooSlow(BodyLimit),
+    /// The connection broke.
+    Broken(axum::Error),
+}
+
 /// How much of a body that is too large is read and thrown away, in multiples of its bound: a client that is still
 /// sending when the connection closes may never see the answer.
 const DRAINED: usize = 8;
@@ -48,8 +57,8 @@ pub fn bound<S: Clone + Send + Sync + 'static>(
 ///
 /// # Errors
 ///
-/// 413 for a larger body, 408 for a slower one, 400 where the connection broke.
-pub async fn read(request: Request) -> ApiResult<Vec<u8>> {
+/// The body is larger or slower than its bound, or the connection broke.
+pub async fn read(request: Request) -> Result<Vec<u8>, BodyRefusal> {
     let limit: BodyLimit = request.extensions().get().copied().unwrap_or(SIGNED_IN);
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
@@ -60,9 +69,7 @@ pub async fn read(request: Request) -> ApiResult<Vec<u8>> {
     let mut received = 0;
     let reading = async {
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|error| {
-                ApiError::invalid(format!("The request can't be read: {error}."))
-            })?;
+            let piece = piece.map_err(BodyRefusal::Broken)?;
             received += piece.len();
             is_too_large |= received > limit.max_bytes;
             if received > limit.max_bytes.saturating_mul(DRAINED) {
@@ -74,13 +81,13 @@ pub async fn read(request: Request) -> ApiResult<Vec<u8>> {
                 bytes.extend_from_slice(&piece);
             }
         }
-        ApiResult::Ok(())
+        Ok(())
     };
     let read = timeout(limit.within, reading).await;
     match read {
-        _ if is_too_large => Err(ApiError::too_large(limit)),
+        _ if is_too_large => Err(BodyRefusal::TooLarge(limit)),
         Ok(done) => done.map(|()| bytes),
-        Err(_) => Err(ApiError::too_slow(limit)),
+        Err(_) => Err(BodyRefusal::TooSlow(limit)),
     }
 }
 
@@ -106,7 +113,6 @@ pub async fn discard(request: Request) {
 mod tests {
     use axum::body::{Body, Bytes};
     use axum::http::StatusCode;
-    use axum::response::IntoResponse as _;
     use futures_util::stream;
 
     use super::*;
@@ -126,7 +132,9 @@ mod tests {
         }
         match read(request).await {
             Ok(_) => StatusCode::OK,
-            Err(error) => error.into_response().status(),
+            Err(BodyRefusal::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
+            Err(BodyRefusal::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
+            Err(BodyRefusal::Broken(_)) => StatusCode::BAD_REQUEST,
         }
     }
 

@@ -152,7 +152,7 @@ async fn push(
 ) -> ApiResult<Json<PushAnswer>> {
     let Push { caller, body, .. } = &mut sent;
     let limits = &app.member_limits;
-    limits.check(app, &caller.user, &body.changes).await?;
+    limits.check(&caller.user, &body.changes).await?;
     let push = AcceptPush {
         client_id: client_id(headers)
             .or(body.client_id.take())
