@@ -996,4 +996,5 @@ export interface MessageArguments {
 	'broken.row': NoArguments;
 	'broken.raw': NoArguments;
 	'broken.retry': NoArguments;
+	'time.unreadable': NoArguments;
 }

@@ -11,12 +11,18 @@ function dateFormat(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
 	return format;
 }
 
+/** A record may hold a text that is no time; a page says so, and goes on. */
+function isUnreadable(date: Date): boolean {
+	return Number.isNaN(date.getTime());
+}
+
 function intl(options: Intl.DateTimeFormatOptions, date: Date): string {
-	return dateFormat(options).format(date);
+	return isUnreadable(date) ? t('time.unreadable') : dateFormat(options).format(date);
 }
 
 /** A date that begins with its weekday, with the language's own text between the two where it names one. */
 function weekdayDate(length: 'short' | 'long', date: Date, withYear = !sameYear(date)): string {
+	if (isUnreadable(date)) return t('time.unreadable');
 	const year = withYear ? 'numeric' : undefined;
 	const parts = dateFormat({ weekday: length, day: 'numeric', month: length, year }).formatToParts(date);
 	const between = i18n.language.afterWeekday?.[length];
