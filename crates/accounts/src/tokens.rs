@@ -50,7 +50,7 @@ impl Claims {
     }
 }
 
-/// The claims of a device's token. They lack a session, so that the token is no bearer token.
+/// The claims of a device's token, without a session, so that the token is no bearer token.
 #[derive(Debug, Serialize, Deserialize)]
 struct DeviceClaims {
     /// Id of the user.

@@ -33,7 +33,7 @@ export * from './types';
 
 /** What a text without hidden characters has none of; the core judges the others by their places. */
 const MAYBE_HIDDEN =
-	/[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Zl}\p{Zp}\u0000-\u0008\u000b-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000\ufff9-\ufffb\u{1d159}]/u;
+	/[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cc}\p{Zl}\p{Zp}\u2800\ufff9-\ufffb\u{1d159}]|[^\S \n\t]/u;
 
 /** A record with its state; null where the replica does not have it. */
 export interface KeyedState extends RecordKey {

@@ -62,7 +62,7 @@ describe('agents', () => {
 		expect(withPolicy(withPolicy(nothing, 'default', '', 'deny'), 'default', '', null)).toEqual(nothing);
 	});
 
-	it('P2 choices that follow each other faster than they are written all hold, the first one of an agent too', async () => {
+	it('P2 choices that follow each other faster than they are written all hold, an agent’s first one too', async () => {
 		const replica = await signedIn();
 		await Promise.all([
 			setPolicy('default', 'tools', 'create_task', 'auto'),

@@ -1,13 +1,12 @@
 import '$lib/testing/dom';
-import { flushSync, mount, unmount } from 'svelte';
+import { flushSync, mount, unmount, type Component } from 'svelte';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Data, Field, Manifest, Proposal, Tool } from '$lib/core/types';
-import { numberText, showLocale, t } from '$lib/i18n';
+import { showLocale, t } from '$lib/i18n';
 import { collection } from '$lib/replica/collection.svelte';
 import { setReplica } from '$lib/replica/current';
 import { createRecord } from '$lib/features/records/records';
-import { label } from '$lib/features/records/modules.svelte';
-import { minutesText } from '$lib/primitives/format';
+import { unlikelyValue } from '$lib/testing/fieldSamples';
 import { iterationArrives, MISSION, missionInsert, toolStep } from '$lib/testing/missions';
 import { arrive, manifests, openTab, someUser, until } from '$lib/testing/replica';
 import { isRead, noteShown } from './consent.svelte';
@@ -16,46 +15,6 @@ import ProposalActions from './ProposalActions.svelte';
 import ProposalBody from './ProposalBody.svelte';
 import { proposals } from './proposals.svelte';
 import { stageMission } from './staging';
-
-const LINES = Array.from({ length: 40 }, (_, line) => `Line ${line} of a text that is long.`).join('\n');
-
-/** A value that nobody would guess, and the texts by which a card says it. */
-function unlikely(name: string, field: Field, other: string): [unknown, string[]] {
-	switch (field.type) {
-		case 'text':
-			return [`B${name} x E${name}`, [`B${name}`, `E${name}`]];
-		case 'markdown':
-			return [`B${name}\n${LINES}\nE${name}`, [`B${name}`, `E${name}`]];
-		case 'number':
-		case 'integer': {
-			const value = Math.min(field.max ?? 1_237, 1_237);
-			return [value, [/minutes$/i.test(name) ? minutesText(value) : numberText(value)]];
-		}
-		case 'boolean':
-			return [true, [t('word.yes')]];
-		case 'date':
-			return ['2031-11-23', ['2031', '23']];
-		case 'datetime':
-			return ['2032-10-19T17:43:00.000Z', ['2032']];
-		case 'time':
-			return ['07:53', ['07:53']];
-		case 'enum': {
-			const last = field.values!.at(-1)!;
-			return typeof last === 'string' ? [last, [last]] : [last.value, [label(last.label)]];
-		}
-		case 'ref':
-			return [other, [`Other ${other}`]];
-		case 'tags':
-			return [
-				['Tfirst', 'Tlast'],
-				['Tfirst', 'Tlast']
-			];
-		case 'url':
-			return ['https://pay.example.org/unlikely', ['https://pay.example.org/unlikely']];
-		default:
-			return [{ mark: `J${name}` }, [`J${name}`]];
-	}
-}
 
 /** The tools that change something, with their manifests. */
 const tools = manifests.flatMap((manifest) =>
@@ -77,7 +36,7 @@ async function proposed(tool: Tool, manifest: Manifest): Promise<[Proposal, stri
 		const module = param.module ?? manifest.id;
 		const target = name === fixed ? table : param.table;
 		const other = `r-${name}`.toLowerCase();
-		if ((name === fixed || param.type === 'ref') && target) {
+		if (target) {
 			const at = collection(module, target);
 			await until(() => at.ready);
 			const fields = manifests.find(({ id }) => id === module)!.tables[target]!.fields;
@@ -88,7 +47,7 @@ async function proposed(tool: Tool, manifest: Manifest): Promise<[Proposal, stri
 			continue;
 		}
 		const own = manifest.tables[table]?.fields[name];
-		const [value, texts] = unlikely(name, { ...own, ...param, values: own?.values ?? param.values } as Field, other);
+		const [value, texts] = unlikelyValue(name, { ...own, ...param, values: own?.values ?? param.values }, other);
 		params[name] = value;
 		said.push(...texts);
 	}
@@ -101,12 +60,12 @@ async function proposed(tool: Tool, manifest: Manifest): Promise<[Proposal, stri
 /** What a record of a table needs besides its title. */
 function required(fields: Record<string, Field>, title: string): Data {
 	const needed = Object.entries(fields).filter(([name, field]) => field.required && name !== title);
-	return Object.fromEntries(needed.map(([name, field]) => [name, unlikely(name, field, 'none')[0]]));
+	return Object.fromEntries(needed.map(([name, field]) => [name, unlikelyValue(name, field, 'none')[0]]));
 }
 
-function show(component: typeof ProposalBody | typeof ProposalActions, proposal: Proposal): HTMLElement {
+function show(component: unknown, proposal: Proposal): HTMLElement {
 	const target = document.createElement('div');
-	const shown = mount(component as typeof ProposalBody, { target, props: { proposal } });
+	const shown = mount(component as Component<{ proposal: Proposal }>, { target, props: { proposal } });
 	onTestFinished(() => unmount(shown));
 	flushSync();
 	return target;
@@ -131,7 +90,7 @@ describe('the card of a proposal', () => {
 			fold.click();
 			flushSync();
 		}
-		const text = body.textContent!.replace(/\s+/g, ' ');
+		const text = body.textContent.replace(/\s+/g, ' ');
 		for (const mark of said) expect(text).toContain(mark);
 		expect(body.querySelector('.folded')).toBeNull();
 		expect(isRead(proposal)).toBe(true);
