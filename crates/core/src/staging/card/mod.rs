@@ -1,7 +1,7 @@
 //! The card of a proposal: everything that its operations set, said by the manifest's labels and kinds.
 //!
-//! The browser and the command line draw from this one model, so that neither leaves anything out. The card is made from
-//! the stored operations, never from the model's summary. Words that a person's language decides (labels, dates,
+//! The browser and the command line draw from this one model, so that neither leaves anything out. The card is made
+//! from the stored operations, never from the model's summary. Words that a person's language decides (labels, dates,
 //! numbers) are left to whoever draws.
 
 mod text_change;
