@@ -1,5 +1,5 @@
 /**
- * Whether a person could read what they would approve (rule MISSIONS U9): the card was wholly visible for half a
+ * Whether a person could read what they would approve (rule MODULES C10): the card was wholly visible for half a
  * second, or scrolled to its end where it is taller than the window, and every folded text of it was opened.
  *
  * A reading is kept by the card's face: the operations and the values that they were proposed upon. Another face is
