@@ -308,7 +308,10 @@ fn random_manifest(seed: u64) -> Value {
             "text" if title.is_empty() => title.clone_from(&name),
             "markdown" => long.clone_from(&name),
             "enum" => {
-                let value = |n: usize, m: usize| json!({ "value": format!("v{m}"), "label": { "en": format!("Choice {n} {m}") } });
+                let value = |n: usize, m: usize| {
+                    let label = format!("Choice {n} {m}");
+                    json!({ "value": format!("v{m}"), "label": { "en": label } })
+                };
                 field["values"] = (0..3).map(|m| value(n, m)).collect();
                 param["values"] = json!(["v0", "v1", "v2"]);
             }

@@ -1,4 +1,4 @@
-/** The proposals of a page as they stood when it was opened: arrivals go below, changes and departures are told (C11). */
+/** The proposals of a page as they stood when it was opened: arrivals go below, what changes says so (C11). */
 import { untrack } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import type { Proposal } from '$lib/core/types';
