@@ -74,10 +74,18 @@ test('a plan of nine steps takes three keys from the first page, and one undo ta
 	const { page } = await becomeOwner(browser, server);
 	const mission = await writeMission(page, 'Weekly plan');
 	await synced(page);
-	await run(mission, ['one', 'two', 'three', 'four', 'five'].map((n) => create(`Task ${n}`)));
+	await run(
+		mission,
+		['one', 'two', 'three', 'four', 'five'].map((n) => create(`Task ${n}`))
+	);
 	// A plan has five steps; the mission's next run adds four.
 	await (await Api.signIn(server)).runNow(mission);
-	upstream.answers = [plan('More.', ['six', 'seven', 'eight', 'nine'].map((n) => create(`Task ${n}`)))];
+	upstream.answers = [
+		plan(
+			'More.',
+			['six', 'seven', 'eight', 'nine'].map((n) => create(`Task ${n}`))
+		)
+	];
 	await server.tick();
 	await page.goto(server.url);
 	await expect(page.getByRole('link', { name: '9 proposals', exact: true })).toBeVisible();
@@ -142,7 +150,16 @@ test('records whose values do not fit take no page and no other record with them
 	const { page } = await becomeOwner(browser, server);
 	await synced(page);
 	const api = await Api.signIn(server);
-	const poison: unknown[] = [7, true, ['x'], { a: 1 }, '\u202e\u0000'.slice(0, 1), '2026-99-99', '', 'x'.repeat(20_000)];
+	const poison: unknown[] = [
+		7,
+		true,
+		['x'],
+		{ a: 1 },
+		'\u202e\u0000'.slice(0, 1),
+		'2026-99-99',
+		'',
+		'x'.repeat(20_000)
+	];
 	const fields: Record<string, [string, string[]]> = {
 		todo: ['tasks', ['title', 'dueDate', 'priority', 'estimateMinutes', 'goalId', 'notes', 'done', 'list']],
 		calendar: ['events', ['title', 'startsAt', 'endsAt', 'allDay', 'notes', 'location']],

@@ -997,4 +997,8 @@ export interface MessageArguments {
 	'broken.raw': NoArguments;
 	'broken.retry': NoArguments;
 	'time.unreadable': NoArguments;
+	'by.leave': NoArguments;
+	'by.rules': NoArguments;
+	'by.unproven': NoArguments;
+	'prop.showReason': NoArguments;
 }

@@ -1,0 +1,134 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { expect, test, type Page } from '@playwright/test';
+import { Api, becomeOwner, synced, writeMission } from '../support/person';
+import { Server } from '../support/server';
+import { plan, Upstream, type PlannedStep } from '../support/upstream';
+
+/** Pictures of cards: those of the core's tests, and others of the same kinds; and a plan of nine steps. */
+const OUT = process.env.MANA_SHOTS ?? resolve(import.meta.dirname, '../../docs/screenshots/cards');
+const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
+const CASES = resolve(import.meta.dirname, '../../crates/core/tests/cards.json');
+
+interface Card {
+	name: string;
+	module?: string;
+	before?: Record<string, string>;
+	step: PlannedStep;
+}
+
+const because = 'You asked for it.';
+const of = (name: string, toolName: string, params: Record<string, unknown>, before?: Card['before']): Card => ({
+	name,
+	before,
+	step: { summary: name, toolName, params, rationale: because }
+});
+const task = {
+	table: 'todo/tasks',
+	title: 'Send Marta the quote',
+	notes: 'With the old price.',
+	dueDate: '2026-12-01'
+};
+const note = {
+	table: 'notes/notes',
+	title: 'Server',
+	body: '# Decisions\n\nWe stay in Helsinki.\n\n# Open\n\nWho pays?'
+};
+const event = {
+	table: 'calendar/events',
+	title: 'Stand-up',
+	startsAt: '2026-12-01T08:00:00Z',
+	endsAt: '2026-12-01T08:15:00Z'
+};
+const goal = { table: 'goals/goals', title: 'Marathon', status: 'active', targetDate: '2027-10-01' };
+const place = { table: 'places/places', name: 'Café Mira', address: 'Torstraße 1', category: 'cafe' };
+const own: Card[] = [
+	of('goal with a unit', 'create_goal', {
+		title: 'Run',
+		target: 42,
+		unit: 'marathons a week',
+		targetDate: '2031-01-05'
+	}),
+	of('task removed', 'delete_task', { taskId: '<id>' }, task),
+	of('note removed', 'delete_note', { noteId: '<id>' }, note),
+	of(
+		'task renamed and moved',
+		'update_task',
+		{ taskId: '<id>', title: 'Send Ola the bill', dueDate: '2027-12-01' },
+		task
+	),
+	of('task notes changed', 'update_task', { taskId: '<id>', notes: 'With the new price, and the old one.' }, task),
+	of('task rescheduled', 'reschedule_task', { taskId: '<id>', dueDate: '2026-12-04' }, task),
+	of('task done', 'complete_task', { taskId: '<id>' }, task),
+	of('same value', 'update_task', { taskId: '<id>', title: 'Send Marta the quote' }, task),
+	of('note, one word', 'update_note', { noteId: '<id>', body: note.body.replace('Helsinki', 'Falkenstein') }, note),
+	of('note title alone', 'update_note', { noteId: '<id>', title: 'Server, decided' }, note),
+	of('event moved', 'reschedule_event', { eventId: '<id>', startsAt: '2027-01-01T08:00:00Z' }, event),
+	of('event all day', 'update_event', { eventId: '<id>', allDay: true, location: 'Room 4' }, event),
+	of('event removed', 'delete_event', { eventId: '<id>' }, event),
+	of('goal progress', 'update_goal_progress', { goalId: '<id>', progress: 17.5 }, goal),
+	of('goal state', 'update_goal', { goalId: '<id>', status: 'dropped', why: 'No time for it this year.' }, goal),
+	of('place rated', 'update_place', { placeId: '<id>', rating: 5, visitedAt: '2026-11-30' }, place),
+	of('place new', 'create_place', { name: 'Bäckerei', address: 'Hauptstraße 5, 10827 Berlin', category: 'shop' }),
+	of('Hebrew and Arabic', 'create_task', { title: 'שלום עולם 123', notes: 'مرحبا بالعالم (abc) 456' }),
+	of('blanks and zero width', 'create_task', { title: `Milk${'\u3000'.repeat(60)}and\u200b more` }),
+	of('emoji and joiners', 'create_note', { title: '👩‍💻 notes 🏳️‍🌈', body: 'می‌خواهم' })
+];
+
+async function shoot(page: Page, name: string): Promise<void> {
+	for (const [size, viewport] of Object.entries(SIZES)) {
+		await page.setViewportSize(viewport);
+		await page.emulateMedia({ colorScheme: size === 'phone' ? 'dark' : 'light' });
+		await page.screenshot({ path: `${OUT}/${name.replaceAll(/[^\w]+/g, '-')}-${size}.png` });
+	}
+	await page.setViewportSize(SIZES.desktop);
+}
+
+test('cards', async ({ browser }) => {
+	test.setTimeout(900_000);
+	await mkdir(OUT, { recursive: true });
+	const upstream = await Upstream.start();
+	const server = await Server.start(upstream.env);
+	const { page } = await becomeOwner(browser, server);
+	const api = await Api.signIn(server);
+	const { cards } = JSON.parse(await readFile(CASES, 'utf8')) as { cards: Card[] };
+	const mission = await writeMission(page, 'Weekly plan');
+	await synced(page);
+	let number = 0;
+	for (const card of [...cards.filter(({ module }) => !module), ...own]) {
+		number++;
+		const id = `card-${number}`;
+		const { table, ...data } = card.before ?? {};
+		const [app, name] = (table ?? '').split('/');
+		const record = app === 'context' ? 'context' : id;
+		if (app) await api.push(app, [{ table: name, id: record, op: 'insert', data }]);
+		const params = Object.fromEntries(
+			Object.entries(card.step.params).map(([key, value]) => [key, value === '<id>' ? record : value])
+		);
+		upstream.answers = [plan('One step.', [{ ...card.step, params }])];
+		await api.makeDue(mission);
+		await server.tick();
+		await page.goto(`${server.url}/companion/inbox`);
+		await expect(page.getByRole('heading', { level: 1, name: /1 proposal/ }), card.name).toBeVisible();
+		await shoot(page, `${String(number).padStart(2, '0')} ${card.name}`);
+		await api.decideAll(mission, 'rejected');
+		await synced(page);
+	}
+	const steps = ['one', 'two', 'three', 'four', 'five'].map((n) =>
+		of(n, 'create_task', { title: `Task ${n}`, dueDate: '2026-12-01' })
+	);
+	steps[2] = of('remove', 'delete_task', { taskId: 'card-2' });
+	upstream.answers = [
+		plan(
+			'Five steps.',
+			steps.map(({ step }) => step)
+		)
+	];
+	await api.makeDue(mission);
+	await server.tick();
+	await page.goto(`${server.url}/companion/missions/${mission}/plan`);
+	await expect(page.getByRole('list', { name: 'Plan' })).toBeVisible();
+	await shoot(page, 'plan');
+	await server.dispose();
+	await upstream.stop();
+});
