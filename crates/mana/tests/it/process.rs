@@ -11,6 +11,7 @@ async fn serve_says_it_is_well() {
     let server = home.start().await;
     let (status, health) = server.get("/health").await;
     assert_eq!(status, StatusCode::OK);
+    assert_eq!(health["status"], "ok");
     assert_eq!(health["ok"], true);
     assert_eq!(health["service"], "mana");
     assert_eq!(health["tick"]["enabled"], false);

@@ -24,6 +24,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Health of the server.
 #[derive(Serialize, ToSchema)]
 struct Health {
+    /// Always `ok`: a server that can't answer answers nothing.
+    status: &'static str,
     ok: bool,
     service: &'static str,
     version: &'static str,
@@ -80,6 +82,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     let ai = app.config.serves(ServerRole::Ai);
     Json(Health {
+        status: "ok",
         ok: true,
         service: "mana",
         version: VERSION,

@@ -1060,6 +1060,8 @@ export interface components {
         Health: {
             ok: boolean;
             service: string;
+            /** @description Always `ok`: a server that can't answer answers nothing. */
+            status: string;
             tick: components["schemas"]["Tick"];
             version: string;
         };
