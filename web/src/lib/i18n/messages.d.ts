@@ -973,7 +973,7 @@ export interface MessageArguments {
 	'plan.approved': { count: number };
 	'plan.contents': NoArguments;
 	'plan.decide': NoArguments;
-	'plan.effect': { added: Value; changed: Value; removed: Value };
+	'plan.effect': { effect: Value };
 	'plan.in': NoArguments;
 	'plan.keyTick': NoArguments;
 	'plan.late': { count: number };
@@ -1001,4 +1001,7 @@ export interface MessageArguments {
 	'by.rules': NoArguments;
 	'by.unproven': NoArguments;
 	'prop.showReason': NoArguments;
+	'plan.adds': { count: number };
+	'plan.changes': { count: number };
+	'plan.removes': { count: number };
 }

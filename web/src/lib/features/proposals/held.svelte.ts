@@ -32,7 +32,8 @@ export function holdProposals(source: () => readonly Proposal[]): {
 				if (!known) held.set(proposal.id, { proposal, late: opened });
 				else if (faceOf(known.proposal) === faceOf(proposal)) held.set(proposal.id, { ...known, proposal });
 			}
-			opened = true;
+			// What arrives on an empty page comes below nothing.
+			opened ||= open.length > 0;
 		});
 	});
 	const list = $derived.by(() => {
