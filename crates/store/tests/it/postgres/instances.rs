@@ -126,7 +126,7 @@ async fn sync_s8_too_many_tables_to_name_are_told_without_names() {
         tables: None,
         client: None,
     };
-    assert_eq!(next_of_run(&mut to_two).await, told);
+    assert_eq!(next(&mut to_two).await, told);
 }
 
 #[tokio::test]
