@@ -70,7 +70,7 @@ test('a plan that arrives takes no card from under the eye, the key or the point
 	expect(await titles()).not.toContain('Under the pointer');
 });
 
-test('a plan of nine steps takes three keys from the first page, and one undo takes it back', async ({ browser }) => {
+test('a plan of nine steps takes three keys from the first page', async ({ browser }) => {
 	const { page } = await becomeOwner(browser, server);
 	const mission = await writeMission(page, 'Weekly plan');
 	await synced(page);
@@ -79,13 +79,13 @@ test('a plan of nine steps takes three keys from the first page, and one undo ta
 		['one', 'two', 'three', 'four', 'five'].map((n) => create(`Task ${n}`))
 	);
 	// A plan has five steps; the mission's next run adds four.
-	await (await Api.signIn(server)).runNow(mission);
 	upstream.answers = [
 		plan(
 			'More.',
 			['six', 'seven', 'eight', 'nine'].map((n) => create(`Task ${n}`))
 		)
 	];
+	await (await Api.signIn(server)).runNow(mission);
 	await server.tick();
 	await page.goto(server.url);
 	await expect(page.getByRole('link', { name: '9 proposals', exact: true })).toBeVisible();
