@@ -274,7 +274,7 @@ async fn pause_after(_ended: std::io::Result<()>) {
     sleep(Duration::from_secs(1)).await;
 }
 
-/// What a client pushes in a loop.
+/// The push that a client repeats.
 enum Body {
     /// The same body each time: it is refused.
     Same(Arc<str>),

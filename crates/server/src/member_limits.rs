@@ -32,7 +32,7 @@ struct Known {
     measured: Instant,
 }
 
-/// What a push would add, at most.
+/// The most that a push could add.
 #[derive(Debug, Clone, Copy, Default)]
 struct Addition {
     bytes: u64,

@@ -38,7 +38,7 @@ pub struct AcceptPush {
     pub schema_version: Option<u64>,
     /// The claim that the push depends on.
     pub fence: Option<Fence>,
-    /// Who pushes.
+    /// The person or program that pushes.
     pub origin: Origin,
 }
 

@@ -18,7 +18,7 @@ fn printed(case: &Case) -> String {
     format!("{}\n{}", heading(&card), card_text(&card))
 }
 
-/// What must be printed of a value that has no marks.
+/// The text that must be printed for a value that has no marks.
 fn expected(kind: FieldType, label: &str, value: &Value) -> Vec<String> {
     let text = value.as_str().unwrap_or_default();
     let both = |said: &str| vec![label.to_owned(), said.to_owned()];

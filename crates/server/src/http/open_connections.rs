@@ -39,7 +39,7 @@ struct Open {
     addresses: HashMap<IpAddr, BTreeMap<u64, Arc<OpenConnection>>>,
 }
 
-/// One open connection.
+/// A connection that is open.
 #[derive(Debug, Default)]
 pub struct OpenConnection {
     requests: AtomicU32,

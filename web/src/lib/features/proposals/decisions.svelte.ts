@@ -86,17 +86,17 @@ export function removes(p: Proposal): boolean {
 
 /** Several at once, in their order; answers how many went through. */
 export async function approveMany(list: readonly Proposal[]): Promise<number> {
-	return many(
-		batchable(list),
-		(p) => decide(p, 'approved', () => approve(p.id)),
-		(count) => t('prop.approvedN', { count })
-	);
+	return approveAll(batchable(list));
 }
 
 /** The ticked steps of a plan that was read whole, removals too, in their order; answers how many went through. */
 export async function approvePlan(list: readonly Proposal[]): Promise<number> {
+	return approveAll(list.filter((p) => decidable(p) && isRead(p)));
+}
+
+function approveAll(list: readonly Proposal[]): Promise<number> {
 	return many(
-		list.filter((p) => decidable(p) && isRead(p)),
+		list,
 		(p) => decide(p, 'approved', () => approve(p.id)),
 		(count) => t('prop.approvedN', { count })
 	);

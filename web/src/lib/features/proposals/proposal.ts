@@ -80,9 +80,9 @@ export function proposalPlace(p: Proposal): string {
 }
 
 /** The line under the title of something new. */
-export function proposalMeta(p: Proposal, atHour = false): string[] {
+export function proposalMeta(p: Proposal): string[] {
 	const op = first(p);
-	return op.op === 'insert' ? metaParts(op.app, op.table, op.set ?? {}, [], atHour) : [];
+	return op.op === 'insert' ? metaParts(op.app, op.table, op.set ?? {}) : [];
 }
 
 /** Field by field, what a change would do; one line for every operation's field. */
