@@ -132,13 +132,20 @@ test('a long text folds, and approving waits until it was opened', async ({ brow
 test('a card that was decided elsewhere stays where it is, says so, and approves nothing', async ({ browser }) => {
 	const { page } = await becomeOwner(browser, server);
 	await page.setViewportSize({ width: 1440, height: 900 });
+	const other = await writeMission(page, 'Other plan');
 	const mission = await writeMission(page, 'Weekly plan');
 	await synced(page);
+	await run(other, [create('Still asks')]);
 	await run(mission, [create('Decided elsewhere')]);
 	await page.goto(`${server.url}/companion/inbox`);
+	await expect(page.getByRole('heading', { level: 1, name: '2 proposals wait' })).toBeVisible();
+	await page.getByRole('button', { name: /^Decided elsewhere/ }).click();
+	await expect(page.getByRole('heading', { level: 2, name: 'Decided elsewhere' })).toBeVisible();
 	await expect(approve(page)).toBeEnabled();
 	await (await Api.signIn(server)).decideAll(mission, 'rejected');
 	await expect(page.getByText('This proposal was decided or withdrawn elsewhere.')).toBeVisible();
+	// The card stands, and is not counted among those that wait.
+	await expect(page.getByRole('heading', { level: 1, name: '1 proposal waits' })).toBeVisible();
 	await expect(page.getByRole('heading', { level: 2, name: 'Decided elsewhere' })).toBeVisible();
 	await expect(approve(page)).toHaveCount(0);
 	await page.keyboard.press('a');
