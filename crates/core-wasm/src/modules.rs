@@ -8,7 +8,7 @@ use mana_core::{
     policy::{self, Call, Consent, Overrides, Policy},
     staging::{
         self, ClosedProposal, Decision, DecisionInput, Proposal, ProposalError, ProposalStatus,
-        Records, Staging, card_records, proposal_card,
+        Records, Staging, card_records, proposal_card, unfit_fields,
     },
     undo::{self, UndoRequest},
 };
@@ -36,6 +36,15 @@ impl Core {
             } = input;
             let errors = self.registry.check_record(&app, &table, &data, partial);
             Ok(json!({ "errors": errors }))
+        })
+    }
+
+    /// `{app, table, data}` → `{fields: [UnfitField]}`: the values of a record that do not fit their fields, and what
+    /// can be kept of each.
+    pub fn unfit(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: Check| {
+            let fields = unfit_fields(&self.registry, &input.app, &input.table, &input.data);
+            Ok(json!({ "fields": fields }))
         })
     }
 

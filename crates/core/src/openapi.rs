@@ -8,7 +8,7 @@ use utoipa::openapi::{Components, RefOr, Schema};
 
 use crate::{
     AdjustedStamp, Change, Problem, RecordKey, RecordState, manifest, mission,
-    staging::{ClosedProposal, Decision, Proposal, ProposalCard},
+    staging::{ClosedProposal, Decision, Proposal, ProposalCard, UnfitField},
     undo::{UndoExtent, UndoPreview},
 };
 
@@ -32,6 +32,7 @@ use crate::{
     ProposalCard,
     RecordKey,
     RecordState,
+    UnfitField,
 )))]
 struct Wire;
 

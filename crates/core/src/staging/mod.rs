@@ -17,7 +17,7 @@ pub use crate::record::Records;
 pub use card::{
     CardField, CardItem, CardLink, CardOperation, CardUnit, CardValue, FieldChange, FieldRole, Fit,
     ItemChange, Lookup, ProposalCard, RunKind, ShownValue, TextChange, TextPart, TextRun,
-    card_records, proposal_card,
+    UnfitField, card_records, proposal_card, unfit_fields,
 };
 pub use deadline::{LIFETIME_DAYS, deadline, open_steps};
 pub use decide::{DecideError, Decision, DecisionInput, DecisionResult, decide};

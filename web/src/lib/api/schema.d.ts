@@ -2309,6 +2309,21 @@ export interface components {
             /** @description The operations that are written, in this order. */
             operations: components["schemas"]["Reversal"][];
         };
+        /**
+         * @description A field of a record whose value no form would take: an older program wrote it, or another writer of the log.
+         *
+         *     The value stays as it is until a person changes it.
+         */
+        UnfitField: {
+            /** @description The field's name in the record. */
+            field: string;
+            /** @description The value that fits the field and loses nothing of the one that stands there; missing where there is none. */
+            kept?: unknown;
+            /** @description The fault of the value. */
+            problem: components["schemas"]["Problem"];
+            /** @description The value as it stands. */
+            raw: unknown;
+        };
         /** @description The cost of models. */
         Usage: {
             /** @description The days, first to last, `YYYY-MM-DD`. */

@@ -5,6 +5,7 @@
 //! numbers) are left to whoever draws.
 
 mod text_change;
+mod unfit;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::{
     record::{RecordKey, RecordState},
 };
 pub use text_change::{RunKind, TextChange, TextPart, TextRun};
+pub use unfit::{UnfitField, unfit_fields};
 pub use value::{CardItem, CardValue, Fit, ItemChange, ShownValue};
 use value::{FieldContext, TitleOf, items, removed_items};
 
@@ -462,7 +464,21 @@ fn links(text: &str) -> Vec<CardLink> {
             continue;
         };
         let address = address.trim_start_matches([' ', '<']);
-        let end = address.find(|c: char| matches!(c, ')' | '>') || c.is_whitespace());
+        // As in Markdown, an address holds brackets that are closed in it.
+        let mut open = 0_usize;
+        let ends = |c: char| match c {
+            '(' => {
+                open += 1;
+                false
+            }
+            ')' if open > 0 => {
+                open -= 1;
+                false
+            }
+            ')' | '>' => true,
+            c => c.is_whitespace(),
+        };
+        let end = address.find(ends);
         let (address, after) = address.split_at(end.unwrap_or(address.len()));
         rest = after;
         if let Some(words) = words

@@ -254,33 +254,66 @@ fn fitting(value: &Value, field: &Field, context: FieldContext<'_>) -> Option<Sh
 
 /// The value of another kind, said so that nothing of it is lost.
 fn coerced(value: &Value, field: &Field, context: FieldContext<'_>) -> Option<ShownValue> {
-    let fits = |value: Value| fitting(&value, field, context);
+    match (kept(value, field), field.kind, value) {
+        (Some(kept), ..) => fitting(&kept, field, context),
+        // The hour of a time is said with its day; a day where a time belongs is said without an hour.
+        (None, FieldType::Date, Value::String(_)) => instant(value),
+        (None, FieldType::Datetime, Value::String(day)) if is_date(day) => Some(date(day)),
+        _ => None,
+    }
+}
+
+/// The value of the field's own kind that says all that a value of another kind says; none where there is no such
+/// value.
+pub(super) fn kept(value: &Value, field: &Field) -> Option<Value> {
     match (field.kind, value) {
         (FieldType::Text | FieldType::Markdown, Value::Number(number)) => {
-            Some(text(&number.to_string()))
+            Some(Value::from(number.to_string()))
         }
-        (FieldType::Number | FieldType::Integer, Value::String(digits)) => {
-            let number: serde_json::Number = digits.trim().parse().ok()?;
-            fits(Value::Number(number))
-        }
+        (FieldType::Number, Value::String(digits)) => exact_number(digits),
+        (FieldType::Integer, Value::String(digits)) => exact_number(digits)
+            .filter(|number| number.as_f64().is_some_and(|number| number.fract() == 0.0)),
         (FieldType::Boolean, Value::String(word)) => match word.as_str() {
-            "true" => fits(Value::Bool(true)),
-            "false" => fits(Value::Bool(false)),
+            "true" => Some(Value::Bool(true)),
+            "false" => Some(Value::Bool(false)),
             _ => None,
         },
-        // A midnight says no more than its day. Any other hour is said with the day.
+        // A midnight says no more than its day.
         (FieldType::Date, Value::String(time)) => {
-            let at = instant(value)?;
+            instant(value)?;
             let (day, clock) = (time.get(..10)?, time.get(11..)?);
-            Some(if is_midnight(clock) { date(day) } else { at })
+            is_midnight(clock).then(|| Value::from(day))
         }
-        (FieldType::Datetime, Value::String(day)) if is_date(day) => Some(date(day)),
         (FieldType::Time, Value::String(time)) => {
             let short = time.strip_suffix(":00").filter(|time| is_time(time))?;
-            fits(Value::from(short))
+            Some(Value::from(short))
         }
-        (FieldType::Tags, Value::String(_)) => Some(ShownValue::List),
+        (FieldType::Tags, Value::String(word)) => Some(Value::from(vec![word.as_str()])),
+        (FieldType::Tags, Value::Array(items)) => {
+            let words = items.iter().map(|item| match item {
+                Value::String(word) => Some(Value::from(word.as_str())),
+                Value::Number(number) => Some(Value::from(number.to_string())),
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+            });
+            words.collect()
+        }
         _ => None,
+    }
+}
+
+/// The number that a text writes, unless the number has other digits: a text may have more than a number holds.
+fn exact_number(digits: &str) -> Option<Value> {
+    let digits = digits.trim();
+    let number: serde_json::Number = digits.parse().ok()?;
+    let written = number.to_string();
+    (significant(&written) == significant(digits)).then_some(Value::Number(number))
+}
+
+/// A decimal number without the zeros at its end that say nothing.
+fn significant(digits: &str) -> &str {
+    match digits.contains('.') && !digits.contains(['e', 'E']) {
+        true => digits.trim_end_matches('0').trim_end_matches('.'),
+        false => digits,
     }
 }
 
