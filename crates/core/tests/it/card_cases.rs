@@ -119,7 +119,7 @@ pub fn generated_cases() -> Vec<Case> {
         .map(|card| &card["module"])
         .filter(|module| module.is_object());
     files.extend(modules.map(Value::to_string));
-    files.extend((0..60).map(|seed| random_manifest(seed).to_string()));
+    files.extend(random_manifests());
     let named = files
         .iter()
         .enumerate()
@@ -266,6 +266,13 @@ pub fn marks(value: &Value) -> Vec<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
     let marked = words.filter(|word| word.starts_with("qz") || word.starts_with("zq"));
     marked.map(str::to_owned).collect()
+}
+
+/// The random manifests; `web/src/lib/testing/randomManifest.ts` makes the same.
+pub fn random_manifests() -> Vec<String> {
+    (0..60)
+        .map(|seed| random_manifest(seed).to_string())
+        .collect()
 }
 
 /// A module with one table, whose fields are of every kind in an order of their own, and with a tool of every sort.

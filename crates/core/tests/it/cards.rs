@@ -8,8 +8,9 @@ use mana_core::{
     },
 };
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use crate::card_cases::{Case, generated_cases, marks, written_cases};
+use crate::card_cases::{Case, generated_cases, marks, random_manifests, written_cases};
 
 fn card(case: &Case) -> ProposalCard {
     let asked = card_records(&case.registry, &case.proposal);
@@ -61,6 +62,20 @@ fn rebuilt(change: &TextChange) -> (String, String) {
             (without(RunKind::Added), without(RunKind::Removed))
         }
     }
+}
+
+#[test]
+fn the_random_manifests_are_those_of_the_browsers_tests() {
+    let shared: Value =
+        serde_json::from_str(include_str!("../random-manifests.json")).expect("JSON");
+    let made = random_manifests();
+    let digest = Sha256::digest(made.join("\n").as_bytes());
+    let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        shared,
+        json!({ "seeds": made.len(), "sha256": hash }),
+        "random-manifests.json"
+    );
 }
 
 #[test]

@@ -34,38 +34,56 @@ const LINES = Array.from({ length: 40 }, (_, line) => `Line ${line} of a text th
 
 type Unlikely = readonly [value: unknown, said: readonly string[]];
 
+/** What sets one unlikely value apart from another of the same kind. */
+interface Apart {
+	/** The id of the record that a reference names; its title is “Other” and the id. */
+	other: string;
+	n?: number;
+	/** The value that a record holds before. */
+	old?: boolean;
+}
+
 const marked = (name: string, between: string): Unlikely => [`B${name}${between}E${name}`, [`B${name}`, `E${name}`]];
 
-function measure(name: string, { max }: Field): Unlikely {
-	const value = Math.min(max ?? 1_237, 1_237);
+function measure(name: string, { max }: Field, { n = 0, old = false }: Apart): Unlikely {
+	const value = Math.min(max ?? Infinity, (old ? 4_237 : 1_237) + n);
 	return [value, [/minutes$/i.test(name) ? minutesText(value) : numberText(value)]];
 }
 
+/** A year of its own for each value. */
+const year = ({ n = 0, old = false }: Apart) => String((old ? 2131 : 2031) + n);
+
 /** A value of each kind that nobody would guess, and the texts by which a card says it. */
-const UNLIKELY: Record<FieldType, (name: string, field: Field, other: string) => Unlikely> = {
+const UNLIKELY: Record<FieldType, (name: string, field: Field, apart: Apart) => Unlikely> = {
 	text: (name) => marked(name, ' x '),
 	markdown: (name) => marked(name, `\n${LINES}\n`),
 	number: measure,
 	integer: measure,
-	boolean: () => [true, [t('word.yes')]],
-	date: () => ['2031-11-23', ['2031', '23']],
-	datetime: () => ['2032-10-19T17:43:00.000Z', ['2032']],
-	time: () => ['07:53', ['07:53']],
-	enum: (_, { values = [] }) => {
-		const last = values.at(-1);
-		return typeof last === 'object' ? [last.value, [label(last.label)]] : [last, [String(last)]];
+	boolean: (_, __, { old }) => [!old, [t(old ? 'word.no' : 'word.yes')]],
+	date: (_, __, apart) => [`${year(apart)}-11-23`, [year(apart), '23']],
+	datetime: (_, __, apart) => [`${year(apart)}-10-19T17:43:00.000Z`, [year(apart)]],
+	time: (_, __, { n = 0, old = false }) => {
+		const value = `${old ? '06' : '07'}:${String((53 + n) % 60).padStart(2, '0')}`;
+		return [value, [value]];
 	},
-	ref: (_, __, other) => [other, [`Other ${other}`]],
-	tags: () => [
-		['Tfirst', 'Tlast'],
-		['Tfirst', 'Tlast']
+	enum: (_, { values = [] }, { old }) => {
+		const chosen = values.at(old ? 0 : -1);
+		return typeof chosen === 'object' ? [chosen.value, [label(chosen.label)]] : [chosen, [String(chosen)]];
+	},
+	ref: (_, __, { other }) => [other, [`Other ${other}`]],
+	tags: (name) => [
+		[`T${name}first`, `T${name}last`],
+		[`T${name}first`, `T${name}last`]
 	],
-	url: () => ['https://pay.example.org/unlikely', ['https://pay.example.org/unlikely']],
-	keyedList: () => [[], []],
+	url: (name) => {
+		const address = `https://pay.example.org/unlikely?${name}`;
+		return [address, [address]];
+	},
+	keyedList: (name) => [[{ id: `K${name}`, word: `W${name}` }], [`K${name}`, `W${name}`]],
 	json: (name) => [{ mark: `J${name}` }, [`J${name}`]]
 };
 
-/** A value that nobody would guess for a field, and the texts by which a card says it; `other` is a record's id. */
-export function unlikelyValue(name: string, field: Field, other: string): Unlikely {
-	return UNLIKELY[field.type](name, field, other);
+/** A value that nobody would guess for a field, and the texts by which a card says it. */
+export function unlikelyValue(name: string, field: Field, apart: Apart): Unlikely {
+	return UNLIKELY[field.type](name, field, apart);
 }

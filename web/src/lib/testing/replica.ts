@@ -19,8 +19,8 @@ export function someUser(): string {
 }
 
 /** A replica as one tab holds it; a second one of the same user is a second tab. Closed after the test. */
-export async function openTab(userId: string): Promise<Replica> {
-	const replica = await Replica.open(userId, async () => manifests);
+export async function openTab(userId: string, modules: Manifest[] = manifests): Promise<Replica> {
+	const replica = await Replica.open(userId, async () => modules);
 	onTestFinished(() => replica.close());
 	return replica;
 }

@@ -47,7 +47,7 @@ async function proposed(tool: Tool, manifest: Manifest): Promise<[Proposal, stri
 			continue;
 		}
 		const own = manifest.tables[table]?.fields[name];
-		const [value, texts] = unlikelyValue(name, { ...own, ...param, values: own?.values ?? param.values }, other);
+		const [value, texts] = unlikelyValue(name, { ...own, ...param, values: own?.values ?? param.values }, { other });
 		params[name] = value;
 		said.push(...texts);
 	}
@@ -60,7 +60,7 @@ async function proposed(tool: Tool, manifest: Manifest): Promise<[Proposal, stri
 /** What a record of a table needs besides its title. */
 function required(fields: Record<string, Field>, title: string): Data {
 	const needed = Object.entries(fields).filter(([name, field]) => field.required && name !== title);
-	return Object.fromEntries(needed.map(([name, field]) => [name, unlikelyValue(name, field, 'none')[0]]));
+	return Object.fromEntries(needed.map(([name, field]) => [name, unlikelyValue(name, field, { other: 'none' })[0]]));
 }
 
 function show(component: unknown, proposal: Proposal): HTMLElement {
