@@ -22,7 +22,8 @@ import type {
 	RecordState,
 	Terms,
 	ToolInfo,
-	UndoPreview
+	UndoPreview,
+	UnfitField
 } from './types';
 import type { SyncEffect, SyncEvent } from './sync';
 import type { Core as WasmCore, SyncStep as WasmSyncStep } from './wasm/mana_core_wasm.js';
@@ -66,6 +67,7 @@ type Method =
 	| 'apply'
 	| 'prepare'
 	| 'check'
+	| 'unfit'
 	| 'tools'
 	| 'terms'
 	| 'stage'
@@ -121,6 +123,11 @@ export class Core {
 	/** Checks the fields of a record and returns the problems; `partial` checks only those given. */
 	check(app: string, table: string, data: Data, partial = false): FieldError[] {
 		return this.#call<{ errors: FieldError[] }>('check', { app, table, data, partial }).errors;
+	}
+
+	/** The values of a record that do not fit their fields, and what can be kept of each. */
+	unfit(app: string, table: string, data: Data): UnfitField[] {
+		return this.#call<{ fields: UnfitField[] }>('unfit', { app, table, data }).fields;
 	}
 
 	/** All tools of all modules; `policy` is what counts under these overrides. */

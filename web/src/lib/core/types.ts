@@ -44,6 +44,8 @@ export interface ToolInfo extends Pick<Tool, 'name' | 'label' | 'policy'> {
 }
 
 export type FieldError = Schemas['Problem'];
+/** A value of a record that no form would take, and what can be kept of it. */
+export type UnfitField = Schemas['UnfitField'];
 
 export type Operation = Schemas['Operation'];
 export type Proposal = Schemas['Proposal'];

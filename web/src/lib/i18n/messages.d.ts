@@ -1004,4 +1004,12 @@ export interface MessageArguments {
 	'plan.adds': { count: number };
 	'plan.changes': { count: number };
 	'plan.removes': { count: number };
+	'unfit.mark': { count: number; fields: Value };
+	'unfit.mendThis': { title: Value };
+	'unfit.mend': NoArguments;
+	'unfit.stands': NoArguments;
+	'unfit.replaces': NoArguments;
+	'unfit.keepAs': { value: Value };
+	'unfit.empty': NoArguments;
+	'card.unfitBefore': NoArguments;
 }

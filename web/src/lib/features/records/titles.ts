@@ -20,5 +20,7 @@ export function titleOf(app: string, table: string, data: Data | undefined): str
 	if (info?.singleton) return moduleName(app);
 	const value = data?.[info?.list?.title ?? 'title'] ?? data?.title ?? data?.name;
 	if (typeof value === 'string' && value.trim()) return visible(value);
+	// As on a card: of a number nothing is lost.
+	if (typeof value === 'number') return String(value);
 	return t('word.untitled');
 }
