@@ -1012,4 +1012,11 @@ export interface MessageArguments {
 	'unfit.keepAs': { value: Value };
 	'unfit.empty': NoArguments;
 	'card.unfitBefore': NoArguments;
+	'card.notTaken': NoArguments;
+	'card.moved': NoArguments;
+	'card.pressAgain': NoArguments;
+	'card.editReadFirst': NoArguments;
+	'plan.keyWhy': NoArguments;
+	'plan.noneTicked': NoArguments;
+	'undo.plan': { count: number };
 }

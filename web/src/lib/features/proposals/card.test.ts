@@ -1,16 +1,17 @@
 import '$lib/testing/dom';
 import { flushSync, mount, unmount, type Component } from 'svelte';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Data, Field, Manifest, Proposal, Tool } from '$lib/core/types';
 import { showLocale, t } from '$lib/i18n';
 import { collection } from '$lib/replica/collection.svelte';
 import { setReplica } from '$lib/replica/current';
-import { createRecord } from '$lib/features/records/records';
+import { createRecord, updateRecord } from '$lib/features/records/records';
 import { unlikelyValue } from '$lib/testing/fieldSamples';
 import { iterationArrives, MISSION, missionInsert, toolStep } from '$lib/testing/missions';
 import { arrive, manifests, openTab, someUser, until } from '$lib/testing/replica';
-import { isRead, noteShown } from './consent.svelte';
-import { batchable } from './decisions.svelte';
+import { CARDS_KEPT, cardOf } from './card';
+import { isRead, isReadBeside, noteShown, openFold } from './consent.svelte';
+import { approveOne, batchable, decisions } from './decisions.svelte';
 import ProposalActions from './ProposalActions.svelte';
 import ProposalBody from './ProposalBody.svelte';
 import { proposals } from './proposals.svelte';
@@ -96,6 +97,58 @@ describe('the card of a proposal', () => {
 		expect(isRead(proposal)).toBe(true);
 		flushSync();
 		expect(approveButton(actions)?.disabled).toBe(false);
+	});
+
+	it('C8 is made once for each look, and anew when the record or the proposal changes', async () => {
+		const replica = await openTab(someUser());
+		setReplica(replica);
+		onTestFinished(() => setReplica(null));
+		const tasks = collection('todo', 'tasks');
+		await until(() => tasks.ready);
+		await createRecord('todo', 'tasks', { title: 'Old name' }, 't1');
+		const steps = [0, 1].map((index) => toolStep(index, 'update_task', { taskId: 't1', title: `Name ${index}` }));
+		await arrive(replica, [missionInsert(), iterationArrives(steps)]);
+		await stageMission(replica, MISSION);
+		const [first, second] = await until(() => (proposals.count === 2 ? proposals.open : null));
+		const made = vi.spyOn(replica.core, 'card');
+		const asked = vi.spyOn(replica.core, 'cardRecords');
+		const card = cardOf(first!);
+		show(ProposalBody, first!);
+		show(ProposalActions, first!);
+		expect(cardOf({ ...first! })).toBe(card);
+		expect(cardOf(second!)).not.toBe(card);
+		expect([made.mock.calls.length, asked.mock.calls.length]).toEqual([2, 2]);
+		await updateRecord('todo', 'tasks', 't1', { title: 'Another name' });
+		expect(cardOf(first!).operations[0]!.fields[0]!.now).toMatchObject({ raw: 'Another name' });
+		expect(cardOf({ ...first!, seen: {} }).operations[0]!.fields[0]!.now).toBeUndefined();
+		expect(cardOf({ ...first!, opsHash: 'other' })).not.toBe(cardOf(first!));
+		const before = made.mock.calls.length;
+		for (let n = 0; n <= CARDS_KEPT; n++) cardOf({ ...first!, id: `p${n}` });
+		cardOf(first!);
+		expect(made.mock.calls.length).toBe(before + CARDS_KEPT + 2);
+	});
+
+	it('C10 of an edited proposal, what its form does not show waits to be read on the card', async () => {
+		const replica = await openTab(someUser());
+		setReplica(replica);
+		onTestFinished(() => setReplica(null));
+		const body = Array.from({ length: 40 }, (_, line) => `Line ${line}`).join('\n');
+		const step = toolStep(0, 'create_note', { title: 'A note', body });
+		await arrive(replica, [missionInsert(), iterationArrives([step])]);
+		await stageMission(replica, MISSION);
+		const proposal = await until(() => !proposals.moving && proposals.open[0]);
+		const set = Object.keys(proposal.operations[0]!.set ?? {});
+		expect(isReadBeside(proposal, new Set(set))).toBe(true);
+		const title = new Set(set.filter((name) => name !== 'body'));
+		expect(isReadBeside(proposal, title)).toBe(false);
+		noteShown([proposal]);
+		expect(isReadBeside(proposal, title)).toBe(false);
+		expect(await approveOne(proposal, { edited: { title: 'Mine', body }, read: false })).toBe(false);
+		expect(decisions.early(proposal.id)).toBe(true);
+		openFold(proposal, '0/body');
+		expect(isReadBeside(proposal, title)).toBe(true);
+		expect(await approveOne(proposal, { edited: { title: 'Mine', body }, read: true })).toBe(true);
+		expect(decisions.early(proposal.id)).toBe(false);
 	});
 
 	it('X1 writes out what turns the direction of a title', async () => {

@@ -1,22 +1,63 @@
 /** The card of a proposal in the words of this device: the core says what it shows, this file how it is written. */
 import { numberText, t } from '$lib/i18n';
-import type { CardField, CardOperation, CardUnit, CardValue, Proposal, ProposalCard } from '$lib/core/types';
+import type { Core } from '$lib/core';
+import type {
+	CardField,
+	CardOperation,
+	CardUnit,
+	CardValue,
+	Proposal,
+	ProposalCard,
+	RecordKey,
+	Row
+} from '$lib/core/types';
 import { label } from '$lib/features/records/modules.svelte';
 import { recordAt } from '$lib/features/records/fields';
 import { dayAndYear, instantAndYear, minutesText } from '$lib/primitives/format';
 import { currentReplica } from '$lib/replica/current';
 import { stateOf } from '$lib/replica/rows';
 
-/** Everything that a proposal's operations set, from the operations and the records as they are here. */
+/** Everything of a proposal that makes its card look as it does, beside the records as they are now. */
+export function faceOf(proposal: Proposal): string {
+	return `${proposal.opsHash} ${JSON.stringify(proposal.seen)}`;
+}
+
+/** A card with all that it was made from. A row never changes: a write makes another one. */
+interface MadeCard {
+	core: Core;
+	face: string;
+	keys: readonly RecordKey[];
+	rows: readonly (Row | undefined)[];
+	card: ProposalCard;
+}
+
+/** The most cards that are kept; the one that was asked for longest ago is made anew. */
+export const CARDS_KEPT = 300;
+const made = new Map<string, MadeCard>();
+
+/**
+ * Everything that a proposal's operations set, from the operations and the records as they are here. The body of a
+ * card, its buttons and the page ask for the same card, so it is made once for each look.
+ */
 export function cardOf(proposal: Proposal): ProposalCard {
 	const { core } = currentReplica();
-	const records = core.cardRecords(proposal).map(({ app, table, id }) => ({
-		app,
-		table,
-		id,
-		state: stateOf(recordAt(app, table, id))
-	}));
-	return core.card(proposal, records);
+	const face = `${proposal.tool} ${faceOf(proposal)}`;
+	const last = made.get(proposal.id);
+	const known = last?.core === core && last.face === face ? last : undefined;
+	const keys = known?.keys ?? core.cardRecords(proposal);
+	const rows = keys.map(({ app, table, id }) => recordAt(app, table, id));
+	const same = known !== undefined && rows.every((row, index) => row === known.rows[index]);
+	const card = same
+		? known.card
+		: core.card(
+				proposal,
+				keys.map(({ app, table, id }, index) => ({ app, table, id, state: stateOf(rows[index]) }))
+			);
+	made.delete(proposal.id);
+	made.set(proposal.id, { core, face, keys, rows, card });
+	const oldest = made.size > CARDS_KEPT ? made.keys().next().value : undefined;
+	if (oldest !== undefined) made.delete(oldest);
+	return card;
 }
 
 /** The field that names the record, where the operation sets it and another line says it: the card's own title. */

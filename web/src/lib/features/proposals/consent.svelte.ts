@@ -7,7 +7,7 @@
  */
 import { SvelteMap } from 'svelte/reactivity';
 import type { Proposal, ProposalCard } from '$lib/core/types';
-import { cardOf, foldsOf } from './card';
+import { cardOf, faceOf, foldKey, foldsOf } from './card';
 import { proposals } from './proposals.svelte';
 
 /** How long a card is to be visible, and how long the cards rest after some arrived or left, in milliseconds. */
@@ -26,11 +26,6 @@ interface Reading {
 }
 
 const readings = new SvelteMap<string, Reading>();
-
-/** Everything that makes a card look as it does. */
-export function faceOf(proposal: Proposal): string {
-	return `${proposal.opsHash} ${JSON.stringify(proposal.seen)}`;
-}
 
 function readingOf(proposal: Proposal): Reading {
 	const known = readings.get(proposal.id);
@@ -77,6 +72,19 @@ export function wasShown(proposal: Proposal): boolean {
 	return readingOf(proposal).read;
 }
 
+/**
+ * Whether everything was read that a form does not show itself: `shown` are the fields of the first operation that the
+ * form holds. The other fields are read on the card.
+ */
+export function isReadBeside(proposal: Proposal, shown: ReadonlySet<string>): boolean {
+	const card = cardOf(proposal);
+	const beside = card.operations.flatMap(({ fields }, operation) =>
+		fields.filter(({ field }) => operation > 0 || !shown.has(field)).map(({ field }) => foldKey(operation, field))
+	);
+	if (beside.length === 0) return true;
+	return wasShown(proposal) && unopened(proposal, card).every((fold) => !beside.includes(fold));
+}
+
 interface Watch {
 	check: () => void;
 }
@@ -104,14 +112,38 @@ function isAt(node: HTMLElement, x: number, y: number): boolean {
 	return top !== null && node.contains(top);
 }
 
-/** Whether the card is to be seen as a whole now, or its end where it is taller than the window. */
-function isVisible(node: HTMLElement): boolean {
-	if (document.visibilityState !== 'visible') return false;
+/** How much of a card is on the screen now, in pixels from its top. */
+interface View {
+	/** The part above that is not visible; more than any card has where something lies over its top. */
+	above: number;
+	/** How far down it is visible from its top; nothing where the top is not visible. */
+	down: number;
+	end: boolean;
+	/** Whether it is taller than the window, so that its end is all that one can wait for. */
+	tall: boolean;
+}
+
+function viewOf(node: HTMLElement): View | undefined {
+	if (document.visibilityState !== 'visible') return undefined;
 	const box = node.getBoundingClientRect();
-	if (box.height === 0) return false;
+	if (box.height === 0) return undefined;
 	const x = box.left + box.width / 2;
-	const end = isAt(node, x, box.bottom - 3);
-	return box.height > window.innerHeight - BARS ? end : end && isAt(node, x, box.top + 3);
+	const top = isAt(node, x, box.top + 3);
+	// Bars over the edges count as covering the card, wherever it lies.
+	const edge = topEdge(node) + BARS;
+	return {
+		above: top ? 0 : box.top < edge ? edge - box.top : Infinity,
+		down: top ? window.innerHeight - BARS - box.top : 0,
+		end: isAt(node, x, box.bottom - 3),
+		tall: box.height > window.innerHeight - BARS
+	};
+}
+
+/** Where the part of the window begins in which the card scrolls. */
+function topEdge(node: HTMLElement): number {
+	for (let around = node.parentElement; around; around = around.parentElement)
+		if (/auto|scroll/.test(getComputedStyle(around).overflowY)) return Math.max(0, around.getBoundingClientRect().top);
+	return 0;
 }
 
 /** The proposals that an element shows whole: a card shows one, a plan's sheet all of its plan. */
@@ -123,20 +155,35 @@ const facesOf = (shown: Shown): string =>
 		.map((proposal) => `${proposal.id} ${faceOf(proposal)}`)
 		.join();
 
-/** Svelte action on the element of a card or a sheet: notes when it was visible long enough. */
-export function watchCard(node: HTMLElement, shown: Shown): { update: (next: Shown) => void; destroy: () => void } {
-	let current = shown;
+/** Watches an element until `isKnown`: calls `note` each time that it was visible long enough. */
+function watchElement(
+	node: HTMLElement,
+	isKnown: () => boolean,
+	note: () => void
+): { restart: () => void; destroy: () => void } {
 	let timer: ReturnType<typeof setTimeout> | undefined;
+	/** How far down it was visible from its top: where it ends, that part need not be visible again. */
+	let seenTo = 0;
 	const stop = () => {
 		clearTimeout(timer);
 		timer = undefined;
 	};
+	const restart = () => {
+		stop();
+		seenTo = 0;
+	};
+	const isVisible = () => {
+		const view = viewOf(node);
+		if (!view) return false;
+		seenTo = Math.max(seenTo, view.down);
+		return view.end && (view.tall || view.above <= seenTo);
+	};
 	const watch: Watch = {
 		check() {
-			if (listOf(current).every(wasShown) || !isVisible(node)) return stop();
+			if (isKnown() || !isVisible()) return stop();
 			timer ??= setTimeout(() => {
 				timer = undefined;
-				if (isVisible(node)) noteShown(listOf(current));
+				if (isVisible()) note();
 			}, READ_MS);
 		}
 	};
@@ -146,11 +193,7 @@ export function watchCard(node: HTMLElement, shown: Shown): { update: (next: Sho
 	size.observe(node);
 	checkAll();
 	return {
-		update(next) {
-			if (facesOf(next) !== facesOf(current)) stop();
-			current = next;
-			checkAll();
-		},
+		restart,
 		destroy() {
 			stop();
 			size.disconnect();
@@ -158,4 +201,36 @@ export function watchCard(node: HTMLElement, shown: Shown): { update: (next: Sho
 			if (watches.size === 0) listen(false);
 		}
 	};
+}
+
+/** Svelte action on the element of a card or a sheet: notes when it was visible long enough. */
+export function watchCard(node: HTMLElement, shown: Shown): { update: (next: Shown) => void; destroy: () => void } {
+	let current = shown;
+	const { restart, destroy } = watchElement(
+		node,
+		() => listOf(current).every(wasShown),
+		() => noteShown(listOf(current))
+	);
+	return {
+		update(next) {
+			if (facesOf(next) !== facesOf(current)) restart();
+			current = next;
+			checkAll();
+		},
+		destroy
+	};
+}
+
+/** Svelte action on a form or a table that a yes is bound to: calls `note` once it was visible long enough. */
+export function watchOnce(node: HTMLElement, note: () => void): { destroy: () => void } {
+	let noted = false;
+	const { destroy } = watchElement(
+		node,
+		() => noted,
+		() => {
+			noted = true;
+			note();
+		}
+	);
+	return { destroy };
 }

@@ -1,5 +1,5 @@
 /** Deciding, from wherever a card stands: what is under way, what was just settled, what a screen reader hears. */
-import { approve, reject } from './proposals.svelte';
+import { approve, proposals, reject } from './proposals.svelte';
 import { t } from '$lib/i18n';
 import type { Data, Difference, Proposal } from '$lib/core/types';
 import { announce } from '$lib/primitives/live.svelte';
@@ -16,12 +16,20 @@ export interface Settled {
 	how: 'approved' | 'rejected';
 }
 
-const state = $state<{ busy: Record<string, boolean>; settled: Settled[] }>({ busy: {}, settled: [] });
+const state = $state<{ busy: Record<string, boolean>; early: Record<string, boolean>; settled: Settled[] }>({
+	busy: {},
+	early: {},
+	settled: []
+});
 
 export const decisions = {
 	/** Whether an answer is being written. */
 	busy(id: string): boolean {
 		return state.busy[id] === true;
+	},
+	/** Whether a yes came before the card was read: the card says that it was not taken. */
+	early(id: string): boolean {
+		return state.early[id] === true;
 	},
 	get settled(): readonly Settled[] {
 		return state.settled;
@@ -29,12 +37,14 @@ export const decisions = {
 	/** Leaving the page ends the moment. */
 	forget(): void {
 		state.settled = [];
+		state.early = {};
 	}
 };
 
 async function decide(p: Proposal, how: Settled['how'], act: () => Promise<boolean>): Promise<boolean> {
 	if (state.busy[p.id]) return false;
 	state.busy[p.id] = true;
+	delete state.early[p.id];
 	try {
 		const title = proposalTitle(p);
 		const done = await act();
@@ -49,12 +59,22 @@ async function decide(p: Proposal, how: Settled['how'], act: () => Promise<boole
 	}
 }
 
+/** A yes to something else than the card: a form's own parameters, or what stands on top of a changed record. */
+export interface OtherYes {
+	edited?: Data;
+	over?: Difference;
+	/** Whether the person could read what the yes is bound to. */
+	read: boolean;
+}
+
 /** Turn pencil into ink; false if it was not read whole yet, or was refused: the card then says why. */
-export async function approveOne(p: Proposal, edited?: Data, over?: Difference): Promise<boolean> {
-	if (!edited && !over && !isRead(p)) {
-		announce(t('card.readFirst'));
+export async function approveOne(p: Proposal, other?: OtherYes): Promise<boolean> {
+	if (!(other ? other.read && !proposals.moving : isRead(p))) {
+		state.early[p.id] = true;
+		announce(t('card.notTaken'));
 		return false;
 	}
+	const { edited, over } = other ?? {};
 	const title = proposalTitle(p);
 	const done = await decide(p, 'approved', () => approve(p.id, edited, over));
 	announce(done ? t('prop.approved', { title }) : t('prop.failed'));

@@ -2,7 +2,7 @@
 import { untrack } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import type { Proposal } from '$lib/core/types';
-import { faceOf } from './consent.svelte';
+import { faceOf } from './card';
 import { decisions } from './decisions.svelte';
 import { proposals } from './proposals.svelte';
 
