@@ -4,6 +4,7 @@ import { t } from '$lib/i18n';
 import { label, moduleOf } from '$lib/features/records/modules.svelte';
 import type { Data, Difference, Op, Operation, Proposal, Row } from '$lib/core/types';
 import { fieldUi } from '$lib/features/records/fieldUi';
+import { cardOf } from './card';
 import { fieldLabel, metaParts, recordAt, thing, valueText } from '$lib/features/records/fields';
 import { moduleName, tableOf, titleOf } from '$lib/features/records/titles';
 
@@ -71,7 +72,11 @@ export function proposalEffect(p: Proposal): string {
 	if (op.op === 'insert') return t('prop.effectInsert', names);
 	if (op.op === 'delete') return t('prop.effectDelete', names);
 	if (!op.op) return t('prop.effectNone');
-	return t('prop.effectUpdate', { ...names, count: Object.keys(op.set ?? {}).length });
+	const card = cardOf(p);
+	// The card says so itself.
+	if (card.changesNothing) return '';
+	const changed = card.operations[0]?.fields.filter(({ change }) => change !== 'same') ?? [];
+	return t('prop.effectUpdate', { ...names, count: changed.length });
 }
 
 /** Where it would land: “in Tasks”. */
