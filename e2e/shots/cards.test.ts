@@ -1,5 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { expect, test, type Page } from '@playwright/test';
 import { Api, becomeOwner, synced, writeMission } from '../support/person';
 import { Server } from '../support/server';
@@ -12,7 +12,7 @@ const CASES = resolve(import.meta.dirname, '../../crates/core/tests/cards.json')
 
 interface Card {
 	name: string;
-	module?: string;
+	module?: object;
 	before?: Record<string, string>;
 	step: PlannedStep;
 }
@@ -78,8 +78,10 @@ const own: Card[] = [
 async function shoot(page: Page, name: string): Promise<void> {
 	for (const [size, viewport] of Object.entries(SIZES)) {
 		await page.setViewportSize(viewport);
-		await page.emulateMedia({ colorScheme: size === 'phone' ? 'dark' : 'light' });
-		await page.screenshot({ path: `${OUT}/${name.replaceAll(/[^\w]+/g, '-')}-${size}.png` });
+		for (const colorScheme of ['light', 'dark'] as const) {
+			await page.emulateMedia({ colorScheme });
+			await page.screenshot({ path: `${OUT}/${name.replaceAll(/[^\w]+/g, '-')}-${size}-${colorScheme}.png` });
+		}
 	}
 	await page.setViewportSize(SIZES.desktop);
 }
@@ -89,13 +91,18 @@ test('cards', async ({ browser }) => {
 	await mkdir(OUT, { recursive: true });
 	const upstream = await Upstream.start();
 	const server = await Server.start(upstream.env);
+	const { cards } = JSON.parse(await readFile(CASES, 'utf8')) as { cards: Card[] };
+	await mkdir(join(server.dataDir, 'modules'), { recursive: true });
+	for (const [index, { module }] of cards.entries())
+		if (module) await writeFile(join(server.dataDir, 'modules', `card-${index}.json`), JSON.stringify(module));
+	await server.stop();
+	await server.up();
 	const { page } = await becomeOwner(browser, server);
 	const api = await Api.signIn(server);
-	const { cards } = JSON.parse(await readFile(CASES, 'utf8')) as { cards: Card[] };
 	const mission = await writeMission(page, 'Weekly plan');
 	await synced(page);
 	let number = 0;
-	for (const card of [...cards.filter(({ module }) => !module), ...own]) {
+	for (const card of [...cards, ...own]) {
 		number++;
 		const id = `card-${number}`;
 		const { table, ...data } = card.before ?? {};
@@ -110,6 +117,8 @@ test('cards', async ({ browser }) => {
 		await server.tick();
 		await page.goto(`${server.url}/companion/inbox`);
 		await expect(page.getByRole('heading', { level: 1, name: /1 proposal/ }), card.name).toBeVisible();
+		// The card is read, unless it is long or has a text to open.
+		await page.waitForTimeout(700);
 		await shoot(page, `${String(number).padStart(2, '0')} ${card.name}`);
 		await api.decideAll(mission, 'rejected');
 		await synced(page);
@@ -117,7 +126,7 @@ test('cards', async ({ browser }) => {
 	const steps = ['one', 'two', 'three', 'four', 'five'].map((n) =>
 		of(n, 'create_task', { title: `Task ${n}`, dueDate: '2026-12-01' })
 	);
-	steps[2] = of('remove', 'delete_task', { taskId: 'card-2' });
+	steps[2] = of('remove', 'delete_task', { taskId: 'card-12' });
 	upstream.answers = [
 		plan(
 			'Five steps.',
@@ -129,6 +138,23 @@ test('cards', async ({ browser }) => {
 	await page.goto(`${server.url}/companion/missions/${mission}/plan`);
 	await expect(page.getByRole('list', { name: 'Plan' })).toBeVisible();
 	await shoot(page, 'plan');
+	await page.keyboard.press('End');
+	await page.waitForTimeout(700);
+	await shoot(page, 'plan end');
+	// Records whose values do not fit, and the form that mends them.
+	const bad = { title: 'Call Ada', dueDate: '2031-02-03T00:00:00Z', priority: 'somewhat', done: false };
+	await api.push('todo', [{ table: 'tasks', id: 'unfit', op: 'insert', data: bad }]);
+	await api.push('places', [
+		{ table: 'places', id: 'unfit', op: 'insert', data: { name: 'Café Mira', rating: 'five', notes: 'Bright.' } }
+	]);
+	await page.goto(`${server.url}/todo`);
+	await expect(page.getByText(/do not fit/)).toBeVisible();
+	await shoot(page, 'unfit row');
+	await page.getByRole('button', { name: 'Mend: Call Ada' }).click();
+	await shoot(page, 'unfit form');
+	await page.goto(`${server.url}/places?open=unfit`);
+	await expect(page.getByText(/does not fit/)).toBeVisible();
+	await shoot(page, 'unfit record');
 	await server.dispose();
 	await upstream.stop();
 });
