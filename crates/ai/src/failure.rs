@@ -67,6 +67,12 @@ impl Failure {
         self.code == OVER_BUDGET
     }
 
+    /// Whether the model's server failed at the answer itself. Servers that read calls fail so where the model wrote
+    /// one badly; another answer may be read.
+    pub fn is_server_error(&self) -> bool {
+        self.code == "provider_error" && !self.unable
+    }
+
     /// A plan of which every step was refused.
     pub fn refused(refused: Vec<RefusedStep>) -> Self {
         let reasons: Vec<_> = refused.iter().map(RefusedStep::sentence).collect();

@@ -21,6 +21,8 @@ const MAX_PENDING: usize = 100;
 #[derive(Default)]
 pub(crate) struct PromptInputs {
     pub inputs: Vec<InputText>,
+    /// The records of the inputs.
+    pub shown: BTreeMap<RecordKey, RecordState>,
     pub notes: Vec<String>,
     pub context: Option<String>,
     pub pending: Vec<PendingProposal>,
@@ -81,7 +83,12 @@ fn resolve_inputs(
         let resolved = resolver.resolve(input, rows.iter().map(|(id, state)| (id.as_str(), state)));
         inputs.notes.extend(resolved.notes);
         for text in resolved.texts {
-            if seen.insert((text.module.clone(), text.table.clone(), text.id.clone())) {
+            let key = RecordKey::new(&text.module, &text.table, &text.id);
+            if seen.insert(key.clone()) {
+                let state = rows.iter().find(|(id, _)| *id == text.id);
+                inputs
+                    .shown
+                    .extend(state.map(|(_, state)| (key, state.clone())));
                 inputs.inputs.push(text);
             }
         }

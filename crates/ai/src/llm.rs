@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mana_core::planner::calls::{Function, ToolCall};
-use mana_core::planner::{Message, OutlineInput, PlanFormat};
+use mana_core::planner::{Message, ModelAnswer, OutlineInput, PlanFormat};
 use mana_store::UserId;
 use serde_json::Value;
 
@@ -37,8 +37,12 @@ pub struct ChatRequest {
 pub struct ChatAnswer {
     /// The text.
     pub text: String,
+    /// The thoughts that came in a field of their own.
+    pub reasoning: String,
     /// The calls of the answer.
     pub calls: Vec<ToolCall>,
+    /// Whether the answer ended at the limit of its length.
+    pub cut: bool,
     /// The model that answered: `ollama/qwen3`, `builtin/outline`.
     pub model: String,
     /// Tokens of prompt and answer together, if the model counts them.
@@ -47,6 +51,88 @@ pub struct ChatAnswer {
     pub prompt_tokens: Option<u64>,
     /// How many models had read the prompt before they failed, so that it is paid for once more each.
     pub prompts_lost: u64,
+}
+
+impl ChatAnswer {
+    /// The answer in a choice of OpenAI's shape, `{message, finish_reason}`, as servers give it: with text or parts,
+    /// with thoughts in one of several fields, with calls or with the one call of before there were calls.
+    pub fn of_choice(choice: &Value) -> ChatAnswer {
+        let message = &choice["message"];
+        let thoughts = ["reasoning_content", "reasoning", "thinking", "thoughts"].iter();
+        let made = message["tool_calls"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
+        let legacy = message.get("function_call").filter(|call| call.is_object());
+        let calls = made
+            .iter()
+            .map(|call| (call, call.get("function").unwrap_or(call)));
+        let legacy = legacy.filter(|_| made.is_empty()).map(|call| (call, call));
+        ChatAnswer {
+            text: text(&message["content"]),
+            reasoning: thoughts
+                .map(|field| text(&message[*field]))
+                .find(|text| !text.is_empty())
+                .unwrap_or_default(),
+            calls: calls.chain(legacy).enumerate().map(call).collect(),
+            cut: matches!(
+                choice["finish_reason"].as_str(),
+                Some("length" | "max_tokens" | "MAX_TOKENS")
+            ),
+            ..ChatAnswer::default()
+        }
+    }
+
+    /// The answer as the planner reads it.
+    pub(crate) fn model_answer(&self) -> ModelAnswer<'_> {
+        ModelAnswer {
+            content: &self.text,
+            reasoning: &self.reasoning,
+            calls: &self.calls,
+            cut: self.cut,
+        }
+    }
+}
+
+/// The text of a content, its text parts joined.
+fn text(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => {
+            let texts = parts
+                .iter()
+                .filter(|part| part["type"] != "thinking" && part["type"] != "reasoning");
+            texts
+                .filter_map(|part| part.get("text").unwrap_or(part).as_str())
+                .collect()
+        }
+        Value::Object(part) => part
+            .get("text")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// A call as the model made it. Some servers give it no id, or its arguments as JSON instead of text.
+fn call((index, (call, function)): (usize, (&Value, &Value))) -> ToolCall {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let id = text(&call["id"]);
+    let given = ["arguments", "parameters", "input"]
+        .iter()
+        .find_map(|name| function.get(*name));
+    ToolCall {
+        id: match id.is_empty() {
+            true => format!("call_{index}"),
+            false => id,
+        },
+        name: text(&function["name"]),
+        arguments: given.map(text).unwrap_or_default(),
+    }
 }
 
 /// Facts about a model.

@@ -1,18 +1,19 @@
 //! Planning: the prompt, and the model's answer as a plan. The model is asked once and, where its answer can't be used,
 //! once more; or it calls tools (`tool_loop.rs`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use mana_core::mission::{Intent, StepStatus};
 use mana_core::planner::calls::{Function, plan_schema};
 use mana_core::planner::prompt::ITERATIONS_SHOWN;
 use mana_core::planner::{
-    CallOutcome, Message, OutlineInput, Plan, PlanChecks, PlanFormat, PromptParts, PromptTool,
-    RecentCall, RefusedStep, UnusableAnswer, check_steps, parse, prompt, repair,
+    CallOutcome, Message, OutlineInput, Plan, PlanChecks, PlanFormat, PlannedStep, PromptParts,
+    PromptTool, RecentCall, RefusedStep, ShownRecord, UnusableAnswer, check_steps, parse, prompt,
+    repair, resolve,
 };
 use mana_core::policy::Policy;
-use mana_core::{RecordKey, staging};
+use mana_core::{RecordKey, RecordState, staging};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -51,8 +52,8 @@ impl PlanOutcome {
 pub(crate) struct PlannerSession<'a> {
     pub run: &'a Run<'a>,
     pub iteration_id: &'a str,
-    /// The records in the prompt. A tab's own records may not have been synced yet.
-    pub shown: BTreeSet<RecordKey>,
+    /// The records that the model was shown. A tab's own records may not have been synced yet.
+    pub shown: BTreeMap<RecordKey, RecordState>,
     /// Tokens that queries may still read.
     pub unread: usize,
     /// The model that is asked.
@@ -95,11 +96,7 @@ pub(crate) async fn plan(run: &Run<'_>) -> mana_store::Result<PlanOutcome> {
     let mut session = PlannerSession {
         run,
         iteration_id: &iteration_id,
-        shown: inputs
-            .inputs
-            .iter()
-            .map(|input| RecordKey::new(&input.module, &input.table, &input.id))
-            .collect(),
+        shown: inputs.shown.clone(),
         unread: facts
             .context_tokens
             .map_or(usize::MAX, |all| all / 2)
@@ -187,19 +184,19 @@ impl PlannerSession<'_> {
         schema: Option<Value>,
     ) -> mana_store::Result<Result<Plan, Failure>> {
         let asked = self.ask(messages.clone(), Vec::new(), schema.clone());
-        let text = match asked.await? {
-            Ok(answer) => answer.text,
+        let answer = match asked.await? {
+            Ok(answer) => answer,
             Err(failure) => return Ok(Err(failure)),
         };
-        let first = self.read(&text).await?;
+        let first = self.read(&answer).await?;
         let reasons: Vec<String> = match &first {
             Ok(plan) if plan.refused.is_empty() => return Ok(first.map_err(Failure::unusable)),
             Ok(plan) => plan.refused.iter().map(RefusedStep::sentence).collect(),
             Err(error) => vec![error.message.clone()],
         };
-        let again = repair(&messages, &text, &reasons);
+        let again = repair(&messages, &answer.text, &reasons);
         let second = match self.ask(again, Vec::new(), schema).await? {
-            Ok(answer) => Some(self.read(&answer.text).await?),
+            Ok(answer) => Some(self.read(&answer).await?),
             Err(_) => None,
         };
         Ok(choose(first, second))
@@ -272,26 +269,65 @@ impl PlannerSession<'_> {
     }
 
     /// Parses an answer, knowing which of the records that it names exist.
-    async fn read(&self, text: &str) -> mana_store::Result<Result<Plan, UnusableAnswer>> {
-        self.knowing(|checks| parse(text, checks)).await
+    async fn read(&self, answer: &ChatAnswer) -> mana_store::Result<Result<Plan, UnusableAnswer>> {
+        self.knowing(|checks| parse(answer.model_answer(), checks))
+            .await
     }
 
-    /// Checks single steps, knowing which of the records that they name exist.
-    pub async fn check(&self, steps: &[Value]) -> mana_store::Result<Plan> {
-        self.knowing(|checks| check_steps(steps, checks)).await
+    /// Checks single steps, knowing which of the records that they name exist, and which steps passed before.
+    pub async fn check(
+        &self,
+        steps: &[Value],
+        earlier: &[PlannedStep],
+    ) -> mana_store::Result<Plan> {
+        self.knowing(|checks| check_steps(steps, earlier, checks))
+            .await
+    }
+
+    /// Reads knowing the records that the model was shown, and no others.
+    pub fn reading<T>(&self, read: impl FnOnce(&PlanChecks<'_>) -> T) -> T {
+        let shown = self.shown_records();
+        let exists = |key: &RecordKey| self.shown.contains_key(key);
+        let state = |key: &RecordKey| self.shown.get(key);
+        read(&self.checks(&shown, &exists, &state))
+    }
+
+    /// The records that the model was shown, by their titles.
+    fn shown_records(&self) -> Vec<ShownRecord> {
+        let registry = &self.run.parts().registry;
+        let records = self.shown.iter().map(|(key, state)| ShownRecord {
+            key: key.clone(),
+            short: None,
+            title: registry
+                .table(&key.app, &key.table)
+                .and_then(|table| resolve::title(table, &state.data)),
+        });
+        records.collect()
+    }
+
+    fn checks<'c>(
+        &'c self,
+        shown: &'c [ShownRecord],
+        exists: &'c dyn Fn(&RecordKey) -> bool,
+        state: &'c dyn Fn(&RecordKey) -> Option<&'c RecordState>,
+    ) -> PlanChecks<'c> {
+        let agent = self.run.agent();
+        PlanChecks {
+            registry: &self.run.parts().registry,
+            overrides: agent.overrides(),
+            exists,
+            state,
+            shown,
+            now: self.run.began,
+            zone: &self.run.loaded.zone,
+            locale: &self.run.user.locale,
+            max_steps: agent.settings.max_steps as usize,
+        }
     }
 
     /// Reads twice: once to learn which records are named, and once knowing which of them exist.
     async fn knowing<T>(&self, read: impl Fn(&PlanChecks<'_>) -> T) -> mana_store::Result<T> {
-        let agent = self.run.agent();
-        let checks = |exists: &dyn Fn(&RecordKey) -> bool| {
-            read(&PlanChecks {
-                registry: &self.run.parts().registry,
-                overrides: agent.overrides(),
-                exists,
-                max_steps: agent.settings.max_steps as usize,
-            })
-        };
+        let shown = self.shown_records();
         let named = Mutex::new(BTreeSet::new());
         let note = |key: &RecordKey| {
             if let Ok(mut named) = named.lock() {
@@ -299,20 +335,22 @@ impl PlannerSession<'_> {
             }
             true
         };
-        let first = checks(&note);
+        let first = read(&self.checks(&shown, &note, &|_| None));
         let named = named.into_inner().unwrap_or_default();
         if named.is_empty() {
             return Ok(first);
         }
-        let (shown, unknown): (BTreeSet<_>, BTreeSet<_>) =
-            named.into_iter().partition(|key| self.shown.contains(key));
+        let unknown = named
+            .into_iter()
+            .filter(|key| !self.shown.contains_key(key));
         let unknown = Vec::from_iter(unknown);
         let store = &self.run.parts().store;
         let stored = store.records_by_key(&self.run.scope, &unknown).await?;
         let live = stored.into_iter().filter(|(_, state)| !state.is_deleted());
-        let mut known = shown;
-        known.extend(live.map(|(key, _)| key));
-        Ok(checks(&|key| known.contains(key)))
+        let live: BTreeMap<RecordKey, RecordState> = live.collect();
+        let state = |key: &RecordKey| self.shown.get(key).or_else(|| live.get(key));
+        let exists = |key: &RecordKey| state(key).is_some();
+        Ok(read(&self.checks(&shown, &exists, &state)))
     }
 }
 
@@ -356,6 +394,7 @@ mod tests {
             summary: format!("{good} good, {bad} bad"),
             steps: (0..good).map(step).collect(),
             refused: (good..good + bad).map(refused).collect(),
+            notes: Vec::new(),
         }
     }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};
-use mana_core::planner::calls::ToolCall;
 use mana_core::planner::{Message, MessageRole};
 use mana_llm::{Call, ChatCompletion, ErrorKind, Gateway, GatewayError};
 use serde_json::{Value, json};
@@ -22,9 +21,7 @@ impl GatewayLlm {
 impl GatewayLlm {
     /// The answer as the runner reads it. A usage that can't be true is left out, and estimated by the runner.
     fn answered(&self, answer: ChatCompletion, sent_bytes: u64) -> ChatAnswer {
-        let choice = answer.choices.first();
-        let calls = choice.and_then(|choice| choice.message.extra.get("tool_calls")?.as_array());
-        let calls = calls.map(|calls| calls.iter().enumerate().map(call).collect());
+        let choice = answer.choices.first().map(|choice| json!(choice));
         let usage = answer.usage.as_ref().and_then(|usage| {
             let (prompt, made) = self.0.believed(&answer.resolved, usage, sent_bytes, 1)?;
             let total = prompt.saturating_add(made);
@@ -33,12 +30,14 @@ impl GatewayLlm {
         });
         let lost = answer.failed.iter().filter(|attempt| attempt.prompt_read);
         ChatAnswer {
-            text: answer.text(),
-            calls: calls.unwrap_or_default(),
             tokens: usage.map(|(_, total)| total),
             prompt_tokens: usage.map(|(prompt, _)| prompt),
             prompts_lost: lost.count() as u64,
             model: answer.resolved,
+            ..choice
+                .as_ref()
+                .map(ChatAnswer::of_choice)
+                .unwrap_or_default()
         }
     }
 }
@@ -126,27 +125,6 @@ fn wire(message: Message) -> mana_llm::Message {
         wired.extra.insert("tool_calls".to_owned(), calls.collect());
     }
     wired
-}
-
-/// A call as the model made it. Some servers give it no id, or its arguments as JSON instead of text.
-fn call((index, call): (usize, &Value)) -> ToolCall {
-    let text = |value: Option<&Value>| match value {
-        Some(Value::String(text)) => text.clone(),
-        None | Some(Value::Null) => String::new(),
-        Some(other) => other.to_string(),
-    };
-    let id = text(call.get("id"));
-    let function = call.get("function");
-    let part = |name: &str| text(function.and_then(|function| function.get(name)));
-    ToolCall {
-        id: if id.is_empty() {
-            format!("call_{index}")
-        } else {
-            id
-        },
-        name: part("name"),
-        arguments: part("arguments"),
-    }
 }
 
 /// The server of the model says that the request is one that it can't serve.

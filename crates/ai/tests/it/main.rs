@@ -7,6 +7,7 @@
 )]
 
 mod agents;
+mod answers;
 mod asked;
 mod attacks;
 mod budgets;

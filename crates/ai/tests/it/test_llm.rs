@@ -98,12 +98,11 @@ impl TestLlm {
             calls,
             model: "test/model".to_owned(),
             tokens: Some(self.takes.load(Ordering::SeqCst)),
-            prompt_tokens: None,
-            prompts_lost: 0,
+            ..ChatAnswer::default()
         }
     }
 
-    fn will_answer(&self, title: &str, answer: Result<ChatAnswer, LlmError>) {
+    pub fn will_answer(&self, title: &str, answer: Result<ChatAnswer, LlmError>) {
         self.answers
             .lock()
             .expect("unpoisoned")

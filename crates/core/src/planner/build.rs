@@ -1,7 +1,7 @@
 //! From a plan, or a failure, to the records that tell of it. Rules MISSIONS
 //! I1–I6.
 
-use super::parser::{Plan, RefusedStep};
+use super::plan::{Plan, RefusedStep};
 use crate::Map;
 use crate::ids;
 use crate::mission::{AiRun, Intent, Iteration, RunError, RunStatus, Step, StepStatus};
@@ -36,7 +36,7 @@ impl RunAttempt {
         ids::iteration_id(&self.mission_id, &self.slot)
     }
 
-    /// The iteration of a plan. Steps that were refused stay in it as notes.
+    /// The iteration of a plan. Steps that were refused stay in it as notes, and so do remarks on what was left out.
     pub fn planned(&self, plan: Plan) -> Iteration {
         let mut iteration = self.iteration();
         let id = iteration.id.clone();
@@ -74,6 +74,16 @@ impl RunAttempt {
             });
         }
         iteration.plan.sort_by_key(|step| step.index);
+        let behind = iteration.plan.last();
+        let behind = behind.map_or(0, |step| step.index as usize + 1);
+        for (place, note) in plan.notes.into_iter().enumerate() {
+            iteration.plan.push(Step {
+                summary: note.summary.to_owned(),
+                intent: Intent::Note { body: note.text },
+                status: StepStatus::Skipped,
+                ..step(behind + place)
+            });
+        }
         iteration
     }
 

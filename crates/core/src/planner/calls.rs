@@ -3,11 +3,15 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::checks::PlanChecks;
 pub use super::message::ToolCall;
+use super::parser;
+use super::plan::RefusedStep;
 use super::prompt_tool::{HAND_IN_TOOL, PromptTool};
+use super::reader::{self, ReadAnswer, ToolNames};
 use crate::Map;
-use crate::manifest::{EffectOp, Registry};
-use crate::policy::{Overrides, Policy};
+use crate::manifest::EffectOp;
+use crate::policy::Policy;
 
 /// In how many rounds a model may read before it has to hand in.
 pub const MAX_READ_ROUNDS: usize = 5;
@@ -76,6 +80,52 @@ pub fn functions(tools: &[PromptTool], reads: &[PromptTool]) -> Vec<Function> {
     steps.chain(reads).filter(named).chain([hand_in]).collect()
 }
 
+/// Calls that a model wrote as text, or a plan in place of calls, as calls.
+pub fn written(read: &ReadAnswer) -> Vec<ToolCall> {
+    let steps = read.steps.iter().map(|step| {
+        let name = step["toolName"].as_str().unwrap_or_default();
+        let arguments = json!({
+            "summary": step["summary"],
+            "rationale": step["rationale"],
+            "params": step["params"],
+        });
+        (name.to_owned(), arguments)
+    });
+    let hand_in = (HAND_IN_TOOL.to_owned(), json!({"summary": read.summary}));
+    let calls = steps.chain(read.hands_in.then_some(hand_in));
+    let calls = calls
+        .enumerate()
+        .map(|(place, (name, arguments))| ToolCall {
+            id: format!("written_{place}"),
+            name,
+            arguments: arguments.to_string(),
+        });
+    calls.collect()
+}
+
+/// The calls with those opened that hold others: a call of no tool, whose arguments are calls or a plan.
+pub fn opened(calls: Vec<ToolCall>, checks: &PlanChecks<'_>) -> Vec<ToolCall> {
+    let names = ToolNames::of(checks);
+    let mut all = Vec::new();
+    for call in calls {
+        let holds = match names.is_hand_in(&call.name) || names.find(&call.name).is_some() {
+            true => None,
+            false => parser::read(call.arguments.as_str(), checks).ok(),
+        };
+        match holds.filter(|read| !read.steps.is_empty()) {
+            Some(read) => {
+                let inner = written(&read).into_iter().enumerate();
+                all.extend(inner.map(|(place, one)| ToolCall {
+                    id: format!("{}_{place}", call.id),
+                    ..one
+                }));
+            }
+            None => all.push(call),
+        }
+    }
+    all
+}
+
 /// The meaning of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallMeaning {
@@ -83,6 +133,8 @@ pub enum CallMeaning {
     HandIn {
         /// The summary of the plan.
         summary: String,
+        /// Steps that were handed in with it.
+        steps: Vec<Value>,
     },
     /// Something is to be read.
     Query {
@@ -91,58 +143,85 @@ pub enum CallMeaning {
         /// Its parameters, which fit.
         params: Map,
     },
+    /// A query that can't be understood; the reason is for the model.
+    UnclearQuery(String),
     /// A step, in the form of a plan's; whether it can be proposed is checked as there.
     Step(Value),
-    /// The call can't be understood; the reason is for the model.
-    Unclear(String),
+    /// A step of which the arguments can't be read.
+    UnreadableStep(RefusedStep),
 }
 
 /// Interprets a call. A tool that the policy denies is no tool; a step that names it is refused like any other.
-pub fn interpret(call: &ToolCall, registry: &Registry, overrides: &Overrides) -> CallMeaning {
-    let text = call.arguments.trim();
-    let arguments = match text {
-        "" => Ok(Map::new()),
-        text => serde_json::from_str::<Map>(text),
-    };
-    let Ok(arguments) = arguments else {
-        let shown: String = call.name.chars().take(60).collect();
-        return CallMeaning::Unclear(format!(
-            "The arguments of {shown} are not the JSON of an object."
-        ));
-    };
-    if call.name == HAND_IN_TOOL {
-        let summary = arguments.get("summary").and_then(Value::as_str);
-        return CallMeaning::HandIn {
-            summary: summary.unwrap_or_default().to_owned(),
-        };
+pub fn interpret(call: &ToolCall, checks: &PlanChecks<'_>) -> CallMeaning {
+    let names = ToolNames::of(checks);
+    let arguments = reader::arguments(&call.arguments);
+    if names.is_hand_in(&call.name) {
+        return hand_in(&call.arguments, arguments, checks);
     }
-    let query = registry
-        .tool(&call.name)
+    let query = names
+        .find(&call.name)
         .filter(|tool| tool.tool.effect.op == EffectOp::Query)
-        .filter(|tool| overrides.effective(*tool) != Policy::Deny);
-    if let Some(tool) = query {
-        let problems = tool.check(&arguments);
-        return match problems.is_empty() {
-            true => CallMeaning::Query {
-                tool: call.name.clone(),
-                params: arguments,
-            },
-            false => CallMeaning::Unclear(
-                problems
-                    .into_iter()
-                    .map(|problem| problem.message)
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            ),
+        .filter(|tool| checks.overrides.effective(*tool) != Policy::Deny);
+    let Some(arguments) = arguments else {
+        let shown: String = call.name.chars().take(60).collect();
+        let reason = format!(
+            "the arguments of {shown} can’t be read: they are not the JSON of a whole object."
+        );
+        return match query {
+            Some(_) => CallMeaning::UnclearQuery(reason),
+            None => CallMeaning::UnreadableStep(RefusedStep {
+                index: 0,
+                code: "unreadable",
+                summary: shown,
+                reason,
+            }),
+        };
+    };
+    let step = reader::call(&call.name, &arguments, names);
+    let Some(tool) = query else {
+        return CallMeaning::Step(step);
+    };
+    let given = step["params"].as_object().cloned().unwrap_or_default();
+    let coerced = reader::coerce(tool, &given, checks);
+    let problems = tool.check(&coerced.params);
+    if problems.is_empty() {
+        return CallMeaning::Query {
+            tool: tool.tool.name.clone(),
+            params: coerced.params,
         };
     }
-    let part = |name: &str| arguments.get(name).cloned().unwrap_or(Value::Null);
-    CallMeaning::Step(json!({
-        "toolName": call.name,
-        "summary": part("summary"),
-        "rationale": part("rationale"),
-        "params": part("params"),
-    }))
+    let said: Vec<_> = problems
+        .into_iter()
+        .map(|problem| problem.message)
+        .collect();
+    CallMeaning::UnclearQuery(said.join(" "))
+}
+
+/// A plan that is handed in: with a summary, as words alone, or with the steps themselves.
+fn hand_in(text: &str, arguments: Option<Map>, checks: &PlanChecks<'_>) -> CallMeaning {
+    let Some(arguments) = arguments else {
+        let words = text.trim();
+        let summary = if words.starts_with(['{', '[']) {
+            ""
+        } else {
+            words
+        };
+        return CallMeaning::HandIn {
+            summary: summary.trim_matches('"').to_owned(),
+            steps: Vec::new(),
+        };
+    };
+    let said = arguments
+        .get("summary")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let json = Value::Object(arguments).to_string();
+    let read = parser::read(json.as_str(), checks).unwrap_or_default();
+    CallMeaning::HandIn {
+        summary: if said.is_empty() { read.summary } else { said },
+        steps: read.steps,
+    }
 }
 
 /// The JSON Schema of a plan, for models whose answer can be bound to one but that call no tools.
@@ -179,6 +258,8 @@ pub fn plan_schema(tools: &[PromptTool], max_steps: usize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Registry;
+    use crate::policy::Overrides;
 
     fn call(name: &str, arguments: &str) -> ToolCall {
         ToolCall {
@@ -233,37 +314,51 @@ mod tests {
             tools: [("find_notes".to_owned(), Policy::Deny)].into(),
             ..Overrides::default()
         };
-        let interpret =
-            |name: &str, arguments: &str| interpret(&call(name, arguments), &registry, &overrides);
-        assert_eq!(
-            interpret(HAND_IN_TOOL, "{\"summary\":\"Done\"}"),
-            CallMeaning::HandIn {
-                summary: "Done".into()
-            }
-        );
+        let zone = jiff::tz::TimeZone::UTC;
+        let checks = PlanChecks {
+            registry: &registry,
+            overrides: &overrides,
+            exists: &|_| true,
+            state: &|_| None,
+            shown: &[],
+            now: crate::Micros::EPOCH,
+            zone: &zone,
+            locale: "en",
+            max_steps: 5,
+        };
+        let interpret = |name: &str, arguments: &str| interpret(&call(name, arguments), &checks);
+        let handed_in = |summary: &str| CallMeaning::HandIn {
+            summary: summary.to_owned(),
+            steps: Vec::new(),
+        };
+        for said in ["{\"summary\":\"Done\"}", "Done", "{'summary': 'Done',}"] {
+            assert_eq!(interpret(HAND_IN_TOOL, said), handed_in("Done"), "{said}");
+        }
         assert!(matches!(
             interpret("read_context", ""),
             CallMeaning::Query { .. }
         ));
         assert!(matches!(interpret("read_context", "{\"x\":1}"),
-                CallMeaning::Unclear(reason) if reason.contains("no parameter x")));
-        assert!(matches!(
-            interpret("create_task", "{\"title\""),
-            CallMeaning::Unclear(_)
-        ));
-        assert!(matches!(
-            interpret("create_task", "[]"),
-            CallMeaning::Unclear(_)
-        ));
-        assert_eq!(
-            interpret(
-                "create_task",
-                "{\"summary\":\"S\",\"rationale\":\"R\",\"params\":{\"title\":\"T\"}}"
-            ),
-            CallMeaning::Step(
-                json!({"toolName": "create_task", "summary": "S", "rationale": "R", "params": {"title": "T"}})
-            )
-        );
+                CallMeaning::UnclearQuery(reason) if reason.contains("no parameter x")));
+        for arguments in ["{\"title\"", "[1, 2]", "{\"params\": {\"title\": \"Mi"] {
+            let meaning = interpret("create_task", arguments);
+            assert!(
+                matches!(&meaning, CallMeaning::UnreadableStep(step) if step.code == "unreadable"),
+                "{meaning:?}"
+            );
+        }
+        let step = json!({"toolName": "create_task", "summary": "S", "rationale": "R", "params": {"title": "T"}});
+        for arguments in [
+            "{\"summary\":\"S\",\"rationale\":\"R\",\"params\":{\"title\":\"T\"}}",
+            "{\"summary\":\"S\",\"why\":\"R\",\"title\":\"T\"}",
+            "```json\n{'summary': 'S', 'rationale': 'R', 'params': \"{\\\"title\\\": \\\"T\\\"}\",}\n```",
+        ] {
+            let meaning = interpret("createTask", arguments);
+            assert_eq!(meaning, CallMeaning::Step(step.clone()), "{arguments}");
+        }
+        let given = "{\"list\": null, \"dueFrom\": \"\"}";
+        assert!(matches!(interpret("list_tasks", given),
+                CallMeaning::Query { params, .. } if params.is_empty()));
         assert!(
             matches!(
                 interpret("find_notes", "{\"text\":\"x\"}"),

@@ -31,7 +31,8 @@ fn cases() -> Vec<(&'static str, ResponseTemplate, &'static str)> {
         (
             "Bad parameters",
             one_step(
-                json!({ "summary": "s", "toolName": "create_task", "params": {"title": 7}, "rationale": "r" }),
+                json!({ "summary": "s", "toolName": "create_task", "params": {"title": "t", "colour": 7},
+                    "rationale": "r" }),
             ),
             "bad_params",
         ),

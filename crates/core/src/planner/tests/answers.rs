@@ -24,6 +24,7 @@ fn missions_l2_repeats_and_what_has_no_room_become_notes() {
             .map(|(index, title)| planned(index, title))
             .collect(),
         refused: Vec::new(),
+        notes: Vec::new(),
     };
     let known = [
         settled(" MILK", CallOutcome::Waiting),
@@ -115,7 +116,7 @@ proptest::proptest! {
         let begun: String = good.chars().take(cut).collect();
         let (registry, overrides) = (Registry::builtin(), Overrides::default());
         for answer in [noise.clone(), format!("{begun}{noise}"), format!("{noise}{begun}")] {
-            if let Err(error) = parse(&answer, &check(&registry, &overrides, &|_| true)) {
+            if let Err(error) = parse(answer.as_str(), &check(&registry, &overrides, &|_| true)) {
                 proptest::prop_assert!(error.message.ends_with('.'));
             }
             let input = OutlineInput { concept: answer, may_create_tasks: true, ..OutlineInput::default() };

@@ -1,12 +1,15 @@
 //! The planner as a whole: prompt in, answer out.
 
 mod answers;
+mod hostile;
 mod inputs;
 mod iterations;
 mod outlines;
 mod prompts;
+mod readings;
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -22,6 +25,8 @@ use crate::record::{RecordKey, RecordState};
 use crate::time::Micros;
 
 const ITERATION: &str = "6f4a5c0e-0000-5000-8000-000000000001";
+
+static BERLIN: LazyLock<TimeZone> = LazyLock::new(|| time_zone("Europe/Berlin").expect("a zone"));
 
 fn at(text: &str) -> Micros {
     Micros::parse(text).expect("a time")
@@ -124,6 +129,11 @@ fn check<'a>(
         registry,
         overrides,
         exists: known,
+        state: &|_| None,
+        shown: &[],
+        now: at("2026-11-22T22:41:00Z"),
+        zone: &BERLIN,
+        locale: "en",
         max_steps: 5,
     }
 }

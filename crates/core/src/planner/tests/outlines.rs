@@ -6,7 +6,11 @@ fn outline_steps(setting: &Setting) -> (String, Vec<String>) {
     let input = OutlineInput::of(&setting.parts());
     let answer = outline::answer(Some(&input));
     let registry = Registry::builtin();
-    let plan = parse(&answer, &check(&registry, &Overrides::default(), &|_| true)).expect("a plan");
+    let plan = parse(
+        answer.as_str(),
+        &check(&registry, &Overrides::default(), &|_| true),
+    )
+    .expect("a plan");
     assert_eq!(plan.refused, []);
     (
         plan.summary,

@@ -1,0 +1,116 @@
+//! Words in days and times: days of the week, months, units, and names of time zones that stand for one offset.
+
+use jiff::civil::{Time, Weekday};
+use jiff::tz::Offset;
+
+pub(super) fn days_of(unit: &str) -> Option<i64> {
+    match unit {
+        "day" | "days" | "tag" | "tage" | "tagen" => Some(1),
+        "week" | "weeks" | "woche" | "wochen" => Some(7),
+        _ => None,
+    }
+}
+
+pub(super) fn with_meridiem(time: Time, meridiem: &str) -> Option<Time> {
+    let hour = match (
+        meridiem.starts_with('p'),
+        meridiem.starts_with('a'),
+        time.hour(),
+    ) {
+        (false, false, hour) => hour,
+        (_, _, 0 | 13..) => return None,
+        (true, _, 12) => 12,
+        (true, _, hour) => hour + 12,
+        (_, _, 12) => 0,
+        (_, _, hour) => hour,
+    };
+    Time::new(hour, time.minute(), time.second(), 0).ok()
+}
+
+/// `z`, `utc`, `gmt+1`, `+01:00`, `-0500`, `+2`, and the names of zones that stand for one offset everywhere.
+pub(super) fn zone_offset(word: &str) -> Option<Offset> {
+    let word = match word {
+        "z" | "utc" | "gmt" => return Some(Offset::UTC),
+        "cet" | "mez" => "+01:00",
+        "cest" | "mesz" => "+02:00",
+        word => word
+            .strip_prefix("utc")
+            .or_else(|| word.strip_prefix("gmt"))
+            .unwrap_or(word),
+    };
+    let (sign, digits) = match word.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    let (hours, minutes) = match digits.split_once(':') {
+        Some(parts) => parts,
+        None if digits.len() == 4 => digits.split_at(2),
+        None => (digits, "0"),
+    };
+    if hours.len() > 2 || minutes.len() > 2 {
+        return None;
+    }
+    let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    if hours > 14 || minutes > 59 {
+        return None;
+    }
+    Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
+}
+
+/// Days of the week, from Monday, in English and German.
+const WEEKDAYS: [(Weekday, [&str; 2]); 7] = [
+    (Weekday::Monday, ["monday", "montag"]),
+    (Weekday::Tuesday, ["tuesday", "dienstag"]),
+    (Weekday::Wednesday, ["wednesday", "mittwoch"]),
+    (Weekday::Thursday, ["thursday", "donnerstag"]),
+    (Weekday::Friday, ["friday", "freitag"]),
+    (Weekday::Saturday, ["saturday", "samstag"]),
+    (Weekday::Sunday, ["sunday", "sonntag"]),
+];
+
+pub(super) fn weekday(word: &str) -> Option<Weekday> {
+    let short = word.strip_suffix('.').unwrap_or(word);
+    WEEKDAYS
+        .iter()
+        .find(|(_, [english, german])| {
+            word == *english
+                || word == *german
+                || short.len() >= 3 && english.starts_with(short)
+                || short.len() == 2 && german.starts_with(short) && short != "am"
+        })
+        .map(|(day, _)| *day)
+}
+
+pub(super) fn name_of(weekday: Weekday) -> String {
+    let name = WEEKDAYS.iter().find(|(day, _)| *day == weekday);
+    let name = name.map_or("", |(_, [english, _])| english);
+    let mut chars = name.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
+/// Months, in English and German.
+const MONTHS: [[&str; 2]; 12] = [
+    ["january", "januar"],
+    ["february", "februar"],
+    ["march", "märz"],
+    ["april", "april"],
+    ["may", "mai"],
+    ["june", "juni"],
+    ["july", "juli"],
+    ["august", "august"],
+    ["september", "september"],
+    ["october", "oktober"],
+    ["november", "november"],
+    ["december", "dezember"],
+];
+
+pub(super) fn month(word: &str) -> Option<i8> {
+    let short = word.strip_suffix('.').unwrap_or(word);
+    let is_short = |name: &str| short.chars().count() >= 3 && name.starts_with(short);
+    let place = MONTHS
+        .iter()
+        .position(|[english, german]| is_short(english) || is_short(german))?;
+    i8::try_from(place + 1).ok()
+}
