@@ -98,6 +98,20 @@ impl<'a> ChangeBatch<'a> {
         actor: Actor,
         at: Option<Micros>,
     ) -> Result<(), RunError> {
+        self.put_stamped(key, op, set, actor, at, BTreeMap::new())
+            .await
+    }
+
+    /// Adds a change, of which some fields carry stamps of their own.
+    pub async fn put_stamped(
+        &mut self,
+        key: RecordKey,
+        op: Op,
+        set: Map,
+        actor: Actor,
+        at: Option<Micros>,
+        stamps: BTreeMap<String, Micros>,
+    ) -> Result<(), RunError> {
         let state = self.state(&key).await?;
         let write = Prepare {
             key: &key,
@@ -106,15 +120,25 @@ impl<'a> ChangeBatch<'a> {
             state: state.as_ref(),
             tick: self.now,
             at,
+            stamps,
             actor,
             event_id: ids::derive(&self.seed, &self.changes.len().to_string()),
         };
         let prepared = prepare(self.parts.registry.schema(&key.app, &key.table), write)
             .map_err(|error| RunError::Change(error.reason))?;
-        self.changes.push(prepared.change);
+        // The decisions on automatic steps come before what these write (SYNC S13).
+        let place = match is_mission(&key) {
+            true => 0,
+            false => self.changes.len(),
+        };
+        self.changes.insert(place, prepared.change);
         self.states.insert(key, Some(prepared.state));
         Ok(())
     }
+}
+
+fn is_mission(key: &RecordKey) -> bool {
+    key.app == mission::APP && key.table == mission::MISSIONS
 }
 
 fn runner() -> Actor {

@@ -40,6 +40,7 @@ mod run;
 mod runner;
 mod stage;
 mod tool_loop;
+mod unseen_edits;
 
 pub use config::RunnerConfig;
 pub use llm::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};

@@ -1,10 +1,13 @@
 //! Staging: the changes that a run's conclusion comes to, for one push.
 
-use mana_core::mission::{AiRun, Intent, Iteration, RunStatus, StepStatus, slot};
+use std::collections::BTreeMap;
+
+use mana_core::manifest::Operation;
+use mana_core::mission::{AiRun, Intent, Iteration, RunStatus, Step, StepStatus, slot};
 use mana_core::planner::build::RunAttempt;
 use mana_core::policy::{self, Call, Policy};
 use mana_core::replaced::replaced;
-use mana_core::{Actor, Map, Micros, Op, ids};
+use mana_core::{Actor, Map, Micros, Op, RecordState, ids, just_after};
 use serde_json::{Value, json};
 
 use crate::batch::ChangeBatch;
@@ -13,6 +16,7 @@ use crate::load::Run;
 use crate::messages::{self, Reason};
 use crate::report::RunOutcome;
 use crate::retry;
+use crate::unseen_edits::UnseenEdits;
 
 /// The conclusion of a run.
 pub(crate) enum Conclusion {
@@ -171,6 +175,10 @@ async fn automatic_steps(
     let registry = &run.parts().registry;
     let overrides = run.agent().overrides();
     let id = iteration.id.clone();
+    let unseen = match iteration.plan.iter().any(|step| is_automatic(run, step)) {
+        true => UnseenEdits::since(run).await?,
+        false => UnseenEdits::default(),
+    };
     let (principal, name) = (
         iteration.principal_id.clone(),
         iteration.display_name.clone(),
@@ -179,12 +187,9 @@ async fn automatic_steps(
         let Intent::ToolCall { tool_name, params } = &step.intent else {
             continue;
         };
-        let Some(tool) = registry.tool(tool_name) else {
+        let Some(tool) = registry.tool(tool_name).filter(|_| is_automatic(run, step)) else {
             continue;
         };
-        if overrides.effective(tool) != Policy::Auto || !step.status.is_open() {
-            continue;
-        }
         let target = match tool.target(params) {
             Some(key) => batch.state(&key).await?,
             None => None,
@@ -215,13 +220,15 @@ async fn automatic_steps(
                 for operation in operations {
                     let before = replaced(&operation, target.as_ref());
                     step.replaced.push(before);
-                    let at = (operation.op == Op::Insert)
-                        .then_some(iteration.finished_at)
-                        .flatten();
-                    let set = operation.values(at.unwrap_or(batch.now()));
-                    batch
-                        .put(operation.key(), operation.op, set, actor.clone(), at)
-                        .await?;
+                    carry_out(
+                        batch,
+                        &unseen,
+                        operation,
+                        target.as_ref(),
+                        actor.clone(),
+                        iteration.finished_at,
+                    )
+                    .await?;
                 }
                 step.status = StepStatus::Approved;
             }
@@ -234,4 +241,53 @@ async fn automatic_steps(
         step.decided_by = Some("policy".to_owned());
     }
     Ok(())
+}
+
+/// Whether a step runs without asking.
+fn is_automatic(run: &Run<'_>, step: &Step) -> bool {
+    let Intent::ToolCall { tool_name, .. } = &step.intent else {
+        return false;
+    };
+    let tool = run.parts().registry.tool(tool_name);
+    let overrides = run.agent().overrides();
+    step.status.is_open() && tool.is_some_and(|tool| overrides.effective(tool) == Policy::Auto)
+}
+
+/// Writes an operation of an automatic step, by the same stamps as an approval (MODULES S6): a record that the step
+/// makes as old as its iteration, an update just after the values that the run saw, a removal as new as the plan.
+async fn carry_out(
+    batch: &mut ChangeBatch<'_>,
+    unseen: &UnseenEdits,
+    operation: Operation,
+    target: Option<&RecordState>,
+    actor: Actor,
+    finished_at: Option<Micros>,
+) -> Result<(), RunError> {
+    let (key, now) = (operation.key(), batch.now());
+    let decided_at = finished_at.unwrap_or(now);
+    let mut stamps = BTreeMap::new();
+    let (at, actor) = match operation.op {
+        Op::Insert => (finished_at, actor),
+        Op::Update => {
+            for field in operation.values(now).keys() {
+                let at = match unseen.first(&key, field) {
+                    Some(edit) => edit.plus(-1),
+                    None => just_after(target, field),
+                };
+                stamps.insert(field.clone(), at);
+            }
+            (None, actor.decided(decided_at))
+        }
+        Op::Delete => {
+            let seen = target.into_iter().flat_map(|state| &state.meta);
+            let seen = seen
+                .filter(|(field, _)| unseen.first(&key, field).is_none())
+                .map(|(field, stamp)| (field, stamp.at));
+            (None, actor.having_seen(seen))
+        }
+    };
+    let set = operation.values(at.unwrap_or(now));
+    batch
+        .put_stamped(key, operation.op, set, actor, at, stamps)
+        .await
 }

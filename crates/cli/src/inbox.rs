@@ -49,14 +49,15 @@ pub(crate) async fn show(mut workspace: Workspace, as_json: bool) -> Result<()> 
     Ok(())
 }
 
-/// Carries out proposals as they stand here, before anything newer is fetched: those with the hashes that the person
-/// read, or after a yes at the terminal.
+/// Carries out proposals: those with the hashes that the person read, or after a yes at the terminal. What other
+/// devices wrote is fetched first, so that a proposal whose record changed is refused and shown anew.
 pub(crate) async fn approve(
     mut workspace: Workspace,
     which: &[String],
     hashes: &[String],
     as_json: bool,
 ) -> Result<()> {
+    workspace.fetch().await?;
     let mut shown: Vec<(Proposal, ProposalCard)> = Vec::new();
     for which in which {
         let proposal = find(&workspace, which).await?;
@@ -130,6 +131,7 @@ pub(crate) async fn reject(
     reason: Option<String>,
     as_json: bool,
 ) -> Result<()> {
+    workspace.fetch().await?;
     let proposal = find(&workspace, which).await?;
     let card = card(&workspace, &proposal).await?;
     decide(&workspace, &proposal, &card, &Decision::Reject { reason }).await?;

@@ -71,6 +71,7 @@ pub(crate) async fn undo(
     yes: bool,
     as_json: bool,
 ) -> Result<()> {
+    workspace.fetch().await?;
     let done = find(&workspace, which).await?;
     let extent = match reach {
         UndoReach::Step => UndoExtent::Step {

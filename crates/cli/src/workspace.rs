@@ -25,6 +25,8 @@ pub struct Workspace {
     pub http: HttpTransport,
     storage: SqliteStorage,
     dir: WorkspaceDir,
+    /// Whether this command has found the server out of reach. Asking again would only make the person wait.
+    unreachable: bool,
 }
 
 /// The command line's own directory: `cli` in the data directory.
@@ -140,6 +142,7 @@ impl Workspace {
             http,
             storage,
             dir,
+            unreachable: false,
         })
     }
 
@@ -148,10 +151,29 @@ impl Workspace {
         &self.dir
     }
 
+    /// Fetches what is new before a person's decision, so that the decision is made on the records as they are. Where
+    /// the server can't be reached, standard error says so, and the command goes on with what is here.
+    pub async fn fetch(&mut self) -> Result<()> {
+        self.exchange().await?;
+        if self.unreachable {
+            eprintln!("What other devices wrote since the last sync is not known here.");
+        }
+        Ok(())
+    }
+
     /// Fetches the modules and syncs. Standard error names what a person has to know: a missing network, waiting and
     /// refused changes.
     pub async fn sync(&mut self) -> Result<()> {
-        match tokio::time::timeout(SYNC_WITHIN, self.try_sync()).await {
+        if !self.unreachable {
+            self.exchange().await?;
+        }
+        self.report().await
+    }
+
+    async fn exchange(&mut self) -> Result<()> {
+        let synced = tokio::time::timeout(SYNC_WITHIN, self.try_sync()).await;
+        self.unreachable = !matches!(synced, Ok(Ok(())));
+        match synced {
             Ok(Ok(())) => {}
             Ok(Err(error)) if error.is_signed_out() => {
                 eprintln!(
@@ -163,6 +185,10 @@ impl Workspace {
             Ok(Err(error)) => eprintln!("Not synced: {error}"),
             Err(_) => eprintln!("Not synced: the server takes too long to answer."),
         }
+        Ok(())
+    }
+
+    async fn report(&self) -> Result<()> {
         let status = self.replica.status().await?;
         if status.waiting > 0 {
             eprintln!(

@@ -134,6 +134,7 @@ fn prepare(registry: &Registry, input: PrepareInput) -> Result<PrepareOutput, Fa
         state: input.state.as_ref(),
         tick: clock.tick(input.now),
         at: input.at,
+        stamps: Default::default(),
         actor: input.actor,
         event_id: input.event_id,
     };

@@ -1,8 +1,15 @@
 //! The author of a change: a person, the AI on a mission's behalf, or the system itself.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::Map;
+use crate::{Map, time::Micros};
+
+/// The field of an actor that holds the time of the decision.
+const DECIDED_AT: &str = "decidedAt";
+
+/// The field of a removal's actor that holds the stamps that were seen, by field.
+pub(crate) const SEEN: &str = "seen";
 
 /// The author of a write. Fields that this version doesn't know are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +113,53 @@ impl Actor {
             extra.insert("stepId".to_owned(), step_id.into());
         }
         self
+    }
+
+    /// The same author with the time of the decision, which the stamps of its writes don't tell (S6, U8).
+    pub fn decided(mut self, at: Micros) -> Actor {
+        self.extra_mut()
+            .insert(DECIDED_AT.to_owned(), at.to_string().into());
+        self
+    }
+
+    /// The same author of a removal, with the stamps of the fields that were seen: an edit that the removal had not
+    /// seen is told from the others for as long as the tombstone stands ([`RecordState::unseen_edits`]).
+    ///
+    /// [`RecordState::unseen_edits`]: crate::RecordState::unseen_edits
+    pub fn having_seen<'s>(mut self, seen: impl Iterator<Item = (&'s String, Micros)>) -> Actor {
+        let seen = seen.map(|(field, at)| (field.clone(), Value::from(at.to_string())));
+        let seen: Map = seen.collect();
+        self.extra_mut().insert(SEEN.to_owned(), seen.into());
+        self
+    }
+
+    /// The time of the decision that the write carries out.
+    pub fn decided_at(&self) -> Option<Micros> {
+        Micros::parse(self.extra().get(DECIDED_AT)?.as_str()?).ok()
+    }
+
+    /// Replaces the time of the decision; false where there is none.
+    pub(crate) fn set_decided_at(&mut self, at: Micros) -> bool {
+        match self.extra_mut().get_mut(DECIDED_AT) {
+            Some(decided @ Value::String(_)) => {
+                *decided = at.to_string().into();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The further fields.
+    pub fn extra(&self) -> &Map {
+        match self {
+            Actor::User { extra } | Actor::Ai { extra, .. } | Actor::System { extra, .. } => extra,
+        }
+    }
+
+    pub(crate) fn extra_mut(&mut self) -> &mut Map {
+        match self {
+            Actor::User { extra } | Actor::Ai { extra, .. } | Actor::System { extra, .. } => extra,
+        }
     }
 
     /// A part of Mana.

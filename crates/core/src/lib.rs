@@ -29,7 +29,7 @@ pub use actor::{Actor, SystemSource};
 pub use change::{AdjustedStamp, Change, ChangeError, Defaults, FieldWrite, Op};
 pub use clock::Clock;
 pub use merge::{ListSpec, TableSchema, apply, canonical};
-pub use prepare::{Prepare, Prepared, prepare};
+pub use prepare::{Prepare, Prepared, just_after, prepare};
 pub use problem::Problem;
 pub use record::{RecordKey, RecordState, Stamp};
 pub use time::Micros;

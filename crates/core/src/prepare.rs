@@ -1,5 +1,7 @@
 //! A local write: from values to a change with explicit stamps, and the record after it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
@@ -26,6 +28,8 @@ pub struct Prepare<'a> {
     pub tick: Micros,
     /// The exact stamp instead of the clock's, for writes that must yield to later edits.
     pub at: Option<Micros>,
+    /// The exact stamps of single fields, before `at` and the clock.
+    pub stamps: BTreeMap<String, Micros>,
     /// The author.
     pub actor: Actor,
     /// The change's id, made by the caller.
@@ -41,9 +45,21 @@ pub struct Prepared {
     pub state: RecordState,
 }
 
+/// By how much the stamp of a person's write is later than the one that it replaces, at least: a write of the AI comes
+/// a microsecond after the value that it saw, so a person's unseen edit of the same value always wins.
+const PERSONS_STEP: i64 = 1_000;
+
+/// The stamp just after the value that a field holds, which an update of the AI and an undo carry (T2): whatever a
+/// person wrote on top of the same value wins. The epoch stands for a field that was never written.
+pub fn just_after(state: Option<&RecordState>, field: &str) -> Micros {
+    let seen = state.and_then(|state| state.meta.get(field));
+    seen.map_or(Micros::EPOCH, |stamp| stamp.at).plus(1)
+}
+
 /// Makes a local write: the change, and the record after it.
 ///
-/// Every stamp is later than the one that it replaces (rule T2), unless [`Prepare::at`] names one.
+/// Every stamp is later than the one that it replaces (rule T2), by a millisecond at least unless the system writes,
+/// where neither [`Prepare::at`] nor [`Prepare::stamps`] names one.
 pub fn prepare(schema: &TableSchema, write: Prepare<'_>) -> Result<Prepared, ChangeError> {
     let mut state = write.state.cloned().unwrap_or_default();
     let deleted_at = "deletedAt".to_owned();
@@ -51,13 +67,19 @@ pub fn prepare(schema: &TableSchema, write: Prepare<'_>) -> Result<Prepared, Cha
         Op::Delete => vec![&deleted_at],
         Op::Insert | Op::Update => write.set.keys().collect(),
     };
+    let later_by = match write.actor {
+        Actor::System { .. } => 1,
+        Actor::User { .. } | Actor::Ai { .. } => PERSONS_STEP,
+    };
     let at = write.at.unwrap_or_else(|| {
         let replaced = touched
             .iter()
-            .filter_map(|f| state.meta.get(*f))
-            .map(|s| s.at.plus(1));
+            .filter(|field| !write.stamps.contains_key(**field))
+            .filter_map(|field| state.meta.get(*field))
+            .map(|stamp| stamp.at.plus(later_by));
         replaced.fold(write.tick, Micros::max)
     });
+    let stamp_of = |field: &String| Some(write.stamps.get(field).copied().unwrap_or(at));
     let mut change = Change::new(&write.key.table, &write.key.id, write.op);
     change.event_id = Some(write.event_id);
     change.app_id = Some(write.key.app.clone());
@@ -68,7 +90,7 @@ pub fn prepare(schema: &TableSchema, write: Prepare<'_>) -> Result<Prepared, Cha
             for field in write.set.keys() {
                 let stamp = FieldWrite {
                     value: None,
-                    updated_at: Some(at),
+                    updated_at: stamp_of(field),
                 };
                 change.fields.insert(field.clone(), stamp);
             }
@@ -78,7 +100,7 @@ pub fn prepare(schema: &TableSchema, write: Prepare<'_>) -> Result<Prepared, Cha
             for (field, value) in write.set {
                 let stamped = FieldWrite {
                     value: Some(value),
-                    updated_at: Some(at),
+                    updated_at: stamp_of(&field),
                 };
                 change.fields.insert(field, stamped);
             }

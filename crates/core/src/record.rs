@@ -3,8 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{Map, actor::Actor, time::Micros};
+use crate::{
+    Map,
+    actor::{Actor, SEEN},
+    time::Micros,
+};
+
+const DELETED_AT: &str = "deletedAt";
 
 /// Which record: module (app), table and id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,6 +46,14 @@ pub struct Stamp {
     pub actor: Actor,
 }
 
+impl Stamp {
+    /// When the write was made, as history shows it: the actor's `decidedAt`, else the stamp itself. An approval and
+    /// an undo carry a stamp just after the value that they saw, so their stamp says nothing about their time.
+    pub fn made_at(&self) -> Micros {
+        self.actor.decided_at().unwrap_or(self.at)
+    }
+}
+
 /// The merged state of a record; its JSON `{data, meta}` is the same on the server and in the browser.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -54,6 +69,23 @@ impl RecordState {
     /// True where `deletedAt` holds anything but null.
     pub fn is_deleted(&self) -> bool {
         self.data.get("deletedAt").is_some_and(|at| !at.is_null())
+    }
+
+    /// The fields of a record that a mission removed which a person had written without the removal having seen it.
+    /// Their values stay readable in the tombstone.
+    pub fn unseen_edits(&self) -> Vec<&str> {
+        let removal = self.meta.get(DELETED_AT).filter(|_| self.is_deleted());
+        let Some(Value::Object(seen)) = removal.and_then(|stamp| stamp.actor.extra().get(SEEN))
+        else {
+            return Vec::new();
+        };
+        let saw = |field: &str| Micros::parse(seen.get(field)?.as_str()?).ok();
+        let unseen = self.meta.iter().filter(|(field, stamp)| {
+            field.as_str() != DELETED_AT
+                && matches!(stamp.actor, Actor::User { .. })
+                && saw(field) != Some(stamp.at)
+        });
+        unseen.map(|(field, _)| field.as_str()).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{actor::Actor, change::Op, manifest::Operation, record::RecordState};
+use crate::{actor::Actor, change::Op, manifest::Operation, record::RecordState, time::Micros};
 
 /// The values that a step replaced in a single record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,10 @@ pub struct ReplacedValue {
     /// Whether the field had never been written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
+    /// Its stamp, where it had one: of several decisions on a step, the one that saw the latest value knows what the
+    /// step replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Micros>,
 }
 
 /// Returns the values that an operation is about to replace in the record as it is.
@@ -59,6 +63,7 @@ pub fn replaced(operation: &Operation, state: Option<&RecordState>) -> ReplacedR
                 Owner::Nobody | Owner::Other => None,
             },
             absent: matches!(owner, Owner::Nobody),
+            at: (state.and_then(|state| state.meta.get(field))).map(|stamp| stamp.at),
         }
     };
     ReplacedRecord {
@@ -68,6 +73,28 @@ pub fn replaced(operation: &Operation, state: Option<&RecordState>) -> ReplacedR
         fields: (written.into_iter())
             .map(|field| (field.to_owned(), before(field)))
             .collect(),
+    }
+}
+
+/// Adds what another decision on the same step replaced. Of a field, the value with the greatest stamp stays: the
+/// decision that saw it wrote last.
+pub(crate) fn combine(known: &mut Vec<ReplacedRecord>, further: &[ReplacedRecord]) {
+    for record in further {
+        let twin = known.iter_mut().find(|one| {
+            (&one.app, &one.table, &one.id) == (&record.app, &record.table, &record.id)
+        });
+        let Some(twin) = twin else {
+            known.push(record.clone());
+            continue;
+        };
+        for (field, value) in &record.fields {
+            match twin.fields.get(field) {
+                Some(present) if present.at >= value.at => {}
+                _ => {
+                    twin.fields.insert(field.clone(), value.clone());
+                }
+            }
+        }
     }
 }
 

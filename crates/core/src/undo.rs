@@ -3,7 +3,7 @@
 //! Which values are still a step's stands in the records themselves: each field names its author. Part U of
 //! `spec/MODULES.md`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,12 +12,12 @@ use crate::{
     Map,
     actor::Actor,
     change::{Change, Op},
-    manifest::{Operation, Registry, ops_hash},
+    manifest::{Operation, Registry, hash_of},
     mission::{APP, Iteration, MISSIONS, Step, StepStatus, objects},
-    prepare::{Prepare, prepare},
-    record::{RecordKey, RecordState, Records},
-    replaced::{Owner, ReplacedRecord, UNDO_MARK, owner},
-    staging::{ProposalError, Verdict, write_steps},
+    prepare::{Prepare, just_after, prepare},
+    record::{RecordKey, RecordState, Records, Stamp},
+    replaced::{Owner, ReplacedRecord, UNDO_MARK, combine, owner},
+    staging::{ProposalError, Verdict, seen_key, write_steps},
     time::Micros,
 };
 
@@ -54,7 +54,8 @@ pub struct UndoPreview {
     pub operations: Vec<Reversal>,
     /// The changes that stay as they are, and why.
     pub kept: Vec<KeptChange>,
-    /// The hash that a person's yes is bound to: that of the operations, [`ops_hash`].
+    /// The hash that a person's yes is bound to: that of the operations, and of stamp and author of the values that
+    /// they take back.
     pub hash: String,
 }
 
@@ -157,13 +158,30 @@ pub struct UndoOutcome {
 struct Done {
     iteration_id: String,
     step: Step,
+    /// The values that it replaced.
+    replaced: Vec<ReplacedRecord>,
+}
+
+impl Done {
+    /// Several devices may have approved the step, each on the values that it saw.
+    fn new(iteration_id: String, step: Step) -> Done {
+        let mut replaced = step.replaced.clone();
+        for decision in &step.decisions {
+            combine(&mut replaced, &decision.replaced);
+        }
+        Done {
+            iteration_id,
+            step,
+            replaced,
+        }
+    }
 }
 
 impl UndoRequest<'_> {
     /// The records that undoing looks at.
     pub fn touched(&self) -> BTreeSet<RecordKey> {
         let done = self.done();
-        let replaced = done.iter().flat_map(|done| &done.step.replaced);
+        let replaced = done.iter().flat_map(|done| &done.replaced);
         replaced.map(key).collect()
     }
 
@@ -213,11 +231,12 @@ impl UndoRequest<'_> {
             work.event_id(),
         )?;
         let touched = work.touched;
+        let mut changes = work.changes;
+        // The decision first, as with an approval (S6).
+        changes.insert(0, prepared.change);
         let mut written: Vec<_> = (work.records.into_iter())
             .filter(|(key, _)| touched.contains(key))
             .collect();
-        let mut changes = work.changes;
-        changes.push(prepared.change);
         written.push((mission_key, prepared.state));
         let last = changes.iter().filter_map(|change| change.at);
         Ok(UndoOutcome {
@@ -233,6 +252,7 @@ impl UndoRequest<'_> {
             undo: self,
             tick,
             seed,
+            before: records.clone(),
             records: records.clone(),
             touched: BTreeSet::new(),
             operations: Vec::new(),
@@ -252,10 +272,8 @@ impl UndoRequest<'_> {
             })
             .flat_map(|iteration| {
                 let Iteration { id, plan, .. } = iteration;
-                plan.into_iter().map(move |step| Done {
-                    iteration_id: id.clone(),
-                    step,
-                })
+                plan.into_iter()
+                    .map(move |step| Done::new(id.clone(), step))
             })
             .filter(|done| match self.extent {
                 UndoExtent::Step { step_id } => done.step.id == *step_id,
@@ -275,6 +293,7 @@ struct Work<'a> {
     undo: &'a UndoRequest<'a>,
     tick: Micros,
     seed: &'a str,
+    before: Records,
     records: Records,
     touched: BTreeSet<RecordKey>,
     operations: Vec<Reversal>,
@@ -285,10 +304,10 @@ struct Work<'a> {
 impl Work<'_> {
     fn all(&mut self, steps: Vec<Done>) -> Result<(), ProposalError> {
         for done in &steps {
-            if done.step.replaced.is_empty() {
+            if done.replaced.is_empty() {
                 self.kept.push(KeptChange::of(done, KeptReason::Unknown));
             }
-            for replaced in done.step.replaced.iter().rev() {
+            for replaced in done.replaced.iter().rev() {
                 self.one(done, replaced)?;
             }
         }
@@ -296,14 +315,33 @@ impl Work<'_> {
     }
 
     fn preview(&self) -> UndoPreview {
-        let operations: Vec<_> = (self.operations.iter())
-            .map(|reversal| reversal.operation.clone())
-            .collect();
         UndoPreview {
             operations: self.operations.clone(),
             kept: self.kept.clone(),
-            hash: ops_hash(&operations),
+            hash: self.hash(),
         }
+    }
+
+    /// The hash of the operations, with stamp and author of every value that they take back as it stands now.
+    fn hash(&self) -> String {
+        let mut taken = BTreeMap::new();
+        for Reversal { operation, .. } in &self.operations {
+            let key = operation.key();
+            let fields = self
+                .before
+                .get(&key)
+                .into_iter()
+                .flat_map(|state| &state.meta);
+            let fields = fields.filter(|(field, _)| {
+                operation.op == Op::Delete || operation.set.contains_key(*field)
+            });
+            let stamps: BTreeMap<_, _> = fields.collect();
+            let known: &mut BTreeMap<_, _> = taken.entry(seen_key(&key)).or_default();
+            known.extend(stamps);
+        }
+        let operations = self.operations.iter();
+        let operations: Vec<_> = operations.map(|reversal| &reversal.operation).collect();
+        hash_of(&json!({ "operations": operations, "taken": taken }))
     }
 
     fn event_id(&self) -> String {
@@ -380,6 +418,17 @@ impl Work<'_> {
         if !owners.is_empty() {
             mark.insert("owners".into(), owners.into());
         }
+        let actor = Actor::User {
+            extra: Map::from_iter([(UNDO_MARK.to_owned(), mark.into())]),
+        };
+        // What a person wrote on top of the step's value stands, also where it was not seen here. A removal of what the
+        // step made is as new as the undo.
+        let stamps = set.keys();
+        let stamps = stamps.map(|field| (field.clone(), just_after(state, field)));
+        let actor = match op {
+            Op::Delete => actor,
+            Op::Insert | Op::Update => actor.decided(self.tick),
+        };
         let write = Prepare {
             key,
             op,
@@ -387,9 +436,8 @@ impl Work<'_> {
             state,
             tick: self.tick,
             at: None,
-            actor: Actor::User {
-                extra: Map::from_iter([(UNDO_MARK.to_owned(), mark.into())]),
-            },
+            stamps: stamps.collect(),
+            actor,
             event_id: self.event_id(),
         };
         let prepared = prepare(self.undo.registry.schema(&key.app, &key.table), write)
@@ -430,7 +478,7 @@ fn with_stamp(kept: KeptChange, state: &RecordState, field: &str) -> KeptChange 
     let stamp = state.meta.get(field);
     KeptChange {
         field: Some(field.to_owned()),
-        at: stamp.map(|stamp| stamp.at),
+        at: stamp.map(Stamp::made_at),
         actor: stamp.map(|stamp| stamp.actor.clone()),
         ..kept
     }

@@ -191,6 +191,7 @@ impl Replica {
                     state: states.get(&key),
                     tick,
                     at: None,
+                    stamps: Default::default(),
                     actor: Actor::user(),
                     event_id: (self.env.new_id)(),
                 },

@@ -82,7 +82,16 @@ mod tests {
         assert!(missing.is_empty(), "add these to spec/WIRE.md: {missing:?}");
     }
 
-    const KEPT: [&str; 5] = ["displayName", "laterField", "n", "principalId", "stepId"];
+    const KEPT: [&str; 8] = [
+        "decidedAt",
+        "displayName",
+        "laterField",
+        "n",
+        "principalId",
+        "seen",
+        "stepId",
+        "undo",
+    ];
 
     /// The document as JSON, which real values are checked against.
     struct Shapes(Value);

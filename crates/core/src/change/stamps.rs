@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::model::{Change, Op};
 use crate::{
+    actor::Actor,
     merge::{ListSpec, TableSchema},
     record::RecordState,
     time::Micros,
@@ -14,6 +15,9 @@ use crate::{
 
 /// Microseconds by which a stamp may lie ahead of the server's clock.
 pub const FUTURE_TOLERANCE: i64 = 60_000_000;
+
+/// The JSON pointer of the decision's time in a change's actor.
+const DECIDED_AT: &str = "/actor/decidedAt";
 
 /// A stamp that the server set back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,12 +33,14 @@ pub struct AdjustedStamp {
 }
 
 impl Change {
-    /// Every stamp of a normalised change with its JSON pointer: the change's own time, each
-    /// write's, and `updatedAt` and `decidedAt` in the elements of keyed lists.
+    /// Every stamp of a normalised change with its JSON pointer: the change's own time, the decision's that its
+    /// actor names, each write's, and `updatedAt` and `decidedAt` in the elements of keyed lists.
     pub fn stamps(&self, schema: &TableSchema) -> Vec<(String, Micros)> {
         let mut found = Vec::new();
         found.extend(self.at.map(|at| ("/at".to_owned(), at)));
         found.extend(self.deleted_at.map(|at| ("/deletedAt".to_owned(), at)));
+        let decided_at = self.actor.as_ref().and_then(Actor::decided_at);
+        found.extend(decided_at.map(|at| (DECIDED_AT.to_owned(), at)));
         for (field, write) in &self.fields {
             let pointer = format!("/fields/{}", escape(field));
             found.extend(
@@ -58,6 +64,10 @@ impl Change {
 
     /// Sets the stamp at a JSON pointer of [`Change::stamps`]; false where there is none.
     pub fn set_stamp(&mut self, pointer: &str, at: Micros) -> bool {
+        if pointer == DECIDED_AT {
+            let actor = self.actor.as_mut();
+            return actor.is_some_and(|actor| actor.set_decided_at(at));
+        }
         let own = match pointer {
             "/at" => Some(&mut self.at),
             "/deletedAt" => Some(&mut self.deleted_at),
@@ -179,6 +189,16 @@ pub fn apply_adjustments(
 
 /// Replaces one stamp of the change in the record, where that stamp is still the record's.
 fn in_state(state: &mut RecordState, change: &Change, pointer: &str, old: Micros, new: Micros) {
+    if pointer == DECIDED_AT {
+        for write in change.writes() {
+            let stamp = state.meta.get_mut(write.field);
+            let stamp = stamp.filter(|stamp| stamp.at == write.at);
+            if let Some(stamp) = stamp.filter(|stamp| Some(&stamp.actor) == change.actor.as_ref()) {
+                stamp.actor.set_decided_at(new);
+            }
+        }
+        return;
+    }
     let parts: Vec<String> = pointer.split('/').skip(1).map(unescape).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let field = match parts.as_slice() {

@@ -23,6 +23,7 @@ mod validate;
 pub use field_kind::{Bounds, Definition, FieldKind, JsonKeywords, PromptText, value_text};
 pub use field_value::GivenValue;
 pub(crate) use field_value::{is_date, is_time, is_url};
+pub(crate) use operation::hash_of;
 pub use operation::{Operation, ops_hash};
 pub use order::Order;
 pub use parse::{Fault, ManifestError};

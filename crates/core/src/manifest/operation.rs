@@ -47,7 +47,11 @@ impl Operation {
 
 /// The hash that a consent is bound to: SHA-256 of the operations' canonical JSON (RFC 8785), in hex.
 pub fn ops_hash(operations: &[Operation]) -> String {
-    let value = serde_json::to_value(operations).unwrap_or(Value::Null);
-    let digest = Sha256::digest(merge::canonical(&value).as_bytes());
+    hash_of(&serde_json::to_value(operations).unwrap_or(Value::Null))
+}
+
+/// SHA-256 of a value's canonical JSON, in hex.
+pub(crate) fn hash_of(value: &Value) -> String {
+    let digest = Sha256::digest(merge::canonical(value).as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -14,7 +14,11 @@ use super::{
         value_source,
     },
 };
-use crate::{Map, record::RecordState, time::Micros};
+use crate::{
+    Map,
+    record::{RecordState, Stamp},
+    time::Micros,
+};
 
 /// The most records that a query brings where nothing is said.
 const DEFAULT_LIMIT: usize = 50;
@@ -228,5 +232,5 @@ fn compare_rows(table: &Table, level: &Sort, a: &RecordState, b: &RecordState) -
 
 /// When a record was last changed.
 fn updated(state: &RecordState) -> Option<Micros> {
-    state.meta.values().map(|stamp| stamp.at).max()
+    state.meta.values().map(Stamp::made_at).max()
 }

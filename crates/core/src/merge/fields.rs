@@ -87,9 +87,8 @@ fn by_stamp(at: Micros, actor: &Actor, current: &Stamp) -> Ordering {
 
 fn stamp(at: Micros, actor: &Actor) -> Stamp {
     let mut actor = actor.clone();
-    let (Actor::User { extra } | Actor::Ai { extra, .. } | Actor::System { extra, .. }) =
-        &mut actor;
-    extra
+    actor
+        .extra_mut()
         .values_mut()
         .for_each(|value| *value = normalize(value));
     Stamp { at, actor }

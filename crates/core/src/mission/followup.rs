@@ -92,6 +92,7 @@ pub fn follow_up(
         state: Some(after),
         tick: now,
         at: None,
+        stamps: Default::default(),
         actor: Actor::system(SystemSource::Projection),
         event_id: ids::derive(id, &format!("follow-up:{}:{stamps:?}", now.0)),
     };

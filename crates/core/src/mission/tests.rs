@@ -186,6 +186,7 @@ impl Record {
             state: before.as_ref(),
             tick: self.now,
             at: None,
+            stamps: Default::default(),
             actor: Actor::user(),
             event_id: self.now.to_string(),
         };

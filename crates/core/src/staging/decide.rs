@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     deadline::deadline,
     proposal::{Proposal, ProposalError, ProposalStatus},
-    seen::{seen_fields, seen_key},
+    seen::{SeenValue, seen_fields, seen_key},
     stage::{existing, invalid},
     step::{Verdict, write_steps},
 };
@@ -21,9 +21,9 @@ use crate::{
     merge,
     mission::{APP, Intent, Iteration, MISSIONS, Step, StepStatus, objects},
     policy::{Call, Consent, Overrides, authorize},
-    prepare::{Prepare, prepare},
+    prepare::{Prepare, just_after, prepare},
     record::{RecordKey, RecordState, Records},
-    replaced::{ReplacedRecord, replaced},
+    replaced::replaced,
     time::Micros,
 };
 
@@ -43,11 +43,11 @@ pub enum Decision {
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
         edited_params: Option<Map>,
-        /// For a stale proposal: on top of what is there now, whose stamps these are, by field, as the refusal
-        /// named them (`at`). A consent to exactly that.
+        /// For a stale proposal: on top of what is there now, whose stamps and authors these are, by field, as the
+        /// refusal named them (`at`, `actor`). A consent to exactly that.
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
-        over: Option<BTreeMap<String, Option<Micros>>>,
+        over: Option<BTreeMap<String, ShownStamp>>,
     },
     /// No.
     Reject {
@@ -57,6 +57,40 @@ pub enum Decision {
     },
     /// The deadline has passed. A device says so by itself.
     Expire,
+}
+
+/// The stamp of a field as a refusal named it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ShownStamp {
+    /// With its author.
+    Write {
+        /// The stamp; none where the field was never written.
+        at: Option<Micros>,
+        /// The author.
+        #[serde(default)]
+        actor: Option<Actor>,
+    },
+    /// Without its author, as older versions name it.
+    At(Option<Micros>),
+}
+
+impl ShownStamp {
+    fn is(&self, now: Option<&SeenValue>) -> bool {
+        let (at, actor) = match self {
+            ShownStamp::Write { at, actor } => (*at, actor.clone()),
+            ShownStamp::At(at) => (*at, None),
+        };
+        let shown = SeenValue {
+            value: Value::Null,
+            at,
+            actor,
+        };
+        match now {
+            Some(now) => shown.is_same_write(now),
+            None => shown.at.is_none(),
+        }
+    }
 }
 
 /// The decider where nobody decided in time.
@@ -150,19 +184,19 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<DecisionResult, DecideError> 
             let edited = edited_params.as_ref();
             let approved = Approved::check(input, &place, edited, over.as_ref())?;
             proposal.status = ProposalStatus::Approved;
+            let replaced: Vec<_> = (approved.operations.iter())
+                .map(|operation| replaced(operation, input.records.get(&operation.key())))
+                .collect();
+            // The decision first: whoever reads the log up to between the two knows of the leave (SYNC S13).
+            writer.step(&Verdict {
+                status: StepStatus::Approved,
+                edited,
+                replaced: &replaced,
+                ..writer.verdict()
+            })?;
             for operation in &approved.operations {
                 writer.operation(operation, &place, &approved)?;
             }
-            let verdict = Verdict {
-                status: StepStatus::Approved,
-                edited,
-                ..writer.verdict()
-            };
-            let replaced = std::mem::take(&mut writer.replaced);
-            writer.step(&Verdict {
-                replaced: &replaced,
-                ..verdict
-            })?;
             proposal.params = approved.params;
             proposal.ops_hash = ops_hash(&approved.operations);
             proposal.operations = approved.operations;
@@ -348,11 +382,11 @@ fn actor(proposal: &Proposal, place: &StepContext) -> Actor {
 }
 
 /// The stamps that a person was shown, by field.
-type Over = BTreeMap<String, Option<Micros>>;
+type Over = BTreeMap<String, ShownStamp>;
 
 /// Refuses where a field that the proposal touches was written since it was shown, with what was seen,
-/// what is there now, since when (`at`), and what is proposed. Answers the fields that were written since and
-/// that the person was shown anew.
+/// what is there now, its stamp and author (`at`, `actor`), and what is proposed. Answers the fields that were written
+/// since and /// that the person was shown anew.
 fn stale(
     proposal: &Proposal,
     records: &Records,
@@ -367,11 +401,14 @@ fn stale(
         let seen = proposal.seen.get(&seen_key(&key)).unwrap_or(&empty);
         for field in now.keys().chain(seen.keys()) {
             let (was, is) = (seen.get(field), now.get(field));
-            let at = is.and_then(|is| is.at);
-            if was.and_then(|was| was.at) == at {
+            let same = match (was, is) {
+                (Some(was), Some(is)) => was.is_same_write(is),
+                (was, is) => was.and_then(|was| was.at) == is.and_then(|is| is.at),
+            };
+            if same {
                 continue;
             }
-            if over.and_then(|over| over.get(field)) == Some(&at) {
+            if (over.and_then(|over| over.get(field))).is_some_and(|shown| shown.is(is)) {
                 shown.insert(field.clone());
                 continue;
             }
@@ -383,7 +420,8 @@ fn stale(
                 "seen": was.map(|was| &was.value),
                 "now": is.map(|is| &is.value),
                 "proposed": proposed,
-                "at": at,
+                "at": is.and_then(|is| is.at),
+                "actor": is.and_then(|is| is.actor.as_ref()),
             });
             fields.insert(field.clone(), difference);
         }
@@ -417,7 +455,6 @@ struct Writer<'a> {
     event_ids: std::slice::Iter<'a, String>,
     changes: Vec<Change>,
     records: Vec<(RecordKey, RecordState)>,
-    replaced: Vec<ReplacedRecord>,
     last: Micros,
 }
 
@@ -428,7 +465,6 @@ impl<'a> Writer<'a> {
             event_ids: input.event_ids.iter(),
             changes: Vec::new(),
             records: Vec::new(),
-            replaced: Vec::new(),
             last: input.tick,
         }
     }
@@ -452,9 +488,9 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// A record's write, as the AI. A record that a step creates is stamped with the end of its iteration, so that
-    /// whatever a person does with it later wins on every device; only what a person changed in the
-    /// proposal itself is as new as the decision.
+    /// A record's write, as the AI (S6). A record that a step creates is stamped with the end of its iteration, an
+    /// update just after the values that were seen, so that whatever a person did with it meanwhile or does later wins
+    /// on every device. A removal, and what a person changed in the proposal itself, is as new as the decision.
     fn operation(
         &mut self,
         operation: &Operation,
@@ -462,35 +498,46 @@ impl<'a> Writer<'a> {
         approved: &Approved,
     ) -> Result<(), ProposalError> {
         let insert = operation.op == Op::Insert;
+        let by_person = |field: &str| {
+            let planned = approved.planned.as_ref();
+            planned.is_some_and(|planned| operation.set.get(field) != planned.get(field))
+        };
         let (tick, created) = (self.input.tick, place.iteration.created_at());
         let key = operation.key();
         let state = self.input.records.get(&key);
         let schema = self.input.registry.schema(&key.app, &key.table);
-        self.replaced.push(replaced(operation, state));
+        let set = operation.values(if insert { created } else { tick });
+        let (actor, stamps) = match operation.op {
+            Op::Insert => {
+                let edited = set.keys().filter(|field| by_person(field));
+                let stamps = edited.map(|field| (field.clone(), tick)).collect();
+                (actor(self.input.proposal, place), stamps)
+            }
+            Op::Update => {
+                let planned = set.keys().filter(|field| !by_person(field));
+                let stamps = planned.map(|field| (field.clone(), just_after(state, field)));
+                let actor = actor(self.input.proposal, place).decided(tick);
+                (actor, stamps.collect())
+            }
+            Op::Delete => {
+                let seen = state.into_iter().flat_map(|state| &state.meta);
+                let seen = seen.map(|(field, stamp)| (field, stamp.at));
+                let actor = actor(self.input.proposal, place).having_seen(seen);
+                (actor, BTreeMap::new())
+            }
+        };
         let write = Prepare {
             key: &key,
             op: operation.op,
-            set: operation.values(if insert { created } else { tick }),
+            set,
             state,
             tick,
             at: insert.then_some(created),
-            actor: actor(self.input.proposal, place),
+            stamps,
+            actor,
             event_id: self.event_id()?,
         };
-        let mut prepared = prepare(schema, write).map_err(refused)?;
-        if let (true, Some(planned)) = (insert, &approved.planned) {
-            let mut edited = false;
-            for (field, write) in &mut prepared.change.fields {
-                if operation.set.get(field) != planned.get(field) {
-                    write.updated_at = Some(tick);
-                    edited = true;
-                }
-            }
-            if edited {
-                prepared.state = state.cloned().unwrap_or_default();
-                merge::apply(schema, &mut prepared.state, &prepared.change);
-            }
-        }
+        let prepared = prepare(schema, write).map_err(refused)?;
         self.note(&prepared.change);
         self.changes.push(prepared.change);
         self.records.push((key, prepared.state));

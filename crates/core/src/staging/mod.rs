@@ -20,7 +20,7 @@ pub use card::{
     UnfitField, card_records, proposal_card, unfit_fields,
 };
 pub use deadline::{LIFETIME_DAYS, deadline, open_steps};
-pub use decide::{DecideError, Decision, DecisionInput, DecisionResult, decide};
+pub use decide::{DecideError, Decision, DecisionInput, DecisionResult, ShownStamp, decide};
 pub use proposal::{Proposal, ProposalError, ProposalStatus};
 pub use seen::{SeenValue, seen_key};
 pub use stage::{ClosedProposal, Staging};

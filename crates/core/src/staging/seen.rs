@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    actor::Actor,
     change::Op,
     manifest::Operation,
     record::{RecordKey, RecordState},
@@ -21,6 +22,20 @@ pub struct SeenValue {
     /// Its stamp.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub at: Option<Micros>,
+    /// Its author. Missing in proposals that an older version staged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+}
+
+impl SeenValue {
+    /// Whether both are the same write: by stamp and author, because two writes may carry one stamp.
+    pub(super) fn is_same_write(&self, other: &SeenValue) -> bool {
+        let same_actor = match (&self.actor, &other.actor) {
+            (Some(a), Some(b)) => a == b,
+            _ => true,
+        };
+        self.at == other.at && same_actor
+    }
 }
 
 /// The name of a record in [`Proposal::seen`].
@@ -46,10 +61,12 @@ pub(super) fn seen_fields(
             .and_then(|state| state.data.get(&field))
             .cloned()
             .unwrap_or(Value::Null);
-        let at = state
-            .and_then(|state| state.meta.get(&field))
-            .map(|stamp| stamp.at);
-        (field, SeenValue { value, at })
+        let stamp = state.and_then(|state| state.meta.get(&field));
+        let (at, actor) = (
+            stamp.map(|stamp| stamp.at),
+            stamp.map(|stamp| stamp.actor.clone()),
+        );
+        (field, SeenValue { value, at, actor })
     };
     fields.into_iter().map(seen).collect()
 }

@@ -1,5 +1,7 @@
 //! The write on a mission's steps that records a decision about them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::proposal::ProposalError;
@@ -82,6 +84,7 @@ pub(crate) fn write_steps(
         state: Some(mission),
         tick,
         at: Some(at),
+        stamps: BTreeMap::new(),
         actor: Actor::user(),
         event_id,
     };
@@ -108,6 +111,8 @@ fn decided(raw: &Map, verdict: &Verdict<'_>, written: Micros) -> Map {
     step.extend(decision.clone());
     if !verdict.replaced.is_empty() {
         step.insert("replaced".into(), json!(verdict.replaced));
+        // Another device's approval may outrank this one, and yet have seen an older value.
+        decision.insert("replaced".into(), json!(verdict.replaced));
     }
     if let Some(proposal) = verdict.proposal {
         step.insert("proposalId".into(), proposal.into());

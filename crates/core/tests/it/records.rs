@@ -19,6 +19,7 @@ fn write<'a>(key: &'a RecordKey, op: Op, set: Value, state: &'a RecordState) -> 
         state: Some(state),
         tick: Micros(1_000),
         at: None,
+        stamps: Default::default(),
         actor: Actor::user(),
         event_id: "e1".into(),
     }
@@ -40,12 +41,12 @@ fn sync_t2_a_local_write_is_stamped_later_than_what_it_replaces() {
 
     let restore = write(&key, Op::Update, json!({"deletedAt": null}), &state);
     let restored = prepare(TableSchema::EMPTY, restore).unwrap();
-    assert_eq!(restored.state.meta["deletedAt"].at, Micros(5_001));
+    assert_eq!(restored.state.meta["deletedAt"].at, Micros(6_000));
     assert!(!restored.state.is_deleted());
 
     let delete = write(&key, Op::Delete, json!({}), &restored.state);
     let deleted = prepare(TableSchema::EMPTY, delete).unwrap();
-    assert_eq!(deleted.change.deleted_at, Some(Micros(5_002)));
+    assert_eq!(deleted.change.deleted_at, Some(Micros(7_000)));
     assert!(deleted.state.is_deleted());
 }
 

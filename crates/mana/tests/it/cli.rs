@@ -405,3 +405,40 @@ async fn cli_undo_shows_what_it_would_do_and_does_that_after_a_yes() {
     assert!(err.contains("no number 7"), "{err}");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn cli_fetches_before_it_approves_and_overwrites_nothing_unseen() {
+    let model = Upstream::new().await;
+    let plan = json!([{ "summary": "s", "toolName": "update_task", "rationale": "So.",
+        "params": { "taskId": "t1", "notes": "AI text" } }]);
+    model.answers("Weekly shopping", plans(plan)).await;
+    let home = model.home(&[]);
+    let (server, owner) = Server::with_owner(&home).await;
+    let task = json!({ "table": "tasks", "id": "t1", "op": "insert",
+        "data": { "title": "Essay", "notes": "first draft" } });
+    owner.push("todo", "phone", json!([task])).await;
+    push_due_mission(&owner, "m1", "Weekly shopping").await;
+    server.tick(&home.service_key()).await;
+    let machine = Machine::signed_in(&server).await;
+    let (out, _) = machine.does(&["inbox"]).await;
+    let hashes = hashes(&out);
+    let mine = "two hours of my own work, written on the phone";
+    let edit = json!({ "table": "tasks", "id": "t1", "op": "update", "fields": { "notes": { "value": mine } } });
+    owner.push("todo", "phone", json!([edit])).await;
+    let err = machine
+        .refuses(&["approve", "1", "--yes", &hashes[0]])
+        .await;
+    assert!(err.contains("changed since") && err.contains(mine), "{err}");
+    let (out, _) = machine.does(&["list", "todo", "--json"]).await;
+    assert!(out.contains(mine) && !out.contains("AI text"), "{out}");
+    // Without the server the decision is made on what is here, and the command says so.
+    let (out, _) = machine.does(&["inbox"]).await;
+    let renewed = self::hashes(&out);
+    server.stop().await;
+    let (out, err) = machine.does(&["approve", "1", "--yes", &renewed[0]]).await;
+    assert!(out.contains("Approved"), "{out}");
+    assert!(
+        err.contains("Offline") && err.contains("not known here"),
+        "{err}"
+    );
+}

@@ -909,8 +909,8 @@ export interface components {
             /** @enum {string} */
             kind: "approve";
             /**
-             * @description For a stale proposal: on top of what is there now, whose stamps these are, by field, as the refusal
-             *     named them (`at`). A consent to exactly that.
+             * @description For a stale proposal: on top of what is there now, whose stamps and authors these are, by field, as the
+             *     refusal named them (`at`, `actor`). A consent to exactly that.
              */
             over?: {
                 [key: string]: unknown;
@@ -1773,6 +1773,11 @@ export interface components {
         ReplacedValue: {
             /** @description Whether the field had never been written. */
             absent?: boolean;
+            /**
+             * @description Its stamp, where it had one: of several decisions on a step, the one that saw the latest value knows what the
+             *     step replaced.
+             */
+            at?: components["schemas"]["Timestamp"];
             /** @description The step that it came from, where it came from one. */
             step?: string;
             /** @description Its value, null where it had none. */
@@ -1867,6 +1872,8 @@ export interface components {
         };
         /** @description The value that a field held. */
         SeenValue: {
+            /** @description Its author. Missing in proposals that an older version staged. */
+            actor?: components["schemas"]["Actor"];
             at: components["schemas"]["Timestamp"] | null;
             /** @description Its value, null where it had none. */
             value: unknown;
@@ -2091,6 +2098,8 @@ export interface components {
             feedback?: string;
             /** @description Derived from step, device and status: a device decides a step one way once. */
             id: string;
+            /** @description The values that this approval replaced, with their stamps. */
+            replaced?: components["schemas"]["ReplacedRecord"][];
             /** @description The decision. */
             status: components["schemas"]["StepStatus"];
         };
@@ -2302,7 +2311,10 @@ export interface components {
         };
         /** @description The effect of undoing, exactly. */
         UndoPreview: {
-            /** @description The hash that a person's yes is bound to: that of the operations, [`ops_hash`]. */
+            /**
+             * @description The hash that a person's yes is bound to: that of the operations, and of stamp and author of the values that
+             *     they take back.
+             */
             hash: string;
             /** @description The changes that stay as they are, and why. */
             kept: components["schemas"]["KeptChange"][];

@@ -135,6 +135,7 @@ fn modules_t6_every_write_tool_makes_operations_that_apply() {
                         state: (operation.op != Op::Insert).then_some(&before),
                         tick: at,
                         at: None,
+                        stamps: Default::default(),
                         actor: Actor::ai("m", "i", "because"),
                         event_id: "e".into(),
                     },

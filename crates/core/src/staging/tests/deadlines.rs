@@ -83,12 +83,12 @@ fn modules_s10_a_stale_proposal_can_be_approved_on_top_of_what_was_shown() {
         error.details,
         Some(
             json!({ "dueDate": { "seen": "2026-04-08", "now": "2026-04-09",
-            "proposed": "2026-04-10", "at": at } })
+            "proposed": "2026-04-10", "at": at, "actor": { "kind": "user" } } })
         )
     );
     let over = |stamp: Option<&str>| Decision::Approve {
         edited_params: None,
-        over: Some([("dueDate".to_owned(), stamp.map(time))].into()),
+        over: Some([("dueDate".to_owned(), ShownStamp::At(stamp.map(time)))].into()),
     };
     let before = device.records.clone();
     for other in [None, Some("2026-04-08T06:29:00Z")] {
@@ -138,7 +138,7 @@ fn modules_s10_a_text_is_added_to_what_is_there_now() {
     assert_eq!(details["body"]["proposed"], both, "on top of what is there");
     let decision = Decision::Approve {
         edited_params: None,
-        over: Some([("body".to_owned(), Some(time(at)))].into()),
+        over: Some([("body".to_owned(), ShownStamp::At(Some(time(at))))].into()),
     };
     let decided = device
         .decide(&proposal, decision, "2026-04-08T07:00:00Z")

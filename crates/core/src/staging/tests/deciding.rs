@@ -60,7 +60,7 @@ fn modules_s6_approving_an_insert_makes_the_record_as_old_as_its_iteration() {
         (&json!("approved"), &json!("A light week."))
     );
     assert_eq!(device.mission().meta["iterations"].actor, Actor::user());
-    let wire = serde_json::to_value(&decided.changes[1]).unwrap();
+    let wire = serde_json::to_value(&decided.changes[0]).unwrap();
     let sent = &wire["fields"]["iterations"]["value"][0];
     let fields: Vec<_> = sent
         .as_object()
@@ -72,7 +72,7 @@ fn modules_s6_approving_an_insert_makes_the_record_as_old_as_its_iteration() {
 }
 
 #[test]
-fn modules_s6_approving_an_update_is_later_than_what_it_replaces() {
+fn modules_s6_approving_an_update_comes_just_after_what_was_seen() {
     let mut device = moved();
     device.user(
         "t1",
@@ -85,9 +85,10 @@ fn modules_s6_approving_an_update_is_later_than_what_it_replaces() {
     let task = device.task("t1").expect("the task");
     assert_eq!(task.data["dueDate"], "2026-04-10");
     assert_eq!(task.meta["dueDate"].at, time("2026-04-08T07:30:00.000001Z"));
-    assert_eq!(task.meta["dueDate"].actor, author(0));
+    assert_eq!(task.meta["dueDate"].actor, author(0).decided(time(SEVEN)));
+    assert_eq!(task.meta["dueDate"].made_at(), time(SEVEN));
     assert_eq!(task.meta["title"].actor, Actor::user());
-    assert_eq!(decided.last, time("2026-04-08T07:30:00.000001Z"));
+    assert_eq!(decided.last, time(SEVEN));
 }
 
 #[test]
@@ -116,7 +117,10 @@ fn modules_s6_a_removal_is_a_tombstone() {
     let task = device.task("t2").expect("the task");
     assert!(task.is_deleted());
     assert_eq!(task.data["title"], "Order coffee");
-    assert_eq!(task.meta["deletedAt"].actor, author(0));
+    let seen = [("title".to_owned(), time("2026-04-01T08:00:00Z"))];
+    let seen = seen.iter().map(|(field, at)| (field, *at));
+    assert_eq!(task.meta["deletedAt"].actor, author(0).having_seen(seen));
+    assert_eq!(task.meta["deletedAt"].at, time(SEVEN));
 }
 
 #[test]
@@ -290,7 +294,7 @@ fn modules_s5_a_touched_field_that_changed_is_shown_three_ways() {
     );
     let error = refused(&mut device, &proposal, "stale");
     let difference = json!({ "dueDate": { "seen": "2026-04-08", "now": "2026-04-09",
-        "proposed": "2026-04-10", "at": "2026-04-08T06:40:00.000000Z" } });
+        "proposed": "2026-04-10", "at": "2026-04-08T06:40:00.000000Z", "actor": { "kind": "user" } } });
     assert_eq!(error.details, Some(difference));
     // Staged again, it is bound to what is there now.
     let renewed = device.one();
@@ -314,7 +318,7 @@ fn modules_s5_a_removal_minds_every_field() {
     );
     let error = refused(&mut device, &proposal, "stale");
     let difference = json!({ "notes": { "seen": null, "now": "The good one",
-        "proposed": null, "at": "2026-04-08T06:30:00.000000Z" } });
+        "proposed": null, "at": "2026-04-08T06:30:00.000000Z", "actor": { "kind": "user" } } });
     assert_eq!(error.details, Some(difference));
 }
 
@@ -483,7 +487,11 @@ fn modules_s8_approved_and_rejected_and_edited_converge() {
     let from_b = b.approve(&pb, "2026-04-08T09:00:00Z").unwrap();
     let merged = exchange(a, b, &from_a, &from_b);
     assert_eq!(
-        merged.task("t1").unwrap().meta["dueDate"].at,
+        merged.task("t1").unwrap().meta["dueDate"].made_at(),
         time("2026-04-08T09:00:00Z")
+    );
+    assert_eq!(
+        merged.task("t1").unwrap().meta["dueDate"].at,
+        time("2026-04-01T08:00:00.000001Z")
     );
 }

@@ -4,6 +4,7 @@ mod deadlines;
 mod deciding;
 mod staging;
 mod undoing;
+mod unseen;
 mod vectors;
 mod walking;
 
@@ -71,6 +72,7 @@ fn plan(source: &str, steps: Vec<Value>) -> Value {
 /// A replica: what a browser has in its database.
 #[derive(Clone)]
 struct Device {
+    name: &'static str,
     registry: Registry,
     overrides: Overrides,
     records: Records,
@@ -80,6 +82,7 @@ impl Device {
     /// A device with two tasks and a mission that ran.
     fn new(iteration: Value) -> Device {
         let mut device = Device {
+            name: "here",
             registry: Registry::builtin(),
             overrides: Overrides::default(),
             records: Records::new(),
@@ -214,7 +217,7 @@ impl Device {
             records: &self.records,
             tick: time(now),
             by: "user",
-            device: "here",
+            device: self.name,
             event_ids: &ids,
         })?;
         let before = self.clone();

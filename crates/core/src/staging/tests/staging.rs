@@ -176,16 +176,19 @@ fn modules_s3_a_proposal_holds_what_it_touches() {
     assert_eq!(
         seen(0),
         json!({ "todo/tasks/t1": {
-        "dueDate": { "value": "2026-04-08", "at": at }, "list": { "value": null, "at": null } } })
+        "dueDate": { "value": "2026-04-08", "at": at, "actor": { "kind": "user" } },
+        "list": { "value": null, "at": null } } })
     );
     assert_eq!(
         seen(1),
         json!({ "todo/tasks/t1": {
-        "done": { "value": false, "at": at }, "completedAt": { "value": null, "at": null } } })
+        "done": { "value": false, "at": at, "actor": { "kind": "user" } },
+        "completedAt": { "value": null, "at": null } } })
     );
     assert_eq!(
         seen(2),
-        json!({ "todo/tasks/t2": { "title": { "value": "Order coffee", "at": at } } })
+        json!({ "todo/tasks/t2": { "title": { "value": "Order coffee", "at": at,
+            "actor": { "kind": "user" } } } })
     );
     assert_eq!(seen(3), json!({}));
     for proposal in &staged {

@@ -118,7 +118,7 @@ fn modules_u1_what_a_step_replaced_travels_with_it() {
     assert_eq!(
         there.step(0)["replaced"],
         json!([{ "app": "todo", "table": "tasks", "id": "t1",
-            "fields": { "dueDate": { "value": "2026-04-08" } } }])
+            "fields": { "dueDate": { "value": "2026-04-08", "at": "2026-04-01T08:00:00.000000Z" } } }])
     );
     let made = ids::created_record_id(&step_id(1), 0);
     assert_eq!(
@@ -391,10 +391,15 @@ fn modules_u8_it_is_the_persons_write_and_says_what_it_is() {
     let stamp = &here.task("t1").expect("the task").meta["dueDate"];
     assert_eq!(
         serde_json::to_value(&stamp.actor).unwrap(),
-        json!({ "kind": "user", "undo": {
+        json!({ "kind": "user", "decidedAt": EIGHT, "undo": {
             "missionId": MISSION, "iterationId": iteration(), "stepId": step_id(0) } })
     );
-    assert_eq!(undone.last, stamp.at);
+    assert_eq!(
+        stamp.at,
+        time("2026-04-01T08:00:00.000002Z"),
+        "just after what it takes back"
+    );
+    assert_eq!(undone.last, time(EIGHT));
     let step = here.step(0);
     assert_eq!(
         (&step["status"], &step["decidedBy"], &step["decidedAt"]),
@@ -434,11 +439,13 @@ fn modules_u9_an_undo_and_an_approval_elsewhere_end_the_same_everywhere() {
     there.receive(&approved.changes);
     assert_eq!(here.records, there.records);
     assert_eq!(here.step(0)["status"], "undone");
-    assert_eq!(here.value("t1", "dueDate"), "2026-04-10", "written last");
-    // What is left of it can be taken back too.
-    here.take_back(&one_step(0), "2026-04-08T10:00:00Z")
-        .expect("the rest");
-    assert_eq!(here.value("t1", "dueDate"), "2026-04-08");
+    assert_eq!(
+        here.value("t1", "dueDate"),
+        "2026-04-08",
+        "nothing new was seen"
+    );
+    let rest = here.take_back(&one_step(0), "2026-04-08T10:00:00Z");
+    assert_eq!(rest.expect_err("nothing is left").code, "nothing");
 }
 
 #[test]

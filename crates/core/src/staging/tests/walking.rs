@@ -101,7 +101,8 @@ fn modules_u1_every_tool_is_proposed_approved_attributed_and_undone() {
             }
             assert!(!written.is_empty(), "{name}");
             for field in written {
-                assert_eq!(record.meta[field].actor, author(0), "{name}.{field}");
+                let step = record.meta[field].actor.extra().get("stepId");
+                assert_eq!(step, Some(&json!(proposal.step_id)), "{name}.{field}");
             }
 
             let extent = UndoExtent::Step {
