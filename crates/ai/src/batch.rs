@@ -121,6 +121,7 @@ impl<'a> ChangeBatch<'a> {
             tick: self.now,
             at,
             stamps,
+            seen: BTreeMap::new(),
             actor,
             event_id: ids::derive(&self.seed, &self.changes.len().to_string()),
         };

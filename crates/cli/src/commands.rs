@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::age::{Age, parse_age};
 use crate::workspace::Workspace;
-use crate::{add, backfill, inbox, list, login, undo, watch};
+use crate::{add, backfill, conflicts, inbox, list, login, undo, watch};
 
 /// A command of a person.
 #[derive(Debug, Subcommand)]
@@ -113,6 +113,15 @@ pub enum PersonCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Show values that lost to others whose authors had not seen them
+    Conflicts {
+        /// Don't tell of them again
+        #[arg(long)]
+        seen: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Stay connected and print what arrives
     Watch {
         /// Print JSON
@@ -168,6 +177,7 @@ pub async fn run(command: PersonCommand, data_dir: &Path) -> Result<()> {
             until,
             json,
         } => backfill::backfill(open().await?, &mission, (since, until), json).await,
+        PersonCommand::Conflicts { seen, json } => conflicts::show(open().await?, seen, json).await,
         PersonCommand::Watch { json } => watch::watch(open().await?, json).await,
     }
 }

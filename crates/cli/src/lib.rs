@@ -6,6 +6,7 @@ mod args;
 mod backfill;
 mod card_text;
 mod commands;
+mod conflicts;
 mod inbox;
 mod list;
 mod login;

@@ -196,6 +196,11 @@ impl Workspace {
                 changes(status.waiting, "wait")
             );
         }
+        match self.replica.conflicts().await?.len() {
+            0 => {}
+            1 => eprintln!("One value is in conflict; `mana conflicts` shows both."),
+            count => eprintln!("{count} values are in conflict; `mana conflicts` shows them."),
+        }
         for refused in self.replica.set_aside().await? {
             let change = &refused.change;
             eprintln!(

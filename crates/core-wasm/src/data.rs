@@ -1,12 +1,14 @@
 //! Records: merging, writing, and the clock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::{
-    Actor, Clock, Map, Micros, Op, Prepare, RecordKey, RecordState, ids,
+    Actor, Change, Clock, Map, Micros, Op, Prepare, RecordKey, RecordState,
+    conflict::{Lineages, TextLineage},
+    ids,
     manifest::Registry,
     staging::Records,
-    sync::{LeftOut, apply_changes, readable, record_key},
+    sync::{LeftOut, apply_changes, note_own_texts, readable, record_key},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -26,10 +28,25 @@ impl Core {
         call(input, |input| Ok(apply(&self.registry, input)))
     }
 
-    /// `{app, table, id, op, set?, state|null, now, last|null, at?, actor, eventId}` →
+    /// `{app, table, id, op, set?, state|null, now, last|null, at?, seen?: {field: stamp}, actor, eventId}` →
     /// `{change, state, last}`: a local write, stamped later than what it replaces.
     pub fn prepare(&self, input: &str) -> Result<String, JsError> {
         call(input, |input| prepare(&self.registry, input))
+    }
+
+    /// `{records: [{app, table, id, state|null}], texts, changes, now}` → `{texts, conflicts}`: what the changes that
+    /// this replica has just made replaced, and the texts among it that their writer had not seen. `records` and
+    /// `texts` are those of the changes, as they were before.
+    #[wasm_bindgen(js_name = "noteTexts")]
+    pub fn note_texts(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: NoteTexts| {
+            let mut records = present(input.records);
+            let mut lineages = Lineages::new(input.texts);
+            let (registry, changes) = (&self.registry, &input.changes);
+            let conflicts =
+                note_own_texts(registry, &mut records, &mut lineages, changes, input.now);
+            Ok(json!({ "texts": lineages.into_changed(), "conflicts": conflicts }))
+        })
     }
 
     /// `{missionId, slot}` → `{iterationId}`.
@@ -47,6 +64,22 @@ pub(crate) struct Keyed {
     #[serde(flatten)]
     pub(crate) key: RecordKey,
     pub(crate) state: Option<RecordState>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NoteTexts {
+    records: Vec<Keyed>,
+    texts: Vec<TextLineage>,
+    changes: Vec<Change>,
+    now: Micros,
+}
+
+/// The records that exist.
+pub(crate) fn present(records: Vec<Keyed>) -> Records {
+    records
+        .into_iter()
+        .filter_map(|record| Some((record.key, record.state?)))
+        .collect()
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,6 +144,8 @@ struct PrepareInput {
     now: Micros,
     last: Option<Micros>,
     at: Option<Micros>,
+    #[serde(default)]
+    seen: BTreeMap<String, Micros>,
     actor: Actor,
     event_id: String,
 }
@@ -134,7 +169,8 @@ fn prepare(registry: &Registry, input: PrepareInput) -> Result<PrepareOutput, Fa
         state: input.state.as_ref(),
         tick: clock.tick(input.now),
         at: input.at,
-        stamps: Default::default(),
+        stamps: BTreeMap::new(),
+        seen: input.seen,
         actor: input.actor,
         event_id: input.event_id,
     };

@@ -18,7 +18,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     Core,
-    data::Keyed,
+    data::{Keyed, present},
     fault::{Fault, call},
 };
 
@@ -87,6 +87,18 @@ impl Core {
                 proposals: staging.stage(&records),
                 closed: staging.closed(),
             })
+        })
+    }
+
+    /// `{missionId, mission: state, have: {}, records, overrides?, approved: proposal, lost: stamp}` → `{proposal}`: a
+    /// proposal that was approved here and whose text lost, offered anew on the records as they are.
+    #[wasm_bindgen(js_name = "offerAgain")]
+    pub fn offer_again(&self, input: &str) -> Result<String, JsError> {
+        call(input, |mut input: OfferAgain| {
+            let records = present(std::mem::take(&mut input.stage.records));
+            let staging = self.staging(&input.stage);
+            let proposal = staging.offer_again(&input.approved, input.lost, &records);
+            Ok(json!({ "proposal": proposal }))
         })
     }
 
@@ -248,14 +260,6 @@ fn keyed(records: Vec<(RecordKey, RecordState)>) -> Vec<Keyed> {
     keyed.collect()
 }
 
-/// The records that exist.
-fn present(records: Vec<Keyed>) -> Records {
-    records
-        .into_iter()
-        .filter_map(|record| Some((record.key, record.state?)))
-        .collect()
-}
-
 #[derive(Debug, Deserialize)]
 struct Check {
     app: String,
@@ -298,6 +302,14 @@ struct Stage {
     records: Vec<Keyed>,
     #[serde(default)]
     overrides: Overrides,
+}
+
+#[derive(Debug, Deserialize)]
+struct OfferAgain {
+    #[serde(flatten)]
+    stage: Stage,
+    approved: Proposal,
+    lost: Micros,
 }
 
 #[derive(Debug, Deserialize)]

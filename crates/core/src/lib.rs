@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod change;
 pub mod clock;
+pub mod conflict;
 pub mod ids;
 pub mod manifest;
 pub mod merge;

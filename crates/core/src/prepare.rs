@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     Map,
     actor::Actor,
     change::{Change, ChangeError, FieldWrite, Op},
+    conflict::is_text,
     merge::{self, TableSchema},
     record::{RecordKey, RecordState},
     time::Micros,
@@ -30,6 +32,9 @@ pub struct Prepare<'a> {
     pub at: Option<Micros>,
     /// The exact stamps of single fields, before `at` and the clock.
     pub stamps: BTreeMap<String, Micros>,
+    /// The stamps of the texts that the person saw, by field, where the record may have moved on since, as under an
+    /// open form: a field that is not named had no value. Where none is named, the person saw what is here.
+    pub seen: BTreeMap<String, Micros>,
     /// The author.
     pub actor: Actor,
     /// The change's id, made by the caller.
@@ -54,6 +59,28 @@ const PERSONS_STEP: i64 = 1_000;
 pub fn just_after(state: Option<&RecordState>, field: &str) -> Micros {
     let seen = state.and_then(|state| state.meta.get(field));
     seen.map_or(Micros::EPOCH, |stamp| stamp.at).plus(1)
+}
+
+/// Of a text, the stamp of the value that it replaces; the epoch where there is none (X1).
+fn replaced(
+    schema: &TableSchema,
+    state: &RecordState,
+    field: &str,
+    value: &Value,
+    seen: &BTreeMap<String, Micros>,
+) -> Option<Micros> {
+    let present = state.data.get(field);
+    let text = is_text(schema, field, value)
+        || present.is_some_and(|present| is_text(schema, field, present));
+    let here = state
+        .meta
+        .get(field)
+        .map_or(Micros::EPOCH, |stamp| stamp.at);
+    let seen = match seen.is_empty() {
+        true => here,
+        false => seen.get(field).copied().unwrap_or_default().min(here),
+    };
+    text.then_some(seen)
 }
 
 /// Makes a local write: the change, and the record after it.
@@ -91,6 +118,7 @@ pub fn prepare(schema: &TableSchema, write: Prepare<'_>) -> Result<Prepared, Cha
                 let stamp = FieldWrite {
                     value: None,
                     updated_at: stamp_of(field),
+                    base: replaced(schema, &state, field, &write.set[field], &write.seen),
                 };
                 change.fields.insert(field.clone(), stamp);
             }
@@ -99,6 +127,7 @@ pub fn prepare(schema: &TableSchema, write: Prepare<'_>) -> Result<Prepared, Cha
         Op::Update => {
             for (field, value) in write.set {
                 let stamped = FieldWrite {
+                    base: replaced(schema, &state, &field, &value, &write.seen),
                     value: Some(value),
                     updated_at: stamp_of(&field),
                 };

@@ -437,6 +437,7 @@ impl Work<'_> {
             tick: self.tick,
             at: None,
             stamps: stamps.collect(),
+            seen: BTreeMap::new(),
             actor,
             event_id: self.event_id(),
         };

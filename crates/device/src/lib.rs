@@ -4,6 +4,7 @@
 //! network, and meets the server through a [`Transport`]. `mana-core` decides, also how a sync goes
 //! ([`mana_core::sync`]). Only [`Env::system`] reads a clock and makes ids.
 
+mod conflicts;
 mod env;
 mod follow;
 mod http;

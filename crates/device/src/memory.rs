@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use mana_core::{
     RecordKey, RecordState,
+    conflict::{CONFLICTS_KEPT, KeptConflict, TextLineage},
     staging::{Proposal, Records},
     sync::{OutboxRow, QueuedChange, ReplicaMeta, SetAside},
 };
@@ -30,6 +31,8 @@ struct Data {
     last_seq: u64,
     set_aside: BTreeMap<String, SetAside>,
     proposals: BTreeMap<String, Proposal>,
+    texts: BTreeMap<(RecordKey, String), TextLineage>,
+    conflicts: BTreeMap<String, KeptConflict>,
 }
 
 struct Held(OwnedMutexGuard<Data>);
@@ -96,6 +99,31 @@ impl Transaction for Held {
         Ok(self.0.set_aside.values().cloned().collect())
     }
 
+    async fn texts(
+        &mut self,
+        keys: &BTreeSet<RecordKey>,
+    ) -> Result<Vec<TextLineage>, StorageError> {
+        let rows = self.0.texts.values();
+        Ok(rows
+            .filter(|row| keys.contains(&row.key))
+            .cloned()
+            .collect())
+    }
+
+    async fn conflicts(
+        &mut self,
+        keys: Option<&BTreeSet<RecordKey>>,
+    ) -> Result<Vec<KeptConflict>, StorageError> {
+        let wanted = |one: &&KeptConflict| keys.is_none_or(|keys| keys.contains(&one.key));
+        let mut found: Vec<_> = self.0.conflicts.values().filter(wanted).cloned().collect();
+        found.sort_by(|a, b| {
+            b.noticed_at
+                .cmp(&a.noticed_at)
+                .then(b.conflict_id.cmp(&a.conflict_id))
+        });
+        Ok(found)
+    }
+
     async fn proposals(&mut self, mission: Option<&str>) -> Result<Vec<Proposal>, StorageError> {
         let wanted = |proposal: &&Proposal| mission.is_none_or(|id| proposal.mission_id == id);
         Ok(self.0.proposals.values().filter(wanted).cloned().collect())
@@ -125,6 +153,27 @@ impl Transaction for Held {
         }
         for proposal in writes.proposals {
             data.proposals.insert(proposal.id.clone(), proposal);
+        }
+        for text in writes.texts {
+            data.texts
+                .insert((text.key.clone(), text.field.clone()), text);
+        }
+        for conflict in writes.conflicts {
+            let id = conflict.conflict_id.clone();
+            data.conflicts.entry(id).or_insert(conflict);
+        }
+        for id in writes.ended {
+            if let Some(conflict) = data.conflicts.get_mut(&id) {
+                conflict.ended = true;
+            }
+        }
+        while data.conflicts.len() > CONFLICTS_KEPT {
+            let oldest = data.conflicts.values();
+            let oldest = oldest.min_by_key(|one| (!one.ended, one.noticed_at));
+            let Some(id) = oldest.map(|one| one.conflict_id.clone()) else {
+                break;
+            };
+            data.conflicts.remove(&id);
         }
         Ok(())
     }

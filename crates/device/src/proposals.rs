@@ -13,8 +13,8 @@ use mana_core::{
 };
 
 use crate::{
-    replica::{DeviceError, Replica, queue_of, read_meta},
-    storage::{StorageError, Transaction, Writes},
+    replica::{DeviceError, Replica, note_texts, read_meta},
+    storage::{StorageError, Transaction, Writes, queue_of},
 };
 
 impl Replica {
@@ -197,12 +197,13 @@ impl Replica {
         .map_err(DeviceError::Decision)?;
         meta.clock.last = meta.clock.last.max(decided.last);
         let cursor = meta.cursor.clone();
+        let noted = note_texts(&mut tx, &self.registry, &decided.changes, meta.clock.last).await?;
         let writes = Writes {
             meta: Some(meta),
             records: decided.records,
             queue: queue_of(&decided.changes, &cursor),
             proposals: vec![decided.proposal],
-            ..Writes::default()
+            ..noted
         };
         tx.commit(writes).await?;
         self.changed.notify_one();
@@ -211,7 +212,7 @@ impl Replica {
 }
 
 /// The policy of a mission's agent, as this replica knows it.
-async fn overrides(
+pub(crate) async fn overrides(
     tx: &mut Box<dyn Transaction>,
     mission: &RecordState,
 ) -> Result<Overrides, StorageError> {

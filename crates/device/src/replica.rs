@@ -1,21 +1,25 @@
 //! A replica: the records of a person on a server, written locally at once and synced when the server is reachable.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mana_core::{
     Actor, Change, ChangeError, Map, Micros, Op, Prepare, RecordKey, RecordState,
+    conflict::Lineages,
     manifest::Registry,
     mission::Problem,
     prepare,
     staging::ProposalError,
-    sync::{QueuedChange, ReplicaMeta, SetAside, TransportError},
+    sync::{ReplicaMeta, SetAside, TransportError, note_own_texts, record_key},
 };
 use tokio::sync::Notify;
 
 use crate::{
     env::Env,
     step::{CoreStep, SyncStep},
-    storage::{Storage, StorageError, Transaction, Writes},
+    storage::{Storage, StorageError, Transaction, Writes, queue_of},
 };
 
 /// A write as a person wants it.
@@ -191,7 +195,8 @@ impl Replica {
                     state: states.get(&key),
                     tick,
                     at: None,
-                    stamps: Default::default(),
+                    stamps: BTreeMap::new(),
+                    seen: BTreeMap::new(),
                     actor: Actor::user(),
                     event_id: (self.env.new_id)(),
                 },
@@ -201,11 +206,12 @@ impl Replica {
             states.insert(key, prepared.state);
         }
         let cursor = meta.cursor.clone();
+        let noted = note_texts(&mut tx, &self.registry, &queue, meta.clock.last).await?;
         let writes = Writes {
             meta: Some(meta),
             records: states.into_iter().collect(),
             queue: queue_of(&queue, &cursor),
-            ..Writes::default()
+            ..noted
         };
         tx.commit(writes).await?;
         self.changed.notify_one();
@@ -265,12 +271,28 @@ impl Replica {
     }
 }
 
-/// Changes for the outbox, written at this cursor.
-pub(crate) fn queue_of(changes: &[Change], cursor: &str) -> Vec<(QueuedChange, String)> {
-    let queued = changes
-        .iter()
-        .map(|change| (change.clone().into(), cursor.to_owned()));
-    queued.collect()
+/// The lineages of the texts that these changes of this replica write, before the changes are committed, and the
+/// conflicts with texts that their writer had not seen.
+pub(crate) async fn note_texts(
+    tx: &mut Box<dyn Transaction>,
+    registry: &Registry,
+    changes: &[Change],
+    now: Micros,
+) -> Result<Writes, StorageError> {
+    let writes_text = |change: &&Change| change.fields.values().any(|write| write.base.is_some());
+    let texts: Vec<Change> = changes.iter().filter(writes_text).cloned().collect();
+    if texts.is_empty() {
+        return Ok(Writes::default());
+    }
+    let keys: BTreeSet<RecordKey> = texts.iter().map(record_key).collect();
+    let mut records = tx.states(&keys).await?;
+    let mut lineages = Lineages::new(tx.texts(&keys).await?);
+    let conflicts = note_own_texts(registry, &mut records, &mut lineages, &texts, now);
+    Ok(Writes {
+        texts: lineages.into_changed(),
+        conflicts,
+        ..Writes::default()
+    })
 }
 
 /// The replica's metadata, which its storage has since [`Replica::open`].

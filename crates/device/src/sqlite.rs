@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use async_trait::async_trait;
 use mana_core::{
     RecordKey, RecordState,
+    conflict::{CONFLICTS_KEPT, KeptConflict, TextLineage},
     staging::{Proposal, Records},
     sync::{OutboxRow, ReplicaMeta, SetAside},
 };
@@ -113,16 +114,12 @@ impl Transaction for Tx {
         if keys.is_empty() {
             return Ok(Records::new());
         }
-        let keys: Value = keys
-            .iter()
-            .map(|key| json!([key.app, key.table, key.id]))
-            .collect();
         let rows: Vec<(String, String, String, String)> = sqlx::query_as(
             "SELECT r.app_id, r.table_name, r.record_id, r.state
              FROM json_each(?) k CROSS JOIN records r
              ON r.app_id = k.value ->> 0 AND r.table_name = k.value ->> 1 AND r.record_id = k.value ->> 2",
         )
-        .bind(keys.to_string())
+        .bind(keys_json(keys))
         .fetch_all(&mut *self.0)
         .await?;
         rows.into_iter()
@@ -179,6 +176,59 @@ impl Transaction for Tx {
                 .fetch_all(&mut *self.0)
                 .await?;
         rows.iter().map(|text| read("a change", text)).collect()
+    }
+
+    async fn texts(
+        &mut self,
+        keys: &BTreeSet<RecordKey>,
+    ) -> Result<Vec<TextLineage>, StorageError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT t.lineage FROM json_each(?) k CROSS JOIN texts t
+             ON t.app_id = k.value ->> 0 AND t.table_name = k.value ->> 1 AND t.record_id = k.value ->> 2",
+        )
+        .bind(keys_json(keys))
+        .fetch_all(&mut *self.0)
+        .await?;
+        rows.iter()
+            .map(|text| read("a text's past", text))
+            .collect()
+    }
+
+    async fn conflicts(
+        &mut self,
+        keys: Option<&BTreeSet<RecordKey>>,
+    ) -> Result<Vec<KeptConflict>, StorageError> {
+        let rows: Vec<(String, bool)> = match keys {
+            Some(keys) if keys.is_empty() => Vec::new(),
+            Some(keys) => {
+                sqlx::query_as(
+                    "SELECT c.conflict, c.ended FROM json_each(?) k CROSS JOIN conflicts c
+                     ON c.app_id = k.value ->> 0 AND c.table_name = k.value ->> 1 AND c.record_id = k.value ->> 2
+                     ORDER BY c.noticed_at DESC, c.conflict_id DESC",
+                )
+                .bind(keys_json(keys))
+                .fetch_all(&mut *self.0)
+                .await?
+            }
+            None => {
+                sqlx::query_as(
+                    "SELECT conflict, ended FROM conflicts ORDER BY noticed_at DESC, conflict_id DESC",
+                )
+                .fetch_all(&mut *self.0)
+                .await?
+            }
+        };
+        let conflict = |(text, ended): &(String, bool)| {
+            let conflict: KeptConflict = read("a conflict", text)?;
+            Ok(KeptConflict {
+                ended: *ended,
+                ..conflict
+            })
+        };
+        rows.iter().map(conflict).collect()
     }
 
     async fn proposals(&mut self, mission: Option<&str>) -> Result<Vec<Proposal>, StorageError> {
@@ -257,9 +307,60 @@ impl Transaction for Tx {
             .execute(&mut *self.0)
             .await?;
         }
+        for row in &writes.texts {
+            sqlx::query(
+                "INSERT OR REPLACE INTO texts (app_id, table_name, record_id, field, lineage) VALUES (?, ?, ?, ?, ?)",
+            )
+            .bind(&row.key.app)
+            .bind(&row.key.table)
+            .bind(&row.key.id)
+            .bind(&row.field)
+            .bind(text("a text's past", row)?)
+            .execute(&mut *self.0)
+            .await?;
+        }
+        for one in &writes.conflicts {
+            sqlx::query(
+                "INSERT OR IGNORE INTO conflicts
+                 (conflict_id, app_id, table_name, record_id, noticed_at, ended, conflict)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(&one.conflict_id)
+            .bind(&one.key.app)
+            .bind(&one.key.table)
+            .bind(&one.key.id)
+            .bind(one.noticed_at.0)
+            .bind(one.ended)
+            .bind(text("a conflict", one)?)
+            .execute(&mut *self.0)
+            .await?;
+        }
+        if !writes.ended.is_empty() {
+            sqlx::query("UPDATE conflicts SET ended = 1 WHERE conflict_id IN (SELECT value FROM json_each(?))")
+                .bind(json!(writes.ended).to_string())
+                .execute(&mut *self.0)
+                .await?;
+        }
+        if !writes.conflicts.is_empty() {
+            sqlx::query(
+                "DELETE FROM conflicts WHERE conflict_id NOT IN
+                 (SELECT conflict_id FROM conflicts ORDER BY ended, noticed_at DESC LIMIT ?)",
+            )
+            .bind(i64::try_from(CONFLICTS_KEPT).unwrap_or(i64::MAX))
+            .execute(&mut *self.0)
+            .await?;
+        }
         self.0.commit().await?;
         Ok(())
     }
+}
+
+fn keys_json(keys: &BTreeSet<RecordKey>) -> String {
+    let keys: Value = keys
+        .iter()
+        .map(|key| json!([key.app, key.table, key.id]))
+        .collect();
+    keys.to_string()
 }
 
 fn text(what: &'static str, value: &impl Serialize) -> Result<String, StorageError> {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use mana_core::{
-    RecordKey, RecordState,
+    Change, RecordKey, RecordState,
+    conflict::{KeptConflict, TextLineage},
     staging::{Proposal, Records},
     sync::{Commit, OutboxRow, QueuedChange, RecordRow, ReplicaMeta, SetAside},
 };
@@ -28,6 +29,12 @@ pub struct Writes {
     pub unset_aside: Vec<String>,
     /// Replaces proposals.
     pub proposals: Vec<Proposal>,
+    /// Replaces lineages of texts.
+    pub texts: Vec<TextLineage>,
+    /// Adds conflicts where none of their id is there; [`CONFLICTS_KEPT`](mana_core::conflict::CONFLICTS_KEPT) stay.
+    pub conflicts: Vec<KeptConflict>,
+    /// Marks conflicts as ended, by id.
+    pub ended: Vec<String>,
 }
 
 impl Writes {
@@ -40,7 +47,12 @@ impl Writes {
 impl From<Commit> for Writes {
     fn from(commit: Commit) -> Writes {
         let records = commit.records.into_iter();
+        let cursor = commit.meta.as_ref().map(|meta| meta.cursor.clone());
         Writes {
+            queue: queue_of(&commit.queue, &cursor.unwrap_or_default()),
+            texts: commit.texts,
+            conflicts: commit.conflicts,
+            ended: commit.ended,
             meta: commit.meta,
             records: records.map(RecordRow::into_parts).collect(),
             dequeue: commit.dequeue,
@@ -110,9 +122,27 @@ pub trait Transaction: Send {
     /// The changes that the server refused.
     async fn set_aside(&mut self) -> Result<Vec<SetAside>, StorageError>;
 
+    /// The lineages of the texts of these records.
+    async fn texts(&mut self, keys: &BTreeSet<RecordKey>)
+    -> Result<Vec<TextLineage>, StorageError>;
+
+    /// The conflicts, of these records or all, the newest first.
+    async fn conflicts(
+        &mut self,
+        keys: Option<&BTreeSet<RecordKey>>,
+    ) -> Result<Vec<KeptConflict>, StorageError>;
+
     /// The proposals, of one mission or all.
     async fn proposals(&mut self, mission: Option<&str>) -> Result<Vec<Proposal>, StorageError>;
 
     /// Writes and ends the transaction; when this returns, it is durable.
     async fn commit(self: Box<Self>, writes: Writes) -> Result<(), StorageError>;
+}
+
+/// Changes for the outbox, written at this cursor.
+pub(crate) fn queue_of(changes: &[Change], cursor: &str) -> Vec<(QueuedChange, String)> {
+    let queued = changes
+        .iter()
+        .map(|change| (change.clone().into(), cursor.to_owned()));
+    queued.collect()
 }

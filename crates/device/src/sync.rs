@@ -27,6 +27,7 @@ impl Replica {
         let synced = self.drive(transport).await;
         // What was committed before an error stays, so it is staged too.
         self.stage().await?;
+        self.offer_again().await?;
         match self.expire().await? {
             0 => synced,
             _ => synced.and(self.drive(transport).await),
@@ -45,8 +46,12 @@ impl Replica {
                 Some(Effect::Fetch { after }) => {
                     reply = Some(Box::pin(self.fetch(transport, after)));
                 }
-                Some(Effect::Read { outbox, records }) => {
-                    let transaction = self.transact(step.as_mut(), outbox, &records);
+                Some(Effect::Read {
+                    outbox,
+                    records,
+                    texts,
+                }) => {
+                    let transaction = self.transact(step.as_mut(), outbox, &records, &texts);
                     effects = match reply.take() {
                         // The request goes on meanwhile.
                         Some(request) => {
@@ -76,6 +81,7 @@ impl Replica {
         step: &mut dyn SyncStep,
         outbox: usize,
         records: &BTreeSet<RecordKey>,
+        texts: &BTreeSet<RecordKey>,
     ) -> Result<VecDeque<Effect>, SyncError> {
         let mut tx = self.storage.begin().await?;
         let meta = read_meta(&mut tx).await?;
@@ -91,6 +97,8 @@ impl Replica {
             meta,
             outbox,
             records,
+            texts: tx.texts(texts).await?,
+            conflicts: tx.conflicts(Some(texts)).await?,
         };
         let mut effects = VecDeque::from(step.next(&self.registry, read));
         match effects.pop_front() {
@@ -99,7 +107,7 @@ impl Replica {
                     let (event_id, reason) = (left_out.event_id.as_deref(), &left_out.reason);
                     tracing::warn!(event_id, %reason, "a change of the server can't be read and is left out");
                 }
-                tx.commit(commit.into()).await?;
+                tx.commit((*commit).into()).await?;
                 Ok(step.next(&self.registry, Event::Committed {}).into())
             }
             Some(other) => {

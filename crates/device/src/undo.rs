@@ -10,8 +10,8 @@ use mana_core::{
 
 use crate::{
     proposals::gone,
-    replica::{DeviceError, Replica, queue_of, read_meta},
-    storage::{Transaction, Writes},
+    replica::{DeviceError, Replica, note_texts, read_meta},
+    storage::{Transaction, Writes, queue_of},
 };
 
 impl Replica {
@@ -53,11 +53,12 @@ impl Replica {
             .map_err(DeviceError::Decision)?;
         meta.clock.last = meta.clock.last.max(undone.last);
         let cursor = meta.cursor.clone();
+        let noted = note_texts(&mut tx, &self.registry, &undone.changes, meta.clock.last).await?;
         let writes = Writes {
             meta: Some(meta),
             records: undone.records.clone(),
             queue: queue_of(&undone.changes, &cursor),
-            ..Writes::default()
+            ..noted
         };
         tx.commit(writes).await?;
         self.changed.notify_one();

@@ -26,6 +26,7 @@ pub fn api(serves: impl Fn(ServerRole) -> bool) -> OpenApiRouter<Arc<App>> {
         router = router
             .merge(routes::sync::router())
             .merge(routes::snapshot::router())
+            .merge(routes::history::router())
             .merge(routes::stream::router())
             .merge(routes::runs::router());
     }

@@ -1,10 +1,14 @@
 //! A device's disk: memory that outlives its tabs, with a moment before and after each commit to crash in.
 
-use std::{collections::BTreeSet, task::Poll};
+use std::{
+    collections::BTreeSet,
+    task::{Context, Poll, Waker},
+};
 
 use async_trait::async_trait;
 use mana_core::{
     RecordKey, RecordState,
+    conflict::{KeptConflict, TextLineage},
     staging::{Proposal, Records},
     sync::{OutboxRow, ReplicaMeta, SetAside},
 };
@@ -60,6 +64,18 @@ impl Transaction for Slow {
     async fn set_aside(&mut self) -> Result<Vec<SetAside>, StorageError> {
         self.0.set_aside().await
     }
+    async fn texts(
+        &mut self,
+        keys: &BTreeSet<RecordKey>,
+    ) -> Result<Vec<TextLineage>, StorageError> {
+        self.0.texts(keys).await
+    }
+    async fn conflicts(
+        &mut self,
+        keys: Option<&BTreeSet<RecordKey>>,
+    ) -> Result<Vec<KeptConflict>, StorageError> {
+        self.0.conflicts(keys).await
+    }
     async fn proposals(&mut self, mission: Option<&str>) -> Result<Vec<Proposal>, StorageError> {
         self.0.proposals(mission).await
     }
@@ -68,5 +84,16 @@ impl Transaction for Slow {
         self.0.commit(writes).await?;
         moment().await;
         Ok(())
+    }
+}
+
+/// The result of a future that is ready at once, because nothing is under way any more.
+pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
     }
 }

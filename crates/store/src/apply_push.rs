@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use mana_core::{
     AdjustedStamp, Change, Micros, RecordKey, RecordState, TableSchema,
     change::{FUTURE_TOLERANCE, clamp_future_stamps},
+    conflict::{unseen_texts, writes_text},
     manifest::Registry,
     mission::{self, ScheduleRow},
     staging::Records,
@@ -28,6 +29,8 @@ pub(crate) struct Plan {
     stored: Vec<AdjustedStamp>,
     /// The first place that the new changes may have in the log.
     first: Micros,
+    /// Of the stored ones, those that write texts, by event id.
+    stored_texts: BTreeSet<String>,
 }
 
 impl Plan {
@@ -44,6 +47,8 @@ impl Plan {
         let mut seen = HashSet::new();
         let mut fresh = Vec::with_capacity(changes.len());
         let mut again = Vec::new();
+        let mut stored_texts = BTreeSet::new();
+        let mut moved: HashMap<Micros, Micros> = HashMap::new();
         for change in changes {
             let id = change.event_id.clone().ok_or_else(|| {
                 StoreError::Invalid("a change to be stored has no eventId".to_owned())
@@ -53,9 +58,22 @@ impl Plan {
                 continue;
             }
             match stored {
-                Some(adjusted) => again.extend(adjusted.iter().cloned()),
+                Some(adjusted) => {
+                    again.extend(adjusted.iter().cloned());
+                    moved.extend(set_back(registry, &change, adjusted));
+                    if writes_text(schema_of(registry, &change), &change) {
+                        stored_texts.extend(change.event_id);
+                    }
+                }
                 None => fresh.push(change),
             }
+        }
+        // The device has not heard yet that what its texts replaced was set back.
+        let bases = fresh
+            .iter_mut()
+            .flat_map(|change| change.fields.values_mut());
+        for base in bases.filter_map(|write| write.base.as_mut()) {
+            *base = moved.get(base).copied().unwrap_or(*base);
         }
         let mut by_event: HashMap<String, Vec<AdjustedStamp>> = HashMap::new();
         let mut first = now;
@@ -71,6 +89,7 @@ impl Plan {
             set_back: by_event,
             stored: again,
             first,
+            stored_texts,
         })
     }
 
@@ -81,6 +100,13 @@ impl Plan {
             .iter()
             .filter_map(|change| self.set_back.get(change.event_id.as_ref()?));
         self.stored.iter().chain(fresh.flatten()).cloned().collect()
+    }
+
+    /// The texts that a conflict may be about: those that were stored before, and the fresh ones that don't name what
+    /// they replaced.
+    pub fn unseen_texts(&self, folded: Option<&Folded>) -> BTreeSet<String> {
+        let fresh = folded.into_iter().flat_map(|folded| &folded.unseen_texts);
+        self.stored_texts.iter().chain(fresh).cloned().collect()
     }
 
     /// The adjusted stamps that the log keeps for a replay of this change.
@@ -115,6 +141,25 @@ impl Plan {
     }
 }
 
+/// The stamps of a change that were set back when it was stored, each with what it became.
+fn set_back(
+    registry: &Registry,
+    change: &Change,
+    adjusted: &[AdjustedStamp],
+) -> HashMap<Micros, Micros> {
+    if adjusted.is_empty() {
+        return HashMap::new();
+    }
+    let stamps: HashMap<String, Micros> = change
+        .stamps(schema_of(registry, change))
+        .into_iter()
+        .collect();
+    let known = adjusted.iter();
+    known
+        .filter_map(|one| Some((*stamps.get(&one.field)?, one.at)))
+        .collect()
+}
+
 /// The projections after the new changes.
 #[derive(Debug, Default)]
 pub(crate) struct Folded {
@@ -124,6 +169,8 @@ pub(crate) struct Folded {
     pub records: Vec<(RecordKey, RecordState)>,
     /// The missions whose due time changed; none: not due any more.
     pub schedule: Vec<(String, Option<ScheduleRow>)>,
+    /// The changes that write texts without naming the value that they replaced, by event id.
+    pub unseen_texts: BTreeSet<String>,
 }
 
 impl Folded {
@@ -146,8 +193,12 @@ pub(crate) fn fold(
     timezone: Option<&str>,
     now: Micros,
 ) -> Result<Folded> {
-    let mut folded = Folded::default();
-    for (key, mut state) in merge(registry, &states, changes) {
+    let (merged, unseen_texts) = merge(registry, &states, changes);
+    let mut folded = Folded {
+        unseen_texts,
+        ..Folded::default()
+    };
+    for (key, mut state) in merged {
         let before = states.get(&key);
         if is_mission(&key) {
             let schema = registry.schema(&key.app, &key.table);
@@ -170,26 +221,33 @@ pub(crate) fn replay(
     changes: &[Change],
 ) -> Folded {
     let mut folded = Folded::default();
-    for (key, state) in merge(registry, states, changes) {
+    for (key, state) in merge(registry, states, changes).0 {
         let before = states.get(&key);
         folded.take(key, before, state);
     }
     folded
 }
 
-/// The records that the changes change, each once.
+/// The records that the changes change, each once, and the changes that write over texts which they don't name.
 fn merge(
     registry: &Registry,
     states: &HashMap<RecordKey, RecordState>,
     changes: &[Change],
-) -> BTreeMap<RecordKey, RecordState> {
+) -> (BTreeMap<RecordKey, RecordState>, BTreeSet<String>) {
     let touched = changes.iter().map(record_key);
     let mut records: Records = touched
         .filter_map(|key| Some((key.clone(), states.get(&key)?.clone())))
         .collect();
-    let changed = apply_changes(registry, &mut records, changes);
+    let (mut changed, mut unseen) = (BTreeSet::new(), BTreeSet::new());
+    for change in changes {
+        let state = records.get(&record_key(change));
+        if unseen_texts(schema_of(registry, change), state, change) {
+            unseen.extend(change.event_id.clone());
+        }
+        changed.extend(apply_changes(registry, &mut records, [change]));
+    }
     records.retain(|key, _| changed.contains(key));
-    records
+    (records, unseen)
 }
 
 /// Whether the record is a mission, which may be due.

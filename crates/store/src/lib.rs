@@ -32,8 +32,8 @@ pub use ledger::{
     Settlement, Tags, UsageBy, UsageQuery, UsageSum, VirtualKey, quarter,
 };
 pub use log::{
-    ChangesPage, ChangesQuery, Log, LogSize, LoggedChange, Push, Pushed, RawState, SnapshotPage,
-    SnapshotQuery,
+    ChangesPage, ChangesQuery, HistoryQuery, Log, LogSize, LoggedChange, Push, Pushed, RawState,
+    SnapshotPage, SnapshotQuery,
 };
 pub use maintenance::{Compacted, Difference, Imported, LogPage, LogRow, Maintenance, Projected};
 pub use notice::StoreNotice;

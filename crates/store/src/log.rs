@@ -37,6 +37,9 @@ pub struct Pushed {
     pub cursor: Cursor,
     /// A due time was set, moved or removed.
     pub schedule_changed: bool,
+    /// The changes of the push, by event id, that write texts without naming the value that they replaced: others may
+    /// be in conflict with them. Those that had been stored before are among them.
+    pub unseen_texts: BTreeSet<String>,
 }
 
 /// Which part of a log to read.
@@ -74,6 +77,17 @@ pub struct ChangesPage {
     pub cursor: Cursor,
     /// There are rows after the cursor.
     pub has_more: bool,
+}
+
+/// Which part of a record's past to read.
+#[derive(Debug, Clone)]
+pub struct HistoryQuery {
+    /// The record.
+    pub key: RecordKey,
+    /// Rows before this one; none: from the newest.
+    pub before: Option<Cursor>,
+    /// How many rows at most.
+    pub limit: usize,
 }
 
 /// Which merged records to read.
@@ -138,6 +152,10 @@ pub trait Log: Send + Sync {
     /// [`ResyncRequired`](crate::StoreError::ResyncRequired) for a cursor that is neither the beginning nor at or
     /// after the newest row that was ever dropped (R3).
     async fn changes(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage>;
+
+    /// Reads the rows of a record, newest first; the page's cursor is the place of its oldest row. Reads through the
+    /// whole log where the record's rows are few, because no index of the log is by record.
+    async fn history(&self, scope: &Scope, query: HistoryQuery) -> Result<ChangesPage>;
 
     /// Returns a record, deleted or not.
     async fn record(&self, scope: &Scope, key: &RecordKey) -> Result<Option<RecordState>>;

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use mana_core::{
     Change, RecordKey, RecordState, TableSchema, apply,
+    conflict::writes_text,
     mission::{self, ScheduleRow},
 };
 
-use crate::{Difference, Projected, Result, apply_push, json};
+use crate::{Cursor, Difference, LoggedChange, Projected, Result, apply_push, json};
+
+/// For how long every text stays in the log, in microseconds: 90 days.
+const TEXTS_KEPT: i64 = 90 * 24 * 60 * 60 * 1_000_000;
 
 /// Sorts the rows of one record, given newest first, into those that make it and those that add nothing (R1).
 ///
@@ -29,6 +33,12 @@ impl<'s> Sieve<'s> {
             made: RecordState::default(),
             superseded: Vec::new(),
         }
+    }
+
+    /// Whether a row holds a text that is kept for a person to read, whatever stands now (R2). Counted from the log's
+    /// end and not by a clock: of a log that rests, nothing is older tomorrow.
+    pub fn keeps_text(&self, row: &LoggedChange, head: Cursor) -> bool {
+        row.cursor.0 > head.0.plus(-TEXTS_KEPT) && writes_text(self.schema, &row.change)
     }
 
     /// A row that has to stay.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use mana_core::{AdjustedStamp, Change, Map, Micros, Op, RecordState, change::FieldWrite};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use crate::{
-    Cursor, LoggedChange, Result, StoreError,
+    ChangesPage, Cursor, HistoryQuery, LoggedChange, Result, StoreError,
     json::{json, read},
 };
 
@@ -101,9 +102,7 @@ impl ChangeRow {
                 .schema_version
                 .map_or(SCHEMA_VERSION, |version| version as i64),
             at: change.at.map(|at| at.0),
-            extra: (!change.extra.is_empty())
-                .then(|| json("a change", &change.extra))
-                .transpose()?,
+            extra: extra(change)?,
         })
     }
 
@@ -137,6 +136,10 @@ impl ChangeRow {
             .extra
             .as_deref()
             .map_or(Ok(Map::new()), |text| read("a change", text))?;
+        let bases: BTreeMap<String, Base> = match change.extra.remove(BASES) {
+            Some(bases) => serde_json::from_value(bases).unwrap_or_default(),
+            None => BTreeMap::new(),
+        };
         match op {
             Op::Delete => change.deleted_at = stamps.get("deletedAt").copied(),
             Op::Insert | Op::Update => {
@@ -146,13 +149,13 @@ impl ChangeRow {
                     } else {
                         None
                     };
-                    change.fields.insert(
-                        field,
-                        FieldWrite {
-                            value,
-                            updated_at: Some(at),
-                        },
-                    );
+                    let base = bases.get(&field).map(|write| write.base);
+                    let write = FieldWrite {
+                        value,
+                        updated_at: Some(at),
+                        base,
+                    };
+                    change.fields.insert(field, write);
                 }
             }
         }
@@ -167,11 +170,82 @@ impl ChangeRow {
     }
 }
 
+/// The field of `extra` that holds the bases of texts. No change has a further field of that name, because its own
+/// field of that name is known.
+const BASES: &str = "fields";
+
+/// A text's write, as far as `extra` holds it.
+#[derive(Serialize, Deserialize)]
+struct Base {
+    base: Micros,
+}
+
+/// The fields of a change that this version doesn't know, and the stamps that its texts replaced.
+fn extra(change: &Change) -> Result<Option<String>> {
+    let bases: BTreeMap<&String, Base> = (change.fields.iter())
+        .filter_map(|(field, write)| Some((field, Base { base: write.base? })))
+        .collect();
+    let mut extra = change.extra.clone();
+    if !bases.is_empty() {
+        let bases = serde_json::to_value(&bases).map_err(|source| StoreError::Corrupt {
+            what: "a change",
+            source,
+        })?;
+        extra.insert(BASES.to_owned(), bases);
+    }
+    (!extra.is_empty())
+        .then(|| json("a change", &extra))
+        .transpose()
+}
+
 fn op_name(op: Op) -> &'static str {
     match op {
         Op::Insert => "insert",
         Op::Update => "update",
         Op::Delete => "delete",
+    }
+}
+
+/// A page of a record's rows, newest first, as it is read.
+pub(crate) struct HistoryPage {
+    page: ChangesPage,
+    limit: usize,
+    bytes: usize,
+}
+
+impl HistoryPage {
+    pub fn new(query: &HistoryQuery) -> HistoryPage {
+        HistoryPage {
+            page: ChangesPage {
+                changes: Vec::new(),
+                cursor: query.before.unwrap_or_default(),
+                has_more: false,
+            },
+            limit: query.limit.max(1),
+            bytes: 0,
+        }
+    }
+
+    /// Whether the next row begins another page.
+    pub fn is_full(&self) -> bool {
+        self.page.changes.len() >= self.limit || self.bytes > PAGE_BYTES
+    }
+
+    pub fn add(&mut self, row: ChangeRow) -> Result<()> {
+        self.bytes += row.size();
+        let logged = row.into_logged()?;
+        self.page.cursor = logged.cursor;
+        self.page.changes.push(logged);
+        Ok(())
+    }
+
+    pub fn with_more(mut self) -> ChangesPage {
+        self.page.has_more = true;
+        self.page
+    }
+
+    pub fn complete(self) -> ChangesPage {
+        self.page
     }
 }
 

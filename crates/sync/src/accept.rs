@@ -9,6 +9,7 @@ use mana_store::{ChangesPage, ChangesQuery, Cursor, Fence, Push, Pushed, Scope};
 use serde_json::Value;
 
 use crate::attribution;
+use crate::conflicts::PushedTexts;
 use crate::{MAX_CHANGES, Notice, PAGE, PushAnswer, Sync, SyncError};
 
 /// The newest version of the data's shape that this server knows.
@@ -78,8 +79,9 @@ impl Sync {
             self.only_own_iterations(scope, &changes).await?;
         }
 
-        let mut adjusted = Vec::new();
+        let (mut adjusted, mut conflicts) = (Vec::new(), Vec::new());
         if !changes.is_empty() || push.fence.is_some() {
+            let texts = PushedTexts::of(&self.registry, &changes);
             let pushed = self
                 .commit(
                     scope,
@@ -91,9 +93,13 @@ impl Sync {
                     },
                 )
                 .await?;
+            conflicts = self
+                .conflicts(scope, &texts, &pushed.unseen_texts, since, &push.client_id)
+                .await?;
             if let Some(page) = nothing_else(&pushed, since) {
                 return Ok(PushAnswer {
                     adjusted: pushed.adjusted,
+                    conflicts,
                     ..PushAnswer::new(page, now)
                 });
             }
@@ -109,6 +115,7 @@ impl Sync {
         let page = self.log.changes(scope, query).await?;
         Ok(PushAnswer {
             adjusted,
+            conflicts,
             ..PushAnswer::new(page, now)
         })
     }

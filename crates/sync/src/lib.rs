@@ -11,8 +11,10 @@ use tokio::sync::{Notify, broadcast};
 
 mod accept;
 mod attribution;
+mod conflicts;
 mod error;
 mod follow;
+mod history;
 mod hub;
 mod relay;
 mod snapshot;
@@ -24,6 +26,7 @@ use turns::Turns;
 pub use accept::{AcceptPush, Origin, SCHEMA_VERSION};
 pub use error::SyncError;
 pub use follow::{Follow, Followed, Follower};
+pub use history::{HistoryAnswer, HistoryEntry, HistoryParams};
 pub use hub::{Hub, Notice, Subscription};
 pub use wire::{
     MAX_CHANGES, PullParams, PushAnswer, PushBody, SnapshotAnswer, SnapshotParams, SnapshotRecord,

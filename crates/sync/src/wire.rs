@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mana_core::{AdjustedStamp, Change, Micros};
+use mana_core::{AdjustedStamp, Change, Micros, conflict::Conflict};
 use mana_store::{ChangesPage, Cursor, RawState};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -77,8 +77,8 @@ pub struct PullParams {
 pub struct PushAnswer {
     /// The changes of other clients, oldest first.
     pub server_changes: Vec<Change>,
-    /// Always empty: the merge decides, the same way everywhere.
-    pub conflicts: Vec<Value>,
+    /// The conflicts of this push's texts (X3). A replay of the push is answered alike.
+    pub conflicts: Vec<Conflict>,
     /// The cursor to read on from. Every row scanned is covered, the caller's own too.
     pub synced_until: Cursor,
     /// There is more after the cursor; ask again at once.

@@ -11,8 +11,8 @@ use mana_core::manifest::Registry;
 use mana_core::mission::{AiRun, Iteration, Mission, RunStatus};
 use mana_core::{Map, Micros, RecordKey, RecordState};
 use mana_store::{
-    Accounts, ChangesPage, ChangesQuery, Log, NewUser, Push, Pushed, RunRequest, Scope,
-    SnapshotPage, SnapshotQuery, SqliteStore, UserId,
+    Accounts, ChangesPage, ChangesQuery, HistoryQuery, Log, NewUser, Push, Pushed, RunRequest,
+    Scope, SnapshotPage, SnapshotQuery, SqliteStore, UserId,
 };
 use mana_sync::{AcceptPush, Hub, Origin, Sync};
 use serde_json::{Value, json};
@@ -410,6 +410,9 @@ impl Log for Dying {
     }
     async fn changes(&self, scope: &Scope, query: ChangesQuery) -> mana_store::Result<ChangesPage> {
         self.inner.changes(scope, query).await
+    }
+    async fn history(&self, scope: &Scope, query: HistoryQuery) -> mana_store::Result<ChangesPage> {
+        self.inner.history(scope, query).await
     }
     async fn record(
         &self,

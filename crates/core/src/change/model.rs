@@ -31,6 +31,9 @@ pub struct FieldWrite {
     /// The stamp.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Micros>,
+    /// Of a text, the stamp of the value that it replaced; the epoch where there was none (X1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<Micros>,
 }
 
 /// A change as it travels and as the log keeps it.

@@ -201,6 +201,11 @@ fn field_writes(change: &Change, fields: Map) -> Result<BTreeMap<String, FieldWr
             "at"
         };
         let updated_at = time(&mut write, key, &format!("fields.{}.{key}", short(&field)))?;
+        let base = time(
+            &mut write,
+            "base",
+            &format!("fields.{}.base", short(&field)),
+        )?;
         let value = write.remove("value");
         match (change.op, &value) {
             (Op::Update, None) => {
@@ -223,7 +228,12 @@ fn field_writes(change: &Change, fields: Map) -> Result<BTreeMap<String, FieldWr
             }
             _ => {}
         }
-        writes.insert(field, FieldWrite { value, updated_at });
+        let write = FieldWrite {
+            value,
+            updated_at,
+            base,
+        };
+        writes.insert(field, write);
     }
     Ok(writes)
 }

@@ -48,6 +48,7 @@ impl Change {
                     .updated_at
                     .map(|at| (format!("{pointer}/updatedAt"), at)),
             );
+            found.extend(write.base.map(|at| (format!("{pointer}/base"), at)));
         }
         for write in self.writes() {
             if let Some(spec) = schema.lists.get(write.field) {
@@ -86,6 +87,7 @@ impl Change {
             "data" => self.data.as_mut().and_then(|data| data.get_mut(&field)),
             "fields" => match (self.fields.get_mut(&field), rest) {
                 (Some(write), "updatedAt") => return write.updated_at.replace(at).is_some(),
+                (Some(write), "base") => return write.base.replace(at).is_some(),
                 (Some(write), _) => write.value.as_mut(),
                 (None, _) => None,
             },

@@ -136,8 +136,12 @@ impl Table {
             .fields
             .iter()
             .filter_map(|(name, field)| Some((name.clone(), field.list.clone()?)));
+        let markdown = (self.fields.iter())
+            .filter(|(_, field)| field.kind.kind().is_document)
+            .map(|(name, _)| name.clone());
         TableSchema {
             lists: lists.collect::<BTreeMap<_, _>>(),
+            markdown: markdown.collect(),
         }
     }
 }

@@ -1,21 +1,26 @@
 //! How the records of a table merge, as its manifest declares it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// The part of a table that the merge depends on: its keyed lists by field. A manifest declares them.
+/// The part of a table that the merge depends on: its keyed lists by field, and which fields hold texts that people
+/// write for hours. A manifest declares them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TableSchema {
     /// The fields that merge element by element.
     pub lists: BTreeMap<String, ListSpec>,
+    /// The Markdown fields. The merge itself takes no notice of them; conflicts between their values are kept (X1).
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub markdown: BTreeSet<String>,
 }
 
 impl TableSchema {
     /// A table without keyed lists.
     pub const EMPTY: &'static TableSchema = &TableSchema {
         lists: BTreeMap::new(),
+        markdown: BTreeSet::new(),
     };
 }
 

@@ -93,6 +93,7 @@ pub fn follow_up(
         tick: now,
         at: None,
         stamps: Default::default(),
+        seen: Default::default(),
         actor: Actor::system(SystemSource::Projection),
         event_id: ids::derive(id, &format!("follow-up:{}:{stamps:?}", now.0)),
     };

@@ -187,6 +187,7 @@ impl Record {
             tick: self.now,
             at: None,
             stamps: Default::default(),
+            seen: Default::default(),
             actor: Actor::user(),
             event_id: self.now.to_string(),
         };

@@ -156,10 +156,10 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<DecisionResult, DecideError> 
     let mut proposal = input.proposal.clone();
     proposal.error = None;
     let place = StepContext::find(input.mission, input.proposal);
-    if let Some(place) = &place
-        && !place.step.status.is_open()
+    if let Some(StepContext { step, .. }) = &place
+        && !is_awaited(step.status, input.proposal)
     {
-        return Err(already(Some(place.step.status)));
+        return Err(already(Some(step.status)));
     }
     match (input.decision, place) {
         (Decision::Approve { .. }, None) => {
@@ -203,7 +203,8 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<DecisionResult, DecideError> 
         }
         (Decision::Reject { reason }, place) => {
             proposal.status = ProposalStatus::Rejected;
-            if place.is_some() {
+            // The step keeps its approval: what it wrote besides the lost text stands.
+            if place.is_some() && !input.proposal.again {
                 let reason = reason.as_deref().map(str::trim);
                 writer.step(&Verdict {
                     status: StepStatus::Rejected,
@@ -214,7 +215,7 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<DecisionResult, DecideError> 
         }
         (Decision::Expire, place) => {
             proposal.status = ProposalStatus::Expired;
-            if let Some(place) = place {
+            if let Some(place) = place.filter(|_| !input.proposal.again) {
                 let deadline = place.deadline(input);
                 if input.tick < deadline {
                     return Err(ProposalError::new("waits", "There is still time for this."));
@@ -236,6 +237,14 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<DecisionResult, DecideError> 
         proposal,
         last: writer.last,
     })
+}
+
+/// Whether a step in this state waits for a decision on this proposal.
+fn is_awaited(step: StepStatus, proposal: &Proposal) -> bool {
+    match proposal.again {
+        true => step == StepStatus::Approved,
+        false => step.is_open(),
+    }
 }
 
 fn already(status: Option<StepStatus>) -> ProposalError {
@@ -302,10 +311,15 @@ impl Approved {
             records,
             ..
         } = *input;
+        // What is offered anew is the call as it was approved.
+        let edited_before = place.step.edited_params.as_ref();
+        let edited_before = edited_before.filter(|_| proposal.again);
         let same_call = matches!(&place.step.intent, Intent::ToolCall { tool_name, params }
-            if *tool_name == proposal.tool && normal(params) == normal(&proposal.params));
+            if *tool_name == proposal.tool
+                && normal(edited_before.unwrap_or(params)) == normal(&proposal.params));
+        let proposal_id = ids::proposal_id(&place.step.id);
         let untouched = ops_hash(&proposal.operations) == proposal.ops_hash
-            && ids::proposal_id(&place.step.id) == proposal.id
+            && (proposal.again || proposal_id == proposal.id)
             && !proposal.operations.is_empty();
         if !same_call || !untouched {
             return Err(altered());
@@ -318,7 +332,7 @@ impl Approved {
                 operations,
             };
             let consent = Consent {
-                proposal_id: proposal.id.clone(),
+                proposal_id: proposal_id.clone(),
                 ops_hash: ops_hash(operations),
             };
             authorize(registry, overrides, &actor, Some(&call), Some(&consent))
@@ -534,6 +548,7 @@ impl<'a> Writer<'a> {
             tick,
             at: insert.then_some(created),
             stamps,
+            seen: BTreeMap::new(),
             actor,
             event_id: self.event_id()?,
         };

@@ -55,6 +55,9 @@ pub struct Proposal {
     pub deadline: Micros,
     /// Where it stands.
     pub status: ProposalStatus,
+    /// Whether its step was approved here before, and its text lost to an edit that it had not seen (S11).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// Why it can't be staged, or why the last decision did not go through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ProposalError>,

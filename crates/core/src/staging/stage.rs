@@ -19,6 +19,7 @@ use crate::{
     policy::{Overrides, Policy},
     problem::Problem,
     record::{RecordKey, RecordState, Records},
+    time::Micros,
 };
 
 /// A mission whose steps are brought to a person.
@@ -204,6 +205,7 @@ impl Staging<'_> {
             created_at: iteration.created_at(),
             deadline: deadline(known, params, iteration),
             status: ProposalStatus::Open,
+            again: false,
             error: None,
         };
         if let Err(error) = self.fill(&mut proposal, known, records) {
@@ -211,6 +213,26 @@ impl Staging<'_> {
             proposal.error = Some(error);
         }
         proposal
+    }
+
+    /// Offers a proposal anew that was approved here and whose text, with this stamp, lost to an edit that it had not
+    /// seen (S11): the same call on the record as it is now. `records` are those that its operations touch.
+    pub fn offer_again(&self, approved: &Proposal, lost: Micros, records: &Records) -> Proposal {
+        let mut again = Proposal {
+            id: ids::derive(&approved.step_id, &format!("again/{lost}")),
+            operations: Vec::new(),
+            seen: BTreeMap::new(),
+            status: ProposalStatus::Open,
+            again: true,
+            error: None,
+            ..approved.clone()
+        };
+        let tool = self.registry.tool(&again.tool);
+        if let Err(error) = self.fill(&mut again, tool, records) {
+            again.status = ProposalStatus::Failed;
+            again.error = Some(error);
+        }
+        again
     }
 
     /// Puts in what approving will write, and what it was decided upon.

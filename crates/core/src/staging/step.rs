@@ -85,6 +85,7 @@ pub(crate) fn write_steps(
         tick,
         at: Some(at),
         stamps: BTreeMap::new(),
+        seen: BTreeMap::new(),
         actor: Actor::user(),
         event_id,
     };

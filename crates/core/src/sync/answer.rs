@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    apply::{apply_changes, readable, record_key},
+    apply::{readable, record_key},
+    conflicts::ConflictWatch,
     push::PushInFlight,
     shapes::{Commit, LeftOut, OutboxRow, PushAnswer, ReplicaMeta, rows_of},
 };
 use crate::{
-    AdjustedStamp, Change, Micros, RecordKey, change::apply_adjustments, manifest::Registry,
+    AdjustedStamp, Change, Micros, RecordKey,
+    change::apply_adjustments,
+    conflict::{Conflict, KeptConflict, TextLineage, writes_text},
+    manifest::Registry,
     staging::Records,
 };
 
@@ -19,6 +23,7 @@ pub(super) struct Answered {
     changes: Vec<Change>,
     left_out: Vec<LeftOut>,
     adjusted: BTreeMap<String, Vec<AdjustedStamp>>,
+    conflicts: Vec<Conflict>,
     synced_until: String,
     has_more: bool,
     server_time: Micros,
@@ -45,6 +50,9 @@ impl Answered {
             changes,
             left_out,
             adjusted,
+            conflicts: (answer.conflicts.into_iter())
+                .filter_map(|conflict| serde_json::from_value(conflict).ok())
+                .collect(),
             synced_until: answer.synced_until,
             has_more: answer.has_more,
             server_time: answer.server_time,
@@ -58,6 +66,16 @@ impl Answered {
         set_back.chain(&self.changes).map(record_key).collect()
     }
 
+    /// The records of which texts are written or set back: their past is wanted too.
+    pub fn texts(&self, registry: &Registry) -> BTreeSet<RecordKey> {
+        let set_back = self.set_back().filter_map(|row| row.change.readable());
+        let changes = set_back.chain(&self.changes).filter(|change| {
+            let key = record_key(change);
+            writes_text(registry.schema(&key.app, &key.table), change)
+        });
+        changes.map(record_key).collect()
+    }
+
     /// The rows of the push of which a stamp was set back.
     fn set_back(&self) -> impl Iterator<Item = &OutboxRow> {
         self.flight
@@ -67,14 +85,17 @@ impl Answered {
     }
 
     /// The commit, and whether another round is needed: first the stamps that were set back, then the changes of
-    /// others, then the outbox and the cursor.
+    /// others and the conflicts with them, then the outbox and the cursor.
     pub fn commit(
         self,
         registry: &Registry,
         mut meta: ReplicaMeta,
         mut records: Records,
+        texts: Vec<TextLineage>,
+        kept: Vec<KeptConflict>,
     ) -> (Commit, bool) {
         let mut changed = BTreeSet::new();
+        let mut watch = ConflictWatch::new(texts, kept, self.server_time);
         for row in self.set_back() {
             let Some(change) = row.change.readable() else {
                 continue;
@@ -82,15 +103,32 @@ impl Answered {
             let key = record_key(change);
             let schema = registry.schema(&key.app, &key.table);
             if let Some(state) = records.get_mut(&key) {
+                let adjusted = &self.adjusted[event_id(row)];
+                watch.set_back(&mut meta, schema, change, adjusted);
                 let mut change = change.clone();
-                apply_adjustments(schema, state, &mut change, &self.adjusted[event_id(row)]);
+                apply_adjustments(schema, state, &mut change, adjusted);
                 changed.insert(key);
             }
         }
-        changed.extend(apply_changes(registry, &mut records, &self.changes));
+        for change in &self.changes {
+            let key = record_key(change);
+            let schema = registry.schema(&key.app, &key.table);
+            let state = records.entry(key.clone()).or_default();
+            if watch.apply(schema, &key, state, change) {
+                changed.insert(key);
+            }
+        }
+        let sent = |id: &str| self.flight.rows.iter().any(|row| event_id(row) == id);
+        for conflict in self.conflicts.iter().filter(|one| sent(&one.event_id)) {
+            watch.told(conflict);
+        }
+        meta.clock.observe(self.server_time, self.heard_at);
+        for key in watch.merge(registry, &mut records, &mut meta.clock, self.heard_at) {
+            changed.insert(key);
+        }
         let moved = meta.cursor != self.flight.since;
         let reread = self.reread_from(moved);
-        let again = self.has_more || moved || reread.is_some();
+        let again = self.has_more || moved || reread.is_some() || watch.has_merged();
         match reread {
             // A cursor that is empty leads to a snapshot. Its pages that came before this answer are read again.
             Some(_) if moved && meta.cursor.is_empty() => meta.snapshot_after.clear(),
@@ -103,7 +141,6 @@ impl Answered {
             None => meta.cursor = self.synced_until,
         }
         meta.last_synced_at = Some(self.server_time);
-        meta.clock.observe(self.server_time, self.heard_at);
         let rows = self.flight.rows;
         let commit = Commit {
             meta: Some(meta),
@@ -116,6 +153,7 @@ impl Answered {
                 .filter_map(|row| row.change.event_id().map(str::to_owned))
                 .collect(),
             left_out: self.left_out,
+            ..watch.into_commit()
         };
         (commit, again)
     }

@@ -18,6 +18,7 @@
 
 mod answer;
 mod apply;
+mod conflicts;
 mod failure;
 mod push;
 mod shapes;
@@ -25,6 +26,7 @@ mod snapshot;
 mod step;
 
 pub use apply::{apply_changes, readable, record_key};
+pub use conflicts::note_own_texts;
 pub use push::{BATCH_BYTES, BATCH_CHANGES, SCHEMA_VERSION};
 pub use shapes::{
     Commit, LeftOut, OutboxRow, PushAnswer, PushRequest, QueuedChange, RecordRow, Refusal,

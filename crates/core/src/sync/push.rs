@@ -1,6 +1,6 @@
 //! Which rows of the outbox go into the next push.
 
-use super::shapes::{OutboxRow, PushRequest, ReplicaMeta};
+use super::shapes::{OutboxRow, PushRequest, QueuedChange, ReplicaMeta};
 
 /// Changes in one push at most.
 pub const BATCH_CHANGES: usize = 500;
@@ -34,6 +34,18 @@ pub(super) fn next_push(
         })
         .count();
     rows.truncate(fits.max(1));
+    for row in &mut rows {
+        if let QueuedChange::Readable(change) = &mut row.change {
+            for base in change
+                .fields
+                .values_mut()
+                .filter_map(|write| write.base.as_mut())
+            {
+                let known = meta.set_back.iter().find(|(old, _)| old == base);
+                *base = known.map_or(*base, |(_, new)| *new);
+            }
+        }
+    }
     let request = PushRequest {
         client_id: meta.client_id,
         since: meta.cursor.clone(),

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AdjustedStamp, Change, Clock, Map, Micros, RecordKey, RecordState, Stamp, staging::Records,
+    AdjustedStamp, Change, Clock, Map, Micros, RecordKey, RecordState, Stamp,
+    conflict::{KeptConflict, TextLineage},
+    staging::Records,
 };
 
 /// The body of `POST /sync`.
@@ -97,6 +99,9 @@ pub struct PushAnswer {
     /// The stamps that were set back (T3).
     #[serde(default)]
     pub adjusted: Vec<AdjustedStamp>,
+    /// The conflicts of the push's texts (X3). The step reads each by itself.
+    #[serde(default)]
+    pub conflicts: Vec<Value>,
 }
 
 /// A page of `GET /sync/snapshot`.
@@ -206,6 +211,10 @@ pub struct ReplicaMeta {
     /// The server's time when it last answered a push.
     #[serde(default)]
     pub last_synced_at: Option<Micros>,
+    /// The stamps of texts that the server set back last, each with what it became: changes that wait in the outbox
+    /// name them as what they replaced (T4).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_back: Vec<(Micros, Micros)>,
 }
 
 /// A change that the server has yet to get.
@@ -302,6 +311,14 @@ pub struct Commit {
     pub unset_aside: Vec<String>,
     /// The server's changes that can't be read here, to be logged.
     pub left_out: Vec<LeftOut>,
+    /// The lineages of texts to replace, by record and field.
+    pub texts: Vec<TextLineage>,
+    /// The conflicts to add where none of this id is kept; [`CONFLICTS_KEPT`](crate::conflict::CONFLICTS_KEPT) stay.
+    pub conflicts: Vec<KeptConflict>,
+    /// The conflicts to mark as ended, by id.
+    pub ended: Vec<String>,
+    /// The changes to append to the outbox, with the cursor of `meta`.
+    pub queue: Vec<Change>,
 }
 
 /// A change of the server that this version can't read.

@@ -14,7 +14,12 @@ use super::{
     },
     snapshot::Paged,
 };
-use crate::{Micros, RecordKey, manifest::Registry, staging::Records};
+use crate::{
+    Micros, RecordKey,
+    conflict::{KeptConflict, TextLineage},
+    manifest::Registry,
+    staging::Records,
+};
 
 /// The state of one sync, from [`Event::Started`] to [`Effect::Done`] or [`Effect::Stop`].
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +30,8 @@ pub struct State {
     no_snapshots: bool,
     /// The cursors and tokens that were refused since the last push that succeeded.
     refused: BTreeSet<String>,
+    /// The cursor that the last snapshot of this sync ended with. Another one came from another driver.
+    snapshot_end: Option<String>,
     phase: Phase,
 }
 
@@ -34,6 +41,7 @@ impl Default for State {
             batch: BATCH_CHANGES,
             no_snapshots: false,
             refused: BTreeSet::new(),
+            snapshot_end: None,
             phase: Phase::Idle,
         }
     }
@@ -80,6 +88,12 @@ pub enum Event {
         outbox: Vec<OutboxRow>,
         /// The records that were asked for, as far as they exist.
         records: Vec<RecordRow>,
+        /// The lineages of the texts of the records that were asked for.
+        #[serde(default)]
+        texts: Vec<TextLineage>,
+        /// The conflicts that are kept of the same records.
+        #[serde(default)]
+        conflicts: Vec<KeptConflict>,
     },
     /// An [`Effect::Commit`] is durable.
     Committed {},
@@ -128,9 +142,11 @@ pub enum Effect {
         outbox: usize,
         /// The records.
         records: BTreeSet<RecordKey>,
+        /// The records whose lineages of texts and whose conflicts are wanted.
+        texts: BTreeSet<RecordKey>,
     },
     /// Write in the transaction that was read in, and end it; then [`Event::Committed`].
-    Commit(Commit),
+    Commit(Box<Commit>),
     /// Everything is sent and fetched.
     Done {},
     /// Give up for now. Everything that was committed stays.
@@ -168,15 +184,29 @@ impl State {
                 self.batch = (self.batch * 2).min(BATCH_CHANGES);
                 self.refused.clear();
                 let answered = Answered::new(flight, answer, midpoint(sent_at, now));
-                let read = read_records(answered.touched());
+                let read = Effect::Read {
+                    outbox: 0,
+                    records: answered.touched(),
+                    texts: answered.texts(registry),
+                };
                 (Phase::Applying(Box::new(answered)), vec![read])
             }
             (Phase::Pushing(flight), Event::Failed { error, now }) => {
                 let remedy = refusal(&error).and_then(|refusal| failure::of_push(&flight, refusal));
                 self.mend(remedy, error, now)
             }
-            (Phase::Applying(answered), Event::Read { meta, records, .. }) => {
-                let (commit, again) = answered.commit(registry, meta, by_key(records));
+            (
+                Phase::Applying(answered),
+                Event::Read {
+                    meta,
+                    records,
+                    texts,
+                    conflicts,
+                    ..
+                },
+            ) => {
+                let records = by_key(records);
+                let (commit, again) = answered.commit(registry, meta, records, texts, conflicts);
                 committing(commit, Next::Choose { again })
             }
             (Phase::Fetching { after }, Event::Paged { page, sent_at, now }) => {
@@ -202,6 +232,8 @@ impl State {
             },
             (Phase::Joining(paged), Event::Read { meta, records, .. }) => {
                 let (commit, next) = paged.commit(registry, meta, by_key(records));
+                let end = commit.meta.as_ref().filter(|_| next.is_none());
+                self.snapshot_end = end.map(|meta| meta.cursor.clone());
                 let next = next.map_or(Next::Choose { again: true }, |after| Next::Page { after });
                 committing(commit, next)
             }
@@ -227,6 +259,7 @@ impl State {
         let read = Effect::Read {
             outbox: self.batch,
             records: BTreeSet::new(),
+            texts: BTreeSet::new(),
         };
         (Phase::Choosing { again }, vec![read])
     }
@@ -255,7 +288,8 @@ impl State {
                 return self.choose(true);
             }
             Some(Remedy::Resync(place) | Remedy::Restart(place)) => {
-                if !failure::may_renew(&mut self.refused, place) {
+                let set_elsewhere = self.snapshot_end.take().is_some_and(|end| end != *place);
+                if !failure::may_renew(&mut self.refused, place) && !set_elsewhere {
                     return stop(error);
                 }
                 0
@@ -266,6 +300,7 @@ impl State {
         let read = Effect::Read {
             outbox: rows,
             records: BTreeSet::new(),
+            texts: BTreeSet::new(),
         };
         let phase = remedy.map_or(Phase::Idle, |remedy| Phase::Mending { remedy, now });
         (phase, vec![read])
@@ -301,7 +336,10 @@ impl Phase {
 }
 
 fn committing(commit: Commit, next: Next) -> Stepped {
-    (Phase::Committing(next), vec![Effect::Commit(commit)])
+    (
+        Phase::Committing(next),
+        vec![Effect::Commit(Box::new(commit))],
+    )
 }
 
 fn stop(error: TransportError) -> Stepped {
@@ -309,7 +347,11 @@ fn stop(error: TransportError) -> Stepped {
 }
 
 fn read_records(records: BTreeSet<RecordKey>) -> Effect {
-    Effect::Read { outbox: 0, records }
+    Effect::Read {
+        outbox: 0,
+        records,
+        texts: BTreeSet::new(),
+    }
 }
 
 fn refusal(error: &TransportError) -> Option<&Refusal> {

@@ -24,6 +24,7 @@ pub fn schema() -> TableSchema {
     };
     TableSchema {
         lists: [("runs".to_owned(), runs), ("items".to_owned(), items)].into(),
+        ..TableSchema::default()
     }
 }
 

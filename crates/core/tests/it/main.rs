@@ -4,6 +4,7 @@ mod card_cases;
 mod cards;
 mod changes;
 mod clock;
+mod conflicts;
 mod generate;
 mod laws;
 mod records;

@@ -20,6 +20,7 @@ fn write<'a>(key: &'a RecordKey, op: Op, set: Value, state: &'a RecordState) -> 
         tick: Micros(1_000),
         at: None,
         stamps: Default::default(),
+        seen: Default::default(),
         actor: Actor::user(),
         event_id: "e1".into(),
     }

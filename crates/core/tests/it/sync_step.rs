@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use mana_core::{
-    Actor, Change, FieldWrite, Micros, Op, RecordKey, RecordState, Stamp,
+    Actor, Change, FieldWrite, Map, Micros, Op, Prepare, RecordKey, RecordState, Stamp,
+    conflict::{ConflictKind, KeptConflict, Lineages, TextLineage},
     manifest::Registry,
     mission::{APP, MISSIONS},
+    prepare,
     sync::{
         Commit, Effect, Event, OutboxRow, PushAnswer, PushRequest, QueuedChange, RecordRow,
-        Refusal, ReplicaMeta, SetAside, SnapshotPage, SnapshotRecord, State, TransportError, step,
+        Refusal, ReplicaMeta, SetAside, SnapshotPage, SnapshotRecord, State, TransportError,
+        note_own_texts, step,
     },
 };
 use serde_json::{Value, json};
@@ -23,6 +26,8 @@ struct Replica {
     records: BTreeMap<RecordKey, RecordState>,
     set_aside: Vec<SetAside>,
     left_out: Vec<String>,
+    texts: BTreeMap<(RecordKey, String), TextLineage>,
+    conflicts: BTreeMap<String, KeptConflict>,
 }
 
 impl Replica {
@@ -41,6 +46,7 @@ impl Replica {
             let write = FieldWrite {
                 value: Some(json!(id)),
                 updated_at: Some(NOW),
+                base: None,
             };
             change.fields.insert("title".to_owned(), write);
             self.outbox.push(OutboxRow {
@@ -59,7 +65,44 @@ impl Replica {
             meta: self.meta.clone(),
             outbox: self.outbox.iter().take(outbox).cloned().collect(),
             records: records.collect(),
+            texts: self.texts.values().cloned().collect(),
+            conflicts: self.conflicts.values().cloned().collect(),
         }
+    }
+
+    /// Writes a note's text, as a device does.
+    fn write_note(&mut self, body: &str, at: Micros) -> Change {
+        let registry = Registry::builtin();
+        let key = RecordKey::new("notes", "notes", "n1");
+        let write = Prepare {
+            key: &key,
+            op: Op::Update,
+            set: Map::from_iter([("body".to_owned(), json!(body))]),
+            state: self.records.get(&key),
+            tick: at,
+            at: None,
+            stamps: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            actor: Actor::user(),
+            event_id: format!("{body} {at}"),
+        };
+        let prepared = prepare(registry.schema("notes", "notes"), write).expect("a good write");
+        let mut lineages = Lineages::new(self.texts.values().cloned());
+        let mut before = self.records.clone();
+        let change = prepared.change;
+        let written = std::slice::from_ref(&change);
+        note_own_texts(&registry, &mut before, &mut lineages, written, at);
+        for text in lineages.into_changed() {
+            self.texts
+                .insert((text.key.clone(), text.field.clone()), text);
+        }
+        self.records.insert(key, prepared.state);
+        self.outbox.push(OutboxRow {
+            seq: self.outbox.len() as u64 + 1,
+            change: change.clone().into(),
+            since: self.meta.cursor.clone(),
+        });
+        change
     }
 
     fn commit(&mut self, commit: Commit) {
@@ -70,6 +113,23 @@ impl Replica {
         self.set_aside
             .retain(|one| !commit.unset_aside.iter().any(|id| id == one.event_id()));
         self.set_aside.extend(commit.set_aside);
+        for text in commit.texts {
+            self.texts
+                .insert((text.key.clone(), text.field.clone()), text);
+        }
+        for conflict in commit.conflicts {
+            let id = conflict.conflict_id.clone();
+            self.conflicts.entry(id).or_insert(conflict);
+        }
+        for id in commit.ended {
+            self.conflicts.get_mut(&id).expect("a conflict").ended = true;
+        }
+        for change in commit.queue {
+            let seq = 1_000 + self.outbox.len() as u64;
+            let since = self.meta.cursor.clone();
+            let change = change.into();
+            self.outbox.push(OutboxRow { seq, change, since });
+        }
         self.left_out
             .extend(commit.left_out.into_iter().map(|one| one.reason));
     }
@@ -93,12 +153,14 @@ impl Replica {
             match effects.pop_front() {
                 Some(Effect::Push(push)) => request = Some(Request::Push(push)),
                 Some(Effect::Fetch { after }) => request = Some(Request::Page(after)),
-                Some(Effect::Read { outbox, records }) => {
+                Some(Effect::Read {
+                    outbox, records, ..
+                }) => {
                     effects = next(self.read(outbox, &records));
                     if let Some(Effect::Commit(_)) = effects.front()
                         && let Some(Effect::Commit(commit)) = effects.pop_front()
                     {
-                        self.commit(commit);
+                        self.commit(*commit);
                         effects = next(Event::Committed {});
                     }
                 }
@@ -146,6 +208,7 @@ fn answer(synced_until: &str, server_changes: Vec<Value>) -> Reply {
         has_more: false,
         server_time: NOW,
         adjusted: Vec::new(),
+        conflicts: Vec::new(),
     })
 }
 
@@ -453,4 +516,85 @@ fn sync_s3_a_change_that_cannot_be_read_here_is_sent_and_set_aside_alone() {
     assert_eq!(sent, ["good"]);
     assert_eq!(replica.set_aside[0].event_id(), "bad-1");
     assert!(replica.outbox.is_empty());
+}
+
+const COMMON: &str = "One.\n\nTwo.";
+
+/// Two devices that hold the same note.
+fn two_devices() -> (Replica, Replica) {
+    let mut first = Replica::at("1");
+    first.write_note(COMMON, NOW);
+    first.outbox.clear();
+    let mut second = Replica::at("1");
+    second.write_note(COMMON, NOW);
+    second.outbox.clear();
+    (first, second)
+}
+
+fn sync_with(replica: &mut Replica, others: &[&Change]) -> Vec<Change> {
+    let mut others = Some(
+        others
+            .iter()
+            .map(|change| json!(change))
+            .collect::<Vec<_>>(),
+    );
+    let mut sent = Vec::new();
+    let server = |request: Request| {
+        let Request::Push(push) = request else {
+            panic!("no snapshot is needed")
+        };
+        let changes = push.changes.iter();
+        sent.extend(changes.map(|change| change.readable().expect("a change").clone()));
+        answer("5", others.take().unwrap_or_default())
+    };
+    replica.sync(server, |_| {}).unwrap();
+    sent
+}
+
+fn body(replica: &Replica) -> &str {
+    let note = &replica.records[&RecordKey::new("notes", "notes", "n1")];
+    note.data["body"].as_str().expect("a text")
+}
+
+#[test]
+fn sync_x5_the_device_whose_text_lost_merges_it_once() {
+    let (mut laptop, mut phone) = two_devices();
+    let lost = laptop.write_note("One, and hours.\n\nTwo.", NOW.plus(1_000_000));
+    let won = phone.write_note("One.\n\nTwo, a word.", NOW.plus(2_000_000));
+    let sent = sync_with(&mut laptop, &[&won]);
+    assert_eq!(body(&laptop), "One, and hours.\n\nTwo, a word.");
+    let [first, merged] = sent.as_slice() else {
+        panic!("the laptop's own change, then the merge: {sent:?}");
+    };
+    assert_eq!(first, &lost);
+    assert_eq!(merged.fields["body"].base, Some(NOW.plus(2_000_000)));
+    assert_eq!(merged.actor, Some(Actor::user()));
+    assert!(laptop.conflicts.values().all(|one| one.ended));
+    // The same page again merges nothing again.
+    assert_eq!(sync_with(&mut laptop, &[&won]), []);
+    // The phone keeps the laptop's text until the merge arrives, and writes nothing.
+    assert_eq!(sync_with(&mut phone, &[&lost]).len(), 1);
+    let told: Vec<_> = phone.conflicts.values().collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].kind, told[0].ended), (ConflictKind::Text, false));
+    assert_eq!(told[0].loser.text(), Some("One, and hours.\n\nTwo."));
+    assert_eq!(sync_with(&mut phone, &[merged]), []);
+    assert_eq!(body(&phone), body(&laptop));
+    assert!(phone.conflicts.values().all(|one| one.ended));
+}
+
+#[test]
+fn sync_x5_texts_that_touch_are_both_kept_and_both_devices_are_told() {
+    let (mut laptop, mut phone) = two_devices();
+    let lost = laptop.write_note("One, and hours.\n\nTwo.", NOW.plus(1_000_000));
+    let won = phone.write_note("One!\n\nTwo.", NOW.plus(2_000_000));
+    assert_eq!(sync_with(&mut laptop, &[&won]), std::slice::from_ref(&lost));
+    assert_eq!(sync_with(&mut phone, &[&lost]), [won]);
+    for replica in [&laptop, &phone] {
+        assert_eq!(body(replica), "One!\n\nTwo.");
+        let told: Vec<_> = replica.conflicts.values().collect();
+        assert_eq!(told.len(), 1);
+        assert!(!told[0].ended);
+        assert_eq!(told[0].loser.text(), Some("One, and hours.\n\nTwo."));
+    }
 }

@@ -22,7 +22,7 @@ fn iteration() -> String {
 }
 
 /// Two devices that know a mission whose run proposes this.
-async fn two_devices(tool: &str, params: Value) -> (Server, Device, Device) {
+pub async fn two_devices(tool: &str, params: Value) -> (Server, Device, Device) {
     let server = Server::new().await;
     let (one, other) = (Device::memory(0).await, Device::sqlite().await);
     let at = "2026-03-02T05:59:00.000000Z";
@@ -38,7 +38,7 @@ async fn two_devices(tool: &str, params: Value) -> (Server, Device, Device) {
 }
 
 /// Everybody has what everybody has.
-async fn meet(server: &Server, devices: &[&Device]) {
+pub async fn meet(server: &Server, devices: &[&Device]) {
     for device in devices.iter().chain(devices) {
         device.replica.sync(server).await.unwrap();
         device.replica.stage().await.unwrap();

@@ -1,5 +1,6 @@
 //! A replica over each storage, against the real sync over a database in memory.
 
+mod conflicts;
 mod consent;
 mod replica;
 mod storage;

@@ -1,6 +1,7 @@
 //! The routes, a file a concern.
 
 pub mod auth;
+pub mod history;
 pub mod info;
 pub mod internal;
 pub mod invitations;

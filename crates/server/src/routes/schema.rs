@@ -1,7 +1,7 @@
 //! The envelopes of sync and of a tick, for OpenAPI (docs/decisions/wire-types.md). The types themselves belong to
 //! crates that know no HTTP; the test below keeps both equal. The contents of the envelopes are described by the core.
 
-use mana_core::{AdjustedStamp, Change, Micros};
+use mana_core::{Actor, AdjustedStamp, Change, Micros, Op, conflict::Conflict};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -26,8 +26,8 @@ pub struct PushBody {
 pub struct PushAnswer {
     /// Changes of other clients, oldest first.
     pub server_changes: Vec<Change>,
-    /// Always empty: the merge decides, the same way everywhere.
-    pub conflicts: Vec<Value>,
+    /// The conflicts of this push's texts. A replay of the push is answered alike.
+    pub conflicts: Vec<Conflict>,
     /// The cursor to read on from.
     pub synced_until: String,
     /// Whether there is more after the cursor; ask again at once.
@@ -36,6 +36,44 @@ pub struct PushAnswer {
     pub server_time: Micros,
     /// Stamps that were set back, for the device to adopt.
     pub adjusted: Vec<AdjustedStamp>,
+}
+
+/// A page of a record's past.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HistoryAnswer {
+    /// The writes, newest first by the log's order.
+    pub entries: Vec<HistoryEntry>,
+    /// Where to go on; null after the last page.
+    pub before: Option<String>,
+    /// Whether there are older entries; ask again with `before`.
+    pub has_more: bool,
+    /// The server's time.
+    pub server_time: Micros,
+}
+
+/// A value that was written to a field.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HistoryEntry {
+    /// The field.
+    pub field: String,
+    /// The value, also where it lost.
+    pub value: Value,
+    /// The kind of its change.
+    pub op: Op,
+    /// Its stamp, by which it merged.
+    pub updated_at: Micros,
+    /// When it was written: the time of the decision where the stamp follows what the write saw.
+    pub made_at: Micros,
+    /// When the server got it.
+    pub received_at: Micros,
+    /// Its author.
+    pub actor: Actor,
+    /// Its change.
+    pub event_id: String,
+    /// Whether it is the value that stands.
+    pub stands: bool,
 }
 
 /// Result of a tick.
@@ -107,6 +145,29 @@ mod tests {
         let body = json!({ "clientId": "c", "since": "", "schemaVersion": 1, "changes": [] });
         serde_json::from_value::<PushBody>(body.clone()).unwrap();
         serde_json::from_value::<mana_sync::PushBody>(body).unwrap();
+    }
+
+    #[test]
+    fn schema_of_a_history_is_that_of_the_wire() {
+        let answer = mana_sync::HistoryAnswer {
+            entries: vec![mana_sync::HistoryEntry {
+                field: "title".to_owned(),
+                value: Value::Null,
+                op: Op::Update,
+                updated_at: Micros(1),
+                made_at: Micros(2),
+                received_at: Cursor(Micros(3)),
+                actor: Actor::user(),
+                event_id: "e1".to_owned(),
+                stands: true,
+            }],
+            before: Some(Cursor(Micros(3))),
+            has_more: true,
+            server_time: Micros(4),
+        };
+        let wire = serde_json::to_value(&answer).unwrap();
+        let read: HistoryAnswer = serde_json::from_value(wire.clone()).expect("the same fields");
+        assert_eq!(serde_json::to_value(&read).unwrap(), wire);
     }
 
     #[test]

@@ -8,11 +8,11 @@ use sqlx::{AssertSqlSafe, FromRow, Row};
 
 use super::{db::Db, lock};
 use crate::{
-    ChangesPage, ChangesQuery, Cursor, LoggedChange, Result, Scope, SnapshotPage, SnapshotQuery,
-    StoreError,
+    ChangesPage, ChangesQuery, Cursor, HistoryQuery, LoggedChange, Result, Scope, SnapshotPage,
+    SnapshotQuery, StoreError,
     apply_push::LogRow,
     json,
-    row::{ChangeRow, PAGE_BYTES},
+    row::{ChangeRow, HistoryPage, PAGE_BYTES},
 };
 
 /// The columns of a row as it is read, in the order of [`ChangeRow`].
@@ -101,6 +101,46 @@ async fn page(db: &Arc<Db>, scope: &Scope, query: &ChangesQuery) -> Result<(Chan
     // Nothing was written: it is rolled back when the connection is taken back, and nobody waits for that.
     drop(tx);
     Ok((page, pending))
+}
+
+/// The rows of a record, newest first.
+pub(super) async fn history(
+    db: &Arc<Db>,
+    scope: &Scope,
+    query: HistoryQuery,
+) -> Result<ChangesPage> {
+    let user = scope.owner();
+    db.fold_if_free(user).await?;
+    let mut tx = db.beside(user).await?;
+    let select = format!(
+        "SELECT {COLUMNS} FROM sync_changes WHERE user_id = $1 AND folded
+         AND ($2::bigint IS NULL OR created_at < mana_at($2))
+         AND app_id = $3 AND table_name = $4 AND record_id = $5 ORDER BY created_at DESC LIMIT $6"
+    );
+    let limit = query.limit.max(1).saturating_add(1);
+    let mut rows = sqlx::query(AssertSqlSafe(select))
+        .bind(user.as_str())
+        .bind(query.before.map(|before| before.0.0))
+        .bind(&query.key.app)
+        .bind(&query.key.table)
+        .bind(&query.key.id)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch(&mut *tx);
+    let mut page = HistoryPage::new(&query);
+    let mut more = false;
+    while let Some(row) = rows.try_next().await? {
+        if page.is_full() {
+            more = true;
+            break;
+        }
+        page.add(ChangeRow::from_row(&row)?)?;
+    }
+    drop(rows);
+    drop(tx);
+    Ok(match more {
+        true => page.with_more(),
+        false => page.complete(),
+    })
 }
 
 /// Rows column by column, as arrays to bind.

@@ -54,6 +54,7 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
     }
     let mut pushed = Pushed {
         adjusted: plan.adjusted(),
+        unseen_texts: plan.unseen_texts(None),
         before: log.head,
         cursor: log.head,
         ..Pushed::default()
@@ -63,6 +64,7 @@ pub(super) async fn push(db: &Arc<Db>, scope: &Scope, push: Push) -> Result<Push
         let (rows, end) =
             apply_push::log_rows(&plan, &folded, &push.client_id, push.received_at, log.head)?;
         pushed.cursor = end;
+        pushed.unseen_texts = plan.unseen_texts(Some(&folded));
         pushed.tables = plan.tables();
         pushed.added = !folded.follow_ups.is_empty();
         pushed.schedule_changed = !folded.schedule.is_empty();

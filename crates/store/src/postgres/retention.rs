@@ -237,7 +237,8 @@ async fn superseded(
         let set_back = row.try_get::<Option<&str>, _>(13)?.is_some();
         let logged = ChangeRow::from_row(&row)?.into_logged()?;
         let place = logged.cursor;
-        if place.0 >= before || place == head || set_back {
+        let stays = place.0 >= before || place == head || set_back;
+        if stays || sieve.keeps_text(&logged, head) {
             sieve.keep(&logged.change);
         } else {
             sieve.weigh(&logged.change, place.0.0);

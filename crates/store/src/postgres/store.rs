@@ -21,8 +21,9 @@ use super::{
     progress, push, schema,
 };
 use crate::{
-    ChangesPage, ChangesQuery, Claim, Push, Pushed, Result, RunProgress, Scope, SharedDatabase,
-    SnapshotPage, SnapshotQuery, StoreNotice, Take, UserId, message::Message, sql::Backend,
+    ChangesPage, ChangesQuery, Claim, HistoryQuery, Push, Pushed, Result, RunProgress, Scope,
+    SharedDatabase, SnapshotPage, SnapshotQuery, StoreNotice, Take, UserId, message::Message,
+    sql::Backend,
 };
 
 /// How Mana uses a Postgres server.
@@ -139,6 +140,10 @@ impl Backend for PostgresStore {
 
     async fn log_page(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
         log::changes(&self.db, scope, query).await
+    }
+
+    async fn record_rows(&self, scope: &Scope, query: HistoryQuery) -> Result<ChangesPage> {
+        log::history(&self.db, scope, query).await
     }
 
     async fn snapshot_page(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage> {

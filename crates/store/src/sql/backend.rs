@@ -6,8 +6,8 @@ use sqlx::{Database, Transaction, pool::PoolConnection};
 
 use super::{connection::Connection, dialect::Dialect};
 use crate::{
-    ChangesPage, ChangesQuery, Claim, Push, Pushed, Result, RunProgress, Scope, SnapshotPage,
-    SnapshotQuery, Take, UserId, message::Message,
+    ChangesPage, ChangesQuery, Claim, HistoryQuery, Push, Pushed, Result, RunProgress, Scope,
+    SnapshotPage, SnapshotQuery, Take, UserId, message::Message,
 };
 
 /// The connection of a backend's driver.
@@ -60,6 +60,13 @@ pub(crate) trait Backend: Send + Sync + 'static {
         &self,
         scope: &Scope,
         query: ChangesQuery,
+    ) -> impl Future<Output = Result<ChangesPage>> + Send;
+
+    /// A page of a record's rows.
+    fn record_rows(
+        &self,
+        scope: &Scope,
+        query: HistoryQuery,
     ) -> impl Future<Output = Result<ChangesPage>> + Send;
 
     /// A page of the merged records.

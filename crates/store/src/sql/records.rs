@@ -7,8 +7,8 @@ use mana_core::{Micros, RecordKey, RecordState};
 
 use super::{Backend, Connection, Dialect, composed, sql};
 use crate::{
-    ChangesPage, ChangesQuery, Cursor, Log, LogSize, Push, Pushed, Result, Scope, SnapshotPage,
-    SnapshotQuery, UserId, ledger::json, row,
+    ChangesPage, ChangesQuery, Cursor, HistoryQuery, Log, LogSize, Push, Pushed, Result, Scope,
+    SnapshotPage, SnapshotQuery, UserId, ledger::json, row,
 };
 
 #[async_trait]
@@ -19,6 +19,10 @@ impl<B: Backend> Log for B {
 
     async fn changes(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
         self.log_page(scope, query).await
+    }
+
+    async fn history(&self, scope: &Scope, query: HistoryQuery) -> Result<ChangesPage> {
+        self.record_rows(scope, query).await
     }
 
     async fn snapshot(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage> {

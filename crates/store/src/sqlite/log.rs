@@ -6,9 +6,9 @@ use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::db::SqliteStore;
 use crate::{
-    ChangesPage, ChangesQuery, Cursor, LoggedChange, Result, Scope, SnapshotPage, SnapshotQuery,
-    StoreError, UserId, json,
-    row::{ChangeRow, PAGE_BYTES},
+    ChangesPage, ChangesQuery, Cursor, HistoryQuery, LoggedChange, Result, Scope, SnapshotPage,
+    SnapshotQuery, StoreError, UserId, json,
+    row::{ChangeRow, HistoryPage, PAGE_BYTES},
     sql::records,
 };
 
@@ -81,6 +81,36 @@ pub(super) async fn changes(
         cursor: Cursor(Micros(end)),
         has_more: more,
     })
+}
+
+pub(super) async fn history(
+    store: &SqliteStore,
+    scope: &Scope,
+    query: HistoryQuery,
+) -> Result<ChangesPage> {
+    let mut reader = store.readers.acquire().await?;
+    let mut select = QueryBuilder::<Sqlite>::new(SELECT);
+    select
+        .push("WHERE user_id = ")
+        .push_bind(scope.owner().as_str())
+        .push(" AND created_at < ")
+        .push_bind(query.before.map_or(i64::MAX, |before| before.0.0))
+        .push(" AND app_id = ")
+        .push_bind(&query.key.app)
+        .push(" AND table_name = ")
+        .push_bind(&query.key.table)
+        .push(" AND record_id = ")
+        .push_bind(&query.key.id)
+        .push(" ORDER BY created_at DESC");
+    let mut rows = select.build().fetch(&mut *reader);
+    let mut page = HistoryPage::new(&query);
+    while let Some(row) = rows.try_next().await? {
+        if page.is_full() {
+            return Ok(page.with_more());
+        }
+        page.add(ChangeRow::from_row(&row)?)?;
+    }
+    Ok(page.complete())
 }
 
 fn wanted<'a>(user: &'a str, query: &'a ChangesQuery, end: i64) -> QueryBuilder<Sqlite> {

@@ -43,6 +43,7 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
     }
     let mut pushed = Pushed {
         adjusted: plan.adjusted(),
+        unseen_texts: plan.unseen_texts(None),
         before: cursor,
         ..Pushed::default()
     };
@@ -66,6 +67,7 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
         cursor = end;
         append::write_records(&mut tx, user, cursor, &folded.records).await?;
         schedule::write_due::<Sqlite>(&mut *tx, user, &folded.schedule).await?;
+        pushed.unseen_texts = plan.unseen_texts(Some(&folded));
         pushed.tables = plan.tables();
         pushed.added = !folded.follow_ups.is_empty();
         pushed.schedule_changed = !folded.schedule.is_empty();

@@ -5,8 +5,8 @@ use sqlx::{Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
 
 use super::{claim, db::SqliteStore, log, push};
 use crate::{
-    ChangesPage, ChangesQuery, Claim, Push, Pushed, Result, RunProgress, Scope, SharedDatabase,
-    SnapshotPage, SnapshotQuery, Take, UserId, message::Message, sql::Backend,
+    ChangesPage, ChangesQuery, Claim, HistoryQuery, Push, Pushed, Result, RunProgress, Scope,
+    SharedDatabase, SnapshotPage, SnapshotQuery, Take, UserId, message::Message, sql::Backend,
 };
 
 impl Backend for SqliteStore {
@@ -52,6 +52,10 @@ impl Backend for SqliteStore {
 
     async fn log_page(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage> {
         log::changes(self, scope, query).await
+    }
+
+    async fn record_rows(&self, scope: &Scope, query: HistoryQuery) -> Result<ChangesPage> {
+        log::history(self, scope, query).await
     }
 
     async fn snapshot_page(&self, scope: &Scope, query: SnapshotQuery) -> Result<SnapshotPage> {

@@ -2,6 +2,7 @@
 
 mod accept;
 mod attribution;
+mod conflicts;
 mod follow;
 mod hub;
 mod pull;

@@ -481,6 +481,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sync/{appId}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The past of one record: who wrote what to which field, and when */
+        get: operations["history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sync/{appId}/pull": {
         parameters: {
             query?: never;
@@ -900,6 +917,23 @@ export interface components {
         Condition: {
             [key: string]: unknown;
         } | unknown;
+        /** @description A text that lost to another one whose author had not seen it, as the answer to a push names it. */
+        Conflict: {
+            /** @description The record's module. */
+            app: string;
+            /** @description The change of the push that the conflict is about. */
+            eventId: string;
+            /** @description The field. */
+            field: string;
+            /** @description Its id. */
+            id: string;
+            /** @description The value that lost. */
+            loser: components["schemas"]["WrittenValue"];
+            /** @description Its table. */
+            table: string;
+            /** @description The value that stands. */
+            winner: components["schemas"]["WrittenValue"];
+        };
         /** @description A person's decision on a proposal. */
         Decision: {
             /** @description The parameters as the person changed them. */
@@ -1046,6 +1080,8 @@ export interface components {
         FieldType: "text" | "markdown" | "number" | "integer" | "boolean" | "date" | "datetime" | "time" | "enum" | "ref" | "tags" | "url" | "keyedList" | "json";
         /** @description A field's value and stamp. An insert has its values in `data` and only the stamps here. */
         FieldWrite: {
+            /** @description Of a text, the stamp of the value that it replaced; the epoch where there was none (X1). */
+            base?: components["schemas"]["Timestamp"];
             /** @description The stamp. */
             updatedAt?: components["schemas"]["Timestamp"];
             /** @description The value; an explicit null is one. */
@@ -1064,6 +1100,38 @@ export interface components {
             status: string;
             tick: components["schemas"]["Tick"];
             version: string;
+        };
+        /** @description A page of a record's past. */
+        HistoryAnswer: {
+            /** @description Where to go on; null after the last page. */
+            before?: string | null;
+            /** @description The writes, newest first by the log's order. */
+            entries: components["schemas"]["HistoryEntry"][];
+            /** @description Whether there are older entries; ask again with `before`. */
+            hasMore: boolean;
+            /** @description The server's time. */
+            serverTime: components["schemas"]["Timestamp"];
+        };
+        /** @description A value that was written to a field. */
+        HistoryEntry: {
+            /** @description Its author. */
+            actor: components["schemas"]["Actor"];
+            /** @description Its change. */
+            eventId: string;
+            /** @description The field. */
+            field: string;
+            /** @description When it was written: the time of the decision where the stamp follows what the write saw. */
+            madeAt: components["schemas"]["Timestamp"];
+            /** @description The kind of its change. */
+            op: components["schemas"]["Op"];
+            /** @description When the server got it. */
+            receivedAt: components["schemas"]["Timestamp"];
+            /** @description Whether it is the value that stands. */
+            stands: boolean;
+            /** @description Its stamp, by which it merged. */
+            updatedAt: components["schemas"]["Timestamp"];
+            /** @description The value, also where it lost. */
+            value: unknown;
         };
         /** @description The effect of a step. A kind of a later version is kept, and not carried out. */
         Intent: {
@@ -1553,6 +1621,8 @@ export interface components {
         };
         /** @description A step of a server's plan that waits for a person on this device. */
         Proposal: {
+            /** @description Whether its step was approved here before, and its text lost to an edit that it had not seen (S11). */
+            again?: boolean;
             /** @description The app of the records that it touches. */
             app: string;
             /** @description When the iteration was complete. */
@@ -1704,8 +1774,8 @@ export interface components {
         PushAnswer: {
             /** @description Stamps that were set back, for the device to adopt. */
             adjusted: components["schemas"]["AdjustedStamp"][];
-            /** @description Always empty: the merge decides, the same way everywhere. */
-            conflicts: unknown[];
+            /** @description The conflicts of this push's texts. A replay of the push is answered alike. */
+            conflicts: components["schemas"]["Conflict"][];
             /** @description Whether there is more after the cursor; ask again at once. */
             hasMore: boolean;
             /** @description Changes of other clients, oldest first. */
@@ -2352,6 +2422,15 @@ export interface components {
          * @enum {string}
          */
         Window: "day" | "month";
+        /** @description A value that somebody wrote. */
+        WrittenValue: {
+            /** @description Its author. */
+            actor: components["schemas"]["Actor"];
+            /** @description Its stamp. */
+            updatedAt: components["schemas"]["Timestamp"];
+            /** @description The value. */
+            value: unknown;
+        };
     };
     responses: never;
     parameters: never;
@@ -3679,6 +3758,58 @@ export interface operations {
             };
             /** @description The disk is full, or the member keeps as much as the owner allows (`member_limit`) */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    history: {
+        parameters: {
+            query: {
+                /** @description The record's table */
+                table: string;
+                /** @description The record's id */
+                id: string;
+                /** @description The only field to tell of; missing: all */
+                field?: string;
+                /** @description The `before` of the page before; missing: from the newest */
+                before?: string;
+                /** @description Changes at most; 100 by default, 1,000 at most */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The module's id */
+                appId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, newest first; go on with `before` while `hasMore`. Empty for an unknown record */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryAnswer"];
+                };
+            };
+            /** @description `before` can't be read, or `table` or `id` is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

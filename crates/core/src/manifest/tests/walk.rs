@@ -136,6 +136,7 @@ fn modules_t6_every_write_tool_makes_operations_that_apply() {
                         tick: at,
                         at: None,
                         stamps: Default::default(),
+                        seen: Default::default(),
                         actor: Actor::ai("m", "i", "because"),
                         event_id: "e".into(),
                     },

@@ -26,6 +26,7 @@ impl Device {
             tick: time(now),
             at: None,
             stamps: BTreeMap::new(),
+            seen: BTreeMap::new(),
             actor: Actor::user(),
             event_id: format!("{field} {now}"),
         };

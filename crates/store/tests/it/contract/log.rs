@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mana_core::{Micros, RecordKey, RecordState, TableSchema, apply};
-use mana_store::{ChangesQuery, Cursor, LogSize};
+use mana_store::{ChangesQuery, Cursor, HistoryQuery, LogSize};
 use serde_json::json;
 
 use super::support::*;
@@ -281,4 +281,66 @@ pub async fn the_size_of_a_log_counts_its_rows_and_records_and_nobody_elses(
     assert_eq!(large.records, 2);
     assert!(large.bytes >= small.bytes + 10_000, "{large:?}");
     assert_eq!(store.size(&other).await.unwrap().records, 1);
+}
+
+pub async fn sync_s14_the_past_of_a_record_comes_newest_first_in_pages(store: Arc<impl Backend>) {
+    let me = scope("me");
+    push(
+        &*store,
+        &me,
+        "c",
+        vec![task("t", "first", after(0))],
+        after(0),
+    )
+    .await;
+    for n in 1..5 {
+        let title = set("t", "title", json!(format!("title {n}")), after(n));
+        let other = set("other", "title", json!("elsewhere"), after(n));
+        push(&*store, &me, "c", vec![title, other], after(n)).await;
+    }
+    let key = RecordKey::new("todo", "tasks", "t");
+    let mut query = HistoryQuery {
+        key: key.clone(),
+        before: None,
+        limit: 2,
+    };
+    let mut titles = Vec::new();
+    let mut pages = 0;
+    loop {
+        let page = store.history(&me, query.clone()).await.unwrap();
+        pages += 1;
+        titles.extend(page.changes.iter().map(|row| {
+            let writes = row.change.writes();
+            writes[0].value.clone().into_owned()
+        }));
+        query.before = Some(page.cursor);
+        if !page.has_more {
+            break;
+        }
+    }
+    assert_eq!(pages, 3);
+    assert_eq!(
+        titles,
+        [
+            json!("title 4"),
+            json!("title 3"),
+            json!("title 2"),
+            json!("title 1"),
+            json!("first")
+        ]
+    );
+    query.before = None;
+    let stranger = store.history(&scope("you"), query).await.unwrap();
+    assert_eq!(stranger.changes, [], "another person's past is another's");
+}
+
+pub async fn sync_x1_the_base_of_a_text_is_kept(store: Arc<impl Backend>) {
+    let me = scope("me");
+    let mut change = set("t", "notes", json!("A text"), after(5));
+    change.extra.insert("later".to_owned(), json!(1));
+    change.fields.get_mut("notes").unwrap().base = Some(after(3));
+    push(&*store, &me, "c", vec![change.clone()], after(6)).await;
+    let logged = log(&*store, &me).await.changes.remove(0).change;
+    assert_eq!(logged.fields, change.fields);
+    assert_eq!(logged.extra, change.extra);
 }

@@ -368,3 +368,33 @@ pub async fn sync_r5_a_replay_of_any_log_is_what_is_stored(store: Arc<impl Upkep
     assert_eq!(store.next_wake().await.unwrap(), wake);
     proven(&store.check(&scope("nobody")).await.unwrap());
 }
+
+pub async fn sync_r2_a_text_stays_for_ninety_days(store: Arc<impl Upkept>) {
+    const DAY: i64 = 86_400;
+    let me = scope("me");
+    let days = |n: i64| after(n * DAY);
+    push(&*store, &me, "c", vec![task("t", "Task", days(0))], days(0)).await;
+    for n in [1, 2, 30] {
+        let notes = set("t", "notes", json!(format!("Text of day {n}")), days(n));
+        push(&*store, &me, "c", vec![notes], days(n)).await;
+        let title = set("t", "title", json!(format!("Title of day {n}")), days(n));
+        push(&*store, &me, "c", vec![title], days(n)).await;
+    }
+    push(
+        &*store,
+        &me,
+        "c",
+        vec![task("u", "Later", days(91))],
+        days(91),
+    )
+    .await;
+    let before = all_records(&*store, &me).await;
+    compact(&*store, &me, days(91)).await;
+    let kept = log(&*store, &me).await.changes;
+    let texts: Vec<_> = (kept.iter())
+        .filter_map(|row| row.change.fields.get("notes")?.value.clone())
+        .collect();
+    assert_eq!(texts, [json!("Text of day 2"), json!("Text of day 30")]);
+    assert_eq!(all_records(&*store, &me).await, before);
+    proven(&store.check(&me).await.unwrap());
+}
