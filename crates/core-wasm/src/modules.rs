@@ -8,7 +8,7 @@ use mana_core::{
     policy::{self, Call, Consent, Overrides, Policy},
     staging::{
         self, ClosedProposal, Decision, DecisionInput, Proposal, ProposalError, ProposalStatus,
-        Records, Staging, card_records, proposal_card, unfit_fields,
+        Staging, card_records, proposal_card, unfit_fields,
     },
     undo::{self, UndoRequest},
 };

@@ -25,7 +25,7 @@ import type {
 	UndoPreview,
 	UnfitField
 } from './types';
-import type { SyncEffect, SyncEvent } from './sync';
+import type { Conflict, SyncEffect, SyncEvent, TextLineage } from './sync';
 import type { Core as WasmCore, SyncStep as WasmSyncStep } from './wasm/mana_core_wasm.js';
 
 export * from './errors';
@@ -59,6 +59,8 @@ export interface PrepareInput extends RecordKey {
 	state: RecordState | null;
 	now: string;
 	last: string | null;
+	/** The stamps of the texts that the person saw, where the record may have moved on since. */
+	seen?: Record<string, string>;
 	actor: Actor;
 	eventId: string;
 }
@@ -66,12 +68,14 @@ export interface PrepareInput extends RecordKey {
 type Method =
 	| 'apply'
 	| 'prepare'
+	| 'noteTexts'
 	| 'check'
 	| 'unfit'
 	| 'tools'
 	| 'terms'
 	| 'stage'
 	| 'touched'
+	| 'offerAgain'
 	| 'cardRecords'
 	| 'card'
 	| 'decide'
@@ -115,6 +119,14 @@ export class Core {
 		return this.#call('prepare', input);
 	}
 
+	/** The values that changes of this replica's own replaced, and the texts among it that their writer had not seen. */
+	noteTexts(input: { records: KeyedState[]; texts: TextLineage[]; changes: Change[]; now: string }): {
+		texts: TextLineage[];
+		conflicts: Conflict[];
+	} {
+		return this.#call('noteTexts', input);
+	}
+
 	/** The step of one sync, at its beginning. */
 	syncStep(): SyncStep {
 		return new SyncStep(this.#wasm, this.#newStep());
@@ -155,6 +167,18 @@ export class Core {
 		overrides?: Overrides;
 	}): { proposals: Proposal[]; closed: Closed[] } {
 		return this.#call('stage', input);
+	}
+
+	/** A proposal that was approved here and whose text, with this stamp, lost: offered anew on the records of now. */
+	offerAgain(input: {
+		missionId: string;
+		mission: RecordState;
+		records: KeyedState[];
+		approved: Proposal;
+		lost: string;
+		overrides?: Overrides;
+	}): Proposal {
+		return this.#call<{ proposal: Proposal }>('offerAgain', { ...input, have: {} }).proposal;
 	}
 
 	/** The records that a proposal's card needs to look at: those that it touches and those that it names. */

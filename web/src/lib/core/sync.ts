@@ -1,6 +1,6 @@
 /** The events and effects of the core's sync step (`crates/core/src/sync`), in its JSON. */
 import type { components } from '../api/schema';
-import type { Change, RecordKey, RecordState } from './types';
+import type { Actor, Change, RecordKey, RecordState } from './types';
 
 type Schemas = components['schemas'];
 
@@ -23,6 +23,33 @@ export interface ReplicaMeta {
 	/** The last stamp given, and the microseconds by which the server's clock is ahead. */
 	clock?: { last: string; offset: number };
 	lastSyncedAt?: string;
+	/** The stamps of texts that the server set back last, each with what it became. */
+	setBack?: [string, string][];
+}
+
+/** The values that a text replaced, kept beside its record. The core reads and writes the rest. */
+export interface TextLineage extends RecordKey {
+	field: string;
+}
+
+/** A value that somebody wrote. */
+export interface WrittenValue {
+	value: unknown;
+	updatedAt: string;
+	actor: Actor;
+}
+
+/** A value that lost to another one whose author had not seen it. */
+export interface Conflict extends RecordKey {
+	conflictId: string;
+	/** A text lost; a mission's value lost to a person's edit; a person's edit lies in a record that a mission removed. */
+	kind: 'text' | 'overruled' | 'removed';
+	field: string;
+	winner: WrittenValue;
+	loser: WrittenValue;
+	noticedAt: string;
+	/** Whether there is nothing to tell any more. */
+	ended: boolean;
 }
 
 /** A change that waits to be sent. */
@@ -44,7 +71,15 @@ type Failure =
 /** An event of the sync. Times are RFC 3339, of the local clock. */
 export type SyncEvent =
 	| { started: Record<never, never> }
-	| { read: { meta: ReplicaMeta; outbox: QueuedChange[]; records: StoredRecord[] } }
+	| {
+			read: {
+				meta: ReplicaMeta;
+				outbox: QueuedChange[];
+				records: StoredRecord[];
+				texts: TextLineage[];
+				conflicts: Conflict[];
+			};
+	  }
 	| { committed: Record<never, never> }
 	| { answered: { answer: SyncAnswer; sentAt: string; now: string } }
 	| { paged: { page: SnapshotPage; sentAt: string; now: string } }
@@ -61,14 +96,25 @@ export interface SyncCommit {
 	unsetAside: string[];
 	/** The server's changes that can't be read here. */
 	leftOut: { eventId?: string; reason: string }[];
+	/** The lineages of texts to replace. */
+	texts: TextLineage[];
+	/** The conflicts to add where none of this id is kept. */
+	conflicts: Conflict[];
+	/** The conflicts to mark as ended, by id. */
+	ended: string[];
+	/** The changes to append to the outbox. */
+	queue: Change[];
 }
+
+/** Conflicts that a device keeps at most: `CONFLICTS_KEPT` of the core. */
+export const CONFLICTS_KEPT = 200;
 
 /** An effect for the driver to carry out. */
 export type SyncEffect =
 	| { push: SyncRequest }
 	| { fetch: { after: string } }
-	/** Read in a transaction: so many of the oldest outbox rows, and these records as far as they exist. */
-	| { read: { outbox: number; records: RecordKey[] } }
+	/** Read in a transaction: so many of the oldest outbox rows, these records, and of some what their texts replaced. */
+	| { read: { outbox: number; records: RecordKey[]; texts: RecordKey[] } }
 	/** Write in the transaction that was read in. */
 	| { commit: SyncCommit }
 	| { done: Record<never, never> }

@@ -62,8 +62,11 @@ export type TextChange = Schemas['TextChange'];
 export type TextPart = Schemas['TextPart'];
 export type Closed = Schemas['ClosedProposal'];
 
-/** Of a stale proposal, by field: what it saw, what is there now and since when, what it wants. */
-export type Difference = Record<string, { seen: unknown; now: unknown; proposed: unknown; at: string | null }>;
+/** Of a stale proposal, by field: what it saw, what is there now with its stamp and author, what it wants. */
+export type Difference = Record<
+	string,
+	{ seen: unknown; now: unknown; proposed: unknown; at: string | null; actor?: Actor | null }
+>;
 
 /** How much is taken back: a step, an iteration, a mission. */
 export type Extent = Schemas['UndoExtent'];

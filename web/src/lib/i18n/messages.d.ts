@@ -1019,4 +1019,22 @@ export interface MessageArguments {
 	'plan.keyWhy': NoArguments;
 	'plan.noneTicked': NoArguments;
 	'undo.plan': { count: number };
+	'conflict.of': { field: Value };
+	'conflict.text': NoArguments;
+	'conflict.overruled': NoArguments;
+	'conflict.removed': NoArguments;
+	'conflict.take': NoArguments;
+	'conflict.taken': NoArguments;
+	'conflict.end': NoArguments;
+	'conflict.ended': NoArguments;
+	'history.link': NoArguments;
+	'history.title': NoArguments;
+	'history.lead': NoArguments;
+	'history.back': NoArguments;
+	'history.none': NoArguments;
+	'history.empty': NoArguments;
+	'history.stands': NoArguments;
+	'history.restore': NoArguments;
+	'history.restored': NoArguments;
+	'history.older': NoArguments;
 }

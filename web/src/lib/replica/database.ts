@@ -1,5 +1,5 @@
 import Dexie, { type EntityTable, type Table } from 'dexie';
-import type { ReplicaMeta } from '../core/sync';
+import type { Conflict, ReplicaMeta, TextLineage } from '../core/sync';
 import type { Change, Manifest, Proposal } from '../core/types';
 import type { RecordRow } from './rows';
 
@@ -34,6 +34,8 @@ export interface Meta {
 	/** The token of an unfinished snapshot's next page; '' for its first page. */
 	snapshotAfter: string;
 	lastSyncedAt: string;
+	/** Stamps of texts that the server set back last, each with what it became (T4). */
+	setBack: [string, string][];
 	manifests: Manifest[];
 }
 
@@ -44,6 +46,10 @@ export class ManaDb extends Dexie {
 	setAside!: EntityTable<SetAsideRow, 'eventId'>;
 	proposals!: EntityTable<Proposal, 'id'>;
 	meta!: Table<{ key: string; value: unknown }, string>;
+	/** The values that the texts of records replaced. */
+	texts!: Table<TextLineage, [string, string, string, string]>;
+	/** Values that lost to others whose authors had not seen them. */
+	conflicts!: EntityTable<Conflict, 'conflictId'>;
 
 	constructor(userId: string) {
 		super(`mana-${userId}`, { cache: 'disabled' });
@@ -53,6 +59,10 @@ export class ManaDb extends Dexie {
 			setAside: 'eventId',
 			proposals: 'id, status, missionId',
 			meta: 'key'
+		});
+		this.version(2).stores({
+			texts: '[app+table+id+field], [app+table+id]',
+			conflicts: 'conflictId, [app+table+id], noticedAt'
 		});
 	}
 
@@ -70,17 +80,19 @@ export class ManaDb extends Dexie {
 			cursor: (await this.readMeta('cursor')) ?? '',
 			snapshotAfter: (await this.readMeta('snapshotAfter')) ?? '',
 			clock: last ? { last, offset } : undefined,
-			lastSyncedAt: await this.readMeta('lastSyncedAt')
+			lastSyncedAt: await this.readMeta('lastSyncedAt'),
+			setBack: await this.readMeta('setBack')
 		};
 	}
 
 	/** The single values that the sync step wrote. */
-	async writeReplicaMeta({ cursor, snapshotAfter, clock, lastSyncedAt }: ReplicaMeta): Promise<void> {
+	async writeReplicaMeta({ cursor, snapshotAfter, clock, lastSyncedAt, setBack }: ReplicaMeta): Promise<void> {
 		await this.writeMeta('cursor', cursor);
 		await this.writeMeta('snapshotAfter', snapshotAfter);
 		if (clock) await this.writeMeta('clock', clock.last);
 		if (clock) await this.writeMeta('clockOffset', clock.offset / 1000);
 		if (lastSyncedAt) await this.writeMeta('lastSyncedAt', lastSyncedAt);
+		if (setBack) await this.writeMeta('setBack', setBack);
 	}
 
 	/** Writes a single value. */

@@ -1,6 +1,8 @@
 import { ApiError } from '../api/errors';
 import { ManaError } from '../core/errors';
 import type { SyncCommit, SyncEffect, SyncEvent, SyncStep } from '../core';
+import { addConflicts } from './conflicts';
+import type { ManaDb } from './database';
 import type { Replica } from './replica';
 import { asRow, primaryKey } from './rows';
 import { storageError } from './storage';
@@ -77,13 +79,17 @@ export class SyncDriver {
 		let effects: SyncEffect[] = [];
 		let unsetAside = 0;
 		try {
-			await db.transaction('rw', [db.records, db.outbox, db.setAside, db.meta], async () => {
+			const tables = [db.records, db.outbox, db.setAside, db.meta, db.texts, db.conflicts];
+			await db.transaction('rw', tables, async () => {
 				const rows = await db.records.bulkGet(wanted.records.map(primaryKey));
+				const texts = wanted.texts.map(primaryKey);
 				effects = step.next({
 					read: {
 						meta: await db.readReplicaMeta(clientId),
 						outbox: await db.outbox.orderBy('seq').limit(wanted.outbox).toArray(),
-						records: rows.filter((row) => row !== undefined)
+						records: rows.filter((row) => row !== undefined),
+						texts: texts.length ? await db.texts.where('[app+table+id]').anyOf(texts).toArray() : [],
+						conflicts: texts.length ? await db.conflicts.where('[app+table+id]').anyOf(texts).toArray() : []
 					}
 				});
 				const [first] = effects;
@@ -94,6 +100,7 @@ export class SyncDriver {
 				if (commit.dequeue.length > 0) await db.outbox.bulkDelete(commit.dequeue);
 				unsetAside = await db.setAside.where('eventId').anyOf(commit.unsetAside).delete();
 				await db.setAside.bulkPut(commit.setAside.map((one) => ({ ...one, eventId: one.change.eventId })));
+				await keepConflicts(db, commit);
 			});
 		} catch (thrown) {
 			throw storageError(thrown);
@@ -110,7 +117,17 @@ export class SyncDriver {
 		for (const { eventId, reason } of commit.leftOut) console.warn(`change ${eventId ?? ''} left out: ${reason}`);
 		replica.committed(commit.records.map(asRow));
 		if (unsetAside + commit.setAside.length > 0) replica.bus.publish('setAside', {});
+		if (commit.queue.length > 0) replica.bus.publish('outbox', {});
 	}
+}
+
+/** Stores what the core found of texts in conflict, and the changes that merge them. */
+async function keepConflicts(db: ManaDb, { meta, texts, conflicts, ended, queue }: SyncCommit): Promise<void> {
+	await db.texts.bulkPut(texts);
+	await addConflicts(db, conflicts);
+	for (const id of ended) await db.conflicts.update(id, { ended: true });
+	const since = meta?.cursor ?? '';
+	await db.outbox.bulkAdd(queue.map((change) => ({ eventId: change.eventId, change, since })));
 }
 
 function transportError(thrown: unknown) {

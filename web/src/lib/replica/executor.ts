@@ -13,6 +13,7 @@ import type {
 	Row,
 	UndoPreview
 } from '../core/types';
+import { addConflicts } from './conflicts';
 import type { Replica } from './replica';
 import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from './rows';
 import { storageError, storageWorks } from './storage';
@@ -22,6 +23,8 @@ import { overridesOf } from './overrides';
 export interface Write extends RecordKey {
 	op: Op;
 	set?: Data;
+	/** The stamps of the fields that the person saw: a form may be older than its record. */
+	seen?: Record<string, string>;
 }
 
 /** A command of the write path. */
@@ -48,9 +51,10 @@ export async function execute(replica: Replica, command: Command): Promise<Row[]
 	const { db } = replica;
 	let rows: Row[] = [];
 	try {
-		await db.transaction('rw', [db.records, db.outbox, db.proposals, db.meta], async () => {
+		await db.transaction('rw', [db.records, db.outbox, db.proposals, db.meta, db.texts, db.conflicts], async () => {
 			const last = (await db.readMeta('clock')) ?? null;
 			const outcome = await carryOut(replica, command, last);
+			await noteTexts(replica, outcome.changes);
 			await db.records.bulkPut(outcome.records);
 			const since = (await db.readMeta('cursor')) ?? '';
 			await db.outbox.bulkAdd(outcome.changes.map((change) => ({ eventId: change.eventId, change, since })));
@@ -65,6 +69,20 @@ export async function execute(replica: Replica, command: Command): Promise<Row[]
 	replica.committed(rows);
 	replica.bus.publish('outbox', {});
 	return rows;
+}
+
+/** Keeps what the texts of these changes replaced: the core merges two people's texts by what both came from. */
+async function noteTexts(replica: Replica, changes: Change[]): Promise<void> {
+	const { core, db } = replica;
+	const texts = changes.filter(({ fields }) => Object.values(fields ?? {}).some(({ base }) => base));
+	if (texts.length === 0) return;
+	const keys = uniqueKeys(texts.map(({ appId, table, id }) => ({ app: appId, table, id })));
+	const states = await readStates(replica, keys);
+	const known = await db.texts.where('[app+table+id]').anyOf(keys.map(primaryKey)).toArray();
+	const records = keys.map((key) => ({ ...key, state: stateOf(states.get(keyName(key))) }));
+	const noted = core.noteTexts({ records, texts: known, changes: texts, now: replica.now() });
+	await db.texts.bulkPut(noted.texts);
+	await addConflicts(db, noted.conflicts);
 }
 
 function carryOut(replica: Replica, command: Command, last: string | null): Promise<Outcome> {
@@ -84,7 +102,7 @@ async function write(replica: Replica, actor: Actor, writes: Write[], last: stri
 	const states = await readStates(replica, writes);
 	const changes: Change[] = [];
 	let clock = last;
-	for (const { app, table, id, op, set } of writes) {
+	for (const { app, table, id, op, set, seen } of writes) {
 		refuseInvalid(core, { app, table, id, op, set });
 		const prepared = core.prepare({
 			app,
@@ -92,6 +110,7 @@ async function write(replica: Replica, actor: Actor, writes: Write[], last: stri
 			id,
 			op,
 			set,
+			seen,
 			state: stateOf(states.get(keyName({ app, table, id }))),
 			now: replica.now(),
 			last: clock,

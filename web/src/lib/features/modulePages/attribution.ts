@@ -1,9 +1,15 @@
 /** The AI's part in a record: what the log shows of it, which any device may claim. Rule SYNC S13. */
 import { missions } from '$lib/features/missions/missions.svelte';
 import { t } from '$lib/i18n';
-import type { Actor, Step } from '$lib/core/types';
+import type { Actor, Stamp, Step } from '$lib/core/types';
 
 type AiActor = Extract<Actor, { kind: 'ai' }> & { stepId?: string };
+
+/** When a write was made: an approval and an undo carry a stamp just after what they saw, and their time beside it. */
+export function madeAt({ at, actor }: Stamp): string {
+	const { decidedAt } = actor as { decidedAt?: unknown };
+	return typeof decidedAt === 'string' ? decidedAt : at;
+}
 
 /** The step of the server's own run that a write names, where it was approved. */
 export function approvedStep(actor: AiActor): Step | undefined {

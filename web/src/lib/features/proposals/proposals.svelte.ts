@@ -45,6 +45,10 @@ export const proposals = {
 			.sort(byArrival)
 			.reverse();
 	},
+	/** The proposal of a step, a decided one too. */
+	ofStep(stepId: string): Proposal | undefined {
+		return all.find((proposal) => proposal.stepId === stepId);
+	},
 	/** A proposal by its id, a decided one too. */
 	get(id: string): Proposal | undefined {
 		return all.find((proposal) => proposal.id === id);
@@ -67,7 +71,8 @@ export function forRecord(app: string, table: string, id: string): Proposal[] {
  * what a stale proposal's difference showed to be there now.
  */
 export function approve(id: string, editedParams?: Data, over?: Difference): Promise<boolean> {
-	const stamps = over && Object.fromEntries(Object.entries(over).map(([field, { at }]) => [field, at]));
+	const stamps =
+		over && Object.fromEntries(Object.entries(over).map(([field, { at, actor }]) => [field, { at, actor }]));
 	return decide(id, { kind: 'approve', ...(editedParams && { editedParams }), ...(stamps && { over: stamps }) });
 }
 

@@ -1,9 +1,10 @@
 import { liveQuery } from 'dexie';
+import type { Conflict } from '$lib/core';
 import type { Iteration, RecordState } from '$lib/core/types';
 import type { ManaDb } from '$lib/replica/database';
 import { execute } from '$lib/replica/executor';
 import type { Replica } from '$lib/replica/replica';
-import { primaryKey, stateOf, type RecordRow } from '$lib/replica/rows';
+import { primaryKey, stateOf, uniqueKeys, type RecordRow } from '$lib/replica/rows';
 import { storageError, storageUnreadable } from '$lib/replica/storage';
 import { overridesOf } from '$lib/replica/overrides';
 import { Backoff } from '$lib/replica/backoff';
@@ -73,13 +74,56 @@ export function startServerIterationStaging(
 			return false;
 		}
 	}
+	const lost = liveQuery(() => replica.db.conflicts.filter(isLostText).toArray()).subscribe({
+		next: (conflicts) => void offerAgain(replica, conflicts),
+		error: storageUnreadable
+	});
 	const clock = setInterval(() => void expireLate(replica), EXPIRY_MS);
 	return () => {
 		stopped = true;
 		clearInterval(clock);
 		clearTimeout(retry);
 		subscription.unsubscribe();
+		lost.unsubscribe();
 	};
+}
+
+/** Whether a text of a mission lost, and nobody has dealt with it yet. */
+function isLostText({ kind, ended, loser }: Conflict): boolean {
+	return kind === 'text' && !ended && loser.actor.kind === 'ai';
+}
+
+/** Offer the texts anew that were approved here and lost: each is a proposal from then on, and no conflict. */
+export async function offerAgain(replica: Replica, conflicts: Conflict[]): Promise<void> {
+	const { db, core } = replica;
+	try {
+		for (const { conflictId, loser } of conflicts) {
+			const { stepId } = loser.actor as { stepId?: string };
+			await db.transaction('rw', [db.records, db.proposals, db.conflicts], async () => {
+				const approved = await db.proposals
+					.filter((one) => one.stepId === stepId && one.status === 'approved' && one.deadline > replica.now())
+					.first();
+				if (!approved) return;
+				const row = await db.records.get(primaryKey({ app: 'ai', table: 'aiMissions', id: approved.missionId }));
+				if (!row) return;
+				const keys = uniqueKeys(approved.operations);
+				const records = await db.records.bulkGet(keys.map(primaryKey));
+				const again = core.offerAgain({
+					missionId: approved.missionId,
+					mission: { data: row.data, meta: row.meta },
+					records: keys.map((key, index) => ({ ...key, state: stateOf(records[index]) })),
+					approved,
+					lost: loser.updatedAt,
+					overrides: await overridesOf(db, core, row.data)
+				});
+				if (!(await db.proposals.get(again.id))) await db.proposals.add(again);
+				await db.conflicts.update(conflictId, { ended: true });
+			});
+		}
+	} catch (thrown) {
+		// the database is closing, or has no space: the next change of the conflicts asks again
+		console.debug('offer again', thrown);
+	}
 }
 
 /** Let those expire whose time has passed. The core decides on it; here stands only when it is asked. */

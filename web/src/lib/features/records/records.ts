@@ -1,5 +1,5 @@
 import { v7 as uuid } from 'uuid';
-import type { Actor, Data, FieldError } from '$lib/core/types';
+import type { Actor, Data, FieldError, Row } from '$lib/core/types';
 import { currentReplica } from '$lib/replica/current';
 import { execute, type Write } from '$lib/replica/executor';
 
@@ -12,9 +12,23 @@ export async function createRecord(app: string, table: string, data: Data, id: s
 	return id;
 }
 
-/** Change fields of a record; null empties one. Throws ValidationError. */
-export async function updateRecord(app: string, table: string, id: string, set: Data): Promise<void> {
-	await writeRecords([{ app, table, id, op: 'update', set }]);
+/** Change fields of a record; null empties one. `seen`: what the form was opened on. Throws ValidationError. */
+export async function updateRecord(
+	app: string,
+	table: string,
+	id: string,
+	set: Data,
+	seen?: Record<string, string>
+): Promise<void> {
+	await writeRecords([{ app, table, id, op: 'update', set, seen }]);
+}
+
+/** The stamp of a field that was never written. */
+export const NEVER = '1970-01-01T00:00:00.000000Z';
+
+/** The stamps of a record's fields, as the person sees them when they begin to write. */
+export function stampsOf({ meta }: Row): Record<string, string> {
+	return Object.fromEntries(Object.entries(meta).map(([field, { at }]) => [field, at]));
 }
 
 /** Delete a record; `restoreRecord` takes it back. */
