@@ -42,6 +42,8 @@ pub enum Action {
         proposal: u32,
         approve: bool,
     },
+    /// A person takes back a step that was carried out.
+    Undo { tab: u32, step: u32 },
     /// A tab begins to sync.
     Sync { tab: u32, server: u32 },
     /// A task of a tab goes on to its next wait.
@@ -133,7 +135,7 @@ fn draw(rng: &mut Rng) -> Action {
             server: rng.pick(),
         },
         250..610 => Action::Go { task: rng.pick() },
-        610..850 => Action::Deliver {
+        610..840 => Action::Deliver {
             packet: rng.pick(),
             fate: match rng.below(20) {
                 0..14 => Fate::Arrives,
@@ -142,6 +144,10 @@ fn draw(rng: &mut Rng) -> Action {
                 18 => Fate::Late,
                 _ => Fate::Busy,
             },
+        },
+        840..850 => Action::Undo {
+            tab: rng.pick(),
+            step: rng.pick(),
         },
         850..870 => Action::Crash { tab: rng.pick() },
         870..885 => Action::Cut {

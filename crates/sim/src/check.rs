@@ -1,9 +1,6 @@
 //! The checks of a world in which everything is mended and synced.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    task::{Context, Poll, Waker},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::{
     Actor, RecordKey, RecordState, apply, canonical, ids,
@@ -16,7 +13,9 @@ use mana_device::Storage as _;
 use serde_json::json;
 
 use crate::{
+    disk::ready,
     failure::{Failure, Kind},
+    texts,
     world::{Device, World},
 };
 
@@ -86,6 +85,7 @@ pub(crate) fn check(world: &mut World) -> Result<(), Failure> {
     for (n, device) in world.devices.iter().enumerate() {
         same(&format!("device {n}"), &held(device, &records), &records)?;
     }
+    texts::check(world, &log)?;
     let (iterations, decided) = missions(world, &records)?;
     world.figures.iterations = iterations;
     world.figures.decided = decided;
@@ -163,7 +163,8 @@ fn missions(world: &World, records: &Records) -> Result<(u64, u64), Failure> {
                 }
                 let id = ids::created_record_id(&step.id, 0);
                 let record = records.get(&RecordKey::new("todo", "tasks", &id));
-                if record.is_some() != (step.status == StepStatus::Approved) {
+                let carried_out = matches!(step.status, StepStatus::Approved | StepStatus::Undone);
+                if record.is_some() != carried_out {
                     let message = format!(
                         "step {} is {:?} and its record is {record:?}",
                         step.id, step.status
@@ -210,6 +211,8 @@ fn missions(world: &World, records: &Records) -> Result<(u64, u64), Failure> {
             .expect("memory reads");
         let open: BTreeSet<String> = proposals
             .into_iter()
+            // What is offered anew is this device's own affair.
+            .filter(|one| !one.again)
             .filter(|one| matches!(one.status, ProposalStatus::Open | ProposalStatus::Failed))
             .map(|one| one.id)
             .collect();
@@ -233,15 +236,4 @@ fn attributed(record: &RecordState, mission: &str, iteration: &str, step: &Step)
         Kind::Mission,
         format!("a step's record says {actor:?} made it"),
     )
-}
-
-/// The result of a future that is ready at once, because nothing is under way any more.
-pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-    }
 }

@@ -11,6 +11,8 @@ pub enum Kind {
     Stuck,
     /// An acknowledged change is nowhere.
     Lost,
+    /// A text was overwritten and is kept nowhere.
+    Text,
     /// Something is there twice.
     Duplicate,
     /// A mission's slot, or a step's decision, came out wrong.

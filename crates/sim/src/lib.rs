@@ -18,6 +18,7 @@ mod rng;
 mod run;
 mod server;
 mod shrink;
+mod texts;
 mod world;
 
 pub use action::{Action, Direction, Fate, generate};

@@ -53,12 +53,13 @@ fn main() -> ExitCode {
             .count()
     };
     println!(
-        "{seeds} seeds from {from} ({face:?}) in {:.0} s: {} divergent, {} stuck, {} lost, {} duplicates, \
-         {} wrong missions, {} refused",
+        "{seeds} seeds from {from} ({face:?}) in {:.0} s: {} divergent, {} stuck, {} lost, {} texts overwritten, \
+         {} duplicates, {} wrong missions, {} refused",
         started.elapsed().as_secs_f64(),
         count(Kind::Diverged),
         count(Kind::Stuck),
         count(Kind::Lost),
+        count(Kind::Text),
         count(Kind::Duplicate),
         count(Kind::Mission),
         count(Kind::Refused),

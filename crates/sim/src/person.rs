@@ -16,7 +16,7 @@ pub fn writes(what: u32, value: u32) -> Vec<Write> {
     let task = |op, set: Value| write("todo", "tasks", &format!("t{}", value % 4), op, set);
     let title = format!("Title {}", value % 1000);
     let mission = mission_id(value);
-    match what % 14 {
+    match what % 17 {
         0 | 1 => vec![task(
             Op::Insert,
             json!({"title": title, "estimateMinutes": value % 90 + 1, "done": false}),
@@ -71,6 +71,23 @@ pub fn writes(what: u32, value: u32) -> Vec<Write> {
             Op::Update,
             json!({"body": title}),
         )],
+        14..=16 => {
+            // One of three paragraphs, so that some texts of two devices touch and some don't.
+            let changed = value as usize / 2 % 3;
+            let paragraphs = [0, 1, 2].map(|n| match n == changed {
+                true => format!("Paragraph {n}, {title}."),
+                false => format!("Paragraph {n}."),
+            });
+            let body = paragraphs.join("\n\n");
+            let note = format!("n{}", value % 2);
+            vec![write(
+                "notes",
+                "notes",
+                &note,
+                Op::Update,
+                json!({"body": body}),
+            )]
+        }
         _ => vec![
             task(
                 Op::Update,

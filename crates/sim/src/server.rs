@@ -73,7 +73,8 @@ impl Llm for Model {
             {"summary": "Make one", "toolName": "create_task", "params": {"title": format!("Plan {plan}")},
              "rationale": format!("Because of {plan}.")},
             {"summary": "Change one", "toolName": "update_task",
-             "params": {"taskId": format!("t{}", plan % 4), "priority": "high"}, "rationale": "It matters."},
+             "params": {"taskId": format!("t{}", plan % 4), "priority": "high", "notes": format!("Of plan {plan}.")},
+             "rationale": "It matters."},
             {"summary": "Make another", "toolName": "create_task", "params": {"title": format!("More {plan}")},
              "rationale": "More."},
         ]);

@@ -12,8 +12,10 @@ use std::{
 
 use mana_core::{
     Micros, ids,
+    mission::{APP, MISSIONS, Mission, StepStatus},
     staging::Decision,
     sync::{Refusal, TransportError},
+    undo::UndoExtent,
 };
 use mana_device::{DeviceError, Env, Replica, StorageError, SyncError};
 use serde_json::Value;
@@ -73,8 +75,8 @@ impl Figures {
 
 /// The outcome of a task.
 enum Done {
-    /// Changes that were acknowledged.
-    Wrote(Vec<String>),
+    /// Changes that were acknowledged, and which of them write texts.
+    Wrote(Vec<String>, Vec<String>),
     /// A sync ended.
     Synced(Result<(), SyncError>),
     /// Nothing to tell.
@@ -109,6 +111,10 @@ pub(crate) struct World {
     pub acknowledged: Vec<String>,
     /// Event ids that the log had when it was compacted.
     pub once_logged: BTreeSet<String>,
+    /// Event ids of the texts among what devices acknowledged.
+    pub texts: Vec<String>,
+    /// Whether devices may have joined states, which tell of no conflict.
+    pub joined: bool,
     pub figures: Figures,
     pub failure: Option<Failure>,
     pub trace: Vec<String>,
@@ -136,6 +142,8 @@ impl World {
             cuts: BTreeSet::new(),
             acknowledged: Vec::new(),
             once_logged: BTreeSet::new(),
+            texts: Vec::new(),
+            joined: false,
             figures: Figures::default(),
             failure: None,
             trace: Vec::new(),
@@ -168,6 +176,7 @@ impl World {
                 proposal,
                 approve,
             } => self.decide(self.tab(tab), proposal as usize, approve),
+            Action::Undo { tab, step } => self.undo(self.tab(tab), step as usize),
             Action::Sync { tab, server } => self.sync(self.tab(tab), self.server(server)),
             Action::Go { task } if !self.tasks.is_empty() => {
                 self.go(task as usize % self.tasks.len());
@@ -243,6 +252,7 @@ impl World {
             Action::Compact { ago_us } => {
                 let had = self.backend.compact(ago_us);
                 self.once_logged.extend(had);
+                self.joined = true;
                 self.say(|| format!("the log is compacted before {ago_us} µs ago"));
             }
             Action::Retry { tab } => self.retry(self.tab(tab)),
@@ -324,6 +334,37 @@ impl World {
         });
     }
 
+    fn undo(&mut self, tab: usize, which: usize) {
+        let open = self.open(tab);
+        self.say(|| format!("tab {tab} takes something back"));
+        self.begin(tab, async move {
+            let replica = open.await.expect("memory opens");
+            let missions = replica.records(APP, MISSIONS).await.expect("memory reads");
+            let steps: Vec<(String, String)> = missions
+                .iter()
+                .flat_map(|(id, state)| {
+                    let iterations = Mission::parse(id, &state.data).iterations.into_iter();
+                    let steps = iterations.flat_map(|iteration| iteration.plan);
+                    let done = steps.filter(|step| step.status == StepStatus::Approved);
+                    done.map(|step| (id.clone(), step.id))
+                })
+                .collect();
+            if steps.is_empty() {
+                return Done::Nothing;
+            }
+            let (mission, step_id) = steps[which % steps.len()].clone();
+            let extent = UndoExtent::Step { step_id };
+            let preview = replica.undo_preview(&mission, &extent).await;
+            let hash = preview.expect("the mission is here").hash;
+            match replica.undo(&mission, &extent, &hash).await {
+                Ok(undone) => wrote(Ok(undone.changes)),
+                // Written since, or nothing is left of it: a person reads that and goes on.
+                Err(DeviceError::Decision(_)) => Done::Nothing,
+                Err(error) => wrote(Err(error)),
+            }
+        });
+    }
+
     fn sync(&mut self, tab: usize, server: usize) {
         let open = self.open(tab);
         let connection = Connection {
@@ -357,7 +398,8 @@ impl World {
         };
         let tab = self.tasks.swap_remove(task).tab;
         match done {
-            Done::Wrote(ids) => {
+            Done::Wrote(ids, texts) => {
+                self.texts.extend(texts);
                 self.figures.acknowledged += ids.len() as u64;
                 self.say(|| format!("tab {tab} has written {}", ids.join(", ")));
                 self.acknowledged.extend(ids);
@@ -507,12 +549,12 @@ impl World {
 
 fn wrote(written: Result<Vec<mana_core::Change>, DeviceError>) -> Done {
     let changes = written.expect("what is written here is in order");
-    Done::Wrote(
-        changes
-            .into_iter()
-            .filter_map(|change| change.event_id)
-            .collect(),
-    )
+    let texts = changes
+        .iter()
+        .filter(|change| change.fields.values().any(|write| write.base.is_some()));
+    let texts = texts.filter_map(|change| change.event_id.clone()).collect();
+    let ids = changes.into_iter().filter_map(|change| change.event_id);
+    Done::Wrote(ids.collect(), texts)
 }
 
 fn described(device: usize, server: usize, request: &Request, reply: &Reply) -> String {
@@ -529,10 +571,11 @@ fn described(device: usize, server: usize, request: &Request, reply: &Reply) -> 
     };
     let reply = match reply {
         Ok(Response::Answer(answer)) => format!(
-            "{} changes up to {}, {} stamps set back",
+            "{} changes up to {}, {} stamps set back, {} conflicts",
             answer.server_changes.len(),
             answer.synced_until,
-            answer.adjusted.len()
+            answer.adjusted.len(),
+            answer.conflicts.len()
         ),
         Ok(Response::Page(page)) => {
             format!("{} records at {}", page.records.len(), page.synced_until)

@@ -1,0 +1,114 @@
+//! The check that no text of a person is overwritten without being kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mana_core::{
+    Micros, RecordKey,
+    conflict::{KeptConflict, WrittenValue, is_text},
+    sync::record_key,
+};
+use mana_device::Storage as _;
+use mana_store::LoggedChange;
+
+use crate::{
+    disk::ready,
+    failure::{Failure, Kind},
+    world::World,
+};
+
+/// A text as it stands in the log.
+struct Text {
+    base: Option<Micros>,
+    by_person: bool,
+    event_id: String,
+}
+
+/// The texts of a field, by stamp and event.
+type Texts = BTreeMap<(Micros, String), Text>;
+
+/// Every text that a person wrote stands, was seen by what replaced it, or was told of at a device; and every text that
+/// a device acknowledged is still in the log.
+pub(crate) fn check(world: &World, log: &[LoggedChange]) -> Result<(), Failure> {
+    let registry = world.backend.registry();
+    let mut texts: BTreeMap<(RecordKey, String), Texts> = BTreeMap::new();
+    for row in log {
+        let (change, key) = (&row.change, record_key(&row.change));
+        let schema = registry.schema(&key.app, &key.table);
+        let actor = change.actor.clone().unwrap_or_else(mana_core::Actor::user);
+        for write in change.writes() {
+            let markdown = schema.markdown.contains(write.field);
+            if !markdown && !is_text(schema, write.field, &write.value) {
+                continue;
+            }
+            let written = WrittenValue {
+                value: write.value.clone().into_owned(),
+                updated_at: write.at,
+                actor: actor.clone(),
+            };
+            let text = Text {
+                base: change.fields.get(write.field).and_then(|write| write.base),
+                by_person: written.is_persons()
+                    && written.text().is_some_and(|text| !text.trim().is_empty()),
+                event_id: change.event_id.clone().unwrap_or_default(),
+            };
+            let place = (key.clone(), write.field.to_owned());
+            let of_field: &mut Texts = texts.entry(place).or_default();
+            of_field.insert((write.at, text.event_id.clone()), text);
+        }
+    }
+    let told = told(world);
+    for ((key, field), texts) in &texts {
+        // Newest first: a text is kept where one that saw it is.
+        let mut kept: BTreeSet<(Micros, &str)> = BTreeSet::new();
+        for ((at, event), text) in texts.iter().rev() {
+            let stands = kept.is_empty();
+            let seen = texts.iter().any(|((later, by_event), by)| {
+                by.base == Some(*at) && kept.contains(&(*later, by_event.as_str()))
+            });
+            let is_told = told.contains(&(key.clone(), field.clone(), *at));
+            if stands || seen || is_told || !text.by_person || world.joined {
+                kept.insert((*at, event.as_str()));
+                continue;
+            }
+            let message = format!(
+                "the text of event {} in {key:?}, {field}, was overwritten, and no device says so\n{}",
+                event,
+                line(texts)
+            );
+            return Err(Failure::new(Kind::Text, message));
+        }
+    }
+    let logged: BTreeSet<&str> = (log.iter())
+        .filter_map(|row| row.change.event_id.as_deref())
+        .collect();
+    let dropped = world.texts.iter().find(|id| !logged.contains(id.as_str()));
+    match dropped {
+        None => Ok(()),
+        Some(id) => {
+            let message = format!("the text of event {id} was compacted away");
+            Err(Failure::new(Kind::Text, message))
+        }
+    }
+}
+
+/// The texts of a field by their stamps, each with what it replaced.
+fn line(texts: &Texts) -> String {
+    let lines = texts.iter().map(|((at, event), text)| {
+        let base = text.base.map(|base| base.to_string()).unwrap_or_default();
+        format!("  {at} replaces {base}: {event}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The texts of which a device keeps a conflict, ended or not.
+fn told(world: &World) -> BTreeSet<(RecordKey, String, Micros)> {
+    let kept = world.devices.iter().flat_map(|device| {
+        ready(async { device.disk.0.begin().await?.conflicts(None).await }).expect("memory reads")
+    });
+    kept.map(
+        |KeptConflict {
+             key, field, loser, ..
+         }| (key, field, loser.updated_at),
+    )
+    .collect()
+}
