@@ -238,9 +238,18 @@ impl State {
                 committing(commit, next)
             }
             (Phase::Mending { remedy, now }, Event::Read { meta, outbox, .. }) => {
+                let place = match &remedy {
+                    Remedy::Resync(place) | Remedy::Restart(place) => Some(place.clone()),
+                    Remedy::Halve(_) | Remedy::SetAside(..) => None,
+                };
                 match failure::mend(remedy, now, meta, &outbox) {
                     Some(commit) => committing(commit, Next::Choose { again: true }),
-                    None => self.choose(true),
+                    None => {
+                        // Another driver moved on from there, and may set it again (T4): no renewal of this one.
+                        self.refused
+                            .retain(|refused| Some(refused) != place.as_ref());
+                        self.choose(true)
+                    }
                 }
             }
             (Phase::Committing(Next::Choose { again }), Event::Committed {}) => self.choose(again),
