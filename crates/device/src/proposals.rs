@@ -85,6 +85,7 @@ impl Replica {
     ) -> Result<Vec<Proposal>, StorageError> {
         let have = (known.iter())
             .filter(|proposal| Some(proposal.id.as_str()) != renew)
+            .filter(|proposal| !proposal.is_outdated(&self.registry))
             .map(|proposal| (proposal.id.clone(), proposal.status))
             .collect();
         let overrides = overrides(tx, mission).await?;

@@ -6,7 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::seen::SeenValue;
-use crate::{Map, change::Op, manifest::Operation, time::Micros};
+use crate::{
+    Map,
+    change::Op,
+    manifest::{Operation, Registry},
+    time::Micros,
+};
 
 /// A step of a server's plan that waits for a person on this device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +66,17 @@ pub struct Proposal {
     /// Why it can't be staged, or why the last decision did not go through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ProposalError>,
+}
+
+impl Proposal {
+    /// Whether it failed for a tool that was not known here and is by now: its module came later than the plan. Such a
+    /// proposal is staged anew.
+    pub fn is_outdated(&self, registry: &Registry) -> bool {
+        let unknown = |error: &ProposalError| error.code == "unknownTool";
+        self.status == ProposalStatus::Failed
+            && self.error.as_ref().is_some_and(unknown)
+            && registry.tool(&self.tool).is_some()
+    }
 }
 
 /// Where a proposal stands on this device.

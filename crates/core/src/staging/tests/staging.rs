@@ -102,6 +102,18 @@ fn modules_s1_a_tool_that_runs_by_itself_is_not_asked_about() {
 }
 
 #[test]
+fn modules_s2_a_tool_that_comes_later_makes_its_proposal_outdated() {
+    let steps = vec![step(0, "water_plants", json!({}))];
+    let mut failed = Device::new(plan("server", steps)).stage(&[]).remove(0);
+    let registry = Registry::builtin();
+    assert!(!failed.is_outdated(&registry));
+    failed.tool = "create_task".to_owned();
+    assert!(failed.is_outdated(&registry));
+    failed.status = ProposalStatus::Rejected;
+    assert!(!failed.is_outdated(&registry));
+}
+
+#[test]
 fn modules_s2_what_can_not_be_carried_out_is_staged_with_its_reason() {
     let cases = [
         (

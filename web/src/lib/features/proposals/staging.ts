@@ -1,6 +1,6 @@
 import { liveQuery } from 'dexie';
-import type { Conflict } from '$lib/core';
-import type { Iteration, RecordState } from '$lib/core/types';
+import type { Conflict, Core } from '$lib/core';
+import type { Iteration, Proposal, RecordState } from '$lib/core/types';
 import type { ManaDb } from '$lib/replica/database';
 import { execute } from '$lib/replica/executor';
 import type { Replica } from '$lib/replica/replica';
@@ -150,7 +150,10 @@ export async function stageMission(replica: Replica, missionId: string, again?: 
 			if (!row) return;
 			const mission: RecordState = { data: row.data, meta: row.meta };
 			if (again) await db.proposals.where('id').equals(again).and(waits).delete();
-			const known = await db.proposals.where('missionId').equals(missionId).toArray();
+			const staged = await db.proposals.where('missionId').equals(missionId).toArray();
+			const outdated = staged.filter((one) => isOutdated(one, core));
+			await db.proposals.bulkDelete(outdated.map(({ id }) => id));
+			const known = staged.filter((one) => !outdated.includes(one));
 			const have = Object.fromEntries(known.map(({ id, status }) => [id, status]));
 			const overrides = await overridesOf(db, core, row.data);
 			const keys = core.touched({ missionId, mission, have, overrides });
@@ -167,6 +170,11 @@ export async function stageMission(replica: Replica, missionId: string, again?: 
 			await prune(db, missionId, mission);
 		});
 	});
+}
+
+/** Whether a proposal failed for a tool that was not known here and is by now: its module came later than the plan. */
+function isOutdated({ status, error, tool }: Proposal, core: Core): boolean {
+	return status === 'failed' && error?.code === 'unknownTool' && core.tools().some(({ name }) => name === tool);
 }
 
 /** Deletes decided proposals of iterations that the mission no longer holds. */
