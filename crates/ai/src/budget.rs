@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use mana_core::mission::{Budget, budget};
+use mana_core::mission::budget;
 use mana_core::planner::fit;
 use mana_core::{Map, Micros, ids};
-use mana_store::{CallStatus, Line, Measure, Over, Reservation, Reserved, Settlement, Tags};
+use mana_store::{
+    Amount, CallStatus, Limits, Line, Measure, Over, Reservation, Reserved, Role, Settlement, Tags,
+};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -16,7 +18,18 @@ use crate::messages::{self, BudgetOwner, dollars};
 /// Tokens that are reserved for an answer.
 const ANSWER_TOKENS: u64 = 2_000;
 
-/// The calls of a run against the budgets of its mission, its agent and its person.
+/// A budget that holds for a run's calls.
+struct HeldBudget {
+    owner: BudgetOwner,
+    /// Its account in the ledger.
+    account: String,
+    /// What a day's calls may take.
+    day: Limits,
+    /// Tokens that the run may take.
+    run_tokens: Option<u64>,
+}
+
+/// The calls of a run against the budgets of its mission, its agent and its person, and the server's limit of members.
 pub(crate) struct RunBudget<'a> {
     run: &'a Run<'a>,
     /// The facts of the model that is asked.
@@ -56,11 +69,11 @@ impl<'a> RunBudget<'a> {
         self.micros_usd.map(|micros| micros as f64 / 1_000_000.0)
     }
 
-    /// The budgets that hold, each with its account in the ledger.
-    fn budgets(&self) -> [(BudgetOwner, String, &Budget); 3] {
+    /// The budgets that hold. Those of mission, agent and person are counted although they limit nothing yet.
+    fn budgets(&self) -> Vec<HeldBudget> {
         let agent = self.run.agent();
         let (user, mission) = (&self.run.claim.user, &self.run.claim.mission_id);
-        [
+        let own = [
             (
                 BudgetOwner::Mission,
                 format!("mission:{user}/{mission}"),
@@ -76,7 +89,27 @@ impl<'a> RunBudget<'a> {
                 format!("user:{user}"),
                 &agent.settings.budget,
             ),
-        ]
+        ];
+        let mut budgets = Vec::from(own.map(|(owner, account, budget)| HeldBudget {
+            owner,
+            account,
+            day: Limits {
+                calls: None,
+                tokens: budget.tokens_per_day,
+                micros_usd: budget.micros_usd_per_day(),
+            },
+            run_tokens: budget.tokens_per_run,
+        }));
+        let members = self.run.parts().config.members;
+        if self.run.user.role != Role::Owner && !members.is_unlimited() {
+            budgets.push(HeldBudget {
+                owner: BudgetOwner::Server,
+                account: format!("member:{user}"),
+                day: members,
+                run_tokens: None,
+            });
+        }
+        budgets
     }
 
     /// Reserves what a call may take at most. The failure names the budget that the call would exceed.
@@ -88,24 +121,24 @@ impl<'a> RunBudget<'a> {
     ) -> mana_store::Result<Result<CallReservation, Failure>> {
         let prompt = prompt_tokens(request);
         let tokens = prompt + ANSWER_TOKENS;
-        for (whose, _, budget) in self.budgets() {
-            if let Some(limit) = budget.tokens_per_run
+        let budgets = self.budgets();
+        for budget in &budgets {
+            if let Some(limit) = budget.run_tokens
                 && self.used.saturating_add(tokens) > limit
             {
-                return Ok(Err(self.over_run(whose, limit, tokens)));
+                return Ok(Err(self.over_run(budget.owner, limit, tokens)));
             }
-            if let Some(limit) = budget.money_per_day
+            if let Some(limit) = budget.day.micros_usd
                 && self.facts.unpriced
             {
-                return Ok(Err(no_price(whose, limit)));
+                return Ok(Err(no_price(budget.owner, dollars(limit))));
             }
         }
         let (start, next) = budget::day(now, &self.run.loaded.account_zone);
-        let lines = self.budgets().map(|(_, account, budget)| Line {
-            account,
+        let lines = budgets.into_iter().map(|budget| Line {
+            account: budget.account,
             since: start,
-            tokens_limit: budget.tokens_per_day,
-            micros_usd_limit: budget.micros_usd_per_day(),
+            limits: budget.day,
         });
         // Each attempt's calls have ids of their own. The reservations of an interrupted attempt count in full.
         let call = format!("{}:{}", self.run.claim.token, self.calls);
@@ -114,9 +147,12 @@ impl<'a> RunBudget<'a> {
         self.calls += 1;
         let reservation = Reservation {
             id: id.clone(),
-            lines: lines.into(),
-            tokens,
-            micros_usd: self.facts.micros_usd(prompt, ANSWER_TOKENS).unwrap_or(0),
+            lines: lines.collect(),
+            amount: Amount {
+                calls: 1,
+                tokens,
+                micros_usd: self.facts.micros_usd(prompt, ANSWER_TOKENS).unwrap_or(0),
+            },
             expires_at: now.plus(i64::try_from(longest.as_micros()).unwrap_or(i64::MAX / 2)),
             tags: Tags {
                 user: self.run.claim.user.clone(),
@@ -189,9 +225,10 @@ impl<'a> RunBudget<'a> {
         let whose = self
             .budgets()
             .into_iter()
-            .find(|(_, account, _)| *account == over.account)
-            .map_or(BudgetOwner::Person, |(whose, _, _)| whose);
+            .find(|budget| budget.account == over.account)
+            .map_or(BudgetOwner::Person, |budget| budget.owner);
         let (measure, limit, used) = match over.measure {
+            Measure::Calls => ("calls", json!(over.limit), json!(over.used)),
             Measure::Tokens => ("tokens", json!(over.limit), json!(over.used)),
             Measure::Money => (
                 "money",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mana_store::Limits;
+
 /// Settings of a [`Runner`](crate::Runner).
 #[derive(Debug, Clone)]
 pub struct RunnerConfig {
@@ -15,6 +17,8 @@ pub struct RunnerConfig {
     pub per_user: usize,
     /// How long a claim lasts without renewal. The run of a crashed process is tried again after it.
     pub lease: Duration,
+    /// What each member's calls to models may take in a day, by any way. The owner's have no limit here.
+    pub members: Limits,
     /// The model for missions that name none.
     pub model: String,
     /// How long a whole call to a model may take.
@@ -37,6 +41,7 @@ impl Default for RunnerConfig {
             parallel: 64,
             per_user: 4,
             lease: Duration::from_secs(60),
+            members: Limits::default(),
             model: "mana/reasoning".to_owned(),
             llm_timeout: Duration::from_secs(300),
             max_answer_bytes: 1 << 20,

@@ -18,6 +18,8 @@ pub(crate) enum BudgetOwner {
     Mission,
     Agent,
     Person,
+    /// The server's owner, who limits members.
+    Server,
 }
 
 impl BudgetOwner {
@@ -27,6 +29,7 @@ impl BudgetOwner {
             Self::Mission => "mission",
             Self::Agent => "agent",
             Self::Person => "person",
+            Self::Server => "server",
         }
     }
 }
@@ -257,6 +260,8 @@ pub(crate) fn over_run(whose: BudgetOwner, limit: u64, used: u64, wanted: u64) -
 /// A budget that one more call would go over, on this day.
 pub(crate) fn over_day(whose: BudgetOwner, over: &Over, until: &str) -> String {
     let amount = |amount: u64| match over.measure {
+        Measure::Calls if amount == 1 => "1 call".to_owned(),
+        Measure::Calls => format!("{amount} calls"),
         Measure::Tokens => format!("{amount} tokens"),
         Measure::Money => format!("{:.2} US dollars", dollars(amount)),
     };
@@ -283,6 +288,7 @@ fn budget_of(whose: BudgetOwner) -> &'static str {
         BudgetOwner::Mission => "mission’s budget",
         BudgetOwner::Agent => "agent’s budget",
         BudgetOwner::Person => "budget of all your missions",
+        BudgetOwner::Server => "limit that this server’s owner sets for each member",
     }
 }
 

@@ -76,7 +76,7 @@ impl MemberLimits {
     /// 507 where it would take a member past one of the owner's limits. The device keeps its changes.
     pub async fn check(&self, user: &UserId, changes: &[Value]) -> ApiResult<()> {
         let limits = self.limits;
-        if limits.is_unlimited() || changes.is_empty() {
+        if limits.log_is_unlimited() || changes.is_empty() {
             return Ok(());
         }
         let addition = Addition::of(changes);
@@ -152,6 +152,7 @@ mod tests {
         let limits = MemberLimitsConfig {
             bytes: Some(100),
             records: Some(10),
+            ..MemberLimitsConfig::default()
         };
         let size = |bytes, records| LogSize { bytes, records };
         let addition = |bytes, records| Addition {

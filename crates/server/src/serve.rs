@@ -227,6 +227,7 @@ fn runner_config(config: &Config) -> RunnerConfig {
         parallel: config.runner.runs.get() as usize,
         per_user: config.runner.runs_per_user.get() as usize,
         lease: config.runner.lease,
+        members: config.limits.members.models,
         stop_grace: RUNS_END_WITHIN,
         worker: uuid::Uuid::now_v7().to_string(),
         ..default

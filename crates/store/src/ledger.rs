@@ -1,7 +1,7 @@
 //! The use of models by calls: reserved before a call, settled after it, and summed by period.
 //!
 //! An *account* has a budget and a name: `user:<id>`, `mission:<user>/<id>`, `agent:<user>/<id>`,
-//! `key:<id>`. A reservation counts in each of its accounts from the moment it is made, at its full amount; settling
+//! `key:<id>`, and `member:<user>` where the owner limits members. A reservation counts in each of its accounts from the moment it is made, at its full amount; settling
 //! corrects that to what was used. So no moment exists at which more could be spent than a budget allows, and a call
 //! whose process died stays counted at what it reserved.
 //!
@@ -9,7 +9,7 @@
 //! second, and with them what they used: a call does not wait for a sync of the disk, which takes ten times longer
 //! than everything else that the gateway does. Postgres keeps them.
 //!
-//! Amounts are tokens and millionths of a US dollar. No content is kept.
+//! Amounts are calls, tokens and millionths of a US dollar. No content is kept.
 
 use async_trait::async_trait;
 use mana_core::Micros;
@@ -41,10 +41,8 @@ pub struct Reservation {
     pub id: String,
     /// The accounts it counts in, each with its budget.
     pub lines: Vec<Line>,
-    /// At most so many tokens, of prompt and answer together.
-    pub tokens: u64,
-    /// At most so much money, in millionths of a US dollar.
-    pub micros_usd: u64,
+    /// The most that it may use.
+    pub amount: Amount,
     /// When the call is over for certain. A reservation that is open then is taken as used in full.
     pub expires_at: Micros,
     /// The keys of the sums.
@@ -58,16 +56,25 @@ pub struct Line {
     pub account: String,
     /// Where the window begins; taken back to the quarter of an hour. Use from then on counts.
     pub since: Micros,
-    /// At most so many tokens in the window; `None` for no limit.
-    pub tokens_limit: Option<u64>,
-    /// At most so much money in the window, in millionths of a US dollar; `None` for no limit.
-    pub micros_usd_limit: Option<u64>,
+    /// The most of each measure in the window.
+    pub limits: Limits,
 }
 
-impl Line {
-    /// Whether it matters what the account has used.
-    pub(crate) fn is_limited(&self) -> bool {
-        self.tokens_limit.is_some() || self.micros_usd_limit.is_some()
+/// The most that an account may use of each measure; `None` for no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls.
+    pub calls: Option<u64>,
+    /// Tokens, of prompt and answer together.
+    pub tokens: Option<u64>,
+    /// Millionths of a US dollar.
+    pub micros_usd: Option<u64>,
+}
+
+impl Limits {
+    /// Whether none of them holds, so that it does not matter what the account has used.
+    pub fn is_unlimited(&self) -> bool {
+        *self == Limits::default()
     }
 }
 
@@ -115,6 +122,8 @@ pub struct Over {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
+    /// Calls.
+    Calls,
     /// Tokens.
     Tokens,
     /// Millionths of a US dollar.
@@ -141,6 +150,8 @@ pub struct Settlement {
 /// Something of each that a budget counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
+    /// Calls.
+    pub calls: u64,
     /// Tokens, of prompt and answer together.
     pub tokens: u64,
     /// Millionths of a US dollar.
@@ -247,8 +258,8 @@ pub trait Ledger: Send + Sync {
     /// `now` are settled first, at their full amount, as failed calls.
     async fn usage(&self, query: UsageQuery) -> Result<Vec<UsageSum>>;
 
-    /// Returns the use and the reservations of an account since then: tokens, and millionths of a US dollar.
-    async fn used(&self, account: &str, since: Micros) -> Result<(u64, u64)>;
+    /// Returns the use and the reservations of an account since then.
+    async fn used(&self, account: &str, since: Micros) -> Result<Amount>;
 
     /// Keeps a virtual key: of its secret the SHA-256 only.
     async fn create_key(&self, key: VirtualKey, secret: &str) -> Result<()>;
@@ -283,32 +294,30 @@ pub(crate) fn amount(amount: u64) -> i64 {
 }
 
 /// Of what there is not enough, given what the line's account has used.
-pub(crate) fn over(line: &Line, used: (i64, i64), reservation: &Reservation) -> Option<Over> {
-    let exceeds = |used: i64, wanted: u64, limit: Option<u64>, measure| {
-        let limit = limit?;
-        let used = u64::try_from(used).unwrap_or(0);
-        (used.saturating_add(wanted) > limit).then(|| Over {
-            account: line.account.clone(),
-            since: line.since,
-            measure,
-            limit,
-            used,
-        })
-    };
-    exceeds(
-        used.0,
-        reservation.tokens,
-        line.tokens_limit,
-        Measure::Tokens,
-    )
-    .or_else(|| {
-        exceeds(
-            used.1,
-            reservation.micros_usd,
-            line.micros_usd_limit,
+pub(crate) fn over(line: &Line, used: Amount, wanted: Amount) -> Option<Over> {
+    let limits = line.limits;
+    let measures = [
+        (Measure::Calls, used.calls, wanted.calls, limits.calls),
+        (Measure::Tokens, used.tokens, wanted.tokens, limits.tokens),
+        (
             Measure::Money,
-        )
-    })
+            used.micros_usd,
+            wanted.micros_usd,
+            limits.micros_usd,
+        ),
+    ];
+    measures
+        .into_iter()
+        .find_map(|(measure, used, wanted, limit)| {
+            let limit = limit.filter(|limit| used.saturating_add(wanted) > *limit)?;
+            Some(Over {
+                account: line.account.clone(),
+                since: line.since,
+                measure,
+                limit,
+                used,
+            })
+        })
 }
 
 /// The accounts of a reservation, each once, in the order in which they are locked.
@@ -351,6 +360,7 @@ impl KeyRow {
 pub(crate) struct ReservationRow {
     pub id: String,
     reserved_at: i64,
+    calls: i64,
     tokens: i64,
     micros_usd: i64,
     pub accounts: String,
@@ -363,15 +373,20 @@ impl ReservationRow {
     }
 
     /// The entries to add to the sums once the use is known, in the order in which rows are written, and how
-    /// much more or less than was set aside the accounts have used then: tokens, and millionths of a US dollar.
-    pub fn entries(&self, used: Vec<Settlement>, kept: Amount) -> Result<(Vec<Entry>, (i64, i64))> {
+    /// much more or less than was set aside the accounts have used then.
+    pub fn entries(
+        &self,
+        used: Vec<Settlement>,
+        kept: Amount,
+    ) -> Result<(Vec<Entry>, AccountChange)> {
         let tags: Tags = serde_json::from_str(&self.tags).map_err(corrupt)?;
         // A row from before the bound may hold more than a cell does now; its accounts were held to the bound since.
         let reserved = |stored: i64| stored.clamp(0, MAX_CELL);
-        let mut more = (
-            amount(kept.tokens) - reserved(self.tokens),
-            amount(kept.micros_usd) - reserved(self.micros_usd),
-        );
+        let mut more = AccountChange {
+            calls: amount(kept.calls) - reserved(self.calls),
+            tokens: amount(kept.tokens) - reserved(self.tokens),
+            micros_usd: amount(kept.micros_usd) - reserved(self.micros_usd),
+        };
         let mut entries: Vec<Entry> = (used.into_iter())
             .map(|used| Entry {
                 quarter: self.quarter(),
@@ -389,8 +404,12 @@ impl ReservationRow {
             .collect();
         for entry in &entries {
             let tokens = entry.prompt_tokens.saturating_add(entry.completion_tokens);
-            more.0 = more.0.saturating_add(tokens).min(MAX_CELL);
-            more.1 = more.1.saturating_add(entry.micros_usd).min(MAX_CELL);
+            more.calls = more.calls.saturating_add(entry.calls).min(MAX_CELL);
+            more.tokens = more.tokens.saturating_add(tokens).min(MAX_CELL);
+            more.micros_usd = more
+                .micros_usd
+                .saturating_add(entry.micros_usd)
+                .min(MAX_CELL);
         }
         entries.sort_by(|a, b| a.tags.cmp(&b.tags));
         Ok((entries, more))
@@ -409,6 +428,24 @@ impl ReservationRow {
             completion_tokens: self.tokens.clamp(0, MAX_CELL),
             micros_usd: self.micros_usd.clamp(0, MAX_CELL),
         })
+    }
+}
+
+/// The amounts that are added to an account's row; negative where more was set aside than was used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AccountChange {
+    pub calls: i64,
+    pub tokens: i64,
+    pub micros_usd: i64,
+}
+
+impl From<Amount> for AccountChange {
+    fn from(all: Amount) -> Self {
+        Self {
+            calls: amount(all.calls),
+            tokens: amount(all.tokens),
+            micros_usd: amount(all.micros_usd),
+        }
     }
 }
 

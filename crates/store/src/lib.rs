@@ -28,8 +28,8 @@ mod tables;
 pub use accounts::{Accounts, Invitation, NewUser, Role, Session, User};
 pub use error::{Result, StoreError};
 pub use ledger::{
-    Amount, CallStatus, Ledger, Line, MAX_CELL, MAX_SUM, Measure, Over, Reservation, Reserved,
-    Settlement, Tags, UsageBy, UsageQuery, UsageSum, VirtualKey, quarter,
+    Amount, CallStatus, Ledger, Limits, Line, MAX_CELL, MAX_SUM, Measure, Over, Reservation,
+    Reserved, Settlement, Tags, UsageBy, UsageQuery, UsageSum, VirtualKey, quarter,
 };
 pub use log::{
     ChangesPage, ChangesQuery, HistoryQuery, Log, LogSize, LoggedChange, Push, Pushed, RawState,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use mana_ai::ModelFacts;
+use mana_ai::{ModelFacts, RunnerConfig};
 use mana_core::mission::RunStatus;
-use mana_store::Ledger;
+use mana_store::{Ledger, Limits};
 use serde_json::{Value, json};
 
 use crate::test_llm::{say, task};
@@ -12,11 +12,9 @@ use crate::world::{World, at};
 
 async fn used(world: &World, account: &str) -> (u64, u64) {
     let since = at("2026-11-20T00:00:00Z");
-    world
-        .store
-        .used(account, since)
-        .await
-        .expect("the ledger reads")
+    let used = world.store.used(account, since).await;
+    let used = used.expect("the ledger reads");
+    (used.tokens, used.micros_usd)
 }
 
 /// Sets a budget of the mission, of its agent or of the person.
@@ -94,6 +92,42 @@ async fn missions_b4_over_a_budget_of_the_day_is_a_visible_skip_until_the_next_d
         assert!(mission.iterations.is_empty());
         assert_eq!(mission.next_run_at, Some(at("2026-11-21T08:00:00Z")));
     }
+}
+
+#[tokio::test]
+async fn missions_b4_a_member_is_held_to_the_limits_of_the_servers_owner() {
+    let world = World::with(RunnerConfig {
+        members: Limits {
+            calls: Some(1),
+            ..Limits::default()
+        },
+        ..RunnerConfig::default()
+    })
+    .await;
+    let ids = [
+        world.daily_mission("Week").await,
+        world.daily_mission("Month").await,
+    ];
+    for title in ["Week", "Month"] {
+        world.llm.will_say(title, task("Milk"));
+    }
+    world.tick().await;
+    assert_eq!(world.llm.calls(), 1, "a call is left for one of them");
+    let mut skipped = Vec::new();
+    for id in &ids {
+        skipped.extend(world.runs(id).await);
+    }
+    skipped.retain(|run| run.code.as_deref() == Some("over-budget"));
+    assert_eq!(skipped.len(), 1);
+    let run = skipped.remove(0);
+    let details = run.details.expect("figures");
+    assert_eq!(
+        (&details["of"], &details["measure"], &details["limit"]),
+        (&json!("server"), &json!("calls"), &json!(1))
+    );
+    let reason = run.reason.expect("words");
+    assert!(reason.contains("owner sets for each member"), "{reason}");
+    assert!(reason.contains("allows 1 call a day"), "{reason}");
 }
 
 #[tokio::test]

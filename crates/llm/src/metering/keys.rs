@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -17,10 +17,6 @@ use utoipa::ToSchema;
 
 /// How every key begins, so that a leaked one is recognised.
 pub const PREFIX: &str = "mana-";
-
-/// How long an account's time zone is kept in memory: a call must not wait for the database to know where its window
-/// begins.
-const ZONE_KEPT_US: i64 = 60 * 1_000_000;
 
 /// The settings of a key. A limit that is left out does not apply.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -69,8 +65,6 @@ pub struct Key {
     /// The time of its creation.
     pub created_at: Micros,
     rate: Option<DefaultDirectRateLimiter>,
-    /// The time zone of the account that pays, and when it was read.
-    zone: Mutex<Option<(Micros, String)>>,
 }
 
 impl Key {
@@ -84,18 +78,6 @@ impl Key {
                     Some(start) => model.starts_with(start),
                     None => allowed == model,
                 })
-    }
-
-    /// The time zone of the account that pays, unless it was read so long ago that it may be another one.
-    pub fn zone(&self, now: Micros) -> Option<String> {
-        let zone = self.zone.lock().unwrap_or_else(PoisonError::into_inner);
-        let (read_at, zone) = zone.as_ref()?;
-        (now.0 - read_at.0 < ZONE_KEPT_US).then(|| zone.clone())
-    }
-
-    /// Keeps the time zone that was read now.
-    pub fn keep_zone(&self, now: Micros, zone: &str) {
-        *self.zone.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, zone.to_owned()));
     }
 
     /// Takes one call from the rate, or returns the wait until there is one.
@@ -328,7 +310,6 @@ fn key_of(stored: VirtualKey, settings: KeySettings) -> Key {
         rate: settings
             .requests_per_minute
             .map(|most| RateLimiter::direct(Quota::per_minute(most))),
-        zone: Mutex::default(),
         settings,
     }
 }

@@ -15,8 +15,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use mana_core::Micros;
 use mana_store::{
-    Accounts, Amount, CallStatus, Ledger, Line, Measure, Over, Settlement, StoreError, Tags, UserId,
+    Accounts, Amount, CallStatus, Ledger, Limits, Line, Measure, Over, Role, Settlement,
+    StoreError, Tags, UserId,
 };
+use quick_cache::sync::Cache;
 
 use self::keys::{Key, Keys, Window};
 use self::pool::Payer;
@@ -30,26 +32,52 @@ use crate::gateway::Gateway;
 /// bounded to them, so that the budget holds.
 const UNBOUNDED_TOKENS: u64 = 8192;
 
+/// How the ledger's account of the owner's limit of a member begins; the member's id follows.
+const MEMBER: &str = "member:";
+
+/// The most accounts whose facts are kept in memory.
+const PAYERS: usize = 10_000;
+
+/// How long the facts of an account are kept, in microseconds.
+const FACTS_KEPT_US: i64 = 60 * 1_000_000;
+
 /// The accounts of callers: virtual keys, reservations and the ledger behind them.
 pub struct Metering {
     /// The virtual keys.
     pub keys: Arc<Keys>,
     reservations: Arc<Reservations>,
     accounts: Arc<dyn Accounts>,
+    /// What each member's calls may take in a day.
+    members: Limits,
+    /// Accounts that paid of late, each with the time when it was read.
+    payers: Cache<UserId, (Micros, PayerFacts)>,
     clock: fn() -> Micros,
 }
 
+/// What a budget has to know of the account that pays.
+#[derive(Clone)]
+struct PayerFacts {
+    /// Its time zone, where its days begin.
+    zone: String,
+    /// Whether the owner's limits of members hold for it.
+    is_member: bool,
+}
+
 impl Metering {
-    /// Meters into this ledger. `clock` is the server's.
+    /// Meters into this ledger. `members` is what each member's calls may take in a day, by any way. `clock` is the
+    /// server's.
     pub fn new(
         ledger: Arc<dyn Ledger>,
         accounts: Arc<dyn Accounts>,
+        members: Limits,
         clock: fn() -> Micros,
     ) -> Metering {
         Metering {
             keys: Keys::new(ledger.clone()),
             reservations: Arc::new(Reservations::new(ledger)),
             accounts,
+            members,
+            payers: Cache::new(PAYERS),
             clock,
         }
     }
@@ -107,35 +135,47 @@ impl Metering {
         let user = UserId(user.clone());
         let now = (self.clock)();
         let key = key.as_deref();
-        let limits = key.map(|key| &key.settings);
-        let bounds = limits.is_some_and(|limits| limits.tokens.is_some() || limits.money.is_some());
         let completion_tokens = ask.completion_tokens.unwrap_or(UNBOUNDED_TOKENS);
         let price = gateway.dearest(&ask.chain);
-        if limits.is_some_and(|limits| limits.money.is_some()) && price.is_none() {
-            return Err(GatewayError::new(
-                ErrorKind::Forbidden,
-                format!(
-                    "The key has a budget in money, and the price of {} is not known; \
-                     the owner can enter it in the settings",
-                    ask.model
-                ),
-            ));
-        }
+        let key_limits = key.map(key_limits).unwrap_or_default();
+        // What nobody limits, nobody waits for.
+        let payer = match (key_limits.is_unlimited(), self.members.is_unlimited()) {
+            (true, true) => None,
+            _ => Some(self.payer(&user, now).await?),
+        };
         let mut lines = vec![Line {
             account: format!("user:{user}"),
             since: now,
-            tokens_limit: None,
-            micros_usd_limit: None,
+            limits: Limits::default(),
         }];
+        if let Some(payer) = payer.as_ref().filter(|payer| payer.is_member)
+            && !self.members.is_unlimited()
+        {
+            lines.push(Line {
+                account: format!("{MEMBER}{user}"),
+                since: window_start(now, &payer.zone, Window::Day),
+                limits: self.members,
+            });
+        }
         if let Some(key) = key {
             lines.push(Line {
                 account: format!("key:{}", key.id),
-                since: self.window(key, now, bounds).await?,
-                tokens_limit: key.settings.tokens,
-                micros_usd_limit: key.settings.money.map(|usd| (usd * 1e6).max(0.0) as u64),
+                since: payer.map_or(now, |payer| {
+                    window_start(now, &payer.zone, key.settings.window)
+                }),
+                limits: key_limits,
             });
         }
+        if price.is_none()
+            && let Some(line) = lines.iter().find(|line| line.limits.micros_usd.is_some())
+        {
+            return Err(no_price(line, &ask.model));
+        }
+        let bounds = lines
+            .iter()
+            .any(|line| line.limits.tokens.is_some() || line.limits.micros_usd.is_some());
         let amount = Amount {
+            calls: 1,
             tokens: ask.prompt_tokens.saturating_add(completion_tokens),
             micros_usd: price
                 .unwrap_or_default()
@@ -221,23 +261,47 @@ impl Metering {
         Ok(key)
     }
 
-    /// The start of the window of a key's budget, if that matters.
-    async fn window(&self, key: &Key, now: Micros, matters: bool) -> Result<Micros, GatewayError> {
-        if !matters {
-            return Ok(now);
+    /// Facts of the account that pays, which may be a minute old: a call must not wait for the database to know where
+    /// its window begins.
+    async fn payer(&self, user: &UserId, now: Micros) -> Result<PayerFacts, GatewayError> {
+        let known = self.payers.get(user);
+        if let Some((read_at, facts)) = known
+            && (0..FACTS_KEPT_US).contains(&(now.0 - read_at.0))
+        {
+            return Ok(facts);
         }
-        if let Some(zone) = key.zone(now) {
-            return Ok(window_start(now, &zone, key.settings.window));
-        }
-        let account = self.accounts.user(&key.user).await;
-        let zone = match account {
-            Ok(Some(account)) => account.timezone,
-            Ok(None) => "UTC".to_owned(),
-            Err(error) => return Err(not_metered(&error)),
+        let account = self.accounts.user(user).await;
+        let account = account.map_err(|error| not_metered(&error))?;
+        let facts = PayerFacts {
+            is_member: (account.as_ref()).is_none_or(|account| account.role != Role::Owner),
+            zone: account.map_or_else(|| "UTC".to_owned(), |account| account.timezone),
         };
-        key.keep_zone(now, &zone);
-        Ok(window_start(now, &zone, key.settings.window))
+        self.payers.insert(user.clone(), (now, facts.clone()));
+        Ok(facts)
     }
+}
+
+/// The budgets of a key.
+fn key_limits(key: &Key) -> Limits {
+    Limits {
+        calls: None,
+        tokens: key.settings.tokens,
+        micros_usd: key.settings.money.map(|usd| (usd * 1e6).max(0.0) as u64),
+    }
+}
+
+/// The refusal of a call to a model without a price, where a budget is in money.
+fn no_price(line: &Line, model: &str) -> GatewayError {
+    let whose = match line.account.starts_with(MEMBER) {
+        true => "The limit of this server's members is",
+        false => "The key has a budget",
+    };
+    GatewayError::new(
+        ErrorKind::Forbidden,
+        format!(
+            "{whose} in money, and the price of {model} is not known; the owner can enter it in the settings"
+        ),
+    )
 }
 
 fn not_metered(error: &StoreError) -> GatewayError {
@@ -264,22 +328,27 @@ pub fn window_start(now: Micros, zone: &str, window: Window) -> Micros {
 
 fn over_budget(over: &Over, key: Option<&Key>) -> GatewayError {
     let amount = |count: u64| match over.measure {
+        Measure::Calls => format!("{count} calls"),
         Measure::Tokens => format!("{count} tokens"),
         Measure::Money => format!("${:.4}", count as f64 / 1e6),
     };
-    let window = match key.map(|key| key.settings.window) {
-        Some(Window::Month) => "this month",
-        _ => "today",
-    };
-    GatewayError::new(
-        ErrorKind::OverBudget,
+    let (used, limit) = (amount(over.used), amount(over.limit));
+    let message = if over.account.starts_with(MEMBER) {
         format!(
-            "The budget does not hold this call: {} of {} are used or reserved {window}; \
-             ask for less, with max_tokens, or raise the budget",
-            amount(over.used),
-            amount(over.limit)
-        ),
-    )
+            "The owner of this server allows each member {limit} a day, and this call does not fit: {used} are used \
+             or reserved today; wait for tomorrow, or ask the owner for more"
+        )
+    } else {
+        let window = match key.map(|key| key.settings.window) {
+            Some(Window::Month) => "this month",
+            _ => "today",
+        };
+        format!(
+            "The budget does not hold this call: {used} of {limit} are used or reserved {window}; \
+             ask for less, with max_tokens, or raise the budget"
+        )
+    };
+    GatewayError::new(ErrorKind::OverBudget, message)
 }
 
 #[cfg(test)]

@@ -53,9 +53,10 @@ pub(super) struct SharedReservation {
     pub used: BTreeMap<(String, CallStatus), Settlement>,
 }
 
-/// Combines tokens with tokens and money with money.
+/// Combines calls with calls, tokens with tokens and money with money.
 pub(super) fn each(a: Amount, b: Amount, with: impl Fn(u64, u64) -> u64) -> Amount {
     Amount {
+        calls: with(a.calls, b.calls),
         tokens: with(a.tokens, b.tokens),
         micros_usd: with(a.micros_usd, b.micros_usd),
     }
@@ -70,7 +71,7 @@ pub(super) fn minus(a: Amount, b: Amount) -> Amount {
 }
 
 pub(super) fn covers(a: Amount, b: Amount) -> bool {
-    a.tokens >= b.tokens && a.micros_usd >= b.micros_usd
+    each(a, b, |a, b| u64::from(a < b)) == Amount::default()
 }
 
 impl PoolState {
@@ -104,6 +105,7 @@ impl PoolState {
         shared.free = plus(shared.free, drawn);
         for used in used {
             let amount = Amount {
+                calls: used.calls,
                 tokens: used.prompt_tokens.saturating_add(used.completion_tokens),
                 micros_usd: used.micros_usd,
             };
@@ -121,8 +123,9 @@ impl PoolState {
         lines.iter().fold(plus(lately, lately), |most, line| {
             let part = |limit: Option<u64>| limit.map_or(u64::MAX, |limit| limit / PART);
             let part = Amount {
-                tokens: part(line.tokens_limit),
-                micros_usd: part(line.micros_usd_limit),
+                calls: part(line.limits.calls),
+                tokens: part(line.limits.tokens),
+                micros_usd: part(line.limits.micros_usd),
             };
             each(most, part, u64::min)
         })

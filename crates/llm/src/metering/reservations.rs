@@ -137,12 +137,10 @@ impl Reservations {
         ahead: Amount,
     ) -> Result<Result<String, Over>, StoreError> {
         let id = uuid::Uuid::now_v7().to_string();
-        let Amount { tokens, micros_usd } = plus(drawn, ahead);
         let reservation = Reservation {
             id: id.clone(),
             lines: payer.lines.clone(),
-            tokens,
-            micros_usd,
+            amount: plus(drawn, ahead),
             expires_at: now.plus(HOLDS_FOR_US),
             tags: payer.tags.clone(),
         };

@@ -1,6 +1,6 @@
 use futures_util::future::join_all;
 use mana_core::manifest::Registry;
-use mana_store::{CallStatus, Line, SqliteStore, Tags, UserId};
+use mana_store::{CallStatus, Limits, Line, SqliteStore, Tags, UserId};
 
 use super::*;
 use crate::metering::pool::{DRAWN_FOR_US, IDLE_FOR_US, PART};
@@ -10,6 +10,7 @@ const NOW: Micros = Micros(1_800_000_000_000_000);
 
 fn tokens(tokens: u64) -> Amount {
     Amount {
+        calls: 1,
         tokens,
         micros_usd: 0,
     }
@@ -17,11 +18,13 @@ fn tokens(tokens: u64) -> Amount {
 
 /// Of a call at this moment.
 fn payer(now: Micros, limit: Option<u64>) -> Payer {
-    let line = |account: &str, since, tokens_limit| Line {
+    let line = |account: &str, since, tokens| Line {
         account: account.to_owned(),
         since,
-        tokens_limit,
-        micros_usd_limit: None,
+        limits: Limits {
+            tokens,
+            ..Limits::default()
+        },
     };
     Payer {
         lines: vec![line("user:me", now, None), line("key:k", NOW, limit)],
@@ -71,7 +74,7 @@ impl Books {
 
     /// The amount that the ledger counts, reserved or used.
     async fn counted(&self) -> u64 {
-        self.store.used("key:k", NOW).await.unwrap().0
+        self.store.used("key:k", NOW).await.unwrap().tokens
     }
 
     /// The amount that is reserved ahead and that no call has drawn.
@@ -266,11 +269,15 @@ async fn a_payer_that_can_not_be_settled_keeps_no_other_from_it() {
     *ledger.unsettled.lock().unwrap() = Some("key:c".to_owned());
     assert!(all.settle().await.is_err(), "it is said");
     for name in names {
-        let (counted, _) = ledger.used(&format!("key:{name}"), NOW).await.unwrap();
+        let counted = ledger
+            .used(&format!("key:{name}"), NOW)
+            .await
+            .unwrap()
+            .tokens;
         let settled = counted == 30;
         assert_eq!(settled, name != "c", "{name}: {counted}");
     }
     *ledger.unsettled.lock().unwrap() = None;
     all.settle().await.unwrap();
-    assert_eq!(ledger.used("key:c", NOW).await.unwrap().0, 30);
+    assert_eq!(ledger.used("key:c", NOW).await.unwrap().tokens, 30);
 }

@@ -107,7 +107,7 @@ impl Ledger for TestLedger {
         self.store.usage(query).await
     }
 
-    async fn used(&self, account: &str, since: Micros) -> Result<(u64, u64)> {
+    async fn used(&self, account: &str, since: Micros) -> Result<Amount> {
         self.store.used(account, since).await
     }
 

@@ -44,7 +44,11 @@ async fn upstream() -> MockServer {
 
 /// Starts a server whose owner has saved that model, at a dollar for a million tokens.
 async fn with_model(upstream: &MockServer) -> (Home, Server, Account) {
-    let home = Home::new(&[("MANA_SIGNUP", "open")]);
+    with_model_and(upstream, &[]).await
+}
+
+async fn with_model_and(upstream: &MockServer, more: &[(&str, &str)]) -> (Home, Server, Account) {
+    let home = Home::new(&[&[("MANA_SIGNUP", "open")], more].concat());
     let (server, owner) = Server::with_owner(&home).await;
     let provider =
         json!({"baseUrl": format!("{}/v1", upstream.uri()), "key": HUSH, "models": ["m"]});
@@ -358,6 +362,32 @@ async fn a_virtual_key_is_held_to_its_models_its_rate_and_its_budget() {
         StatusCode::UNAUTHORIZED
     );
     assert!(!home.log().contains(&secret));
+}
+
+#[tokio::test]
+async fn a_member_is_held_to_the_owners_limits_of_a_day_and_the_owner_is_not() {
+    let upstream = upstream().await;
+    let limits = [
+        ("MANA_MEMBER_CALLS_PER_DAY", "2"),
+        ("MANA_MEMBER_MONEY_PER_DAY", "1.5"),
+    ];
+    let (_home, server, owner) = with_model_and(&upstream, &limits).await;
+    let member = server.sign_up("member@example.org", None).await;
+    for _ in 0..2 {
+        let (status, said) = chat(&server, &member.token, "box/m", json!({})).await;
+        assert_eq!(status, StatusCode::OK, "{said}");
+    }
+    let (status, said) = chat(&server, &member.token, "box/m", json!({})).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{said}");
+    let message = said["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("allows each member 2 calls a day"),
+        "{message}"
+    );
+    for _ in 0..3 {
+        let (status, said) = chat(&server, &owner.token, "box/m", json!({})).await;
+        assert_eq!(status, StatusCode::OK, "{said}");
+    }
 }
 
 #[tokio::test]

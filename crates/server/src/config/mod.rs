@@ -105,23 +105,25 @@ pub struct LimitsConfig {
     pub connections: NonZeroU32,
     /// Open connections of an address that is no trusted proxy's, sockets and streams included.
     pub connections_per_address: NonZeroU32,
-    /// Limits of a member's log.
+    /// Limits of a member.
     pub members: MemberLimitsConfig,
 }
 
-/// Limits of the log of everybody but the owner; none where they are missing.
+/// Limits of everybody but the owner; none where they are missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemberLimitsConfig {
-    /// The content of its rows, in bytes.
+    /// The content of the log's rows, in bytes.
     pub bytes: Option<u64>,
-    /// Its records.
+    /// The log's records.
     pub records: Option<u64>,
+    /// What calls to models may take in a day of the member's time zone, by missions and over HTTP together.
+    pub models: mana_store::Limits,
 }
 
 impl MemberLimitsConfig {
-    /// Whether there is no limit at all.
-    pub fn is_unlimited(&self) -> bool {
-        *self == MemberLimitsConfig::default()
+    /// Whether a log may hold anything.
+    pub fn log_is_unlimited(&self) -> bool {
+        self.bytes.is_none() && self.records.is_none()
     }
 }
 
@@ -217,6 +219,11 @@ impl Config {
                     bytes: optional_count(&source, "MANA_MEMBER_MB")?
                         .map(|megabytes| megabytes.saturating_mul(1_000_000)),
                     records: optional_count(&source, "MANA_MEMBER_RECORDS")?,
+                    models: mana_store::Limits {
+                        calls: optional_count(&source, "MANA_MEMBER_CALLS_PER_DAY")?,
+                        tokens: optional_count(&source, "MANA_MEMBER_TOKENS_PER_DAY")?,
+                        micros_usd: dollars(&source, "MANA_MEMBER_MONEY_PER_DAY")?,
+                    },
                 },
             },
             runner: RunnerConfig {
@@ -507,6 +514,20 @@ fn optional_count(source: &Source, name: &'static str) -> Result<Option<u64>, Co
     match source.get(name) {
         Some(_) => count(source, name).map(|count| Some(u64::from(count.get()))),
         None => Ok(None),
+    }
+}
+
+/// An amount of US dollars, in millionths.
+fn dollars(source: &Source, name: &'static str) -> Result<Option<u64>, ConfigError> {
+    let Some(text) = source.get(name) else {
+        return Ok(None);
+    };
+    match text.trim().parse::<f64>() {
+        Ok(amount) if amount > 0.0 && amount <= 1e6 => Ok(Some((amount * 1e6) as u64)),
+        _ => Err(ConfigError::new(
+            name,
+            format!("'{text}' is no amount; use US dollars above 0, such as 2.50"),
+        )),
     }
 }
 

@@ -110,6 +110,21 @@ const TABLE: &[Variable] = &[
     ),
     unset("MANA_MEMBER_MB", "member_mb", "no limit"),
     unset("MANA_MEMBER_RECORDS", "member_records", "no limit"),
+    unset(
+        "MANA_MEMBER_CALLS_PER_DAY",
+        "member_calls_per_day",
+        "no limit",
+    ),
+    unset(
+        "MANA_MEMBER_TOKENS_PER_DAY",
+        "member_tokens_per_day",
+        "no limit",
+    ),
+    unset(
+        "MANA_MEMBER_MONEY_PER_DAY",
+        "member_money_per_day",
+        "no limit",
+    ),
     unset("MANA_LLM_URL", "llm.url", "the built-in gateway"),
     secret("MANA_LLM_KEY", "llm.key", "none"),
     unset("MANA_LLM_MODEL", "llm.model", "mana/reasoning"),

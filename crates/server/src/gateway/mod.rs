@@ -92,7 +92,12 @@ impl Settings {
         }
         let gateway = Gateway::from_config(first);
         let settings = Settings {
-            metering: Arc::new(Metering::new(ledger, accounts.clone(), clock::now)),
+            metering: Arc::new(Metering::new(
+                ledger,
+                accounts.clone(),
+                config.limits.members.models,
+                clock::now,
+            )),
             gateway: gateway.clone(),
             accounts,
             vault,

@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use super::{Backend, Connection, Dialect, composed, sql};
 use crate::{
-    Amount, Ledger, Reservation, Reserved, Result, Settlement, StoreError, UsageQuery, UsageSum,
-    VirtualKey,
+    Amount, Ledger, Line, Reservation, Reserved, Result, Settlement, StoreError, UsageQuery,
+    UsageSum, VirtualKey,
     accounts::hash,
     ledger::{
-        Entry, KeyRow, MAX_CELL, MAX_SUM, ReservationRow, accounts, amount, column, forgotten,
-        json, over, quarter,
+        AccountChange, Entry, KeyRow, MAX_CELL, MAX_SUM, ReservationRow, accounts, column,
+        forgotten, json, over, quarter,
     },
 };
 
@@ -34,18 +34,26 @@ fn sum<D: Dialect>(column: &str) -> String {
     )
 }
 
-/// Tokens and millionths of a US dollar that an account has used or reserved.
+/// The amount that an account has used or reserved.
 async fn used<D: Dialect>(
     tx: &mut impl Connection,
     account: &str,
     since: Micros,
-) -> Result<(i64, i64)> {
+) -> Result<Amount> {
     let sums = composed(format!(
-        "SELECT {}, {} FROM ledger_accounts WHERE account = $1 AND quarter >= $2",
+        "SELECT {}, {}, {} FROM ledger_accounts WHERE account = $1 AND quarter >= $2",
+        sum::<D>("calls"),
         sum::<D>("tokens"),
         sum::<D>("micros_usd")
     ));
-    tx.fetch_one(sums.bind(account).bind(quarter(since))).await
+    let (calls, tokens, micros_usd): (i64, i64, i64) = tx
+        .fetch_one(sums.bind(account).bind(quarter(since)))
+        .await?;
+    Ok(Amount {
+        calls: calls.unsigned_abs(),
+        tokens: tokens.unsigned_abs(),
+        micros_usd: micros_usd.unsigned_abs(),
+    })
 }
 
 /// Adds to each of these accounts, given as JSON in the order of their names.
@@ -53,21 +61,23 @@ async fn add<D: Dialect>(
     tx: &mut impl Connection,
     accounts: &str,
     quarter: i64,
-    (tokens, micros_usd): (i64, i64),
+    more: AccountChange,
 ) -> Result<()> {
     let add = composed(format!(
-        "INSERT INTO ledger_accounts (account, quarter, tokens, micros_usd)
-         SELECT value, $2, $3, $4 FROM {} WHERE true
-         ON CONFLICT (account, quarter) DO UPDATE SET tokens = {}, micros_usd = {}",
+        "INSERT INTO ledger_accounts (account, quarter, calls, tokens, micros_usd)
+         SELECT value, $2, $3, $4, $5 FROM {} WHERE true
+         ON CONFLICT (account, quarter) DO UPDATE SET calls = {}, tokens = {}, micros_usd = {}",
         D::EACH_TEXT,
+        clamped::<D>("ledger_accounts.calls + excluded.calls"),
         clamped::<D>("ledger_accounts.tokens + excluded.tokens"),
         clamped::<D>("ledger_accounts.micros_usd + excluded.micros_usd"),
     ));
     let add = add
         .bind(accounts)
         .bind(quarter)
-        .bind(tokens)
-        .bind(micros_usd);
+        .bind(more.calls)
+        .bind(more.tokens)
+        .bind(more.micros_usd);
     tx.execute(add).await?;
     Ok(())
 }
@@ -152,17 +162,18 @@ impl<B: Backend> Ledger for B {
         if let Some(lock) = B::Db::LOCK_ACCOUNTS {
             tx.execute(sql(lock).bind(&accounts)).await?;
         }
-        let (tokens, micros_usd) = (amount(reservation.tokens), amount(reservation.micros_usd));
+        let reserved = AccountChange::from(reservation.amount);
         let made = tx
             .execute(
                 sql("INSERT INTO ledger_reservations
-                         (id, reserved_at, expires_at, tokens, micros_usd, accounts, tags)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING")
+                         (id, reserved_at, expires_at, calls, tokens, micros_usd, accounts, tags)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING")
                 .bind(&reservation.id)
                 .bind(now)
                 .bind(reservation.expires_at)
-                .bind(tokens)
-                .bind(micros_usd)
+                .bind(reserved.calls)
+                .bind(reserved.tokens)
+                .bind(reserved.micros_usd)
                 .bind(&accounts)
                 .bind(json(&reservation.tags)),
             )
@@ -170,13 +181,14 @@ impl<B: Backend> Ledger for B {
         if made == 0 {
             return Ok(Reserved::Ok);
         }
-        for line in reservation.lines.iter().filter(|line| line.is_limited()) {
+        let limited = |line: &&Line| !line.limits.is_unlimited();
+        for line in reservation.lines.iter().filter(limited) {
             let used = used::<B::Db>(&mut *tx, &line.account, line.since).await?;
-            if let Some(over) = over(line, used, &reservation) {
+            if let Some(over) = over(line, used, reservation.amount) {
                 return Ok(Reserved::Over(over));
             }
         }
-        add::<B::Db>(&mut *tx, &accounts, quarter(now), (tokens, micros_usd)).await?;
+        add::<B::Db>(&mut *tx, &accounts, quarter(now), reserved).await?;
         tx.commit().await?;
         Ok(Reserved::Ok)
     }
@@ -204,11 +216,15 @@ impl<B: Backend> Ledger for B {
             return Ok(false);
         };
         if kept != Amount::default() {
-            let keep =
-                sql("UPDATE ledger_reservations SET tokens = $1, micros_usd = $2 WHERE id = $3")
-                    .bind(amount(kept.tokens))
-                    .bind(amount(kept.micros_usd))
-                    .bind(id);
+            let keep = sql(
+                "UPDATE ledger_reservations SET calls = $1, tokens = $2, micros_usd = $3 WHERE id = $4",
+            );
+            let stays = AccountChange::from(kept);
+            let keep = keep
+                .bind(stays.calls)
+                .bind(stays.tokens)
+                .bind(stays.micros_usd)
+                .bind(id);
             tx.execute(keep).await?;
         }
         let (entries, more) = row.entries(used, kept)?;
@@ -252,10 +268,9 @@ impl<B: Backend> Ledger for B {
         self.reader().await?.fetch_all(select).await
     }
 
-    async fn used(&self, account: &str, since: Micros) -> Result<(u64, u64)> {
+    async fn used(&self, account: &str, since: Micros) -> Result<Amount> {
         let mut reader = self.reader().await?;
-        let (tokens, micros_usd) = used::<B::Db>(&mut *reader, account, since).await?;
-        Ok((tokens.unsigned_abs(), micros_usd.unsigned_abs()))
+        used::<B::Db>(&mut *reader, account, since).await
     }
 
     async fn create_key(&self, key: VirtualKey, secret: &str) -> Result<()> {

@@ -3,8 +3,8 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    ChangesQuery, Ledger as _, Line, Log as _, Push, Reservation, Scope, SharedDatabase as _, Tags,
-    UserId,
+    Amount, ChangesQuery, Ledger as _, Limits, Line, Log as _, Push, Reservation, Scope,
+    SharedDatabase as _, Tags, UserId,
 };
 
 fn note(body: String) -> Push {
@@ -81,14 +81,19 @@ async fn a_reservation_whose_caller_went_away_is_there_whole_or_not_at_all() {
     let line = Line {
         account: "key:k".to_owned(),
         since: Micros(0),
-        tokens_limit: Some(1_000_000),
-        micros_usd_limit: None,
+        limits: Limits {
+            tokens: Some(1_000_000),
+            ..Limits::default()
+        },
     };
     let reservation = |n: u32| Reservation {
         id: n.to_string(),
         lines: vec![line.clone()],
-        tokens: 1,
-        micros_usd: 0,
+        amount: Amount {
+            calls: 1,
+            tokens: 1,
+            micros_usd: 0,
+        },
         expires_at: Micros(1 << 40),
         tags: Tags {
             user: UserId("me".to_owned()),
@@ -109,7 +114,7 @@ async fn a_reservation_whose_caller_went_away_is_there_whole_or_not_at_all() {
         .fetch_one(&store.readers)
         .await
         .unwrap();
-    let (used, _) = store.used("key:k", Micros(0)).await.unwrap();
+    let used = store.used("key:k", Micros(0)).await.unwrap().tokens;
     assert_eq!(i64::try_from(used).unwrap(), rows);
     assert_eq!(level(&mut store.write().await.unwrap()).await, 2);
 }
@@ -154,7 +159,7 @@ async fn absurd_amounts_from_before_the_bound_are_read_and_added_to() {
     let absurd = i64::MAX / 2;
     for quarter in 0..4 {
         for insert in [
-            "INSERT INTO ledger_accounts VALUES ('user:me', $1, $2, $2)",
+            "INSERT INTO ledger_accounts VALUES ('user:me', $1, $2, $2, 0)",
             "INSERT INTO usage VALUES ($1, 'me', '', '', '', 'm', 1, 0, 0, $2, $2, $2)",
         ] {
             let insert = sqlx::query(insert)
@@ -164,7 +169,7 @@ async fn absurd_amounts_from_before_the_bound_are_read_and_added_to() {
         }
     }
     sqlx::query(
-        "INSERT INTO ledger_reservations VALUES ('unreadable', 1, 2, 1, 1, '[]', 'no JSON')",
+        "INSERT INTO ledger_reservations VALUES ('unreadable', 1, 2, 1, 1, '[]', 'no JSON', 1)",
     )
     .execute(&store.writer)
     .await
@@ -180,18 +185,20 @@ async fn absurd_amounts_from_before_the_bound_are_read_and_added_to() {
         (sums.len(), sums[0].prompt_tokens),
         (1, 4 * crate::MAX_CELL)
     );
-    let (used, _) = store.used("user:me", Micros(0)).await.unwrap();
+    let used = store.used("user:me", Micros(0)).await.unwrap().tokens;
     assert_eq!(i64::try_from(used).unwrap(), 4 * crate::MAX_CELL);
     let reservation = Reservation {
         id: "1".to_owned(),
         lines: vec![Line {
             account: "user:me".to_owned(),
             since: Micros(0),
-            tokens_limit: None,
-            micros_usd_limit: None,
+            limits: Limits::default(),
         }],
-        tokens: 10,
-        micros_usd: 10,
+        amount: Amount {
+            calls: 1,
+            tokens: 10,
+            micros_usd: 10,
+        },
         expires_at: Micros(1 << 41),
         tags: Tags {
             user: UserId("me".to_owned()),

@@ -98,8 +98,8 @@ async fn an_import_carries_and_rebuilds_what_the_list_says() {
         "INSERT INTO run_debug SELECT id, 'i', 1, '{}' FROM users",
         "INSERT INTO mission_claims (user_id, mission_id, slot, lease_until, attempts) \
          SELECT id, 'm', 's', 1, 1 FROM users",
-        "INSERT INTO ledger_reservations VALUES ('r', 1, 2, 1, 1, '[]', '{}')",
-        "INSERT INTO ledger_accounts VALUES ('a', 1, 1, 1)",
+        "INSERT INTO ledger_reservations VALUES ('r', 1, 2, 1, 1, '[]', '{}', 1)",
+        "INSERT INTO ledger_accounts VALUES ('a', 1, 1, 1, 1)",
         "INSERT INTO usage VALUES (1, 'me', '', '', '', 'm', 1, 0, 0, 1, 1, 1)",
         "INSERT INTO virtual_keys SELECT 'k', x'01', id, '{}', 1 FROM users",
     ] {

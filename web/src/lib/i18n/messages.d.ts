@@ -601,6 +601,7 @@ export interface MessageArguments {
 	'skip.ofMission': NoArguments;
 	'skip.ofAgent': NoArguments;
 	'skip.ofPerson': NoArguments;
+	'skip.ofServer': NoArguments;
 	'fail.other': NoArguments;
 	'fail.otherDo': NoArguments;
 	'inbox.title': NoArguments;
@@ -831,6 +832,7 @@ export interface MessageArguments {
 	'budget.runText': { count: number };
 	'budget.dayText': { count: number };
 	'budget.moneyText': { money: Value };
+	'budget.calls': { count: number };
 	'budget.tokens': { count: number };
 	'policy.title': NoArguments;
 	'policy.lead': NoArguments;

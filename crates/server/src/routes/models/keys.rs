@@ -68,14 +68,14 @@ async fn key_view(app: &App, key: &Key) -> ApiResult<KeyView> {
     let zone = app.auth.accounts.user(&key.user).await?;
     let zone = zone.map_or_else(|| "UTC".to_owned(), |user| user.timezone);
     let since = window_start(clock::now(), &zone, key.settings.window);
-    let (used_tokens, micros_usd) = app.ledger.used(&format!("key:{}", key.id), since).await?;
+    let used = app.ledger.used(&format!("key:{}", key.id), since).await?;
     Ok(KeyView {
         id: key.id.clone(),
         user_id: key.user.0.clone(),
         created_at: key.created_at,
         settings: key.settings.clone(),
-        used_tokens,
-        used_money: micros_usd as f64 / 1e6,
+        used_tokens: used.tokens,
+        used_money: used.micros_usd as f64 / 1e6,
     })
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mana_core::Micros;
 use mana_store::{
-    Amount, CallStatus, Ledger, Line, Measure, Over, Reservation, Reserved, Settlement, StoreError,
-    Tags, UsageBy, UsageQuery, UsageSum, UserId, VirtualKey,
+    Amount, CallStatus, Ledger, Limits, Line, Measure, Over, Reservation, Reserved, Settlement,
+    StoreError, Tags, UsageBy, UsageQuery, UsageSum, UserId, VirtualKey,
 };
 
 use serde_json::json;
@@ -15,12 +15,14 @@ use super::support::*;
 pub(super) const HOUR: i64 = 3600;
 pub(super) const DAY: i64 = 24 * HOUR;
 
-pub(super) fn line(account: &str, tokens_limit: u64) -> Line {
+pub(super) fn line(account: &str, tokens: u64) -> Line {
     Line {
         account: account.to_owned(),
         since: NOW,
-        tokens_limit: Some(tokens_limit),
-        micros_usd_limit: None,
+        limits: Limits {
+            tokens: Some(tokens),
+            ..Limits::default()
+        },
     }
 }
 
@@ -29,8 +31,11 @@ pub(super) fn reservation(id: &str, tokens: u64, lines: Vec<Line>) -> Reservatio
     Reservation {
         id: id.to_owned(),
         lines,
-        tokens,
-        micros_usd: tokens,
+        amount: Amount {
+            calls: 1,
+            tokens,
+            micros_usd: tokens,
+        },
         expires_at: after(HOUR),
         tags: Tags {
             user: UserId("me".to_owned()),
@@ -68,7 +73,7 @@ pub(super) async fn settle(store: &impl Ledger, id: &str, actual: Settlement) ->
 
 pub(super) async fn tokens(store: &impl Ledger, account: &str) -> u64 {
     let used = store.used(account, NOW).await;
-    used.expect("the ledger answers").0
+    used.expect("the ledger answers").tokens
 }
 
 /// The sums of the first days, by this.
@@ -169,6 +174,7 @@ pub async fn what_was_not_used_comes_back(store: Arc<impl Backend>) {
 pub async fn a_reservation_is_settled_in_parts(store: Arc<impl Backend>) {
     let store = &*store;
     let kept = |tokens| Amount {
+        calls: u64::from(tokens > 0),
         tokens,
         micros_usd: tokens,
     };
@@ -280,7 +286,10 @@ pub async fn money_is_limited_like_tokens(store: Arc<impl Backend>) {
     let store = &*store;
     let lines = || {
         vec![Line {
-            micros_usd_limit: Some(500),
+            limits: Limits {
+                micros_usd: Some(500),
+                ..Limits::default()
+            },
             ..line("user:me", 1000)
         }]
     };
@@ -295,6 +304,49 @@ pub async fn money_is_limited_like_tokens(store: Arc<impl Backend>) {
         (over.measure, over.limit, over.used),
         (Measure::Money, 500, 500)
     );
+}
+
+/// The last call that fits is made by somebody, and a call that failed counts like the others.
+pub async fn calls_are_limited_like_tokens(store: Arc<impl Backend>) {
+    let store = &*store;
+    let lines = || {
+        vec![Line {
+            limits: Limits {
+                calls: Some(3),
+                ..Limits::default()
+            },
+            ..line("member:me", 0)
+        }]
+    };
+    for id in ["1", "2"] {
+        let reserved = reserve(store, NOW, reservation(id, 10, lines())).await;
+        assert_eq!(reserved, Reserved::Ok);
+    }
+    let failed = Settlement {
+        status: CallStatus::Failed,
+        ..used(0, 0)
+    };
+    assert!(settle(store, "1", failed).await);
+    let mut ahead = reservation("3", 10, lines());
+    ahead.amount.calls = 2;
+    let over = Over {
+        account: "member:me".to_owned(),
+        since: NOW,
+        measure: Measure::Calls,
+        limit: 3,
+        used: 2,
+    };
+    assert_eq!(
+        reserve(store, NOW, ahead.clone()).await,
+        Reserved::Over(over)
+    );
+    ahead.amount.calls = 1;
+    assert_eq!(reserve(store, NOW, ahead).await, Reserved::Ok);
+    // A call that was never made comes back.
+    let unused = store.settle_part("3", vec![], Amount::default()).await;
+    assert!(unused.unwrap());
+    let used = store.used("member:me", NOW).await.unwrap();
+    assert_eq!(used.calls, 2);
 }
 
 pub async fn a_new_window_begins_with_nothing_used(store: Arc<impl Backend>) {
@@ -339,8 +391,14 @@ pub async fn a_call_counts_on_the_day_it_was_reserved(store: Arc<impl Backend>) 
         .map(|sum| (sum.period, sum.of, sum.prompt_tokens))
         .collect();
     assert_eq!(of_days, [(0, "me".to_owned(), 30)]);
-    assert_eq!(store.used("user:me", after(DAY)).await.unwrap(), (0, 0));
-    assert_eq!(store.used("user:me", NOW).await.unwrap(), (60, 60));
+    let next_day = store.used("user:me", after(DAY)).await.unwrap();
+    assert_eq!(next_day, Amount::default());
+    let whole = Amount {
+        calls: 1,
+        tokens: 60,
+        micros_usd: 60,
+    };
+    assert_eq!(store.used("user:me", NOW).await.unwrap(), whole);
 }
 
 pub async fn a_call_that_took_more_than_it_reserved_counts_as_it_was(store: Arc<impl Backend>) {
@@ -360,7 +418,7 @@ pub async fn a_call_that_took_more_than_it_reserved_counts_as_it_was(store: Arc<
 pub async fn an_account_without_a_limit_is_counted_all_the_same(store: Arc<impl Backend>) {
     let store = &*store;
     let unlimited = Line {
-        tokens_limit: None,
+        limits: Limits::default(),
         ..line("user:me", 0)
     };
     assert_eq!(

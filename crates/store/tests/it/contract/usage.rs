@@ -152,6 +152,7 @@ pub async fn absurd_amounts_stop_neither_a_settlement_nor_a_sum(store: Arc<impl 
                 },
             ];
             let kept = Amount {
+                calls: 0,
                 tokens: *amount,
                 micros_usd: *amount,
             };
@@ -173,7 +174,7 @@ pub async fn absurd_amounts_stop_neither_a_settlement_nor_a_sum(store: Arc<impl 
     }
     assert_eq!(settled, 8 * absurd.len());
     let mut whole = reservation("whole", u64::MAX, vec![line("user:whole", u64::MAX)]);
-    whole.micros_usd = u64::MAX;
+    whole.amount.micros_usd = u64::MAX;
     assert_eq!(reserve(store, NOW, whole).await, Reserved::Ok);
     assert_eq!(store.settle_expired(after(2 * HOUR)).await.unwrap(), 1);
 
@@ -195,12 +196,12 @@ pub async fn absurd_amounts_stop_neither_a_settlement_nor_a_sum(store: Arc<impl 
             }
         }
     }
-    let (tokens, micros_usd) = store.used("user:me", NOW).await.unwrap();
+    let used = store.used("user:me", NOW).await.unwrap();
     assert!(
-        tokens >= most && micros_usd >= most,
+        used.tokens >= most && used.micros_usd >= most,
         "the account is beyond any budget"
     );
-    let (tokens, _) = store.used("user:you", NOW).await.unwrap();
+    let tokens = store.used("user:you", NOW).await.unwrap().tokens;
     assert!(
         tokens > 0 && tokens < most,
         "another's account is counted as ever: {tokens}"

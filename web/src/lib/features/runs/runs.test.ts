@@ -71,6 +71,8 @@ describe('the runs of a mission', () => {
 		expect(said('over-budget', { of: 'agent', per: 'day', measure: 'money', limit: 2, price: 'unknown' })).toContain(
 			'allows $2.00 a day, and nobody knows what the model costs'
 		);
+		const member = { of: 'server', per: 'day', measure: 'calls', limit: 1, used: 1, until: new Date().toISOString() };
+		expect(said('over-budget', member)).toContain('each member, set by this server’s owner, allows one call a day');
 		await showLocale('de');
 		expect(said('waiting-for-review', { proposals: 1 })).toBe('ein Vorschlag wartet noch auf dich');
 		expect(reasonOf({ status: 'failed', code: 'provider_timeout', reason: 'Other words.' })).toContain(

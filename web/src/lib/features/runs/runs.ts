@@ -142,12 +142,18 @@ function skipped(code: string | undefined, details: Record<string, unknown>): st
 	}
 }
 
-const WHOSE: Record<string, PlainKey> = { mission: 'skip.ofMission', agent: 'skip.ofAgent', person: 'skip.ofPerson' };
+const WHOSE: Record<string, PlainKey> = {
+	mission: 'skip.ofMission',
+	agent: 'skip.ofAgent',
+	person: 'skip.ofPerson',
+	server: 'skip.ofServer'
+};
 
 function overBudget({ of, per, measure, limit, used, until, wanted, price }: Record<string, unknown>): string | null {
 	const whose = WHOSE[String(of)];
 	if (!whose || typeof limit !== 'number') return null;
-	const amount = (value: number) => (measure === 'money' ? moneyText(value) : t('budget.tokens', { count: value }));
+	const counted = measure === 'calls' ? 'budget.calls' : 'budget.tokens';
+	const amount = (value: number) => (measure === 'money' ? moneyText(value) : t(counted, { count: value }));
 	const budget = { whose: t(whose), limit: amount(limit) };
 	if (price === 'unknown') return t('skip.noPrice', budget);
 	if (typeof used !== 'number') return null;
