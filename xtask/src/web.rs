@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{paths, process, requirements, wasm};
 
@@ -16,9 +16,25 @@ pub fn build(profile: wasm::Profile) -> Result<()> {
     bundle()
 }
 
-/// Builds `web/build` from installed packages and the generated core.
+/// Builds `web/build` from installed packages and the generated core. Of files that the build compressed only the
+/// compressed ones stay: the server sends those, and the binary holds everything that lies there.
 pub fn bundle() -> Result<()> {
-    process::run(&mut npm("web", &["run", "build"]))
+    process::run(&mut npm("web", &["run", "build"]))?;
+    drop_uncompressed(&paths::root().join("web/build"))
+}
+
+fn drop_uncompressed(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            drop_uncompressed(&path)?;
+        } else if let Some(plain) = path.to_str().and_then(|path| path.strip_suffix(".gz"))
+            && Path::new(&format!("{plain}.br")).exists()
+        {
+            fs::remove_file(plain).with_context(|| format!("{plain} can't be removed"))?;
+        }
+    }
+    Ok(())
 }
 
 /// An npm command in a folder of the repository.
