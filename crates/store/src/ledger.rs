@@ -1,9 +1,10 @@
 //! The use of models by calls: reserved before a call, settled after it, and summed by period.
 //!
 //! An *account* has a budget and a name: `user:<id>`, `mission:<user>/<id>`, `agent:<user>/<id>`,
-//! `key:<id>`, and `member:<user>` where the owner limits members. A reservation counts in each of its accounts from the moment it is made, at its full amount; settling
-//! corrects that to what was used. So no moment exists at which more could be spent than a budget allows, and a call
-//! whose process died stays counted at what it reserved.
+//! `key:<id>`, and `member:<user>` where the owner limits members. A reservation counts in each of its
+//! accounts from the moment it is made, at its full amount; settling corrects that to what was used. So no moment
+//! exists at which more could be spent than a budget allows, and a call whose process died stays counted at what it
+//! reserved.
 //!
 //! Where the process dies, nothing of this is lost. Where the power fails, SQLite may lose the calls of the last
 //! second, and with them what they used: a call does not wait for a sync of the disk, which takes ten times longer
