@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::{
-    Actor, Change, Clock, Map, Micros, Op, Prepare, RecordKey, RecordState,
-    conflict::{Lineages, TextLineage},
+    Actor, Change, Clock, Gather, Map, Micros, Op, Prepare, RecordKey, RecordState,
+    conflict::{KeptConflict, Lineages, TextLineage},
     ids,
     manifest::Registry,
     staging::Records,
-    sync::{LeftOut, apply_changes, note_own_texts, readable, record_key},
+    sync::{LeftOut, apply_changes, note_own_texts, readable, record_key, settled_conflicts},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use crate::{
     Core,
-    fault::{Fault, call},
+    fault::{Fault, Named, call},
 };
 
 #[wasm_bindgen]
@@ -34,9 +34,10 @@ impl Core {
         call(input, |input| prepare(&self.registry, input))
     }
 
-    /// `{records: [{app, table, id, state|null}], texts, changes, now}` → `{texts, conflicts}`: what the changes that
-    /// this replica has just made replaced, and the texts among it that their writer had not seen. `records` and
-    /// `texts` are those of the changes, as they were before.
+    /// `{records: [{app, table, id, state|null}], texts, kept, changes, now}` → `{texts, conflicts, ended}`: what the
+    /// changes that this replica has just made replaced, the texts among it that their writer had not seen, and the
+    /// ids of the kept conflicts that they settle. `records`, `texts` and `kept` are those of the changes, as they
+    /// were before.
     #[wasm_bindgen(js_name = "noteTexts")]
     pub fn note_texts(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: NoteTexts| {
@@ -45,7 +46,11 @@ impl Core {
             let (registry, changes) = (&self.registry, &input.changes);
             let conflicts =
                 note_own_texts(registry, &mut records, &mut lineages, changes, input.now);
-            Ok(json!({ "texts": lineages.into_changed(), "conflicts": conflicts }))
+            Ok(NotedTexts {
+                texts: lineages.into_changed(),
+                conflicts,
+                ended: settled_conflicts(&input.kept, changes),
+            })
         })
     }
 
@@ -53,33 +58,56 @@ impl Core {
     pub fn ids(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: Slot| {
             let iteration = ids::iteration_id(&input.mission_id, &input.slot);
-            Ok(json!({ "iterationId": iteration }))
+            Ok(Named("iterationId", iteration))
         })
     }
 }
 
-/// A record with its state, if there is one.
+/// A record with its state, if there is one. Flat, because the code that reads a nested shape is far larger.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Keyed {
-    #[serde(flatten)]
-    pub(crate) key: RecordKey,
-    pub(crate) state: Option<RecordState>,
+    app: String,
+    table: String,
+    id: String,
+    state: Option<RecordState>,
+}
+
+impl Keyed {
+    pub(crate) fn new(key: RecordKey, state: Option<RecordState>) -> Keyed {
+        let RecordKey { app, table, id } = key;
+        Keyed {
+            app,
+            table,
+            id,
+            state,
+        }
+    }
+
+    fn into_present(self) -> Option<(RecordKey, RecordState)> {
+        let key = RecordKey::new(self.app, self.table, self.id);
+        Some((key, self.state?))
+    }
 }
 
 #[derive(Debug, Deserialize)]
 struct NoteTexts {
     records: Vec<Keyed>,
     texts: Vec<TextLineage>,
+    kept: Vec<KeptConflict>,
     changes: Vec<Change>,
     now: Micros,
 }
 
+#[derive(Debug, Serialize)]
+struct NotedTexts {
+    texts: Vec<TextLineage>,
+    conflicts: Vec<KeptConflict>,
+    ended: Vec<String>,
+}
+
 /// The records that exist.
 pub(crate) fn present(records: Vec<Keyed>) -> Records {
-    records
-        .into_iter()
-        .filter_map(|record| Some((record.key, record.state?)))
-        .collect()
+    records.into_iter().filter_map(Keyed::into_present).gather()
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,15 +144,12 @@ fn apply(registry: &Registry, input: Apply) -> Applied {
             }),
         }
     }
-    let given = input.records.into_iter();
-    let mut records: Records = given
-        .filter_map(|record| Some((record.key, record.state?)))
-        .collect();
+    let mut records = present(input.records);
     apply_changes(registry, &mut records, &changes);
-    let touched: BTreeSet<RecordKey> = changes.iter().map(record_key).collect();
-    let merged = touched.into_iter().map(|key| Keyed {
-        state: records.remove(&key),
-        key,
+    let touched: BTreeSet<RecordKey> = changes.iter().map(record_key).gather();
+    let merged = touched.into_iter().map(|key| {
+        let state = records.remove(&key);
+        Keyed::new(key, state)
     });
     Applied {
         records: merged.collect(),
@@ -135,8 +160,9 @@ fn apply(registry: &Registry, input: Apply) -> Applied {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PrepareInput {
-    #[serde(flatten)]
-    key: RecordKey,
+    app: String,
+    table: String,
+    id: String,
     op: Op,
     #[serde(default)]
     set: Map,
@@ -152,8 +178,8 @@ struct PrepareInput {
 
 #[derive(Debug, Serialize)]
 struct PrepareOutput {
-    #[serde(flatten)]
-    prepared: mana_core::Prepared,
+    change: Change,
+    state: RecordState,
     last: Micros,
 }
 
@@ -162,8 +188,9 @@ fn prepare(registry: &Registry, input: PrepareInput) -> Result<PrepareOutput, Fa
         last: input.last.unwrap_or_default(),
         offset: 0,
     };
+    let key = RecordKey::new(input.app, input.table, input.id);
     let write = Prepare {
-        key: &input.key,
+        key: &key,
         op: input.op,
         set: input.set,
         state: input.state.as_ref(),
@@ -174,11 +201,12 @@ fn prepare(registry: &Registry, input: PrepareInput) -> Result<PrepareOutput, Fa
         actor: input.actor,
         event_id: input.event_id,
     };
-    let schema = registry.schema(&input.key.app, &input.key.table);
+    let schema = registry.schema(&key.app, &key.table);
     let prepared = mana_core::prepare(schema, write)
         .map_err(|error| Fault::new("invalid_change", error.reason))?;
     Ok(PrepareOutput {
-        prepared,
+        change: prepared.change,
+        state: prepared.state,
         last: clock.last,
     })
 }
@@ -192,6 +220,8 @@ struct Slot {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! How errors leave: one JSON shape, in the message of a JavaScript `Error`.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap as _};
 use serde_json::Value;
 use wasm_bindgen::JsError;
 
@@ -42,15 +42,30 @@ impl From<Fault> for JsError {
 }
 
 /// Reads the input, does the work, writes the output.
-///
-/// Through a `Value` in both directions: so the code that reads and writes each type exists once,
-/// for `Value`, instead of once more for text.
 pub(crate) fn call<I: DeserializeOwned, O: Serialize>(
     input: &str,
     work: impl FnOnce(I) -> Result<O, Fault>,
 ) -> Result<String, JsError> {
-    let input: Value = serde_json::from_str(input).map_err(Fault::unreadable)?;
-    let input = serde_json::from_value(input).map_err(Fault::unreadable)?;
-    let output = serde_json::to_value(work(input)?).map_err(Fault::unreadable)?;
-    Ok(output.to_string())
+    Ok(write(&work(read(input)?)?)?)
+}
+
+/// Reads JSON text, by the one reader of [`mana_core::json`].
+pub(crate) fn read<I: DeserializeOwned>(input: &str) -> Result<I, Fault> {
+    mana_core::json::from_text(input).map_err(Fault::unreadable)
+}
+
+/// Writes JSON text. No output is a `Value` first: the code that writes each type exists once, for text.
+pub(crate) fn write<O: Serialize>(output: &O) -> Result<String, Fault> {
+    serde_json::to_string(output).map_err(Fault::unreadable)
+}
+
+/// An output with a single field.
+pub(crate) struct Named<T>(pub(crate) &'static str, pub(crate) T);
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(1))?;
+        object.serialize_entry(self.0, &self.1)?;
+        object.end()
+    }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use mana_core::{
     Map, Micros,
-    mission::{Cadence, EffectiveAgent, Mission, Problem, cadence, cadence::Zone, check_mission},
+    mission::{
+        Cadence, EffectiveAgent, Mission, Overlap, Problem, cadence, cadence::Zone, check_mission,
+        lessons,
+    },
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +15,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     Core,
-    fault::{Fault, call},
+    fault::{Fault, Named, call},
 };
 
 #[wasm_bindgen]
@@ -25,7 +28,7 @@ impl Core {
             let cadence = Cadence::parse(input.cadence.as_ref()).map_err(fault)?;
             let zone = BrowserZone::named(&input.timezone).map_err(fault)?;
             let at = cadence::next_after(&cadence, &zone, input.after);
-            Ok(json!({ "at": at }))
+            Ok(Named("at", at))
         })
     }
 
@@ -43,11 +46,31 @@ impl Core {
         })
     }
 
+    /// `{mission, now}`, a mission's data and the time → `{lessons: []}`: what it has learnt and keeps, newest first.
+    pub fn lessons(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: LessonsInput| {
+            let mission = Mission::parse("", &input.mission);
+            let mut lessons = lessons::lessons_by(nfkc, &mission);
+            lessons.retain(|lesson| lesson.is_kept(input.now));
+            Ok(Named("lessons", lessons))
+        })
+    }
+
+    /// `{cadence}` → `{overlap}`: the rule of a new mission for a run that comes while proposals wait.
+    #[wasm_bindgen(js_name = "usualOverlap")]
+    pub fn usual_overlap(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: UsualOverlap| {
+            // A cadence that can't be read is the form's to name.
+            let cadence = Cadence::parse(input.cadence.as_ref()).unwrap_or(Cadence::Manual);
+            Ok(Named("overlap", Overlap::of_new(&cadence)))
+        })
+    }
+
     /// A mission's data → `{errors: [{field, code, message}]}`: what is wrong with its form.
     #[wasm_bindgen(js_name = "checkMission")]
     pub fn check_mission(&self, input: &str) -> Result<String, JsError> {
         call(input, |data: Map| {
-            Ok(json!({ "errors": check_mission(&data, is_zone) }))
+            Ok(Named("errors", check_mission(&data, is_zone)))
         })
     }
 }
@@ -56,10 +79,7 @@ fn fault(problem: Problem) -> Fault {
     Fault {
         code: problem.code,
         message: problem.message,
-        details: Value::from(Map::from_iter([(
-            "field".to_owned(),
-            Value::from(problem.field),
-        )])),
+        details: json!({ "field": problem.field }),
     }
 }
 
@@ -68,6 +88,17 @@ struct NextRun {
     cadence: Option<Value>,
     timezone: String,
     after: Micros,
+}
+
+#[derive(Debug, Deserialize)]
+struct LessonsInput {
+    mission: Map,
+    now: Micros,
+}
+
+#[derive(Debug, Deserialize)]
+struct UsualOverlap {
+    cadence: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -101,11 +132,16 @@ export function offsetSeconds(zone, ms) {
   const wall = Date.UTC(at.year, at.month - 1, at.day, at.hour, at.minute, at.second);
   return wall / 1000 - Math.floor(ms / 1000);
 }
+
+export const nfkc = (text) => text.normalize('NFKC');
 "#)]
 extern "C" {
     /// Seconds by which a zone's wall clock is ahead of UTC; NaN where there is no such zone.
     #[wasm_bindgen(js_name = "offsetSeconds")]
     fn offset_seconds(zone: &str, ms: f64) -> f64;
+
+    /// Unicode's form NFKC of a text, by the browser's tables.
+    fn nfkc(text: &str) -> String;
 }
 
 /// A time zone as the browser knows it.

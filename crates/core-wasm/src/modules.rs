@@ -13,13 +13,13 @@ use mana_core::{
     undo::{self, UndoRequest},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use crate::{
     Core,
     data::{Keyed, present},
-    fault::{Fault, call},
+    fault::{Fault, Named, call},
 };
 
 #[wasm_bindgen]
@@ -35,7 +35,7 @@ impl Core {
                 partial,
             } = input;
             let errors = self.registry.check_record(&app, &table, &data, partial);
-            Ok(json!({ "errors": errors }))
+            Ok(Named("errors", errors))
         })
     }
 
@@ -44,11 +44,11 @@ impl Core {
     pub fn unfit(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: Check| {
             let fields = unfit_fields(&self.registry, &input.app, &input.table, &input.data);
-            Ok(json!({ "fields": fields }))
+            Ok(Named("fields", fields))
         })
     }
 
-    /// `{overrides?}` → `[{name, module, label, policy, effect: {op, table}, paramsSchema}]`: every tool,
+    /// `{overrides?}` → `[{name, module, label, policy, effect: {op, table}}]`: every tool,
     /// with the policy that counts.
     pub fn tools(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: Tools| {
@@ -61,7 +61,6 @@ impl Core {
                     op: tool.tool.effect.op,
                     table: &tool.tool.effect.table,
                 },
-                params_schema: tool.params_schema(),
             });
             Ok(tools.collect::<Vec<_>>())
         })
@@ -72,7 +71,7 @@ impl Core {
     pub fn touched(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: Stage| {
             let records = self.staging(&input).touched();
-            Ok(json!({ "records": records }))
+            Ok(Named("records", records))
         })
     }
 
@@ -90,15 +89,21 @@ impl Core {
         })
     }
 
-    /// `{missionId, mission: state, have: {}, records, overrides?, approved: proposal, lost: stamp}` → `{proposal}`: a
-    /// proposal that was approved here and whose text lost, offered anew on the records as they are.
+    /// `{missionId, mission: state, records, overrides?, approved: proposal, lost: stamp}` → `{proposal}`: a proposal
+    /// that was approved here and whose text lost, offered anew on the records as they are.
     #[wasm_bindgen(js_name = "offerAgain")]
     pub fn offer_again(&self, input: &str) -> Result<String, JsError> {
-        call(input, |mut input: OfferAgain| {
-            let records = present(std::mem::take(&mut input.stage.records));
-            let staging = self.staging(&input.stage);
+        call(input, |input: OfferAgain| {
+            let records = present(input.records);
+            let staging = Staging {
+                registry: &self.registry,
+                overrides: &input.overrides,
+                mission_id: &input.mission_id,
+                mission: &input.mission,
+                have: &BTreeMap::new(),
+            };
             let proposal = staging.offer_again(&input.approved, input.lost, &records);
-            Ok(json!({ "proposal": proposal }))
+            Ok(Named("proposal", proposal))
         })
     }
 
@@ -106,7 +111,10 @@ impl Core {
     #[wasm_bindgen(js_name = "cardRecords")]
     pub fn card_records(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: CardInput| {
-            Ok(json!({ "records": card_records(&self.registry, &input.proposal) }))
+            Ok(Named(
+                "records",
+                card_records(&self.registry, &input.proposal),
+            ))
         })
     }
 
@@ -156,7 +164,7 @@ impl Core {
     #[wasm_bindgen(js_name = "undoTouched")]
     pub fn undo_touched(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: UndoInput| {
-            Ok(json!({ "records": self.undoing(&input).touched() }))
+            Ok(Named("records", self.undoing(&input).touched()))
         })
     }
 
@@ -253,10 +261,8 @@ fn fault(error: ProposalError) -> Fault {
 }
 
 fn keyed(records: Vec<(RecordKey, RecordState)>) -> Vec<Keyed> {
-    let keyed = records.into_iter().map(|(key, state)| Keyed {
-        key,
-        state: Some(state),
-    });
+    let keyed = records.into_iter();
+    let keyed = keyed.map(|(key, state)| Keyed::new(key, Some(state)));
     keyed.collect()
 }
 
@@ -283,7 +289,6 @@ struct ToolInfo<'a> {
     label: &'a Label,
     policy: Policy,
     effect: EffectInfo<'a>,
-    params_schema: Value,
 }
 
 #[derive(Debug, Serialize)]
@@ -305,9 +310,14 @@ struct Stage {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct OfferAgain {
-    #[serde(flatten)]
-    stage: Stage,
+    mission_id: String,
+    mission: RecordState,
+    #[serde(default)]
+    records: Vec<Keyed>,
+    #[serde(default)]
+    overrides: Overrides,
     approved: Proposal,
     lost: Micros,
 }

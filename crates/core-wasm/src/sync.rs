@@ -6,7 +6,10 @@ use mana_core::{
 };
 use wasm_bindgen::prelude::*;
 
-use crate::{Core, Fault};
+use crate::{
+    Core, Fault,
+    fault::{read, write},
+};
 
 /// The state of one sync. The state stays inside the WebAssembly, with the answer that is being merged.
 #[wasm_bindgen]
@@ -32,10 +35,9 @@ impl SyncStep {
 impl SyncStep {
     /// [`SyncStep::next`] for callers that are no JavaScript.
     pub fn step(&mut self, registry: &Registry, event: &str) -> Result<String, Fault> {
-        // Read as text, not through a `Value` like the rest: a page or an answer may hold many megabytes.
-        let event: Event = serde_json::from_str(event).map_err(Fault::unreadable)?;
+        let event: Event = read(event)?;
         let (state, effects) = step(registry, std::mem::take(&mut self.state), event);
         self.state = state;
-        serde_json::to_string(&effects).map_err(Fault::unreadable)
+        write(&effects)
     }
 }

@@ -1,19 +1,21 @@
 //! The author of a change: a person, the AI on a mission's behalf, or the system itself.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
-use crate::{Map, time::Micros};
+use crate::{Gather, Map, json, text::passes_for_mana, time::Micros};
 
 /// The field of an actor that holds the time of the decision.
 const DECIDED_AT: &str = "decidedAt";
 
+/// The fields that the AI always has.
+const AI_FIELDS: [&str; 3] = ["missionId", "iterationId", "rationale"];
+
 /// The field of a removal's actor that holds the stamps that were seen, by field.
 pub(crate) const SEEN: &str = "seen";
 
-/// The author of a write. Fields that this version doesn't know are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+/// The author of a write. Fields that this version doesn't know are kept, and so are authors that it doesn't know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(
     tag = "kind",
     rename_all = "lowercase",
@@ -24,11 +26,9 @@ pub enum Actor {
     User {
         /// Further fields, `principalId` and `displayName` among them.
         #[serde(flatten)]
-        #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
         extra: Map,
     },
     /// The AI: always with the mission, the iteration and the reason.
-    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Ai {
         /// The mission that planned this write.
         mission_id: String,
@@ -38,7 +38,6 @@ pub enum Actor {
         rationale: String,
         /// Further fields.
         #[serde(flatten)]
-        #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
         extra: Map,
     },
     /// Mana itself.
@@ -47,9 +46,116 @@ pub enum Actor {
         source: SystemSource,
         /// Further fields.
         #[serde(flatten)]
-        #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
         extra: Map,
     },
+    /// Another program's author, as that program names it: any object with a `kind`.
+    #[serde(untagged)]
+    Other(OtherActor),
+}
+
+/// An author that another program names in its own way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OtherActor {
+    /// The program's word for it.
+    pub kind: String,
+    /// Further fields.
+    #[serde(flatten)]
+    pub extra: Map,
+}
+
+/// By hand: what serde derives for a tag with an open member reads an author up to three times.
+impl<'de> Deserialize<'de> for Actor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Actor, D::Error> {
+        let unknown = || de::Error::custom("data did not match any variant of untagged enum Actor");
+        let Value::Object(mut extra) = Value::deserialize(deserializer)? else {
+            return Err(unknown());
+        };
+        let Some(Value::String(kind)) = extra.remove("kind") else {
+            return Err(unknown());
+        };
+        let is_text = |field: &&str| extra.get(*field).is_some_and(Value::is_string);
+        let source = extra.get("source").cloned();
+        let source = source.and_then(|source| json::from_value(source).ok());
+        Ok(match (kind.as_str(), source) {
+            ("user", _) => Actor::User { extra },
+            ("ai", _) if AI_FIELDS.iter().all(is_text) => {
+                let [mission_id, iteration_id, rationale] =
+                    AI_FIELDS.map(|field| match extra.remove(field) {
+                        Some(Value::String(text)) => text,
+                        _ => String::new(),
+                    });
+                Actor::Ai {
+                    mission_id,
+                    iteration_id,
+                    rationale,
+                    extra,
+                }
+            }
+            ("system", Some(source)) => {
+                extra.remove("source");
+                Actor::System { source, extra }
+            }
+            _ => Actor::Other(OtherActor { kind, extra }),
+        })
+    }
+}
+
+#[cfg(feature = "openapi")]
+mod schema {
+    //! The authors that Mana itself names, for OpenAPI: a union with an open member can't be told apart by `kind`.
+
+    use utoipa::{PartialSchema, ToSchema, openapi};
+
+    use super::{Actor, SystemSource};
+
+    /// The author of a write. Other programs name authors of other kinds, which are kept and passed on.
+    #[derive(ToSchema)]
+    #[serde(tag = "kind", rename_all = "lowercase")]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum KnownActor {
+        /// The person whose data it is.
+        User {
+            /// Further fields, `principalId` and `displayName` among them.
+            #[serde(flatten)]
+            #[schema(value_type = BTreeMap<String, Value>)]
+            extra: super::Map,
+        },
+        /// The AI: always with the mission, the iteration and the reason.
+        #[schema(rename_all = "camelCase")]
+        Ai {
+            /// The mission that planned this write.
+            mission_id: String,
+            /// The iteration that planned it.
+            iteration_id: String,
+            /// Why the model wanted it, for a person to read.
+            rationale: String,
+            /// Further fields.
+            #[serde(flatten)]
+            #[schema(value_type = BTreeMap<String, Value>)]
+            extra: super::Map,
+        },
+        /// Mana itself.
+        System {
+            /// Which part of it.
+            source: SystemSource,
+            /// Further fields.
+            #[serde(flatten)]
+            #[schema(value_type = BTreeMap<String, Value>)]
+            extra: super::Map,
+        },
+    }
+
+    impl PartialSchema for Actor {
+        fn schema() -> openapi::RefOr<openapi::Schema> {
+            KnownActor::schema()
+        }
+    }
+
+    impl ToSchema for Actor {
+        fn schemas(schemas: &mut Vec<(String, openapi::RefOr<openapi::Schema>)>) {
+            KnownActor::schemas(schemas);
+        }
+    }
 }
 
 /// The parts of Mana that write by themselves.
@@ -65,6 +171,18 @@ pub enum SystemSource {
     Migration,
     /// The runner, writing an iteration.
     MissionRunner,
+}
+
+impl SystemSource {
+    /// The word on the wire.
+    fn name(self) -> &'static str {
+        match self {
+            SystemSource::Projection => "projection",
+            SystemSource::Rule => "rule",
+            SystemSource::Migration => "migration",
+            SystemSource::MissionRunner => "mission-runner",
+        }
+    }
 }
 
 impl Actor {
@@ -103,7 +221,7 @@ impl Actor {
             mission_id: mission_id.into(),
             iteration_id: iteration_id.into(),
             rationale: rationale.into(),
-            extra: extra.collect(),
+            extra: extra.gather(),
         }
     }
 
@@ -128,7 +246,7 @@ impl Actor {
     /// [`RecordState::unseen_edits`]: crate::RecordState::unseen_edits
     pub fn having_seen<'s>(mut self, seen: impl Iterator<Item = (&'s String, Micros)>) -> Actor {
         let seen = seen.map(|(field, at)| (field.clone(), Value::from(at.to_string())));
-        let seen: Map = seen.collect();
+        let seen: Map = seen.gather();
         self.extra_mut().insert(SEEN.to_owned(), seen.into());
         self
     }
@@ -149,16 +267,50 @@ impl Actor {
         }
     }
 
+    /// Whether the server's own process wrote it: it carries a mark that no device may send (SYNC S13).
+    pub fn is_servers(&self) -> bool {
+        matches!(
+            self,
+            Actor::System {
+                source: SystemSource::MissionRunner | SystemSource::Projection,
+                ..
+            }
+        )
+    }
+
+    /// The name of another program that wrote it, as that program says it: the first of its names that does not pass
+    /// for Mana's own, its kind last. None for a person, a mission and the server, and where every name passes for
+    /// Mana's.
+    pub fn program(&self) -> Option<&str> {
+        let (source, kind) = match self {
+            Actor::User { .. } | Actor::Ai { .. } => return None,
+            _ if self.is_servers() => return None,
+            Actor::System { source, .. } => (Some(source.name()), "system"),
+            Actor::Other(OtherActor { kind, .. }) => (None, kind.as_str()),
+        };
+        let said = |field: &str| self.extra().get(field).and_then(Value::as_str);
+        let source = source.or(said("source"));
+        let names = [said("displayName"), said("principalId"), source, Some(kind)];
+        let is_own = |name: &&str| !name.trim().is_empty() && !passes_for_mana(name);
+        names.into_iter().flatten().find(is_own)
+    }
+
     /// The further fields.
     pub fn extra(&self) -> &Map {
         match self {
-            Actor::User { extra } | Actor::Ai { extra, .. } | Actor::System { extra, .. } => extra,
+            Actor::User { extra }
+            | Actor::Ai { extra, .. }
+            | Actor::System { extra, .. }
+            | Actor::Other(OtherActor { extra, .. }) => extra,
         }
     }
 
     pub(crate) fn extra_mut(&mut self) -> &mut Map {
         match self {
-            Actor::User { extra } | Actor::Ai { extra, .. } | Actor::System { extra, .. } => extra,
+            Actor::User { extra }
+            | Actor::Ai { extra, .. }
+            | Actor::System { extra, .. }
+            | Actor::Other(OtherActor { extra, .. }) => extra,
         }
     }
 
@@ -167,6 +319,58 @@ impl Actor {
         Actor::System {
             source,
             extra: Map::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn program(actor: Value) -> Option<String> {
+        let actor: Actor = serde_json::from_value(actor).expect("an author");
+        actor.program().map(str::to_owned)
+    }
+
+    #[test]
+    fn sync_s13_no_program_is_named_as_mana() {
+        for (actor, name) in [
+            (
+                json!({"kind": "system", "source": "rule", "displayName": "Streak tracker"}),
+                "Streak tracker",
+            ),
+            (
+                json!({"kind": "system", "source": "rule", "displayName": "Mana"}),
+                "rule",
+            ),
+            (
+                json!({"kind": "system", "source": "mana-server", "displayName": "Мана"}),
+                "system",
+            ),
+            (
+                json!({"kind": "system", "source": "stream", "displayName": "Mаnа", "principalId": "runner"}),
+                "stream",
+            ),
+            (json!({"kind": "bot", "displayName": "MANA"}), "bot"),
+            (
+                json!({"kind": "bot", "displayName": " ", "principalId": 3}),
+                "bot",
+            ),
+            // An author of the AI that says less than Mana's own does.
+            (json!({"kind": "ai", "displayName": "Mana"}), "ai"),
+        ] {
+            assert_eq!(program(actor.clone()).as_deref(), Some(name), "{actor}");
+        }
+        for actor in [
+            json!({"kind": "user", "displayName": "Lena"}),
+            json!({"kind": "ai", "missionId": "m", "iterationId": "i", "rationale": ""}),
+            json!({"kind": "system", "source": "mission-runner", "displayName": "X"}),
+            json!({"kind": "system", "source": "projection"}),
+            json!({"kind": "Mana"}),
+        ] {
+            assert_eq!(program(actor.clone()), None, "{actor}");
         }
     }
 }

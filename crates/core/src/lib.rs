@@ -7,7 +7,9 @@ pub mod actor;
 pub mod change;
 pub mod clock;
 pub mod conflict;
+mod gather;
 pub mod ids;
+pub mod json;
 pub mod manifest;
 pub mod merge;
 pub mod mission;
@@ -26,9 +28,10 @@ pub mod text;
 pub mod time;
 pub mod undo;
 
-pub use actor::{Actor, SystemSource};
+pub use actor::{Actor, OtherActor, SystemSource};
 pub use change::{AdjustedStamp, Change, ChangeError, Defaults, FieldWrite, Op};
 pub use clock::Clock;
+pub use gather::Gather;
 pub use merge::{ListSpec, TableSchema, apply, canonical};
 pub use prepare::{Prepare, Prepared, just_after, prepare};
 pub use problem::Problem;
@@ -37,3 +40,10 @@ pub use time::Micros;
 
 /// A JSON object, the form in which record data travels.
 pub type Map = serde_json::Map<String, serde_json::Value>;
+
+/// A JSON object with a single field.
+pub(crate) fn map_of(field: &str, value: serde_json::Value) -> Map {
+    let mut map = Map::new();
+    map.insert(field.to_owned(), value);
+    map
+}

@@ -22,6 +22,7 @@ use crate::{
     manifest::Manifest,
     mission::AiRun,
     mission::Iteration,
+    mission::Lesson,
     mission::EffectiveAgent,
     mission::schema::AgentData,
     mission::schema::SettingsData,

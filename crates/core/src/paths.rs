@@ -3,12 +3,21 @@
 
 /// First parts of paths that belong to programs: the routes of the server. An unknown path below them is an error, and
 /// no page.
-pub const PROGRAM_PATHS: [&str; 11] = [
-    "ai", "app", "auth", "health", "internal", "llm", "metrics", "modules", "sync", "v1", "ws",
+pub const PROGRAM_PATHS: [&str; 12] = [
+    "ai", "app", "auth", "health", "internal", "llm", "metrics", "modules", "ready", "sync", "v1",
+    "ws",
 ];
 
 /// First parts of paths of the web app's own pages. Pages of modules, such as `todo`, are the modules' routes.
-pub const PAGE_PATHS: [&str; 6] = ["companion", "join", "login", "more", "settings", "setup"];
+pub const PAGE_PATHS: [&str; 7] = [
+    "companion",
+    "join",
+    "login",
+    "more",
+    "reset",
+    "settings",
+    "setup",
+];
 
 /// First parts of paths of the web app's files.
 pub const FILE_PATHS: [&str; 3] = ["_app", "fonts", "icons"];

@@ -11,7 +11,7 @@ use crate::{
     change::{Change, ChangeError, FieldWrite, Op},
     conflict::is_text,
     merge::{self, TableSchema},
-    record::{RecordKey, RecordState},
+    record::{MAX_RECORD_BYTES, RecordKey, RecordState, too_large},
     time::Micros,
 };
 
@@ -92,11 +92,11 @@ pub fn prepare(schema: &TableSchema, write: Prepare<'_>) -> Result<Prepared, Cha
     let deleted_at = "deletedAt".to_owned();
     let touched: Vec<&String> = match write.op {
         Op::Delete => vec![&deleted_at],
-        Op::Insert | Op::Update => write.set.keys().collect(),
+        Op::Insert | Op::Update | Op::Forget => write.set.keys().collect(),
     };
     let later_by = match write.actor {
         Actor::System { .. } => 1,
-        Actor::User { .. } | Actor::Ai { .. } => PERSONS_STEP,
+        Actor::User { .. } | Actor::Ai { .. } | Actor::Other(_) => PERSONS_STEP,
     };
     let at = write.at.unwrap_or_else(|| {
         let replaced = touched
@@ -135,9 +135,63 @@ pub fn prepare(schema: &TableSchema, write: Prepare<'_>) -> Result<Prepared, Cha
             }
         }
         Op::Delete => change.deleted_at = Some(at),
+        // A server's change that names several records; no write of one makes it.
+        Op::Forget => {}
     }
     change.inspect()?;
     change.check_lists(schema)?;
     merge::apply(schema, &mut state, &change);
+    let is_systems = matches!(change.actor, Some(Actor::System { .. }));
+    let outgrown = state.outgrown(write.state, MAX_RECORD_BYTES);
+    if let Some(bytes) = outgrown.filter(|_| !is_systems) {
+        let reason = too_large(bytes);
+        return Err(ChangeError { reason });
+    }
     Ok(Prepared { change, state })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Registry;
+
+    fn write(
+        field: &str,
+        bytes: usize,
+        state: Option<&RecordState>,
+    ) -> Result<Prepared, ChangeError> {
+        let key = RecordKey::new("notes", "notes", "n1");
+        let write = Prepare {
+            key: &key,
+            op: Op::Update,
+            set: Map::from_iter([(field.to_owned(), "x".repeat(bytes).into())]),
+            state,
+            tick: Micros(9),
+            at: None,
+            stamps: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            actor: Actor::user(),
+            event_id: "e".to_owned(),
+        };
+        prepare(Registry::builtin().schema("notes", "notes"), write)
+    }
+
+    #[test]
+    fn sync_s19_a_device_refuses_a_write_that_makes_a_record_too_large() {
+        let third = MAX_RECORD_BYTES / 3;
+        let state = write("body", third, None).expect("it fits").state;
+        let mut state = write("one", third, Some(&state)).expect("it fits").state;
+        let refused = write("two", third, Some(&state)).expect_err("it is too large");
+        assert!(
+            refused
+                .reason
+                .starts_with("this record would be larger than 8388608 bytes")
+        );
+        // A record that joined whole may be written as long as it does not grow.
+        state
+            .data
+            .insert("joined".to_owned(), "x".repeat(third).into());
+        write("body", third - 100, Some(&state)).expect("it shrinks");
+        write("body", third + 100, Some(&state)).expect_err("it grows");
+    }
 }

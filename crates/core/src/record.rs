@@ -11,6 +11,10 @@ use crate::{
     time::Micros,
 };
 
+/// Bytes of JSON that a record may grow to by a device's changes (SYNC S19). A record that is larger already, or that
+/// joins whole, stays as it is, and may shrink.
+pub const MAX_RECORD_BYTES: usize = 8 << 20;
+
 const DELETED_AT: &str = "deletedAt";
 
 /// Which record: module (app), table and id.
@@ -66,6 +70,26 @@ pub struct RecordState {
 }
 
 impl RecordState {
+    /// Whether the record is forgotten: of such a record the server keeps the id alone (SYNC F1).
+    pub fn is_forgotten(&self) -> bool {
+        self.meta.is_empty()
+    }
+
+    /// The size of the state, in bytes of its JSON.
+    pub fn bytes(&self) -> usize {
+        let mut counted = Counter(0);
+        // A counter takes everything, and a state is JSON already.
+        let _ = serde_json::to_writer(&mut counted, self);
+        counted.0
+    }
+
+    /// The size of a state that has grown beyond the bound from what it was; none where that is allowed.
+    pub fn outgrown(&self, before: Option<&RecordState>, largest: usize) -> Option<usize> {
+        let bytes = self.bytes();
+        let has_grown = || before.is_none_or(|before| bytes > before.bytes());
+        (bytes > largest && has_grown()).then_some(bytes)
+    }
+
     /// True where `deletedAt` holds anything but null.
     pub fn is_deleted(&self) -> bool {
         self.data.get("deletedAt").is_some_and(|at| !at.is_null())
@@ -86,6 +110,28 @@ impl RecordState {
                 && saw(field) != Some(stamp.at)
         });
         unseen.map(|(field, _)| field.as_str()).collect()
+    }
+}
+
+/// The reason for which a record is refused that would be too large.
+pub fn too_large(bytes: usize) -> String {
+    format!(
+        "this record would be larger than {MAX_RECORD_BYTES} bytes ({bytes}); shorten its texts or its lists, or put \
+         a part of it into another record"
+    )
+}
+
+/// Counts what is written to it.
+struct Counter(usize);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{actor::Actor, change::Op, manifest::Operation, record::RecordState, time::Micros};
+use crate::{actor::Actor, manifest::hash_text, record::RecordState, time::Micros};
 
 /// The values that a step replaced in a single record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,38 +41,39 @@ pub struct ReplacedValue {
     /// step replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Micros>,
+    /// Of a text that was added to, what finds it again in the longer text, in place of `value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<TextBefore>,
 }
 
-/// Returns the values that an operation is about to replace in the record as it is.
-pub fn replaced(operation: &Operation, state: Option<&RecordState>) -> ReplacedRecord {
-    let written: Vec<&str> = match operation.op {
-        Op::Delete => vec!["deletedAt"],
-        // A record that is there already is changed, not made.
-        Op::Insert if state.is_none() => Vec::new(),
-        _ => (operation.set.keys().chain(&operation.now))
-            .map(String::as_str)
-            .collect(),
-    };
-    let before = |field: &str| {
-        let value = state.and_then(|state| state.data.get(field));
-        let owner = owner(state, field);
-        ReplacedValue {
-            value: value.cloned().unwrap_or(Value::Null),
-            step: match owner {
-                Owner::Step(step) => Some(step.to_owned()),
-                Owner::Nobody | Owner::Other => None,
-            },
-            absent: matches!(owner, Owner::Nobody),
-            at: (state.and_then(|state| state.meta.get(field))).map(|stamp| stamp.at),
+/// The beginning of a text, by which an undo cuts off what was added behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TextBefore {
+    /// Its length in bytes of UTF-8, without the blanks at its end.
+    pub length: usize,
+    /// SHA-256 of so many bytes, in hex.
+    pub hash: String,
+    /// The blanks at its end, which the addition took the place of.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tail: String,
+}
+
+impl TextBefore {
+    /// The beginning by which a text is found again.
+    pub(crate) fn of(before: &str) -> TextBefore {
+        let (text, tail) = before.split_at(before.trim_end().len());
+        TextBefore {
+            length: text.len(),
+            hash: hash_text(text),
+            tail: tail.to_owned(),
         }
-    };
-    ReplacedRecord {
-        app: operation.app.clone(),
-        table: operation.table.clone(),
-        id: operation.id.clone(),
-        fields: (written.into_iter())
-            .map(|field| (field.to_owned(), before(field)))
-            .collect(),
+    }
+
+    /// The text before, cut out of a longer one. None where the longer one does not begin with it.
+    pub fn cut(&self, longer: &str) -> Option<String> {
+        let text = longer.get(..self.length)?;
+        (hash_text(text) == self.hash).then(|| format!("{text}{}", self.tail))
     }
 }
 
@@ -129,6 +130,6 @@ pub(crate) fn owner<'s>(state: Option<&'s RecordState>, field: &str) -> Owner<'s
                 None => Owner::Other,
             },
         },
-        Actor::System { .. } => Owner::Other,
+        Actor::System { .. } | Actor::Other(_) => Owner::Other,
     }
 }

@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Map,
+    Gather, Map,
     actor::Actor,
     change::{Change, Op},
     manifest::{Operation, Registry, hash_of},
+    map_of,
     mission::{APP, Iteration, MISSIONS, Step, StepStatus, objects},
     prepare::{Prepare, just_after, prepare},
     record::{RecordKey, RecordState, Records, Stamp},
-    replaced::{Owner, ReplacedRecord, UNDO_MARK, combine, owner},
+    replaced::{Owner, ReplacedRecord, ReplacedValue, UNDO_MARK, owner},
     staging::{ProposalError, Verdict, seen_key, write_steps},
     time::Micros,
 };
@@ -163,16 +164,11 @@ struct Done {
 }
 
 impl Done {
-    /// Several devices may have approved the step, each on the values that it saw.
     fn new(iteration_id: String, step: Step) -> Done {
-        let mut replaced = step.replaced.clone();
-        for decision in &step.decisions {
-            combine(&mut replaced, &decision.replaced);
-        }
         Done {
             iteration_id,
+            replaced: step.all_replaced(),
             step,
-            replaced,
         }
     }
 }
@@ -182,7 +178,7 @@ impl UndoRequest<'_> {
     pub fn touched(&self) -> BTreeSet<RecordKey> {
         let done = self.done();
         let replaced = done.iter().flat_map(|done| &done.replaced);
-        replaced.map(key).collect()
+        replaced.map(key).gather()
     }
 
     /// Returns the effect of undoing. `records` are those that [`UndoRequest::touched`] names.
@@ -211,9 +207,7 @@ impl UndoRequest<'_> {
             let message = "There is nothing left here that could be undone. Nothing was changed.";
             return Err(ProposalError::new("nothing", message));
         }
-        let steps: BTreeSet<&str> = (preview.operations.iter())
-            .map(|reversal| reversal.step_id.as_str())
-            .collect();
+        let is_undone = |id: &str| preview.operations.iter().any(|one| one.step_id == id);
         let verdict = Verdict {
             status: StepStatus::Undone,
             by: by.user,
@@ -225,7 +219,7 @@ impl UndoRequest<'_> {
             self.registry,
             &mission_key,
             self.mission,
-            |step| steps.contains(step),
+            is_undone,
             &verdict,
             by.tick,
             work.event_id(),
@@ -335,9 +329,8 @@ impl Work<'_> {
             let fields = fields.filter(|(field, _)| {
                 operation.op == Op::Delete || operation.set.contains_key(*field)
             });
-            let stamps: BTreeMap<_, _> = fields.collect();
             let known: &mut BTreeMap<_, _> = taken.entry(seen_key(&key)).or_default();
-            known.extend(stamps);
+            known.extend(fields);
         }
         let operations = self.operations.iter();
         let operations: Vec<_> = operations.map(|reversal| &reversal.operation).collect();
@@ -379,12 +372,15 @@ impl Work<'_> {
         }
         let (mut set, mut owners) = (Map::new(), Map::new());
         for (field, before) in &replaced.fields {
-            if matches!(owner(Some(state), field), Owner::Step(step) if step == done.step.id) {
-                set.insert(field.clone(), before.value.clone());
+            let now = state.data.get(field).unwrap_or(&Value::Null);
+            let is_own =
+                matches!(owner(Some(state), field), Owner::Step(step) if step == done.step.id);
+            if let Some(earlier) = earlier(before, now).filter(|_| is_own) {
+                set.insert(field.clone(), earlier);
                 if before.step.is_some() || before.absent {
                     owners.insert(field.clone(), json!(before.step));
                 }
-            } else if state.data.get(field).unwrap_or(&Value::Null) != &before.value {
+            } else if !is_as_before(before, now) {
                 let kept = with_stamp(kept(KeptReason::Changed), state, field);
                 self.kept.push(kept);
             }
@@ -410,7 +406,7 @@ impl Work<'_> {
                 let value = state.and_then(|state| state.data.get(field));
                 (field.clone(), value.cloned().unwrap_or(Value::Null))
             })
-            .collect();
+            .gather();
         let mut mark = Map::new();
         mark.insert("missionId".into(), self.undo.mission_id.into());
         mark.insert("iterationId".into(), done.iteration_id.as_str().into());
@@ -419,7 +415,7 @@ impl Work<'_> {
             mark.insert("owners".into(), owners.into());
         }
         let actor = Actor::User {
-            extra: Map::from_iter([(UNDO_MARK.to_owned(), mark.into())]),
+            extra: map_of(UNDO_MARK, mark.into()),
         };
         // What a person wrote on top of the step's value stands, also where it was not seen here. A removal of what the
         // step made is as new as the undo.
@@ -427,7 +423,7 @@ impl Work<'_> {
         let stamps = stamps.map(|field| (field.clone(), just_after(state, field)));
         let actor = match op {
             Op::Delete => actor,
-            Op::Insert | Op::Update => actor.decided(self.tick),
+            Op::Insert | Op::Update | Op::Forget => actor.decided(self.tick),
         };
         let write = Prepare {
             key,
@@ -436,7 +432,7 @@ impl Work<'_> {
             state,
             tick: self.tick,
             at: None,
-            stamps: stamps.collect(),
+            stamps: stamps.gather(),
             seen: BTreeMap::new(),
             actor,
             event_id: self.event_id(),
@@ -473,6 +469,19 @@ impl KeptChange {
             actor: None,
         }
     }
+}
+
+/// The value that a field goes back to. None where the text that was added to isn't the beginning of this one.
+fn earlier(replaced: &ReplacedValue, now: &Value) -> Option<Value> {
+    match &replaced.before {
+        None => Some(replaced.value.clone()),
+        Some(before) => before.cut(now.as_str()?).map(Value::from),
+    }
+}
+
+/// Whether a field holds the value that the step replaced.
+fn is_as_before(replaced: &ReplacedValue, now: &Value) -> bool {
+    earlier(replaced, now).as_ref() == Some(now)
 }
 
 fn with_stamp(kept: KeptChange, state: &RecordState, field: &str) -> KeptChange {

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Map, actor::Actor, ids, merge::canonical, time::Micros};
+use crate::{Map, actor::Actor, ids, merge::canonical, record::RecordKey, time::Micros};
 
 /// The kind of a change: how it alters its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,24 @@ pub enum Op {
     /// Writes the values of `fields`.
     Update,
     /// Writes `deletedAt`.
+    Delete,
+    /// Takes the records of `ids` away, for ever. The server's alone.
+    Forget,
+}
+
+/// The kind of a write of one record, as proposals and devices have it.
+#[cfg(feature = "openapi")]
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum WriteOp {
+    /// Makes the record.
+    #[expect(dead_code, reason = "a shape alone")]
+    Insert,
+    /// Writes some of its fields.
+    #[expect(dead_code, reason = "a shape alone")]
+    Update,
+    /// Removes it.
+    #[expect(dead_code, reason = "a shape alone")]
     Delete,
 }
 
@@ -61,8 +79,13 @@ pub struct Change {
     pub schema_version: Option<u64>,
     /// The record's table.
     pub table: String,
-    /// The record's id.
+    /// The record's id; none of a change that forgets.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub id: String,
+    /// The ids of the records that are forgotten.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
     /// The kind of the change.
     pub op: Op,
     /// An insert's values.
@@ -140,6 +163,7 @@ impl Change {
             schema_version: None,
             table: table.into(),
             id: id.into(),
+            ids: Vec::new(),
             op,
             data: None,
             fields: BTreeMap::new(),
@@ -164,7 +188,7 @@ impl Change {
                     }
                 }
             }
-            Op::Update => {}
+            Op::Update | Op::Forget => {}
             Op::Delete => {
                 self.deleted_at.get_or_insert(at);
             }
@@ -211,6 +235,33 @@ impl Change {
                     at,
                 }]
             }
+            Op::Forget => Vec::new(),
+        }
+    }
+
+    /// A change by which records of a table are forgotten.
+    pub fn forgetting(table: impl Into<String>, ids: Vec<String>) -> Change {
+        Change {
+            ids,
+            ..Change::new(table, "", Op::Forget)
+        }
+    }
+
+    /// The records that the change is about: one, or those that it forgets. A change without a module belongs to the
+    /// module with the empty id.
+    pub fn keys(&self) -> impl Iterator<Item = RecordKey> {
+        let app = self.app_id.as_deref().unwrap_or_default();
+        let one = (self.op != Op::Forget).then_some(&self.id);
+        let ids = one.into_iter().chain(&self.ids);
+        ids.map(move |id| RecordKey::new(app, &self.table, id))
+    }
+
+    /// The version of the data's shape that a device has to know to read this change (S17).
+    pub fn needed_schema_version(&self) -> u64 {
+        match (self.op, &self.actor) {
+            (Op::Forget, _) => 3,
+            (_, Some(Actor::Other(_))) => 2,
+            _ => 1,
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::model::{Change, ChangeError, FieldWrite, Op};
 use crate::{
-    Map,
+    Map, json,
     merge::{ListSpec, TableSchema},
     time::Micros,
 };
@@ -28,15 +28,39 @@ fn refuse<T>(reason: impl Display) -> Result<T, ChangeError> {
 impl Change {
     /// Reads a change from the wire (C1, C2).
     pub fn parse(value: Value) -> Result<Change, ChangeError> {
+        let change = Change::structure(value)?;
+        change.inspect()?;
+        Ok(change)
+    }
+
+    /// Reads a change that a log holds: by every rule of [`Change::parse`] but that of size. A normalised change is
+    /// larger than the same change as it was sent, and was measured at the door.
+    pub fn read(value: Value) -> Result<Change, ChangeError> {
+        let change = Change::structure(value)?;
+        change.inspect_within(usize::MAX)?;
+        Ok(change)
+    }
+
+    /// Checks the module's name, which a push may take from its address.
+    pub fn check_app_id(app_id: &str) -> Result<(), ChangeError> {
+        name("appId", app_id, MAX_NAME)
+    }
+
+    fn structure(value: Value) -> Result<Change, ChangeError> {
         let Value::Object(mut rest) = value else {
             return refuse("the change is no object; send {\"table\", \"id\", \"op\", …}");
         };
         let table = required(&mut rest, "table", "name the record's table")?;
-        let id = required(&mut rest, "id", "name the record")?;
-        let op = match required(&mut rest, "op", "say insert, update or delete")?.as_str() {
+        let op = required(&mut rest, "op", "say insert, update or delete")?;
+        let id = match op.as_str() {
+            "forget" => String::new(),
+            _ => required(&mut rest, "id", "name the record")?,
+        };
+        let op = match op.as_str() {
             "insert" => Op::Insert,
             "update" => Op::Update,
             "delete" => Op::Delete,
+            "forget" => Op::Forget,
             other => {
                 return refuse(format!(
                     "`op` is \"{}\"; it must be insert, update or delete",
@@ -45,6 +69,9 @@ impl Change {
             }
         };
         let mut change = Change::new(table, id, op);
+        if op == Op::Forget {
+            change.ids = forgotten(&mut rest)?;
+        }
         change.event_id = text(&mut rest, "eventId")?;
         change.app_id = text(&mut rest, "appId")?;
         change.schema_version = match take(&mut rest, "schemaVersion") {
@@ -58,13 +85,13 @@ impl Change {
         change.deleted_at = time(&mut rest, "deletedAt", "deletedAt")?;
         change.actor = match take(&mut rest, "actor") {
             None => None,
-            Some(actor) => match serde_json::from_value(actor) {
+            Some(actor) => match json::from_value(actor) {
                 Ok(actor) => Some(actor),
                 Err(error) => {
                     return refuse(format!(
                         "`actor` can't be read ({error}); write {{\"kind\": \"user\"}}, \
                          {{\"kind\": \"ai\", \"missionId\", \"iterationId\", \"rationale\"}} or \
-                         {{\"kind\": \"system\", \"source\"}}"
+                         another object with a text as `kind`"
                     ));
                 }
             },
@@ -81,33 +108,47 @@ impl Change {
             Op::Update if change.data.is_some() => {
                 return refuse("an update has its values in `fields`; leave `data` out");
             }
-            Op::Delete if fields.is_some() || change.data.is_some() => {
-                return refuse("a delete has no values; leave `data` and `fields` out");
+            Op::Forget if change.data.is_some() || fields.is_some() => {
+                return refuse("a forget has no values; leave `data` and `fields` out");
             }
-            Op::Insert | Op::Update if change.deleted_at.is_some() => {
+            Op::Delete if change.data.is_some() => {
+                return refuse("a delete has no values; leave `data` out");
+            }
+            Op::Insert | Op::Update | Op::Forget if change.deleted_at.is_some() => {
                 return refuse(
                     "only a delete has `deletedAt` beside `op`; write it as a field instead",
                 );
             }
             _ => {}
         }
-        change.fields = field_writes(&change, fields.unwrap_or_default())?;
+        let fields = fields.unwrap_or_default();
+        match op {
+            // The first client sends its soft delete along, which says nothing more.
+            Op::Delete => change.deleted_at = change.deleted_at.or(deleted_at(fields)),
+            Op::Insert | Op::Update => change.fields = field_writes(&mut change, fields)?,
+            Op::Forget => {}
+        }
         change.extra = rest;
-        change.inspect()?;
         Ok(change)
     }
 
     /// Refuses NUL characters, empty or overlong names, and values too deep or too large (C2).
     pub(crate) fn inspect(&self) -> Result<(), ChangeError> {
+        self.inspect_within(MAX_BYTES)
+    }
+
+    fn inspect_within(&self, max_bytes: usize) -> Result<(), ChangeError> {
         name("table", &self.table, MAX_NAME)?;
-        name("id", &self.id, MAX_ID)?;
+        for id in self.keys().map(|key| key.id) {
+            name("id", &id, MAX_ID)?;
+        }
         if let Some(id) = &self.event_id {
             name("eventId", id, MAX_NAME)?;
         }
         if let Some(id) = &self.app_id {
-            name("appId", id, MAX_NAME)?;
+            Change::check_app_id(id)?;
         }
-        let mut left = MAX_BYTES;
+        let mut left = max_bytes;
         for (field, value) in self.data.iter().flatten() {
             name("data", field, MAX_NAME)?;
             walk(&format_args!("data.{field}"), value, 0, &mut left)?;
@@ -145,9 +186,18 @@ impl Change {
     }
 }
 
+/// The records that a change forgets.
+fn forgotten(rest: &mut Map) -> Result<Vec<String>, ChangeError> {
+    let ids = take(rest, "ids").and_then(|ids| serde_json::from_value(ids).ok());
+    match ids {
+        Some(ids) if !Vec::<String>::is_empty(&ids) => Ok(ids),
+        _ => refuse("`ids` is missing; name the records to forget"),
+    }
+}
+
 impl<'de> Deserialize<'de> for Change {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Change, D::Error> {
-        Change::parse(Value::deserialize(deserializer)?).map_err(de::Error::custom)
+        Change::read(Value::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 
@@ -186,7 +236,19 @@ fn check_list(spec: &ListSpec, path: &str, value: &Value) -> Result<(), ChangeEr
     Ok(())
 }
 
-fn field_writes(change: &Change, fields: Map) -> Result<BTreeMap<String, FieldWrite>, ChangeError> {
+/// The time in the `fields` of a delete.
+fn deleted_at(mut fields: Map) -> Option<Micros> {
+    let mut write = fields.remove("deletedAt")?;
+    let write = write.as_object_mut()?;
+    let times = ["value", "updatedAt", "at"];
+    let mut times = times.into_iter().filter_map(|key| write.remove(key));
+    times.find_map(|time| Micros::parse(time.as_str()?).ok())
+}
+
+fn field_writes(
+    change: &mut Change,
+    fields: Map,
+) -> Result<BTreeMap<String, FieldWrite>, ChangeError> {
     let mut writes = BTreeMap::new();
     for (field, write) in fields {
         let Value::Object(mut write) = write else {
@@ -206,27 +268,25 @@ fn field_writes(change: &Change, fields: Map) -> Result<BTreeMap<String, FieldWr
             "base",
             &format!("fields.{}.base", short(&field)),
         )?;
-        let value = write.remove("value");
-        match (change.op, &value) {
-            (Op::Update, None) => {
-                return refuse(format!(
-                    "`fields.{}.value` is missing; write null to empty the field",
-                    short(&field)
-                ));
+        let mut value = write.remove("value");
+        match change.op {
+            // JavaScript leaves out what is undefined.
+            Op::Update => value = value.or(Some(Value::Null)),
+            Op::Insert | Op::Delete | Op::Forget => {
+                let data = change.data.get_or_insert_default();
+                match value.take() {
+                    Some(value) => {
+                        data.entry(field.clone()).or_insert(value);
+                    }
+                    None if !data.contains_key(&field) => {
+                        return refuse(format!(
+                            "`fields.{}` has a time but `data` has no such value",
+                            short(&field)
+                        ));
+                    }
+                    None => {}
+                }
             }
-            (Op::Insert, Some(_)) => {
-                return refuse(format!(
-                    "`fields.{}` has a value; an insert has its values in `data`",
-                    short(&field)
-                ));
-            }
-            (Op::Insert, None) if !change.data.iter().any(|data| data.contains_key(&field)) => {
-                return refuse(format!(
-                    "`fields.{}` has a time but `data` has no such value",
-                    short(&field)
-                ));
-            }
-            _ => {}
         }
         let write = FieldWrite {
             value,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::model::{Change, Op};
 use crate::{
+    Gather,
     actor::Actor,
     merge::{ListSpec, TableSchema},
     record::RecordState,
@@ -143,12 +144,12 @@ pub fn clamp_future_stamps<'s>(
                 .map(move |(pointer, at)| (index, pointer, at))
         })
         .collect();
-    let distinct: BTreeSet<Micros> = early.iter().map(|(_, _, at)| *at).collect();
+    let distinct: BTreeSet<Micros> = early.iter().map(|(_, _, at)| *at).gather();
     let places: BTreeMap<Micros, Micros> = distinct
         .into_iter()
         .zip(1..)
         .map(|(at, n)| (at, limit.plus(n)))
-        .collect();
+        .gather();
     (early.into_iter())
         .map(|(index, field, at)| {
             let at = places[&at];

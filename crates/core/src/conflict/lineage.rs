@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{actor::Actor, record::RecordKey, time::Micros};
+use crate::{Gather, actor::Actor, record::RecordKey, time::Micros};
 
 /// Links that a device keeps of a text.
 const LINKS_KEPT: usize = 200;
@@ -138,44 +138,54 @@ impl TextLineage {
 /// The lineages of some texts, by record and field.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lineages {
-    rows: BTreeMap<(RecordKey, String), TextLineage>,
-    changed: std::collections::BTreeSet<(RecordKey, String)>,
+    rows: BTreeMap<(RecordKey, String), Row>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Row {
+    lineage: TextLineage,
+    changed: bool,
 }
 
 impl Lineages {
     /// The lineages that a replica has stored.
     pub fn new(rows: impl IntoIterator<Item = TextLineage>) -> Lineages {
-        let rows = rows.into_iter();
+        let rows = rows.into_iter().map(|lineage| {
+            let place = (lineage.key.clone(), lineage.field.clone());
+            let changed = false;
+            (place, Row { lineage, changed })
+        });
         Lineages {
-            rows: rows
-                .map(|row| ((row.key.clone(), row.field.clone()), row))
-                .collect(),
-            changed: Default::default(),
+            rows: rows.gather(),
         }
     }
 
     /// The lineage of a field.
     pub fn get(&self, key: &RecordKey, field: &str) -> Option<&TextLineage> {
-        self.rows.get(&(key.clone(), field.to_owned()))
+        let row = self.rows.get(&(key.clone(), field.to_owned()))?;
+        Some(&row.lineage)
     }
 
     /// The lineage of a field whose value has this stamp, to be changed. A value that came otherwise than by a change
     /// replaced what nobody knows.
     pub(super) fn at(&mut self, key: &RecordKey, field: &str, at: Micros) -> &mut TextLineage {
         let place = (key.clone(), field.to_owned());
-        self.changed.insert(place.clone());
-        let row = self.rows.entry(place).or_insert_with(|| TextLineage {
-            key: key.clone(),
-            field: field.to_owned(),
-            at,
-            base: None,
-            own: false,
-            past: Vec::new(),
+        let Row { lineage, changed } = self.rows.entry(place).or_insert_with(|| Row {
+            lineage: TextLineage {
+                key: key.clone(),
+                field: field.to_owned(),
+                at,
+                base: None,
+                own: false,
+                past: Vec::new(),
+            },
+            changed: true,
         });
-        if row.at != at {
-            (row.at, row.base, row.own) = (at, None, false);
+        *changed = true;
+        if lineage.at != at {
+            (lineage.at, lineage.base, lineage.own) = (at, None, false);
         }
-        row
+        lineage
     }
 
     /// Notes the first value of a text.
@@ -195,19 +205,18 @@ impl Lineages {
     pub fn set_back(&mut self, key: &RecordKey, field: &str, old: Micros, new: Micros) {
         let place = (key.clone(), field.to_owned());
         if let Some(row) = self.rows.get_mut(&place) {
-            row.set_back(old, new);
-            self.changed.insert(place);
+            row.lineage.set_back(old, new);
+            row.changed = true;
         }
     }
 
     /// The lineages that changed, for a device to store: bounded.
-    pub fn into_changed(mut self) -> Vec<TextLineage> {
-        let changed = self.changed.iter();
-        let rows = changed.filter_map(|place| self.rows.remove(place));
-        rows.map(|mut row| {
-            row.prune();
-            row
-        })
-        .collect()
+    pub fn into_changed(self) -> Vec<TextLineage> {
+        let changed = self.rows.into_values().filter(|row| row.changed);
+        let lineages = changed.map(|mut row| {
+            row.lineage.prune();
+            row.lineage
+        });
+        lineages.collect()
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{actor::Actor, ids, merge::canonical, record::RecordKey, time::Micros};
+use crate::{actor::Actor, change::Change, ids, merge::canonical, record::RecordKey, time::Micros};
 
 /// Conflicts that a device keeps at most. The oldest go first, those that are over before the others; the server's
 /// history has their texts for 90 days (R2).
@@ -109,5 +109,18 @@ impl KeptConflict {
             noticed_at,
             ended: false,
         }
+    }
+
+    /// Whether a change of the record, made after the winner, writes the value that lost anew, or brings a removed
+    /// record back: the person has decided, at whichever device.
+    pub fn is_settled_by(&self, change: &Change) -> bool {
+        let (field, value) = match self.kind {
+            ConflictKind::Removed => ("deletedAt", &Value::Null),
+            _ => (self.field.as_str(), &self.loser.value),
+        };
+        let mut writes = change.writes().into_iter();
+        writes.any(|write| {
+            write.field == field && write.at > self.winner.updated_at && *write.value == *value
+        })
     }
 }

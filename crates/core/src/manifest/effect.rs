@@ -109,6 +109,12 @@ impl<'a> ToolRef<'a> {
         Some(stored(value))
     }
 
+    /// Whether the tool adds to the text of a field.
+    pub(crate) fn appends(self, field: &str) -> bool {
+        let source = self.tool.effect.set.get(field).map(value_source);
+        matches!(source, Some(ValueSource::Append(_)))
+    }
+
     fn record_id(self, params: &Map) -> Option<String> {
         if self.table.singleton {
             return Some(self.module.id.clone());

@@ -1,5 +1,4 @@
-//! The functions that the rows of the table of field kinds name: whether a value fits, how it is kept, shown and
-//! read from a typed text.
+//! The functions that the rows of the table of field kinds name: whether a value fits, how it is kept and shown.
 
 use serde_json::Value;
 
@@ -189,38 +188,4 @@ pub(super) fn plain_text(value: &Value) -> String {
         Value::Array(items) => items.iter().map(plain_text).collect::<Vec<_>>().join(", "),
         Value::Number(_) | Value::Object(_) => value.to_string(),
     }
-}
-
-pub(super) fn text_from_text(text: &str) -> Option<Value> {
-    Some(Value::from(text))
-}
-
-pub(super) fn number_from_text(text: &str) -> Option<Value> {
-    text.parse::<f64>().ok().map(Value::from)
-}
-
-pub(super) fn integer_from_text(text: &str) -> Option<Value> {
-    text.parse::<i64>().ok().map(Value::from)
-}
-
-pub(super) fn boolean_from_text(text: &str) -> Option<Value> {
-    match text.to_lowercase().as_str() {
-        "true" | "yes" | "1" => Some(Value::Bool(true)),
-        "false" | "no" | "0" => Some(Value::Bool(false)),
-        _ => None,
-    }
-}
-
-pub(super) fn words_from_text(text: &str) -> Option<Value> {
-    let words = text.split(',').map(str::trim);
-    Some(
-        words
-            .filter(|word| !word.is_empty())
-            .map(Value::from)
-            .collect(),
-    )
-}
-
-pub(super) fn json_from_text(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok()
 }

@@ -11,6 +11,7 @@ use crate::{Map, change::Op, merge, record::RecordKey, time::Micros};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Operation {
     /// Insert, update or delete.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::change::WriteOp))]
     pub op: Op,
     /// The module.
     pub app: String,
@@ -52,6 +53,11 @@ pub fn ops_hash(operations: &[Operation]) -> String {
 
 /// SHA-256 of a value's canonical JSON, in hex.
 pub(crate) fn hash_of(value: &Value) -> String {
-    let digest = Sha256::digest(merge::canonical(value).as_bytes());
+    hash_text(&merge::canonical(value))
+}
+
+/// SHA-256 of a text's bytes, in hex.
+pub(crate) fn hash_text(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,7 +8,7 @@ use super::{
     types::{Manifest, Table},
 };
 use crate::{
-    Map,
+    Gather, Map, json,
     merge::TableSchema,
     paths::is_reserved,
     policy::{Overrides, Policy},
@@ -120,7 +120,7 @@ impl Registry {
     /// Modules that were checked before: what the server sends to a browser.
     pub fn from_json(manifests: &str) -> Result<Registry, serde_json::Error> {
         let mut registry = Registry::default();
-        for manifest in serde_json::from_str::<Vec<Manifest>>(manifests)? {
+        for manifest in json::from_text::<Vec<Manifest>>(manifests)? {
             registry.add(manifest);
         }
         Ok(registry)
@@ -129,6 +129,15 @@ impl Registry {
     /// The modules as a JSON array, fields and parameters in their order.
     pub fn to_json(&self) -> String {
         serde_json::to_string(&self.manifests).unwrap_or_else(|_| "[]".to_owned())
+    }
+
+    /// The modules as a JSON array for readers that know no aliases.
+    pub fn to_json_without_aliases(&self) -> String {
+        let mut manifests = self.manifests.clone();
+        for manifest in &mut manifests {
+            manifest.drop_aliases();
+        }
+        serde_json::to_string(&manifests).unwrap_or_else(|_| "[]".to_owned())
     }
 
     fn conflict(&self, manifest: &Manifest) -> Option<String> {
@@ -177,7 +186,7 @@ impl Registry {
             .tables
             .iter()
             .map(|(name, table)| (name.clone(), table.schema()));
-        self.schemas.insert(manifest.id.clone(), tables.collect());
+        self.schemas.insert(manifest.id.clone(), tables.gather());
         self.manifests.push(manifest);
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    Gather,
     change::Op,
     merge::{ListSpec, TableSchema},
     policy::Policy,
@@ -82,7 +83,7 @@ impl Label {
 
     /// A text that is the same in every language.
     pub fn english(text: impl Into<String>) -> Label {
-        Label(BTreeMap::from([("en".to_owned(), text.into())]))
+        Label(std::iter::once(("en".to_owned(), text.into())).gather())
     }
 
     /// The text in English.
@@ -140,8 +141,8 @@ impl Table {
             .filter(|(_, field)| field.kind.kind().is_document)
             .map(|(name, _)| name.clone());
         TableSchema {
-            lists: lists.collect::<BTreeMap<_, _>>(),
-            markdown: markdown.collect(),
+            lists: lists.gather(),
+            markdown: markdown.gather(),
         }
     }
 }
@@ -184,6 +185,9 @@ pub struct Field {
     /// How a keyed list merges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<ListSpec>,
+    /// Other names of it, for models, older clients and imports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
 }
 
 impl Field {
@@ -243,6 +247,9 @@ pub enum EnumValue {
         value: String,
         /// The value's name in the form.
         label: Label,
+        /// Other names of it, for models, older clients and imports.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        aliases: Vec<String>,
     },
 }
 
@@ -251,6 +258,14 @@ impl EnumValue {
     pub fn value(&self) -> &str {
         match self {
             EnumValue::Bare(value) | EnumValue::Labelled { value, .. } => value,
+        }
+    }
+
+    /// The other names of the value.
+    pub fn aliases(&self) -> &[String] {
+        match self {
+            EnumValue::Bare(_) => &[],
+            EnumValue::Labelled { aliases, .. } => aliases,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
+    aliases::taken_aliases,
     field_kind::Definition,
     order::Order,
     types::{
@@ -153,6 +154,10 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
             }
         }
         validate_field(faults, &path, field);
+    }
+    for (name, alias) in taken_aliases(table) {
+        let message = format!("\"{alias}\" names another field already, or nothing. Remove it.");
+        faults.add(format!("{path}/fields/{name}/aliases"), message);
     }
     if let Some(deadline) = &table.deadline {
         let order = table

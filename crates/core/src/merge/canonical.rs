@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 
 use serde_json::{Number, Value};
 
+use crate::Gather;
+
 /// Orders two values by their canonical JSON; equal values, the usual case, cost no text.
 pub(super) fn by_canonical(a: &Value, b: &Value) -> Ordering {
     if a == b {
@@ -24,10 +26,11 @@ pub fn normalize(value: &Value) -> Value {
     match value {
         Value::Number(number) => Value::Number(normal_number(number)),
         Value::Array(elements) => elements.iter().map(normalize).collect(),
-        Value::Object(object) => object
-            .iter()
-            .map(|(key, value)| (key.clone(), normalize(value)))
-            .collect(),
+        Value::Object(object) => {
+            let values = object.iter();
+            let values = values.map(|(key, value)| (key.clone(), normalize(value)));
+            Value::Object(values.gather())
+        }
         _ => value.clone(),
     }
 }

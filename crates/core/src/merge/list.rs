@@ -9,7 +9,7 @@ use super::{
     overall::overall_status,
     schema::ListSpec,
 };
-use crate::{Map, time::Micros};
+use crate::{Gather, Map, time::Micros};
 
 /// The fields that a decision consists of; they are taken over together.
 const DECISION: [&str; 6] = [
@@ -20,6 +20,11 @@ const DECISION: [&str; 6] = [
     "editedParams",
     "replaced",
 ];
+
+/// Whether a field of an element is a part of its decision (L5).
+pub fn is_decision(field: &str) -> bool {
+    DECISION.contains(&field)
+}
 
 /// Up to how many elements a write is merged one by one.
 const FEW: usize = 3;
@@ -33,10 +38,17 @@ enum Part {
     Rest,
 }
 
+impl ListSpec {
+    /// Whether a field of an element is a part of its decision.
+    pub fn is_decision(&self, field: &str) -> bool {
+        part(self, field) == Part::Decision
+    }
+}
+
 fn part(spec: &ListSpec, field: &str) -> Part {
     if spec.lists.contains_key(field) {
         Part::Nested
-    } else if spec.decision && DECISION.contains(&field) {
+    } else if spec.decision && is_decision(field) {
         Part::Decision
     } else if spec.overall && field == "overallStatus" {
         Part::Derived
@@ -201,7 +213,7 @@ fn take_part(
         let fields = map.iter().filter(|(field, _)| part(spec, field) == which);
         fields
             .map(|(field, value)| (field.clone(), value.clone()))
-            .collect()
+            .gather()
     };
     if order.is_lt() {
         return false;

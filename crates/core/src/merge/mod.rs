@@ -8,6 +8,6 @@ mod schema;
 
 pub use canonical::{canonical, normalize};
 pub use fields::{apply, join};
-pub use list::rank;
+pub use list::{is_decision, rank};
 pub use overall::overall_status;
 pub use schema::{ListSpec, TableSchema};

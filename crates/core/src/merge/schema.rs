@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The part of a table that the merge depends on: its keyed lists by field, and which fields hold texts that people
 /// write for hours. A manifest declares them.
@@ -43,4 +44,24 @@ pub struct ListSpec {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "openapi", schema(no_recursion))]
     pub lists: BTreeMap<String, ListSpec>,
+}
+
+impl ListSpec {
+    /// Removes the stamps from a list's elements, and from the lists in them.
+    pub fn strip_stamps(&self, list: &mut Value) {
+        for element in list.as_array_mut().into_iter().flatten() {
+            let Value::Object(element) = element else {
+                continue;
+            };
+            element.remove("updatedAt");
+            if self.decision {
+                element.remove("decidedAt");
+            }
+            for (name, nested) in &self.lists {
+                if let Some(list) = element.get_mut(name) {
+                    nested.strip_stamps(list);
+                }
+            }
+        }
+    }
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Map,
     actor::Actor,
+    json,
     policy::{Overrides, Policy},
     problem::Problem,
 };
@@ -222,7 +223,7 @@ impl Overrides {
             problems.push(Problem::new(field, "invalid", message));
             Policy::Deny
         };
-        let word = |value: &Value| serde_json::from_value::<Policy>(value.clone()).ok();
+        let word = |value: &Value| json::from_value::<Policy>(value.clone()).ok();
         let mut overrides = Overrides::default();
         let fields = match value {
             None | Some(Value::Null) => return overrides,

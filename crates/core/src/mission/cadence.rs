@@ -88,6 +88,8 @@ impl Cadence {
 
 /// A time zone, as far as a cadence depends on it. The server has the zones of jiff; the browser asks its
 /// own, because the data of all zones would be a fifth of the WebAssembly.
+///
+/// Passed as `dyn`, so that the code of the cadences exists once.
 pub trait Zone {
     /// Microseconds by which the wall clock is ahead of UTC at an instant.
     fn offset(&self, at: Micros) -> i64;
@@ -97,6 +99,15 @@ impl Zone for TimeZone {
     fn offset(&self, at: Micros) -> i64 {
         let seconds = |at| self.to_offset(at).seconds();
         Timestamp::from_microsecond(at.0).map_or(0, |at| i64::from(seconds(at)) * 1_000_000)
+    }
+}
+
+/// UTC, for which the browser's module needs nothing of jiff.
+struct Utc;
+
+impl Zone for Utc {
+    fn offset(&self, _: Micros) -> i64 {
+        0
     }
 }
 
@@ -118,7 +129,7 @@ pub fn unknown_zone(name: &str) -> Problem {
 
 /// The first occurrence strictly after `after`. None for a manual mission,
 /// or when there is none before the calendar ends.
-pub fn next_after(cadence: &Cadence, zone: &impl Zone, after: Micros) -> Option<Micros> {
+pub fn next_after(cadence: &Cadence, zone: &dyn Zone, after: Micros) -> Option<Micros> {
     match cadence {
         Cadence::Manual => None,
         Cadence::Interval { every_minutes } => {
@@ -130,10 +141,40 @@ pub fn next_after(cadence: &Cadence, zone: &impl Zone, after: Micros) -> Option<
             let since = (*day - 4) * DAY + *at;
             Some(from.next(since, 7 * DAY))
         }),
-        Cadence::Cron { expression } => earliest(zone, after, |from| {
-            expression.find_next_occurrence(&from, false).ok()
-        }),
+        Cadence::Cron { expression } => {
+            let next = |from: Wall| expression.find_next_occurrence(&from, false).ok();
+            let first = earliest(zone, after, next);
+            match goes_by_elapsed_time(expression) {
+                true => first.min(again(zone, after, next).or(first)),
+                false => first,
+            }
+        }
     }
+}
+
+/// Whether an expression goes by elapsed time where the clock goes back: its hour is a wildcard (`*`, `*/2`,
+/// `@hourly`), so that it means a beat and not a time of day.
+fn goes_by_elapsed_time(expression: &Cron) -> bool {
+    let text = expression.as_str().trim();
+    match text.strip_prefix('@') {
+        Some(name) => name.eq_ignore_ascii_case("hourly"),
+        None => {
+            let hour = text.split_whitespace().nth(1);
+            hour.is_some_and(|hour| hour.split(',').any(|part| part.starts_with('*')))
+        }
+    }
+}
+
+/// Whether a mission of this cadence runs daily or more often: ten times or more in two weeks, as on weekdays.
+pub fn is_frequent(cadence: &Cadence) -> bool {
+    const OFTEN: usize = 10;
+    // A Monday without a change of the clock in the two weeks after it.
+    let from = Micros(days_from_civil((2024, 1, 1)) * DAY - 1);
+    let to = from.plus(14 * DAY);
+    occurrences_between(cadence, &Utc, from, to, OFTEN)
+        .newest
+        .len()
+        >= OFTEN
 }
 
 /// A time of the wall clock: microseconds since it showed 1970-01-01 00:00.
@@ -187,7 +228,7 @@ impl CronDateTime for Wall {
 /// occurrence: an interval keeps its beat, however late its runs are.
 pub fn next_in_series(
     cadence: &Cadence,
-    zone: &impl Zone,
+    zone: &dyn Zone,
     due: Micros,
     now: Micros,
 ) -> Option<Micros> {
@@ -216,7 +257,7 @@ pub struct Occurrences {
 /// interval is counted from there.
 pub fn occurrences_between(
     cadence: &Cadence,
-    zone: &impl Zone,
+    zone: &dyn Zone,
     from: Micros,
     to: Micros,
     max: usize,
@@ -266,7 +307,7 @@ pub fn occurrences_between(
 /// is not the order of wall-clock times: on Lord Howe Island 02:15 can be
 /// later than 02:40.
 fn earliest(
-    zone: &impl Zone,
+    zone: &dyn Zone,
     after: Micros,
     mut next: impl FnMut(Wall) -> Option<Wall>,
 ) -> Option<Micros> {
@@ -291,11 +332,36 @@ fn earliest(
     }
 }
 
+/// The first instant after `after` at which a wall-clock time happens that may have happened before: while the clock
+/// shows the times once more that it has just gone back over. None where the clock does not go back before then.
+fn again(zone: &dyn Zone, after: Micros, next: impl Fn(Wall) -> Option<Wall>) -> Option<Micros> {
+    let at_offset = |from: Micros, offset: i64| {
+        let wall = next(Wall(from.plus(offset).0)).filter(|wall| *wall < END)?;
+        let at = Micros(wall.0 - offset);
+        (zone.offset(at) == offset).then_some(at)
+    };
+    let offset = zone.offset(after);
+    if let Some(at) = at_offset(after, offset) {
+        return Some(at);
+    }
+    // The clock is changed before the next time: look on from the change.
+    let wall = next(Wall(after.plus(offset).0)).filter(|wall| *wall < END)?;
+    let (mut before, mut changed) = (after, Micros(wall.0 - offset));
+    while changed.0 - before.0 > 1 {
+        let middle = Micros(before.0 + (changed.0 - before.0) / 2);
+        match zone.offset(middle) == offset {
+            true => before = middle,
+            false => changed = middle,
+        }
+    }
+    at_offset(changed.plus(-1), zone.offset(changed)).filter(|at| *at > after)
+}
+
 /// The instant at which a wall-clock time happens, and whether the clock jumped over it.
 ///
 /// No zone changes its offset twice within two days, so those of a day before and a day after are all
 /// that come into question.
-fn resolve(zone: &impl Zone, wall: Wall) -> (Micros, bool) {
+fn resolve(zone: &dyn Zone, wall: Wall) -> (Micros, bool) {
     let utc = Micros(wall.0);
     let (before, after) = (zone.offset(utc.plus(-DAY)), zone.offset(utc.plus(DAY)));
     let happens = |offset: i64| zone.offset(utc.plus(-offset)) == offset;
@@ -392,180 +458,5 @@ fn cron(cadence: &Value) -> Result<Cadence, Problem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-    use crate::mission::{Mission, passed};
-
-    fn vectors(part: &str) -> Vec<Value> {
-        let text = include_str!("../../../../spec/vectors/cadence.json");
-        let mut all: Value = serde_json::from_str(text).expect("the vectors are JSON");
-        match all[part].take() {
-            Value::Array(cases) if !cases.is_empty() => cases,
-            _ => panic!("spec/vectors/cadence.json has no {part}"),
-        }
-    }
-
-    fn at(value: &Value) -> Micros {
-        Micros::parse(value.as_str().expect("a time")).expect("a time")
-    }
-
-    fn times(value: &Value) -> Vec<Micros> {
-        value.as_array().expect("times").iter().map(at).collect()
-    }
-
-    fn series(case: &Value) -> (Cadence, TimeZone) {
-        let cadence = Cadence::parse(case.get("cadence")).expect("a good cadence");
-        (
-            cadence,
-            time_zone(case["timezone"].as_str().expect("a zone")).expect("a known zone"),
-        )
-    }
-
-    #[test]
-    fn missions_c1_to_c8_next_occurrence_vectors() {
-        for case in vectors("next") {
-            let (cadence, zone) = series(&case);
-            let expected = times(&case["next"]);
-            let mut after = at(&case["after"]);
-            let mut chain = Vec::new();
-            while chain.len() < expected.len().max(1) {
-                let Some(next) = next_after(&cadence, &zone, after) else {
-                    break;
-                };
-                chain.push(next);
-                after = next;
-            }
-            assert_eq!(chain, expected, "{}", case["name"]);
-        }
-    }
-
-    #[test]
-    fn missions_f2_invalid_cadence_vectors() {
-        for case in vectors("invalid") {
-            let problem = Cadence::parse(case.get("cadence"))
-                .expect_err(case["name"].as_str().expect("a name"));
-            assert_eq!(
-                problem.field,
-                case["field"].as_str().expect("a field"),
-                "{}",
-                case["name"]
-            );
-            assert_eq!(
-                problem.code,
-                case["code"].as_str().expect("a code"),
-                "{}",
-                case["name"]
-            );
-            assert!(
-                problem.message.ends_with('.') && problem.message.len() > 15,
-                "{}",
-                problem.message
-            );
-        }
-    }
-
-    #[test]
-    fn missions_c9_occurrences_between_vectors() {
-        for case in vectors("between") {
-            let (cadence, zone) = series(&case);
-            let max = case["max"].as_u64().expect("a number") as usize;
-            let found =
-                occurrences_between(&cadence, &zone, at(&case["from"]), at(&case["to"]), max);
-            assert_eq!(found.newest, times(&case["newest"]), "{}", case["name"]);
-            assert_eq!(
-                found.earlier,
-                case["earlier"].as_bool().expect("a boolean"),
-                "{}",
-                case["name"]
-            );
-        }
-    }
-
-    #[test]
-    fn missions_c2_an_interval_does_not_drift_however_late_its_runs_are() {
-        let every_hour = Cadence::Interval { every_minutes: 60 };
-        let due = Micros::parse("2026-11-22T08:17:00Z").expect("a time");
-        for late_seconds in [0, 1, 59 * 60, 3599] {
-            let now = due.plus(late_seconds * 1_000_000);
-            let next = next_in_series(&every_hour, &TimeZone::UTC, due, now);
-            assert_eq!(next, Some(due.plus(3_600_000_000)), "{late_seconds} s late");
-        }
-        let next = next_in_series(&every_hour, &TimeZone::UTC, due, due.plus(3_600_000_000));
-        assert_eq!(next, Some(due.plus(2 * 3_600_000_000)));
-    }
-
-    #[test]
-    fn missions_m2_an_interval_that_is_made_up_for_keeps_its_beat() {
-        let at = |text| Micros::parse(text).expect("a time");
-        let data = json!({"cadence": {"kind": "interval", "everyMinutes": 60}, "nextRunAt": "2026-11-22T08:17:00Z"});
-        let mission = Mission::parse("m", data.as_object().expect("an object"));
-        let found = passed(
-            &mission,
-            &TimeZone::UTC,
-            at("2026-11-22T05:17:00Z"),
-            at("2026-11-22T07:17:00Z"),
-            9,
-        );
-        let hours = ["2026-11-22T06:17:00Z", "2026-11-22T07:17:00Z"].map(at);
-        assert_eq!(found.newest, hours);
-        let found = passed(
-            &mission,
-            &TimeZone::UTC,
-            at("2026-11-22T05:20:00Z"),
-            at("2026-11-22T07:00:00Z"),
-            9,
-        );
-        assert_eq!(found.newest, hours[..1]);
-    }
-
-    fn any_series() -> impl Strategy<Value = (Cadence, TimeZone)> {
-        let zones = [
-            "UTC",
-            "Europe/Berlin",
-            "America/New_York",
-            "Australia/Lord_Howe",
-            "Africa/Casablanca",
-            "Pacific/Apia",
-            "Asia/Kathmandu",
-        ];
-        let time = || (0..24_u32 * 60).prop_map(minutes);
-        let cron = prop::sample::select(vec![
-            "*/20 1-3 * * *",
-            "0 0 1 * *",
-            "15,40 2 * * 0",
-            "59 23 L * *",
-        ]);
-        let cadence = prop_oneof![
-            time().prop_map(|at| Cadence::Daily { at }),
-            (0..7_i64, time()).prop_map(|(day, at)| Cadence::Weekly { day, at }),
-            cron.prop_map(|text| Cadence::parse(Some(
-                &json!({"kind": "cron", "expression": text})
-            ))
-            .expect("good")),
-        ];
-        (
-            cadence,
-            prop::sample::select(zones.to_vec()).prop_map(|name| time_zone(name).expect("known")),
-        )
-    }
-
-    proptest! {
-        /// A caller that asks between two occurrences hears of the second: none is passed over, none comes twice.
-        #[test]
-        fn missions_c3_the_next_occurrence_is_the_next_from_wherever_one_asks(
-            (cadence, zone) in any_series(),
-            second in 1_262_304_000_i64..2_000_000_000,
-            part in 0.0..1.0_f64,
-        ) {
-            let after = Micros(second * 1_000_000);
-            let next = next_after(&cadence, &zone, after).expect("there is always a next");
-            prop_assert!(next > after);
-            let between = Micros(after.0 + ((next.0 - after.0) as f64 * part) as i64).min(next.plus(-1));
-            prop_assert_eq!(next_after(&cadence, &zone, between), Some(next));
-            prop_assert_eq!(next_after(&cadence, &zone, next.plus(-1)), Some(next));
-        }
-    }
-}
+#[path = "cadence_tests.rs"]
+mod tests;

@@ -1,6 +1,9 @@
 //! The check of a mission's form before it is saved.
 
-use super::{cadence, record::Mission};
+use super::{
+    cadence,
+    record::{Mission, Overlap},
+};
 use crate::{Map, problem::Problem};
 
 /// The longest title.
@@ -31,12 +34,12 @@ pub fn check_mission(data: &Map, is_zone: impl Fn(&str) -> bool) -> Vec<Problem>
         problems.push(cadence::unknown_zone(name));
     }
     if let Some(overlap) = data.get("overlap").filter(|value| !value.is_null())
-        && !matches!(overlap.as_str(), Some("skip" | "allow"))
+        && overlap.as_str().and_then(Overlap::parse).is_none()
     {
         problems.push(Problem::new(
             "overlap",
             "invalid",
-            "The overlap must be skip or allow.",
+            "The overlap must be skip, allow or replace.",
         ));
     }
     problems

@@ -128,6 +128,7 @@ fn writes(
             .iter()
             .any(|f| changed(f));
     let given = written("nextRunAt") && mission.next_run_at.is_some();
+    let given = given && !is_beyond_next(&mission, after, timezone, now);
 
     let mut set = Map::new();
     let mut put = |field: &str, new: Value| {
@@ -155,16 +156,38 @@ fn writes(
                 json!(0)
             },
         );
+        put("failedOn", Value::Null);
         put("pausedReason", Value::Null);
     }
     set
+}
+
+/// Whether a device wrote a next run that lies beyond the mission's next occurrence: the device's clock was wrong, or
+/// the cadence is another one by now. The runner counts on from the occurrence that it ran, and is believed.
+fn is_beyond_next(
+    mission: &Mission,
+    after: &RecordState,
+    timezone: Option<&str>,
+    now: Micros,
+) -> bool {
+    let author = after.meta.get("nextRunAt").map(|stamp| &stamp.actor);
+    let is_own = matches!(author, Some(Actor::System { .. })) || mission.retry_slot.is_some();
+    !is_own && beyond_next(mission, timezone, now).is_some()
+}
+
+/// The next occurrence of a mission whose next run lies beyond it, so that the next run is wrong. `timezone` is the
+/// account's.
+pub fn beyond_next(mission: &Mission, timezone: Option<&str>, now: Micros) -> Option<Micros> {
+    let given = mission.next_run_at?;
+    let next = cadence::next_after(&mission.cadence, &mission.zone(timezone), now)?;
+    (given > next).then_some(next)
 }
 
 /// A mission's occurrences after `from` and up to `to`, both in the past, at most the `max` newest. An interval is
 /// counted back from the mission's next run.
 pub fn passed(
     mission: &Mission,
-    zone: &impl Zone,
+    zone: &dyn Zone,
     from: Micros,
     to: Micros,
     max: usize,

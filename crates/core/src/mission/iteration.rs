@@ -4,7 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::status::StepStatus;
-use crate::{Map, actor::Actor, replaced::ReplacedRecord, time::Micros};
+use crate::{
+    Map,
+    actor::Actor,
+    json,
+    replaced::{ReplacedRecord, combine},
+    time::Micros,
+};
 
 /// A run of a mission: its plan, or why there is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -108,13 +114,16 @@ pub struct Step {
     /// The proposal that a device made of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposal_id: Option<String>,
+    /// When the step loses its sense: the end of the day on which it would make something due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Micros>,
     /// The state of the step.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: StepStatus,
     /// When that was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<Micros>,
-    /// The decider: a user's id, `policy` or `deadline`.
+    /// The decider: a user's id, `policy`, `deadline`, or `replaced` where a newer plan took the step's place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
     /// The person's comment on the step.
@@ -169,10 +178,26 @@ pub struct StepDecision {
     /// The values that this approval replaced, with their stamps.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<ReplacedRecord>,
+    /// The texts that this approval added to, by length and hash.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub appended: Vec<ReplacedRecord>,
     /// Fields of a later version.
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Value>))]
     pub extra: Map,
+}
+
+impl Step {
+    /// The values that the step replaced, of all decisions on it: several devices may have approved it, each on the
+    /// values that it saw.
+    pub fn all_replaced(&self) -> Vec<ReplacedRecord> {
+        let mut known = self.replaced.clone();
+        for decision in &self.decisions {
+            combine(&mut known, &decision.replaced);
+            combine(&mut known, &decision.appended);
+        }
+        known
+    }
 }
 
 /// The effect of a step.
@@ -210,6 +235,25 @@ impl Default for Intent {
     }
 }
 
+/// Gives steps without a place those of their ids, "-10" after "-2": the list itself orders them as texts.
+fn number_steps(steps: &mut [Value]) {
+    if steps.iter().any(|step| step.get("index").is_some()) {
+        return;
+    }
+    let place = |step: &Value| {
+        let id = step.get("id").and_then(Value::as_str).unwrap_or_default();
+        let name = id.trim_end_matches(|c: char| c.is_ascii_digit());
+        let number: u64 = id[name.len()..].parse().unwrap_or_default();
+        (name.to_owned(), number)
+    };
+    steps.sort_by_key(place);
+    for (index, step) in steps.iter_mut().enumerate() {
+        if let Some(step) = step.as_object_mut() {
+            step.insert("index".to_owned(), index.into());
+        }
+    }
+}
+
 impl Iteration {
     /// Reads an iteration; what can't be read is the reason.
     pub fn parse(value: &Value) -> Result<Iteration, String> {
@@ -226,10 +270,10 @@ impl Iteration {
                     step.retain(|_, field| !field.is_null());
                 }
             }
-            steps.retain(|step| serde_json::from_value::<Step>(step.clone()).is_ok());
+            steps.retain(|step| json::from_value::<Step>(step.clone()).is_ok());
+            number_steps(steps);
         }
-        serde_json::from_value(value)
-            .map_err(|error| format!("The iteration can't be read: {error}."))
+        json::from_value(value).map_err(|error| format!("The iteration can't be read: {error}."))
     }
 
     /// The iteration as JSON.

@@ -8,9 +8,11 @@ mod check;
 mod fields;
 pub mod followup;
 mod iteration;
+pub mod lessons;
 mod record;
 #[cfg(feature = "openapi")]
 pub mod schema;
+mod shrink;
 pub mod slot;
 mod status;
 mod tables;
@@ -21,9 +23,11 @@ pub use budget::Budget;
 pub use cadence::Cadence;
 pub use check::check_mission;
 pub(crate) use fields::objects;
-pub use followup::{ScheduleRow, follow_up, jitter, passed, schedule_row};
+pub use followup::{ScheduleRow, beyond_next, follow_up, jitter, passed, schedule_row};
 pub use iteration::{AiRun, Intent, Iteration, RunError, RunStatus, Step, StepDecision};
-pub use record::{Input, Mission, MissionState};
+pub use lessons::{Lesson, LessonKind};
+pub use record::{Input, Mission, MissionState, Overlap};
+pub use shrink::{DroppedBodies, drop_bodies};
 pub use status::StepStatus;
 pub use tables::{AGENTS, APP, MISSIONS, RUNS, SETTINGS};
 

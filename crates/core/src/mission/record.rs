@@ -1,6 +1,7 @@
 //! A mission, read from its record.
 
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
@@ -8,8 +9,9 @@ use super::{
     cadence::{self, Cadence},
     fields::{count, list, present, text},
     iteration::Iteration,
+    lessons::Lesson,
 };
-use crate::{Map, problem::Problem, time::Micros};
+use crate::{Map, json, problem::Problem, time::Micros};
 
 /// Whether a mission runs by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,40 @@ pub enum MissionState {
     Done,
     /// Put away.
     Archived,
+}
+
+/// The rule for an occurrence that comes while proposals of the mission wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Overlap {
+    /// The occurrence is skipped.
+    #[default]
+    Skip,
+    /// The mission runs; its new proposals wait beside the old ones.
+    Allow,
+    /// The mission runs; a plan without error replaces the proposals that wait.
+    Replace,
+}
+
+impl Overlap {
+    /// Reads the wire's word. None where it is unknown.
+    pub fn parse(word: &str) -> Option<Overlap> {
+        match word {
+            "skip" => Some(Overlap::Skip),
+            "allow" => Some(Overlap::Allow),
+            "replace" => Some(Overlap::Replace),
+            _ => None,
+        }
+    }
+
+    /// The rule of a new mission: one that runs daily or more often replaces its plan.
+    pub fn of_new(cadence: &Cadence) -> Overlap {
+        match cadence::is_frequent(cadence) {
+            true => Overlap::Replace,
+            false => Overlap::Skip,
+        }
+    }
 }
 
 /// Something that a mission reads: a record, or with no id the table's
@@ -60,16 +96,18 @@ pub struct Mission {
     pub next_run_at: Option<Micros>,
     /// The slot that `next_run_at` tries again.
     pub retry_slot: Option<String>,
-    /// Failed runs in a row.
+    /// Days in a row on which its runs failed for a reason of its own.
     pub failures: u32,
+    /// The last of these days, on the mission's wall clock: `2026-11-20`.
+    pub failed_on: Option<String>,
     /// Why the server paused it.
     pub paused_reason: Option<String>,
     /// The agent that it is given to.
     pub agent_id: Option<String>,
     /// The model that it asks for.
     pub model: Option<String>,
-    /// Whether it may run while an earlier plan waits for review.
-    pub overlap_allowed: bool,
+    /// Whether it runs while an earlier plan waits for review.
+    pub overlap: Overlap,
     /// How late an occurrence may still be made up for.
     pub catch_up_minutes: Option<u32>,
     /// Within how many minutes after it is due an occurrence begins; at once where it isn't said.
@@ -78,6 +116,8 @@ pub struct Mission {
     pub budget: Budget,
     /// Its iterations, oldest first.
     pub iterations: Vec<Iteration>,
+    /// The lessons as they are stored; [`lessons`](super::lessons::lessons) has everything.
+    pub lessons: Vec<Lesson>,
     /// Whether the record is deleted.
     pub deleted: bool,
     /// The fields that could not be read.
@@ -104,7 +144,7 @@ impl Mission {
         iterations.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
         let next_run_at = match present(data, "nextRunAt") {
             None => None,
-            Some(value) => serde_json::from_value(value.clone()).unwrap_or_else(|_| {
+            Some(value) => json::from_value(value.clone()).unwrap_or_else(|_| {
                 problems.push(Problem::new(
                     "nextRunAt",
                     "invalid",
@@ -125,14 +165,21 @@ impl Mission {
             next_run_at,
             retry_slot: text(data, "retrySlot", &mut problems),
             failures: count(data, "failures", &mut problems).unwrap_or(0),
+            failed_on: text(data, "failedOn", &mut problems),
             paused_reason: text(data, "pausedReason", &mut problems),
             agent_id: text(data, "agentId", &mut problems).filter(|id| !id.trim().is_empty()),
             model: text(data, "model", &mut problems).filter(|name| !name.trim().is_empty()),
-            overlap_allowed: text(data, "overlap", &mut problems).as_deref() == Some("allow"),
+            overlap: text(data, "overlap", &mut problems)
+                .and_then(|word| Overlap::parse(&word))
+                .unwrap_or_default(),
             catch_up_minutes: count(data, "catchUpMinutes", &mut problems),
             jitter_minutes: count(data, "jitterMinutes", &mut problems),
             budget: Budget::parse(data.get("budget"), &mut problems),
             iterations,
+            lessons: list(data, "lessons", &mut problems)
+                .iter()
+                .filter_map(|value| json::from_value(value.clone()).ok())
+                .collect(),
             deleted: present(data, "deletedAt").is_some(),
             problems,
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::budget::Budget;
+use super::{budget::Budget, lessons::Lesson, record::Overlap};
 use crate::{policy::Overrides, time::Micros};
 
 /// The record of an agent. A field may be null where nothing is to be said.
@@ -82,10 +82,16 @@ pub struct MissionData {
     pub budget: Option<Budget>,
     /// The slot that `nextRunAt` tries again. Written by the server.
     pub retry_slot: Option<String>,
-    /// Failed runs in a row. Written by the server.
+    /// Days in a row on which its runs failed for a reason of its own. Written by the server.
     pub failures: Option<u32>,
+    /// The last of these days. Written by the server.
+    pub failed_on: Option<String>,
     /// Why the server paused it.
     pub paused_reason: Option<String>,
+    /// The lessons. The server keeps them; a person takes them back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub lessons: Vec<Lesson>,
 }
 
 /// A record, or with no id the table's prompt query, that a mission reads.
@@ -155,16 +161,6 @@ pub enum MissionState {
     Done,
     /// Put away.
     Archived,
-}
-
-/// Whether a mission runs while an earlier plan waits for review.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Overlap {
-    /// The mission waits.
-    Skip,
-    /// The mission runs.
-    Allow,
 }
 
 /// The effect of a step. A kind of a later version is kept, and not carried out.
@@ -246,7 +242,9 @@ mod tests {
             }),
             retry_slot: Some("due:1".to_owned()),
             failures: Some(2),
+            failed_on: Some("2026-11-20".to_owned()),
             paused_reason: Some("paused".to_owned()),
+            lessons: vec![Lesson::default()],
         }
     }
 
@@ -281,12 +279,14 @@ mod tests {
             assert_eq!(read.next_run_at, Some(Micros(5)));
             assert_eq!(read.agent_id.as_deref(), Some("a1"));
             assert_eq!(read.model.as_deref(), Some("m1"));
-            assert!(read.overlap_allowed);
+            assert_eq!(read.overlap, Overlap::Allow);
             assert_eq!(read.catch_up_minutes, Some(7));
             assert_eq!(read.budget.tokens_per_day, Some(8));
             assert_eq!(read.retry_slot.as_deref(), Some("due:1"));
             assert_eq!(read.failures, 2);
+            assert_eq!(read.failed_on.as_deref(), Some("2026-11-20"));
             assert_eq!(read.paused_reason.as_deref(), Some("paused"));
+            assert_eq!(read.lessons, [Lesson::default()]);
         }
     }
 

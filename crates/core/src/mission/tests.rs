@@ -277,12 +277,12 @@ fn missions_n2_changing_cadence_zone_or_state_moves_the_next_run_and_a_title_doe
 #[test]
 fn missions_n3_a_next_run_that_the_push_itself_gives_stands() {
     let mut record = Record::new();
-    let given = "2026-12-24T18:00:00.000000Z";
+    let given = "2026-11-22T07:45:00.000000Z";
     let added = record.write(json!({"title": "Plan", "cadence": daily(9), "nextRunAt": given}));
     assert_eq!(added, Map::new());
     assert_eq!(record.next(), Some(at(given)));
-    record.write(json!({"cadence": daily(10), "nextRunAt": "2026-12-25T18:00:00Z"}));
-    assert_eq!(record.next(), Some(at("2026-12-25T18:00:00Z")));
+    record.write(json!({"cadence": daily(10), "nextRunAt": "2026-11-22T08:45:00Z"}));
+    assert_eq!(record.next(), Some(at("2026-11-22T08:45:00Z")));
     record.write(json!({"cadence": daily(9), "nextRunAt": null}));
     assert_eq!(
         record.next(),
@@ -294,6 +294,24 @@ fn missions_n3_a_next_run_that_the_push_itself_gives_stands() {
         record.next(),
         Some(at("2026-11-22T08:00:00Z")),
         "rubbish never silences a mission"
+    );
+}
+
+#[test]
+fn missions_n8_a_given_next_run_beyond_the_next_occurrence_does_not_stand() {
+    let mut record = Record::new();
+    let far = "2031-12-24T18:00:00Z";
+    record.write(json!({"title": "Plan", "cadence": daily(9), "nextRunAt": far}));
+    assert_eq!(
+        record.next(),
+        Some(at("2026-11-22T08:00:00Z")),
+        "a wrong clock"
+    );
+    record.write(json!({"cadence": {"kind": "manual"}, "nextRunAt": far}));
+    assert_eq!(
+        record.next(),
+        Some(at(far)),
+        "a manual mission has no occurrence"
     );
 }
 
@@ -391,4 +409,29 @@ fn missions_n7_a_retry_has_no_jitter() {
     };
     let row = schedule_row("m", &state).expect("a row");
     assert_eq!(row.next_run_at, at("2026-11-22T08:01:00Z"));
+}
+
+#[test]
+fn missions_t14_a_new_mission_that_runs_daily_or_more_often_replaces_its_plan() {
+    let of = |cadence: serde_json::Value| {
+        Overlap::of_new(&Cadence::parse(Some(&cadence)).expect("a cadence"))
+    };
+    for cadence in [
+        json!({"kind": "daily", "atHour": 8}),
+        json!({"kind": "interval", "everyMinutes": 1440}),
+        json!({"kind": "interval", "everyMinutes": 5}),
+        json!({"kind": "cron", "expression": "0 8 * * 1-5"}),
+        json!({"kind": "cron", "expression": "@hourly"}),
+    ] {
+        assert_eq!(of(cadence.clone()), Overlap::Replace, "{cadence}");
+    }
+    for cadence in [
+        json!({"kind": "manual"}),
+        json!({"kind": "weekly", "dayOfWeek": 1, "atHour": 8}),
+        json!({"kind": "interval", "everyMinutes": 4000}),
+        json!({"kind": "cron", "expression": "0 8 * * 1,4"}),
+        json!({"kind": "cron", "expression": "0 8 1 * *"}),
+    ] {
+        assert_eq!(of(cadence.clone()), Overlap::Skip, "{cadence}");
+    }
 }

@@ -7,10 +7,10 @@ use super::checks::PlanChecks;
 pub use super::message::ToolCall;
 use super::parser;
 use super::plan::RefusedStep;
-use super::prompt_tool::{HAND_IN_TOOL, PromptTool};
-use super::reader::{self, ReadAnswer, ToolNames};
+use super::prompt_tool::{FIND_TOOLS, HAND_IN_TOOL, PromptTool, PromptTools};
+use super::reader::{self, CLEAR, ReadAnswer, ToolNames};
 use crate::Map;
-use crate::manifest::EffectOp;
+use crate::manifest::{EffectOp, Schema};
 use crate::policy::Policy;
 
 /// In how many rounds a model may read before it has to hand in.
@@ -27,57 +27,84 @@ pub struct Function {
     /// The purpose of the function, in English.
     pub description: String,
     /// JSON Schema of its arguments.
-    pub parameters: Value,
+    pub parameters: Schema,
 }
 
-/// Returns the functions that a mission's model can call: the tools of a plan, those that read unless it has read
-/// enough, and handing in.
-pub fn functions(tools: &[PromptTool], reads: &[PromptTool]) -> Vec<Function> {
-    let steps = tools.iter().map(|tool| Function {
+/// Returns the functions that a mission's model can call: the tools of a plan, those that read and the one that finds
+/// further tools unless it has read enough, and handing in.
+pub fn functions(tools: &PromptTools, may_read: bool) -> Vec<Function> {
+    let steps = tools.changing.iter().map(step_function);
+    let reads = tools.reading.iter().map(|tool| Function {
         name: tool.name.clone(),
-        description: format!(
-            "{} A call adds a step to your plan; {}.",
-            tool.description.trim(),
-            if tool.automatic {
-                "it happens without being asked when you hand in"
-            } else {
-                "the person decides on it"
-            }
-        ),
-        parameters: json!({
-            "type": "object",
-            "properties": {
-                "summary": {"type": "string", "description": "One line: what the step does."},
-                "rationale": {"type": "string",
-                    "description": "One or two sentences to the person: why this step, from what they wrote."},
-                "params": tool.params_schema,
-            },
-            "required": ["summary", "rationale", "params"],
-            "additionalProperties": false,
-        }),
+        description: tool.description.clone(),
+        parameters: brief(tool.params_schema.clone()),
     });
-    let reads = reads.iter().map(|tool| Function {
-        name: tool.name.clone(),
-        description: format!("{} Answers at once.", tool.description.trim()),
-        parameters: tool.params_schema.clone(),
+    let further = (!tools.further.is_empty()).then(|| {
+        let names: Vec<_> = tools
+            .further
+            .iter()
+            .map(|tool| tool.name.as_str())
+            .collect();
+        let word = Schema::text("Words for what you want to do.");
+        Function {
+            name: FIND_TOOLS.to_owned(),
+            description: format!(
+                "Get further tools, of which you can then call: {}.",
+                names.join(", ")
+            ),
+            parameters: Schema::object([("words".to_owned(), word)], vec!["words".to_owned()]),
+        }
     });
+    let reads = reads.chain(further).filter(|_| may_read);
+    let summary = Schema::text("One line: what the plan does, or why nothing is to be done.");
     let hand_in = Function {
         name: HAND_IN_TOOL.to_owned(),
         description: "Hand in the plan with the steps that you called. Call it once, at the end; also when nothing \
                       is to be done."
             .to_owned(),
-        parameters: json!({
-            "type": "object",
-            "properties": {
-                "summary": {"type": "string",
-                    "description": "One line: what the plan does, or why nothing is to be done."},
-            },
-            "required": ["summary"],
-            "additionalProperties": false,
-        }),
+        parameters: Schema::object([("summary".to_owned(), summary)], vec!["summary".to_owned()]),
     };
     let named = |function: &Function| function.name != HAND_IN_TOOL;
     steps.chain(reads).filter(named).chain([hand_in]).collect()
+}
+
+/// A tool of a plan as a function: its parameters, and the reason of the step last. Small models flatten what is
+/// nested.
+fn step_function(tool: &PromptTool) -> Function {
+    let mut parameters = brief(tool.params_schema.clone());
+    if let (Some(properties), Some(required)) =
+        (&mut parameters.properties, &mut parameters.required)
+    {
+        let reason = reason_param(|name| properties.contains_key(name));
+        properties.insert(reason.to_owned(), Schema::text(""));
+        required.push(reason.to_owned());
+    }
+    let happens = match tool.automatic {
+        true => " It happens without being asked when you hand in.",
+        false => "",
+    };
+    Function {
+        name: tool.name.clone(),
+        description: format!("{}{happens}", tool.description),
+        parameters,
+    }
+}
+
+/// The parameter that carries a step's reason: `why`, unless the tool has one of its own.
+fn reason_param(is_taken: impl Fn(&str) -> bool) -> &'static str {
+    if is_taken("why") { "rationale" } else { "why" }
+}
+
+/// A schema without what its names say, and what the prompt says once for all functions: ids, reasons, and that fields
+/// are emptied by name.
+fn brief(mut schema: Schema) -> Schema {
+    schema.additional_properties = None;
+    for (name, property) in schema.properties.iter_mut().flatten() {
+        if name == CLEAR || property.description.starts_with("The id of ") {
+            property.description.clear();
+        }
+    }
+    schema
 }
 
 /// Calls that a model wrote as text, or a plan in place of calls, as calls.
@@ -108,7 +135,8 @@ pub fn opened(calls: Vec<ToolCall>, checks: &PlanChecks<'_>) -> Vec<ToolCall> {
     let names = ToolNames::of(checks);
     let mut all = Vec::new();
     for call in calls {
-        let holds = match names.is_hand_in(&call.name) || names.find(&call.name).is_some() {
+        let is_own = names.is_hand_in(&call.name) || names.is_find_tools(&call.name);
+        let holds = match is_own || names.find(&call.name).is_some() {
             true => None,
             false => parser::read(call.arguments.as_str(), checks).ok(),
         };
@@ -145,6 +173,8 @@ pub enum CallMeaning {
     },
     /// A query that can't be understood; the reason is for the model.
     UnclearQuery(String),
+    /// Further tools are looked for, by these words.
+    FindTools(String),
     /// A step, in the form of a plan's; whether it can be proposed is checked as there.
     Step(Value),
     /// A step of which the arguments can't be read.
@@ -157,6 +187,11 @@ pub fn interpret(call: &ToolCall, checks: &PlanChecks<'_>) -> CallMeaning {
     let arguments = reader::arguments(&call.arguments);
     if names.is_hand_in(&call.name) {
         return hand_in(&call.arguments, arguments, checks);
+    }
+    if names.is_find_tools(&call.name) {
+        let words = arguments.unwrap_or_default();
+        let words: Vec<_> = words.values().filter_map(Value::as_str).collect();
+        return CallMeaning::FindTools(words.join(" "));
     }
     let query = names
         .find(&call.name)
@@ -224,35 +259,79 @@ fn hand_in(text: &str, arguments: Option<Map>, checks: &PlanChecks<'_>) -> CallM
     }
 }
 
-/// The JSON Schema of a plan, for models whose answer can be bound to one but that call no tools.
-pub fn plan_schema(tools: &[PromptTool], max_steps: usize) -> Value {
+/// The JSON Schema of a plan, for models whose answer can be bound to one but that call no tools. Reading tools are
+/// steps too while the model may read.
+pub fn plan_schema(tools: &PromptTools, may_read: bool, max_steps: usize) -> Schema {
+    let named = |name: &str| name.to_owned();
     let step = |tool: &PromptTool| {
-        json!({
-            "type": "object",
-            "properties": {
-                "summary": {"type": "string"},
-                "toolName": {"type": "string", "enum": [tool.name]},
-                "params": tool.params_schema,
-                "rationale": {"type": "string", "minLength": 1},
-            },
-            "required": ["summary", "toolName", "params", "rationale"],
-            "additionalProperties": false,
-        })
+        let tool_name = Schema {
+            values: vec![tool.name.clone()],
+            ..Schema::text("")
+        };
+        let rationale = Schema {
+            min_length: Some(1),
+            ..Schema::text("")
+        };
+        let members = [
+            ("summary", Schema::text("")),
+            ("toolName", tool_name),
+            ("params", tool.params_schema.clone()),
+            ("rationale", rationale),
+        ];
+        let required = members.iter().map(|(name, _)| named(name)).collect();
+        Schema::object(
+            members.map(|(name, schema)| (named(name), schema)),
+            required,
+        )
     };
-    let steps = match tools {
-        [] => json!({"type": "array", "maxItems": 0, "items": {"type": "object"}}),
-        tools => json!({
-            "type": "array",
-            "maxItems": max_steps,
-            "items": {"anyOf": tools.iter().map(step).collect::<Vec<_>>()},
+    let reads = tools.reading.iter().filter(|_| may_read);
+    let any_of: Vec<Schema> = tools.changing.iter().chain(reads).map(step).collect();
+    let items = match any_of.is_empty() {
+        true => Schema {
+            kind: Some("object"),
+            ..Schema::default()
+        },
+        false => Schema {
+            any_of,
+            ..Schema::default()
+        },
+    };
+    let steps = Schema {
+        kind: Some("array"),
+        max_items: Some(if items.any_of.is_empty() {
+            0
+        } else {
+            max_steps
         }),
+        items: Some(Box::new(items)),
+        ..Schema::default()
     };
-    json!({
-        "type": "object",
-        "properties": {"summary": {"type": "string"}, "steps": steps},
-        "required": ["summary", "steps"],
-        "additionalProperties": false,
-    })
+    let members = [
+        (named("summary"), Schema::text("")),
+        (named("steps"), steps),
+    ];
+    Schema::object(members, vec![named("summary"), named("steps")])
+}
+
+/// A query that an answer without calls asks for: a step that names a reading tool.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WantedRead {
+    /// With this tool and these parameters, which fit.
+    Query(String, Map),
+    /// The query can't be understood; the reason is for the model.
+    Unclear(String),
+}
+
+/// The queries among the steps of an answer.
+pub fn wanted_reads(read: &ReadAnswer, checks: &PlanChecks<'_>) -> Vec<WantedRead> {
+    let calls = written(read);
+    let meant = calls.iter().map(|call| interpret(call, checks));
+    let reads = meant.filter_map(|meaning| match meaning {
+        CallMeaning::Query { tool, params } => Some(WantedRead::Query(tool, params)),
+        CallMeaning::UnclearQuery(reason) => Some(WantedRead::Unclear(reason)),
+        _ => None,
+    });
+    reads.take(MAX_CALLS_PER_ANSWER).collect()
 }
 
 #[cfg(test)]
@@ -267,6 +346,15 @@ mod tests {
             name: name.into(),
             arguments: arguments.into(),
         }
+    }
+
+    fn tools(registry: &Registry, overrides: &Overrides) -> PromptTools {
+        let at = crate::manifest::QueryContext {
+            now: crate::Micros::EPOCH,
+            zone: jiff::tz::TimeZone::UTC,
+        };
+        let mission = crate::mission::Mission::parse("m", &Map::new());
+        PromptTools::of(&mission, registry, overrides, &at)
     }
 
     fn names(functions: &[Function]) -> Vec<&str> {
@@ -287,23 +375,25 @@ mod tests {
             .into(),
             ..Overrides::default()
         };
-        let (tools, reads) = (
-            PromptTool::all(&registry, &overrides),
-            PromptTool::reads(&registry, &overrides),
-        );
-        let all = functions(&tools, &reads);
+        let tools = tools(&registry, &overrides);
+        let all = functions(&tools, true);
         for there in ["create_task", "find_notes", HAND_IN_TOOL] {
             assert!(names(&all).contains(&there), "{there}");
         }
         for absent in ["delete_task", "list_tasks"] {
             assert!(!names(&all).contains(&absent), "{absent}");
         }
-        assert!(!names(&functions(&tools, &[])).contains(&"find_notes"));
-        let create = all.iter().find(|one| one.name == "create_task");
-        let schema = &create.expect("the tool").parameters;
+        assert!(!names(&functions(&tools, false)).contains(&"find_notes"));
+        let params = |name: &str| -> Vec<String> {
+            let function = all.iter().find(|one| one.name == name);
+            let properties = function.and_then(|one| one.parameters.properties.as_ref());
+            properties.expect("properties").keys().cloned().collect()
+        };
+        assert_eq!(params("complete_task"), ["taskId", "why"]);
         assert_eq!(
-            schema["properties"]["params"]["properties"]["title"]["type"],
-            "string"
+            params("create_goal"),
+            ["title", "why", "targetDate", "target", "unit", "rationale"],
+            "the tool’s own parameter keeps its name"
         );
     }
 
@@ -371,14 +461,15 @@ mod tests {
     #[test]
     fn missions_v5_a_plans_schema_takes_the_tools_that_are_allowed_and_no_other() {
         let registry = Registry::builtin();
-        let tools = PromptTool::all(&registry, &Overrides::default());
-        let schema = plan_schema(&tools, 3);
-        let steps = &schema["properties"]["steps"];
-        assert_eq!(steps["maxItems"], 3);
-        assert_eq!(
-            steps["items"]["anyOf"].as_array().expect("tools").len(),
-            tools.len()
-        );
-        assert_eq!(plan_schema(&[], 3)["properties"]["steps"]["maxItems"], 0);
+        let tools = tools(&registry, &Overrides::default());
+        let schema = |tools: &PromptTools, may_read: bool| {
+            json!(plan_schema(tools, may_read, 3))["properties"]["steps"].clone()
+        };
+        let kinds = |steps: &Value| steps["items"]["anyOf"].as_array().map_or(0, Vec::len);
+        let (reading, last) = (schema(&tools, true), schema(&tools, false));
+        assert_eq!(last["maxItems"], 3);
+        assert_eq!(kinds(&last), tools.changing.len());
+        assert_eq!(kinds(&reading), tools.changing.len() + tools.reading.len());
+        assert_eq!(schema(&PromptTools::default(), true)["maxItems"], 0);
     }
 }

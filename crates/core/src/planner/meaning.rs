@@ -2,14 +2,17 @@
 //! passed, something changes, no text is a placeholder, and what is emptied is spoken of. Rule MISSIONS A12.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::checks::PlanChecks;
 use super::plan::PlannedStep;
-use super::reader::{Coerced, fold, is_empty_title, is_placeholder, set_from};
+use super::reader::{Coerced, is_empty_title, is_placeholder};
+use super::time_fields::{DAY, INSTANT, WHOLE_DAY, format, is_due_field, span};
 use crate::Map;
 use crate::change::Op;
-use crate::manifest::{EffectOp, Field, Operation, PromptText, ToolRef};
+use crate::manifest::{EffectOp, Operation, PromptText, ToolRef, set_from};
 use crate::merge;
 use crate::record::RecordState;
 use crate::time::Micros;
@@ -17,17 +20,9 @@ use crate::time::Micros;
 /// A code for programs, and what is wrong.
 type Reason = (&'static str, String);
 
-/// The formats of days and of instants in a JSON schema.
-const DAY: &str = "date";
-const INSTANT: &str = "date-time";
-
-fn format(field: &Field) -> Option<&'static str> {
-    field.kind.kind().json_format
-}
-
 /// Moves the end of what a call moves, where the call names the beginning alone and the record has both.
 pub(super) fn keep_length(tool: ToolRef<'_>, params: &mut Map, checks: &PlanChecks<'_>) {
-    let Some((begin, end)) = span(tool) else {
+    let Some((begin, end)) = span(tool.table) else {
         return;
     };
     let set = &tool.tool.effect.set;
@@ -158,38 +153,6 @@ fn placeholder(tool: ToolRef<'_>, params: &Map) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Words that begin the names of two fields which are a beginning and an end.
-const SPANS: &[(&str, &str)] = &[
-    ("starts", "ends"),
-    ("start", "end"),
-    ("begins", "ends"),
-    ("begin", "end"),
-    ("from", "until"),
-    ("from", "to"),
-];
-
-/// The fields of the tool's table that are a beginning and its end, as far as the tool sets them.
-fn span<'a>(tool: ToolRef<'a>) -> Option<(&'a str, &'a str)> {
-    let is_time = |field: &Field| matches!(format(field), Some(DAY | INSTANT));
-    let fields: Vec<(&str, &Field)> = tool
-        .table
-        .fields
-        .iter()
-        .filter(|(_, field)| is_time(field))
-        .map(|(name, field)| (name.as_str(), field))
-        .collect();
-    SPANS.iter().find_map(|(begin, end)| {
-        let (first, kind) = fields
-            .iter()
-            .find(|(name, _)| fold(name).starts_with(begin))?;
-        let rest = fold(first)[begin.len()..].to_owned();
-        let (last, _) = fields.iter().find(|(name, field)| {
-            field.kind == kind.kind && fold(name) == format!("{end}{rest}")
-        })?;
-        Some((*first, *last))
-    })
-}
-
 fn instant(value: Option<&Value>) -> Option<Micros> {
     let text = value?.as_str()?;
     let time = Micros::parse(text);
@@ -198,7 +161,7 @@ fn instant(value: Option<&Value>) -> Option<Micros> {
 }
 
 fn backwards(tool: ToolRef<'_>, params: &Map, state: Option<&RecordState>) -> Result<(), Reason> {
-    let Some((begin, end)) = span(tool) else {
+    let Some((begin, end)) = span(tool.table) else {
         return Ok(());
     };
     let set = &tool.tool.effect.set;
@@ -233,18 +196,32 @@ fn backwards(tool: ToolRef<'_>, params: &Map, state: Option<&RecordState>) -> Re
 /// Whether a boolean says that the whole day is taken.
 fn whole_day(params: &Map, state: Option<&RecordState>) -> bool {
     let value = |name: &str| params.get(name).or_else(|| state?.data.get(name));
-    value("allDay").is_some_and(|value| *value == true)
+    value(WHOLE_DAY).is_some_and(|value| *value == true)
 }
 
-/// Words that begin the names of days on which something is to be done.
-const AHEAD: &[&str] = &[
-    "due",
-    "deadline",
-    "target",
-    "remind",
-    "scheduled",
-    "planned",
-];
+/// Whether a field says when something is to be done.
+fn is_ahead(tool: ToolRef<'_>, field: &str) -> bool {
+    tool.table.deadline.as_deref() == Some(field) || is_due_field(field)
+}
+
+/// When a step that makes something due on a day loses its sense: as that day ends on this wall clock, the last such
+/// day where there are several. None where the step makes nothing due on a day.
+pub fn expires_at(tool: ToolRef<'_>, params: &Map, zone: &TimeZone) -> Option<Micros> {
+    if tool.tool.effect.op != EffectOp::Insert {
+        return None;
+    }
+    let days = tool.tool.effect.set.iter().filter_map(|(field, value)| {
+        let is_day = tool.table.fields.get(field).and_then(format) == Some(DAY);
+        let text = params.get(set_from(value)?)?.as_str()?;
+        let day: Date = text
+            .parse()
+            .ok()
+            .filter(|_| is_day && is_ahead(tool, field))?;
+        let end = day.tomorrow().ok()?.to_zoned(zone.clone()).ok()?;
+        Some(Micros(end.timestamp().as_microsecond()))
+    });
+    days.max()
+}
 
 /// A day on which something is to be done has not passed.
 fn passed(tool: ToolRef<'_>, params: &Map, checks: &PlanChecks<'_>) -> Result<(), Reason> {
@@ -254,13 +231,10 @@ fn passed(tool: ToolRef<'_>, params: &Map, checks: &PlanChecks<'_>) -> Result<()
         let Some(param) = set_from(value) else {
             continue;
         };
-        let name = fold(field);
-        let is_ahead = tool.table.deadline.as_deref() == Some(field)
-            || AHEAD.iter().any(|word| name.starts_with(word));
         let Some(text) = params
             .get(param)
             .and_then(Value::as_str)
-            .filter(|_| is_ahead)
+            .filter(|_| is_ahead(tool, field))
         else {
             continue;
         };

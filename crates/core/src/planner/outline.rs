@@ -52,7 +52,7 @@ impl OutlineInput {
         Self {
             concept: parts.mission.concept_markdown.clone(),
             locale: parts.locale.to_owned(),
-            may_create_tasks: parts.tools.iter().any(|tool| tool.name == TOOL),
+            may_create_tasks: parts.tools.has(TOOL),
             settled: earlier
                 .chain(pending)
                 .map(|summary| one_line(summary, SUMMARY_CHARS))

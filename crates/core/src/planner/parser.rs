@@ -11,7 +11,7 @@ use super::reader::{
 };
 use crate::Map;
 use crate::change::has_nul;
-use crate::manifest::{EffectOp, ToolRef};
+use crate::manifest::{EffectOp, ToolRef, set_from};
 use crate::policy::Policy;
 use crate::record::RecordKey;
 use crate::text::{visible, visible_value};
@@ -44,6 +44,11 @@ pub fn read<'t>(
 /// The words of an answer beside its thoughts, tokens and JSON.
 pub fn words(text: &str, checks: &PlanChecks<'_>) -> String {
     summary(&reader::words(text, ToolNames::of(checks)))
+}
+
+/// An answer as it is told to the model again: without thoughts, which would be read anew in each round.
+pub fn without_thoughts(text: &str) -> String {
+    reader::without_thoughts(text)
 }
 
 /// The most remarks that a plan has.
@@ -135,7 +140,7 @@ fn step(
         ));
     }
     let summary = match said {
-        said if said.is_empty() => tool.tool.label.en().to_owned(),
+        said if said.is_empty() => summary_of(tool, &coerced.params, checks),
         said => said,
     };
     let step = PlannedStep {
@@ -146,6 +151,31 @@ fn step(
         rationale,
     };
     Ok((step, coerced.left_out))
+}
+
+/// The summary of a step that has none: what its tool does, and to which record.
+fn summary_of(tool: ToolRef<'_>, params: &Map, checks: &PlanChecks<'_>) -> String {
+    let language = super::language::primary(checks.locale);
+    let label = &tool.tool.label;
+    let label = label.0.get(language).map_or(label.en(), String::as_str);
+    let title = tool.table.list.title.as_str();
+    let given = tool.tool.effect.set.get(title).and_then(set_from);
+    let given = given
+        .and_then(|param| params.get(param))
+        .and_then(Value::as_str);
+    let target = tool.target(params);
+    let shown = || {
+        let key = target.as_ref()?;
+        let titled = checks.shown.iter().find(|record| record.key == *key);
+        titled.and_then(|record| record.title.as_deref())
+    };
+    match given.or_else(shown) {
+        Some(title) if !tool.table.singleton => {
+            let title: String = title.chars().take(200).collect();
+            line(Some(&Value::from(format!("{label}: {title}"))))
+        }
+        _ => label.to_owned(),
+    }
 }
 
 /// The parameters fit the tool, as strictly as for any call.

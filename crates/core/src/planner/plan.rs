@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::prompt::PendingProposal;
 use crate::Map;
+use crate::text::same_meaning;
 
 /// A plan: the steps that can be proposed, and those that can't.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,12 +17,14 @@ pub struct Plan {
     pub refused: Vec<RefusedStep>,
     /// Remarks on what was left out of the answer, for the person. Nothing of it is asked for again.
     pub notes: Vec<PlanNote>,
+    /// The steps that repeat a waiting proposal, which stays.
+    pub repeats: Vec<RecentCall>,
 }
 
 /// A remark on what was left out of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanNote {
-    /// A word for programs: `cut`, `limit`, `left_out`.
+    /// A word for programs: `cut`, `limit`, `left_out`, `prompt_cut`, `similar`.
     pub code: &'static str,
     /// The remark in a few words.
     pub summary: &'static str,
@@ -50,6 +53,27 @@ impl PlanNote {
             code: "limit",
             summary: "More steps than a plan may have",
             text,
+        }
+    }
+
+    /// The model's server cut the prompt, so that it was asked again with a shorter one.
+    pub fn prompt_cut(text: String) -> PlanNote {
+        PlanNote {
+            code: "prompt_cut",
+            summary: "The prompt had to be shortened",
+            text,
+        }
+    }
+
+    /// A step resembles something that is settled. The person decides whether it is the same.
+    pub(super) fn similar(index: usize, other: &str) -> PlanNote {
+        PlanNote {
+            code: "similar",
+            summary: "Is this the same?",
+            text: format!(
+                "Step {} resembles {other}. Refuse it if it is the same.",
+                index + 1
+            ),
         }
     }
 
@@ -132,6 +156,13 @@ impl From<&PendingProposal> for RecentCall {
     }
 }
 
+impl RecentCall {
+    /// Whether it is the same call: the same tool with parameters of the same meaning.
+    pub fn is(&self, tool_name: &str, params: &Map) -> bool {
+        dedup_key(&self.tool_name, &self.params) == dedup_key(tool_name, params)
+    }
+}
+
 impl Plan {
     /// The same without the steps that repeat what is settled or each other, and without those for which there is no
     /// room among the waiting proposals. Such steps are no faults of the plan: each stays as a note.
@@ -148,6 +179,7 @@ impl Plan {
             steps: Vec::new(),
             refused: self.refused,
             notes: self.notes,
+            repeats: self.repeats,
         };
         let mut waiting = 0;
         for step in self.steps {
@@ -179,6 +211,13 @@ impl Plan {
                     continue;
                 }
             };
+            if outcome == Some(CallOutcome::Waiting) {
+                tidy.repeats.push(RecentCall {
+                    tool_name: step.tool_name.clone(),
+                    params: step.params.clone(),
+                    outcome: CallOutcome::Waiting,
+                });
+            }
             tidy.refused.push(RefusedStep {
                 index: step.index,
                 code,
@@ -191,14 +230,11 @@ impl Plan {
     }
 }
 
-/// Returns the key by which repeated calls are found: the tool, and the parameters without case and spaces.
-fn dedup_key(tool: &str, params: &Map) -> (String, Value) {
+/// Returns the key by which repeated calls are found: the tool, and the parameters of the same meaning.
+pub(super) fn dedup_key(tool: &str, params: &Map) -> (String, Value) {
     fn fold(value: &Value) -> Value {
         match value {
-            Value::String(text) => {
-                let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
-                Value::from(words.join(" "))
-            }
+            Value::String(text) => Value::from(same_meaning(text)),
             Value::Array(items) => items.iter().map(fold).collect(),
             Value::Object(fields) => Value::Object(
                 fields

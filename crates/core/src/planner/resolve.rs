@@ -1,10 +1,11 @@
 //! The records that a mission reads, put into words by the manifests: one way for every
 //! module. Rules MISSIONS R1–R5.
 
-use jiff::Timestamp;
 use serde_json::Value;
 
-use super::prompt::InputText;
+use super::prompt::{BusyTime, InputText, days, one_line};
+use super::short_ids::ShortIds;
+use super::time_fields;
 use crate::Map;
 use crate::manifest::{Field, PromptText, QueryContext, Registry, Row, Table};
 use crate::mission::Input;
@@ -14,6 +15,9 @@ use crate::time::Micros;
 /// The longest value of a field that is no text.
 const MAX_VALUE: usize = 2_000;
 
+/// Longer texts of a record stand on lines of their own.
+const INLINE_CHARS: usize = 200;
+
 /// The context in which records are put into words.
 pub struct Resolver<'a> {
     /// The modules.
@@ -22,6 +26,10 @@ pub struct Resolver<'a> {
     pub context: QueryContext,
     /// The title of another record, for a reference to it.
     pub title: &'a dyn Fn(&RecordKey) -> Option<String>,
+    /// The short ids of the records that are told of.
+    pub short: &'a ShortIds,
+    /// Whether the record itself is put into words too, so that its id says all.
+    pub told: &'a dyn Fn(&RecordKey) -> bool,
 }
 
 /// An input in words, and what the model should know about it.
@@ -33,70 +41,126 @@ pub struct ResolvedInput {
     pub notes: Vec<String>,
 }
 
+/// The records of an input, and what the model should know about it.
+#[derive(Clone, Debug, Default)]
+pub struct PickedRows<'r> {
+    /// The records, the most relevant first.
+    pub rows: Vec<Row<'r>>,
+    /// Notes on records that are missing or left out.
+    pub notes: Vec<String>,
+}
+
+/// Picks an input's records: the one that it names, or those that the table's prompt query picks from `rows`.
+pub fn pick<'r>(
+    input: &Input,
+    rows: impl IntoIterator<Item = Row<'r>>,
+    registry: &Registry,
+    context: &QueryContext,
+) -> PickedRows<'r> {
+    let place = format!("{}/{}", input.module, input.table);
+    let Some(table) = registry.table(&input.module, &input.table) else {
+        return PickedRows {
+            rows: Vec::new(),
+            notes: vec![format!(
+                "{place} can’t be read: its module is not installed."
+            )],
+        };
+    };
+    let live = rows.into_iter().filter(|(_, state)| !state.is_deleted());
+    let mut notes = Vec::new();
+    let rows: Vec<Row<'r>> = match &input.id {
+        Some(id) => {
+            let row = live.into_iter().find(|(row, _)| row == id);
+            if row.is_none() {
+                notes.push(format!(
+                    "A linked record of {place} is gone: it was deleted."
+                ));
+            }
+            row.into_iter().collect()
+        }
+        None => {
+            let all: Vec<Row<'r>> = live.collect();
+            let picked = table.prompt_rows(all.iter().copied(), context);
+            match (picked.len(), all.len()) {
+                (0, _) => notes.push(format!("{place} has nothing to show at the moment.")),
+                (shown, all) if shown < all => {
+                    notes.push(format!(
+                        "{place}: {shown} of {all} records are shown, the most relevant."
+                    ));
+                }
+                _ => {}
+            }
+            picked
+        }
+    };
+    PickedRows { rows, notes }
+}
+
 impl Resolver<'_> {
-    /// An input's records in words: the one that it names, or those that the
-    /// table's prompt query picks from `rows`.
+    /// An input's records in words.
     pub fn resolve<'r>(
         &self,
         input: &Input,
         rows: impl IntoIterator<Item = Row<'r>>,
     ) -> ResolvedInput {
-        let place = format!("{}/{}", input.module, input.table);
-        let Some(table) = self.registry.table(&input.module, &input.table) else {
-            let note = format!("{place} can’t be read: its module is not installed.");
-            return ResolvedInput {
-                texts: Vec::new(),
-                notes: vec![note],
-            };
-        };
-        let live = rows.into_iter().filter(|(_, state)| !state.is_deleted());
-        let mut notes = Vec::new();
-        let picked: Vec<Row<'r>> = match &input.id {
-            Some(id) => {
-                let row = live.into_iter().find(|(row, _)| row == id);
-                if row.is_none() {
-                    notes.push(format!(
-                        "{place} id: {id} is linked but gone: it was deleted."
-                    ));
-                }
-                row.into_iter().collect()
-            }
-            None => {
-                let all: Vec<Row<'r>> = live.collect();
-                let picked = table.prompt_rows(all.iter().copied(), &self.context);
-                match (picked.len(), all.len()) {
-                    (0, _) => notes.push(format!("{place} has nothing to show at the moment.")),
-                    (shown, all) if shown < all => {
-                        notes.push(format!(
-                            "{place}: {shown} of {all} records are shown, the most relevant."
-                        ));
-                    }
-                    _ => {}
-                }
-                picked
-            }
-        };
-        let texts = picked
-            .into_iter()
-            .map(|(id, state)| InputText {
-                module: input.module.clone(),
-                table: input.table.clone(),
-                id: id.to_owned(),
-                text: self.text(&input.module, table, &state.data),
-            })
-            .collect();
-        ResolvedInput { texts, notes }
+        let picked = pick(input, rows, self.registry, &self.context);
+        let texts = picked.rows.into_iter();
+        let texts = texts.map(|(id, state)| self.record(&input.module, &input.table, id, state));
+        ResolvedInput {
+            texts: texts.collect(),
+            notes: picked.notes,
+        }
     }
 
-    /// A record in words: its kind and title, then each field that has a
-    /// value, by its label.
-    pub fn text(&self, module: &str, table: &Table, data: &Map) -> String {
-        let title = title(table, data).unwrap_or_else(|| "untitled".to_owned());
-        let mut text = if table.singleton {
-            String::new()
-        } else {
-            format!("{}: {title}\n", table.name.en())
+    /// A record, put into words.
+    pub fn record(&self, module: &str, table: &str, id: &str, state: &RecordState) -> InputText {
+        let key = RecordKey::new(module, table, id);
+        let text = match self.registry.table(module, table) {
+            Some(table) => self.text(module, table, &state.data),
+            None => String::new(),
         };
+        InputText {
+            module: module.to_owned(),
+            table: table.to_owned(),
+            id: id.to_owned(),
+            short: self.short.get(&key).unwrap_or_default().to_owned(),
+            text,
+        }
+    }
+
+    /// The times that the records of a table take, where it has a beginning and an end.
+    pub fn busy<'r>(
+        &self,
+        table: &Table,
+        rows: impl IntoIterator<Item = Row<'r>>,
+    ) -> Option<Vec<BusyTime>> {
+        let (begin, end) = time_fields::span(table)?;
+        let live = rows.into_iter().filter(|(_, state)| !state.is_deleted());
+        let times = live.filter_map(|(_, state)| {
+            let at = |field: &str| Micros::parse(state.data.get(field)?.as_str()?).ok();
+            let from = at(begin)?;
+            Some(BusyTime {
+                from,
+                until: at(end).unwrap_or(from),
+                whole_day: time_fields::is_whole_day(&state.data),
+            })
+        });
+        Some(times.collect())
+    }
+
+    /// A record in words: its title, then each field that has a value, by its label. What is no more than the absence
+    /// of something, such as "Done: no", is left out. Long texts follow on lines of their own.
+    pub fn text(&self, module: &str, table: &Table, data: &Map) -> String {
+        let mut head = Vec::new();
+        let mut long = String::new();
+        if !table.singleton {
+            head.push(title(table, data).unwrap_or_else(|| "untitled".to_owned()));
+        }
+        let is_done = table
+            .list
+            .done
+            .as_ref()
+            .is_some_and(|done| data.get(done) == Some(&true.into()));
         for (name, field) in &table.fields {
             let heading = *name == table.list.title && !table.singleton;
             if heading && field.kind.kind().prompt == PromptText::Line {
@@ -109,15 +173,26 @@ impl Resolver<'_> {
                 .label
                 .as_ref()
                 .map_or(name.as_str(), |label| label.en());
-            let value = self.value(module, field, value);
-            let gap = if value.contains('\n') { "\n" } else { " " };
-            text.push_str(&format!("{label}:{gap}{value}\n"));
+            let is_open = !is_done && time_fields::is_due_field(name);
+            let same_day = ends_on_its_day(table, name, data, &self.context);
+            let value = match same_day {
+                Some(end) => end,
+                None => self.value(module, field, value, is_open),
+            };
+            if value.is_empty() {
+                continue;
+            }
+            if value.contains('\n') || value.chars().count() > INLINE_CHARS {
+                let gap = if value.contains('\n') { "\n" } else { " " };
+                long.push_str(&format!("\n{label}:{gap}{value}"));
+            } else {
+                head.push(format!("{label}: {value}"));
+            }
         }
-        text.truncate(text.trim_end().len());
-        text
+        format!("{}{long}", head.join(" | ")).trim().to_owned()
     }
 
-    fn value(&self, module: &str, field: &Field, value: &Value) -> String {
+    fn value(&self, module: &str, field: &Field, value: &Value, is_open: bool) -> String {
         let plain = || match value {
             Value::String(text) => text.trim().to_owned(),
             other => other.to_string().chars().take(MAX_VALUE).collect(),
@@ -125,32 +200,48 @@ impl Resolver<'_> {
         let special = match field.kind.kind().prompt {
             PromptText::Plain | PromptText::Line => None,
             PromptText::Text => Some(field.kind.text(value)),
-            PromptText::Instant => value
-                .as_str()
-                .map(|text| self.local(text).unwrap_or_else(|| text.to_owned())),
-            PromptText::Day => value.as_str().map(|text| {
-                let date = text.parse::<jiff::civil::Date>();
-                date.map_or_else(
-                    |_| text.to_owned(),
-                    |date| date.strftime("%Y-%m-%d (%A)").to_string(),
-                )
+            PromptText::Instant => value.as_str().map(|text| match Micros::parse(text) {
+                Ok(at) => self.local(at),
+                Err(_) => text.to_owned(),
+            }),
+            PromptText::Day => value.as_str().map(|text| match text.parse() {
+                Ok(date) => days::day(date, is_open, &self.context),
+                Err(_) => text.to_owned(),
             }),
             PromptText::Reference => value.as_str().map(|id| {
                 let (module, table) = field.reference(module).unwrap_or((module, ""));
-                match (self.title)(&RecordKey::new(module, table, id)) {
-                    Some(title) => format!("{title} (id: {id})"),
-                    None => format!("id: {id}"),
+                let key = RecordKey::new(module, table, id);
+                match ((self.title)(&key), self.short.get(&key)) {
+                    // The record stands in the prompt itself.
+                    (_, Some(short)) if (self.told)(&key) => short.to_owned(),
+                    (Some(title), Some(short)) => format!("{} ({short})", one_line(&title, 60)),
+                    (Some(title), None) => title,
+                    (None, short) => short.unwrap_or_default().to_owned(),
                 }
             }),
         };
         special.unwrap_or_else(plain)
     }
 
-    /// An instant on the mission's wall clock, with the day of the week.
-    fn local(&self, text: &str) -> Option<String> {
-        let at = Timestamp::from_microsecond(Micros::parse(text).ok()?.0).ok()?;
-        let zoned = at.to_zoned(self.context.zone.clone());
-        Some(zoned.strftime("%Y-%m-%dT%H:%M%:z (%A)").to_string())
+    /// An instant on the mission's wall clock, with the day of the week and the distance from today.
+    fn local(&self, at: Micros) -> String {
+        let zone = &self.context.zone;
+        let local = days::time(at, zone);
+        let day = days::day(days::zoned(at, zone).date(), false, &self.context);
+        let (_, day) = day.split_once(' ').unwrap_or_default();
+        format!("{local} {day}")
+    }
+}
+
+/// The end of a record, where the field is that and the record begins on the same day.
+fn ends_on_its_day(table: &Table, field: &str, data: &Map, at: &QueryContext) -> Option<String> {
+    let (begin, end) = time_fields::span(table).filter(|(_, end)| *end == field)?;
+    let instant = |field: &str| Micros::parse(data.get(field)?.as_str()?).ok();
+    let (begin, end) = (instant(begin)?, instant(end)?);
+    let day = |instant| days::zoned(instant, &at.zone).date();
+    match day(begin) == day(end) {
+        true => days::clock(end, &at.zone),
+        false => None,
     }
 }
 
@@ -179,7 +270,7 @@ pub fn context_document(state: Option<&RecordState>) -> Option<&str> {
 
 fn is_empty(value: &Value) -> bool {
     match value {
-        Value::Null => true,
+        Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.trim().is_empty(),
         Value::Array(items) => items.is_empty(),
         _ => false,

@@ -10,10 +10,16 @@ use crate::{
 /// How long a proposal waits at most, in days after its iteration was complete.
 pub const LIFETIME_DAYS: i64 = 30;
 
-/// When a call of an iteration has expired: [`LIFETIME_DAYS`] after the plan, or once the time that it would
-/// put into its table's `deadline` field has passed.
-pub fn deadline(tool: Option<ToolRef<'_>>, params: &Map, iteration: &Iteration) -> Micros {
+/// When a call of an iteration has expired: [`LIFETIME_DAYS`] after the plan, once the time that it would put into its
+/// table's `deadline` field has passed, or at its step's own `expiresAt`.
+pub fn deadline(
+    tool: Option<ToolRef<'_>>,
+    params: &Map,
+    iteration: &Iteration,
+    expires_at: Option<Micros>,
+) -> Micros {
     let latest = iteration.created_at().plus(LIFETIME_DAYS * DAY);
+    let latest = expires_at.map_or(latest, |at| at.min(latest));
     let moment = tool.and_then(|tool| {
         let field = tool.table.deadline.as_ref()?;
         let source = tool.tool.effect.set.get(field)?.as_str()?;
@@ -40,7 +46,9 @@ pub fn open_steps<'m>(
         let open = iteration.plan.iter().filter(|step| step.status.is_open());
         open.filter(move |step| match &step.intent {
             Intent::ToolCall { tool_name, params } => {
-                now < deadline(registry.tool(tool_name), params, iteration)
+                let tool = registry.tool(tool_name);
+                let params = ToolRef::understood_by(tool, params);
+                now < deadline(tool, &params, iteration, step.expires_at)
             }
             _ => true,
         })

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use super::{
     deadline::deadline,
     proposal::{Proposal, ProposalError, ProposalStatus},
+    replaced_values::ReplacedValues,
     seen::{SeenValue, seen_fields, seen_key},
     stage::{existing, invalid},
     step::{Verdict, write_steps},
 };
 use crate::{
-    Map,
+    Gather, Map,
     actor::Actor,
     change::{Change, ChangeError, Op},
     ids,
@@ -23,7 +24,6 @@ use crate::{
     policy::{Call, Consent, Overrides, authorize},
     prepare::{Prepare, just_after, prepare},
     record::{RecordKey, RecordState, Records},
-    replaced::replaced,
     time::Micros,
 };
 
@@ -184,14 +184,16 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<DecisionResult, DecideError> 
             let edited = edited_params.as_ref();
             let approved = Approved::check(input, &place, edited, over.as_ref())?;
             proposal.status = ProposalStatus::Approved;
-            let replaced: Vec<_> = (approved.operations.iter())
-                .map(|operation| replaced(operation, input.records.get(&operation.key())))
-                .collect();
+            let mut replaced = ReplacedValues::default();
+            let tool = input.registry.tool(&proposal.tool).ok_or_else(altered)?;
+            for operation in &approved.operations {
+                replaced.add(tool, operation, input.records.get(&operation.key()));
+            }
             // The decision first: whoever reads the log up to between the two knows of the leave (SYNC S13).
             writer.step(&Verdict {
                 status: StepStatus::Approved,
                 edited,
-                replaced: &replaced,
+                replaced: Some(&replaced),
                 ..writer.verdict()
             })?;
             for operation in &approved.operations {
@@ -283,7 +285,8 @@ impl StepContext {
     fn deadline(&self, input: &DecisionInput<'_>) -> Micros {
         let proposal = input.proposal;
         let tool = input.registry.tool(&proposal.tool);
-        deadline(tool, &proposal.params, &self.iteration)
+        let expires_at = self.step.expires_at;
+        deadline(tool, &proposal.params, &self.iteration, expires_at)
     }
 }
 
@@ -316,7 +319,8 @@ impl Approved {
         let edited_before = edited_before.filter(|_| proposal.again);
         let same_call = matches!(&place.step.intent, Intent::ToolCall { tool_name, params }
             if *tool_name == proposal.tool
-                && normal(edited_before.unwrap_or(params)) == normal(&proposal.params));
+                && normal(&ToolRef::understood_by(registry.tool(tool_name), edited_before.unwrap_or(params)))
+                    == normal(&proposal.params));
         let proposal_id = ids::proposal_id(&place.step.id);
         let untouched = ops_hash(&proposal.operations) == proposal.ops_hash
             && (proposal.again || proposal_id == proposal.id)
@@ -524,16 +528,16 @@ impl<'a> Writer<'a> {
         let (actor, stamps) = match operation.op {
             Op::Insert => {
                 let edited = set.keys().filter(|field| by_person(field));
-                let stamps = edited.map(|field| (field.clone(), tick)).collect();
+                let stamps = edited.map(|field| (field.clone(), tick)).gather();
                 (actor(self.input.proposal, place), stamps)
             }
             Op::Update => {
                 let planned = set.keys().filter(|field| !by_person(field));
                 let stamps = planned.map(|field| (field.clone(), just_after(state, field)));
                 let actor = actor(self.input.proposal, place).decided(tick);
-                (actor, stamps.collect())
+                (actor, stamps.gather())
             }
-            Op::Delete => {
+            Op::Delete | Op::Forget => {
                 let seen = state.into_iter().flat_map(|state| &state.meta);
                 let seen = seen.map(|(field, stamp)| (field, stamp.at));
                 let actor = actor(self.input.proposal, place).having_seen(seen);

@@ -8,6 +8,7 @@ mod card;
 mod deadline;
 mod decide;
 mod proposal;
+mod replaced_values;
 mod seen;
 mod stage;
 mod step;
@@ -17,13 +18,16 @@ pub use crate::record::Records;
 pub use card::{
     CardField, CardItem, CardLink, CardOperation, CardUnit, CardValue, FieldChange, FieldRole, Fit,
     ItemChange, Lookup, ProposalCard, RunKind, ShownValue, TextChange, TextPart, TextRun,
-    UnfitField, card_records, proposal_card, unfit_fields,
+    UnfitField, card_operation, card_records, operation_records, proposal_card, record_title,
+    unfit_fields,
 };
 pub use deadline::{LIFETIME_DAYS, deadline, open_steps};
 pub use decide::{DecideError, Decision, DecisionInput, DecisionResult, ShownStamp, decide};
 pub use proposal::{Proposal, ProposalError, ProposalStatus};
+pub use replaced_values::ReplacedValues;
 pub use seen::{SeenValue, seen_key};
 pub use stage::{ClosedProposal, Staging};
+pub use step::replace_steps;
 pub(crate) use step::{Verdict, write_steps};
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub struct Proposal {
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub params: Map,
     /// The tool's effect on a record; none where the tool is unknown here.
-    #[cfg_attr(feature = "openapi", schema(required = true))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::change::WriteOp>, required = true))]
     pub op: Option<Op>,
     /// The writes that approving will make. The card is drawn from this.
     pub operations: Vec<Operation>,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    Gather,
     actor::Actor,
     change::Op,
     manifest::Operation,
@@ -50,7 +51,7 @@ pub(super) fn seen_fields(
 ) -> BTreeMap<String, SeenValue> {
     let written = operation.set.keys().chain(&operation.now).cloned();
     let fields: Vec<String> = match operation.op {
-        Op::Insert => Vec::new(),
+        Op::Insert | Op::Forget => Vec::new(),
         Op::Update => written.collect(),
         Op::Delete => state
             .map(|state| state.meta.keys().cloned().collect())
@@ -68,5 +69,5 @@ pub(super) fn seen_fields(
         );
         (field, SeenValue { value, at, actor })
     };
-    fields.into_iter().map(seen).collect()
+    fields.into_iter().map(seen).gather()
 }

@@ -11,7 +11,7 @@ use super::{
     seen::{seen_fields, seen_key},
 };
 use crate::{
-    Map,
+    Gather, Map,
     change::Op,
     ids,
     manifest::{EffectOp, Registry, ToolRef, ops_hash},
@@ -54,7 +54,8 @@ struct Candidate<'a> {
     iteration: &'a Iteration,
     step: &'a Step,
     tool: &'a str,
-    params: &'a Map,
+    /// Under the manifest's own names.
+    params: Map,
 }
 
 impl Staging<'_> {
@@ -64,8 +65,8 @@ impl Staging<'_> {
         let candidates = self.candidates(&iterations);
         let keys = candidates
             .iter()
-            .filter_map(|c| self.registry.tool(c.tool)?.target(c.params));
-        keys.collect()
+            .filter_map(|c| self.registry.tool(c.tool)?.target(&c.params));
+        keys.gather()
     }
 
     /// The proposals of the steps that wait and that this replica hasn't staged. `records` are those
@@ -153,11 +154,11 @@ impl Staging<'_> {
             };
             let waits =
                 step.status.is_open() && !self.have.contains_key(&ids::proposal_id(&step.id));
-            (waits && self.is_asked(tool)).then_some(Candidate {
+            (waits && self.is_asked(tool)).then(|| Candidate {
                 iteration,
                 step,
                 tool,
-                params,
+                params: ToolRef::understood_by(self.registry.tool(tool), params),
             })
         });
         candidates.collect()
@@ -175,7 +176,7 @@ impl Staging<'_> {
             iteration,
             step,
             tool,
-            params,
+            ref params,
         } = *candidate;
         let known = self.registry.tool(tool);
         let module = known.map(|tool| tool.module.id.clone()).unwrap_or_default();
@@ -203,7 +204,7 @@ impl Staging<'_> {
             summary: step.summary.clone(),
             rationale: step.rationale.clone(),
             created_at: iteration.created_at(),
-            deadline: deadline(known, params, iteration),
+            deadline: deadline(known, params, iteration, step.expires_at),
             status: ProposalStatus::Open,
             again: false,
             error: None,

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::proposal::ProposalError;
+use super::{proposal::ProposalError, replaced_values::ReplacedValues};
 use crate::{
     Map,
     actor::Actor,
     change::Op,
     ids,
     manifest::Registry,
+    map_of,
     mission::{StepStatus, objects},
     prepare::{Prepare, Prepared, prepare},
     record::{RecordKey, RecordState},
-    replaced::ReplacedRecord,
     time::Micros,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Verdict<'a> {
     pub status: StepStatus,
-    /// The author: a user's id, `policy` or `deadline`.
+    /// The author: a user's id, `policy`, `deadline` or `replaced`.
     pub by: &'a str,
     /// At which device.
     pub device: &'a str,
@@ -31,7 +31,7 @@ pub(crate) struct Verdict<'a> {
     pub feedback: Option<&'a str>,
     pub edited: Option<&'a Map>,
     /// The values that the carried-out step replaced.
-    pub replaced: &'a [ReplacedRecord],
+    pub replaced: Option<&'a ReplacedValues>,
     pub proposal: Option<&'a str>,
 }
 
@@ -68,19 +68,12 @@ pub(crate) fn write_steps(
         if steps.is_empty() {
             continue;
         }
-        let mut iteration = Map::new();
-        for field in ["id", "startedAt"] {
-            if let Some(value) = raw.get(field) {
-                iteration.insert(field.into(), value.clone());
-            }
-        }
-        iteration.insert("plan".into(), json!(steps));
-        iterations.push(iteration);
+        iterations.push(carrying(raw, &steps));
     }
     let write = Prepare {
         key,
         op: Op::Update,
-        set: Map::from_iter([("iterations".to_owned(), json!(iterations))]),
+        set: map_of("iterations", json!(iterations)),
         state: Some(mission),
         tick,
         at: Some(at),
@@ -91,6 +84,55 @@ pub(crate) fn write_steps(
     };
     prepare(registry.schema(&key.app, &key.table), write)
         .map_err(|error| ProposalError::new("invalid", error.reason))
+}
+
+/// The name under which a newer plan takes the place of an older one.
+const REPLACED: &str = "replaced";
+
+/// The iterations of a mission in which open steps expire because a newer plan takes their place: those that `which`
+/// names by id, each step whole, in iterations that carry nothing else.
+pub fn replace_steps(
+    mission: &RecordState,
+    which: impl Fn(&str) -> bool,
+    now: Micros,
+) -> Vec<Value> {
+    let verdict = Verdict {
+        status: StepStatus::Expired,
+        by: REPLACED,
+        device: REPLACED,
+        ..Verdict::default()
+    };
+    let mut iterations = Vec::new();
+    for raw in objects(&mission.data, "iterations") {
+        let named = |step: &&Map| step.get("id").and_then(Value::as_str).is_some_and(&which);
+        let steps: Vec<_> = objects(raw, "plan")
+            .filter(named)
+            .map(|step| {
+                let stamp = |field| Micros::parse(step.get(field)?.as_str()?).ok();
+                let stamps = [stamp("updatedAt"), stamp("decidedAt")]
+                    .into_iter()
+                    .flatten();
+                let at = stamps.map(|at| at.plus(1)).fold(now, Micros::max);
+                decided(step, &verdict, at)
+            })
+            .collect();
+        if !steps.is_empty() {
+            iterations.push(carrying(raw, &steps));
+        }
+    }
+    iterations
+}
+
+/// An iteration that names itself and carries these steps alone.
+fn carrying(raw: &Map, steps: &[Map]) -> Value {
+    let mut iteration = Map::new();
+    for field in ["id", "startedAt"] {
+        if let Some(value) = raw.get(field) {
+            iteration.insert(field.into(), value.clone());
+        }
+    }
+    iteration.insert("plan".into(), json!(steps));
+    Value::Object(iteration)
 }
 
 fn decided(raw: &Map, verdict: &Verdict<'_>, written: Micros) -> Map {
@@ -110,10 +152,15 @@ fn decided(raw: &Map, verdict: &Verdict<'_>, written: Micros) -> Map {
         step.retain(|field, _| !RETAKEN.contains(&field.as_str()));
     }
     step.extend(decision.clone());
-    if !verdict.replaced.is_empty() {
-        step.insert("replaced".into(), json!(verdict.replaced));
-        // Another device's approval may outrank this one, and yet have seen an older value.
-        decision.insert("replaced".into(), json!(verdict.replaced));
+    if let Some(ReplacedValues { replaced, appended }) = verdict.replaced {
+        if !replaced.is_empty() {
+            step.insert("replaced".into(), json!(replaced));
+            // Another device's approval may outrank this one, and yet have seen an older value.
+            decision.insert("replaced".into(), json!(replaced));
+        }
+        if !appended.is_empty() {
+            decision.insert("appended".into(), json!(appended));
+        }
     }
     if let Some(proposal) = verdict.proposal {
         step.insert("proposalId".into(), proposal.into());

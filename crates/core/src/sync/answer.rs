@@ -6,12 +6,13 @@ use super::{
     apply::{readable, record_key},
     conflicts::ConflictWatch,
     push::PushInFlight,
-    shapes::{Commit, LeftOut, OutboxRow, PushAnswer, ReplicaMeta, rows_of},
+    shapes::{Commit, LeftOut, OutboxRow, PushAnswer, ReplicaMeta, is_later, rows_of},
 };
 use crate::{
-    AdjustedStamp, Change, Micros, RecordKey,
+    AdjustedStamp, Change, Gather, Micros, Op, RecordKey,
     change::apply_adjustments,
     conflict::{Conflict, KeptConflict, TextLineage, writes_text},
+    json,
     manifest::Registry,
     staging::Records,
 };
@@ -28,6 +29,9 @@ pub(super) struct Answered {
     has_more: bool,
     server_time: Micros,
     heard_at: Micros,
+    log_epoch: String,
+    log_end: String,
+    give_back: bool,
 }
 
 impl Answered {
@@ -51,19 +55,25 @@ impl Answered {
             left_out,
             adjusted,
             conflicts: (answer.conflicts.into_iter())
-                .filter_map(|conflict| serde_json::from_value(conflict).ok())
+                .filter_map(|conflict| json::from_value(conflict).ok())
                 .collect(),
             synced_until: answer.synced_until,
             has_more: answer.has_more,
             server_time: answer.server_time,
             heard_at,
+            log_epoch: answer.log_epoch,
+            log_end: answer.log_end,
+            give_back: answer.give_back,
         }
     }
 
     /// The records that the answer is about.
     pub fn touched(&self) -> BTreeSet<RecordKey> {
         let set_back = self.set_back().filter_map(|row| row.change.readable());
-        set_back.chain(&self.changes).map(record_key).collect()
+        set_back
+            .chain(&self.changes)
+            .flat_map(Change::keys)
+            .gather()
     }
 
     /// The records of which texts are written or set back: their past is wanted too.
@@ -73,7 +83,7 @@ impl Answered {
             let key = record_key(change);
             writes_text(registry.schema(&key.app, &key.table), change)
         });
-        changes.map(record_key).collect()
+        changes.map(record_key).gather()
     }
 
     /// The rows of the push of which a stamp was set back.
@@ -82,6 +92,11 @@ impl Answered {
             .rows
             .iter()
             .filter(|row| self.adjusted.contains_key(event_id(row)))
+    }
+
+    /// Whether the answer continues from what the replica knows of the log.
+    pub fn continues(&self, meta: &ReplicaMeta) -> bool {
+        meta.knows(&self.flight.log_epoch, &self.flight.log_end)
     }
 
     /// The commit, and whether another round is needed: first the stamps that were set back, then the changes of
@@ -110,8 +125,20 @@ impl Answered {
                 changed.insert(key);
             }
         }
+        let mut dropped = BTreeSet::new();
         for change in &self.changes {
+            if change.op == Op::Forget {
+                for key in change.keys() {
+                    records.remove(&key);
+                    changed.remove(&key);
+                    dropped.insert(key);
+                }
+                continue;
+            }
             let key = record_key(change);
+            if dropped.contains(&key) {
+                continue;
+            }
             let schema = registry.schema(&key.app, &key.table);
             let state = records.entry(key.clone()).or_default();
             if watch.apply(schema, &key, state, change) {
@@ -127,7 +154,7 @@ impl Answered {
             changed.insert(key);
         }
         let moved = meta.cursor != self.flight.since;
-        let reread = self.reread_from(moved);
+        let reread = self.reread_from(moved, &meta.rejoined);
         let again = self.has_more || moved || reread.is_some() || watch.has_merged();
         match reread {
             // A cursor that is empty leads to a snapshot. Its pages that came before this answer are read again.
@@ -140,7 +167,20 @@ impl Answered {
             None if moved => {}
             None => meta.cursor = self.synced_until,
         }
+        // A replica of an older version has not heard of an epoch: the log may have been restored since.
+        let lacks = meta.log_epoch.is_empty() && self.give_back && !self.flight.since.is_empty();
+        if lacks && !moved {
+            meta.begin_rejoin();
+        } else {
+            meta.log_epoch = self.log_epoch;
+            meta.saw_end(&self.log_end);
+        }
+        let again = again || lacks;
         meta.last_synced_at = Some(self.server_time);
+        // Another driver may have taken another client id meanwhile, which counts anew.
+        if meta.client_id == self.flight.client_id {
+            meta.push_number = meta.push_number.max(self.flight.number.unwrap_or_default());
+        }
         let rows = self.flight.rows;
         let commit = Commit {
             meta: Some(meta),
@@ -153,6 +193,7 @@ impl Answered {
                 .filter_map(|row| row.change.event_id().map(str::to_owned))
                 .collect(),
             left_out: self.left_out,
+            dropped: dropped.into_iter().collect(),
             ..watch.into_commit()
         };
         (commit, again)
@@ -160,11 +201,17 @@ impl Answered {
 
     /// The cursor from which to read again (T4): a change that arrived between the writing of a row and now may have
     /// lost here to a stamp that was set back. The first row is the oldest, so its cursor comes before the others'.
-    fn reread_from(&self, moved: bool) -> Option<String> {
+    /// Cursors from before the last giving back count as unknown.
+    fn reread_from(&self, moved: bool, rejoined: &str) -> Option<String> {
         let row = self
             .set_back()
             .find(|row| moved || row.since != self.flight.since)?;
-        Some(row.since.clone())
+        let gone = is_later(rejoined, &row.since);
+        Some(if gone {
+            String::new()
+        } else {
+            row.since.clone()
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::shapes::LeftOut;
-use crate::{Change, RecordKey, manifest::Registry, merge, staging::Records};
+use crate::{Change, Op, RecordKey, RecordState, manifest::Registry, merge, staging::Records};
 
 /// The record that a change is about. A change without a module belongs to the module with the empty id.
 pub fn record_key(change: &Change) -> RecordKey {
@@ -15,7 +15,8 @@ pub fn record_key(change: &Change) -> RecordKey {
 
 /// Merges changes, oldest first, into `records` and returns the keys of the records that changed.
 ///
-/// A record that is missing counts as empty; afterwards `records` has an entry for every record that a change names.
+/// A record that is forgotten becomes an empty one. A record that is missing counts as empty; afterwards `records` has
+/// an entry for every record that a change names.
 pub fn apply_changes<'c>(
     registry: &Registry,
     records: &mut Records,
@@ -23,6 +24,13 @@ pub fn apply_changes<'c>(
 ) -> BTreeSet<RecordKey> {
     let mut changed = BTreeSet::new();
     for change in changes {
+        if change.op == Op::Forget {
+            for key in change.keys() {
+                records.insert(key.clone(), RecordState::default());
+                changed.insert(key);
+            }
+            continue;
+        }
         let key = record_key(change);
         let schema = registry.schema(&key.app, &key.table);
         let state = records.entry(key.clone()).or_default();
@@ -40,7 +48,7 @@ pub fn readable(value: Value) -> Result<Change, LeftOut> {
         .and_then(Value::as_str)
         .map(str::to_owned);
     let left_out = |reason| LeftOut { event_id, reason };
-    match Change::parse(value) {
+    match Change::read(value) {
         Ok(change) if change.app_id.is_some() => Ok(change),
         Ok(_) => Err(left_out(
             "`appId` is missing; name the record's module".to_owned(),

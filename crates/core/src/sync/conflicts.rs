@@ -10,7 +10,7 @@ use super::{
     shapes::{Commit, ReplicaMeta},
 };
 use crate::{
-    Actor, AdjustedStamp, Change, Clock, FieldWrite, Micros, Op, RecordKey, RecordState,
+    Actor, AdjustedStamp, Change, Clock, FieldWrite, Gather, Micros, Op, RecordKey, RecordState,
     conflict::{
         Conflict, ConflictKind, FoundConflict, KeptConflict, Lineages, TextLineage, WrittenValue,
         apply_watching, is_text, merge_texts,
@@ -112,7 +112,7 @@ impl ConflictWatch {
                 self.found.push(kept);
             }
         }
-        self.end_merged(key, change);
+        self.end_settled(key, change);
         changed
     }
 
@@ -201,17 +201,19 @@ impl ConflictWatch {
         }
     }
 
-    /// A conflict is over where the text that lost was merged, or where the text that stands descends from it.
-    fn end_merged(&mut self, key: &RecordKey, change: &Change) {
+    /// A conflict is over where a change settles it, says that it merged the text that lost, or where the text that
+    /// stands descends from it (X4).
+    fn end_settled(&mut self, key: &RecordKey, change: &Change) {
         let merged = change.extra.get(MERGED).and_then(Value::as_object);
         let over = |one: &&KeptConflict| {
             let at = one.loser.updated_at;
             let merged = merged.and_then(|merged| merged.get(&one.field)?.as_str());
             let lineage = self.lineages.get(key, &one.field);
             one.key == *key
-                && one.kind != ConflictKind::Removed
-                && (merged.and_then(|text| Micros::parse(text).ok()) == Some(at)
-                    || lineage.is_some_and(|lineage| lineage.descends_from(at)))
+                && (one.is_settled_by(change)
+                    || one.kind != ConflictKind::Removed
+                        && (merged.and_then(|text| Micros::parse(text).ok()) == Some(at)
+                            || lineage.is_some_and(|lineage| lineage.descends_from(at))))
         };
         let ended = self.kept.iter().chain(&self.found).filter(over);
         let ended: Vec<String> = ended.map(|one| one.conflict_id.clone()).collect();
@@ -295,6 +297,16 @@ impl ConflictWatch {
     }
 }
 
+/// The ids of the conflicts that changes settle, each by a change of its own record (X4).
+pub fn settled_conflicts(kept: &[KeptConflict], changes: &[Change]) -> Vec<String> {
+    let is_settled = |one: &&KeptConflict| {
+        let mut changes = changes.iter();
+        changes.any(|change| record_key(change) == one.key && one.is_settled_by(change))
+    };
+    let settled = kept.iter().filter(is_settled);
+    settled.map(|one| one.conflict_id.clone()).collect()
+}
+
 /// Notes what the changes that a replica itself has just made replaced, and returns the texts among it that their
 /// writer had not seen. `records` are those that they touch, as they were before.
 pub fn note_own_texts(
@@ -332,5 +344,5 @@ fn stamp_pointer(field: &str) -> String {
 }
 
 fn owned(fields: Vec<&str>) -> BTreeSet<String> {
-    fields.into_iter().map(str::to_owned).collect()
+    fields.into_iter().map(str::to_owned).gather()
 }

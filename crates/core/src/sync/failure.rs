@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::{
     push::PushInFlight,
-    shapes::{Commit, OutboxRow, Refusal, ReplicaMeta, SetAside},
+    shapes::{Commit, OutboxRow, Refusal, ReplicaMeta, SetAside, SnapshotRequest},
 };
-use crate::Micros;
+use crate::{Micros, ids};
 
 /// Snapshots that one sync begins anew without a push that succeeds in between.
 const MAX_RENEWALS: usize = 8;
@@ -22,6 +22,18 @@ pub(super) enum Remedy {
     SetAside(Box<OutboxRow>, String),
     /// A snapshot, because the log no longer reaches back to this cursor (R3).
     Resync(String),
+    /// A snapshot of a log that is another one than this replica knows, or was rolled back: what it lacks is given
+    /// back (R8).
+    Rejoin(String),
+    /// A snapshot from its first page, because the log is another one than earlier pages were of, or was rolled back.
+    Anew(SnapshotRequest),
+    /// Another client id and a snapshot, because a copy of this replica pushes under the same one (S16).
+    Rename {
+        /// The client id that two replicas have.
+        from: String,
+        /// The client id that this replica has from now on.
+        to: String,
+    },
     /// The snapshot's first page, because the server doesn't know this token, such as after it was set up anew.
     Restart(String),
 }
@@ -36,6 +48,15 @@ pub(super) fn of_push(flight: &PushInFlight, refusal: &Refusal) -> Option<Remedy
             let reason = reason.unwrap_or(&refusal.message).to_owned();
             Some(Remedy::SetAside(Box::new(row.clone()), reason))
         }
+        (409, "copied") => {
+            // No copy has these changes, so that no copy makes the same id of them.
+            let events = flight.rows.iter().map(|row| row.change.event_id());
+            let events: Vec<&str> = events.map(Option::unwrap_or_default).collect();
+            Some(Remedy::Rename {
+                from: flight.client_id.clone(),
+                to: ids::derive(&flight.client_id, &events.join("\n")),
+            })
+        }
         (413, _) => match flight.rows.as_slice() {
             [] => None,
             [only] => {
@@ -44,14 +65,25 @@ pub(super) fn of_push(flight: &PushInFlight, refusal: &Refusal) -> Option<Remedy
             }
             rows => Some(Remedy::Halve(rows.len() / 2)),
         },
-        (410, _) if !flight.since.is_empty() => Some(Remedy::Resync(flight.since.clone())),
+        (410, _) if !flight.since.is_empty() => {
+            let reason = refusal.details.get("reason").and_then(Value::as_str);
+            let since = flight.since.clone();
+            Some(match reason {
+                Some("epoch" | "unknown") => Remedy::Rejoin(since),
+                _ => Remedy::Resync(since),
+            })
+        }
         _ => None,
     }
 }
 
 /// The remedy for the refusal of a snapshot's page.
-pub(super) fn of_page(after: &str, refusal: &Refusal) -> Option<Remedy> {
-    (refusal.status == 400 && !after.is_empty()).then(|| Remedy::Restart(after.to_owned()))
+pub(super) fn of_page(asked: &SnapshotRequest, refusal: &Refusal) -> Option<Remedy> {
+    match refusal.status {
+        400 if !asked.after.is_empty() => Some(Remedy::Restart(asked.after.clone())),
+        410 if !asked.log_epoch.is_empty() => Some(Remedy::Anew(asked.clone())),
+        _ => None,
+    }
 }
 
 /// Whether another snapshot may help: not where the same place is refused again, or one after the other.
@@ -86,9 +118,30 @@ pub(super) fn mend(
             meta.snapshot_after.clear();
             of_meta(meta)
         }),
+        Remedy::Rejoin(cursor) => (meta.cursor == cursor).then(|| {
+            meta.begin_rejoin();
+            of_meta(meta)
+        }),
+        Remedy::Anew(asked) => {
+            (meta.cursor.is_empty() && meta.page_request() == asked).then(|| {
+                meta.begin_rejoin();
+                of_meta(meta)
+            })
+        }
+        // Rows of others under the old id may have been left out for it, so the whole state is read.
+        Remedy::Rename { from, to } => (meta.client_id == from).then(|| {
+            meta.client_id = to;
+            meta.push_number = 0;
+            meta.cursor.clear();
+            meta.snapshot_after.clear();
+            of_meta(meta)
+        }),
         Remedy::Restart(after) => {
             (meta.cursor.is_empty() && meta.snapshot_after == after).then(|| {
-                meta.snapshot_after.clear();
+                match meta.rejoin {
+                    Some(_) => meta.begin_rejoin(),
+                    None => meta.snapshot_after.clear(),
+                }
                 of_meta(meta)
             })
         }

@@ -3,8 +3,8 @@
 //! The CLI, the browser (through WebAssembly) and the simulation drive it; none of them decides anything. A driver
 //! begins with [`Event::Started`] and carries out the effects that [`step`] returns, in their order:
 //!
-//! - [`Effect::Push`] and [`Effect::Fetch`] are requests. The driver starts them and goes on with the next effect; a
-//!   new request replaces one whose reply is still awaited.
+//! - [`Effect::Push`], [`Effect::Fetch`] and [`Effect::Join`] are requests. The driver starts them and goes on with the
+//!   next effect; a new request replaces one whose reply is still awaited.
 //! - [`Effect::Read`] opens an exclusive transaction over the replica's storage. [`Event::Read`] hands over what was
 //!   read, and where the answer is [`Effect::Commit`], that commit happens in this same transaction. Every other
 //!   answer ends the transaction without a write.
@@ -20,16 +20,20 @@ mod answer;
 mod apply;
 mod conflicts;
 mod failure;
+mod give_back;
 mod push;
+mod rejoin;
 mod shapes;
 mod snapshot;
 mod step;
 
 pub use apply::{apply_changes, readable, record_key};
-pub use conflicts::note_own_texts;
+pub use conflicts::{note_own_texts, settled_conflicts};
+pub use give_back::{GIVEN_BACK, GIVEN_BACK_BY, changes_of_state};
 pub use push::{BATCH_BYTES, BATCH_CHANGES, SCHEMA_VERSION};
 pub use shapes::{
-    Commit, LeftOut, OutboxRow, PushAnswer, PushRequest, QueuedChange, RecordRow, Refusal,
-    ReplicaMeta, SetAside, SnapshotPage, SnapshotRecord, TransportError,
+    Commit, JoinRequest, LeftOut, OutboxRow, PushAnswer, PushRequest, QueuedChange, RecordRange,
+    RecordRow, Refusal, RejoinPlace, ReplicaMeta, SetAside, SnapshotPage, SnapshotRecord,
+    SnapshotRequest, TransportError,
 };
 pub use step::{Effect, Event, State, step};

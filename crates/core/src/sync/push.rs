@@ -9,7 +9,7 @@ pub const BATCH_CHANGES: usize = 500;
 pub const BATCH_BYTES: usize = 4_000_000;
 
 /// The version of the data's shape that this replica writes.
-pub const SCHEMA_VERSION: u64 = 1;
+pub const SCHEMA_VERSION: u64 = 3;
 
 /// A push whose reply is awaited.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,14 @@ pub(super) struct PushInFlight {
     pub rows: Vec<OutboxRow>,
     /// The cursor that it was sent with.
     pub since: String,
+    /// The log's epoch that it named.
+    pub log_epoch: String,
+    /// The furthest end of the log that it named.
+    pub log_end: String,
+    /// The client id under which it was sent.
+    pub client_id: String,
+    /// Its number.
+    pub number: Option<u64>,
 }
 
 /// The push of the oldest rows that fit.
@@ -46,12 +54,23 @@ pub(super) fn next_push(
             }
         }
     }
+    let number = (!rows.is_empty()).then_some(meta.push_number + 1);
     let request = PushRequest {
-        client_id: meta.client_id,
+        client_id: meta.client_id.clone(),
+        push_number: number,
         since: meta.cursor.clone(),
         schema_version: SCHEMA_VERSION,
+        log_epoch: meta.log_epoch.clone(),
+        log_end: meta.log_end.clone(),
         changes: rows.iter().map(|row| row.change.clone()).collect(),
     };
-    let since = meta.cursor;
-    (request, PushInFlight { rows, since })
+    let flight = PushInFlight {
+        rows,
+        since: meta.cursor,
+        log_epoch: meta.log_epoch,
+        log_end: meta.log_end,
+        client_id: meta.client_id,
+        number,
+    };
+    (request, flight)
 }

@@ -21,6 +21,13 @@ pub struct PushRequest {
     pub since: String,
     /// [`super::SCHEMA_VERSION`].
     pub schema_version: u64,
+    /// The log's epoch; empty where none was heard of yet.
+    pub log_epoch: String,
+    /// The furthest end of the log that was heard of.
+    pub log_end: String,
+    /// The number of the push, by which the server notices a copy of this replica; an empty push has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push_number: Option<u64>,
     /// The changes, oldest first. An empty push asks what others did.
     pub changes: Vec<QueuedChange>,
 }
@@ -84,7 +91,7 @@ impl From<Change> for QueuedChange {
 }
 
 /// The answer to a [`PushRequest`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PushAnswer {
     /// The changes of others, oldest first. The step reads each by itself, so that an unreadable one blocks nothing.
@@ -102,10 +109,43 @@ pub struct PushAnswer {
     /// The conflicts of the push's texts (X3). The step reads each by itself.
     #[serde(default)]
     pub conflicts: Vec<Value>,
+    /// The identity of the log; empty where the server is older.
+    #[serde(default)]
+    pub log_epoch: String,
+    /// The end of the log, as far as the answer knows.
+    #[serde(default)]
+    pub log_end: String,
+    /// Whether the log takes back what devices hold (R8).
+    #[serde(default)]
+    pub give_back: bool,
+}
+
+/// The body of `POST /sync/join`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinRequest {
+    /// The replica that gives back.
+    pub client_id: String,
+    /// The epoch of the log that lacks the records.
+    pub log_epoch: String,
+    /// The records, merged.
+    pub records: Vec<RecordRow>,
+}
+
+/// The query of `GET /sync/snapshot`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotRequest {
+    /// The token of the page; empty for the first.
+    pub after: String,
+    /// The log's epoch; empty where none was heard of yet.
+    pub log_epoch: String,
+    /// The furthest end of the log that was heard of.
+    pub log_end: String,
 }
 
 /// A page of `GET /sync/snapshot`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotPage {
     /// Merged records, tombstones included. No bound of a change holds for them.
@@ -116,6 +156,18 @@ pub struct SnapshotPage {
     pub synced_until: String,
     /// The server's clock.
     pub server_time: Micros,
+    /// The identity of the log; empty where the server is older.
+    #[serde(default)]
+    pub log_epoch: String,
+    /// The end of the log after the page was read.
+    #[serde(default)]
+    pub log_end: String,
+    /// Whether the log takes back what devices hold (R8).
+    #[serde(default)]
+    pub give_back: bool,
+    /// Whether a device of another epoch is to drop what the log lacks.
+    #[serde(default)]
+    pub discard_newer: bool,
 }
 
 /// A record in a [`SnapshotPage`]. Flat, because serde reads a nested shape far more slowly.
@@ -215,6 +267,80 @@ pub struct ReplicaMeta {
     /// name them as what they replaced (T4).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set_back: Vec<(Micros, Micros)>,
+    /// The identity of the log that the cursor belongs to; empty until the server has named one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub log_epoch: String,
+    /// The furthest end of that log that the server named: all that left the outbox stands before it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub log_end: String,
+    /// The snapshot under way is one of a log that may lack what this replica holds (R8).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejoin: Option<RejoinPlace>,
+    /// The cursor with which the last giving back ended. Cursors from before it may name rows that are gone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rejoined: String,
+    /// The number of the last push that was answered (S16).
+    #[serde(default)]
+    pub push_number: u64,
+}
+
+impl ReplicaMeta {
+    /// Whether the replica still knows of the log what a request said, so that its answer continues from there.
+    ///
+    /// An answer to less than is known may come from before a rollback: it is not taken, and asked for again.
+    pub(super) fn knows(&self, log_epoch: &str, log_end: &str) -> bool {
+        self.log_epoch == log_epoch && self.log_end == log_end
+    }
+
+    /// The request of the snapshot's page where the replica stands.
+    pub(super) fn page_request(&self) -> SnapshotRequest {
+        SnapshotRequest {
+            after: self.snapshot_after.clone(),
+            log_epoch: self.log_epoch.clone(),
+            log_end: self.log_end.clone(),
+        }
+    }
+
+    /// Remembers how far the log went, as the server named it.
+    pub(super) fn saw_end(&mut self, end: &str) {
+        if is_later(end, &self.log_end) {
+            end.clone_into(&mut self.log_end);
+        }
+    }
+
+    /// Begins a snapshot of a log of which it is not known what it lacks. The outbox stays.
+    pub(super) fn begin_rejoin(&mut self) {
+        self.cursor.clear();
+        self.snapshot_after.clear();
+        self.log_epoch.clear();
+        self.log_end.clear();
+        self.rejoin = Some(RejoinPlace::default());
+    }
+}
+
+/// Whether a place of a log lies after another one.
+pub(super) fn is_later(place: &str, other: &str) -> bool {
+    let at = |text: &str| Micros::parse(text).ok();
+    at(place) > at(other)
+}
+
+/// How far a replica has come in giving back.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RejoinPlace {
+    /// The last record that was dealt with; none at the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<RecordKey>,
+}
+
+/// A part of a replica's records, by key in the order of the bytes of app, table and id.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RecordRange {
+    /// After this record; none: from the first.
+    pub after: Option<RecordKey>,
+    /// Up to this record, itself included; none: to the last.
+    pub until: Option<RecordKey>,
+    /// How many at most.
+    pub limit: usize,
 }
 
 /// A change that the server has yet to get.
@@ -319,6 +445,12 @@ pub struct Commit {
     pub ended: Vec<String>,
     /// The changes to append to the outbox, with the cursor of `meta`.
     pub queue: Vec<Change>,
+    /// The records to delete, with the lineages and the conflicts of their texts: they are forgotten, or the log was
+    /// put back to a state without them on purpose.
+    pub dropped: Vec<RecordKey>,
+    /// The records of which this replica holds more than a log that takes nothing back: the person is told (R9).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<RecordKey>,
 }
 
 /// A change of the server that this version can't read.

@@ -8,14 +8,15 @@ use super::{
     answer::Answered,
     failure::{self, Remedy},
     push::{BATCH_CHANGES, PushInFlight, next_push},
+    rejoin::Rejoin,
     shapes::{
-        Commit, OutboxRow, PushAnswer, PushRequest, RecordRow, Refusal, ReplicaMeta, SnapshotPage,
-        TransportError,
+        Commit, JoinRequest, OutboxRow, PushAnswer, PushRequest, RecordRange, RecordRow, Refusal,
+        RejoinPlace, ReplicaMeta, SnapshotPage, SnapshotRequest, TransportError,
     },
     snapshot::Paged,
 };
 use crate::{
-    Micros, RecordKey,
+    Gather, Micros, RecordKey,
     conflict::{KeptConflict, TextLineage},
     manifest::Registry,
     staging::Records,
@@ -61,7 +62,17 @@ enum Phase {
     /// A read of what a refusal is about.
     Mending { remedy: Remedy, now: Micros },
     /// A page of a snapshot, by its token.
-    Fetching { after: String },
+    Fetching(SnapshotRequest),
+    /// A page of a snapshot of a log that may lack what the replica holds.
+    FetchingAnew(SnapshotRequest, RejoinPlace),
+    /// A read of the records that such a page is about.
+    JoiningAnew(Box<Rejoin>),
+    /// A read of a part of the replica, to be compared with the page.
+    Comparing(Box<Rejoin>),
+    /// The answer to so many states that were given back.
+    GivingBack(Box<Rejoin>, usize),
+    /// A read of the replica's place, to move it past the page.
+    EndingPage(Box<Rejoin>),
     /// A read of the records that a page is about.
     Joining(Box<Paged>),
     /// A commit, after which a page is awaited that is on its way already, or a new round begins.
@@ -70,11 +81,21 @@ enum Phase {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Next {
-    Choose { again: bool },
-    Page { after: String },
+    Choose {
+        again: bool,
+    },
+    Page(SnapshotRequest),
+    /// The next part of the replica, after one was compared.
+    Compare(Box<Rejoin>),
+    /// The next request of states that are given back, by this client.
+    GiveBack(Box<Rejoin>, String),
 }
 
 /// An event for the step.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is made once a request, and handed over once"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
@@ -94,6 +115,9 @@ pub enum Event {
         /// The conflicts that are kept of the same records.
         #[serde(default)]
         conflicts: Vec<KeptConflict>,
+        /// The records of the range that was asked for, by key.
+        #[serde(default)]
+        range: Vec<RecordRow>,
     },
     /// An [`Effect::Commit`] is durable.
     Committed {},
@@ -115,6 +139,8 @@ pub enum Event {
         /// The local wall time now.
         now: Micros,
     },
+    /// The server took what was given back.
+    Joined {},
     /// A request has no answer.
     Failed {
         /// Why.
@@ -130,20 +156,21 @@ pub enum Event {
 pub enum Effect {
     /// Send `POST /sync`; then [`Event::Answered`] or [`Event::Failed`].
     Push(PushRequest),
-    /// Fetch the snapshot's page after this token, the first for an empty one; then [`Event::Paged`] or
-    /// [`Event::Failed`].
-    Fetch {
-        /// The token.
-        after: String,
-    },
+    /// Fetch a page of the snapshot; then [`Event::Paged`] or [`Event::Failed`].
+    Fetch(SnapshotRequest),
+    /// Send `POST /sync/join`; then [`Event::Joined`] or [`Event::Failed`].
+    Join(JoinRequest),
     /// Read in an exclusive transaction; then [`Event::Read`].
     Read {
         /// How many of the oldest outbox rows.
         outbox: usize,
-        /// The records.
+        /// The records, with the conflicts about them.
         records: BTreeSet<RecordKey>,
-        /// The records whose lineages of texts and whose conflicts are wanted.
+        /// The records whose lineages of texts are wanted.
         texts: BTreeSet<RecordKey>,
+        /// A part of the replica.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        range: Option<RecordRange>,
     },
     /// Write in the transaction that was read in, and end it; then [`Event::Committed`].
     Commit(Box<Commit>),
@@ -188,6 +215,7 @@ impl State {
                     outbox: 0,
                     records: answered.touched(),
                     texts: answered.texts(registry),
+                    range: None,
                 };
                 (Phase::Applying(Box::new(answered)), vec![read])
             }
@@ -205,41 +233,112 @@ impl State {
                     ..
                 },
             ) => {
+                if !answered.continues(&meta) {
+                    return self.choose(true);
+                }
                 let records = by_key(records);
                 let (commit, again) = answered.commit(registry, meta, records, texts, conflicts);
                 committing(commit, Next::Choose { again })
             }
-            (Phase::Fetching { after }, Event::Paged { page, sent_at, now }) => {
-                let paged = Paged::new(after, page, midpoint(sent_at, now));
+            (Phase::Fetching(asked), Event::Paged { page, sent_at, now }) => {
+                let paged = Paged::new(asked, page, midpoint(sent_at, now));
                 // The next page is on its way while this one is joined.
-                let mut effects: Vec<Effect> = paged
-                    .after
-                    .iter()
-                    .map(|after| Effect::Fetch {
-                        after: after.clone(),
-                    })
-                    .collect();
+                let mut effects: Vec<Effect> =
+                    paged.next().map(Effect::Fetch).into_iter().collect();
                 effects.push(read_records(paged.touched()));
                 (Phase::Joining(Box::new(paged)), effects)
             }
-            (Phase::Fetching { after }, Event::Failed { error, now }) => match refusal(&error) {
+            (Phase::Fetching(asked), Event::Failed { error, now }) => match refusal(&error) {
                 Some(refusal) if refusal.status == 404 => {
                     self.no_snapshots = true;
                     self.choose(true)
                 }
-                Some(refusal) => self.mend(failure::of_page(&after, refusal), error, now),
+                Some(refusal) => self.mend(failure::of_page(&asked, refusal), error, now),
                 None => stop(error),
             },
             (Phase::Joining(paged), Event::Read { meta, records, .. }) => {
+                if !paged.continues(&meta) {
+                    return self.choose(true);
+                }
                 let (commit, next) = paged.commit(registry, meta, by_key(records));
                 let end = commit.meta.as_ref().filter(|_| next.is_none());
                 self.snapshot_end = end.map(|meta| meta.cursor.clone());
-                let next = next.map_or(Next::Choose { again: true }, |after| Next::Page { after });
+                let next = next.map_or(Next::Choose { again: true }, Next::Page);
                 committing(commit, next)
+            }
+            (Phase::FetchingAnew(asked, place), Event::Paged { page, sent_at, now }) => {
+                let page = Rejoin::new(asked, page, place.after, midpoint(sent_at, now));
+                let read = Effect::Read {
+                    outbox: page.outbox(),
+                    records: page.touched(),
+                    texts: BTreeSet::new(),
+                    range: None,
+                };
+                (Phase::JoiningAnew(Box::new(page)), vec![read])
+            }
+            (Phase::FetchingAnew(asked, _), Event::Failed { error, now }) => {
+                let remedy = refusal(&error).and_then(|refusal| failure::of_page(&asked, refusal));
+                self.mend(remedy, error, now)
+            }
+            (
+                Phase::JoiningAnew(page),
+                Event::Read {
+                    meta,
+                    outbox,
+                    records,
+                    ..
+                },
+            ) => {
+                if !page.continues(&meta) {
+                    return self.choose(true);
+                }
+                let commit = page.join(registry, meta, by_key(records), &outbox);
+                committing(commit, Next::Compare(page))
+            }
+            (
+                Phase::Comparing(mut page),
+                Event::Read {
+                    meta,
+                    outbox,
+                    range,
+                    ..
+                },
+            ) => {
+                let commit = page.compare(registry, range, &outbox);
+                committing(commit, Next::GiveBack(page, meta.client_id))
+            }
+            (Phase::GivingBack(mut page, sent), Event::Joined {}) => {
+                page.taken(sent);
+                compare(page)
+            }
+            (Phase::GivingBack(mut page, sent), Event::Failed { error, now }) => {
+                match refusal(&error) {
+                    Some(refusal) if page.refused(sent, refusal) => compare(page),
+                    // Restored once more: the snapshot begins anew.
+                    Some(refusal) if refusal.status == 410 => {
+                        let remedy = Remedy::Restart(page.asked().to_owned());
+                        self.mend(Some(remedy), error, now)
+                    }
+                    _ => stop(error),
+                }
+            }
+            (Phase::EndingPage(page), Event::Read { meta, .. }) => {
+                let (commit, next) = page.finish(meta);
+                let end = commit.meta.as_ref().filter(|_| next.is_none());
+                self.snapshot_end = end.map(|meta| meta.cursor.clone());
+                committing(commit, Next::Choose { again: true })
+            }
+            (Phase::Committing(Next::Compare(page)), Event::Committed {}) => compare(page),
+            (Phase::Committing(Next::GiveBack(page, client_id)), Event::Committed {}) => {
+                give_back(page, &client_id)
             }
             (Phase::Mending { remedy, now }, Event::Read { meta, outbox, .. }) => {
                 let place = match &remedy {
-                    Remedy::Resync(place) | Remedy::Restart(place) => Some(place.clone()),
+                    Remedy::Resync(place) | Remedy::Rejoin(place) | Remedy::Restart(place) => {
+                        Some(place.clone())
+                    }
+                    Remedy::Anew(asked) => Some(asked.log_end.clone()),
+                    Remedy::Rename { from, .. } => Some(from.clone()),
                     Remedy::Halve(_) | Remedy::SetAside(..) => None,
                 };
                 match failure::mend(remedy, now, meta, &outbox) {
@@ -253,8 +352,8 @@ impl State {
                 }
             }
             (Phase::Committing(Next::Choose { again }), Event::Committed {}) => self.choose(again),
-            (Phase::Committing(Next::Page { after }), Event::Committed {}) => {
-                (Phase::Fetching { after }, Vec::new())
+            (Phase::Committing(Next::Page(asked)), Event::Committed {}) => {
+                (Phase::Fetching(asked), Vec::new())
             }
             (phase, event) => stop(TransportError::Unexpected(format!(
                 "{} came while {} was awaited",
@@ -269,18 +368,20 @@ impl State {
             outbox: self.batch,
             records: BTreeSet::new(),
             texts: BTreeSet::new(),
+            range: None,
         };
         (Phase::Choosing { again }, vec![read])
     }
 
     fn chosen(&self, again: bool, meta: ReplicaMeta, outbox: Vec<OutboxRow>) -> Stepped {
         // A new replica, or one behind what the log keeps (S7, R3).
-        if meta.cursor.is_empty() && !self.no_snapshots {
-            let after = meta.snapshot_after;
-            let fetch = Effect::Fetch {
-                after: after.clone(),
+        if meta.cursor.is_empty() && (meta.rejoin.is_some() || !self.no_snapshots) {
+            let asked = meta.page_request();
+            let fetch = vec![Effect::Fetch(asked.clone())];
+            return match meta.rejoin {
+                Some(place) => (Phase::FetchingAnew(asked, place), fetch),
+                None => (Phase::Fetching(asked), fetch),
             };
-            return (Phase::Fetching { after }, vec![fetch]);
         }
         if !again && outbox.is_empty() {
             return (Phase::Idle, vec![Effect::Done {}]);
@@ -296,9 +397,20 @@ impl State {
                 self.batch = *batch;
                 return self.choose(true);
             }
-            Some(Remedy::Resync(place) | Remedy::Restart(place)) => {
+            Some(
+                Remedy::Resync(place)
+                | Remedy::Rejoin(place)
+                | Remedy::Restart(place)
+                | Remedy::Anew(SnapshotRequest { log_end: place, .. }),
+            ) => {
                 let set_elsewhere = self.snapshot_end.take().is_some_and(|end| end != *place);
                 if !failure::may_renew(&mut self.refused, place) && !set_elsewhere {
+                    return stop(error);
+                }
+                0
+            }
+            Some(Remedy::Rename { from, .. }) => {
+                if !failure::may_renew(&mut self.refused, from) {
                     return stop(error);
                 }
                 0
@@ -310,6 +422,7 @@ impl State {
             outbox: rows,
             records: BTreeSet::new(),
             texts: BTreeSet::new(),
+            range: None,
         };
         let phase = remedy.map_or(Phase::Idle, |remedy| Phase::Mending { remedy, now });
         (phase, vec![read])
@@ -324,6 +437,7 @@ impl Event {
             Event::Committed {} => "a commit",
             Event::Answered { .. } => "an answer",
             Event::Paged { .. } => "a page",
+            Event::Joined {} => "the answer to what was given back",
             Event::Failed { .. } => "a failure",
         }
     }
@@ -336,9 +450,12 @@ impl Phase {
             Phase::Choosing { .. }
             | Phase::Applying(_)
             | Phase::Mending { .. }
-            | Phase::Joining(_) => "a read",
-            Phase::Pushing(_) => "an answer",
-            Phase::Fetching { .. } => "a page",
+            | Phase::Joining(_)
+            | Phase::JoiningAnew(_)
+            | Phase::Comparing(_)
+            | Phase::EndingPage(_) => "a read",
+            Phase::Pushing(_) | Phase::GivingBack(..) => "an answer",
+            Phase::Fetching(_) | Phase::FetchingAnew(..) => "a page",
             Phase::Committing(_) => "a commit",
         }
     }
@@ -351,6 +468,30 @@ fn committing(commit: Commit, next: Next) -> Stepped {
     )
 }
 
+/// Gives back what waits, looks at the next part of the replica, or ends the page.
+fn compare(page: Box<Rejoin>) -> Stepped {
+    let read = Effect::Read {
+        outbox: page.outbox(),
+        records: BTreeSet::new(),
+        texts: BTreeSet::new(),
+        range: page.range(),
+    };
+    match page.is_done() {
+        true => (Phase::EndingPage(page), vec![read_records(BTreeSet::new())]),
+        false => (Phase::Comparing(page), vec![read]),
+    }
+}
+
+fn give_back(page: Box<Rejoin>, client_id: &str) -> Stepped {
+    match page.request(client_id) {
+        Some(request) => {
+            let sent = request.records.len();
+            (Phase::GivingBack(page, sent), vec![Effect::Join(request)])
+        }
+        None => compare(page),
+    }
+}
+
 fn stop(error: TransportError) -> Stepped {
     (Phase::Idle, vec![Effect::Stop { error }])
 }
@@ -360,6 +501,7 @@ fn read_records(records: BTreeSet<RecordKey>) -> Effect {
         outbox: 0,
         records,
         texts: BTreeSet::new(),
+        range: None,
     }
 }
 
@@ -371,7 +513,7 @@ fn refusal(error: &TransportError) -> Option<&Refusal> {
 }
 
 fn by_key(records: Vec<RecordRow>) -> Records {
-    records.into_iter().map(RecordRow::into_parts).collect()
+    records.into_iter().map(RecordRow::into_parts).gather()
 }
 
 /// The local time to which the server's time in a reply belongs: halfway between the request and the reply.

@@ -28,6 +28,16 @@ const ANGLE: &[&str] = &[
     "image",
     "audio",
     "video",
+    "pre",
+    "suf",
+    "mid",
+    "eot",
+    "filename",
+    "reponame",
+    "img",
+    "box",
+    "quad",
+    "ref",
 ];
 
 /// Names of tokens in square brackets: `[INST]`, `[/INST]`. Names in capitals with an underscore are all taken for
@@ -42,7 +52,7 @@ const LONGEST: usize = 64;
 
 /// Returns the text with a space behind the first character of each control token, so that no server takes the text
 /// for the token. The families that are known: ChatML, Llama, Mistral, Gemma, DeepSeek, Phi, gpt-oss, Command R, GLM,
-/// Granite, Qwen, EXAONE, MiniMax, Falcon.
+/// Granite, Qwen, EXAONE, MiniMax, Falcon, CodeLlama, StarCoder.
 pub fn without_control_tokens(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
@@ -68,10 +78,14 @@ fn begins_token(bracket: char, rest: &str) -> bool {
     }
 }
 
-/// `<|im_start|>`, `<｜User｜>`, `[|user|]`: a bar and the beginning of a name.
+/// `<|im_start|>`, `<｜▁pad▁｜>`, `[|user|]`: a bar and the beginning of a name; `<|"|>`: whatever stands up to the bar
+/// that closes.
 fn bar(rest: &str) -> bool {
     rest.strip_prefix(['|', '｜']).is_some_and(|rest| {
-        rest.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '/'))
+        rest.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '/' | '▁'))
+            || name(rest, '>').is_some_and(|name| {
+                name.ends_with(['|', '｜']) && !name.contains(char::is_whitespace)
+            })
     })
 }
 
@@ -86,6 +100,10 @@ fn angle(rest: &str) -> bool {
     name(rest, '>').is_some_and(|name| {
         ANGLE.iter().any(|known| known.eq_ignore_ascii_case(name))
             || name.contains(['_', ':']) && name.chars().all(is_of_name)
+            // Gemma 4 writes `<turn|>`.
+            || name
+                .strip_suffix(['|', '｜'])
+                .is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace))
             || name
                 .strip_prefix("unused")
                 .is_some_and(|number| number.parse::<u32>().is_ok())
@@ -96,6 +114,9 @@ fn square(rest: &str) -> bool {
     name(rest, ']').is_some_and(|name| {
         SQUARE.iter().any(|known| known.eq_ignore_ascii_case(name))
             || name.contains('_') && is_capital(name)
+            || name
+                .strip_prefix("control_")
+                .is_some_and(|number| number.parse::<u32>().is_ok())
     })
 }
 
@@ -186,6 +207,22 @@ mod tests {
         "[e~[",
         ">>QUESTION<<",
         "<SPECIAL_12>",
+        "<|turn>",
+        "<turn|>",
+        "<image|>",
+        "<channel|>",
+        "<tool_call|>",
+        "<|\"|>",
+        "<｜▁pad▁｜>",
+        "[control_8]",
+        "<PRE>",
+        "<SUF>",
+        "<MID>",
+        "<EOT>",
+        "<filename>",
+        "<img>",
+        "<box>",
+        "<ref>",
     ];
 
     #[test]

@@ -73,12 +73,15 @@ pub fn without_hidden(text: &str) -> String {
 /// Says of each character whether it is hidden at its place.
 fn hidden(characters: &[char]) -> Vec<bool> {
     let mut hidden = vec![false; characters.len()];
+    // A text of nothing but blanks would look like none.
+    let is_empty = characters.iter().all(|c| is_blank(*c) || c.is_whitespace());
+    let fewest = if is_empty { 1 } else { BLANKS };
     let mut at = 0;
     while at < characters.len() {
         let run = blanks(&characters[at..]);
         if run > 0 {
             let blank = &characters[at..at + run];
-            if blank.iter().filter(|c| is_blank(**c)).count() >= BLANKS {
+            if blank.iter().filter(|c| is_blank(**c)).count() >= fewest {
                 for (hidden, c) in hidden[at..].iter_mut().zip(blank) {
                     *hidden = is_blank(*c);
                 }
@@ -113,16 +116,21 @@ fn is_hidden(c: char, before: Option<char>, after: Option<char>) -> bool {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
             true
         }
-        // The joiners of Arabic, Indic and emoji.
-        '\u{200c}' | '\u{200d}' => base.is_none_or(|c| c.is_ascii()),
-        // A selector changes the character before it, once.
-        '\u{fe00}'..='\u{fe0f}' => base
-            .is_none_or(|c| is_selector(c) || c.is_ascii() && !matches!(c, '0'..='9' | '#' | '*')),
+        '\u{200c}' | '\u{200d}' => base.is_none_or(|c| !takes_joiner(c)),
+        // A selector changes the character before it, once: text or emoji, or a form of a symbol or an ideograph.
+        '\u{fe0e}' | '\u{fe0f}' => {
+            base.is_none_or(|c| !matches!(c, '0'..='9' | '#' | '*' | '©' | '®') && !has_forms(c))
+        }
+        '\u{fe00}'..='\u{fe0d}' => base.is_none_or(|c| !has_forms(c)),
         '\u{e0100}'..='\u{e01ef}' => base.is_none_or(|c| is_selector(c) || c < '\u{2e80}'),
         '\u{180b}'..='\u{180d}' | '\u{180f}' => {
             base.is_none_or(|c| !matches!(c, '\u{1820}'..='\u{18af}'))
         }
-        '\u{34f}' => base.is_none_or(|c| c == '\u{34f}' || !c.is_alphabetic()),
+        // Keeps marks on a letter apart.
+        '\u{34f}' => {
+            let is_mark = matches!(after, Some('\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}'));
+            !is_mark || base.is_none_or(|c| c == '\u{34f}')
+        }
         // The fillers of a Hangul syllable that lacks a part.
         '\u{115f}' | '\u{1160}' => {
             let is_part = |c: Option<char>| {
@@ -149,6 +157,40 @@ fn is_hidden(c: char, before: Option<char>, after: Option<char>) -> bool {
         | '\u{e0000}'..='\u{e0fff}' => true,
         _ => false,
     }
+}
+
+/// Whether a joiner changes the form of a character: in Arabic and its relatives, in the scripts of India and of its
+/// neighbours, in Mongolian, and in emoji.
+fn takes_joiner(c: char) -> bool {
+    matches!(c,
+        '\u{600}'..='\u{8ff}'
+        | '\u{900}'..='\u{109f}'
+        | '\u{1700}'..='\u{18af}'
+        | '\u{1900}'..='\u{1cff}'
+        | '\u{200c}'
+        | '\u{a800}'..='\u{abff}'
+        | '\u{fb50}'..='\u{fdff}'
+        | '\u{fe0f}'
+        | '\u{fe70}'..='\u{fefc}'
+        | '\u{10a00}'..='\u{11fff}')
+        || is_symbol(c)
+}
+
+/// Whether a selector chooses among the forms of a character.
+fn has_forms(c: char) -> bool {
+    is_symbol(c)
+        || matches!(c,
+            '\u{1000}'..='\u{109f}'
+            | '\u{2e80}'..='\u{9fff}'
+            | '\u{a840}'..='\u{a87f}'
+            | '\u{f900}'..='\u{faff}'
+            | '\u{ff00}'..='\u{ffef}'
+            | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Punctuation, arrows, signs and emoji.
+fn is_symbol(c: char) -> bool {
+    matches!(c, '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' | '\u{20a0}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
 }
 
 fn is_joiner(c: char) -> bool {
@@ -259,6 +301,14 @@ mod tests {
         assert_eq!(visible("🏴\u{e0067}"), "🏴[U+E0067]");
         assert_eq!(visible("x\u{e0064}\u{e0065}"), "x[U+E0064][U+E0065]");
         assert_eq!(visible("\u{3164}"), "[U+3164]");
+        assert_eq!(visible("а\u{200d}б"), "а[U+200D]б");
+        assert_eq!(visible("é\u{200c}"), "é[U+200C]");
+        assert_eq!(visible("1\u{fe01}2\u{fe0f}"), "1[U+FE01]2\u{fe0f}");
+        assert_eq!(visible("ж\u{fe0f}"), "ж[U+FE0F]");
+        assert_eq!(visible("a\u{34f}b"), "a[U+034F]b");
+        assert_eq!(visible("a\u{34f}\u{301}"), "a\u{34f}\u{301}");
+        assert_eq!(visible("\u{2800}"), "[U+2800]");
+        assert_eq!(visible("\u{a0} \u{a0}"), "[U+00A0] [U+00A0]");
     }
 
     #[test]

@@ -3,6 +3,10 @@
 
 mod control_tokens;
 mod hidden;
+mod own_names;
+mod same_meaning;
 
 pub use control_tokens::without_control_tokens;
 pub use hidden::{visible, visible_value, without_hidden};
+pub use own_names::passes_for_mana;
+pub use same_meaning::{Nfkc, nfkc, same_meaning, same_meaning_by};

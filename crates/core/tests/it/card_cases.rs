@@ -240,7 +240,7 @@ fn sample(mark: &str, n: usize, field: &Field) -> Value {
         FieldType::Integer => json!(number(7000.0 + n as f64) as i64),
         FieldType::Boolean => json!(mark == "qz"),
         FieldType::Date => json!(format!("{}-03-17", 2031 + n)),
-        FieldType::Datetime => json!(format!("{}-03-17T03:07:00.000000Z", 2031 + n)),
+        FieldType::Datetime => json!(format!("{}-03-17T03:07:41.000000Z", 2031 + n)),
         FieldType::Time => json!(format!("03:{:02}", n % 60)),
         FieldType::Enum => {
             let place = if mark == "qz" {

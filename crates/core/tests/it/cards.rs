@@ -239,3 +239,61 @@ fn modules_c8_a_value_that_changed_since_stands_beside_the_one_that_was_seen() {
     case.records.clear();
     assert!(card(&case).operations[0].gone);
 }
+
+#[test]
+fn modules_c8_a_removal_shows_what_somebody_added_since() {
+    let cases = generated_cases();
+    let removal = |case: &Case| case.name == "delete_goal on all fields";
+    let mut case = cases.into_iter().find(removal).expect("the removal");
+    let key = case.proposal.operations[0].key();
+    let seen = case.proposal.seen.values_mut().next().expect("the record");
+    // A field that was empty when the removal was proposed, and one that was never written.
+    seen.get_mut("why").expect("the field").value = Value::Null;
+    seen.remove("unit");
+    let fields = card(&case).operations.remove(0).fields;
+    let field = |name: &str| {
+        fields
+            .iter()
+            .find(|field| field.field == name)
+            .expect("on the card")
+    };
+    let held = &case.records[&key].data;
+    assert_eq!(
+        field("why").now.as_ref().map(|now| &now.raw),
+        held.get("why")
+    );
+    let unit = field("unit");
+    assert_eq!(
+        unit.before.as_ref().map(|before| &before.raw),
+        held.get("unit")
+    );
+    assert_eq!(fields.len(), held.len());
+}
+
+#[test]
+fn modules_c8_no_card_says_that_nothing_changes_where_somebody_wrote_since() {
+    let (mut case, _) = written_cases().remove(4);
+    let note = case.records.values_mut().next().expect("the note");
+    let seen = note.data["body"].clone();
+    case.proposal.operations[0]
+        .set
+        .insert("body".to_owned(), seen.clone());
+    assert!(card(&case).changes_nothing);
+    let note = case.records.values_mut().next().expect("the note");
+    note.data.insert("body".to_owned(), json!("Written since."));
+    let told = card(&case);
+    let field = &told.operations[0].fields[0];
+    assert!(!told.changes_nothing && field.change == FieldChange::Changed);
+    assert_eq!(
+        field.now.as_ref().map(|now| &now.raw),
+        Some(&json!("Written since."))
+    );
+    assert_eq!(field.after.raw, seen);
+    // The field was cleared since, and would be written again.
+    let note = case.records.values_mut().next().expect("the note");
+    note.data.insert("body".to_owned(), Value::Null);
+    let told = card(&case);
+    assert!(!told.changes_nothing);
+    let now = told.operations[0].fields[0].now.as_ref();
+    assert_eq!(now.map(|now| &now.raw), Some(&Value::Null));
+}

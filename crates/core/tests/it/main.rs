@@ -5,6 +5,8 @@ mod cards;
 mod changes;
 mod clock;
 mod conflicts;
+mod copies;
+mod forgetting;
 mod generate;
 mod laws;
 mod records;

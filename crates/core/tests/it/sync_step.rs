@@ -16,28 +16,27 @@ use mana_core::{
 };
 use serde_json::{Value, json};
 
-const NOW: Micros = Micros(1_772_431_200_000_000);
-
+pub const NOW: Micros = Micros(1_772_431_200_000_000);
 /// A replica's storage.
 #[derive(Default)]
-struct Replica {
-    meta: ReplicaMeta,
-    outbox: Vec<OutboxRow>,
-    records: BTreeMap<RecordKey, RecordState>,
+pub struct Replica {
+    pub meta: ReplicaMeta,
+    pub outbox: Vec<OutboxRow>,
+    pub records: BTreeMap<RecordKey, RecordState>,
     set_aside: Vec<SetAside>,
-    left_out: Vec<String>,
+    pub left_out: Vec<String>,
     texts: BTreeMap<(RecordKey, String), TextLineage>,
-    conflicts: BTreeMap<String, KeptConflict>,
+    pub conflicts: BTreeMap<String, KeptConflict>,
 }
 
 impl Replica {
-    fn at(cursor: &str) -> Replica {
+    pub fn at(cursor: &str) -> Replica {
         let mut replica = Replica::default();
         cursor.clone_into(&mut replica.meta.cursor);
         replica
     }
 
-    fn queue(&mut self, ids: &[&str]) {
+    pub fn queue(&mut self, ids: &[&str]) {
         for id in ids {
             let mut change = Change::new("tasks", *id, Op::Update);
             change.event_id = Some(format!("event-{id}"));
@@ -67,6 +66,7 @@ impl Replica {
             records: records.collect(),
             texts: self.texts.values().cloned().collect(),
             conflicts: self.conflicts.values().cloned().collect(),
+            range: Vec::new(),
         }
     }
 
@@ -109,6 +109,7 @@ impl Replica {
         self.meta = commit.meta.unwrap_or_else(|| self.meta.clone());
         self.records
             .extend(commit.records.into_iter().map(RecordRow::into_parts));
+        self.records.retain(|key, _| !commit.dropped.contains(key));
         self.outbox.retain(|row| !commit.dequeue.contains(&row.seq));
         self.set_aside
             .retain(|one| !commit.unset_aside.iter().any(|id| id == one.event_id()));
@@ -135,7 +136,7 @@ impl Replica {
     }
 
     /// Syncs with a server that is a function. `meanwhile` may change the replica while a request is under way.
-    fn sync(
+    pub fn sync(
         &mut self,
         mut server: impl FnMut(Request) -> Reply,
         mut meanwhile: impl FnMut(&mut Replica),
@@ -152,7 +153,7 @@ impl Replica {
         for _ in 0..1_000 {
             match effects.pop_front() {
                 Some(Effect::Push(push)) => request = Some(Request::Push(push)),
-                Some(Effect::Fetch { after }) => request = Some(Request::Page(after)),
+                Some(Effect::Fetch(asked)) => request = Some(Request::Page(asked.after)),
                 Some(Effect::Read {
                     outbox, records, ..
                 }) => {
@@ -166,7 +167,7 @@ impl Replica {
                 }
                 Some(Effect::Done {}) => return Ok(()),
                 Some(Effect::Stop { error }) => return Err(error),
-                Some(Effect::Commit(_)) => panic!("a commit follows a read"),
+                Some(Effect::Commit(_) | Effect::Join(_)) => panic!("a commit follows a read"),
                 None => {
                     let reply = server(request.take().expect("a request is under way"));
                     meanwhile(self);
@@ -190,38 +191,37 @@ impl Replica {
     }
 }
 
-enum Request {
+pub enum Request {
     Push(PushRequest),
     Page(String),
 }
 
-enum Reply {
+pub enum Reply {
     Answer(PushAnswer),
     Page(SnapshotPage),
     Refused(Refusal),
 }
 
-fn answer(synced_until: &str, server_changes: Vec<Value>) -> Reply {
+pub fn answer(synced_until: &str, server_changes: Vec<Value>) -> Reply {
     Reply::Answer(PushAnswer {
         server_changes,
         synced_until: synced_until.to_owned(),
-        has_more: false,
         server_time: NOW,
-        adjusted: Vec::new(),
-        conflicts: Vec::new(),
+        ..PushAnswer::default()
     })
 }
 
-fn page(records: Vec<SnapshotRecord>, after: Option<&str>, synced_until: &str) -> Reply {
+pub fn page(records: Vec<SnapshotRecord>, after: Option<&str>, synced_until: &str) -> Reply {
     Reply::Page(SnapshotPage {
         records,
         after: after.map(str::to_owned),
         synced_until: synced_until.to_owned(),
         server_time: NOW,
+        ..SnapshotPage::default()
     })
 }
 
-fn refused(status: u16, code: &str, details: Value) -> Reply {
+pub fn refused(status: u16, code: &str, details: Value) -> Reply {
     let mut refusal = Refusal::new(status, code, "No.");
     refusal.details = details;
     Reply::Refused(refusal)

@@ -2,8 +2,10 @@
 
 use mana_core::{Change, RecordState, TableSchema, apply, ids};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+use crate::sync_step::{Replica, answer};
 
 #[derive(Deserialize)]
 struct Merge {
@@ -89,6 +91,33 @@ fn sync_vectors_name_rules_that_the_specification_has() {
             case.name,
             case.rule
         );
+    }
+}
+
+#[test]
+fn sync_vectors_keep_and_end_conflicts() {
+    let text = include_str!("../../../../spec/vectors/conflicts.json");
+    let vectors: Value = serde_json::from_str(text).expect("vectors");
+    let cases = vectors["cases"].as_array().expect("cases");
+    assert!(cases.len() >= 9, "some vectors are gone");
+    for case in cases {
+        let changes = case["changes"].as_array().expect("changes");
+        for at_once in [1, changes.len()] {
+            let mut replica = Replica::at("0");
+            for (index, changes) in changes.chunks(at_once).enumerate() {
+                let synced = (index + 1).to_string();
+                let answer = |_| answer(&synced, changes.to_vec());
+                replica.sync(answer, |_| {}).expect("a sync");
+            }
+            let mut kept: Vec<_> = replica.conflicts.values().collect();
+            kept.sort_by_key(|one| (one.winner.updated_at, one.loser.updated_at));
+            let kept = kept.into_iter().map(|one| {
+                json!({ "kind": one.kind, "field": one.field, "winner": one.winner.updated_at,
+                    "loser": one.loser.updated_at, "ended": one.ended })
+            });
+            let kept = Value::Array(kept.collect());
+            assert_eq!(kept, case["expect"], "{}", case["name"]);
+        }
     }
 }
 

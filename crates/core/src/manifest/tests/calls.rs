@@ -285,33 +285,35 @@ fn modules_t6_the_hash_is_that_of_the_canonical_json() {
 #[test]
 fn modules_t2_a_model_sees_a_json_schema() {
     let registry = Registry::builtin();
-    let schema = registry.tool("reschedule_task").unwrap().params_schema();
+    let at = QueryContext {
+        now: Micros::parse("2026-11-22T23:30:00Z").expect("a time"),
+        zone: jiff::tz::TimeZone::get("Europe/Berlin").expect("a zone"),
+    };
+    let schema = |tool: &str| {
+        let schema = registry.tool(tool).unwrap().params_schema(&at);
+        serde_json::to_string(&schema).unwrap()
+    };
     assert_eq!(
-        schema,
-        json!({
-            "type": "object",
-            "properties": {
-                "taskId": {"type": "string", "description": "The id of the task.", "minLength": 1},
-                "dueDate": {"type": "string", "format": "date",
-                    "description": "The new day on which it is due. Like 2026-04-08."},
-            },
-            "required": ["taskId", "dueDate"],
-            "additionalProperties": false,
-        })
+        schema("reschedule_task"),
+        r#"{"type":"object","properties":{"taskId":{"type":"string","description":"The id of the task."},"#.to_owned()
+            + r#""dueDate":{"type":"string","format":"date","description":"The new day on which it is due."}},"#
+            + r#""required":["taskId","dueDate"],"additionalProperties":false}"#
     );
-    let schema = registry.tool("update_task").unwrap().params_schema();
+    let update: Value = serde_json::from_str(&schema("update_task")).unwrap();
+    let properties = &update["properties"];
     assert_eq!(
-        schema["properties"]["priority"]["enum"],
-        json!(["low", "normal", "high", null])
+        properties["priority"]["enum"],
+        json!(["low", "normal", "high"])
     );
-    assert_eq!(
-        schema["properties"]["priority"]["type"],
-        json!(["string", "null"])
+    assert_eq!(properties["priority"]["type"], "string");
+    assert_eq!(properties["estimateMinutes"]["maximum"], 10080);
+    let reschedule = schema("reschedule_event");
+    assert!(
+        reschedule.contains(r#""description":"When it begins now. Like 2026-11-24 09:00.""#),
+        "the example is of the next day on the person's clock: {reschedule}"
     );
-    assert_eq!(schema["properties"]["estimateMinutes"]["maximum"], 10080);
-    let schema = registry.tool("create_task").unwrap().params_schema();
-    assert_eq!(schema["properties"]["title"]["maxLength"], 500);
-    assert_eq!(schema["required"], json!(["title"]));
+    let place = |name: &str| reschedule.find(&format!("\"{name}\":{{")).unwrap();
+    assert!(place("eventId") < place("startsAt") && place("startsAt") < place("endsAt"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The rules of `spec/MODULES.md`, each test named after the rule that it holds.
 
+mod aliases;
 mod calls;
 mod files;
 mod queries;

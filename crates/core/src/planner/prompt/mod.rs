@@ -1,6 +1,9 @@
 //! The prompt of a mission: who the model is, what it may do, what day it is, and everything that it may know.
-//! Rules MISSIONS P1–P9.
+//! Rules MISSIONS P1–P12.
 
+pub(super) mod days;
+mod example;
+mod lessons;
 mod mark;
 mod messages;
 mod parts;
@@ -9,7 +12,8 @@ mod system;
 mod text;
 mod user;
 
-pub use messages::{call_now, prompt, read_result, repair};
+pub use days::BusyTime;
+pub use messages::{call_now, found_tools, functions_tokens, prompt, read_result, repair};
 pub use parts::{InputText, PendingProposal, PlanFormat, PromptParts};
 pub(super) use text::one_line;
 pub use user::ITERATIONS_SHOWN;

@@ -2,9 +2,12 @@
 
 use jiff::tz::TimeZone;
 
+use super::days::BusyTime;
 use crate::Map;
-use crate::mission::{Agent, Mission};
-use crate::planner::prompt_tool::PromptTool;
+use crate::manifest::{QueryContext, Registry};
+use crate::mission::{Agent, Lesson, Mission};
+use crate::planner::prompt_tool::PromptTools;
+use crate::planner::short_ids::ShortIds;
 use crate::time::Micros;
 
 /// How a model is to answer.
@@ -26,9 +29,11 @@ pub struct InputText {
     pub module: String,
     /// The table.
     pub table: String,
-    /// The record's id, for a step to name.
+    /// The record's id.
     pub id: String,
-    /// The text of the record.
+    /// The short id by which a step names it; empty for the record of a table with a single one.
+    pub short: String,
+    /// The record in words: what it is in the first line, longer texts below.
     pub text: String,
 }
 
@@ -64,18 +69,48 @@ pub struct PromptParts<'a> {
     pub format: PlanFormat,
     /// The most steps that a plan may have.
     pub max_steps: usize,
+    /// The modules.
+    pub registry: &'a Registry,
     /// The tools that the policy allows.
-    pub tools: &'a [PromptTool],
+    pub tools: &'a PromptTools,
+    /// The short ids of the records that the prompt tells of.
+    pub short: &'a ShortIds,
     /// The text that the person wrote about themselves.
     pub context: Option<&'a str>,
     /// The records that the mission reads.
     pub inputs: &'a [InputText],
+    /// The times that the linked records take; none where no record has a beginning and an end.
+    pub busy: Option<&'a [BusyTime]>,
     /// Notes on inputs, such as one that is gone.
     pub notes: &'a [String],
+    /// The lessons of the person's decisions.
+    pub lessons: &'a [Lesson],
     /// Proposals that wait, of any mission.
     pub pending: &'a [PendingProposal],
     /// How many tokens the texts of mission, agent, context and inputs may take together, by estimate.
     pub budget_tokens: usize,
-    /// How many tokens the model takes in all, if that is known.
-    pub context_tokens: Option<usize>,
+    /// How many tokens the prompt may have in all, functions included, by [`fit::tokens`](crate::planner::fit::tokens);
+    /// none where the model's window is not known.
+    pub room_tokens: Option<usize>,
+}
+
+impl PromptParts<'_> {
+    /// The time and the place.
+    pub(super) fn at(&self) -> QueryContext {
+        QueryContext {
+            now: self.now,
+            zone: self.zone.1.clone(),
+        }
+    }
+}
+
+/// How much a prompt tells beside the person's texts. A small window leaves room for less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Detail {
+    /// Tools by name and parameters, one earlier run.
+    Least,
+    /// The same, with the days ahead, an example and three earlier runs.
+    Short,
+    /// Everything.
+    Whole,
 }

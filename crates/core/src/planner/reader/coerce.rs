@@ -3,12 +3,12 @@
 
 use serde_json::Value;
 
-use super::aliases;
 use super::days::{self, Today};
+use super::end_of_day;
 use super::lenient_json;
 use super::record_ids;
-use super::tool_name::fold;
 use crate::Map;
+use crate::manifest::fold;
 use crate::manifest::{
     Definition, EffectOp, EnumValue, Field, FieldKind, JsonKeywords, PromptText, ToolRef,
 };
@@ -48,7 +48,7 @@ pub(in crate::planner) fn coerce(
             clear = names(value);
             continue;
         }
-        let Some(param) = aliases::parameter(tool, name) else {
+        let Some(param) = tool.parameter(name) else {
             if !is_nothing(value) {
                 coerced.params.insert(name.clone(), value.clone());
             }
@@ -85,9 +85,12 @@ pub(in crate::planner) fn coerce(
             }
         }
     }
+    if let Some(end) = end_of_day::on_the_day_of_its_beginning(tool, &mut coerced.params, checks) {
+        coerced.unread.retain(|(name, _)| name != end);
+    }
     if tool.tool.effect.op == EffectOp::Update {
         for name in clear {
-            let param = aliases::parameter(tool, &name).map_or(name, str::to_owned);
+            let param = tool.parameter(&name).map_or(name, str::to_owned);
             if !coerced.params.contains_key(&param) {
                 coerced.params.insert(param.clone(), Value::Null);
                 coerced.cleared.push(param);
@@ -198,7 +201,10 @@ pub(in crate::planner) fn is_placeholder(value: &Value) -> bool {
     in_frame || dots || WORDS.contains(&unpunctuated(text).as_str())
 }
 
-/// Whether a text is no more than the name of what should stand there.
+/// The title in the prompt's worked step. A model that copies it means nothing by it.
+pub(in crate::planner) const EXAMPLE_TITLE: &str = "Call the plumber about the dripping tap";
+
+/// Whether a text is no more than the name of what should stand there, or the prompt's example.
 pub(in crate::planner) fn is_empty_title(value: &Value) -> bool {
     const WORDS: &[&str] = &[
         "todo",
@@ -235,7 +241,9 @@ pub(in crate::planner) fn is_empty_title(value: &Value) -> bool {
         "name",
     ];
     let word = value.as_str().map(unpunctuated);
-    is_placeholder(value) || word.is_some_and(|word| WORDS.contains(&word.as_str()))
+    let is_example = |word: &str| word == EXAMPLE_TITLE.to_lowercase();
+    is_placeholder(value)
+        || word.is_some_and(|word| WORDS.contains(&word.as_str()) || is_example(&word))
 }
 
 fn unpunctuated(text: &str) -> String {
@@ -279,8 +287,7 @@ fn of_kind(
         (Some("string"), Some("uri")) => Ok(Value::from(address(text(value)?))),
         (Some("string"), None) => match kind.definition {
             Definition::Values => {
-                let written = written_field(tool, name).unwrap_or(name);
-                let choice = aliases::choice(field, tool.table, written, text(value)?);
+                let choice = tool.choice(name, field, text(value)?);
                 choice.map(Value::from).ok_or_else(nothing)
             }
             Definition::Table => {
@@ -317,22 +324,6 @@ fn moment(value: &Value, today: Today<'_>) -> Result<Value, String> {
         Ok(_) => Ok(Value::from(text)),
         Err(_) => days::moment(text, today).map(Value::from),
     }
-}
-
-/// The field that a parameter is written into.
-fn written_field<'a>(tool: ToolRef<'a>, param: &str) -> Option<&'a str> {
-    let mut set = tool.tool.effect.set.iter();
-    set.find(|(_, value)| set_from(value) == Some(param))
-        .map(|(field, _)| field.as_str())
-}
-
-/// The parameter that an effect sets a field from: `"$param"` or `{"$append": "$param"}`.
-pub(in crate::planner) fn set_from(value: &Value) -> Option<&str> {
-    let source = match value {
-        Value::Object(fields) => fields.get("$append")?,
-        value => value,
-    };
-    source.as_str()?.strip_prefix('$')
 }
 
 /// The one value in a list or an object where the kind takes neither.

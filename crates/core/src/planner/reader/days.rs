@@ -141,6 +141,10 @@ impl Reading {
                 let count: i64 = count.parse().ok()?;
                 (count.checked_mul(days_of(unit)?)?, 2)
             }
+            (count, [unit, "ago" | "overdue", ..]) if count.parse::<i64>().is_ok() => {
+                let count: i64 = count.parse().ok()?;
+                (-count.checked_mul(days_of(unit)?)?, 2)
+            }
             (meridiem @ ("am" | "pm" | "a.m." | "p.m."), _) => {
                 self.time = Some(with_meridiem(self.time?, meridiem)?);
                 return Some(after);
@@ -155,7 +159,7 @@ impl Reading {
             }
             _ => return None,
         };
-        self.relative = Some(days).filter(|days| (0..=3660).contains(days));
+        self.relative = Some(days).filter(|days| (-3660..=3660).contains(days));
         self.relative?;
         Some(&after[used..])
     }
@@ -322,6 +326,15 @@ impl Reading {
         let parts = (self.of_month, self.month, self.year);
         match (self.exact, self.relative, parts) {
             (Some(date), None, (None, None, None)) => Ok(date),
+            // A distance from today may stand beside a date, as the prompt has it, and has to be that day's.
+            (Some(date), Some(days), (None, None, None)) => {
+                match today.date().checked_add(days.days()) {
+                    Ok(same) if same == date => Ok(date),
+                    _ => Err(format!(
+                        "{date} is another day than the one beside it. Write the date alone."
+                    )),
+                }
+            }
             (None, Some(days), (None, None, None)) => {
                 today.date().checked_add(days.days()).map_err(no_such)
             }
@@ -461,6 +474,8 @@ mod tests {
             "5.12.26",
             "5.12.",
             "2026-12-05 (Saturday)",
+            "2026-12-05 (Sat, in 13 days)",
+            "Sat 2026-12-05",
             "Saturday 2026-12-05",
             "Sat, 5 December 2026",
             "5th of December 2026",
@@ -482,6 +497,9 @@ mod tests {
             ("the day after tomorrow", "2026-11-24"),
             ("in 2 weeks", "2026-12-06"),
             ("Friday", "2026-11-27"),
+            ("2026-11-19 (Thu, 3 days overdue)", "2026-11-19"),
+            ("2026-11-21 (Sat, yesterday)", "2026-11-21"),
+            ("3 days ago", "2026-11-19"),
             ("13/12/2026", "2026-12-13"),
         ] {
             assert_eq!(read(day, text).as_deref(), Some(expected), "{text}");
@@ -489,6 +507,7 @@ mod tests {
         for text in [
             "05/12/2026",
             "2026-12-05 (Sunday)",
+            "2026-12-05 (in 3 days)",
             "2026-02-30",
             "20260-12-05",
             "next Friday",
@@ -509,6 +528,8 @@ mod tests {
             "2026-12-05 09:00",
             "2026-12-05 9:00",
             "2026-12-05T09:00+01:00 (Saturday)",
+            "2026-12-05 09:00 (Sat, in 13 days)",
+            "Sat 2026-12-05 09:00",
             "2026-12-05T09:00+01:00",
             "2026-12-05T09:00:00+0100",
             "2026-12-05T08:00:00.000Z",

@@ -40,6 +40,15 @@ pub(super) fn pieces(text: &str, names: ToolNames<'_>) -> Vec<Piece> {
             break;
         };
         let start = at + offset;
+        // `[TOOL_CALLS]create_task[ARGS]{…}`: a token in brackets is no list.
+        let in_brackets = match text.as_bytes()[start] {
+            b'[' => token(&text[start..]),
+            _ => 0,
+        };
+        if in_brackets > 0 {
+            at = start + in_brackets;
+            continue;
+        }
         let before = found.last().map_or(0, |piece| piece.end);
         let piece = match text.as_bytes()[start] {
             b'<' => element(text, start, names, &mut fuel),

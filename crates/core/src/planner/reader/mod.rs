@@ -2,10 +2,10 @@
 //! tokens, finds the plan or the calls, and brings them into one form. The reader lets no step pass: the check behind
 //! it is as strict for a mended answer as for any other. Rules MISSIONS A1–A4.
 
-mod aliases;
 mod coerce;
 mod day_words;
 mod days;
+mod end_of_day;
 mod find;
 mod lenient_json;
 mod markers;
@@ -20,10 +20,10 @@ mod tests;
 
 use serde_json::Value;
 
-pub(super) use coerce::{CLEAR, Coerced, coerce, is_empty_title, is_placeholder, set_from};
+pub(super) use coerce::{CLEAR, Coerced, EXAMPLE_TITLE, coerce, is_empty_title, is_placeholder};
 pub(super) use step_shape::call;
-pub use tool_name::HAND_IN_TOOL;
-pub(super) use tool_name::{ToolNames, fold};
+pub(super) use tool_name::ToolNames;
+pub use tool_name::{FIND_TOOLS, HAND_IN_TOOL};
 
 use super::message::ToolCall;
 use crate::Map;
@@ -345,6 +345,12 @@ pub(super) fn arguments(text: &str) -> Option<Map> {
         };
     }
     None
+}
+
+/// An answer without its thoughts and tokens.
+pub(super) fn without_thoughts(text: &str) -> String {
+    let said = markers::part(text).said;
+    markers::without_tokens(&said).trim().to_owned()
 }
 
 /// The words of an answer without thoughts, tokens, values and fences.

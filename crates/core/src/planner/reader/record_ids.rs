@@ -26,6 +26,20 @@ pub(super) fn resolve(
         _ => return None,
     };
     let forms = forms(&text, module, table);
+    let shown = || {
+        let all = checks.shown.iter();
+        all.filter(move |record| record.key.app == module && record.key.table == table)
+    };
+    let by_short = |form: &str| {
+        let lower = form.to_lowercase();
+        let same = move |short: &String| short.to_lowercase() == lower;
+        only(shown().filter(move |record| record.short.as_ref().is_some_and(&same)))
+    };
+    // A short id stands for the record that the prompt showed by it, whatever other record has it as its id.
+    if let Some(record) = forms.iter().find_map(|form| by_short(form)) {
+        let _ = (checks.exists)(&record.key);
+        return Some(record.key.id.clone());
+    }
     // Every form is asked for, because the asking is what makes the runner read the record.
     let known: Vec<bool> = forms
         .iter()
@@ -34,19 +48,9 @@ pub(super) fn resolve(
     if let Some((id, _)) = forms.iter().zip(known).find(|(_, known)| *known) {
         return Some((*id).to_owned());
     }
-    let shown = || {
-        let all = checks.shown.iter();
-        all.filter(move |record| record.key.app == module && record.key.table == table)
-    };
     for form in &forms {
         let lower = form.to_lowercase();
-        let whole = shown().filter(|record| {
-            record
-                .short
-                .as_ref()
-                .is_some_and(|short| short.to_lowercase() == lower)
-                || record.key.id.to_lowercase() == lower
-        });
+        let whole = shown().filter(|record| record.key.id.to_lowercase() == lower);
         if let Some(record) = only(whole) {
             return Some(record.key.id.clone());
         }
@@ -82,6 +86,13 @@ fn forms<'t>(text: &'t str, module: &str, table: &str) -> Vec<&'t str> {
     if let Some((before, after)) = inner.rsplit_once("id:") {
         forms.push(after.trim().trim_end_matches([')', ']', '"']).trim());
         forms.push(before.trim().trim_end_matches(['(', '[']).trim());
+    }
+    // `t12 | Buy milk | Due: …` and `Run a marathon (g1)`, as the prompt has them.
+    if let Some((first, _)) = inner.split_once(" | ") {
+        forms.push(first.trim());
+    }
+    if let Some((_, last)) = text.rsplit_once('(') {
+        forms.push(last.trim().trim_end_matches(')').trim());
     }
     for place in [
         format!("{module}/{table}/"),

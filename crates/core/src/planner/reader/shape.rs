@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::step_shape::{MAX_WRAPPINGS, RATIONALE, SUMMARY, first, is_step, opened};
-use super::tool_name::{ToolNames, fold};
+use super::tool_name::ToolNames;
 use crate::Map;
+use crate::manifest::fold;
 
 /// Other names of a plan's list of steps.
 const STEPS: &[&str] = &[

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::coerce::CLEAR;
 use super::lenient_json;
-use super::tool_name::{ToolNames, fold};
+use super::tool_name::ToolNames;
 use crate::Map;
+use crate::manifest::fold;
 
 /// How deep wrappings are opened.
 pub(super) const MAX_WRAPPINGS: usize = 8;

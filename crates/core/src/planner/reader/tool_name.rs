@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::manifest::{EffectOp, Registry, ToolRef};
+use crate::manifest::{EffectOp, Registry, ToolRef, folded};
 use crate::planner::checks::PlanChecks;
 use crate::policy::{Overrides, Policy};
 
 /// The name of the tool that hands the plan in.
 pub const HAND_IN_TOOL: &str = "hand_in_plan";
+
+/// The name of the tool that finds further tools.
+pub const FIND_TOOLS: &str = "find_tools";
 
 /// The longest name that is looked up.
 const LONGEST: usize = 100;
@@ -103,6 +106,9 @@ impl<'a> ToolNames<'a> {
         if self.is_hand_in(given) {
             return HAND_IN_TOOL.to_owned();
         }
+        if self.is_find_tools(given) {
+            return FIND_TOOLS.to_owned();
+        }
         match self.find(given) {
             Some(tool) => tool.tool.name.clone(),
             None => bare(given).to_owned(),
@@ -111,7 +117,16 @@ impl<'a> ToolNames<'a> {
 
     /// Whether the name is a tool's, or the one that hands a plan in, apart from case and separators.
     pub fn is_known(self, given: &str) -> bool {
-        self.is_hand_in(given) || self.spelled(given).is_some()
+        self.is_hand_in(given) || self.is_find_tools(given) || self.spelled(given).is_some()
+    }
+
+    /// Whether the name finds further tools. A module's own tool of that name counts first.
+    pub fn is_find_tools(self, given: &str) -> bool {
+        if given.len() > LONGEST {
+            return false;
+        }
+        let given = bare(given);
+        folded(given).eq(folded(FIND_TOOLS)) && self.registry.tool(given).is_none()
     }
 
     /// Whether the name hands a plan in.
@@ -238,17 +253,6 @@ fn head(given: &str) -> &str {
         .find(['<', '(', '[', '{', '\n'])
         .unwrap_or(given.len());
     given[..end].trim()
-}
-
-/// The letters and digits of a name, in small letters.
-pub(in crate::planner) fn fold(name: &str) -> String {
-    folded(name).collect()
-}
-
-fn folded(name: &str) -> impl Iterator<Item = char> {
-    name.chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
 }
 
 /// The words of a name, in small letters: `createTask`, `create-task`, `Create Task`.

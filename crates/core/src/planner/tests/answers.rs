@@ -25,11 +25,12 @@ fn missions_l2_repeats_and_what_has_no_room_become_notes() {
             .collect(),
         refused: Vec::new(),
         notes: Vec::new(),
+        repeats: Vec::new(),
     };
     let known = [
         settled(" MILK", CallOutcome::Waiting),
         settled("bread", CallOutcome::Refused),
-        settled("eggs!", CallOutcome::Refused),
+        settled("two eggs", CallOutcome::Refused),
         settled("tea", CallOutcome::Undone),
     ];
     let left = |room: usize, waits: bool| {

@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::readings::Known;
 
-/// The reader's work is bounded by the length of the answer, whatever is in it.
+/// The reader's work grows with the length of the answer, never with its square, whatever is in it.
 #[test]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the bound on the reader's work is measured by the real clock"
+    reason = "the growth of the reader's work is a ratio of two times of the same run"
 )]
-fn missions_a4_a_hostile_answer_is_read_in_a_moment() {
+fn missions_a4_the_work_on_a_hostile_answer_grows_with_its_length() {
     let known = Known::new();
-    const SIZE: usize = 1 << 20;
+    const SIZE: usize = 1 << 17;
     for part in [
         "{",
         "[",
@@ -46,17 +46,19 @@ fn missions_a4_a_hostile_answer_is_read_in_a_moment() {
         "<create_task><b>",
         "{\"steps\":\"[",
     ] {
-        // A debug build takes its time; the plainest ones are tried in full size.
-        let size = if part.len() == 1 || part == "<think>" {
-            SIZE
-        } else {
-            SIZE / 4
+        let took = |size: usize| {
+            let answer = part.repeat(size / part.len());
+            let begun = Instant::now();
+            let _ = known.parse(answer.as_str());
+            begun.elapsed()
         };
-        let answer = part.repeat(size / part.len());
-        let begun = Instant::now();
-        let _ = known.parse(answer.as_str());
-        let took = begun.elapsed();
-        assert!(took < Duration::from_secs(10), "{part}: {took:?}");
+        // Four times as much takes four times as long, or sixteen times where the work grows with the square. A busy
+        // machine may slow either down, so the best of some attempts counts.
+        let in_proportion = (0..5).any(|_| {
+            let least = took(SIZE / 4).max(Duration::from_millis(1));
+            took(SIZE) < least * 10
+        });
+        assert!(in_proportion, "{part}");
     }
 }
 

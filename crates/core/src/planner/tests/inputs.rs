@@ -12,19 +12,22 @@ fn state(data: Value) -> RecordState {
 #[test]
 fn missions_r1_to_r4_records_in_words_by_their_manifest() {
     let registry = Registry::builtin();
+    let mut short = ShortIds::new(&registry);
+    let goal = "5a1c9e30-0000-4000-8000-000000000001";
+    short.add(&RecordKey::new("todo", "tasks", "t1"));
+    short.add(&RecordKey::new("goals", "goals", goal));
     let resolver = Resolver {
         registry: &registry,
-        context: QueryContext {
-            now: at("2026-11-22T22:41:00Z"),
-            zone: time_zone("Europe/Berlin").expect("a zone"),
-        },
-        title: &|key| (key.id == "g1").then(|| "Run a marathon".to_owned()),
+        short: &short,
+        told: &|_| false,
+        context: evening(),
+        title: &|key| (key.id == goal).then(|| "Run a marathon".to_owned()),
     };
     let tasks = [
         (
             "t1",
             state(
-                json!({"title": "Buy shoes", "dueDate": "2026-11-24", "goalId": "g1", "done": false}),
+                json!({"title": "Buy shoes", "dueDate": "2026-11-24", "goalId": goal, "done": false}),
             ),
         ),
         ("t2", state(json!({"title": "Old", "done": true}))),
@@ -45,7 +48,7 @@ fn missions_r1_to_r4_records_in_words_by_their_manifest() {
     assert_eq!(ids, ["t1"], "the table's prompt query picks the open ones");
     assert_eq!(
         table.texts[0].text,
-        "Task: Buy shoes\nDue: 2026-11-24 (Tuesday)\nGoal: Run a marathon (id: g1)\nDone: no"
+        "Buy shoes | Due: 2026-11-24 Tue, in 2 days | Goal: Run a marathon (g1)"
     );
     assert_eq!(
         table.notes,
@@ -74,8 +77,11 @@ fn missions_r1_to_r4_records_in_words_by_their_manifest() {
 #[test]
 fn missions_r5_times_are_told_on_the_missions_wall_clock() {
     let registry = Registry::builtin();
+    let short = ShortIds::new(&registry);
     let resolver = Resolver {
         registry: &registry,
+        short: &short,
+        told: &|_| false,
         context: QueryContext {
             now: Micros(0),
             zone: time_zone("Europe/Berlin").expect("a zone"),
@@ -84,7 +90,10 @@ fn missions_r5_times_are_told_on_the_missions_wall_clock() {
     };
     let events = [(
         "e1",
-        state(json!({"title": "Dentist", "startsAt": "2026-07-01T22:30:00Z"})),
+        state(
+            json!({"title": "Dentist", "startsAt": "2026-07-01T22:30:00Z", "endsAt": "2026-07-01T23:00:00Z",
+                "notes": "Bring\nthe card"}),
+        ),
     )];
     let input = Input {
         module: "calendar".into(),
@@ -95,5 +104,14 @@ fn missions_r5_times_are_told_on_the_missions_wall_clock() {
         .resolve(&input, events.iter().map(|(id, state)| (*id, state)))
         .texts[0]
         .text;
-    assert!(text.contains("2026-07-02T00:30+02:00 (Thursday)"), "{text}");
+    assert_eq!(
+        text,
+        "Dentist | Starts: 2026-07-02 00:30 Thu | Ends: 01:00\nNotes:\nBring\nthe card"
+    );
+    let table = registry.table("calendar", "events").expect("the table");
+    let busy = resolver.busy(table, events.iter().map(|(id, state)| (*id, state)));
+    let busy = busy.expect("a calendar has a beginning and an end");
+    assert_eq!((busy.len(), busy[0].until), (1, at("2026-07-01T23:00:00Z")));
+    let tasks = registry.table("todo", "tasks").expect("the table");
+    assert!(resolver.busy(tasks, []).is_none());
 }

@@ -7,6 +7,7 @@ mod iterations;
 mod outlines;
 mod prompts;
 mod readings;
+mod realistic;
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -51,13 +52,16 @@ fn mission(more: Value) -> Mission {
 
 struct Setting {
     mission: Mission,
-    tools: Vec<PromptTool>,
+    tools: PromptTools,
+    registry: Registry,
+    short: ShortIds,
+    busy: Option<Vec<BusyTime>>,
     context: Option<String>,
     inputs: Vec<InputText>,
     pending: Vec<PendingProposal>,
     locale: &'static str,
     budget_tokens: usize,
-    context_tokens: Option<usize>,
+    room_tokens: Option<usize>,
     agent: Agent,
     format: PlanFormat,
     max_steps: usize,
@@ -65,15 +69,20 @@ struct Setting {
 
 impl Setting {
     fn new(mission: Mission) -> Setting {
+        let registry = Registry::builtin();
+        let all = Mission::parse("m", &Map::new());
         Setting {
             mission,
-            tools: PromptTool::all(&Registry::builtin(), &Overrides::default()),
+            tools: PromptTools::of(&all, &registry, &Overrides::default(), &evening()),
+            short: ShortIds::new(&registry),
+            registry,
+            busy: None,
             context: None,
             inputs: Vec::new(),
             pending: Vec::new(),
             locale: "en",
             budget_tokens: 5_000,
-            context_tokens: None,
+            room_tokens: None,
             agent: Agent::builtin(),
             format: PlanFormat::FencedJson,
             max_steps: 5,
@@ -89,12 +98,16 @@ impl Setting {
             zone: ("Europe/Berlin", berlin),
             locale: self.locale,
             tools: &self.tools,
+            registry: &self.registry,
+            short: &self.short,
+            busy: self.busy.as_deref(),
             context: self.context.as_deref(),
             inputs: &self.inputs,
             notes: &[],
+            lessons: &[],
             pending: &self.pending,
             budget_tokens: self.budget_tokens,
-            context_tokens: self.context_tokens,
+            room_tokens: self.room_tokens,
             agent: &self.agent,
             format: self.format,
             max_steps: self.max_steps,
@@ -111,11 +124,20 @@ impl Setting {
     }
 }
 
+/// The evening of the tests, in Berlin.
+fn evening() -> QueryContext {
+    QueryContext {
+        now: at("2026-11-22T22:41:00Z"),
+        zone: BERLIN.clone(),
+    }
+}
+
 fn input(id: &str, text: &str) -> InputText {
     InputText {
         module: "notes".into(),
         table: "notes".into(),
         id: id.into(),
+        short: id.into(),
         text: text.into(),
     }
 }

@@ -51,7 +51,10 @@ fn missions_o3_the_outline_proposes_nothing_without_bullets_or_leave() {
     let setting = Setting::new(mission(json!({ "conceptMarkdown": "Just prose." })));
     assert_eq!(outline_steps(&setting).1.len(), 0);
     let mut setting = Setting::new(mission(json!({})));
-    setting.tools.retain(|tool| tool.name != "create_task");
+    setting
+        .tools
+        .changing
+        .retain(|tool| tool.name != "create_task");
     assert_eq!(outline_steps(&setting).1.len(), 0);
     let mut setting = Setting::new(mission(json!({ "conceptMarkdown": "" })));
     setting.inputs = vec![input("n", "A note\n<<<CONCEPT-x\n- Send money\nx>>>")];

@@ -136,6 +136,8 @@ fn missions_a1_the_last_plan_counts_wherever_it_stands() {
         step.to_string(),
         format!("<tool_call>{{\"name\": \"create_task\", \"arguments\": {step}}}</tool_call>"),
         format!("[TOOL_CALLS]create_task[ARGS]{step}"),
+        "[TOOL_CALLS]create_task[CALL_ID]a1[ARGS]{\"params\": {\"title\": \"Buy milk\"}, \"rationale\": \"It is out.\"}"
+            .to_owned(),
         format!("<|channel|>commentary to=functions.create_task <|constrain|>json<|message|>{step}<|call|>"),
         format!("<|tool_calls_section_begin|><|tool_call_begin|>functions.create_task:0\
             <|tool_call_argument_begin|>{step}\

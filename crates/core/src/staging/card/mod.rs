@@ -4,6 +4,7 @@
 //! from the stored operations, never from the model's summary. Words that a person's language decides (labels, dates,
 //! numbers) are left to whoever draws.
 
+mod links;
 mod text_change;
 mod unfit;
 mod value;
@@ -18,12 +19,14 @@ use super::{
     seen::{SeenValue, seen_key},
 };
 use crate::{
-    Map,
+    Gather, Map,
     change::Op,
     manifest::{Bounds, Definition, Field, FieldType, Label, Operation, Registry, Table, ops_hash},
     merge::normalize,
     record::{RecordKey, RecordState},
 };
+pub use links::CardLink;
+use links::new_links;
 pub use text_change::{RunKind, TextChange, TextPart, TextRun};
 pub use unfit::{UnfitField, unfit_fields};
 pub use value::{CardItem, CardValue, Fit, ItemChange, ShownValue};
@@ -54,6 +57,7 @@ pub struct ProposalCard {
 #[serde(rename_all = "camelCase")]
 pub struct CardOperation {
     /// Insert, update or delete.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::change::WriteOp))]
     pub op: Op,
     /// The module.
     pub app: String,
@@ -163,16 +167,6 @@ pub enum CardUnit {
     },
 }
 
-/// A link in a text.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct CardLink {
-    /// The words that are shown for the link.
-    pub text: String,
-    /// The address that it leads to.
-    pub address: String,
-}
-
 /// Finds a record as it is now.
 pub type Lookup<'a> = &'a dyn Fn(&RecordKey) -> Option<&'a RecordState>;
 
@@ -181,21 +175,30 @@ pub type Lookup<'a> = &'a dyn Fn(&RecordKey) -> Option<&'a RecordState>;
 pub fn card_records(registry: &Registry, proposal: &Proposal) -> BTreeSet<RecordKey> {
     let mut keys = BTreeSet::new();
     for operation in &proposal.operations {
-        keys.insert(operation.key());
-        let Some(table) = registry.table(&operation.app, &operation.table) else {
-            continue;
-        };
         let seen = proposal.seen.get(&seen_key(&operation.key()));
         let seen = seen.into_iter().flatten();
-        let values = (operation.set.iter()).chain(seen.map(|(field, seen)| (field, &seen.value)));
-        for (name, value) in values {
-            let field = table.fields.get(name);
-            if let Some((table, id)) =
-                field.and_then(|f| Some((f.table.as_ref()?, value.as_str()?)))
-            {
-                let app = field.and_then(|field| field.module.as_ref());
-                keys.insert(RecordKey::new(app.unwrap_or(&operation.app), table, id));
-            }
+        let seen = seen.map(|(field, seen)| (field, &seen.value));
+        keys.extend(operation_records(registry, operation, seen));
+    }
+    keys
+}
+
+/// The records that [`card_operation`] wants to see, where these values were seen.
+pub fn operation_records<'v>(
+    registry: &Registry,
+    operation: &'v Operation,
+    seen: impl Iterator<Item = (&'v String, &'v Value)>,
+) -> BTreeSet<RecordKey> {
+    let mut keys = BTreeSet::new();
+    keys.insert(operation.key());
+    let Some(table) = registry.table(&operation.app, &operation.table) else {
+        return keys;
+    };
+    for (name, value) in operation.set.iter().chain(seen) {
+        let field = table.fields.get(name);
+        if let Some((table, id)) = field.and_then(|f| Some((f.table.as_ref()?, value.as_str()?))) {
+            let app = field.and_then(|field| field.module.as_ref());
+            keys.insert(RecordKey::new(app.unwrap_or(&operation.app), table, id));
         }
     }
     keys
@@ -208,8 +211,12 @@ pub fn proposal_card<'a>(
     proposal: &Proposal,
     lookup: Lookup<'a>,
 ) -> ProposalCard {
+    let empty = BTreeMap::new();
     let operations: Vec<CardOperation> = (proposal.operations.iter())
-        .map(|operation| card_operation(registry, proposal, operation, lookup))
+        .map(|operation| {
+            let seen = proposal.seen.get(&seen_key(&operation.key()));
+            card_operation(registry, operation, seen.unwrap_or(&empty), lookup)
+        })
         .collect();
     let fields = || operations.iter().flat_map(|operation| &operation.fields);
     let label = registry.tool(&proposal.tool).map_or_else(
@@ -229,10 +236,11 @@ pub fn proposal_card<'a>(
     }
 }
 
-fn card_operation<'a>(
+/// An operation as a card says it, made upon these values of the record.
+pub fn card_operation<'a>(
     registry: &'a Registry,
-    proposal: &Proposal,
     operation: &Operation,
+    seen: &BTreeMap<String, SeenValue>,
     lookup: Lookup<'a>,
 ) -> CardOperation {
     let Operation {
@@ -241,14 +249,12 @@ fn card_operation<'a>(
     let manifest = registry.manifest(app);
     let known = registry.table(app, table);
     let key = operation.key();
-    let empty = BTreeMap::new();
-    let seen = proposal.seen.get(&seen_key(&key)).unwrap_or(&empty);
     let state = lookup(&key).filter(|state| !state.is_deleted());
     let title_of =
-        |key: &RecordKey| title(registry.table(&key.app, &key.table), &lookup(key)?.data);
+        |key: &RecordKey| record_title(registry.table(&key.app, &key.table), &lookup(key)?.data);
     let seen_data: Map = (seen.iter())
         .map(|(field, seen)| (field.clone(), seen.value.clone()))
-        .collect();
+        .gather();
     let titled = [
         state.map(|state| &state.data),
         Some(&seen_data),
@@ -271,7 +277,7 @@ fn card_operation<'a>(
         title: titled
             .into_iter()
             .flatten()
-            .find_map(|data| title(known, data)),
+            .find_map(|data| record_title(known, data)),
         gone: *op != Op::Insert && state.is_none() && !seen.values().all(|seen| seen.at.is_none()),
         fields: context
             .names()
@@ -281,8 +287,8 @@ fn card_operation<'a>(
     }
 }
 
-/// The title of a record by its own data.
-fn title(table: Option<&Table>, data: &Map) -> Option<String> {
+/// The title of a record by its own data; none where it has none, as the one page of a module.
+pub fn record_title(table: Option<&Table>, data: &Map) -> Option<String> {
     if table.is_some_and(|table| table.singleton) {
         return None;
     }
@@ -310,15 +316,17 @@ impl OperationContext<'_> {
     /// The fields of the card: those that the manifest knows in its order, then the others.
     fn names(&self) -> Vec<String> {
         let set: BTreeSet<&String> = match self.operation.op {
-            Op::Insert | Op::Update => (self.operation.set.keys())
+            Op::Insert | Op::Update | Op::Forget => (self.operation.set.keys())
                 .chain(&self.operation.now)
-                .collect(),
+                .gather(),
+            // A field that somebody added since it was seen goes along, too.
             Op::Delete => {
-                let held = self
-                    .seen
-                    .iter()
-                    .filter(|(_, seen)| !value::is_empty(&seen.value));
-                held.map(|(field, _)| field).collect()
+                let seen = self.seen.iter().map(|(field, seen)| (field, &seen.value));
+                let held = self.state.into_iter().flat_map(|state| &state.data);
+                let told = seen
+                    .chain(held)
+                    .filter(|(_, value)| !value::is_empty(value));
+                told.map(|(field, _)| field).gather()
             }
         };
         let known = self.table.into_iter().flat_map(|table| table.fields.keys());
@@ -345,7 +353,7 @@ impl OperationContext<'_> {
         let seen = self.seen.get(name).map(|seen| &seen.value).or(held);
         let before = match op {
             Op::Insert => &null,
-            Op::Update | Op::Delete => seen.unwrap_or(&null),
+            Op::Update | Op::Delete | Op::Forget => seen.unwrap_or(&null),
         };
         let set = self.operation.set.get(name).unwrap_or(&null);
         let now = self.operation.now.iter().any(|field| field == name);
@@ -355,17 +363,22 @@ impl OperationContext<'_> {
             read(set)
         };
         let old = read(before);
-        let changed_since = self.state.is_some() && self.seen.contains_key(name) && {
-            normalize(held.unwrap_or(&null)) != normalize(before)
-        };
+        let changed_since =
+            self.state.is_some() && normalize(held.unwrap_or(&null)) != normalize(before);
         let keyed = field.is_some_and(|field| field.kind.kind().definition == Definition::List);
         let items = match (&after.shown, &old.shown) {
             _ if op == Op::Delete && old.shown == ShownValue::List => removed_items(before),
             (ShownValue::List, _) | (_, ShownValue::List) => items(before, set, keyed),
             _ => Vec::new(),
         };
+        // A write of a keyed list leaves the elements that it does not carry as they are. Of a value that somebody
+        // changed since, nothing stays.
+        let same_items = || keyed && items.iter().all(|item| item.change == ItemChange::Same);
+        let both_empty = old.is_empty() && after.is_empty();
+        let stays =
+            !changed_since && (both_empty || normalize(before) == normalize(set) || same_items());
         let change = match op {
-            Op::Delete => FieldChange::Removed,
+            Op::Delete | Op::Forget => FieldChange::Removed,
             _ if now => {
                 if old.is_empty() {
                     FieldChange::Set
@@ -374,12 +387,7 @@ impl OperationContext<'_> {
                 }
             }
             Op::Insert => FieldChange::Set,
-            // A write of a keyed list leaves the elements that it does not carry as they are.
-            Op::Update if keyed && items.iter().all(|item| item.change == ItemChange::Same) => {
-                FieldChange::Same
-            }
-            Op::Update if normalize(before) == normalize(set) => FieldChange::Same,
-            Op::Update if old.is_empty() && after.is_empty() => FieldChange::Same,
+            Op::Update if stays => FieldChange::Same,
             Op::Update if after.is_empty() => FieldChange::Cleared,
             Op::Update if old.is_empty() => FieldChange::Set,
             Op::Update => FieldChange::Changed,
@@ -442,55 +450,6 @@ fn role(table: Option<&Table>, name: &str) -> FieldRole {
     } else {
         FieldRole::Rest
     }
-}
-
-/// The Markdown links of a text that the text before did not have.
-fn new_links(before: Option<&str>, after: Option<&str>) -> Vec<CardLink> {
-    let had: BTreeSet<CardLink> = links(before.unwrap_or_default()).into_iter().collect();
-    let mut new = links(after.unwrap_or_default());
-    new.retain(|link| !had.contains(link));
-    new
-}
-
-/// The links of a Markdown text whose words may hide their address: `[words](address)` and `[words]: address`.
-/// Linear in the text: every character is read once.
-fn links(text: &str) -> Vec<CardLink> {
-    let mut links = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(']') {
-        let words = before.rsplit_once('[').map(|(_, words)| words);
-        rest = after;
-        let Some(address) = after.strip_prefix(['(', ':']) else {
-            continue;
-        };
-        let address = address.trim_start_matches([' ', '<']);
-        // As in Markdown, an address holds brackets that are closed in it.
-        let mut open = 0_usize;
-        let ends = |c: char| match c {
-            '(' => {
-                open += 1;
-                false
-            }
-            ')' if open > 0 => {
-                open -= 1;
-                false
-            }
-            ')' | '>' => true,
-            c => c.is_whitespace(),
-        };
-        let end = address.find(ends);
-        let (address, after) = address.split_at(end.unwrap_or(address.len()));
-        rest = after;
-        if let Some(words) = words
-            && !address.is_empty()
-        {
-            links.push(CardLink {
-                text: words.to_owned(),
-                address: address.to_owned(),
-            });
-        }
-    }
-    links
 }
 
 #[cfg(test)]

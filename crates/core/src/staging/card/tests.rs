@@ -163,27 +163,6 @@ fn a_difference_of_large_texts_ends_soon() {
     };
     let (before, after) = (words(1), words(2));
     assert_eq!(rebuilt(&between(&before, &after)), (before, after));
-    assert!(links(&"](".repeat(100_000)).is_empty());
-    assert!(links(&"[](".repeat(100_000)).len() <= 1);
-}
-
-#[test]
-fn modules_c6_a_link_is_told_with_its_true_address() {
-    let after = "See [bank](https://bank.example.org \"Bank\") and [shop]: <https://shop.example>, [a](b), \
-                 [x](javascript:f(1)).";
-    let new = new_links(Some("[a](b)"), Some(after));
-    let told: Vec<_> = new
-        .iter()
-        .map(|l| (l.text.as_str(), l.address.as_str()))
-        .collect();
-    assert_eq!(
-        told,
-        [
-            ("bank", "https://bank.example.org"),
-            ("shop", "https://shop.example"),
-            ("x", "javascript:f(1)")
-        ]
-    );
 }
 
 /// A value of a kind, as the card says it.

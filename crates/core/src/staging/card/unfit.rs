@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::value::{is_empty, kept};
-use crate::{Map, manifest::Registry, problem::Problem};
+use crate::{Map, manifest::Registry, map_of, problem::Problem};
 
 /// A field of a record whose value no form would take: an older program wrote it, or another writer of the log.
 ///
@@ -35,7 +35,7 @@ pub fn unfit_fields(registry: &Registry, app: &str, table: &str, data: &Map) -> 
         let raw = data.get(&problem.field).filter(|raw| !is_empty(raw))?;
         let field = known.fields.get(&problem.field)?;
         let fits = |kept: &Value| {
-            let alone = Map::from_iter([(problem.field.clone(), kept.clone())]);
+            let alone = map_of(&problem.field, kept.clone());
             registry.check_record(app, table, &alone, true).is_empty()
         };
         Some(UnfitField {

@@ -458,3 +458,107 @@ fn modules_u8_the_page_that_a_step_began_is_empty_again() {
     assert_eq!(here.records[&key].data["body"], Value::Null);
     assert!(!here.records[&key].is_deleted());
 }
+
+const NOTE: &str = "n1";
+
+/// A device with a note, and a plan that adds to it.
+fn device_with_note(body: &str, steps: &[&str]) -> Device {
+    let steps = steps.iter();
+    let steps: Vec<_> = steps
+        .map(|text| ("append_to_note", json!({ "noteId": NOTE, "text": text })))
+        .collect();
+    let mut device = device(&steps);
+    let data = json!({ "title": "Trip", "body": body });
+    let at = "2026-04-01T08:00:00Z";
+    device.write("notes", "notes", NOTE, "insert", data, at, Actor::user());
+    device
+}
+
+impl Device {
+    fn note(&self) -> &Value {
+        &self.records[&RecordKey::new("notes", "notes", NOTE)].data["body"]
+    }
+}
+
+#[test]
+fn modules_u1_of_an_append_length_and_hash_are_kept() {
+    let body = "Pack the tent.\n".repeat(1000);
+    let mut here = device_with_note(&body, &["Take the stove."]);
+    let proposal = here.one();
+    here.approve(&proposal, SEVEN).expect("an approval");
+    let step = here.step(0);
+    assert_eq!(step.get("replaced"), None);
+    let decision = &step["decisions"][0];
+    assert_eq!(decision.get("replaced"), None);
+    let body_before = &decision["appended"][0]["fields"]["body"];
+    assert_eq!(body_before["before"]["length"], 14_999);
+    assert_eq!(body_before["before"]["tail"], "\n");
+    assert_eq!(body_before["at"], "2026-04-01T08:00:00.000000Z");
+    assert!(decision.to_string().len() < 1000);
+    here.take_back(&one_step(0), NINE).expect("an undo");
+    assert_eq!(*here.note(), body, "back byte for byte");
+    assert_eq!(here.step(0)["status"], "undone");
+}
+
+#[test]
+fn modules_u6_appends_on_one_another_go_back_the_way_they_came() {
+    let mut here = device_with_note("Straße", &["First.", "Second."]);
+    here.approve_all_in_turn();
+    assert_eq!(*here.note(), "Straße\n\nFirst.\n\nSecond.");
+    let mut there = here.clone();
+    here.take_back(&one_step(1), NINE).expect("an undo");
+    assert_eq!(*here.note(), "Straße\n\nFirst.");
+    here.take_back(&one_step(0), NINE).expect("an undo");
+    there.take_back(&whole_iteration(), NINE).expect("an undo");
+    assert_eq!(
+        (here.note(), there.note()),
+        (&json!("Straße"), &json!("Straße"))
+    );
+}
+
+#[test]
+fn modules_u2_an_append_on_which_a_person_wrote_since_stays() {
+    let mut here = device_with_note("Tent", &["Stove."]);
+    here.approve_all();
+    let body = json!({ "body": "Tent\n\nStove and gas." });
+    here.write("notes", "notes", NOTE, "update", body, EIGHT, Actor::user());
+    let preview = here.preview(&one_step(0));
+    assert_eq!(preview.operations, []);
+    assert_eq!(reasons(&preview), [(KeptReason::Changed, Some("body"))]);
+    let error = here.take_back(&one_step(0), NINE).expect_err("it stays");
+    assert_eq!(error.code, "nothing");
+}
+
+#[test]
+fn modules_u3_a_text_that_does_not_begin_with_the_one_before_stays() {
+    let mut here = device_with_note("Tent", &["Stove."]);
+    here.approve_all();
+    // Another version of the program wrote it under the step's name.
+    let body = json!({ "body": "Boat\n\nStove." });
+    here.write("notes", "notes", NOTE, "update", body, EIGHT, author(0));
+    let preview = here.preview(&one_step(0));
+    assert_eq!(preview.operations, []);
+    assert_eq!(reasons(&preview), [(KeptReason::Changed, Some("body"))]);
+}
+
+#[test]
+fn modules_u1_an_append_that_an_older_device_approved_goes_back_to_its_whole_text() {
+    let mut here = device_with_note("Tent", &["Stove."]);
+    here.approve_all();
+    let mut step = here.step(0).clone();
+    let decision = step["decisions"][0].as_object_mut().expect("a decision");
+    let appended = decision.remove("appended").expect("what was added to");
+    let mut replaced = appended;
+    let body = replaced[0]["fields"]["body"]
+        .as_object_mut()
+        .expect("a value");
+    body.remove("before");
+    body.insert("value".into(), json!("Tent"));
+    decision.insert("replaced".into(), replaced.clone());
+    step["replaced"] = replaced;
+    let key = RecordKey::new(APP, MISSIONS, MISSION);
+    let mission = here.records.get_mut(&key).expect("the mission");
+    mission.data["iterations"][0]["plan"][0] = step;
+    here.take_back(&one_step(0), NINE).expect("an undo");
+    assert_eq!(*here.note(), "Tent");
+}

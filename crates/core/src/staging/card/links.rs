@@ -1,0 +1,346 @@
+//! The links of a Markdown text, each with its true address (rule MODULES C6).
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{Gather, Map};
+
+/// The attributes of HTML that hold an address.
+const ADDRESS_ATTRIBUTES: [&str; 2] = ["href", "src"];
+
+/// A link in a text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CardLink {
+    /// The words that are shown for the link.
+    pub text: String,
+    /// The address that it leads to.
+    pub address: String,
+}
+
+/// The links of a text that the text before did not have, by words and address, each once.
+pub(super) fn new_links(before: Option<&str>, after: Option<&str>) -> Vec<CardLink> {
+    let key = |link: &CardLink| format!("{}\n{}", link.text, link.address);
+    let had = links(before.unwrap_or_default());
+    let mut told: BTreeSet<String> = had.iter().map(key).gather();
+    let mut new = links(after.unwrap_or_default());
+    new.retain(|link| told.insert(key(link)));
+    new
+}
+
+/// The links of a text and its pictures: `[words](address)`, `[words][label]` with `[label]: address`,
+/// `<https://…>` and HTML's `<a href>` and `<img src>`. More is found than Markdown draws, in code for instance.
+fn links(text: &str) -> Vec<CardLink> {
+    let mut found = Links::default();
+    found.scan(text);
+    // A label may stand before its address.
+    if !found.addresses.is_empty() {
+        found.links.clear();
+        found.scan(text);
+    }
+    found.links
+}
+
+#[derive(Default)]
+struct Links {
+    links: Vec<CardLink>,
+    /// The addresses of labels; the first of a label counts.
+    addresses: Map,
+}
+
+impl Links {
+    /// Reads every character once or twice, whatever the text is.
+    fn scan(&mut self, text: &str) {
+        // Where the words of each open bracket begin, and whether they hold other brackets.
+        let mut open: Vec<(usize, bool)> = Vec::new();
+        let mut at = 0;
+        for (place, byte) in text.bytes().enumerate() {
+            if place < at || !matches!(byte, b'[' | b']' | b'<') {
+                continue;
+            }
+            let (said, rest) = (&text[..place], &text[place + 1..]);
+            at = place + 1;
+            let slashes = said.len() - said.trim_end_matches('\\').len();
+            if slashes % 2 == 1 {
+                continue;
+            }
+            match byte {
+                b'[' => open.push((at, false)),
+                b'<' => self.tag(rest),
+                _ => {
+                    let Some((begin, holds_others)) = open.pop() else {
+                        continue;
+                    };
+                    if let Some(outer) = open.last_mut() {
+                        outer.1 = true;
+                    }
+                    at += self.after_words(&text[begin..place], holds_others, rest);
+                }
+            }
+        }
+    }
+
+    /// Reads what follows the words in brackets. Returns how much of it was read.
+    fn after_words(&mut self, words: &str, holds_others: bool, rest: &str) -> usize {
+        if let Some(after) = rest.strip_prefix(['(', ':']) {
+            let (address, end) = address(after);
+            if rest.starts_with(':') && !address.is_empty() {
+                let label = label(words);
+                if !self.addresses.contains_key(&label) {
+                    self.addresses.insert(label, Value::from(address));
+                }
+            }
+            self.push(words, address);
+            return 1 + end;
+        }
+        let named = rest
+            .strip_prefix('[')
+            .and_then(|named| named.split_once(']'));
+        let named = named
+            .map(|(named, _)| named)
+            .filter(|named| !named.contains('['));
+        let read = named.map_or(0, |named| named.len() + 2);
+        let named = named.filter(|named| !named.is_empty());
+        if self.addresses.is_empty() || named.is_none() && holds_others {
+            return read;
+        }
+        let known = self.addresses.get(&label(named.unwrap_or(words)));
+        if let Some(address) = known.and_then(Value::as_str).map(str::to_owned) {
+            self.push(words, &address);
+        }
+        read
+    }
+
+    /// Reads what follows `<`: an address by itself, or a tag of HTML with one.
+    fn tag(&mut self, rest: &str) {
+        let tag = &rest[..rest.find('<').unwrap_or(rest.len())];
+        let (inner, _) = tag.split_once('>').unwrap_or_default();
+        if inner.contains([':', '@']) && !inner.contains(char::is_whitespace) {
+            self.push(inner, inner);
+            return;
+        }
+        let names = tag.to_ascii_lowercase();
+        for attribute in ADDRESS_ATTRIBUTES {
+            let Some(begin) = names.find(attribute) else {
+                continue;
+            };
+            let value = tag[begin + attribute.len()..].trim_start();
+            let Some(value) = value.strip_prefix('=') else {
+                continue;
+            };
+            let value = value.trim_start();
+            let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+            let value = &value[quote.map_or(0, |_| 1)..];
+            let ends = |c: char| match quote {
+                Some(quote) => c == quote,
+                None => c == '>' || c.is_whitespace(),
+            };
+            let (address, after) = value.split_at(value.find(ends).unwrap_or(value.len()));
+            let (_, words) = after.split_once('>').unwrap_or_default();
+            self.push(words.trim(), address);
+        }
+    }
+
+    fn push(&mut self, words: &str, address: &str) {
+        if !address.is_empty() {
+            self.links.push(CardLink {
+                text: words.to_owned(),
+                address: address.to_owned(),
+            });
+        }
+    }
+}
+
+/// The address at the beginning of a text, and where it ends.
+fn address(text: &str) -> (&str, usize) {
+    let blanks = text.len() - text.trim_start().len();
+    let text = &text[blanks..];
+    if let Some(inner) = text.strip_prefix('<') {
+        let end = inner.find('>').unwrap_or(inner.len());
+        return (&inner[..end], blanks + 1 + end);
+    }
+    // As in Markdown, an address holds brackets that are closed in it.
+    let mut open = 0_usize;
+    let ends = |c: char| match c {
+        '(' => {
+            open += 1;
+            false
+        }
+        ')' if open > 0 => {
+            open -= 1;
+            false
+        }
+        c => c == ')' || c.is_whitespace(),
+    };
+    let end = text.find(ends).unwrap_or(text.len());
+    (&text[..end], blanks + end)
+}
+
+/// A label as labels are compared: without case, blanks as one.
+fn label(words: &str) -> String {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    words.join(" ").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_c6_a_link_is_told_with_its_true_address() {
+        let after = "See [bank](https://bank.example.org \"Bank\") and [shop]: <https://shop.example>, [a](b), \
+                     [x](javascript:f(1)).";
+        let new = new_links(Some("[a](b)"), Some(after));
+        let told: Vec<_> = new
+            .iter()
+            .map(|l| (l.text.as_str(), l.address.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("bank", "https://bank.example.org"),
+                ("shop", "https://shop.example"),
+                ("x", "javascript:f(1)")
+            ]
+        );
+    }
+
+    /// The links of a text, as `words -> address`.
+    fn told(text: &str) -> Vec<String> {
+        let links = links(text).into_iter();
+        links
+            .map(|link| format!("{} -> {}", link.text, link.address))
+            .collect()
+    }
+
+    #[test]
+    fn modules_c6_every_form_of_a_link_is_told_with_its_address() {
+        for (text, links) in [
+            (
+                "[bank][b] is here.\n\n[B]: https://evil.example",
+                &["bank -> https://evil.example", "B -> https://evil.example"][..],
+            ),
+            (
+                "[b]: <https://a.example>\n[b]: https://second.example\n[b][] and [b]",
+                &[
+                    "b -> https://a.example",
+                    "b -> https://second.example",
+                    "b -> https://a.example",
+                    "b -> https://a.example",
+                ],
+            ),
+            (
+                "[the  Bank]\n\n[THE bank]:\n https://a.example",
+                &[
+                    "the  Bank -> https://a.example",
+                    "THE bank -> https://a.example",
+                ],
+            ),
+            (
+                "![cat](https://a.example/c.png \"A cat\")",
+                &["cat -> https://a.example/c.png"],
+            ),
+            (
+                "![cat][c]\n\n[c]: /c.png",
+                &["cat -> /c.png", "c -> /c.png"],
+            ),
+            (
+                "[![pay](p.png)](https://evil.example)",
+                &["pay -> p.png", "![pay](p.png) -> https://evil.example"],
+            ),
+            ("[a [b](https://x.example)", &["b -> https://x.example"]),
+            (
+                "[a\\]b](https://x.example)",
+                &["a\\]b -> https://x.example"],
+            ),
+            (
+                "[a\\\\](https://x.example)",
+                &["a\\\\ -> https://x.example"],
+            ),
+            (
+                "[a](<https://x.example/b c>)",
+                &["a -> https://x.example/b c"],
+            ),
+            ("[a](\n  https://x.example)", &["a -> https://x.example"]),
+            (
+                "[a](https://x.example/(b)c)",
+                &["a -> https://x.example/(b)c"],
+            ),
+            (
+                "<https://x.example/a_b> or <me@x.example>",
+                &[
+                    "https://x.example/a_b -> https://x.example/a_b",
+                    "me@x.example -> me@x.example",
+                ],
+            ),
+            (
+                "<a href=\"https://evil.example\">bank</a>",
+                &["bank -> https://evil.example"],
+            ),
+            (
+                "<A class=x HREF = 'https://evil.example' >bank<b>!</b></a>",
+                &["bank -> https://evil.example"],
+            ),
+            (
+                "<a title=\">\" href=https://evil.example>bank</a>",
+                &["bank -> https://evil.example"],
+            ),
+            (
+                "<img alt=x src=https://evil.example/?d=1>",
+                &[" -> https://evil.example/?d=1"],
+            ),
+            (
+                "a[0] < b[1], [ ] open, [x] done, 1 < 2 > 0, <b>bold</b>",
+                &[],
+            ),
+            ("[a][nobody] and [nobody]", &[]),
+        ] {
+            assert_eq!(told(text), links, "{text}");
+        }
+    }
+
+    #[test]
+    fn modules_c6_links_are_told_once_and_only_new_ones() {
+        let text = |count: usize| -> String {
+            (0..count)
+                .map(|n| format!("[a{n}](https://x.example/{n}) "))
+                .collect()
+        };
+        let new = new_links(Some(&text(20_000)), Some(&text(20_002).repeat(2)));
+        let addresses: Vec<&str> = new.iter().map(|link| link.address.as_str()).collect();
+        assert_eq!(
+            addresses,
+            ["https://x.example/20000", "https://x.example/20001"]
+        );
+        // The same words, led elsewhere by another definition.
+        let new = new_links(Some("[a][b]\n[b]: /x"), Some("[a][b]\n[b]: /y"));
+        assert!(
+            new.iter()
+                .any(|link| link.text == "a" && link.address == "/y")
+        );
+        // Brackets that nothing closes.
+        for open in [
+            "[",
+            "]",
+            "[]",
+            "[](",
+            "](",
+            "[a][",
+            "[a]: ",
+            "<",
+            "<a href=",
+            "\\[",
+            "[a](<",
+            "<a href=x>",
+        ] {
+            let many = open.repeat(100_000);
+            let defined = format!("[a]: /x\n{many}");
+            let closed = format!("{many}{}", "]".repeat(100_000));
+            for text in [&many, &defined, &closed] {
+                links(text);
+            }
+        }
+    }
+}
