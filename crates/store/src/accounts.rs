@@ -6,9 +6,8 @@ use async_trait::async_trait;
 use mana_core::Micros;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use sqlx::FromRow;
 
-use crate::{Result, UserId, json};
+use crate::{Result, UserId, json, sql::columns};
 
 /// The rights of an account over the server itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,8 +124,41 @@ pub trait Accounts: Send + Sync {
     /// The account with this id.
     async fn user(&self, id: &UserId) -> Result<Option<User>>;
 
-    /// Replaces the password hash and ends every session of the account.
-    async fn set_password(&self, id: &UserId, password_hash: &str) -> Result<()>;
+    /// Replaces the password hash and ends every session of the account but `keep`. Returns the ids of those that
+    /// ended.
+    async fn set_password(
+        &self,
+        id: &UserId,
+        password_hash: &str,
+        keep: Option<&str>,
+    ) -> Result<Vec<String>>;
+
+    /// Keeps a secret with which this person sets another password; an earlier one is no good any more.
+    async fn put_password_reset(&self, id: &UserId, secret: &str, expires_at: Micros)
+    -> Result<()>;
+
+    /// Spends the secret, replaces the password hash, and ends every session of the account, in one transaction.
+    /// Returns the ids of the sessions. [`SecretInvalid`](crate::StoreError::SecretInvalid) if the secret is not this
+    /// person's.
+    async fn reset_password(
+        &self,
+        id: &UserId,
+        secret: &str,
+        password_hash: &str,
+        now: Micros,
+    ) -> Result<Vec<String>>;
+
+    /// The sessions of an account that have not ended, the newest first.
+    async fn sessions(&self, id: &UserId, now: Micros) -> Result<Vec<Session>>;
+
+    /// Ends the sessions of an account but `keep`: all of them, or the one with the id `only`. Returns the ids of those
+    /// that ended.
+    async fn end_sessions(
+        &self,
+        id: &UserId,
+        keep: Option<&str>,
+        only: Option<&str>,
+    ) -> Result<Vec<String>>;
 
     /// Starts a session.
     async fn create_session(
@@ -185,7 +217,6 @@ pub(crate) const SETUP: &str = "setup";
 pub(crate) const INVITE: &str = "invite";
 
 /// A row of `users`.
-#[derive(FromRow)]
 pub(crate) struct UserRow {
     id: String,
     email: String,
@@ -196,6 +227,17 @@ pub(crate) struct UserRow {
     role: String,
     created_at: i64,
 }
+
+columns!(UserRow {
+    id,
+    email,
+    name,
+    password_hash,
+    timezone,
+    locale,
+    role,
+    created_at,
+});
 
 impl From<UserRow> for User {
     fn from(row: UserRow) -> Self {
@@ -218,13 +260,19 @@ impl From<UserRow> for User {
 }
 
 /// A row of `sessions`.
-#[derive(FromRow)]
 pub(crate) struct SessionRow {
     id: String,
     user_id: String,
     created_at: i64,
     expires_at: i64,
 }
+
+columns!(SessionRow {
+    id,
+    user_id,
+    created_at,
+    expires_at,
+});
 
 impl From<SessionRow> for Session {
     fn from(row: SessionRow) -> Self {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use mana_core::{
-    AdjustedStamp, Change, Micros, RecordKey, RecordState, TableSchema,
+    AdjustedStamp, Change, Micros, Op, RecordKey, RecordState, TableSchema,
     change::{FUTURE_TOLERANCE, clamp_future_stamps},
     conflict::{unseen_texts, writes_text},
     manifest::Registry,
@@ -13,7 +13,10 @@ use mana_core::{
     sync::{apply_changes, record_key},
 };
 
-use crate::{Cursor, Result, StoreError, json, row::ChangeRow};
+use crate::{
+    Cursor, LogMeasure, LogSize, Result, Room, StoreError, json, row::ChangeRow,
+    stored_change::StoredChange,
+};
 
 /// The client id of what the server itself adds to a push: the pushing device is to see it too.
 pub(crate) const SERVER: &str = "mana-server";
@@ -31,23 +34,26 @@ pub(crate) struct Plan {
     first: Micros,
     /// Of the stored ones, those that write texts, by event id.
     stored_texts: BTreeSet<String>,
+    /// Of the stored ones, those that left everything as it was, by event id.
+    stored_unchanged: BTreeSet<String>,
 }
 
 impl Plan {
-    /// `stored` has the event ids that the log holds, with the stamps that were set back then.
+    /// `stored` has the changes of the log under these event ids.
     ///
     /// `now` is later than the log's end, whatever the clock says, and the new places follow the stamps that are set
     /// back: so what a device wrote later is later in the next push too, also at a server whose clock is behind.
     pub fn new(
         registry: &Registry,
         changes: Vec<Change>,
-        stored: HashMap<String, Vec<AdjustedStamp>>,
+        stored: HashMap<String, StoredChange>,
         now: Micros,
     ) -> Result<Self> {
         let mut seen = HashSet::new();
         let mut fresh = Vec::with_capacity(changes.len());
         let mut again = Vec::new();
         let mut stored_texts = BTreeSet::new();
+        let mut stored_unchanged = BTreeSet::new();
         let mut moved: HashMap<Micros, Micros> = HashMap::new();
         for change in changes {
             let id = change.event_id.clone().ok_or_else(|| {
@@ -58,9 +64,12 @@ impl Plan {
                 continue;
             }
             match stored {
-                Some(adjusted) => {
-                    again.extend(adjusted.iter().cloned());
-                    moved.extend(set_back(registry, &change, adjusted));
+                Some(known) => {
+                    again.extend(known.adjusted.iter().cloned());
+                    moved.extend(set_back(registry, &change, &known.adjusted));
+                    if known.unchanged {
+                        stored_unchanged.extend(change.event_id.clone());
+                    }
                     if writes_text(schema_of(registry, &change), &change) {
                         stored_texts.extend(change.event_id);
                     }
@@ -90,6 +99,7 @@ impl Plan {
             stored: again,
             first,
             stored_texts,
+            stored_unchanged,
         })
     }
 
@@ -109,6 +119,12 @@ impl Plan {
         self.stored_texts.iter().chain(fresh).cloned().collect()
     }
 
+    /// The changes that left everything as it was, those that were stored before among them.
+    pub fn unchanged(&self, folded: Option<&Folded>) -> BTreeSet<String> {
+        let fresh = folded.into_iter().flat_map(|folded| &folded.unchanged);
+        self.stored_unchanged.iter().chain(fresh).cloned().collect()
+    }
+
     /// The adjusted stamps that the log keeps for a replay of this change.
     pub fn adjusted_of(&self, change: &Change) -> Result<Option<String>> {
         let adjusted = change
@@ -122,7 +138,12 @@ impl Plan {
 
     /// The records that the new changes touch, each once.
     pub fn keys(&self) -> BTreeSet<RecordKey> {
-        self.fresh.iter().map(record_key).collect()
+        self.fresh.iter().flat_map(Change::keys).collect()
+    }
+
+    /// Leaves out what a run says of records that are forgotten: its record may be of an old occurrence.
+    pub fn leave_out_forgotten(&mut self, states: &HashMap<RecordKey, RecordState>) {
+        self.fresh.retain(|change| !is_forgotten(states, change));
     }
 
     /// The app and table of each new change.
@@ -131,6 +152,11 @@ impl Plan {
             .iter()
             .map(|change| (app_of(change).to_owned(), change.table.clone()))
             .collect()
+    }
+
+    /// Whether records are forgotten.
+    pub fn forgets(&self) -> bool {
+        self.fresh.iter().any(|change| change.op == Op::Forget)
     }
 
     /// Whether a mission may have to be scheduled anew.
@@ -171,6 +197,12 @@ pub(crate) struct Folded {
     pub schedule: Vec<(String, Option<ScheduleRow>)>,
     /// The changes that write texts without naming the value that they replaced, by event id.
     pub unseen_texts: BTreeSet<String>,
+    /// The changes that left everything as it was, by event id.
+    pub unchanged: BTreeSet<String>,
+    /// How many of the records were not there before.
+    made: u64,
+    /// The changes that removed a record which was there, by event id.
+    removals: BTreeSet<String>,
 }
 
 impl Folded {
@@ -185,21 +217,39 @@ impl Folded {
     }
 }
 
+/// Whether a change is about a record that is forgotten.
+fn is_forgotten(states: &HashMap<RecordKey, RecordState>, change: &Change) -> bool {
+    let state = states.get(&record_key(change));
+    change.op != Op::Forget && state.is_some_and(RecordState::is_forgotten)
+}
+
 /// Merges changes into the records that they touch. `states` holds those that exist.
+///
+/// Refused are changes of forgotten records, and those by which a record grows beyond `largest` bytes.
 pub(crate) fn fold(
     registry: &Registry,
     states: HashMap<RecordKey, RecordState>,
     changes: &[Change],
     timezone: Option<&str>,
     now: Micros,
+    largest: usize,
 ) -> Result<Folded> {
-    let (merged, unseen_texts) = merge(registry, &states, changes);
+    let refused = changes.iter().find(|change| is_forgotten(&states, change));
+    if let Some(change) = refused {
+        let event_id = change.event_id.clone().unwrap_or_default();
+        return Err(StoreError::Forgotten { event_id });
+    }
+    let merged = merge(registry, &states, changes);
     let mut folded = Folded {
-        unseen_texts,
+        unseen_texts: merged.unseen_texts,
+        unchanged: merged.unchanged,
+        removals: merged.removals,
         ..Folded::default()
     };
-    for (key, mut state) in merged {
+    for (key, mut state) in merged.changed {
         let before = states.get(&key);
+        check_size(&key, before, &state, changes, largest)?;
+        folded.made += u64::from(before.is_none() && !state.is_forgotten());
         if is_mission(&key) {
             let schema = registry.schema(&key.app, &key.table);
             let follow_up = mission::follow_up(schema, &key.id, before, &state, timezone, now)
@@ -214,6 +264,28 @@ pub(crate) fn fold(
     Ok(folded)
 }
 
+/// Refuses a record that grows beyond the bound, by the last change that writes it.
+fn check_size(
+    key: &RecordKey,
+    before: Option<&RecordState>,
+    state: &RecordState,
+    changes: &[Change],
+    largest: usize,
+) -> Result<()> {
+    let Some(bytes) = state.outgrown(before, largest) else {
+        return Ok(());
+    };
+    let last = changes
+        .iter()
+        .rev()
+        .find(|change| record_key(change) == *key);
+    let event_id = last.and_then(|change| change.event_id.clone());
+    Err(StoreError::RecordTooLarge {
+        event_id: event_id.unwrap_or_default(),
+        bytes,
+    })
+}
+
 /// Merges rows of a log again: the log has the server's follow-ups already, so nothing is added.
 pub(crate) fn replay(
     registry: &Registry,
@@ -221,33 +293,76 @@ pub(crate) fn replay(
     changes: &[Change],
 ) -> Folded {
     let mut folded = Folded::default();
-    for (key, state) in merge(registry, states, changes).0 {
+    for (key, state) in merge(registry, states, changes).changed {
         let before = states.get(&key);
         folded.take(key, before, state);
     }
     folded
 }
 
-/// The records that the changes change, each once, and the changes that write over texts which they don't name.
+/// The outcome of merging changes into records.
+struct Merged {
+    /// The records that changed, each once.
+    changed: BTreeMap<RecordKey, RecordState>,
+    /// The changes that write over texts which they don't name.
+    unseen_texts: BTreeSet<String>,
+    /// The changes that left everything as it was.
+    unchanged: BTreeSet<String>,
+    /// The changes that removed a record which was there.
+    removals: BTreeSet<String>,
+}
+
 fn merge(
     registry: &Registry,
     states: &HashMap<RecordKey, RecordState>,
     changes: &[Change],
-) -> (BTreeMap<RecordKey, RecordState>, BTreeSet<String>) {
-    let touched = changes.iter().map(record_key);
+) -> Merged {
+    let touched = changes.iter().flat_map(Change::keys);
+    let mut forgotten: BTreeSet<RecordKey> = states
+        .iter()
+        .filter(|(_, state)| state.is_forgotten())
+        .map(|(key, _)| key.clone())
+        .collect();
     let mut records: Records = touched
         .filter_map(|key| Some((key.clone(), states.get(&key)?.clone())))
         .collect();
     let (mut changed, mut unseen) = (BTreeSet::new(), BTreeSet::new());
+    let (mut unchanged, mut removals) = (BTreeSet::new(), BTreeSet::new());
     for change in changes {
-        let state = records.get(&record_key(change));
+        if change.op == Op::Forget {
+            forgotten.extend(change.keys());
+            changed.extend(apply_changes(registry, &mut records, [change]));
+            continue;
+        }
+        let key = record_key(change);
+        if forgotten.contains(&key) {
+            unchanged.extend(change.event_id.clone());
+            continue;
+        }
+        let state = records.get(&key);
         if unseen_texts(schema_of(registry, change), state, change) {
             unseen.extend(change.event_id.clone());
         }
-        changed.extend(apply_changes(registry, &mut records, [change]));
+        let was_deleted = state.is_some_and(RecordState::is_deleted);
+        let was_there = state.is_some() && !was_deleted;
+        let merged = apply_changes(registry, &mut records, [change]);
+        // A removed record that stays removed is to a person as it was, whatever its tombstone holds.
+        let is_deleted = records.get(&key).is_some_and(RecordState::is_deleted);
+        if merged.is_empty() || (was_deleted && is_deleted) {
+            unchanged.extend(change.event_id.clone());
+        }
+        if change.op == Op::Delete && was_there && is_deleted {
+            removals.extend(change.event_id.clone());
+        }
+        changed.extend(merged);
     }
     records.retain(|key, _| changed.contains(key));
-    (records, unseen)
+    Merged {
+        changed: records,
+        unseen_texts: unseen,
+        unchanged,
+        removals,
+    }
 }
 
 /// Whether the record is a mission, which may be due.
@@ -258,24 +373,59 @@ pub(crate) fn is_mission(key: &RecordKey) -> bool {
 /// A row of the log with the stamps of it that were set back.
 pub(crate) type LogRow = (ChangeRow, Option<String>);
 
+/// The most bytes that the row of a removal has without needing room.
+const REMOVAL_BYTES: usize = 4_096;
+
+/// How much a push adds to the log by these rows. The removal of a record that is there needs no room, which is how a
+/// person makes some; whatever else a push has is counted, also what loses the merge.
+///
+/// # Errors
+///
+/// There is less room: nothing of the push may be stored.
+pub(crate) fn growth(plan: &Plan, folded: &Folded, rows: &[LogRow], room: Room) -> Result<LogSize> {
+    let makes_room = |row: &ChangeRow| {
+        folded.removals.contains(&row.event_id) && row.content_size() <= REMOVAL_BYTES
+    };
+    let own = rows.iter().take(plan.fresh.len());
+    let mut grown = LogSize::default();
+    if !own.clone().all(|(row, _)| makes_room(row)) {
+        let counted = rows.iter().filter(|(row, _)| !makes_room(row));
+        let bytes: usize = counted.map(|(row, _)| row.content_size()).sum();
+        grown.bytes = bytes as u64;
+        grown.records = folded.made;
+    }
+    let is_over = |grown: u64, room: Option<u64>| room.is_some_and(|room| grown > room);
+    if is_over(grown.bytes, room.bytes) {
+        return Err(StoreError::NoRoom(LogMeasure::Bytes));
+    }
+    if is_over(grown.records, room.records) {
+        return Err(StoreError::NoRoom(LogMeasure::Records));
+    }
+    Ok(grown)
+}
+
 /// The rows to append, the push's own and then the server's, each with a stamp after `end`; and the log's new end.
 pub(crate) fn log_rows(
     plan: &Plan,
     folded: &Folded,
     client: &str,
+    by_server: &BTreeSet<String>,
     now: Micros,
     end: Cursor,
 ) -> Result<(Vec<LogRow>, Cursor)> {
-    let theirs = plan.fresh.iter().map(|change| (change, client));
+    let theirs = plan.fresh.iter().map(|change| {
+        let event_id = change.event_id.as_ref();
+        let is_servers = event_id.is_some_and(|id| by_server.contains(id));
+        (change, if is_servers { SERVER } else { client })
+    });
     let ours = folded.follow_ups.iter().map(|change| (change, SERVER));
     let mut at = end.0;
     let mut rows = Vec::with_capacity(plan.fresh.len() + folded.follow_ups.len());
     for (change, client) in theirs.chain(ours) {
         at = now.max(plan.first).max(at.plus(1));
-        rows.push((
-            ChangeRow::new(change, client, at)?,
-            plan.adjusted_of(change)?,
-        ));
+        let mut row = ChangeRow::new(change, client, at)?;
+        row.unchanged = folded.unchanged.contains(&row.event_id);
+        rows.push((row, plan.adjusted_of(change)?));
     }
     Ok((rows, Cursor(at)))
 }

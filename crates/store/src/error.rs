@@ -1,8 +1,13 @@
 //! The errors of the verbs.
 
-use sqlx::postgres::PgDatabaseError;
+use sqlx::{
+    migrate::MigrateError,
+    postgres::{PgConnectOptions, PgDatabaseError},
+};
 
-use crate::InvalidCursor;
+use mana_core::record::too_large;
+
+use crate::{InvalidCursor, LogMeasure, database_errors};
 
 /// The result of a verb.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -40,9 +45,36 @@ pub enum StoreError {
     /// The database is busy for longer than one should wait.
     #[error("the database is busy; try again in a moment")]
     Busy,
-    /// The database can't be reached.
-    #[error("the database can't be reached; try again in a moment")]
-    Unavailable,
+    /// The database can't be reached, for this reason.
+    #[error("the database can't be reached ({0}); try again in a moment")]
+    Unavailable(String),
+    /// A first connection to the database could not be made.
+    #[error("no connection to the database at {address}: {cause}; {remedy}")]
+    CannotConnect {
+        /// Host and port.
+        address: String,
+        /// The cause, as the network or the server tells it.
+        cause: String,
+        /// The remedy.
+        remedy: &'static str,
+        /// Whether the database may only start later than this process.
+        may_start_later: bool,
+    },
+    /// The database was written by a newer version.
+    #[error(
+        "the database was written by a newer version of Mana (this one does not know step {version} of its schema); \
+         start that version again, or put back the backup from before the upgrade"
+    )]
+    NewerDatabase {
+        /// The first unknown step.
+        version: i64,
+    },
+    /// The file is damaged.
+    #[error(
+        "the database is damaged: {0}; stop Mana, keep a copy of its files, and put a backup back \
+         (`mana export` saves the accounts that can still be read)"
+    )]
+    Damaged(String),
     /// The schema is not up to date, and this role may not change it.
     #[error(
         "the role {role} may not change the database's schema; \
@@ -66,12 +98,38 @@ pub enum StoreError {
         "the server's disk is full; free some space on it, devices keep their changes until then"
     )]
     DiskFull,
-    /// Rows after this cursor have been dropped, so reading on from it would miss them.
+    /// Reading on from this cursor would miss rows.
+    #[error("{}; take a snapshot and go on from its cursor, what waits to be sent stays good", because(*.0))]
+    ResyncRequired(ResyncReason),
+    /// A change of a push has the event id of another change, in the log or earlier in the push.
+    #[error("change {index} has the event id of another change; give it an id of its own")]
+    EventIdTaken {
+        /// Which, from 0.
+        index: usize,
+    },
+    /// A change, by its event id, is about a record that is forgotten.
+    #[error("the change {event_id} is about a record that is forgotten; leave it out")]
+    Forgotten {
+        /// The change.
+        event_id: String,
+    },
+    /// A change, by its event id, would make its record larger than one may be.
+    #[error("{}", too_large(*.bytes))]
+    RecordTooLarge {
+        /// The change.
+        event_id: String,
+        /// The size that the record would have.
+        bytes: usize,
+    },
+    /// The push would add more to the log than it may.
+    #[error("the log has no room for the {} of this push", .0.as_str())]
+    NoRoom(LogMeasure),
+    /// The number of a push was seen before, with other changes: two devices push under one client id.
     #[error(
-        "the log no longer reaches back to this cursor; \
-         take a snapshot and go on from its cursor, what waits to be sent stays good"
+        "this number of a push was used before, with other changes: another copy of this device pushes, too; \
+         take another client id, read a snapshot and push again"
     )]
-    ResyncRequired,
+    Copied,
     /// A cursor that the store did not give.
     #[error(transparent)]
     InvalidCursor(#[from] InvalidCursor),
@@ -87,11 +145,16 @@ pub enum StoreError {
     #[error("{0}")]
     Invalid(String),
     /// The database itself failed.
-    #[error("the database failed: {0}")]
-    Database(#[source] sqlx::Error),
+    #[error("the database failed: {}", database_errors::cause(.0))]
+    Database(sqlx::Error),
     /// The schema could not be brought up to date.
-    #[error("the database could not be migrated: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("step {version} of the database's schema failed: {cause}; nothing of it was kept")]
+    Migration {
+        /// The step, 0 where none is known.
+        version: i64,
+        /// The cause.
+        cause: String,
+    },
     /// The file system failed.
     #[error("{path}: {source}")]
     Io {
@@ -102,18 +165,59 @@ pub enum StoreError {
     },
 }
 
+/// Why a device has to take a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResyncReason {
+    /// The device knows another log: this one was restored, or is another server's.
+    Epoch {
+        /// The device knows of an end that came after this log's last restore and is not in it: the log was rolled
+        /// back past a later restore.
+        rolled_back: bool,
+    },
+    /// Rows after the cursor have been dropped.
+    Compacted,
+    /// The cursor names no row of the log.
+    Unknown {
+        /// Nor does the furthest end that the device knows: the log was rolled back, or is another server's.
+        rolled_back: bool,
+    },
+}
+
+impl ResyncReason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ResyncReason::Epoch { .. } => "epoch",
+            ResyncReason::Compacted => "compacted",
+            ResyncReason::Unknown { .. } => "unknown",
+        }
+    }
+}
+
+fn because(reason: ResyncReason) -> &'static str {
+    match reason {
+        ResyncReason::Epoch { .. } => {
+            "the log is another one than this device knows, as after a restore"
+        }
+        ResyncReason::Compacted => "the log no longer reaches back to this cursor",
+        ResyncReason::Unknown { .. } => "the log has no row at this cursor, as after a rollback",
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Busy,
-            sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Self::Unavailable,
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => {
+                Self::Unavailable(database_errors::cause(&error))
+            }
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or_default();
                 let postgres = database.try_downcast_ref::<PgDatabaseError>().is_some();
                 let known = if postgres {
-                    of_postgres(&code)
+                    of_postgres(&code, &error)
                 } else {
-                    of_sqlite(&code)
+                    of_sqlite(&code, &error)
                 };
                 known.unwrap_or(Self::Database(error))
             }
@@ -122,29 +226,71 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// The low byte of SQLite's extended codes is the kind: SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL.
-fn of_sqlite(code: &str) -> Option<StoreError> {
+impl StoreError {
+    /// A connection to Postgres that could not be made.
+    pub(crate) fn cannot_connect(options: &PgConnectOptions, error: &sqlx::Error) -> Self {
+        let (remedy, may_start_later) = database_errors::remedy(options, error);
+        Self::CannotConnect {
+            address: match options.get_socket() {
+                Some(socket) => socket.display().to_string(),
+                None => format!("{}:{}", options.get_host(), options.get_port()),
+            },
+            cause: database_errors::cause(error),
+            remedy,
+            may_start_later,
+        }
+    }
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        let failed = |version, cause| Self::Migration { version, cause };
+        match error {
+            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
+                Self::NewerDatabase { version }
+            }
+            MigrateError::Execute(error) => error.into(),
+            MigrateError::ExecuteMigration(error, version) => match Self::from(error) {
+                Self::Database(error) => failed(version, database_errors::cause(&error)),
+                known => known,
+            },
+            MigrateError::VersionMismatch(version) => failed(
+                version,
+                "the step was applied in another form than this version of Mana has it".to_owned(),
+            ),
+            other => failed(0, other.to_string()),
+        }
+    }
+}
+
+/// The low byte of SQLite's extended codes is the kind: SQLITE_BUSY, SQLITE_LOCKED, SQLITE_CORRUPT, SQLITE_FULL,
+/// SQLITE_NOTADB.
+fn of_sqlite(code: &str, error: &sqlx::Error) -> Option<StoreError> {
     match code.parse::<u32>().ok()? & 0xff {
         5 | 6 => Some(StoreError::Busy),
+        11 | 26 => Some(StoreError::Damaged(database_errors::cause(error))),
         13 => Some(StoreError::DiskFull),
         _ => None,
     }
 }
 
 /// Postgres' SQLSTATE.
-fn of_postgres(code: &str) -> Option<StoreError> {
+fn of_postgres(code: &str, error: &sqlx::Error) -> Option<StoreError> {
+    let unavailable = || Some(StoreError::Unavailable(database_errors::cause(error)));
     match code {
         // lock_not_available, deadlock_detected, serialization_failure, too_many_connections, query_canceled
         "55P03" | "40P01" | "40001" | "53300" | "57014" => Some(StoreError::Busy),
         "53100" => Some(StoreError::DiskFull),
         // admin_shutdown, crash_shutdown, cannot_connect_now, idle_in_transaction_session_timeout,
         // read_only_sql_transaction (a standby)
-        "57P01" | "57P02" | "57P03" | "25P03" | "25006" => Some(StoreError::Unavailable),
+        "57P01" | "57P02" | "57P03" | "25P03" | "25006" => unavailable(),
+        // data_corrupted, index_corrupted
+        "XX001" | "XX002" => Some(StoreError::Damaged(database_errors::cause(error))),
         // character_not_in_repertoire, untranslatable_character
         "22021" | "22P05" => Some(StoreError::Invalid(
             "there is a character that can't be stored, such as NUL; leave it out".to_owned(),
         )),
-        code if code.starts_with("08") => Some(StoreError::Unavailable),
+        code if code.starts_with("08") => unavailable(),
         _ => None,
     }
 }

@@ -17,7 +17,7 @@ use mana_core::Micros;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Result, UserId};
+use crate::{Result, UserId, sql::columns};
 
 /// The grain of time in the ledger, in microseconds: the day of every time zone begins with a quarter of an hour.
 const QUARTER: i64 = 15 * 60 * 1_000_000;
@@ -201,7 +201,7 @@ pub struct UsageQuery {
 }
 
 /// The use in a period, of one user, mission, agent, key or model.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageSum {
     /// Which of the query's periods, from 0.
     pub period: i64,
@@ -220,6 +220,17 @@ pub struct UsageSum {
     /// Their price, in millionths of a US dollar.
     pub micros_usd: i64,
 }
+
+columns!(UsageSum {
+    period,
+    of,
+    calls,
+    failed,
+    cancelled,
+    prompt_tokens,
+    completion_tokens,
+    micros_usd,
+});
 
 /// A key that a program shows instead of a provider's: an account of its own in the ledger, `key:<id>`.
 #[derive(Debug, Clone, PartialEq)]
@@ -330,7 +341,6 @@ pub(crate) fn accounts(lines: &[Line]) -> Vec<&str> {
 }
 
 /// A row of `virtual_keys`.
-#[derive(sqlx::FromRow)]
 pub(crate) struct KeyRow {
     secret_hash: Vec<u8>,
     id: String,
@@ -338,6 +348,14 @@ pub(crate) struct KeyRow {
     settings: String,
     created_at: i64,
 }
+
+columns!(KeyRow {
+    secret_hash,
+    id,
+    user_id,
+    settings,
+    created_at,
+});
 
 impl KeyRow {
     pub fn key(self) -> Result<(Vec<u8>, VirtualKey)> {
@@ -357,7 +375,6 @@ impl KeyRow {
 }
 
 /// A row of `ledger_reservations`.
-#[derive(sqlx::FromRow)]
 pub(crate) struct ReservationRow {
     pub id: String,
     reserved_at: i64,
@@ -367,6 +384,16 @@ pub(crate) struct ReservationRow {
     pub accounts: String,
     tags: String,
 }
+
+columns!(ReservationRow {
+    id,
+    reserved_at,
+    calls,
+    tokens,
+    micros_usd,
+    accounts,
+    tags,
+});
 
 impl ReservationRow {
     pub fn quarter(&self) -> i64 {

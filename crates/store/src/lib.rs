@@ -7,14 +7,19 @@
 
 mod accounts;
 mod apply_push;
+mod contents;
+mod database_errors;
 mod error;
+mod identity;
 mod json;
 mod ledger;
 mod log;
+mod log_size;
 mod maintenance;
 mod message;
 mod notice;
 mod postgres;
+mod push_number;
 mod replay;
 mod row;
 mod runs;
@@ -23,19 +28,25 @@ mod scope;
 mod sql;
 mod sqlite;
 mod store;
+mod stored_change;
 mod tables;
 
 pub use accounts::{Accounts, Invitation, NewUser, Role, Session, User};
-pub use error::{Result, StoreError};
+pub use contents::DatabaseContents;
+pub use error::{Result, ResyncReason, StoreError};
+pub use identity::{CursorCheck, KnownLog, LogIdentity};
 pub use ledger::{
     Amount, CallStatus, Ledger, Limits, Line, MAX_CELL, MAX_SUM, Measure, Over, Reservation,
     Reserved, Settlement, Tags, UsageBy, UsageQuery, UsageSum, VirtualKey, quarter,
 };
 pub use log::{
-    ChangesPage, ChangesQuery, HistoryQuery, Log, LogSize, LoggedChange, Push, Pushed, RawState,
+    ChangesPage, ChangesQuery, FollowUp, HistoryQuery, Log, LoggedChange, Push, Pushed, RawState,
     SnapshotPage, SnapshotQuery,
 };
-pub use maintenance::{Compacted, Difference, Imported, LogPage, LogRow, Maintenance, Projected};
+pub use log_size::{LogMeasure, LogSize, Room};
+pub use maintenance::{
+    Compacted, Difference, FreedSpace, Imported, LogPage, LogRow, Maintenance, Projected,
+};
 pub use notice::StoreNotice;
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use runs::{

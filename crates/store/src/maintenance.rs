@@ -20,6 +20,15 @@ pub struct Compacted {
     pub left: Vec<RecordKey>,
 }
 
+/// The room inside a database file after rows were dropped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FreedSpace {
+    /// Bytes by which the file became smaller.
+    pub given_back: u64,
+    /// Bytes inside the file that later rows take.
+    pub kept: u64,
+}
+
 /// How the projections compare to a replay of the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projected {
@@ -87,6 +96,8 @@ pub struct LogPage {
     pub has_more: bool,
     /// The place of the newest row that was ever dropped from this log.
     pub floor: Cursor,
+    /// The log's epoch.
+    pub epoch: String,
 }
 
 /// The outcome of an import for one account.
@@ -110,6 +121,11 @@ pub trait Maintenance: Send + Sync {
     /// Not one transaction but one for some records at a time, so that nobody who writes waits for all of it.
     async fn compact(&self, scope: &Scope, before: Micros) -> Result<Compacted>;
 
+    /// Gives the room of dropped rows back to the disk, as far as there is room to do it. Postgres does that by itself.
+    async fn free_space(&self) -> Result<FreedSpace> {
+        Ok(FreedSpace::default())
+    }
+
     /// Replays the log and compares, changing nothing. Exact also while others write.
     async fn check(&self, scope: &Scope) -> Result<Projected>;
 
@@ -123,11 +139,17 @@ pub trait Maintenance: Send + Sync {
     ///
     /// An account with this id stays as it is; [`EmailTaken`](crate::StoreError::EmailTaken) if its address is
     /// another account's. A row whose event id is there already is left out. Rows keep their place, or come
-    /// after the log's end if their place is not after it. The first error of `rows` undoes everything.
+    /// after the log's end if their place is not after it. A log that was empty takes over the epoch, if one is
+    /// given. The first error of `rows` undoes everything.
     async fn import(
         &self,
         account: User,
         floor: Cursor,
+        epoch: Option<String>,
         rows: BoxStream<'_, Result<LogRow>>,
     ) -> Result<Imported>;
+
+    /// Begins another epoch of a log that was put back from a copy. Devices give back what the log lacks for 30 days,
+    /// or are to drop it.
+    async fn begin_epoch(&self, scope: &Scope, now: Micros, discard_newer: bool) -> Result<()>;
 }

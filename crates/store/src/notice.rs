@@ -13,7 +13,7 @@ pub enum StoreNotice {
         user: UserId,
         /// `(app, table)` of what was appended; none if there are too many to name.
         tables: Option<BTreeSet<(String, String)>>,
-        /// The client that pushed; none if several did.
+        /// The name under which the pushing connection listens; none if several pushed, or nobody listens under it.
         client: Option<String>,
     },
     /// A due time was set, moved or removed, or a run was asked for.

@@ -1,6 +1,6 @@
 //! The record that a log makes, and the rows that add nothing to it. Apart from any database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::{
     Change, RecordKey, RecordState, TableSchema, apply,
@@ -19,14 +19,15 @@ const TEXTS_KEPT: i64 = 90 * 24 * 60 * 60 * 1_000_000;
 /// changes nothing. The second covers keyed lists, whose elements merge one by one: the merge itself is asked.
 pub(crate) struct Sieve<'s> {
     schema: &'s TableSchema,
-    stored: &'s RecordState,
+    /// None where there is no record.
+    stored: Option<&'s RecordState>,
     made: RecordState,
     superseded: Vec<i64>,
 }
 
 impl<'s> Sieve<'s> {
     /// For a record that is stored like this.
-    pub fn new(schema: &'s TableSchema, stored: &'s RecordState) -> Self {
+    pub fn new(schema: &'s TableSchema, stored: Option<&'s RecordState>) -> Self {
         Self {
             schema,
             stored,
@@ -38,7 +39,13 @@ impl<'s> Sieve<'s> {
     /// Whether a row holds a text that is kept for a person to read, whatever stands now (R2). Counted from the log's
     /// end and not by a clock: of a log that rests, nothing is older tomorrow.
     pub fn keeps_text(&self, row: &LoggedChange, head: Cursor) -> bool {
-        row.cursor.0 > head.0.plus(-TEXTS_KEPT) && writes_text(self.schema, &row.change)
+        !self.is_forgotten()
+            && row.cursor.0 > head.0.plus(-TEXTS_KEPT)
+            && writes_text(self.schema, &row.change)
+    }
+
+    fn is_forgotten(&self) -> bool {
+        self.stored.is_some_and(RecordState::is_forgotten)
     }
 
     /// A row that has to stay.
@@ -48,14 +55,14 @@ impl<'s> Sieve<'s> {
 
     /// A row that may go, and its place.
     pub fn weigh(&mut self, change: &Change, place: i64) {
-        if self.lost(change) || !apply(self.schema, &mut self.made, change) {
+        if self.is_forgotten() || self.lost(change) || !apply(self.schema, &mut self.made, change) {
             self.superseded.push(place);
         }
     }
 
     fn lost(&self, change: &Change) -> bool {
         change.writes().iter().all(|write| {
-            let stored = self.stored.meta.get(write.field);
+            let stored = self.stored.and_then(|stored| stored.meta.get(write.field));
             !self.schema.lists.contains_key(write.field)
                 && stored.is_some_and(|stored| write.at < stored.at)
         })
@@ -63,7 +70,9 @@ impl<'s> Sieve<'s> {
 
     /// The places that can go. None if what stays would not make the stored record: nothing may go then.
     pub fn superseded(self) -> Option<Vec<i64>> {
-        (self.made == *self.stored).then_some(self.superseded)
+        let none = RecordState::default();
+        let is_whole = self.made == *self.stored.unwrap_or(&none);
+        (is_whole || self.is_forgotten()).then_some(self.superseded)
     }
 }
 
@@ -83,15 +92,18 @@ pub(crate) enum Mend {
 /// Compares the projections to what a replay of the log makes, record by record.
 pub(crate) struct Comparison {
     projected: Projected,
+    forgotten: BTreeSet<RecordKey>,
     scheduled: BTreeMap<String, (i64, String)>,
     moved: Schedule,
 }
 
 impl Comparison {
-    /// `scheduled` has the due time and slot of each mission that has one now.
-    pub fn new(scheduled: BTreeMap<String, (i64, String)>) -> Self {
+    /// `scheduled` has the due time and slot of each mission that has one now, `forgotten` the records that the log
+    /// says are forgotten.
+    pub fn new(scheduled: BTreeMap<String, (i64, String)>, forgotten: BTreeSet<RecordKey>) -> Self {
         Self {
             projected: Projected::default(),
+            forgotten,
             scheduled,
             moved: Vec::new(),
         }
@@ -104,7 +116,13 @@ impl Comparison {
         made: Option<RecordState>,
         stored: Option<&str>,
     ) -> Result<Mend> {
-        self.projected.records += u64::from(made.is_some());
+        let is_forgotten = self.forgotten.contains(key);
+        // Whose id is not kept any more stays forgotten, too.
+        let made = match is_forgotten {
+            true => stored.map(|_| RecordState::default()),
+            false => made,
+        };
+        self.projected.records += u64::from(made.is_some() && !is_forgotten);
         if apply_push::is_mission(key) {
             let due = made
                 .as_ref()

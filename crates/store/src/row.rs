@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use crate::{
-    ChangesPage, Cursor, HistoryQuery, LoggedChange, Result, StoreError,
+    ChangesPage, Cursor, HistoryQuery, LogIdentity, LoggedChange, Result, StoreError,
     json::{json, read},
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct ChangeRow {
     pub schema_version: i64,
     pub at: Option<i64>,
     pub extra: Option<String>,
+    /// The change left everything as it was. Written with the row, and not read with it.
+    pub unchanged: bool,
 }
 
 /// By the place of each column, in the order of the fields: Postgres has to convert some, and a converted column that
@@ -64,6 +66,7 @@ where
             schema_version: row.try_get(10)?,
             at: row.try_get(11)?,
             extra: row.try_get(12)?,
+            unchanged: false,
         })
     }
 }
@@ -80,6 +83,7 @@ impl ChangeRow {
             .collect();
         let data = match change.op {
             Op::Delete => None,
+            Op::Forget => Some(json("a change", &serde_json::json!({ IDS: change.ids }))?),
             _ => Some(json("a change", &values)?),
         };
         let named =
@@ -103,15 +107,18 @@ impl ChangeRow {
                 .map_or(SCHEMA_VERSION, |version| version as i64),
             at: change.at.map(|at| at.0),
             extra: extra(change)?,
+            unchanged: false,
         })
     }
 
     /// Roughly the memory that the row takes.
     pub fn size(&self) -> usize {
-        self.data.as_ref().map_or(0, String::len)
-            + self.field_timestamps.len()
-            + self.actor.len()
-            + self.extra.as_ref().map_or(0, String::len)
+        self.content_size() + self.extra.as_ref().map_or(0, String::len)
+    }
+
+    /// The bytes of its content, as [`LogSize`](crate::LogSize) counts them.
+    pub fn content_size(&self) -> usize {
+        self.data.as_ref().map_or(0, String::len) + self.field_timestamps.len() + self.actor.len()
     }
 
     /// The change again.
@@ -121,11 +128,7 @@ impl ChangeRow {
             .as_deref()
             .map_or(Ok(Map::new()), |text| read("a change", text))?;
         let stamps: BTreeMap<String, Micros> = read("a change", &self.field_timestamps)?;
-        let op = match self.op.as_str() {
-            "insert" => Op::Insert,
-            "update" => Op::Update,
-            _ => Op::Delete,
-        };
+        let op = op_of(&self.op);
         let mut change = Change::new(self.table_name, self.record_id, op);
         change.event_id = Some(self.event_id);
         change.app_id = Some(self.app_id);
@@ -142,6 +145,10 @@ impl ChangeRow {
         };
         match op {
             Op::Delete => change.deleted_at = stamps.get("deletedAt").copied(),
+            Op::Forget => {
+                let ids = data.remove(IDS).unwrap_or_default();
+                change.ids = serde_json::from_value(ids).unwrap_or_default();
+            }
             Op::Insert | Op::Update => {
                 for (field, at) in stamps {
                     let value = if op == Op::Update {
@@ -169,6 +176,9 @@ impl ChangeRow {
         })
     }
 }
+
+/// The name in `data` of the records that a change forgets.
+pub(crate) const IDS: &str = "ids";
 
 /// The field of `extra` that holds the bases of texts. No change has a further field of that name, because its own
 /// field of that name is known.
@@ -198,11 +208,22 @@ fn extra(change: &Change) -> Result<Option<String>> {
         .transpose()
 }
 
+/// The operation of a row.
+pub(crate) fn op_of(name: &str) -> Op {
+    match name {
+        "insert" => Op::Insert,
+        "update" => Op::Update,
+        "forget" => Op::Forget,
+        _ => Op::Delete,
+    }
+}
+
 fn op_name(op: Op) -> &'static str {
     match op {
         Op::Insert => "insert",
         Op::Update => "update",
         Op::Delete => "delete",
+        Op::Forget => "forget",
     }
 }
 
@@ -220,6 +241,7 @@ impl HistoryPage {
                 changes: Vec::new(),
                 cursor: query.before.unwrap_or_default(),
                 has_more: false,
+                log: LogIdentity::default(),
             },
             limit: query.limit.max(1),
             bytes: 0,

@@ -162,7 +162,30 @@ pub trait Runs: Send + Sync {
         limit: u32,
     ) -> Result<Vec<(String, RecordState)>>;
 
-    /// Returns the missions that are not deleted and have a step that nobody has decided yet, by id. Missions whose
-    /// steps are all decided are neither sent nor parsed.
-    async fn missions_with_open_steps(&self, scope: &Scope) -> Result<Vec<(String, RecordState)>>;
+    /// Returns the records of a table that are not deleted, those that changed last first, `limit` at most.
+    async fn newest_records(
+        &self,
+        scope: &Scope,
+        app: &str,
+        table: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, RecordState)>>;
+
+    /// Returns the ids of a mission's run records beyond the newest `keep`, `limit` at most, in the order of
+    /// [`Runs::runs_of_mission`].
+    async fn surplus_runs(
+        &self,
+        scope: &Scope,
+        mission_id: &str,
+        keep: u32,
+        limit: u32,
+    ) -> Result<Vec<String>>;
+
+    /// Returns the missions that are not deleted and have a step that nobody has decided yet, by id, `limit` at most.
+    /// Missions whose steps are all decided are neither sent nor parsed.
+    async fn missions_with_open_steps(
+        &self,
+        scope: &Scope,
+        limit: u32,
+    ) -> Result<Vec<(String, RecordState)>>;
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
-use mana_core::{Micros, RecordKey, RecordState, Stamp, mission};
+use mana_core::{Micros, RecordKey, RecordState, Stamp, mission, mission::ScheduleRow};
 
 use crate::{Result, UserId};
 
@@ -38,6 +38,8 @@ pub struct Claim {
     pub token: i64,
     /// How often this slot has been claimed, this time included.
     pub attempts: u32,
+    /// How often this slot was tried before and postponed.
+    pub tries: u32,
     /// When it was due.
     pub due_at: Micros,
     /// Somebody asked for it, rather than the schedule alone.
@@ -121,10 +123,21 @@ pub trait Schedule: Send + Sync {
     /// Returns when the next run can be claimed: a due time, a request, or the end of a lease.
     async fn next_wake(&self) -> Result<Option<Micros>>;
 
+    /// Returns when the next request can be claimed: its time, or the end of the lease that keeps it waiting.
+    async fn next_requested_wake(&self) -> Result<Option<Micros>>;
+
     /// Claims what is due and not held by a live lease, one slot a mission: requested runs before due ones. People
     /// take turns: everybody's first run comes before anybody's second, those under way counted; within a turn the
     /// run that has been due longest comes first.
     async fn claim_due(&self, take: &Take) -> Result<Vec<Claim>>;
+
+    /// Returns the missions that are scheduled later than `at`, by person and id, after the given one; `limit` at most.
+    async fn scheduled_beyond(
+        &self,
+        at: Micros,
+        after: Option<(UserId, String)>,
+        limit: u32,
+    ) -> Result<Vec<(UserId, String)>>;
 
     /// Prolongs the lease.
     async fn renew(&self, claim: &Claim, lease_until: Micros) -> Result<Lease>;
@@ -132,9 +145,17 @@ pub trait Schedule: Send + Sync {
     /// Gives the slot back untried, for any worker to claim at once. Nothing happens if the claim is lost.
     async fn release(&self, claim: &Claim) -> Result<()>;
 
+    /// Gives the slot back after a try, with its request, for any worker to claim at `until`; before that only a new
+    /// request does. Nothing happens if the claim is lost.
+    async fn postpone(&self, claim: &Claim, until: Micros) -> Result<()>;
+
     /// Frees every claim, the attempt counted: at the start of the only process there is.
     async fn release_all(&self) -> Result<u64>;
 
     /// Ends a claim and its request with nothing written, because nothing is to be done.
     async fn drop_run(&self, claim: &Claim) -> Result<()>;
+
+    /// The same for a claim that the schedule made and the mission's record does not call for: the schedule's row
+    /// becomes `due`, or ends. A row that has changed since the claim stays.
+    async fn correct_schedule(&self, claim: &Claim, due: Option<&ScheduleRow>) -> Result<()>;
 }

@@ -66,7 +66,7 @@ const USAGE: Export = LeftBehind("it was paid on the server that it was used on"
 const BY_SQL: Export = LeftBehind("it holds what came by SQL and was not merged");
 
 /// Every table that a migration makes.
-pub(crate) const TABLES: [Table; 18] = [
+pub(crate) const TABLES: [Table; 20] = [
     table("users", false, Carried),
     table("sessions", false, SIGN_IN),
     table("secrets", false, SIGN_IN),
@@ -74,6 +74,8 @@ pub(crate) const TABLES: [Table; 18] = [
     table("sync_changes", true, Carried),
     table("records", true, Rebuilt),
     table("log_floors", false, Carried),
+    table("log_epochs", false, Carried),
+    table("client_pushes", false, IN_FLIGHT),
     table("mission_schedule", false, Rebuilt),
     table("run_requests", false, IN_FLIGHT),
     table("run_inputs", true, IN_FLIGHT),

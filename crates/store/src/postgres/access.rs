@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     db::Db,
-    lock::{Found, LogTx, Tx, Wanted, found},
+    lock::{Found, LogTx, Tx, Wanted, folded_head, found},
     pending,
 };
 use crate::{Result, StoreError, UserId};
@@ -45,6 +45,8 @@ impl Db {
         let (mut log, mut there) = self.lock(user, wanted).await?;
         if log.pending {
             pending::fold_in(self, &mut log, user).await?;
+            // The last row may have been refused: a cursor names a row that stands.
+            log.head = folded_head(&mut log.tx, user).await?;
             there = found(&mut log.tx, user, wanted).await?;
         }
         Ok((log, there))

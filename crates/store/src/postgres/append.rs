@@ -11,8 +11,19 @@ use crate::{
     apply_push::{self, Folded, LogRow, Plan},
     json,
     message::CHANNEL,
+    push_number::NumberedPush,
     sql::records,
 };
+
+/// The records that new changes touch, and what bounds them.
+pub(super) struct FoldInput {
+    /// The records that exist.
+    pub states: HashMap<RecordKey, RecordState>,
+    /// The server's time.
+    pub now: mana_core::Micros,
+    /// The size to which a record may grow, in bytes.
+    pub largest: usize,
+}
 
 /// The projections after the new changes.
 pub(super) async fn fold_plan(
@@ -20,30 +31,54 @@ pub(super) async fn fold_plan(
     tx: &mut Tx,
     user: &UserId,
     plan: &Plan,
-    states: HashMap<RecordKey, RecordState>,
-    now: mana_core::Micros,
+    input: FoldInput,
 ) -> Result<Folded> {
     let timezone = if plan.touches_missions() {
         records::timezone(&mut **tx, user).await?
     } else {
         None
     };
-    apply_push::fold(&db.registry, states, &plan.fresh, timezone.as_deref(), now)
+    apply_push::fold(
+        &db.registry,
+        input.states,
+        &plan.fresh,
+        timezone.as_deref(),
+        input.now,
+        input.largest,
+    )
 }
 
-/// Appends rows whose place is given, writes the records that they make, as of `cursor`, and tells the other
-/// processes when the transaction commits: one statement, because each is a way there and back under the log's lock.
+/// The writes of a transaction that appends.
+pub(super) struct Written<'w> {
+    /// Rows whose place is given.
+    pub rows: &'w [LogRow],
+    /// The log's end with them.
+    pub cursor: Cursor,
+    /// The records that they make.
+    pub records: &'w [(RecordKey, RecordState)],
+    /// The message to the other processes, which they get when the transaction commits.
+    pub notice: Option<&'w str>,
+    /// The push, as its client's last.
+    pub numbered: Option<&'w NumberedPush>,
+}
+
+/// Writes in one statement, because each is a way there and back under the log's lock.
 pub(super) async fn write(
     tx: &mut PgConnection,
     user: &UserId,
-    rows: &[LogRow],
-    cursor: Cursor,
-    records: &[(RecordKey, RecordState)],
-    notice: Option<&str>,
+    written: Written<'_>,
 ) -> Result<()> {
+    let Written {
+        rows,
+        cursor,
+        records,
+        notice,
+        numbered,
+    } = written;
     if rows.is_empty() && records.is_empty() && notice.is_none() {
         return Ok(());
     }
+    let last_push = numbered.map(NumberedPush::kept);
     let columns = log::Columns::of(rows);
     let [mut apps, mut tables, mut ids] = [const { Vec::<&str>::new() }; 3];
     let mut states = Vec::with_capacity(records.len());
@@ -56,20 +91,25 @@ pub(super) async fn write(
     sqlx::query(
         "WITH appended AS (
              INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
-             field_timestamps, actor, client_id, schema_version, at, extra, adjusted, folded)
+             field_timestamps, actor, client_id, schema_version, at, extra, adjusted, unchanged, folded)
              SELECT $1, mana_at(r.created_at), r.event_id, r.app_id, r.table_name, r.record_id, r.op, r.data::jsonb, \
              r.field_timestamps::jsonb, r.actor::jsonb, r.client_id, r.schema_version, mana_at(r.at), r.extra, \
-             r.adjusted, true
+             r.adjusted, r.unchanged, true
              FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
-             $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[])
+             $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[], $23::bool[])
              AS r (created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, actor, client_id, \
-             schema_version, at, extra, adjusted)),
+             schema_version, at, extra, adjusted, unchanged)),
          recorded AS (
              INSERT INTO records (user_id, app_id, table_name, record_id, state, updated_at)
              SELECT $1, r.app, r.tbl, r.id, r.state, $16
              FROM unnest($17::text[], $18::text[], $19::text[], $20::text[]) AS r (app, tbl, id, state)
              ON CONFLICT (user_id, app_id, table_name, record_id)
-             DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at)
+             DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at),
+         numbered AS (
+             INSERT INTO client_pushes (user_id, client_id, number, changes, digest, pushed_at)
+             SELECT $1, $24::text, $25::bigint, $26::bigint, $27::text, $16 WHERE $24 IS NOT NULL
+             ON CONFLICT (user_id, client_id) DO UPDATE SET number = excluded.number, changes = excluded.changes,
+             digest = excluded.digest, pushed_at = excluded.pushed_at)
          SELECT pg_notify($21, $22) WHERE $22 IS NOT NULL",
     )
     .bind(user.as_str())
@@ -94,6 +134,11 @@ pub(super) async fn write(
     .bind(&states)
     .bind(CHANNEL)
     .bind(notice)
+    .bind(&columns.unchanged)
+    .bind(numbered.map(NumberedPush::client_id))
+    .bind(last_push.as_ref().map(|last| last.number))
+    .bind(last_push.as_ref().map(|last| last.changes))
+    .bind(last_push.as_ref().map(|last| last.digest.as_str()))
     .execute(&mut *tx)
     .await?;
     Ok(())

@@ -15,7 +15,9 @@ const CLAIM: &str = "
     WITH slots AS (
         SELECT user_id, mission_id, slot, min(due_at) AS due_at, bool_or(requested) AS requested FROM (
             SELECT user_id, mission_id, slot, next_run_at AS due_at, false AS requested
-            FROM mission_schedule WHERE next_run_at <= $1 AND NOT $6
+            FROM mission_schedule s WHERE next_run_at <= $1 AND NOT $6 AND NOT EXISTS (
+                SELECT 1 FROM mission_claims c WHERE c.user_id = s.user_id AND c.mission_id = s.mission_id
+                    AND c.slot = s.slot AND c.worker IS NULL AND c.not_before > $1)
             UNION ALL
             SELECT user_id, mission_id, slot, not_before, true FROM run_requests WHERE not_before <= $1
         ) AS due GROUP BY user_id, mission_id, slot
@@ -47,12 +49,13 @@ const CLAIM: &str = "
         SET token = nextval('mission_claim_tokens'), slot = excluded.slot, worker = excluded.worker,
             lease_until = excluded.lease_until,
             attempts = CASE WHEN held.slot = excluded.slot THEN held.attempts ELSE 0 END + 1,
+            tries = CASE WHEN held.slot = excluded.slot THEN held.tries ELSE 0 END, not_before = 0,
             cancelled = held.cancelled AND held.slot = excluded.slot,
             run_slot = NULL, iteration_id = NULL, phase = NULL, started_at = NULL
         WHERE held.worker IS NULL OR held.lease_until <= $1
-        RETURNING user_id, mission_id, token, attempts, cancelled
+        RETURNING user_id, mission_id, token, attempts, tries, cancelled
     )
-    SELECT user_id, mission_id, slot, token, attempts, due_at, requested, cancelled
+    SELECT user_id, mission_id, slot, token, attempts, due_at, requested, cancelled, tries
     FROM taken JOIN candidates USING (user_id, mission_id) ORDER BY turn, due_at, user_id, mission_id";
 
 pub(super) async fn claim_due(db: &Db, take: &Take) -> Result<Vec<Claim>> {
@@ -78,5 +81,6 @@ fn claim(row: &PgRow) -> Result<Claim> {
         due_at: Micros(row.try_get(5)?),
         requested: row.try_get(6)?,
         cancelled: row.try_get(7)?,
+        tries: u32::try_from(row.try_get::<i64, _>(8)?).unwrap_or(u32::MAX),
     })
 }

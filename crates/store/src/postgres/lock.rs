@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use mana_core::{AdjustedStamp, RecordKey, RecordState};
+use mana_core::{RecordKey, RecordState};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _, SqlSafeStr as _, Transaction};
 use tokio::{
     sync::OwnedMutexGuard,
@@ -13,7 +13,14 @@ use tokio::{
 };
 
 use super::db::Db;
-use crate::{Cursor, Result, StoreError, UserId, json, row};
+use crate::{
+    Cursor, LogIdentity, Result, StoreError, UserId,
+    identity::Standing,
+    json,
+    push_number::LastPush,
+    row,
+    stored_change::{StoredChange, StoredColumns},
+};
 
 pub(super) type Tx = Transaction<'static, Postgres>;
 
@@ -24,6 +31,7 @@ pub(super) struct LogTx {
     pub head: Cursor,
     /// Rows up to there may have come by SQL and are not in the projections yet.
     pub pending: bool,
+    pub identity: LogIdentity,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -34,15 +42,19 @@ pub(super) struct Wanted<'w> {
     pub events: Vec<&'w str>,
     /// Records.
     pub keys: BTreeSet<RecordKey>,
+    /// The client whose last numbered push is wanted.
+    pub client: Option<&'w str>,
 }
 
 /// The changes and records that were found.
 #[derive(Default)]
 pub(super) struct Found {
-    /// The changes that the log has, by event id, with the stamps that were set back.
-    pub stored: HashMap<String, Vec<AdjustedStamp>>,
+    /// The changes that the log has, by event id.
+    pub stored: HashMap<String, StoredChange>,
     /// The records as they are.
     pub states: HashMap<RecordKey, RecordState>,
+    /// The last numbered push of the client.
+    pub last_push: Option<LastPush>,
 }
 
 impl Db {
@@ -67,7 +79,7 @@ impl Db {
                 .await
                 .map_err(StoreError::from)
             {
-                Err(StoreError::Unavailable) if old > 0 => old -= 1,
+                Err(StoreError::Unavailable(_)) if old > 0 => old -= 1,
                 begun => return begun,
             }
         }
@@ -96,6 +108,7 @@ impl Db {
             tx,
             head: cursor(end.head),
             pending: end.pending,
+            identity: end.identity,
             _turn: turn,
         };
         Ok((log, found))
@@ -143,6 +156,7 @@ struct End {
     pending: bool,
     /// `mana_as_writer` got the lock.
     locked: bool,
+    identity: LogIdentity,
 }
 
 /// How a log ends, and what it has of what is wanted. A statement after the one that took the lock: it sees what was
@@ -165,13 +179,20 @@ async fn look(
                  ORDER BY created_at DESC LIMIT 1),
                 EXISTS (SELECT FROM pending_folds WHERE user_id = $1),
                 coalesce(current_setting('app.log_locked', true), '') = 'true',
-                NULL, NULL, NULL, NULL, NULL, NULL
+                NULL,
+                (SELECT json_build_object('number', number, 'changes', changes, 'digest', digest)::text
+                 FROM client_pushes WHERE user_id = $1 AND client_id = $6),
+                NULL, NULL, NULL, NULL, NULL, NULL,
+                e.epoch, e.restored_at, e.give_back_until, e.discards_newer
+         FROM (SELECT) AS log LEFT JOIN log_epochs e ON e.user_id = $1
          UNION ALL
-         SELECT NULL, NULL, NULL, c.event_id, c.adjusted, NULL, NULL, NULL, NULL
+         SELECT NULL, NULL, NULL, c.event_id, c.adjusted, c.app_id, c.table_name, c.record_id, c.data, c.op,
+                c.unchanged, NULL, NULL, NULL, NULL
          FROM unnest($2::text[]) AS k (id) CROSS JOIN LATERAL (
-             SELECT event_id, adjusted FROM sync_changes WHERE user_id = $1 AND event_id = k.id LIMIT 1) AS c
+             SELECT event_id, adjusted, app_id, table_name, record_id, data::text, op, unchanged
+             FROM sync_changes WHERE user_id = $1 AND event_id = k.id LIMIT 1) AS c
          UNION ALL
-         SELECT NULL, NULL, NULL, NULL, NULL, k.app, k.tbl, k.id, r.state
+         SELECT NULL, NULL, NULL, NULL, NULL, k.app, k.tbl, k.id, r.state, NULL, NULL, NULL, NULL, NULL, NULL
          FROM unnest($3::text[], $4::text[], $5::text[]) AS k (app, tbl, id) CROSS JOIN LATERAL (
              SELECT state FROM records
              WHERE user_id = $1 AND app_id = k.app AND table_name = k.tbl AND record_id = k.id LIMIT 1) AS r",
@@ -181,6 +202,7 @@ async fn look(
     .bind(&apps)
     .bind(&tables)
     .bind(&ids)
+    .bind(wanted.client)
     .fetch_all(connection)
     .await?;
     let (mut end, mut found) = (End::default(), Found::default());
@@ -190,11 +212,31 @@ async fn look(
                 head: row.try_get(0)?,
                 pending: row.try_get(1)?,
                 locked,
+                identity: Standing::identity(
+                    user,
+                    (
+                        row.try_get(11)?,
+                        row.try_get(12)?,
+                        row.try_get(13)?,
+                        row.try_get(14)?,
+                    ),
+                ),
             };
+            let last_push: Option<&str> = row.try_get(4)?;
+            found.last_push = last_push
+                .map(|text| json::read("a client's last push", text))
+                .transpose()?;
         } else if let Some(event) = row.try_get(3)? {
-            let adjusted: Option<&str> = row.try_get(4)?;
-            let adjusted = adjusted.map_or(Ok(Vec::new()), row::adjusted)?;
-            found.stored.insert(event, adjusted);
+            let stored = StoredChange::new(StoredColumns {
+                adjusted: row.try_get(4)?,
+                app_id: row.try_get(5)?,
+                table_name: row.try_get(6)?,
+                record_id: row.try_get(7)?,
+                data: row.try_get(8)?,
+                op: row.try_get(9)?,
+                unchanged: row.try_get(10)?,
+            })?;
+            found.stored.insert(event, stored);
         } else {
             let key = RecordKey::new(
                 row.try_get::<String, _>(5)?,
@@ -229,6 +271,21 @@ pub(super) async fn folded_head(connection: &mut PgConnection, user: &UserId) ->
     .fetch_optional(connection)
     .await?;
     Ok(cursor(last))
+}
+
+/// Whether a row of the log stands at this place.
+pub(super) async fn holds_row(
+    connection: &mut PgConnection,
+    user: &UserId,
+    place: Cursor,
+) -> Result<bool> {
+    let holds =
+        "SELECT EXISTS (SELECT FROM sync_changes WHERE user_id = $1 AND created_at = mana_at($2))";
+    Ok(sqlx::query_scalar(holds)
+        .bind(user.as_str())
+        .bind(place.0.0)
+        .fetch_one(connection)
+        .await?)
 }
 
 fn cursor(at: Option<i64>) -> Cursor {

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use mana_core::{Micros, RecordKey};
-use sqlx::{AssertSqlSafe, FromRow, Row};
+use sqlx::{AssertSqlSafe, FromRow, Row, postgres::PgRow};
 
 use super::{db::Db, lock};
 use crate::{
-    ChangesPage, ChangesQuery, Cursor, HistoryQuery, LoggedChange, Result, Scope, SnapshotPage,
-    SnapshotQuery, StoreError,
+    ChangesPage, ChangesQuery, Cursor, CursorCheck, HistoryQuery, LogIdentity, LoggedChange,
+    Result, Scope, SnapshotPage, SnapshotQuery, UserId,
     apply_push::LogRow,
+    identity::Standing,
     json,
     row::{ChangeRow, HistoryPage, PAGE_BYTES},
+    sql::records,
 };
 
 /// The columns of a row as it is read, in the order of [`ChangeRow`].
@@ -25,19 +27,39 @@ const END: usize = 14;
 pub(super) async fn changes(
     db: &Arc<Db>,
     scope: &Scope,
-    query: ChangesQuery,
+    mut query: ChangesQuery,
 ) -> Result<ChangesPage> {
-    let (page, pending) = page(db, scope, &query).await?;
+    let (page, pending) = page(db, scope, &mut query).await?;
     if !pending {
         return Ok(page);
     }
     db.fold_if_free(scope.owner()).await?;
-    Ok(self::page(db, scope, &query).await?.0)
+    Ok(self::page(db, scope, &mut query).await?.0)
 }
 
 /// A page, and whether rows that came by SQL wait to be folded: asked in the same statement, because every page would
-/// wait for the answer to another one.
-async fn page(db: &Arc<Db>, scope: &Scope, query: &ChangesQuery) -> Result<(ChangesPage, bool)> {
+/// wait for the answer to another one. Where the read begins at the start of the log, the query's cursor moves there.
+async fn page(
+    db: &Arc<Db>,
+    scope: &Scope,
+    query: &mut ChangesQuery,
+) -> Result<(ChangesPage, bool)> {
+    let (standing, page, pending) = read_page(db, scope, query).await?;
+    let begin = standing.begin(query.since, &query.check)?;
+    if begin == query.since {
+        return Ok((page, pending));
+    }
+    query.since = begin;
+    let (_, page, pending) = read_page(db, scope, query).await?;
+    Ok((page, pending))
+}
+
+/// The page after the query's cursor, with the facts that say whether the cursor is good.
+async fn read_page(
+    db: &Arc<Db>,
+    scope: &Scope,
+    query: &ChangesQuery,
+) -> Result<(Standing, ChangesPage, bool)> {
     let user = scope.owner();
     let mut tx = db.beside(user).await?;
     // How far the page scans, and what of it is wanted. Rows up to there are final: stamps are given under the log's
@@ -52,8 +74,11 @@ async fn page(db: &Arc<Db>, scope: &Scope, query: &ChangesQuery) -> Result<(Chan
               ORDER BY created_at LIMIT 1) IS NOT NULL AS more FROM scanned)
          SELECT {COLUMNS}, mana_micros(page.last), page.more,
                 (SELECT floor FROM log_floors WHERE user_id = $1),
-                EXISTS (SELECT FROM pending_folds WHERE user_id = $1)
-         FROM page LEFT JOIN LATERAL (
+                EXISTS (SELECT FROM pending_folds WHERE user_id = $1),
+                EXISTS (SELECT FROM sync_changes WHERE user_id = $1 AND created_at = mana_at($2)),
+                EXISTS (SELECT FROM sync_changes WHERE user_id = $1 AND created_at = mana_at($7)),
+                e.epoch, e.restored_at, e.give_back_until, e.discards_newer
+         FROM page LEFT JOIN log_epochs e ON e.user_id = $1 LEFT JOIN LATERAL (
              SELECT * FROM sync_changes WHERE user_id = $1 AND folded
              AND created_at > mana_at($2) AND created_at <= page.last
              AND ($4::text IS NULL OR app_id = $4) AND (cardinality($5::text[]) = 0 OR table_name = ANY ($5))
@@ -67,18 +92,26 @@ async fn page(db: &Arc<Db>, scope: &Scope, query: &ChangesQuery) -> Result<(Chan
         .bind(&query.app)
         .bind(&query.tables)
         .bind(&query.not_from)
+        .bind(match &query.check {
+            CursorCheck::Exact(known) => known.end.0.0,
+            CursorCheck::Floor | CursorCheck::Lenient => 0,
+        })
         .fetch(&mut *tx);
     let mut page = ChangesPage {
         changes: Vec::new(),
         cursor: query.since,
         has_more: false,
+        log: LogIdentity::default(),
     };
+    let mut standing: Option<Standing> = None;
     let (mut bytes, mut pending) = (0, false);
     while let Some(row) = rows.try_next().await? {
-        pending = row.try_get(END + 3)?;
-        let floor: Option<i64> = row.try_get(END + 2)?;
-        if query.since > Cursor::BEGINNING && floor.is_some_and(|floor| query.since.0.0 < floor) {
-            return Err(StoreError::ResyncRequired);
+        // Every row repeats what is said of the log.
+        if standing.is_none() {
+            pending = row.try_get(END + 3)?;
+            let known = self::standing(user, &row)?;
+            page.log = known.log.clone();
+            standing = Some(known);
         }
         if bytes > PAGE_BYTES {
             page.cursor =
@@ -100,7 +133,24 @@ async fn page(db: &Arc<Db>, scope: &Scope, query: &ChangesQuery) -> Result<(Chan
     drop(rows);
     // Nothing was written: it is rolled back when the connection is taken back, and nobody waits for that.
     drop(tx);
-    Ok((page, pending))
+    Ok((standing.unwrap_or_default(), page, pending))
+}
+
+fn standing(user: &UserId, row: &PgRow) -> Result<Standing> {
+    let floor: Option<i64> = row.try_get(END + 2)?;
+    let at = |n: usize| END + 6 + n;
+    let identity = (
+        row.try_get(at(0))?,
+        row.try_get(at(1))?,
+        row.try_get(at(2))?,
+        row.try_get(at(3))?,
+    );
+    Ok(Standing {
+        log: Standing::identity(user, identity),
+        floor: Cursor(Micros(floor.unwrap_or_default())),
+        names_row: row.try_get(END + 4)?,
+        end_names_row: row.try_get(END + 5)?,
+    })
 }
 
 /// The rows of a record, newest first.
@@ -160,6 +210,7 @@ pub(super) struct Columns<'r> {
     pub at: Vec<Option<i64>>,
     pub extra: Vec<Option<&'r str>>,
     pub adjusted: Vec<Option<&'r str>>,
+    pub unchanged: Vec<bool>,
 }
 
 impl<'r> Columns<'r> {
@@ -180,6 +231,7 @@ impl<'r> Columns<'r> {
             columns.at.push(row.at);
             columns.extra.push(row.extra.as_deref());
             columns.adjusted.push(adjusted.as_deref());
+            columns.unchanged.push(row.unchanged);
         }
         columns
     }
@@ -194,6 +246,16 @@ pub(super) async fn snapshot(
     let mut tx = db.read(user).await?;
     // Read first: the records have at least everything up to there.
     let cursor = lock::folded_head(&mut tx, user).await?;
+    let log = records::identity(&mut *tx, user).await?;
+    if let CursorCheck::Exact(known) = &query.check {
+        let standing = Standing {
+            floor: records::floor(&mut *tx, user).await?,
+            names_row: false,
+            end_names_row: lock::holds_row(&mut tx, user, known.end).await?,
+            log: log.clone(),
+        };
+        standing.begin(Cursor::BEGINNING, &query.check)?;
+    }
     let after = query.after.unwrap_or_else(|| RecordKey::new("", "", ""));
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     // The planner takes a limit that it can't see for a small one, and reads in order. One that it sees and that is
@@ -214,6 +276,8 @@ pub(super) async fn snapshot(
         records: Vec::new(),
         has_more: false,
         cursor,
+        end: cursor,
+        log,
     };
     let mut bytes = 0;
     while let Some(row) = rows.try_next().await? {
@@ -231,6 +295,7 @@ pub(super) async fn snapshot(
         page.records.push((key, json::read("a record", state)?));
     }
     drop(rows);
+    page.end = lock::folded_head(&mut tx, user).await?;
     tx.commit().await?;
     Ok(page)
 }

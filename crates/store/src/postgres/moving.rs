@@ -10,7 +10,7 @@ use mana_core::sync::record_key;
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Row};
 
 use super::{
-    append,
+    append::{self, Written},
     db::Db,
     lock::{self, Found, LogTx, Wanted},
     log::COLUMNS,
@@ -37,6 +37,7 @@ pub(super) async fn export(
         rows: Vec::new(),
         has_more: false,
         floor: records::floor(&mut *tx, user).await?,
+        epoch: records::identity(&mut *tx, user).await?.epoch,
     };
     let select = format!(
         "SELECT {COLUMNS} FROM sync_changes WHERE user_id = $1 AND folded AND created_at > mana_at($2)
@@ -71,11 +72,15 @@ pub(super) async fn import(
     db: &Arc<Db>,
     account: User,
     floor: Cursor,
+    epoch: Option<String>,
     mut rows: BoxStream<'_, Result<LogRow>>,
 ) -> Result<Imported> {
     let user = account.id.clone();
     let (mut log, _) = db.write(&user, &Wanted::default()).await?;
     let mut imported = accounts::import(&mut *log.tx, account).await?;
+    if let Some(epoch) = epoch.filter(|_| log.head == Cursor::BEGINNING) {
+        records::adopt_epoch(&mut *log.tx, &user, &epoch).await?;
+    }
     let mut news = News::default();
     let mut batch = Vec::new();
     let mut bytes = 0;
@@ -124,14 +129,13 @@ async fn take(
 ) -> Result<()> {
     let sent = batch.len();
     let events = batch.iter().map(|(_, row)| row.event_id.as_str());
-    let keys = batch
-        .iter()
-        .map(|(next, _)| record_key(&next.logged.change));
+    let keys = batch.iter().flat_map(|(next, _)| next.logged.change.keys());
     let wanted = Wanted {
         events: events.collect(),
         keys: keys.collect(),
+        client: None,
     };
-    let Found { stored, states } = lock::found(&mut log.tx, user, &wanted).await?;
+    let Found { stored, states, .. } = lock::found(&mut log.tx, user, &wanted).await?;
     let (mut changes, mut rows) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     let mut at = log.head.0;
@@ -149,7 +153,14 @@ async fn take(
     }
     log.head = Cursor(at);
     let folded = apply_push::replay(&db.registry, &states, &changes);
-    append::write(&mut log.tx, user, &rows, log.head, &folded.records, None).await?;
+    let written = Written {
+        rows: &rows,
+        cursor: log.head,
+        records: &folded.records,
+        notice: None,
+        numbered: None,
+    };
+    append::write(&mut log.tx, user, written).await?;
     schedule::write_due::<Postgres>(&mut *log.tx, user, &folded.schedule).await?;
     let tables = changes.iter().map(record_key);
     news.tables.extend(tables.map(|key| (key.app, key.table)));

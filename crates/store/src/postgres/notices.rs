@@ -122,7 +122,7 @@ impl Folder {
                 lock(&waiting).remove(&user);
                 let Some(db) = db.upgrade() else { return };
                 match pending::fold(&db, &user).await {
-                    Err(StoreError::Busy | StoreError::Unavailable) if !db.pool.is_closed() => {}
+                    Err(StoreError::Busy | StoreError::Unavailable(_)) if !db.pool.is_closed() => {}
                     _ => return,
                 }
                 drop(db);

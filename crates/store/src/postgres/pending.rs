@@ -6,12 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use mana_core::{Actor, Change, Defaults, Micros, manifest::Registry};
+use mana_core::{Actor, Change, Defaults, Micros, manifest::Registry, record::MAX_RECORD_BYTES};
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Postgres};
 
 use super::{
-    append,
+    append::{self, FoldInput, Written},
     db::Db,
     lock::{self, LogTx, Tx, Wanted},
     log::{self, COLUMNS},
@@ -139,14 +139,29 @@ async fn fold_rows(
         ..Wanted::default()
     };
     let states = lock::found(&mut log.tx, user, &wanted).await?.states;
-    let folded = match append::fold_plan(db, &mut log.tx, user, &plan, states, newest).await {
+    let fold = FoldInput {
+        states,
+        now: newest,
+        largest: MAX_RECORD_BYTES,
+    };
+    let folded = match append::fold_plan(db, &mut log.tx, user, &plan, fold).await {
         Err(StoreError::Invalid(reason)) => return Ok(Err((first, reason))),
+        Err(refused @ (StoreError::Forgotten { .. } | StoreError::RecordTooLarge { .. })) => {
+            return Ok(Err((first, refused.to_string())));
+        }
         folded => folded?,
     };
     // The server's additions come after every row there is, folded or not.
     let (added, end) = {
         let none = Plan::new(&db.registry, Vec::new(), HashMap::new(), newest)?;
-        apply_push::log_rows(&none, &folded, apply_push::SERVER, newest, log.head)?
+        apply_push::log_rows(
+            &none,
+            &folded,
+            apply_push::SERVER,
+            &BTreeSet::new(),
+            newest,
+            log.head,
+        )?
     };
     let rows = plan
         .fresh
@@ -162,7 +177,14 @@ async fn fold_rows(
         .collect::<Result<Vec<LogRow>>>()?;
     complete(&mut log.tx, user, &rows).await?;
     log.head = log.head.max(end);
-    append::write(&mut log.tx, user, &added, log.head, &folded.records, None).await?;
+    let written = Written {
+        rows: &added,
+        cursor: log.head,
+        records: &folded.records,
+        notice: None,
+        numbered: None,
+    };
+    append::write(&mut log.tx, user, written).await?;
     schedule::write_due::<Postgres>(&mut *log.tx, user, &folded.schedule).await?;
     done.tables.extend(plan.tables());
     done.schedule_changed |= !folded.schedule.is_empty();

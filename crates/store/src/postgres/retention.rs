@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use futures_util::{TryStreamExt, stream::BoxStream};
-use mana_core::{Micros, RecordKey, RecordState, apply};
+use mana_core::{Micros, Op, RecordKey, RecordState, apply};
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, Postgres, Row, postgres::PgRow};
 
 use super::{
-    append,
+    append::{self, Written},
     db::Db,
     lock::{self, LogTx, Tx, Wanted, folded_head},
     log::COLUMNS,
@@ -20,7 +20,7 @@ use crate::{
     UserId, apply_push,
     replay::{Comparison, Mend, Schedule, Sieve},
     row::ChangeRow,
-    sql::{records, schedule},
+    sql::{forgotten_state, records, schedule},
 };
 
 /// Records looked at in one transaction.
@@ -98,9 +98,17 @@ impl Maintenance for PostgresStore {
         &self,
         account: User,
         floor: Cursor,
+        epoch: Option<String>,
         rows: BoxStream<'_, Result<LogRow>>,
     ) -> Result<Imported> {
-        moving::import(&self.db, account, floor, rows).await
+        moving::import(&self.db, account, floor, epoch, rows).await
+    }
+
+    async fn begin_epoch(&self, scope: &Scope, now: Micros, discard_newer: bool) -> Result<()> {
+        let user = scope.owner();
+        let mut log = self.db.write(user, &Wanted::default()).await?.0;
+        records::begin_epoch(&mut *log.tx, user, now, discard_newer).await?;
+        Ok(log.tx.commit().await?)
     }
 }
 
@@ -139,9 +147,12 @@ async fn walk_places(
          SELECT app_id, table_name, record_id, mana_micros(created_at) FROM sync_changes
          WHERE user_id = mana_user() AND folded AND (app_id, table_name, record_id) IN (
              SELECT app_id, table_name, record_id FROM sync_changes WHERE user_id = mana_user()
-             GROUP BY app_id, table_name, record_id HAVING count(*) > 1 AND min(created_at) < mana_at({}))
+             GROUP BY app_id, table_name, record_id HAVING count(*) > 1 AND min(created_at) < mana_at({})
+             UNION ALL SELECT app_id, table_name, record_id FROM records
+             WHERE user_id = mana_user() AND state = {})
          ORDER BY app_id, table_name, record_id, created_at",
-        before.0
+        before.0,
+        forgotten_state!()
     );
     sqlx::query(AssertSqlSafe(declare))
         .persistent(false)
@@ -223,8 +234,8 @@ async fn superseded(
         ..Wanted::default()
     };
     let found = lock::found(&mut log.tx, user, &wanted).await?;
-    let stored = found.states.into_values().next().unwrap_or_default();
-    let mut sieve = Sieve::new(db.registry.schema(&key.app, &key.table), &stored);
+    let stored = found.states.into_values().next();
+    let mut sieve = Sieve::new(db.registry.schema(&key.app, &key.table), stored.as_ref());
     let select = format!(
         "SELECT {COLUMNS} FROM sync_changes WHERE user_id = $1 AND created_at = ANY (
          ARRAY(SELECT mana_at(place) FROM unnest($2::bigint[]) AS place)) ORDER BY created_at DESC"
@@ -237,7 +248,8 @@ async fn superseded(
         let set_back = row.try_get::<Option<&str>, _>(13)?.is_some();
         let logged = ChangeRow::from_row(&row)?.into_logged()?;
         let place = logged.cursor;
-        let stays = place.0 >= before || place == head || set_back;
+        let forgets = logged.change.op == Op::Forget;
+        let stays = place.0 >= before || place == head || set_back || forgets;
         if stays || sieve.keeps_text(&logged, head) {
             sieve.keep(&logged.change);
         } else {
@@ -256,7 +268,8 @@ async fn replay(
     user: &UserId,
     mend: Option<Cursor>,
 ) -> Result<(Projected, Schedule)> {
-    let mut comparison = Comparison::new(records::due_times(tx, user).await?);
+    let forgotten = records::forgotten(tx, user).await?;
+    let mut comparison = Comparison::new(records::due_times(tx, user).await?, forgotten);
     let declare = format!(
         "DECLARE walk NO SCROLL CURSOR FOR
          SELECT {COLUMNS}, NULL::text FROM sync_changes WHERE user_id = mana_user() AND folded
@@ -307,7 +320,14 @@ async fn replay(
             compare(whole)?;
         }
         if let Some(head) = mend {
-            append::write(tx, user, &[], head, &right, None).await?;
+            let written = Written {
+                rows: &[],
+                cursor: head,
+                records: &right,
+                notice: None,
+                numbered: None,
+            };
+            append::write(tx, user, written).await?;
             records::delete_records(tx, user, &surplus).await?;
         }
         if done {

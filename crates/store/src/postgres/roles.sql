@@ -12,7 +12,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mana_app') THEN
         RETURN;
     END IF;
-    IF NOT pg_has_role(current_user, 'mana_app', 'MEMBER') THEN
+    IF NOT pg_has_role(current_user, 'mana_app', {may_take}) THEN
         BEGIN
             EXECUTE format('GRANT mana_app TO %I', current_user);
         EXCEPTION

@@ -1,27 +1,45 @@
 //! The schema, and the role that the server works as.
 
+use std::sync::LazyLock;
+
 use sqlx::{
     AssertSqlSafe, Connection, Executor, PgConnection, migrate::Migrator,
     postgres::PgConnectOptions,
 };
 
-use crate::{Result, StoreError, tables};
+use crate::{DatabaseContents, Result, StoreError, tables};
 
-/// The grants of the application's role, with `{tables}` for the list of tables.
+/// The grants of the application's role, with `{tables}` for the list of tables and `{may_take}` for [`MAY_TAKE`].
 const ROLES: &str = include_str!("roles.sql");
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+static MIGRATIONS: LazyLock<Migrator> =
+    LazyLock::new(|| include!(concat!(env!("OUT_DIR"), "/migrations_postgres.rs")));
 
 /// The statements that every connection begins with. A transaction that its server forgot must not hold a log for ever.
 const SESSION: &str = "SET search_path TO public; SET idle_in_transaction_session_timeout TO '60s'";
 const SESSION_AS_APP: &str = "SET search_path TO public; \
     SET idle_in_transaction_session_timeout TO '60s'; SET ROLE mana_app";
 
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+    let connected = PgConnection::connect_with(options).await;
+    connected.map_err(|error| StoreError::cannot_connect(options, &error))
+}
+
+/// Returns what the database holds.
+pub(super) async fn contents(options: &PgConnectOptions) -> Result<DatabaseContents> {
+    let mut connection = connect(options).await?;
+    let tables: bool = sqlx::query_scalar("SELECT to_regclass('public.users') IS NOT NULL")
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(DatabaseContents::of(tables))
+}
+
 /// Brings the schema up to date if it isn't, and answers what every connection has to begin with.
 pub(super) async fn prepare(options: &PgConnectOptions) -> Result<&'static str> {
-    let mut connection = PgConnection::connect_with(options).await?;
+    let mut connection = connect(options).await?;
     connection.execute("SET search_path TO public").await?;
-    if !up_to_date(&mut connection).await? {
+    if !up_to_date(&mut connection).await? || role_lacks_grants(&mut connection).await? {
         migrate(&mut connection).await?;
     }
     let session = session(&mut connection).await?;
@@ -49,6 +67,26 @@ async fn up_to_date(connection: &mut PgConnection) -> Result<bool> {
         }))
 }
 
+/// The privilege by which a role may take another: from version 16 on, a member may be kept from it.
+const MAY_TAKE: &str =
+    "CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END";
+
+/// Whether the URL's role owns the tables, and the application's role is missing, can't be taken, or lacks a grant. A
+/// dump carries no roles: after it was put back, the schema is up to date without them.
+async fn role_lacks_grants(connection: &mut PgConnection) -> Result<bool> {
+    let lacks = format!(
+        "SELECT pg_has_role(current_user, relowner, 'USAGE') AND NOT EXISTS (
+            SELECT FROM pg_roles app WHERE rolname = 'mana_app' AND pg_has_role(current_user, app.oid, {MAY_TAKE})
+                AND NOT EXISTS (
+                    SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+                        AND NOT has_table_privilege(app.oid, pg_class.oid, 'SELECT')))
+         FROM pg_class WHERE oid = 'public.users'::regclass"
+    );
+    Ok(sqlx::query_scalar(AssertSqlSafe(lacks))
+        .fetch_one(connection)
+        .await?)
+}
+
 /// Lets one server at a time migrate a database, held until the connection ends: two that grant the same at once fail
 /// with `tuple concurrently updated`, and the migrator's own lock ends before the grants.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_lock(hashtextextended('mana migrate', 0))";
@@ -56,10 +94,7 @@ const ONE_AT_A_TIME: &str = "SELECT pg_advisory_lock(hashtextextended('mana migr
 async fn migrate(connection: &mut PgConnection) -> Result<()> {
     connection.execute(ONE_AT_A_TIME).await?;
     let done = match MIGRATIONS.run(&mut *connection).await {
-        Ok(()) => Ok(connection
-            .execute(AssertSqlSafe(ROLES.replace("{tables}", &tables::names())))
-            .await
-            .map(drop)?),
+        Ok(()) => Ok(connection.execute(AssertSqlSafe(roles())).await.map(drop)?),
         Err(error) => Err(StoreError::from(error)),
     };
     match done {
@@ -73,27 +108,35 @@ async fn migrate(connection: &mut PgConnection) -> Result<()> {
     }
 }
 
-fn is_forbidden(error: &StoreError) -> bool {
-    use sqlx::migrate::MigrateError;
-    let error = match error {
-        StoreError::Database(error)
-        | StoreError::Migrate(
-            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
-        ) => error,
-        _ => return false,
-    };
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.as_deref() == Some("42501")
+fn roles() -> String {
+    ROLES
+        .replace("{tables}", &tables::names())
+        .replace("{may_take}", MAY_TAKE)
 }
+
+fn is_forbidden(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(error) => {
+            let code = error.as_database_error().and_then(|error| error.code());
+            code.as_deref() == Some(FORBIDDEN)
+        }
+        StoreError::Migration { cause, .. } => cause.ends_with(&format!("({FORBIDDEN})")),
+        _ => false,
+    }
+}
+
+/// `insufficient_privilege`.
+const FORBIDDEN: &str = "42501";
 
 /// Takes the application's role wherever the URL's may; one that may not has to obey row-level security itself.
 async fn session(connection: &mut PgConnection) -> Result<&'static str> {
-    let member: Option<bool> = sqlx::query_scalar(
-        "SELECT pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = 'mana_app'",
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    let session = if member == Some(true) {
+    let may_take = format!(
+        "SELECT pg_has_role(current_user, oid, {MAY_TAKE}) FROM pg_roles WHERE rolname = 'mana_app'"
+    );
+    let may_take: Option<bool> = sqlx::query_scalar(AssertSqlSafe(may_take))
+        .fetch_optional(&mut *connection)
+        .await?;
+    let session = if may_take == Some(true) {
         connection.execute("SET ROLE mana_app").await?;
         SESSION_AS_APP
     } else {

@@ -36,3 +36,22 @@ async fn the_catalogue_of_postgres_is_the_list_of_tables() {
         assert!(granted, "mana_app may not write {name}");
     }
 }
+
+#[tokio::test]
+async fn grants_that_a_restored_dump_lacks_are_given_again() {
+    let cluster = Cluster::shared();
+    let options = PgConnectOptions::from_str(&cluster.url(&cluster.create())).unwrap();
+    prepare(&options).await.unwrap();
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    connection
+        .execute("REVOKE ALL ON kv, users FROM mana_app")
+        .await
+        .unwrap();
+    assert_eq!(prepare(&options).await.unwrap(), SESSION_AS_APP);
+    let granted: bool =
+        sqlx::query_scalar("SELECT has_table_privilege('mana_app', 'kv', 'UPDATE')")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+    assert!(granted);
+}

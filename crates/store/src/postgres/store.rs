@@ -21,9 +21,9 @@ use super::{
     progress, push, schema,
 };
 use crate::{
-    ChangesPage, ChangesQuery, Claim, HistoryQuery, Push, Pushed, Result, RunProgress, Scope,
-    SharedDatabase, SnapshotPage, SnapshotQuery, StoreNotice, Take, UserId, message::Message,
-    sql::Backend,
+    ChangesPage, ChangesQuery, Claim, DatabaseContents, HistoryQuery, Push, Pushed, Result,
+    RunProgress, Scope, SharedDatabase, SnapshotPage, SnapshotQuery, StoreNotice, Take, UserId,
+    message::Message, sql::Backend,
 };
 
 /// How Mana uses a Postgres server.
@@ -55,6 +55,11 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
+    /// Returns what the database holds.
+    pub async fn contents(url: &str) -> Result<DatabaseContents> {
+        schema::contents(&PgConnectOptions::from_str(url)?.application_name("mana")).await
+    }
+
     /// Connects, brings the schema up to date where the URL's role may, and takes the role that obeys row-level
     /// security.
     pub async fn open(

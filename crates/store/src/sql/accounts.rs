@@ -84,6 +84,41 @@ async fn take_secret(
     Ok(tx.execute(take.bind(purpose).bind(&hash).bind(now)).await? == 1)
 }
 
+/// The purpose of the secret with which a person sets another password.
+fn reset_of(id: &UserId) -> String {
+    format!("reset:{}", id.as_str())
+}
+
+async fn replace_hash(tx: &mut impl Connection, id: &UserId, password_hash: &str) -> Result<()> {
+    let update = sql("UPDATE users SET password_hash = $1 WHERE id = $2");
+    match tx.execute(update.bind(password_hash).bind(id)).await? {
+        0 => Err(StoreError::NoSuchUser),
+        _ => Ok(()),
+    }
+}
+
+/// Ends sessions of an account, and tells the other processes of each: its devices may be connected there.
+async fn end_sessions<B: Backend>(
+    store: &B,
+    tx: &mut sqlx::Transaction<'_, B::Db>,
+    id: &UserId,
+    keep: Option<&str>,
+    only: Option<&str>,
+) -> Result<Vec<String>> {
+    let delete = sql("DELETE FROM sessions
+         WHERE user_id = $1 AND id <> $2 AND ($3 = '' OR id = $3) RETURNING id");
+    let delete = delete
+        .bind(id)
+        .bind(keep.unwrap_or_default())
+        .bind(only.unwrap_or_default());
+    let ended: Vec<(String,)> = tx.fetch_all(delete).await?;
+    let ended: Vec<String> = ended.into_iter().map(|(id,)| id).collect();
+    for id in &ended {
+        store.tell(&mut *tx, Message::session_ended(id)).await?;
+    }
+    Ok(ended)
+}
+
 /// Makes an account that comes from another server, unless one with its id exists.
 pub(crate) async fn import(tx: &mut impl Connection, mut user: User) -> Result<Imported> {
     let mut imported = Imported::default();
@@ -168,15 +203,74 @@ impl<B: Backend> Accounts for B {
         user_by_id(&mut *self.reader().await?, id).await
     }
 
-    async fn set_password(&self, id: &UserId, password_hash: &str) -> Result<()> {
+    async fn set_password(
+        &self,
+        id: &UserId,
+        password_hash: &str,
+        keep: Option<&str>,
+    ) -> Result<Vec<String>> {
         let mut tx = self.begin().await?;
-        let update = sql("UPDATE users SET password_hash = $1 WHERE id = $2");
-        if tx.execute(update.bind(password_hash).bind(id)).await? == 0 {
+        replace_hash(&mut *tx, id, password_hash).await?;
+        let ended = end_sessions(self, &mut tx, id, keep, None).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
+    async fn put_password_reset(
+        &self,
+        id: &UserId,
+        secret: &str,
+        expires_at: Micros,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        if user_by_id(&mut *tx, id).await?.is_none() {
             return Err(StoreError::NoSuchUser);
         }
-        tx.execute(sql("DELETE FROM sessions WHERE user_id = $1").bind(id))
+        let purpose = reset_of(id);
+        tx.execute(sql("DELETE FROM secrets WHERE purpose = $1").bind(&purpose))
             .await?;
+        put_secret(&mut *tx, &purpose, secret, Some(expires_at)).await?;
         Ok(tx.commit().await?)
+    }
+
+    async fn reset_password(
+        &self,
+        id: &UserId,
+        secret: &str,
+        password_hash: &str,
+        now: Micros,
+    ) -> Result<Vec<String>> {
+        let mut tx = self.begin().await?;
+        if !take_secret(&mut *tx, &reset_of(id), secret, now).await? {
+            return Err(StoreError::SecretInvalid);
+        }
+        replace_hash(&mut *tx, id, password_hash).await?;
+        let ended = end_sessions(self, &mut tx, id, None, None).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
+    async fn sessions(&self, id: &UserId, now: Micros) -> Result<Vec<Session>> {
+        let select = sql("SELECT id, user_id, created_at, expires_at FROM sessions
+             WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id");
+        let rows: Vec<SessionRow> = self
+            .reader()
+            .await?
+            .fetch_all(select.bind(id).bind(now))
+            .await?;
+        Ok(rows.into_iter().map(Session::from).collect())
+    }
+
+    async fn end_sessions(
+        &self,
+        id: &UserId,
+        keep: Option<&str>,
+        only: Option<&str>,
+    ) -> Result<Vec<String>> {
+        let mut tx = self.begin().await?;
+        let ended = end_sessions(self, &mut tx, id, keep, only).await?;
+        tx.commit().await?;
+        Ok(ended)
     }
 
     async fn create_session(

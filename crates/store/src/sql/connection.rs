@@ -18,6 +18,22 @@ impl<T> Row for T where
 {
 }
 
+/// Reads a struct from a row of either database: each named field from the column of its name.
+macro_rules! columns {
+    ($name:ident { $($field:ident),+ $(,)? }) => {
+        columns!(@ sqlx::sqlite::SqliteRow, $name { $($field),+ });
+        columns!(@ sqlx::postgres::PgRow, $name { $($field),+ });
+    };
+    (@ $row:ty, $name:ident { $($field:ident),+ }) => {
+        impl sqlx::FromRow<'_, $row> for $name {
+            fn from_row(row: &$row) -> sqlx::Result<$name> {
+                Ok($name { $($field: sqlx::Row::try_get(row, stringify!($field))?),+ })
+            }
+        }
+    };
+}
+pub(crate) use columns;
+
 /// A connection to either database. Statements of the same text are prepared once a connection.
 pub(crate) trait Connection: Send + 'static {
     /// Runs the statement and returns how many rows it changed.

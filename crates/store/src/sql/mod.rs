@@ -6,6 +6,7 @@
 
 pub(crate) mod accounts;
 mod backend;
+pub(crate) mod client_pushes;
 mod connection;
 mod dialect;
 mod ledger;
@@ -16,6 +17,6 @@ mod settings;
 mod statement;
 
 pub(crate) use backend::Backend;
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, columns};
 pub(crate) use dialect::Dialect;
-pub(crate) use statement::{composed, sql};
+pub(crate) use statement::{composed, forgotten_state, sql};

@@ -1,14 +1,18 @@
 //! Merged records, and what else hangs on a log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use mana_core::{Micros, RecordKey, RecordState};
 
-use super::{Backend, Connection, Dialect, composed, sql};
+use super::{Backend, Connection, Dialect, composed, forgotten_state, sql};
 use crate::{
-    ChangesPage, ChangesQuery, Cursor, HistoryQuery, Log, LogSize, Push, Pushed, Result, Scope,
-    SnapshotPage, SnapshotQuery, UserId, ledger::json, row,
+    ChangesPage, ChangesQuery, Cursor, HistoryQuery, Log, LogIdentity, LogSize, Push, Pushed,
+    Result, Scope, SnapshotPage, SnapshotQuery, UserId,
+    identity::{GIVE_BACK, IdentityRow, Standing},
+    json as text,
+    ledger::json,
+    row,
 };
 
 #[async_trait]
@@ -40,7 +44,8 @@ impl<B: Backend> Log for B {
             .bind(&key.id);
         let mut connection = self.read_log(scope.owner()).await?;
         let found: Option<(String,)> = connection.fetch_optional(select).await?;
-        found.map(|(state,)| row::state(&state)).transpose()
+        let state = found.map(|(state,)| row::state(&state)).transpose()?;
+        Ok(state.filter(|state| !state.is_forgotten()))
     }
 
     /// Looks into the index once for each key, whatever the planner believes of the table's size.
@@ -76,8 +81,12 @@ impl<B: Backend> Log for B {
         app: &str,
         table: &str,
     ) -> Result<Vec<(String, RecordState)>> {
-        let select = sql("SELECT record_id, state FROM records
-             WHERE user_id = $1 AND app_id = $2 AND table_name = $3 ORDER BY record_id");
+        let select = sql(concat!(
+            "SELECT record_id, state FROM records
+             WHERE user_id = $1 AND app_id = $2 AND table_name = $3 AND state <> ",
+            forgotten_state!(),
+            " ORDER BY record_id"
+        ));
         let select = select.bind(scope.owner()).bind(app).bind(table);
         let rows = self
             .read_log(scope.owner())
@@ -87,12 +96,44 @@ impl<B: Backend> Log for B {
         row::states(rows)
     }
 
+    async fn identity(&self, scope: &Scope) -> Result<LogIdentity> {
+        identity(&mut *self.reader().await?, scope.owner()).await
+    }
+
+    async fn open_give_back(&self, scope: &Scope, now: Micros, anew: bool) -> Result<()> {
+        let open = sql(
+            "INSERT INTO log_epochs (user_id, epoch, give_back_until, discards_newer) VALUES ($1, $1, $2, $4)
+             ON CONFLICT (user_id) DO UPDATE SET give_back_until = excluded.give_back_until, discards_newer = $4
+             WHERE NOT log_epochs.discards_newer OR $3",
+        );
+        let open = open.bind(scope.owner()).bind(now.plus(GIVE_BACK));
+        let open = open.bind(anew).bind(false);
+        self.writer().await?.execute(open).await?;
+        Ok(())
+    }
+
+    async fn schema_version(&self, scope: &Scope) -> Result<u64> {
+        let select = sql(
+            "SELECT max(schema_version) FROM sync_changes WHERE user_id = $1 AND schema_version > 1",
+        );
+        let mut connection = self.read_log(scope.owner()).await?;
+        let found: Option<(Option<i64>,)> = connection
+            .fetch_optional(select.bind(scope.owner()))
+            .await?;
+        let newest = found.and_then(|(newest,)| newest).unwrap_or(1);
+        Ok(newest.unsigned_abs())
+    }
+
     async fn size(&self, scope: &Scope) -> Result<LogSize> {
-        let select = sql("SELECT
+        let select = sql(concat!(
+            "SELECT
              (SELECT CAST(coalesce(sum(coalesce(octet_length(CAST(data AS TEXT)), 0)
                   + octet_length(CAST(field_timestamps AS TEXT)) + octet_length(CAST(actor AS TEXT))), 0) AS BIGINT)
               FROM sync_changes WHERE user_id = $1),
-             (SELECT count(*) FROM records WHERE user_id = $1)");
+             (SELECT count(*) FROM records WHERE user_id = $1 AND state <> ",
+            forgotten_state!(),
+            ")"
+        ));
         let mut connection = self.read_log(scope.owner()).await?;
         let found: Option<(i64, i64)> = connection
             .fetch_optional(select.bind(scope.owner()))
@@ -127,6 +168,41 @@ pub(crate) async fn delete_records(
     Ok(())
 }
 
+/// Forgotten records of a log of which the id is kept. A device that was away for longer keeps what it has.
+const FORGOTTEN_KEPT: i64 = 50_000;
+
+/// Drops the ids of the records that were forgotten first, beyond those that are kept.
+pub(crate) async fn prune_forgotten(tx: &mut impl Connection, user: &UserId) -> Result<()> {
+    let prune = sql(concat!(
+        "DELETE FROM records WHERE user_id = $1 AND state = ",
+        forgotten_state!(),
+        " AND updated_at <= (SELECT updated_at FROM records WHERE user_id = $1 AND state = ",
+        forgotten_state!(),
+        " ORDER BY updated_at DESC LIMIT 1 OFFSET $2)"
+    ));
+    tx.execute(prune.bind(user).bind(FORGOTTEN_KEPT)).await?;
+    Ok(())
+}
+
+/// The records that the rows of a log say are forgotten.
+pub(crate) async fn forgotten(
+    tx: &mut impl Connection,
+    user: &UserId,
+) -> Result<BTreeSet<RecordKey>> {
+    let select = sql(
+        "SELECT app_id, table_name, CAST(data AS TEXT) FROM sync_changes
+         WHERE user_id = $1 AND schema_version > 1 AND op = 'forget'",
+    );
+    let rows: Vec<(String, String, String)> = tx.fetch_all(select.bind(user)).await?;
+    let mut keys = BTreeSet::new();
+    for (app, table, data) in rows {
+        let mut data: BTreeMap<String, Vec<String>> = text::read("a change", &data)?;
+        let ids = data.remove(row::IDS).unwrap_or_default();
+        keys.extend(ids.into_iter().map(|id| RecordKey::new(&app, &table, id)));
+    }
+    Ok(keys)
+}
+
 /// The due time and slot of each mission that has one.
 pub(crate) async fn due_times(
     tx: &mut impl Connection,
@@ -153,6 +229,50 @@ pub(crate) async fn floor(tx: &mut impl Connection, user: &UserId) -> Result<Cur
     let select = sql("SELECT floor FROM log_floors WHERE user_id = $1").bind(user);
     let found: Option<(i64,)> = tx.fetch_optional(select).await?;
     Ok(found.map_or(Cursor::BEGINNING, |(at,)| Cursor(Micros(at))))
+}
+
+/// The identity of a log.
+pub(crate) async fn identity(tx: &mut impl Connection, user: &UserId) -> Result<LogIdentity> {
+    let select = sql(
+        "SELECT epoch, restored_at, give_back_until, discards_newer FROM log_epochs WHERE user_id = $1",
+    );
+    let found: Option<IdentityRow> = tx.fetch_optional(select.bind(user)).await?;
+    Ok(Standing::identity(user, found.unwrap_or_default()))
+}
+
+/// Has a log whose epoch is another one take over this one.
+pub(crate) async fn adopt_epoch(
+    tx: &mut impl Connection,
+    user: &UserId,
+    epoch: &str,
+) -> Result<()> {
+    if identity(tx, user).await?.epoch == epoch {
+        return Ok(());
+    }
+    let adopt = sql("INSERT INTO log_epochs (user_id, epoch) VALUES ($1, $2)
+         ON CONFLICT (user_id) DO UPDATE SET epoch = excluded.epoch");
+    tx.execute(adopt.bind(user).bind(epoch)).await?;
+    Ok(())
+}
+
+/// Begins another epoch after a restore.
+pub(crate) async fn begin_epoch(
+    tx: &mut impl Connection,
+    user: &UserId,
+    now: Micros,
+    discard_newer: bool,
+) -> Result<()> {
+    let begin = sql(
+        "INSERT INTO log_epochs (user_id, epoch, restored_at, give_back_until, discards_newer)
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (user_id) DO UPDATE SET epoch = excluded.epoch, restored_at = excluded.restored_at,
+             give_back_until = excluded.give_back_until, discards_newer = excluded.discards_newer",
+    );
+    let epoch = uuid::Uuid::now_v7().to_string();
+    let until = (!discard_newer).then(|| now.plus(GIVE_BACK));
+    let begin = begin.bind(user).bind(epoch).bind(now).bind(until);
+    tx.execute(begin.bind(discard_newer)).await?;
+    Ok(())
 }
 
 /// Moves the floor up to this place, never down.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use mana_core::{Micros, RecordState};
 use serde_json::Value;
 
-use super::{Backend, Connection, Dialect, composed, sql};
+use super::{Backend, Connection, Dialect, composed, forgotten_state, sql};
 use crate::{
     Cancelled, Claim, DEBUG_KEPT, DebugRecord, MOST_WAITING, Result, RunPhase, RunProgress,
     RunRequest, Runs, Scope, StoreError, json, message::Message, row,
@@ -205,16 +205,62 @@ impl<B: Backend> Runs for B {
         row::states(rows)
     }
 
-    async fn missions_with_open_steps(&self, scope: &Scope) -> Result<Vec<(String, RecordState)>> {
+    async fn newest_records(
+        &self,
+        scope: &Scope,
+        app: &str,
+        table: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, RecordState)>> {
+        // In the order of the index `records_by_change` (migration 0014).
+        let select = composed(format!(
+            "SELECT record_id, state FROM records WHERE user_id = $1 AND app_id = $2 AND table_name = $3
+             AND state <> {} AND {} -> 'data' ->> 'deletedAt' IS NULL
+             ORDER BY updated_at DESC, record_id DESC LIMIT $4",
+            forgotten_state!(),
+            B::Db::STATE
+        ));
+        let select = select.bind(scope.owner()).bind(app).bind(table);
+        let mut connection = self.read_log(scope.owner()).await?;
+        let rows = connection.fetch_all(select.bind(i64::from(limit))).await?;
+        row::states(rows)
+    }
+
+    async fn surplus_runs(
+        &self,
+        scope: &Scope,
+        mission_id: &str,
+        keep: u32,
+        limit: u32,
+    ) -> Result<Vec<String>> {
+        let data = format!("{} -> 'data'", B::Db::STATE);
+        let select = composed(format!(
+            "SELECT record_id FROM records
+             WHERE app_id = 'ai' AND table_name = 'aiRuns' AND user_id = $1 AND {data} ->> 'missionId' = $2
+             ORDER BY coalesce({data} ->> 'startedAt', '') DESC, record_id DESC LIMIT $3 OFFSET $4"
+        ));
+        let select = select.bind(scope.owner()).bind(mission_id);
+        let select = select.bind(i64::from(limit)).bind(i64::from(keep));
+        let mut connection = self.read_log(scope.owner()).await?;
+        let rows: Vec<(String,)> = connection.fetch_all(select).await?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    async fn missions_with_open_steps(
+        &self,
+        scope: &Scope,
+        limit: u32,
+    ) -> Result<Vec<(String, RecordState)>> {
         let select = composed(format!(
             "SELECT record_id, state FROM records
              WHERE app_id = 'ai' AND table_name = 'aiMissions' AND user_id = $1
-             AND {} -> 'data' ->> 'deletedAt' IS NULL AND {} ORDER BY record_id",
+             AND {} -> 'data' ->> 'deletedAt' IS NULL AND {} ORDER BY record_id LIMIT $2",
             B::Db::STATE,
             B::Db::HAS_OPEN_STEP,
         ));
         let mut connection = self.read_log(scope.owner()).await?;
-        let rows = connection.fetch_all(select.bind(scope.owner())).await?;
+        let select = select.bind(scope.owner()).bind(i64::from(limit));
+        let rows = connection.fetch_all(select).await?;
         row::states(rows)
     }
 }

@@ -37,6 +37,14 @@ pub(crate) fn sql<'v>(text: &'static str) -> Statement<'v> {
     }
 }
 
+/// The state of a record that is forgotten, as SQL: the index `records_forgotten` (migration 0014) is of these words.
+macro_rules! forgotten_state {
+    () => {
+        r#"'{"data":{},"meta":{}}'"#
+    };
+}
+pub(crate) use forgotten_state;
+
 /// A statement that is composed of fixed texts and words of the dialect. Never of a value: values are bound.
 pub(crate) fn composed<'v>(text: String) -> Statement<'v> {
     Statement {

@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use mana_core::{AdjustedStamp, RecordKey, RecordState};
+use mana_core::{RecordKey, RecordState};
 use serde_json::{Value, json};
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _, SqliteConnection};
 
-use crate::{Cursor, Result, UserId, apply_push::LogRow, json, row};
+use crate::{
+    Cursor, Result, UserId,
+    apply_push::LogRow,
+    json, row,
+    stored_change::{StoredChange, StoredColumns},
+};
 
 /// How many of so many rows the next statement takes: a power of two, so that a few statements that are prepared once
 /// do for any number. To prepare one of a hundred rows takes as long as to write thirty.
@@ -14,27 +19,33 @@ fn share(rows: usize) -> usize {
     1 << rows.clamp(1, 64).ilog2()
 }
 
-/// The changes that the log has already, with the stamps that were set back.
+/// The changes that the log has already, by event id.
 pub(super) async fn stored(
     tx: &mut SqliteConnection,
     user: &UserId,
     events: impl Iterator<Item = &str>,
-) -> Result<HashMap<String, Vec<AdjustedStamp>>> {
+) -> Result<HashMap<String, StoredChange>> {
     let ids: Vec<&str> = events.collect();
-    let rows: Vec<(String, Option<String>)> = sqlx::query_as(
-        "SELECT event_id, adjusted FROM sync_changes
+    let rows = sqlx::query(
+        "SELECT event_id, adjusted, unchanged, app_id, table_name, record_id, op, data FROM sync_changes
          WHERE user_id = ? AND event_id IN (SELECT value FROM json_each(?))",
     )
     .bind(user.as_str())
     .bind(json!(ids).to_string())
     .fetch_all(tx)
     .await?;
-    rows.into_iter()
-        .map(|(id, adjusted)| {
-            Ok((
-                id,
-                adjusted.as_deref().map_or(Ok(Vec::new()), row::adjusted)?,
-            ))
+    rows.iter()
+        .map(|row| {
+            let columns = StoredColumns {
+                adjusted: row.try_get(1)?,
+                unchanged: row.try_get(2)?,
+                app_id: row.try_get(3)?,
+                table_name: row.try_get(4)?,
+                record_id: row.try_get(5)?,
+                op: row.try_get(6)?,
+                data: row.try_get(7)?,
+            };
+            Ok((row.try_get(0)?, StoredChange::new(columns)?))
         })
         .collect()
 }
@@ -73,7 +84,7 @@ pub(super) async fn insert_rows(
         let some = share(rows.len());
         let mut insert = QueryBuilder::new(
             "INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
-             field_timestamps, actor, client_id, schema_version, at, extra, adjusted) ",
+             field_timestamps, actor, client_id, schema_version, at, extra, adjusted, unchanged) ",
         );
         insert.push_values(rows.by_ref().take(some), |mut values, (row, adjusted)| {
             values
@@ -91,7 +102,8 @@ pub(super) async fn insert_rows(
                 .push_bind(row.schema_version)
                 .push_bind(row.at)
                 .push_bind(row.extra)
-                .push_bind(adjusted);
+                .push_bind(adjusted)
+                .push_bind(row.unchanged);
         });
         insert.build().execute(&mut *tx).await?;
     }

@@ -12,13 +12,16 @@ const CLAIMABLE: &str = "
     WITH slots AS (
         SELECT user_id, mission_id, slot, min(due_at) AS due_at, max(requested) AS requested FROM (
             SELECT user_id, mission_id, slot, next_run_at AS due_at, 0 AS requested
-            FROM mission_schedule WHERE next_run_at <= ?1 AND NOT ?4
+            FROM mission_schedule s WHERE next_run_at <= ?1 AND NOT ?4 AND NOT EXISTS (
+                SELECT 1 FROM mission_claims c WHERE c.user_id = s.user_id AND c.mission_id = s.mission_id
+                    AND c.slot = s.slot AND c.worker IS NULL AND c.not_before > ?1)
             UNION ALL
             SELECT user_id, mission_id, slot, not_before, 1 FROM run_requests WHERE not_before <= ?1
         ) GROUP BY user_id, mission_id, slot
     ), ranked AS (
         SELECT s.user_id, s.mission_id, s.slot, s.due_at, s.requested,
                CASE WHEN c.slot = s.slot THEN c.attempts ELSE 0 END AS attempts,
+               CASE WHEN c.slot = s.slot THEN c.tries ELSE 0 END AS tries,
                CASE WHEN c.slot = s.slot THEN c.cancelled ELSE 0 END AS cancelled,
                row_number() OVER (PARTITION BY s.user_id, s.mission_id
                                   ORDER BY s.requested DESC, s.due_at, s.slot) AS rank
@@ -32,7 +35,7 @@ const CLAIMABLE: &str = "
             PARTITION BY r.user_id ORDER BY r.requested DESC, r.due_at, r.mission_id) AS turn
         FROM ranked r LEFT JOIN held h ON h.user_id = r.user_id WHERE r.rank = 1
     )
-    SELECT user_id, mission_id, slot, due_at, requested, attempts, cancelled FROM turns
+    SELECT user_id, mission_id, slot, due_at, requested, attempts, tries, cancelled FROM turns
     WHERE turn <= ?3 ORDER BY turn, due_at, user_id, mission_id LIMIT ?2";
 
 pub(super) async fn claim_due(store: &SqliteStore, take: &Take) -> Result<Vec<Claim>> {
@@ -60,6 +63,7 @@ fn claimable(row: &SqliteRow) -> Result<Claim> {
         slot: row.try_get("slot")?,
         token: 0,
         attempts: row.try_get::<u32, _>("attempts")? + 1,
+        tries: row.try_get("tries")?,
         due_at: Micros(row.try_get("due_at")?),
         requested: row.try_get("requested")?,
         cancelled: row.try_get("cancelled")?,
@@ -69,7 +73,8 @@ fn claimable(row: &SqliteRow) -> Result<Claim> {
 /// Writes the claims, in place of those that they take over, and gives each its token.
 async fn hold(tx: &mut SqliteConnection, take: &Take, claims: &mut [Claim]) -> Result<()> {
     let mut insert = QueryBuilder::new(
-        "INSERT OR REPLACE INTO mission_claims (user_id, mission_id, slot, worker, lease_until, attempts, cancelled) ",
+        "INSERT OR REPLACE INTO mission_claims
+         (user_id, mission_id, slot, worker, lease_until, attempts, tries, cancelled) ",
     );
     insert.push_values(claims.iter(), |mut row, claim| {
         row.push_bind(&claim.user.0)
@@ -78,6 +83,7 @@ async fn hold(tx: &mut SqliteConnection, take: &Take, claims: &mut [Claim]) -> R
             .push_bind(&take.worker)
             .push_bind(take.lease_until.0)
             .push_bind(claim.attempts)
+            .push_bind(claim.tries)
             .push_bind(claim.cancelled);
     });
     insert.push(" RETURNING user_id, mission_id, token");

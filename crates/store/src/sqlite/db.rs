@@ -2,22 +2,23 @@
 
 use std::{
     fs::{File, TryLockError},
+    io::ErrorKind,
     path::Path,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use mana_core::manifest::Registry;
 use sqlx::{
-    Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    ConnectOptions as _, Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::Migrator,
     pool::PoolConnectionMetadata,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{under_way::UnderWay, wal_sync::WalSync};
-use crate::{Result, StoreError};
+use crate::{DatabaseContents, Result, StoreError};
 
 /// How long a verb waits for its turn before it answers [`StoreError::Busy`].
 const WAIT: Duration = Duration::from_secs(10);
@@ -62,14 +63,37 @@ impl SqliteStore {
         }
     }
 
+    /// Returns what the file holds.
+    pub async fn contents(path: impl AsRef<Path>) -> Result<DatabaseContents> {
+        let path = path.as_ref();
+        match std::fs::metadata(path) {
+            Ok(file) if file.len() == 0 => return Ok(DatabaseContents::Empty),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(DatabaseContents::Missing);
+            }
+            Err(source) => return Err(io_error(path, source)),
+        }
+        let mut connection = options().filename(path).read_only(true).connect().await?;
+        let tables: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'users'",
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        connection.close().await?;
+        Ok(DatabaseContents::of(tables > 0))
+    }
+
     async fn connect(
         path: &Path,
         registry: Arc<Registry>,
         lock: Option<File>,
     ) -> Result<Arc<Self>> {
+        if lock.is_some() {
+            make(path).await?;
+        }
         let options = options()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal);
         let writer = pool(1)
             .after_release(unless_stuck)
@@ -163,7 +187,8 @@ fn unless_stuck(
     })
 }
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static MIGRATIONS: LazyLock<Migrator> =
+    LazyLock::new(|| include!(concat!(env!("OUT_DIR"), "/migrations_sqlite.rs")));
 
 async fn migrate(writer: &SqlitePool) -> Result<()> {
     Ok(MIGRATIONS.run(writer).await?)
@@ -179,20 +204,50 @@ async fn is_migrated(writer: &SqlitePool) -> Result<bool> {
 
 fn lock(path: &Path) -> Result<File> {
     let beside = path.with_added_extension("lock");
-    let io = |source| StoreError::Io {
-        path: beside.display().to_string(),
-        source,
-    };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&beside)
-        .map_err(io)?;
+    let file = private(&beside)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.display().to_string())),
-        Err(TryLockError::Error(source)) => Err(io(source)),
+        Err(TryLockError::Error(source)) => Err(io_error(&beside, source)),
+    }
+}
+
+/// Makes the database if it is missing or empty. Pages that rows leave can go back to the disk then, which SQLite
+/// allows to say of a new file alone.
+async fn make(path: &Path) -> Result<()> {
+    let file = private(path)?;
+    let size = file
+        .metadata()
+        .map_err(|source| io_error(path, source))?
+        .len();
+    if size == 0 {
+        let mut connection = options().filename(path).connect().await?;
+        sqlx::raw_sql("PRAGMA auto_vacuum = INCREMENTAL; VACUUM")
+            .execute(&mut connection)
+            .await?;
+        connection.close().await?;
+    }
+    Ok(())
+}
+
+/// Opens a file for writing, and makes it with mode 0600 if it is missing. SQLite gives the files beside the database
+/// the mode of the database.
+fn private(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|source| io_error(path, source))
+}
+
+fn io_error(path: &Path, source: std::io::Error) -> StoreError {
+    StoreError::Io {
+        path: path.display().to_string(),
+        source,
     }
 }
 

@@ -16,12 +16,7 @@ fn note(body: String) -> Push {
         app_id: "notes".to_owned(),
     };
     let change = Change::parse(change).unwrap().normalize(defaults);
-    Push {
-        client_id: "c".to_owned(),
-        changes: vec![change],
-        received_at: Micros(1),
-        fence: None,
-    }
+    Push::new("c", vec![change], Micros(1))
 }
 
 #[tokio::test]

@@ -6,8 +6,10 @@ use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::db::SqliteStore;
 use crate::{
-    ChangesPage, ChangesQuery, Cursor, HistoryQuery, LoggedChange, Result, Scope, SnapshotPage,
-    SnapshotQuery, StoreError, UserId, json,
+    ChangesPage, ChangesQuery, Cursor, CursorCheck, HistoryQuery, LoggedChange, Result, Scope,
+    SnapshotPage, SnapshotQuery, UserId,
+    identity::Standing,
+    json,
     row::{ChangeRow, HistoryPage, PAGE_BYTES},
     sql::records,
 };
@@ -29,15 +31,13 @@ pub(super) async fn head(connection: &mut SqliteConnection, user: &UserId) -> Re
 pub(super) async fn changes(
     store: &SqliteStore,
     scope: &Scope,
-    query: ChangesQuery,
+    mut query: ChangesQuery,
 ) -> Result<ChangesPage> {
     let user = scope.owner().as_str();
     let mut reader = store.readers.acquire().await?;
-    if query.since > Cursor::BEGINNING
-        && query.since < records::floor(&mut *reader, scope.owner()).await?
-    {
-        return Err(StoreError::ResyncRequired);
-    }
+    let standing = standing(&mut reader, scope.owner(), query.since, &query.check).await?;
+    query.since = standing.begin(query.since, &query.check)?;
+    let log = standing.log;
     // How far the page scans. Rows up to there are final: stamps are given under the writer's lock, and grow.
     let (end, more): (Option<i64>, bool) = sqlx::query_as(
         "WITH page AS (SELECT max(created_at) AS last FROM (
@@ -54,6 +54,7 @@ pub(super) async fn changes(
             changes: Vec::new(),
             cursor: query.since,
             has_more: false,
+            log,
         });
     };
 
@@ -70,6 +71,7 @@ pub(super) async fn changes(
                 changes,
                 cursor,
                 has_more: true,
+                log,
             });
         }
         let row = ChangeRow::from_row(&row)?;
@@ -80,7 +82,45 @@ pub(super) async fn changes(
         changes,
         cursor: Cursor(Micros(end)),
         has_more: more,
+        log,
     })
+}
+
+/// The facts that decide where a read of the log begins.
+async fn standing(
+    reader: &mut SqliteConnection,
+    user: &UserId,
+    since: Cursor,
+    check: &CursorCheck,
+) -> Result<Standing> {
+    let log = records::identity(reader, user).await?;
+    let floor = match since > Cursor::BEGINNING || *check != CursorCheck::Floor {
+        true => records::floor(reader, user).await?,
+        false => Cursor::BEGINNING,
+    };
+    let (mut names_row, mut end_names_row) = (false, false);
+    if *check != CursorCheck::Floor {
+        names_row = holds_row(reader, user, since).await?;
+    }
+    if let CursorCheck::Exact(known) = check {
+        end_names_row = holds_row(reader, user, known.end).await?;
+    }
+    Ok(Standing {
+        log,
+        floor,
+        names_row,
+        end_names_row,
+    })
+}
+
+/// Whether a row of the log stands at this place.
+async fn holds_row(reader: &mut SqliteConnection, user: &UserId, place: Cursor) -> Result<bool> {
+    let holds = "SELECT EXISTS (SELECT 1 FROM sync_changes WHERE user_id = ? AND created_at = ?)";
+    Ok(sqlx::query_scalar(holds)
+        .bind(user.as_str())
+        .bind(place.0.0)
+        .fetch_one(reader)
+        .await?)
 }
 
 pub(super) async fn history(
@@ -146,6 +186,9 @@ pub(super) async fn snapshot(
     let mut reader = store.readers.acquire().await?;
     // Before the records: what is committed in between is in them and after the cursor, which is harmless.
     let cursor = head(&mut reader, scope.owner()).await?;
+    let standing = standing(&mut reader, scope.owner(), Cursor::BEGINNING, &query.check).await?;
+    standing.begin(Cursor::BEGINNING, &query.check)?;
+    let log = standing.log;
     let mut select = QueryBuilder::<Sqlite>::new(
         "SELECT app_id, table_name, record_id, state FROM records WHERE user_id = ",
     );
@@ -165,15 +208,13 @@ pub(super) async fn snapshot(
     }
     select.push(" ORDER BY app_id, table_name, record_id");
     let mut rows = select.build().fetch(&mut *reader);
-    let mut records = Vec::new();
+    let mut page = Vec::new();
+    let mut has_more = false;
     let mut bytes = 0;
     while let Some(row) = rows.try_next().await? {
-        if records.len() >= query.limit || bytes > PAGE_BYTES {
-            return Ok(SnapshotPage {
-                records,
-                has_more: true,
-                cursor,
-            });
+        if page.len() >= query.limit || bytes > PAGE_BYTES {
+            has_more = true;
+            break;
         }
         let key = RecordKey::new(
             row.try_get::<String, _>(0)?,
@@ -182,11 +223,14 @@ pub(super) async fn snapshot(
         );
         let state: &str = row.try_get(3)?;
         bytes += state.len();
-        records.push((key, json::read("a record", state)?));
+        page.push((key, json::read("a record", state)?));
     }
+    drop(rows);
     Ok(SnapshotPage {
-        records,
-        has_more: false,
+        records: page,
+        has_more,
         cursor,
+        end: head(&mut reader, scope.owner()).await?,
+        log,
     })
 }

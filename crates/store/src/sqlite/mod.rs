@@ -7,6 +7,7 @@ mod log;
 mod moving;
 mod push;
 mod retention;
+mod space;
 mod store;
 mod under_way;
 mod wal_sync;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures_util::{TryStreamExt, stream::BoxStream};
-use mana_core::sync::record_key;
+use mana_core::Change;
 use sqlx::{FromRow, Row, Sqlite, SqliteConnection};
 
 use super::{append, db::SqliteStore, log};
@@ -21,6 +21,7 @@ pub(super) async fn export(
 ) -> Result<LogPage> {
     let mut reader = store.readers.acquire().await?;
     let floor = records::floor(&mut *reader, user).await?;
+    let epoch = records::identity(&mut *reader, user).await?.epoch;
     let mut rows = sqlx::query(
         "SELECT created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, actor, client_id,
              schema_version, at, extra, adjusted
@@ -33,6 +34,7 @@ pub(super) async fn export(
         rows: Vec::new(),
         has_more: false,
         floor,
+        epoch,
     };
     let mut bytes = 0;
     while let Some(stored) = rows.try_next().await? {
@@ -58,12 +60,16 @@ pub(super) async fn import(
     store: &SqliteStore,
     account: User,
     floor: Cursor,
+    epoch: Option<String>,
     mut rows: BoxStream<'_, Result<LogRow>>,
 ) -> Result<Imported> {
     let user = account.id.clone();
     let mut tx = store.write().await?;
     let mut imported = accounts::import(&mut *tx, account).await?;
     let mut end = log::head(&mut tx, &user).await?;
+    if let Some(epoch) = epoch.filter(|_| end == Cursor::BEGINNING) {
+        records::adopt_epoch(&mut *tx, &user, &epoch).await?;
+    }
     let mut batch = Vec::new();
     let mut bytes = 0;
     while let Some(next) = rows.try_next().await? {
@@ -124,7 +130,7 @@ async fn take(
     }
     let end = Cursor(at);
     append::insert_rows(tx, user, rows).await?;
-    let keys = changes.iter().map(record_key).collect();
+    let keys = changes.iter().flat_map(Change::keys).collect();
     let states = append::states(tx, user, &keys).await?;
     let folded = apply_push::replay(&store.registry, &states, &changes);
     append::write_records(tx, user, end, &folded.records).await?;

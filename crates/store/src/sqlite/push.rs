@@ -6,20 +6,25 @@ use super::{append, db::SqliteStore, log};
 use crate::{
     Push, Pushed, Result, Scope, StoreError,
     apply_push::{self, Plan},
-    sql::{records, schedule},
+    push_number::NumberedPush,
+    sql::{client_pushes, records, schedule},
+    stored_change::check_event_ids,
 };
 
-pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Result<Pushed> {
+pub(super) async fn push(store: &SqliteStore, scope: &Scope, mut push: Push) -> Result<Pushed> {
     let user = scope.owner();
     if push.changes.is_empty() && push.fence.is_none() {
-        let cursor = log::head(&mut *store.readers.acquire().await?, user).await?;
+        let mut reader = store.readers.acquire().await?;
+        let cursor = log::head(&mut reader, user).await?;
         return Ok(Pushed {
             before: cursor,
             cursor,
+            log: records::identity(&mut *reader, user).await?,
             ..Pushed::default()
         });
     }
 
+    let numbered = NumberedPush::of(&push);
     let mut tx = store.write().await?;
     let sent = push.changes.len();
     let events = push
@@ -27,9 +32,19 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
         .iter()
         .filter_map(|change| change.event_id.as_deref());
     let stored = append::stored(&mut tx, user, events).await?;
+    check_event_ids(&store.registry, &push, &stored)?;
+    let by_server = push.add_follow_ups(|id| stored.contains_key(id));
     let mut cursor = log::head(&mut tx, user).await?;
     let now = push.received_at.max(cursor.0.plus(1));
-    let plan = Plan::new(&store.registry, push.changes, stored, now)?;
+    let mut plan = Plan::new(&store.registry, push.changes, stored, now)?;
+    if let Some(numbered) = numbered.filter(|_| !plan.fresh.is_empty()) {
+        let last = client_pushes::last(&mut *tx, user, numbered.client_id()).await?;
+        numbered.check(last.as_ref())?;
+        client_pushes::keep(&mut *tx, user, numbered.client_id(), &numbered.kept(), now).await?;
+        if last.is_none() {
+            client_pushes::prune(&mut *tx, user).await?;
+        }
+    }
     if let Some(fence) = &push.fence {
         let held = schedule::end(&mut *tx, user, fence).await?;
         // A run whose answer got lost after the commit comes again with nothing new: that is no late writer.
@@ -44,11 +59,16 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
     let mut pushed = Pushed {
         adjusted: plan.adjusted(),
         unseen_texts: plan.unseen_texts(None),
+        unchanged: plan.unchanged(None),
         before: cursor,
+        log: records::identity(&mut *tx, user).await?,
         ..Pushed::default()
     };
     if !plan.fresh.is_empty() {
         let states = append::states(&mut tx, user, &plan.keys()).await?;
+        if push.fence.is_some() {
+            plan.leave_out_forgotten(&states);
+        }
         let timezone = if plan.touches_missions() {
             records::timezone(&mut *tx, user).await?
         } else {
@@ -60,16 +80,28 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, push: Push) -> Resu
             &plan.fresh,
             timezone.as_deref(),
             push.received_at,
+            push.largest_record,
         )?;
-        let (rows, end) =
-            apply_push::log_rows(&plan, &folded, &push.client_id, push.received_at, cursor)?;
+        let (rows, end) = apply_push::log_rows(
+            &plan,
+            &folded,
+            &push.client_id,
+            &by_server,
+            push.received_at,
+            cursor,
+        )?;
+        pushed.grown = apply_push::growth(&plan, &folded, &rows, push.room)?;
         append::insert_rows(&mut tx, user, rows).await?;
         cursor = end;
         append::write_records(&mut tx, user, cursor, &folded.records).await?;
+        if plan.forgets() {
+            records::prune_forgotten(&mut *tx, user).await?;
+        }
         schedule::write_due::<Sqlite>(&mut *tx, user, &folded.schedule).await?;
         pushed.unseen_texts = plan.unseen_texts(Some(&folded));
+        pushed.unchanged = plan.unchanged(Some(&folded));
         pushed.tables = plan.tables();
-        pushed.added = !folded.follow_ups.is_empty();
+        pushed.added = !folded.follow_ups.is_empty() || !by_server.is_empty();
         pushed.schedule_changed = !folded.schedule.is_empty();
     }
     tx.commit().await?;

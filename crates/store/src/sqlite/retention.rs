@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use futures_util::{TryStreamExt, stream::BoxStream};
 use mana_core::sync::record_key;
-use mana_core::{Micros, RecordKey, RecordState, apply};
+use mana_core::{Micros, Op, RecordKey, RecordState, apply};
 use serde_json::json;
 use sqlx::{Connection, FromRow, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
-use super::{append, db::SqliteStore, log, moving};
+use super::{append, db::SqliteStore, log, moving, space};
 use crate::{
-    Compacted, Cursor, Imported, LogPage, LogRow, Maintenance, Projected, Result, Scope, User,
-    UserId, apply_push,
+    Compacted, Cursor, FreedSpace, Imported, LogPage, LogRow, Maintenance, Projected, Result,
+    Scope, User, UserId, apply_push,
     replay::{Comparison, Mend, Schedule, Sieve},
     row::ChangeRow,
-    sql::{records, schedule},
+    sql::{forgotten_state, records, schedule},
 };
 
 /// Records looked at in one go.
@@ -28,14 +28,17 @@ impl Maintenance for SqliteStore {
         let mut connection = self.writer.acquire().await?;
         let mut seen = log::head(&mut connection, user).await?;
         by_record(&mut connection).await?;
-        // A record with one row has nothing that could be superseded.
-        sqlx::query(
+        // A record with one row has nothing that could be superseded, unless it is forgotten.
+        sqlx::query(concat!(
             "INSERT INTO temp.by_record SELECT app_id, table_name, record_id, created_at FROM sync_changes
              WHERE user_id = ?1 AND created_at <= ?2 AND (app_id, table_name, record_id) IN (
                  SELECT app_id, table_name, record_id FROM sync_changes WHERE user_id = ?1
-                 GROUP BY app_id, table_name, record_id HAVING count(*) > 1 AND min(created_at) < ?3)
-             ORDER BY app_id, table_name, record_id, created_at",
-        )
+                 GROUP BY app_id, table_name, record_id HAVING count(*) > 1 AND min(created_at) < ?3
+                 UNION ALL SELECT app_id, table_name, record_id FROM records
+                 WHERE user_id = ?1 AND state = ",
+            forgotten_state!(),
+            ") ORDER BY app_id, table_name, record_id, created_at"
+        ))
         .bind(user.as_str())
         .bind(seen.0.0)
         .bind(before.0)
@@ -70,6 +73,10 @@ impl Maintenance for SqliteStore {
         Ok(compacted)
     }
 
+    async fn free_space(&self) -> Result<FreedSpace> {
+        space::free(&self.writer).await
+    }
+
     async fn check(&self, scope: &Scope) -> Result<Projected> {
         let mut connection = self.writer.acquire().await?;
         by_record(&mut connection).await?;
@@ -101,9 +108,15 @@ impl Maintenance for SqliteStore {
         &self,
         account: User,
         floor: Cursor,
+        epoch: Option<String>,
         rows: BoxStream<'_, Result<LogRow>>,
     ) -> Result<Imported> {
-        moving::import(self, account, floor, rows).await
+        moving::import(self, account, floor, epoch, rows).await
+    }
+
+    async fn begin_epoch(&self, scope: &Scope, now: Micros, discard_newer: bool) -> Result<()> {
+        let mut writer = self.writer.acquire().await?;
+        records::begin_epoch(&mut *writer, scope.owner(), now, discard_newer).await
     }
 }
 
@@ -172,8 +185,8 @@ async fn superseded(
 ) -> Result<Option<Vec<i64>>> {
     let keys = BTreeSet::from([key.clone()]);
     let stored = append::states(tx, user, &keys).await?;
-    let stored = stored.into_values().next().unwrap_or_default();
-    let mut sieve = Sieve::new(store.registry.schema(&key.app, &key.table), &stored);
+    let stored = stored.into_values().next();
+    let mut sieve = Sieve::new(store.registry.schema(&key.app, &key.table), stored.as_ref());
     let mut rows = sqlx::query(
         "SELECT c.created_at, event_id, c.app_id, c.table_name, c.record_id, op, data, field_timestamps, actor,
              client_id, schema_version, at, extra, adjusted IS NOT NULL
@@ -189,7 +202,8 @@ async fn superseded(
         let set_back: bool = row.try_get(13)?;
         let logged = ChangeRow::from_row(&row)?.into_logged()?;
         let place = logged.cursor;
-        let stays = place.0 >= before || place == head || set_back;
+        let forgets = logged.change.op == Op::Forget;
+        let stays = place.0 >= before || place == head || set_back || forgets;
         if stays || sieve.keeps_text(&logged, head) {
             sieve.keep(&logged.change);
         } else {
@@ -223,7 +237,8 @@ async fn replay(
     user: &UserId,
     mend: Option<Cursor>,
 ) -> Result<(Projected, Schedule)> {
-    let mut comparison = Comparison::new(records::due_times(tx, user).await?);
+    let forgotten = records::forgotten(tx, user).await?;
+    let mut comparison = Comparison::new(records::due_times(tx, user).await?, forgotten);
     add_rows(tx, user, Cursor::BEGINNING).await?;
     // Records that no row makes are found too. No row of a log stands at 0.
     sqlx::query("INSERT INTO temp.by_record SELECT app_id, table_name, record_id, 0 FROM records WHERE user_id = ?")

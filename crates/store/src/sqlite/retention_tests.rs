@@ -39,12 +39,11 @@ fn push(at: i64, change: Value) -> Push {
         actor: Actor::user(),
         app_id: String::new(),
     };
-    Push {
-        client_id: "c".to_owned(),
-        changes: vec![Change::parse(change).unwrap().normalize(defaults)],
-        received_at: Micros(at),
-        fence: None,
-    }
+    Push::new(
+        "c",
+        vec![Change::parse(change).unwrap().normalize(defaults)],
+        Micros(at),
+    )
 }
 
 async fn spoil(store: &SqliteStore) {

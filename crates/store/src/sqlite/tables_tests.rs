@@ -68,12 +68,7 @@ async fn grown(store: &SqliteStore) -> UserId {
             "fields": {"title": {"value": title, "updatedAt": Micros(title)}}})
     };
     for (n, value) in (10..).zip([mission, task(1), task(2), task(3)]) {
-        let push = Push {
-            client_id: "c".to_owned(),
-            changes: vec![change(n, value)],
-            received_at: Micros(n),
-            fence: None,
-        };
+        let push = Push::new("c", vec![change(n, value)], Micros(n));
         store.push(&Scope::own(&user), push).await.unwrap();
     }
     let compacted = store
@@ -93,6 +88,7 @@ async fn an_import_carries_and_rebuilds_what_the_list_says() {
         "INSERT INTO sessions VALUES (x'01', 's', (SELECT id FROM users), 1, 2)",
         "INSERT INTO secrets VALUES (x'01', 'invite', 2)",
         "INSERT INTO kv VALUES ('k', x'01')",
+        "INSERT INTO client_pushes SELECT id, 'c', 1, 1, 'd', 1 FROM users",
         "INSERT INTO run_requests SELECT id, 'm', 's', 'i', 1 FROM users",
         "INSERT INTO run_inputs SELECT id, 'm', 's', '{}' FROM users",
         "INSERT INTO run_debug SELECT id, 'i', 1, '{}' FROM users",
@@ -102,6 +98,7 @@ async fn an_import_carries_and_rebuilds_what_the_list_says() {
         "INSERT INTO ledger_accounts VALUES ('a', 1, 1, 1, 1)",
         "INSERT INTO usage VALUES (1, 'me', '', '', '', 'm', 1, 0, 0, 1, 1, 1)",
         "INSERT INTO virtual_keys SELECT 'k', x'01', id, '{}', 1 FROM users",
+        "INSERT INTO log_epochs SELECT id, 'restored', 1, 2, 0 FROM users",
     ] {
         sqlx::query(insert).execute(&from.writer).await.unwrap();
     }
@@ -109,7 +106,8 @@ async fn an_import_carries_and_rebuilds_what_the_list_says() {
     let page = from.export(&me, Cursor::BEGINNING, 1_000).await.unwrap();
     let account = from.user(&user).await.unwrap().unwrap();
     let logged = stream::iter(page.rows).map(Ok).boxed();
-    to.import(account, page.floor, logged).await.unwrap();
+    let epoch = Some(page.epoch);
+    to.import(account, page.floor, epoch, logged).await.unwrap();
     for table in TABLES.iter().filter(|table| table.on == On::Both) {
         let (before, after) = (rows(&from, table.name).await, rows(&to, table.name).await);
         assert!(before > 0, "{} has no row to move", table.name);

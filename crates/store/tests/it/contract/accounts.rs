@@ -233,7 +233,10 @@ pub async fn a_new_password_ends_every_session(store: Arc<impl Backend>) {
             .await
             .unwrap();
     }
-    store.set_password(&ada.id, "$argon2id$new").await.unwrap();
+    store
+        .set_password(&ada.id, "$argon2id$new", None)
+        .await
+        .unwrap();
     for token in ["one", "two"] {
         assert_eq!(store.session(token, NOW).await.unwrap(), None);
     }
@@ -242,8 +245,81 @@ pub async fn a_new_password_ends_every_session(store: Arc<impl Backend>) {
         store.user(&ada.id).await.unwrap().unwrap().password_hash,
         "$argon2id$new"
     );
-    let nobody = store.set_password(&UserId("nobody".into()), "x").await;
+    let nobody = store
+        .set_password(&UserId("nobody".into()), "x", None)
+        .await;
     assert!(matches!(nobody, Err(StoreError::NoSuchUser)));
+}
+
+pub async fn a_password_change_keeps_the_session_that_asks(store: Arc<impl Backend>) {
+    let ada = store
+        .create_user(new_user("ada@example.org"), NOW)
+        .await
+        .unwrap();
+    let mut sessions = Vec::new();
+    for token in ["laptop", "phone"] {
+        let session = store.create_session(&ada.id, token, NOW, after(60));
+        sessions.push(session.await.unwrap().id);
+    }
+    let listed = store.sessions(&ada.id, NOW).await.unwrap();
+    assert_eq!(listed.len(), 2);
+    assert_eq!(store.sessions(&ada.id, after(60)).await.unwrap(), []);
+    let ended = store
+        .set_password(&ada.id, "$argon2id$new", Some(&sessions[0]))
+        .await
+        .unwrap();
+    assert_eq!(ended, [sessions[1].clone()]);
+    assert!(store.session("laptop", NOW).await.unwrap().is_some());
+    // Somebody else's session is none of theirs.
+    let bob = store
+        .create_user(new_user("bob@example.org"), NOW)
+        .await
+        .unwrap();
+    let ended = store.end_sessions(&bob.id, None, Some(&sessions[0])).await;
+    assert_eq!(ended.unwrap(), Vec::<String>::new());
+    let ended = store.end_sessions(&ada.id, None, Some(&sessions[0])).await;
+    assert_eq!(ended.unwrap(), [sessions[0].clone()]);
+}
+
+pub async fn a_password_reset_is_spent_once_and_for_its_person(store: Arc<impl Backend>) {
+    let ada = store
+        .create_user(new_user("ada@example.org"), NOW)
+        .await
+        .unwrap();
+    let bob = store
+        .create_user(new_user("bob@example.org"), NOW)
+        .await
+        .unwrap();
+    let nobody = UserId("nobody".into());
+    let refused = store.put_password_reset(&nobody, "x", after(60)).await;
+    assert!(matches!(refused, Err(StoreError::NoSuchUser)));
+    for secret in ["earlier", "good"] {
+        store
+            .put_password_reset(&ada.id, secret, after(60))
+            .await
+            .unwrap();
+    }
+    store
+        .create_session(&ada.id, "phone", NOW, after(60))
+        .await
+        .unwrap();
+    for (user, secret, at) in [
+        (&bob, "good", NOW),
+        (&ada, "earlier", NOW),
+        (&ada, "other", NOW),
+        (&ada, "good", after(60)),
+    ] {
+        let refused = store.reset_password(&user.id, secret, "$new", at).await;
+        assert!(matches!(refused, Err(StoreError::SecretInvalid)));
+    }
+    assert!(store.session("phone", NOW).await.unwrap().is_some());
+    let ended = store.reset_password(&ada.id, "good", "$new", NOW).await;
+    assert_eq!(ended.unwrap().len(), 1);
+    assert_eq!(store.session("phone", NOW).await.unwrap(), None);
+    let hash = store.user(&ada.id).await.unwrap().unwrap().password_hash;
+    assert_eq!(hash, "$new");
+    let again = store.reset_password(&ada.id, "good", "$other", NOW).await;
+    assert!(matches!(again, Err(StoreError::SecretInvalid)));
 }
 
 pub async fn a_session_needs_an_account(store: Arc<impl Backend>) {

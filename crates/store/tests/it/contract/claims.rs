@@ -18,6 +18,7 @@ pub async fn nothing_is_claimed_before_it_is_due(store: Arc<impl Backend>) {
         slot,
         token: _,
         attempts,
+        tries: _,
         due_at,
         requested,
         cancelled,
@@ -338,6 +339,27 @@ pub async fn next_wake_is_the_earliest_of_all(store: Arc<impl Backend>) {
     assert_eq!(store.next_wake().await.unwrap(), Some(after(3600)));
 }
 
+pub async fn a_due_mission_does_not_hide_a_request_that_lies_ahead(store: Arc<impl Backend>) {
+    let me = scope("me");
+    given_hourly(&*store).await;
+    assert_eq!(store.next_requested_wake().await.unwrap(), None);
+    let asked = request("due:0", after(4000));
+    store.enqueue_run(&me, asked).await.unwrap();
+    assert_eq!(store.next_wake().await.unwrap(), Some(after(3600)));
+    assert_eq!(
+        store.next_requested_wake().await.unwrap(),
+        Some(after(4000))
+    );
+    claim(&*store, "w", after(3600), after(4100))
+        .await
+        .remove(0);
+    assert_eq!(
+        store.next_requested_wake().await.unwrap(),
+        Some(after(4100)),
+        "a request waits for the run that is under way"
+    );
+}
+
 pub async fn the_longest_due_come_first_up_to_the_limit(store: Arc<impl Backend>) {
     let me = scope("me");
     for (mission, at) in [("late", 30), ("first", 10), ("second", 20)] {
@@ -502,6 +524,7 @@ pub async fn missions_t9_a_result_made_from_an_older_mission_is_refused(store: A
     let before = log(&*store, &me).await;
     let from = |state| Push {
         fence: Some(run.fence().having_seen(state)),
+        sender: None,
         ..result(&run, after(3602))
     };
     let refused = store.push(&me, from(&seen)).await;

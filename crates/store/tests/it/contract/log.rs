@@ -128,6 +128,7 @@ pub async fn sync_s2_a_filter_keeps_apps_tables_and_clients_apart(store: Arc<imp
             since: Cursor::BEGINNING,
             limit: 10,
             not_from: not_from.map(str::to_owned),
+            ..ChangesQuery::default()
         };
         let page = store.changes(&me, query).await.unwrap();
         assert_eq!(

@@ -6,13 +6,17 @@
 pub mod accounts;
 pub mod claims;
 pub mod concurrent;
+pub mod epochs;
+pub mod forget;
 pub mod ledger;
 pub mod log;
 pub mod merge;
 pub mod missions;
 pub mod moving;
+pub mod postponed;
 pub mod push;
 pub mod retention;
+pub mod room;
 pub mod runs;
 pub mod scopes;
 pub mod snapshot;

@@ -34,7 +34,7 @@ async fn export(store: &impl Maintenance, scope: &Scope) -> (Vec<LogRow>, Cursor
 
 async fn import(store: &impl Maintenance, user: &User, floor: Cursor, rows: &[LogRow]) -> Imported {
     let rows = stream::iter(rows.to_vec()).map(Ok).boxed();
-    store.import(user.clone(), floor, rows).await.unwrap()
+    store.import(user.clone(), floor, None, rows).await.unwrap()
 }
 
 /// An account with a log: of missions, of what was set back, compacted.
@@ -102,7 +102,7 @@ async fn moves(from_: &impl Upkept, to: &impl Upkept) {
     let on = to.changes(&me, from(middle, 1000)).await.unwrap();
     assert_eq!(on, from_.changes(&me, from(middle, 1000)).await.unwrap());
     let below = to.changes(&me, from(Cursor(floor.0.plus(-1)), 10)).await;
-    assert!(matches!(below, Err(StoreError::ResyncRequired)));
+    assert!(matches!(below, Err(StoreError::ResyncRequired(_))));
     let ahead = vec![task("ahead", "x", after(9000))];
     let (here, there) = (
         push(from_, &me, "c", ahead.clone(), after(60)).await,
@@ -126,7 +126,7 @@ pub async fn sync_r6_an_import_that_comes_again_stores_nothing(store: Arc<impl U
     let (rows, floor) = export(&*other, &me).await;
     import(&*store, &user, floor, &rows).await;
     store
-        .set_password(&user.id, "$argon2id$newer")
+        .set_password(&user.id, "$argon2id$newer", None)
         .await
         .unwrap();
     let again = import(&*store, &user, floor, &rows).await;
@@ -154,7 +154,7 @@ pub async fn sync_r6_an_error_on_the_way_undoes_the_account_and_its_rows(store: 
         .map(Ok)
         .chain([Err(StoreError::Invalid("line 7 is no JSON".into()))]);
     let failed: Result<Imported> = store
-        .import(user.clone(), floor, stream::iter(broken).boxed())
+        .import(user.clone(), floor, None, stream::iter(broken).boxed())
         .await;
     assert!(matches!(failed, Err(StoreError::Invalid(_))), "{failed:?}");
     assert!(store.user(&user.id).await.unwrap().is_none());
@@ -172,7 +172,12 @@ pub async fn sync_r6_an_address_that_another_account_has_is_refused(store: Arc<i
         .await
         .unwrap();
     let refused = store
-        .import(user, floor, stream::iter(rows.into_iter().map(Ok)).boxed())
+        .import(
+            user,
+            floor,
+            None,
+            stream::iter(rows.into_iter().map(Ok)).boxed(),
+        )
         .await;
     assert!(
         matches!(refused, Err(StoreError::EmailTaken)),

@@ -1,9 +1,9 @@
 //! Appending: all or nothing, and repeatable.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use mana_core::{AdjustedStamp, Micros};
-use mana_store::{Cursor, Pushed, StoreError};
+use mana_core::{Actor, AdjustedStamp, Micros};
+use mana_store::{Cursor, Push, Pushed, StoreError};
 use serde_json::json;
 
 use super::support::*;
@@ -11,7 +11,12 @@ use super::support::*;
 pub async fn sync_s2_an_empty_push_answers_the_end_of_the_log(store: Arc<impl Backend>) {
     let me = scope("me");
     let none = push(&*store, &me, "c", vec![], NOW).await;
-    assert_eq!(none, Pushed::default());
+    let log = none.log.clone();
+    let nothing = Pushed {
+        log: log.clone(),
+        ..Pushed::default()
+    };
+    assert_eq!(none, nothing);
     push(&*store, &me, "c", vec![task("t", "x", NOW)], NOW).await;
     let end = push(&*store, &me, "c", vec![], after(9)).await;
     assert_eq!(
@@ -19,6 +24,7 @@ pub async fn sync_s2_an_empty_push_answers_the_end_of_the_log(store: Arc<impl Ba
         Pushed {
             before: Cursor(NOW),
             cursor: Cursor(NOW),
+            log,
             ..Pushed::default()
         }
     );
@@ -32,11 +38,137 @@ pub async fn sync_s4_a_replay_stores_nothing(store: Arc<impl Backend>) {
     let replay = push(&*store, &me, "c", changes.clone(), after(9)).await;
     assert_eq!(replay.tables.len(), 0);
     assert_eq!(replay.cursor, before.cursor);
-    // An event id says it all, whoever sends it and whatever else it says.
+    // Stamps, author and version are not compared, and neither is the client.
     let mut other = changes;
-    other[1].fields.clear();
+    for change in &mut other {
+        change.at = Some(after(5));
+        change.actor = Some(Actor::ai("m", "i", "because"));
+        change.schema_version = None;
+        for write in change.fields.values_mut() {
+            write.updated_at = Some(after(5));
+        }
+    }
     push(&*store, &me, "another client", other, after(9)).await;
     assert_eq!(log(&*store, &me).await, before);
+}
+
+pub async fn sync_s4_an_event_id_of_another_change_is_refused_by_index(store: Arc<impl Backend>) {
+    let me = scope("me");
+    let named = |mut value: serde_json::Value| {
+        value["eventId"] = json!("e");
+        change(value)
+    };
+    let insert = |table: &str, id: &str, data: serde_json::Value| {
+        named(json!({"table": table, "id": id, "op": "insert", "at": NOW, "data": data}))
+    };
+    let numbers = json!({"n": 1.0, "big": 1e20, "small": -0.0, "text": "ä", "list": [1, {"b": 2, "a": null}]});
+    let first = insert("tasks", "t", numbers);
+    push(&*store, &me, "c", vec![first.clone()], NOW).await;
+    let before = log(&*store, &me).await;
+    let same = insert(
+        "tasks",
+        "t",
+        json!({"n": 1, "big": 100_000_000_000_000_000_000_u128 as f64, "small": 0, "text": "ä",
+            "list": [1.0, {"a": null, "b": 2}]}),
+    );
+    push(&*store, &me, "d", vec![same], after(1)).await;
+    let update =
+        named(json!({"table": "tasks", "id": "t", "op": "update", "fields": {"n": {"value": 1}}}));
+    let elsewhere = {
+        let mut other = first.clone();
+        other.app_id = Some("notes".to_owned());
+        other
+    };
+    for other in [
+        insert("lists", "t", json!({"n": 1})),
+        insert("tasks", "u", json!({"n": 1})),
+        insert("tasks", "t", json!({"n": 2})),
+        insert("tasks", "t", json!({})),
+        update,
+        elsewhere,
+        named(json!({"table": "tasks", "id": "t", "op": "delete", "deletedAt": NOW})),
+    ] {
+        let new = task("new", "x", NOW);
+        let refused = store
+            .push(&me, pushing("c", vec![new, other.clone()], after(2)))
+            .await;
+        assert!(
+            matches!(refused, Err(StoreError::EventIdTaken { index: 1 })),
+            "{refused:?}: {other:?}"
+        );
+        assert_eq!(log(&*store, &me).await, before, "nothing is stored");
+    }
+    // The same holds within a push, and another log has ids of its own.
+    let you = scope("you");
+    let twice = vec![
+        insert("tasks", "t", json!({"n": 1})),
+        insert("tasks", "t", json!({"n": 2})),
+    ];
+    let refused = store.push(&you, pushing("c", twice, NOW)).await;
+    assert!(
+        matches!(refused, Err(StoreError::EventIdTaken { index: 1 })),
+        "{refused:?}"
+    );
+    push(
+        &*store,
+        &you,
+        "c",
+        vec![insert("tasks", "u", json!({"n": 3}))],
+        NOW,
+    )
+    .await;
+}
+
+pub async fn sync_s4_stamps_in_a_keyed_list_are_not_compared(store: Arc<impl Backend>) {
+    let me = scope("me");
+    let iterations = |at: Micros, summary: &str| {
+        let step = json!({"id": "s", "status": "rejected", "decidedAt": at, "updatedAt": at});
+        let element = json!({"id": "i", "startedAt": NOW, "updatedAt": at, "summary": summary, "plan": [step]});
+        change(
+            json!({"appId": "ai", "table": "aiMissions", "id": "m", "op": "update", "eventId": "e",
+            "fields": {"iterations": {"value": [element], "updatedAt": at}}}),
+        )
+    };
+    push(&*store, &me, "c", vec![iterations(after(600), "a")], NOW).await;
+    let before = log(&*store, &me).await;
+    push(
+        &*store,
+        &me,
+        "c",
+        vec![iterations(after(700), "a")],
+        after(1),
+    )
+    .await;
+    assert_eq!(log(&*store, &me).await, before);
+    let other = vec![iterations(after(600), "b")];
+    let refused = store.push(&me, pushing("c", other, after(1))).await;
+    assert!(
+        matches!(refused, Err(StoreError::EventIdTaken { index: 0 })),
+        "{refused:?}"
+    );
+}
+
+pub async fn sync_s15_changes_that_left_everything_as_it_was_are_named(store: Arc<impl Backend>) {
+    let me = scope("me");
+    let id = |change: &mana_core::Change| change.event_id.clone().unwrap();
+    let delete =
+        change(json!({"table": "tasks", "id": "t", "op": "delete", "deletedAt": after(2)}));
+    let again = task("t", "again", after(3));
+    let loses = set("u", "title", json!("old"), NOW);
+    let wins = set("u", "title", json!("new"), after(9));
+    let changes = vec![
+        task("t", "x", NOW),
+        task("u", "x", after(1)),
+        delete,
+        again,
+        loses,
+        wins,
+    ];
+    let expected = BTreeSet::from([id(&changes[3]), id(&changes[4])]);
+    let pushed = push(&*store, &me, "c", changes.clone(), after(10)).await;
+    assert_eq!(pushed.unchanged, expected);
+    let replay = push(&*store, &me, "c", changes, after(20)).await;
+    assert_eq!(replay.unchanged, expected, "a replay is answered alike");
 }
 
 pub async fn sync_s4_an_event_id_twice_in_a_push_counts_once(store: Arc<impl Backend>) {
@@ -198,4 +330,58 @@ pub async fn tables_names_what_was_appended(store: Arc<impl Backend>) {
         .map(|(app, table)| (app.as_str(), table.as_str()))
         .collect();
     assert_eq!(tables, [("ai", "aiMissions")]);
+}
+
+pub async fn sync_s16_a_number_with_other_changes_is_a_copys(store: Arc<impl Backend>) {
+    let me = scope("me");
+    let numbered = |client: &str, number: u64, ids: &[&str]| Push {
+        number: Some(number),
+        ..pushing(
+            client,
+            ids.iter().map(|id| task(id, "x", NOW)).collect(),
+            NOW,
+        )
+    };
+    let taken = [
+        numbered("c", 1, &["a"]),
+        // The same again, and with what was written since.
+        numbered("c", 1, &["a"]),
+        numbered("c", 1, &["a", "b"]),
+        numbered("c", 2, &["d"]),
+        // A repetition that was on its way for long, and a number that was passed over.
+        numbered("c", 1, &["a"]),
+        numbered("c", 9, &["e", "f"]),
+        // Another client, another log, and pushes without a number.
+        numbered("d", 1, &["g"]),
+        pushing("c", vec![task("h", "x", NOW)], NOW),
+    ];
+    for push in taken {
+        let said = format!("{push:?}");
+        store.push(&me, push).await.expect(&said);
+    }
+    store
+        .push(&scope("you"), numbered("c", 1, &["z"]))
+        .await
+        .unwrap();
+    let before = log(&*store, &me).await;
+    for copy in [
+        numbered("c", 9, &["z"]),
+        numbered("c", 9, &["e", "z"]),
+        numbered("c", 9, &["f", "e", "z"]),
+        numbered("c", 3, &["e", "f", "z"]),
+        numbered("c", 1, &["a", "b", "z"]),
+    ] {
+        let said = format!("{copy:?}");
+        let refused = store.push(&me, copy).await;
+        assert!(
+            matches!(refused, Err(StoreError::Copied)),
+            "{refused:?}: {said}"
+        );
+    }
+    assert_eq!(
+        log(&*store, &me).await,
+        before,
+        "nothing of a copy's push is stored"
+    );
+    store.push(&me, numbered("c", 10, &["z"])).await.unwrap();
 }

@@ -208,7 +208,7 @@ pub async fn sync_r3_a_cursor_below_the_floor_is_refused(store: Arc<impl Upkept>
     for below in [after(-10), after(0), after(1), after(2).plus(-1)] {
         let refused = store.changes(&me, from(Cursor(below), 10)).await;
         assert!(
-            matches!(refused, Err(StoreError::ResyncRequired)),
+            matches!(refused, Err(StoreError::ResyncRequired(_))),
             "{below}"
         );
         store.changes(&you, from(Cursor(below), 10)).await.unwrap();
@@ -257,7 +257,7 @@ pub async fn sync_r3_a_device_that_snapshots_meets_one_that_was_there_all_along(
             }
         }
         let refused = store.changes(&me, from(cursor, 10)).await;
-        assert!(matches!(refused, Err(StoreError::ResyncRequired)));
+        assert!(matches!(refused, Err(StoreError::ResyncRequired(_))));
         let registry = Registry::builtin();
         for (key, state) in all_records(&*store, &me).await {
             let schema = registry.schema(&key.app, &key.table);

@@ -342,7 +342,7 @@ pub async fn missions_with_open_steps_are_those_that_wait_for_a_decision(store: 
     push(&*store, &me, "c", vec![change(delete)], after(1)).await;
     expected.extend(["both".to_owned(), "missing".to_owned()]);
     expected.sort();
-    let open = store.missions_with_open_steps(&me).await.unwrap();
+    let open = store.missions_with_open_steps(&me, 100).await.unwrap();
     for (id, state) in &open {
         assert_eq!(
             Some(state),

@@ -92,6 +92,7 @@ pub async fn a_fence_of_another_user_is_refused(store: Arc<impl Backend>) {
         .remove(0);
     let theirs = Push {
         fence: Some(claim.fence()),
+        sender: None,
         ..pushing("w", vec![task("t", "x", NOW)], after(7200))
     };
     assert!(matches!(

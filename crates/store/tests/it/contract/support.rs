@@ -87,10 +87,8 @@ pub fn hourly(id: &str) -> Change {
 /// A push of these changes at a time.
 pub fn pushing(client: &str, changes: Vec<Change>, at: Micros) -> Push {
     Push {
-        client_id: client.to_owned(),
-        changes,
-        received_at: at,
-        fence: None,
+        sender: Some(client.to_owned()),
+        ..Push::new(client, changes, at)
     }
 }
 
@@ -292,6 +290,7 @@ pub fn result(claim: &Claim, now: Micros) -> Push {
     }
     Push {
         fence: Some(claim.fence()),
+        sender: None,
         ..pushing("runner", vec![set_mission("m", fields, now)], now)
     }
 }

@@ -91,7 +91,7 @@ async fn sync_s8_r6_an_import_beside_servers_is_told_to_them() {
     for _ in 0..2 {
         let rows = stream::iter(rows.clone()).map(Ok).boxed();
         beside
-            .import(user.clone(), Cursor::BEGINNING, rows)
+            .import(user.clone(), Cursor::BEGINNING, None, rows)
             .await
             .unwrap();
     }
@@ -171,7 +171,7 @@ async fn many_servers_claim_each_run_once() {
 async fn next_of_run(notices: &mut Receiver<StoreNotice>) -> StoreNotice {
     loop {
         match next(notices).await {
-            StoreNotice::Committed { .. } => {}
+            StoreNotice::Committed { .. } | StoreNotice::Schedule => {}
             notice => return notice,
         }
     }
@@ -252,6 +252,7 @@ async fn missions_w1_w3_three_servers_die_on_a_run_and_come_back_too_late() {
     assert_eq!(held.attempts, 4);
     let result = |run: &mana_store::Claim| Push {
         fence: Some(run.fence()),
+        sender: None,
         ..pushing(
             "runner",
             vec![set_mission(
@@ -293,7 +294,7 @@ async fn a_database_that_comes_back_is_used_again() {
         .push(&me, pushing("c", vec![task("t", "x", NOW)], NOW))
         .await;
     assert!(
-        matches!(refused, Err(StoreError::Busy | StoreError::Unavailable)),
+        matches!(refused, Err(StoreError::Busy | StoreError::Unavailable(_))),
         "{refused:?}"
     );
     cluster.restart();

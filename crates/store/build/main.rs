@@ -1,5 +1,7 @@
-//! Rebuilds the crate when a migration is added, because `sqlx::migrate!` reads the folder at compile time, and lists
-//! the cases of the contract suite for `tests/it`, so that a case that is written is a case that runs.
+//! Lists the migrations of both databases, and the cases of the contract suite for `tests/it`, so that a case that is
+//! written is a case that runs.
+
+mod migrations;
 
 use std::{env, fmt::Write as _, fs, path::Path};
 
@@ -9,7 +11,8 @@ const CONTRACT: &str = "tests/it/contract";
 const NO_CASES: [&str; 2] = ["mod", "support"];
 
 fn main() {
-    println!("cargo::rerun-if-changed=migrations");
+    migrations::list("sqlite", "migrations/sqlite");
+    migrations::list("postgres", "migrations/postgres");
     println!("cargo::rerun-if-changed={CONTRACT}");
     let out = env::var("OUT_DIR").expect("cargo names the folder of build scripts");
     let path = Path::new(&out).join("contract_cases.rs");

@@ -1,0 +1,5 @@
+-- A run whose model could not be asked is tried again at a time of its own. The log is not told of each try.
+
+ALTER TABLE mission_claims
+    ADD COLUMN not_before bigint NOT NULL DEFAULT 0,
+    ADD COLUMN tries      bigint NOT NULL DEFAULT 0;

@@ -1,0 +1,3 @@
+-- Whether a change left everything as it was, so that a replay is answered alike.
+
+ALTER TABLE sync_changes ADD COLUMN unchanged INTEGER NOT NULL DEFAULT 0;
