@@ -1,5 +1,8 @@
-//! Rebuilds the crate when a migration is added: `sqlx::migrate!` reads the folder at compile time.
+//! Lists the migrations of a replica's file.
+
+#[path = "../store/build/migrations.rs"]
+mod migrations;
 
 fn main() {
-    println!("cargo::rerun-if-changed=migrations");
+    migrations::list("replica", "migrations");
 }

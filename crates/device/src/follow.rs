@@ -40,10 +40,9 @@ pub async fn follow(
     http: &HttpTransport,
     mut tell: impl AsyncFnMut(Seen),
 ) -> Result<(), SyncError> {
-    let client_id = replica.client_id().await?;
     let mut wait = FIRST_WAIT;
     loop {
-        let error = match watch(replica, http, &client_id, &mut wait, &mut tell).await {
+        let error = match watch(replica, http, &mut wait, &mut tell).await {
             SyncError::Storage(error) => return Err(error.into()),
             error if error.is_signed_out() => return Err(error),
             error => error,
@@ -59,11 +58,10 @@ pub async fn follow(
 async fn watch(
     replica: &Replica,
     http: &HttpTransport,
-    client_id: &str,
     wait: &mut Duration,
     tell: &mut impl AsyncFnMut(Seen),
 ) -> SyncError {
-    let mut live = match Live::open(http, client_id).await {
+    let mut live = match Live::open(http).await {
         Ok(live) => live,
         Err(error) => return error.into(),
     };

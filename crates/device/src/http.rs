@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mana_core::sync::{PushAnswer, PushRequest, Refusal, SnapshotPage, TransportError};
+use mana_core::sync::{
+    JoinRequest, PushAnswer, PushRequest, Refusal, SCHEMA_VERSION, SnapshotPage, SnapshotRequest,
+    TransportError,
+};
 use reqwest::{Client, Method, RequestBuilder, Response, header, redirect};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 use tokio::sync::Mutex;
 
-use crate::transport::Transport;
+use crate::{env::Env, transport::Transport};
 
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -17,6 +20,12 @@ const CONNECT: Duration = Duration::from_secs(10);
 const WHOLE: Duration = Duration::from_secs(60);
 
 const COOKIE: &str = "mana_session";
+
+/// The header that names the connection: its socket is not told of what it pushes itself.
+const CONNECTION_ID: &str = "x-connection-id";
+
+/// The header that names the version of the data's shape that this device reads.
+const SCHEMA_VERSION_HEADER: &str = "x-schema-version";
 
 /// The credentials of a sign-in.
 pub struct Credentials {
@@ -47,6 +56,8 @@ pub struct HttpTransport {
     client: Client,
     session: Mutex<Session>,
     keep: Box<dyn Fn(&Session) + Send + Sync>,
+    /// The name under which this process pushes and listens, which no copy of its replica has.
+    connection_id: String,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +94,7 @@ impl HttpTransport {
             client,
             session: Mutex::new(session),
             keep: Box::new(keep),
+            connection_id: (Env::system().new_id)(),
         })
     }
 
@@ -95,6 +107,7 @@ impl HttpTransport {
             client: client(&session.url)?,
             session: Mutex::new(session),
             keep: Box::new(keep),
+            connection_id: (Env::system().new_id)(),
         })
     }
 
@@ -135,6 +148,11 @@ impl HttpTransport {
         send(request).await.map(drop)
     }
 
+    /// The name under which this process pushes, for its socket.
+    pub(crate) fn connection_id(&self) -> &str {
+        &self.connection_id
+    }
+
     /// Where the server is, and the token for it.
     pub(crate) async fn place(&self) -> (String, String) {
         let session = self.session.lock().await;
@@ -153,7 +171,9 @@ impl HttpTransport {
             let request = self
                 .client
                 .request(method.clone(), format!("{url}{path}"))
-                .bearer_auth(token);
+                .bearer_auth(token)
+                .header(CONNECTION_ID, &self.connection_id)
+                .header(SCHEMA_VERSION_HEADER, SCHEMA_VERSION);
             match body {
                 Some(body) => request.json(body),
                 None => request,
@@ -195,14 +215,25 @@ impl Transport for HttpTransport {
         self.request(Method::POST, "/sync", Some(request)).await
     }
 
-    async fn snapshot(&self, after: &str) -> Result<SnapshotPage, TransportError> {
-        // The place is base64 for addresses: there is nothing in it to be escaped.
-        let path = format!("/sync/snapshot?after={after}");
+    async fn join(&self, request: &JoinRequest) -> Result<(), TransportError> {
+        let answer: Result<Value, _> = self
+            .request(Method::POST, "/sync/join", Some(request))
+            .await;
+        answer.map(drop)
+    }
+
+    async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError> {
+        let path = format!(
+            "/sync/snapshot?after={}&logEpoch={}&logEnd={}",
+            escaped(&request.after),
+            escaped(&request.log_epoch),
+            escaped(&request.log_end)
+        );
         self.request(Method::GET, &path, None::<&()>).await
     }
 }
 
-/// An id as a part of a path.
+/// A text as a part of an address.
 fn escaped(id: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     id.bytes()

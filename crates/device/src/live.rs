@@ -54,18 +54,19 @@ pub struct Live {
 
 impl Live {
     /// Connects and signs in, with a new token where the old one has ended.
-    pub async fn open(http: &HttpTransport, client_id: &str) -> Result<Live, TransportError> {
+    pub async fn open(http: &HttpTransport) -> Result<Live, TransportError> {
+        let connection_id = http.connection_id();
         let (url, token) = http.place().await;
-        match Live::sign_in(&url, &token, client_id).await {
+        match Live::sign_in(&url, &token, connection_id).await {
             Err(TransportError::Refused(_)) => {
                 let token = http.refresh(&token).await?;
-                Live::sign_in(&url, &token, client_id).await
+                Live::sign_in(&url, &token, connection_id).await
             }
             other => other,
         }
     }
 
-    async fn sign_in(url: &str, token: &str, client_id: &str) -> Result<Live, TransportError> {
+    async fn sign_in(url: &str, token: &str, connection_id: &str) -> Result<Live, TransportError> {
         let address = format!("{}/ws", url.replacen("http", "ws", 1));
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
@@ -76,7 +77,7 @@ impl Live {
             .map_err(|_| offline("it takes too long to answer"))?
             .map_err(|error| offline(&error.to_string()))?;
         let mut live = Live { socket };
-        let auth = json!({ "type": "auth", "token": token, "clientId": client_id });
+        let auth = json!({ "type": "auth", "token": token, "connectionId": connection_id });
         let sent = live.socket.send(Message::text(auth.to_string())).await;
         sent.map_err(|error| offline(&error.to_string()))?;
         while live.next().await? != Notice::AuthOk {}

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Excluded, Unbounded},
     sync::Arc,
 };
 
@@ -10,7 +11,7 @@ use mana_core::{
     RecordKey, RecordState,
     conflict::{CONFLICTS_KEPT, KeptConflict, TextLineage},
     staging::{Proposal, Records},
-    sync::{OutboxRow, QueuedChange, ReplicaMeta, SetAside},
+    sync::{OutboxRow, QueuedChange, RecordRange, ReplicaMeta, SetAside},
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -22,7 +23,7 @@ pub struct MemoryStorage {
     data: Arc<Mutex<Data>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Data {
     meta: Option<ReplicaMeta>,
     manifests: Option<String>,
@@ -33,6 +34,16 @@ struct Data {
     proposals: BTreeMap<String, Proposal>,
     texts: BTreeMap<(RecordKey, String), TextLineage>,
     conflicts: BTreeMap<String, KeptConflict>,
+}
+
+impl MemoryStorage {
+    /// Another storage with the same data; none while a transaction is open.
+    pub fn copied(&self) -> Option<MemoryStorage> {
+        let data = self.data.try_lock().ok()?.clone();
+        Some(MemoryStorage {
+            data: Arc::new(Mutex::new(data)),
+        })
+    }
 }
 
 struct Held(OwnedMutexGuard<Data>);
@@ -59,6 +70,16 @@ impl Transaction for Held {
             .iter()
             .filter_map(|key| Some((key.clone(), self.0.records.get(key)?.clone())));
         Ok(found.collect())
+    }
+
+    async fn range(&mut self, range: &RecordRange) -> Result<Records, StorageError> {
+        let first = range.after.as_ref().map_or(Unbounded, Excluded);
+        let rows = self.0.records.range::<RecordKey, _>((first, Unbounded));
+        let rows = rows.take_while(|(key, _)| range.until.as_ref().is_none_or(|last| *key <= last));
+        let rows = rows.take(range.limit);
+        Ok(rows
+            .map(|(key, state)| (key.clone(), state.clone()))
+            .collect())
     }
 
     async fn table(
@@ -138,6 +159,11 @@ impl Transaction for Held {
             data.manifests = writes.manifests;
         }
         data.records.extend(writes.records);
+        for key in writes.dropped {
+            data.records.remove(&key);
+            data.texts.retain(|(of, _), _| *of != key);
+            data.conflicts.retain(|_, conflict| conflict.key != key);
+        }
         for seq in writes.dequeue {
             data.outbox.remove(&seq);
         }

@@ -12,12 +12,13 @@ use mana_core::{
     mission::Problem,
     prepare,
     staging::ProposalError,
-    sync::{ReplicaMeta, SetAside, TransportError, note_own_texts, record_key},
+    sync::{ReplicaMeta, SetAside, TransportError, note_own_texts, record_key, settled_conflicts},
 };
 use tokio::sync::Notify;
 
 use crate::{
     env::Env,
+    resync::{ResyncNotes, Resynced},
     step::{CoreStep, SyncStep},
     storage::{Storage, StorageError, Transaction, Writes, queue_of},
 };
@@ -100,6 +101,7 @@ pub struct Replica {
     pub(crate) env: Env,
     pub(crate) changed: Notify,
     pub(crate) new_step: fn() -> Box<dyn SyncStep>,
+    pub(crate) resynced: ResyncNotes,
 }
 
 impl Replica {
@@ -130,6 +132,7 @@ impl Replica {
             env,
             changed: Notify::new(),
             new_step: || Box::<CoreStep>::default(),
+            resynced: ResyncNotes::default(),
         })
     }
 
@@ -248,6 +251,11 @@ impl Replica {
         Ok(read_meta(&mut self.storage.begin().await?).await?.client_id)
     }
 
+    /// Takes the notes for the person on a log that was read anew (R11): they are told once.
+    pub fn take_resynced(&self) -> Option<Resynced> {
+        self.resynced.take()
+    }
+
     /// The changes that the server refused, with its reasons.
     pub async fn set_aside(&self) -> Result<Vec<SetAside>, StorageError> {
         self.storage.begin().await?.set_aside().await
@@ -272,7 +280,7 @@ impl Replica {
 }
 
 /// The lineages of the texts that these changes of this replica write, before the changes are committed, and the
-/// conflicts with texts that their writer had not seen.
+/// conflicts with texts that their writer had not seen. Conflicts that the changes settle are over.
 pub(crate) async fn note_texts(
     tx: &mut Box<dyn Transaction>,
     registry: &Registry,
@@ -281,8 +289,13 @@ pub(crate) async fn note_texts(
 ) -> Result<Writes, StorageError> {
     let writes_text = |change: &&Change| change.fields.values().any(|write| write.base.is_some());
     let texts: Vec<Change> = changes.iter().filter(writes_text).cloned().collect();
+    let keys: BTreeSet<RecordKey> = changes.iter().map(record_key).collect();
+    let ended = settled_conflicts(&tx.conflicts(Some(&keys)).await?, changes);
     if texts.is_empty() {
-        return Ok(Writes::default());
+        return Ok(Writes {
+            ended,
+            ..Writes::default()
+        });
     }
     let keys: BTreeSet<RecordKey> = texts.iter().map(record_key).collect();
     let mut records = tx.states(&keys).await?;
@@ -291,6 +304,7 @@ pub(crate) async fn note_texts(
     Ok(Writes {
         texts: lineages.into_changed(),
         conflicts,
+        ended,
         ..Writes::default()
     })
 }

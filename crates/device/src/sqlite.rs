@@ -7,12 +7,13 @@ use mana_core::{
     RecordKey, RecordState,
     conflict::{CONFLICTS_KEPT, KeptConflict, TextLineage},
     staging::{Proposal, Records},
-    sync::{OutboxRow, ReplicaMeta, SetAside},
+    sync::{OutboxRow, RecordRange, ReplicaMeta, SetAside},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sqlx::{
     QueryBuilder, Sqlite, SqlitePool,
+    migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -54,7 +55,8 @@ impl SqliteStorage {
             .connect_with(options)
             .await
             .map_err(|error| file(&error))?;
-        let migrated = sqlx::migrate!("./migrations").run(&pool).await;
+        let migrations: Migrator = include!(concat!(env!("OUT_DIR"), "/migrations_replica.rs"));
+        let migrated = migrations.run(&pool).await;
         migrated.map_err(|error| file(&error))?;
         Ok(SqliteStorage { pool })
     }
@@ -114,7 +116,7 @@ impl Transaction for Tx {
         if keys.is_empty() {
             return Ok(Records::new());
         }
-        let rows: Vec<(String, String, String, String)> = sqlx::query_as(
+        let rows: Vec<StateColumns> = sqlx::query_as(
             "SELECT r.app_id, r.table_name, r.record_id, r.state
              FROM json_each(?) k CROSS JOIN records r
              ON r.app_id = k.value ->> 0 AND r.table_name = k.value ->> 1 AND r.record_id = k.value ->> 2",
@@ -122,11 +124,30 @@ impl Transaction for Tx {
         .bind(keys_json(keys))
         .fetch_all(&mut *self.0)
         .await?;
-        rows.into_iter()
-            .map(|(app, table, id, state)| {
-                Ok((RecordKey::new(app, table, id), read("a record", &state)?))
-            })
-            .collect()
+        records_of(rows)
+    }
+
+    async fn range(&mut self, range: &RecordRange) -> Result<Records, StorageError> {
+        let none = RecordKey::new("", "", "");
+        let after = range.after.as_ref().unwrap_or(&none);
+        let until = range.until.as_ref().unwrap_or(&none);
+        let rows: Vec<StateColumns> = sqlx::query_as(
+            "SELECT app_id, table_name, record_id, state FROM records
+             WHERE (app_id, table_name, record_id) > (?1, ?2, ?3)
+               AND (?4 OR (app_id, table_name, record_id) <= (?5, ?6, ?7))
+             ORDER BY app_id, table_name, record_id LIMIT ?8",
+        )
+        .bind(&after.app)
+        .bind(&after.table)
+        .bind(&after.id)
+        .bind(range.until.is_none())
+        .bind(&until.app)
+        .bind(&until.table)
+        .bind(&until.id)
+        .bind(i64::try_from(range.limit).unwrap_or(i64::MAX))
+        .fetch_all(&mut *self.0)
+        .await?;
+        records_of(rows)
     }
 
     async fn table(
@@ -267,6 +288,20 @@ impl Transaction for Tx {
             );
             insert.build().execute(&mut *self.0).await?;
         }
+        for key in &writes.dropped {
+            for delete in [
+                "DELETE FROM records WHERE app_id = ? AND table_name = ? AND record_id = ?",
+                "DELETE FROM texts WHERE app_id = ? AND table_name = ? AND record_id = ?",
+                "DELETE FROM conflicts WHERE app_id = ? AND table_name = ? AND record_id = ?",
+            ] {
+                sqlx::query(delete)
+                    .bind(&key.app)
+                    .bind(&key.table)
+                    .bind(&key.id)
+                    .execute(&mut *self.0)
+                    .await?;
+            }
+        }
         if !writes.dequeue.is_empty() {
             sqlx::query("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))")
                 .bind(json!(writes.dequeue).to_string())
@@ -353,6 +388,16 @@ impl Transaction for Tx {
         self.0.commit().await?;
         Ok(())
     }
+}
+
+/// The columns of a record: app, table, id, and its state as JSON.
+type StateColumns = (String, String, String, String);
+
+fn records_of(rows: Vec<StateColumns>) -> Result<Records, StorageError> {
+    let records = rows.into_iter().map(|(app, table, id, state)| {
+        Ok((RecordKey::new(app, table, id), read("a record", &state)?))
+    });
+    records.collect()
 }
 
 fn keys_json(keys: &BTreeSet<RecordKey>) -> String {

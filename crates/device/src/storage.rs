@@ -7,7 +7,7 @@ use mana_core::{
     Change, RecordKey, RecordState,
     conflict::{KeptConflict, TextLineage},
     staging::{Proposal, Records},
-    sync::{Commit, OutboxRow, QueuedChange, RecordRow, ReplicaMeta, SetAside},
+    sync::{Commit, OutboxRow, QueuedChange, RecordRange, RecordRow, ReplicaMeta, SetAside},
 };
 
 /// The writes of a transaction.
@@ -35,6 +35,8 @@ pub struct Writes {
     pub conflicts: Vec<KeptConflict>,
     /// Marks conflicts as ended, by id.
     pub ended: Vec<String>,
+    /// Deletes records.
+    pub dropped: Vec<RecordKey>,
 }
 
 impl Writes {
@@ -58,6 +60,7 @@ impl From<Commit> for Writes {
             dequeue: commit.dequeue,
             set_aside: commit.set_aside,
             unset_aside: commit.unset_aside,
+            dropped: commit.dropped,
             ..Writes::default()
         }
     }
@@ -105,6 +108,9 @@ pub trait Transaction: Send {
 
     /// The records of these keys, as far as they exist.
     async fn states(&mut self, keys: &BTreeSet<RecordKey>) -> Result<Records, StorageError>;
+
+    /// A part of the records by key, in the order of the bytes of app, table and id.
+    async fn range(&mut self, range: &RecordRange) -> Result<Records, StorageError>;
 
     /// All records of a table by id, deleted ones too.
     async fn table(

@@ -8,7 +8,11 @@ use std::{
 
 use mana_core::{
     RecordKey,
-    sync::{Effect, Event, PushRequest, RecordRow, TransportError},
+    staging::Records,
+    sync::{
+        Effect, Event, JoinRequest, PushRequest, RecordRange, RecordRow, SnapshotRequest,
+        TransportError,
+    },
 };
 
 use crate::{
@@ -43,15 +47,25 @@ impl Replica {
                 Some(Effect::Push(request)) => {
                     reply = Some(Box::pin(self.push(transport, request)));
                 }
-                Some(Effect::Fetch { after }) => {
-                    reply = Some(Box::pin(self.fetch(transport, after)));
+                Some(Effect::Fetch(request)) => {
+                    reply = Some(Box::pin(self.fetch(transport, request)));
+                }
+                Some(Effect::Join(request)) => {
+                    reply = Some(Box::pin(self.join(transport, request)));
                 }
                 Some(Effect::Read {
                     outbox,
                     records,
                     texts,
+                    range,
                 }) => {
-                    let transaction = self.transact(step.as_mut(), outbox, &records, &texts);
+                    let wanted = Wanted {
+                        outbox,
+                        records,
+                        texts,
+                        range,
+                    };
+                    let transaction = self.transact(step.as_mut(), wanted);
                     effects = match reply.take() {
                         // The request goes on meanwhile.
                         Some(request) => {
@@ -69,7 +83,11 @@ impl Replica {
                     let Some(request) = reply.take() else {
                         return Err(unexpected("no request is under way"));
                     };
-                    effects = step.next(&self.registry, request.await).into();
+                    let event = request.await;
+                    if let Event::Failed { error, .. } = &event {
+                        self.resynced.refused(error);
+                    }
+                    effects = step.next(&self.registry, event).into();
                 }
             }
         }
@@ -79,26 +97,26 @@ impl Replica {
     async fn transact(
         &self,
         step: &mut dyn SyncStep,
-        outbox: usize,
-        records: &BTreeSet<RecordKey>,
-        texts: &BTreeSet<RecordKey>,
+        wanted: Wanted,
     ) -> Result<VecDeque<Effect>, SyncError> {
         let mut tx = self.storage.begin().await?;
         let meta = read_meta(&mut tx).await?;
-        let outbox = match outbox {
+        let outbox = match wanted.outbox {
             0 => Vec::new(),
             limit => tx.outbox(limit).await?,
         };
-        let rows = tx.states(records).await?.into_iter();
-        let records = rows
-            .map(|(key, state)| RecordRow::new(key, state))
-            .collect();
+        let records = tx.states(&wanted.records).await?;
+        let range = match &wanted.range {
+            Some(range) => tx.range(range).await?,
+            None => Records::new(),
+        };
         let read = Event::Read {
             meta,
             outbox,
-            records,
-            texts: tx.texts(texts).await?,
-            conflicts: tx.conflicts(Some(texts)).await?,
+            records: rows(records),
+            texts: tx.texts(&wanted.texts).await?,
+            conflicts: tx.conflicts(Some(&wanted.records)).await?,
+            range: rows(range),
         };
         let mut effects = VecDeque::from(step.next(&self.registry, read));
         match effects.pop_front() {
@@ -107,6 +125,7 @@ impl Replica {
                     let (event_id, reason) = (left_out.event_id.as_deref(), &left_out.reason);
                     tracing::warn!(event_id, %reason, "a change of the server can't be read and is left out");
                 }
+                self.resynced.committed(&commit);
                 tx.commit((*commit).into()).await?;
                 Ok(step.next(&self.registry, Event::Committed {}).into())
             }
@@ -132,15 +151,42 @@ impl Replica {
         }
     }
 
-    async fn fetch(&self, transport: &dyn Transport, after: String) -> Event {
+    async fn join(&self, transport: &dyn Transport, request: JoinRequest) -> Event {
+        match transport.join(&request).await {
+            Ok(()) => {
+                self.resynced.given_back(request.records.len());
+                Event::Joined {}
+            }
+            Err(error) => {
+                let now = (self.env.now)();
+                Event::Failed { error, now }
+            }
+        }
+    }
+
+    async fn fetch(&self, transport: &dyn Transport, request: SnapshotRequest) -> Event {
         let sent_at = (self.env.now)();
-        let page = transport.snapshot(&after).await;
+        let page = transport.snapshot(&request).await;
         let now = (self.env.now)();
         match page {
             Ok(page) => Event::Paged { page, sent_at, now },
             Err(error) => Event::Failed { error, now },
         }
     }
+}
+
+/// The reads that the step asks for.
+struct Wanted {
+    outbox: usize,
+    records: BTreeSet<RecordKey>,
+    texts: BTreeSet<RecordKey>,
+    range: Option<RecordRange>,
+}
+
+fn rows(records: Records) -> Vec<RecordRow> {
+    let rows = records.into_iter();
+    rows.map(|(key, state)| RecordRow::new(key, state))
+        .collect()
 }
 
 fn unexpected(what: &str) -> SyncError {

@@ -1,14 +1,19 @@
 //! How a replica reaches the server.
 
 use async_trait::async_trait;
-use mana_core::sync::{PushAnswer, PushRequest, SnapshotPage, TransportError};
+use mana_core::sync::{
+    JoinRequest, PushAnswer, PushRequest, SnapshotPage, SnapshotRequest, TransportError,
+};
 
-/// The two requests of a sync.
+/// The requests of a sync.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// `POST /sync`.
     async fn push(&self, request: &PushRequest) -> Result<PushAnswer, TransportError>;
 
-    /// `GET /sync/snapshot`: the page after the one that named this token; the first page for an empty one.
-    async fn snapshot(&self, after: &str) -> Result<SnapshotPage, TransportError>;
+    /// `GET /sync/snapshot`.
+    async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError>;
+
+    /// `POST /sync/join`.
+    async fn join(&self, request: &JoinRequest) -> Result<(), TransportError>;
 }

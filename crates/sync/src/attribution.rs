@@ -1,16 +1,60 @@
 //! Which writes a device may not sign (SYNC S10, S13): the server's actors, its client ids, and its iterations.
 
-use mana_core::{Actor, Change, Map, Micros, RecordState, merge::canonical, mission};
+use mana_core::{
+    Actor, Change, FieldWrite, Map, Micros, Op, RecordKey, RecordState, SystemSource,
+    merge::canonical, mission,
+};
 use serde_json::Value;
 
-/// Client ids of the server's own writes: of the runner, and of what the server adds to a push.
-const SERVER_CLIENTS: [&str; 2] = ["mana-runner", "mana-server"];
+use crate::SyncError;
+
+/// The client id of what the server adds to a log.
+pub(crate) const SERVER_CLIENT: &str = "mana-server";
+
+/// Client ids of the server's own writes: of the runner, and of what the server adds.
+const SERVER_CLIENTS: [&str; 2] = ["mana-runner", SERVER_CLIENT];
 
 /// The model's texts of an iteration, which stand under the server's name.
 const RUN_TEXTS: [&str; 4] = ["slot", "summary", "model", "error"];
 
 /// The part of a step that a person approves.
 const STEP_TEXTS: [&str; 3] = ["summary", "rationale", "intent"];
+
+/// Checks that a client names itself.
+///
+/// # Errors
+///
+/// The id is empty, over 256 bytes long, or holds a NUL character.
+pub(crate) fn check_client_id(client_id: &str) -> Result<(), SyncError> {
+    match client_id.is_empty() || client_id.len() > 256 || client_id.contains('\0') {
+        true => Err(SyncError::InvalidClientId),
+        false => Ok(()),
+    }
+}
+
+/// A write under the server's own mark, which no device may send.
+pub(crate) fn server_write<const N: usize>(
+    key: RecordKey,
+    event_id: String,
+    at: Micros,
+    values: [(&str, Value); N],
+) -> Change {
+    let mut change = Change::new(key.table, key.id, Op::Update);
+    change.app_id = Some(key.app);
+    change.event_id = Some(event_id);
+    change.schema_version = Some(1);
+    change.at = Some(at);
+    change.actor = Some(Actor::system(SystemSource::Projection));
+    for (field, value) in values {
+        let write = FieldWrite {
+            value: Some(value),
+            updated_at: Some(at),
+            base: None,
+        };
+        change.fields.insert(field.to_owned(), write);
+    }
+    change
+}
 
 /// Whether a client id is one of the server's own.
 pub(crate) fn is_server_client(client_id: &str) -> bool {
@@ -22,15 +66,15 @@ pub(crate) fn is_server_client(client_id: &str) -> bool {
 ///
 /// # Errors
 ///
-/// The actor is the system, which the server alone is.
+/// The actor is the runner, or carries the mark of the server's own writes.
 pub(crate) fn check_actor(actor: Option<&Actor>) -> Result<(), String> {
-    match actor {
-        Some(Actor::System { .. }) => Err(
-            "`actor` is \"system\", which the server and its runner alone write as; \
-             leave it out, or send {\"kind\": \"user\"}"
+    match actor.is_some_and(Actor::is_servers) {
+        true => Err(
+            "`actor` is the server's or its runner's, which they alone write as; \
+             leave it out, send {\"kind\": \"user\"}, or name your program by another `source`"
                 .to_owned(),
         ),
-        _ => Ok(()),
+        false => Ok(()),
     }
 }
 
@@ -70,6 +114,21 @@ pub(crate) fn check_iterations(
         }
     }
     Ok(())
+}
+
+/// The iterations that a device gives back under the server's name, and that the log doesn't have so from the server.
+pub(crate) fn given_back_iterations<'c>(change: &'c Change, stored: &RecordState) -> Vec<&'c str> {
+    if !writes_iterations(change) {
+        return Vec::new();
+    }
+    let list = (change.fields.get("iterations")).and_then(|write| write.value.as_ref());
+    let stored = stored.data.get("iterations");
+    let given = objects(list).filter(|element| is_server(element));
+    let unproven = given.filter(|element| {
+        let known = find(stored, element).filter(|stored| is_server(stored));
+        known.is_none_or(|known| check_servers(element, known).is_err())
+    });
+    unproven.map(name).collect()
 }
 
 /// Checks a device's version of an iteration that the server made: feedback and decisions are the device's to write,
@@ -124,16 +183,16 @@ fn changed<'f>(element: &Map, stored: &Map, fields: &[&'f str]) -> Option<&'f st
     fields.iter().copied().find(|field| differs(field))
 }
 
-fn find<'a>(list: Option<&'a Value>, element: &Map) -> Option<&'a Map> {
+pub(crate) fn find<'a>(list: Option<&'a Value>, element: &Map) -> Option<&'a Map> {
     objects(list).find(|other| other.get("id") == element.get("id"))
 }
 
-fn objects(list: Option<&Value>) -> impl Iterator<Item = &Map> {
+pub(crate) fn objects(list: Option<&Value>) -> impl Iterator<Item = &Map> {
     let list = list.and_then(Value::as_array).map(Vec::as_slice);
     list.unwrap_or_default().iter().filter_map(Value::as_object)
 }
 
-fn is_server(element: &Map) -> bool {
+pub(crate) fn is_server(element: &Map) -> bool {
     element.get("source").and_then(Value::as_str) == Some("server")
 }
 
@@ -144,6 +203,6 @@ fn name(element: &Map) -> &str {
         .unwrap_or_default()
 }
 
-fn time(element: &Map, field: &str) -> Option<Micros> {
+pub(crate) fn time(element: &Map, field: &str) -> Option<Micros> {
     Micros::parse(element.get(field)?.as_str()?).ok()
 }

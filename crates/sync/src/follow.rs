@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use mana_core::Change;
-use mana_store::{ChangesQuery, Cursor, LoggedChange, Scope};
+use mana_store::{ChangesQuery, Cursor, KnownLog, LoggedChange, Scope};
 use serde::Serialize;
 
-use crate::{Notice, Subscription, Sync, SyncError};
+use crate::{Notice, Subscription, Sync, SyncError, check};
 
 /// Rows that are read ahead of the reader at most.
 const AHEAD: usize = 200;
@@ -22,6 +22,8 @@ pub struct Follow {
     pub since: String,
     /// The client that reads, to leave out what it pushed itself.
     pub client_id: Option<String>,
+    /// The client's knowledge of the log; none: its cursor is never refused.
+    pub known: Option<KnownLog>,
 }
 
 /// Changes of one table.
@@ -67,6 +69,7 @@ impl Sync {
                 since,
                 limit: AHEAD,
                 not_from: follow.client_id,
+                check: check(follow.known),
             },
             ready: VecDeque::new(),
             more: true,
@@ -121,9 +124,9 @@ impl Follower {
             Notice::Sync {
                 app,
                 tables,
-                origin_client,
+                sender,
             } => {
-                let own = origin_client.is_some() && *origin_client == self.query.not_from;
+                let own = sender.is_some() && *sender == self.query.not_from;
                 let wanted = &self.query.tables;
                 !own && self.query.app.as_ref().is_none_or(|only| only == app)
                     && (wanted.is_empty() || wanted.iter().any(|table| tables.contains(table)))

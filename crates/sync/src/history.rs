@@ -1,6 +1,6 @@
 //! A record's past by field: who wrote what, and when (S14).
 
-use mana_core::{Actor, Micros, Op, RecordKey};
+use mana_core::{Actor, Micros, Op, RecordKey, RecordState};
 use mana_store::{Cursor, HistoryQuery, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,7 +68,7 @@ pub struct HistoryEntry {
 }
 
 impl Sync {
-    /// A page of a record's past, as far as the log keeps it.
+    /// A page of a record's past, as far as the log keeps it. Of a forgotten record nothing is told.
     pub async fn history(
         &self,
         scope: &Scope,
@@ -78,7 +78,15 @@ impl Sync {
     ) -> Result<HistoryAnswer, SyncError> {
         let before: Cursor = params.before.parse().map_err(SyncError::InvalidCursor)?;
         let key = RecordKey::new(app, &params.table, &params.id);
-        let state = self.log.record(scope, &key).await?.unwrap_or_default();
+        let stored = self
+            .log
+            .records_by_key(scope, std::slice::from_ref(&key))
+            .await?;
+        let stored = stored.into_iter().next().map(|(_, state)| state);
+        if stored.as_ref().is_some_and(RecordState::is_forgotten) {
+            return Err(SyncError::Forgotten);
+        }
+        let state = stored.unwrap_or_default();
         let query = HistoryQuery {
             key,
             before: (before > Cursor::BEGINNING).then_some(before),

@@ -21,8 +21,8 @@ pub enum Notice {
         app: String,
         /// To these tables.
         tables: BTreeSet<String>,
-        /// By this client; none if several.
-        origin_client: Option<String>,
+        /// By the connection that listens under this name; none if several, or if nobody listens under it.
+        sender: Option<String>,
     },
     /// A run went on. Its result is in the log once it ends.
     Run(RunProgress),
@@ -32,7 +32,7 @@ pub enum Notice {
 
 impl Notice {
     /// The notices of a commit: a notice for each app that it touched.
-    pub(crate) fn of(tables: &BTreeSet<(String, String)>, client: Option<&str>) -> Vec<Self> {
+    pub(crate) fn of(tables: &BTreeSet<(String, String)>, sender: Option<&str>) -> Vec<Self> {
         let mut apps: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for (app, table) in tables {
             apps.entry(app).or_default().insert(table.clone());
@@ -41,7 +41,7 @@ impl Notice {
             .map(|(app, tables)| Self::Sync {
                 app: app.to_owned(),
                 tables,
-                origin_client: client.map(str::to_owned),
+                sender: sender.map(str::to_owned),
             })
             .collect()
     }
@@ -162,17 +162,17 @@ impl Notice {
                 Self::Sync {
                     app,
                     tables,
-                    origin_client,
+                    sender,
                 },
                 Self::Sync {
                     app: other_app,
                     tables: others,
-                    origin_client: other_client,
+                    sender: other_sender,
                 },
             ) if app == other_app && tables.union(others).count() <= MAX_WAITING => {
                 tables.extend(others.iter().cloned());
-                if origin_client != other_client {
-                    *origin_client = None;
+                if sender != other_sender {
+                    *sender = None;
                 }
                 true
             }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use mana_core::{Micros, manifest::Registry};
 use mana_store::{
-    Cancelled, ChangesQuery, Claim, Log, RunProgress, RunRequest, Scope, Store, UserId,
+    Cancelled, ChangesQuery, Claim, CursorCheck, KnownLog, Log, RunProgress, RunRequest, Scope,
+    Store, UserId,
 };
 use tokio::sync::{Notify, broadcast};
 
@@ -13,12 +14,16 @@ mod accept;
 mod attribution;
 mod conflicts;
 mod error;
+mod first_client;
 mod follow;
 mod history;
 mod hub;
+mod join;
+mod push_body;
 mod relay;
 mod snapshot;
 mod turns;
+mod whole_lists;
 mod wire;
 
 use turns::Turns;
@@ -28,8 +33,10 @@ pub use error::SyncError;
 pub use follow::{Follow, Followed, Follower};
 pub use history::{HistoryAnswer, HistoryEntry, HistoryParams};
 pub use hub::{Hub, Notice, Subscription};
+pub use join::{JoinAnswer, JoinBody};
+pub use push_body::PushBody;
 pub use wire::{
-    MAX_CHANGES, PullParams, PushAnswer, PushBody, SnapshotAnswer, SnapshotParams, SnapshotRecord,
+    MAX_CHANGES, PullParams, PushAnswer, SnapshotAnswer, SnapshotParams, SnapshotRecord,
 };
 
 /// Rows scanned for one answer, and records in a page of a snapshot.
@@ -64,6 +71,13 @@ pub struct Pull {
     pub limit: Option<usize>,
     /// The client that asks, to leave out what it pushed itself. None: everything.
     pub client_id: Option<String>,
+    /// The client's knowledge of the log; none: its cursor is never refused.
+    pub known: Option<KnownLog>,
+}
+
+/// The check of a cursor by a client that names the log, or doesn't.
+pub(crate) fn check(known: Option<KnownLog>) -> CursorCheck {
+    known.map_or(CursorCheck::Lenient, CursorCheck::Exact)
 }
 
 impl Sync {
@@ -111,8 +125,9 @@ impl Sync {
             since,
             limit: pull.limit.unwrap_or(PAGE).clamp(1, PAGE),
             not_from: pull.client_id,
+            check: check(pull.known),
         };
-        let page = self.log.changes(scope, query).await?;
+        let page = self.read(scope, query, now).await?;
         Ok(PushAnswer::new(page, now))
     }
 

@@ -2,9 +2,9 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mana_core::{Micros, RecordKey};
-use mana_store::{Cursor, Scope, SnapshotQuery};
+use mana_store::{Cursor, KnownLog, Scope, SnapshotQuery};
 
-use crate::{PAGE, SnapshotAnswer, SnapshotParams, SnapshotRecord, Sync, SyncError};
+use crate::{PAGE, SnapshotAnswer, SnapshotParams, SnapshotRecord, Sync, SyncError, check};
 
 impl Sync {
     /// A page of a snapshot, of one app or of all.
@@ -18,12 +18,20 @@ impl Sync {
         let place = PageToken::parse(&params.after)?;
         let (first, after) =
             place.map_or((None, None), |place| (Some(place.cursor), Some(place.key)));
+        let known = params.log_epoch.map(|epoch| {
+            let end = params.log_end.parse();
+            end.map(|end| KnownLog { epoch, end })
+        });
+        let known = known.transpose().map_err(SyncError::InvalidCursor)?;
+        let check = check(known);
         let query = SnapshotQuery {
+            check: check.clone(),
             app,
             after,
             limit: params.limit.unwrap_or(PAGE).clamp(1, PAGE),
         };
-        let page = self.log.snapshot(scope, query).await?;
+        let page = self.log.snapshot(scope, query).await;
+        let page = self.noticing(scope, &check, page, now).await?;
         let cursor = first.unwrap_or(page.cursor);
         let last = page.records.last().filter(|_| page.has_more);
         Ok(SnapshotAnswer {
@@ -37,6 +45,10 @@ impl Sync {
             has_more: page.has_more,
             synced_until: cursor,
             server_time: now,
+            give_back: page.log.gives_back(now),
+            discard_newer: page.log.discards_newer,
+            log_epoch: page.log.epoch,
+            log_end: page.end,
             records: page
                 .records
                 .into_iter()

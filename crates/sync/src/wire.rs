@@ -1,61 +1,11 @@
 //! The bodies of the sync routes.
 
-use std::fmt;
-
 use mana_core::{AdjustedStamp, Change, Micros, conflict::Conflict};
-use mana_store::{ChangesPage, Cursor, RawState};
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use mana_store::{ChangesPage, Cursor, LogSize, RawState};
+use serde::{Deserialize, Serialize};
 
 /// Changes in a push of a device at most. The runner's pushes are its own.
 pub const MAX_CHANGES: usize = 1000;
-
-/// The body of a push.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PushBody {
-    /// The client that pushes; the header `X-Client-Id` overrides it.
-    #[serde(default)]
-    pub client_id: Option<String>,
-    /// The cursor of the last answer; empty or missing: from the beginning.
-    #[serde(default)]
-    pub since: Option<String>,
-    /// The version of the data's shape.
-    #[serde(default)]
-    pub schema_version: Option<u64>,
-    /// The changes, oldest first. Each is read by itself, so that an error can name it. Of a push of more than
-    /// [`MAX_CHANGES`], which is refused, no further ones are kept in memory.
-    #[serde(default, deserialize_with = "bounded")]
-    pub changes: Vec<Value>,
-}
-
-/// Reads an array and keeps one element more than a push may have.
-fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
-    struct Changes;
-
-    impl<'de> Visitor<'de> for Changes {
-        type Value = Vec<Value>;
-
-        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-            out.write_str("a sequence")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<Value>, A::Error> {
-            let mut changes = Vec::new();
-            while changes.len() <= MAX_CHANGES {
-                match elements.next_element()? {
-                    Some(change) => changes.push(change),
-                    None => return Ok(changes),
-                }
-            }
-            while elements.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(changes)
-        }
-    }
-
-    deserializer.deserialize_seq(Changes)
-}
 
 /// The query of a pull.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -69,14 +19,17 @@ pub struct PullParams {
     /// How many rows to scan at most.
     #[serde(default)]
     pub limit: Option<usize>,
+    /// The log's epoch, as in a push.
+    #[serde(default)]
+    pub log_epoch: Option<String>,
 }
 
 /// The answer to a push and to a pull.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PushAnswer {
+pub struct PushAnswer<C = Change> {
     /// The changes of other clients, oldest first.
-    pub server_changes: Vec<Change>,
+    pub server_changes: Vec<C>,
     /// The conflicts of this push's texts (X3). A replay of the push is answered alike.
     pub conflicts: Vec<Conflict>,
     /// The cursor to read on from. Every row scanned is covered, the caller's own too.
@@ -87,6 +40,22 @@ pub struct PushAnswer {
     pub server_time: Micros,
     /// Stamps that were set back, to be taken over by the device.
     pub adjusted: Vec<AdjustedStamp>,
+    /// The identity of the log.
+    pub log_epoch: String,
+    /// The end of the log, as far as this answer knows: every change of the push stands before it.
+    pub log_end: Cursor,
+    /// Whether the log takes back what devices hold (R8).
+    pub give_back: bool,
+    /// The changes of this push, by event id, that left everything as it was: they lost to later writes, or their
+    /// record was removed and stays so. A replay of the push is answered alike.
+    pub unchanged: Vec<String>,
+    /// The changes of this push that write keyed lists, where the first client pushed them: the lists come back to it
+    /// as the merge has made them.
+    #[serde(skip)]
+    pub own_lists: Vec<Change>,
+    /// How much the push added to the log.
+    #[serde(skip)]
+    pub grown: LogSize,
 }
 
 impl PushAnswer {
@@ -102,6 +71,12 @@ impl PushAnswer {
             has_more: page.has_more,
             server_time: now,
             adjusted: Vec::new(),
+            give_back: page.log.gives_back(now),
+            log_epoch: page.log.epoch,
+            log_end: page.cursor,
+            unchanged: Vec::new(),
+            own_lists: Vec::new(),
+            grown: LogSize::default(),
         }
     }
 }
@@ -116,6 +91,12 @@ pub struct SnapshotParams {
     /// How many records at most.
     #[serde(default)]
     pub limit: Option<usize>,
+    /// The log's epoch, as in a push: earlier pages were of this log.
+    #[serde(default)]
+    pub log_epoch: Option<String>,
+    /// The furthest `logEnd` that the device was told, by earlier pages too.
+    #[serde(default)]
+    pub log_end: String,
 }
 
 /// A page of a snapshot.
@@ -132,6 +113,14 @@ pub struct SnapshotAnswer {
     pub synced_until: Cursor,
     /// The server's clock.
     pub server_time: Micros,
+    /// The identity of the log.
+    pub log_epoch: String,
+    /// The end of the log: the records hold nothing of any row after it.
+    pub log_end: Cursor,
+    /// Whether the log takes back what devices hold (R8).
+    pub give_back: bool,
+    /// Whether a device of another epoch is to drop what the log lacks.
+    pub discard_newer: bool,
 }
 
 /// A merged record.

@@ -80,6 +80,38 @@ async fn sync_x4_texts_that_touch_are_kept_and_told_on_both_devices() {
 }
 
 #[tokio::test]
+async fn sync_x4_a_text_that_is_taken_on_one_device_closes_the_conflict_on_every_device() {
+    let (server, laptop, phone) = with_note("base").await;
+    laptop.write(note(Op::Update, "base and two hours")).await;
+    phone.write(note(Op::Update, "one word")).await;
+    meet(&server, &[&laptop, &phone, &laptop]).await;
+    let lost = phone.replica.conflicts().await.unwrap().remove(0).loser;
+    phone
+        .write(note(Op::Update, lost.value.as_str().unwrap()))
+        .await;
+    assert_eq!(phone.replica.conflicts().await.unwrap(), [], "here at once");
+    meet(&server, &[&phone, &laptop]).await;
+    assert_eq!(laptop.replica.conflicts().await.unwrap(), []);
+    assert_eq!(field(&laptop, NOTE, "body").await, lost.value);
+}
+
+#[tokio::test]
+async fn sync_x4_an_edit_that_is_settled_is_told_no_more() {
+    let (server, desk, phone) = two_devices("delete_task", json!({ "taskId": "t1" })).await;
+    let proposal = desk.replica.inbox().await.unwrap().remove(0);
+    phone.set("t1", "Mine").await;
+    desk.replica.decide(&proposal.id, &APPROVE).await.unwrap();
+    meet(&server, &[&phone, &desk, &phone]).await;
+    phone
+        .write(task(Op::Update, "t1", json!({ "deletedAt": null })))
+        .await;
+    meet(&server, &[&phone, &desk]).await;
+    for device in [&desk, &phone] {
+        assert_eq!(device.replica.conflicts().await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
 async fn modules_s11_a_text_of_a_mission_that_lost_is_offered_anew() {
     let params = json!({ "taskId": "t1", "notes": "AI text" });
     let (server, desk, phone) = two_devices("update_task", params).await;

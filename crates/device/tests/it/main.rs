@@ -2,6 +2,8 @@
 
 mod conflicts;
 mod consent;
+mod first_client;
+mod rejoin;
 mod replica;
 mod storage;
 mod support;

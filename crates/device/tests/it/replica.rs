@@ -174,3 +174,28 @@ async fn device_names_every_field_that_does_not_fit_and_writes_nothing() {
         (0, "[]".to_owned())
     );
 }
+
+#[tokio::test]
+async fn sync_s3_a_change_with_the_event_id_of_another_one_is_kept_back_alone() {
+    let server = Server::new().await;
+    let device = Device::sqlite().await;
+    device.add("a", "A").await;
+    device.replica.sync(&server).await.unwrap();
+    let used = device.add("b", "B").await;
+    let theirs = serde_json::json!({ "eventId": used, "table": "tasks", "id": "z", "op": "insert", "data": {} });
+    server.pushed(theirs).await;
+    device.add("c", "C").await;
+    device.replica.sync(&server).await.unwrap();
+    assert_eq!(device.waiting().await, 0);
+    let set_aside = device.replica.set_aside().await.unwrap();
+    assert_eq!(set_aside.len(), 1);
+    assert_eq!(set_aside[0].event_id(), used);
+    assert!(
+        set_aside[0].reason.contains("eventId"),
+        "{}",
+        set_aside[0].reason
+    );
+    let other = Device::memory(0).await;
+    other.replica.sync(&server).await.unwrap();
+    assert_eq!(other.title("c").await, "C");
+}

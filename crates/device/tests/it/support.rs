@@ -6,11 +6,16 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use mana_core::sync::{PushAnswer, PushRequest, Refusal, SnapshotPage, TransportError};
+use futures_util::{StreamExt as _, stream};
+use mana_core::sync::{
+    JoinRequest, PushAnswer, PushRequest, Refusal, SnapshotPage, SnapshotRequest, TransportError,
+};
 use mana_core::{Map, Micros, Op, RecordKey, manifest::Registry};
 use mana_device::{Env, MemoryStorage, Replica, SqliteStorage, Storage, Transport, Write};
-use mana_store::{Maintenance as _, Scope, SqliteStore, UserId};
-use mana_sync::{AcceptPush, Hub, Origin, SnapshotParams, Sync};
+use mana_store::{
+    Cursor, KnownLog, Log as _, LogPage, Maintenance as _, Role, Scope, SqliteStore, User, UserId,
+};
+use mana_sync::{AcceptPush, Hub, JoinBody, Origin, Pull, SnapshotParams, Sync, SyncError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -29,6 +34,8 @@ pub struct Server {
     pub most: AtomicUsize,
     pub pushes: Mutex<Vec<usize>>,
     pub snapshots: AtomicUsize,
+    /// States in each request that gave some back.
+    pub joins: Mutex<Vec<usize>>,
 }
 
 impl Server {
@@ -44,7 +51,60 @@ impl Server {
             most: AtomicUsize::new(usize::MAX),
             pushes: Mutex::default(),
             snapshots: AtomicUsize::default(),
+            joins: Mutex::default(),
         }
+    }
+
+    /// A copy of the log.
+    pub async fn backup(&self) -> LogPage {
+        let (scope, all) = (self.scope(), 10_000);
+        let page = self.store.export(&scope, Cursor::BEGINNING, all).await;
+        page.unwrap()
+    }
+
+    /// The database becomes the copy, as where a file is put back underneath.
+    pub async fn put_back(&mut self, backup: &LogPage) {
+        let registry = Arc::new(Registry::builtin());
+        self.store = SqliteStore::memory(registry.clone()).await.unwrap();
+        self.sync = Sync::new(self.store.clone(), registry, Hub::new());
+        let account = User {
+            id: UserId("me".into()),
+            email: "me@example.org".into(),
+            name: String::new(),
+            password_hash: String::new(),
+            timezone: "UTC".into(),
+            locale: "en".into(),
+            role: Role::Owner,
+            created_at: NOW,
+        };
+        let rows = stream::iter(backup.rows.clone()).map(Ok).boxed();
+        let epoch = Some(backup.epoch.clone());
+        let imported = self.store.import(account, backup.floor, epoch, rows);
+        imported.await.unwrap();
+        // The server was away for a while.
+        self.now.fetch_add(60_000_000, Ordering::SeqCst);
+    }
+
+    /// The operator says that the database was put back.
+    pub async fn begin_epoch(&self, discard_newer: bool) {
+        let (scope, now) = (self.scope(), self.now());
+        let begun = self.store.begin_epoch(&scope, now, discard_newer).await;
+        begun.unwrap();
+    }
+
+    /// The number of rows of the log.
+    pub async fn rows(&self) -> usize {
+        self.backup().await.rows.len()
+    }
+
+    /// The titles of the server's tasks that are not deleted.
+    pub async fn titles(&self) -> Vec<Value> {
+        let tasks = self.store.records(&self.scope(), "todo", "tasks").await;
+        let tasks = tasks.unwrap().into_iter();
+        let there = tasks.filter(|(_, state)| !state.is_deleted());
+        there
+            .map(|(_, state)| state.data["title"].clone())
+            .collect()
     }
 
     pub fn scope(&self) -> Scope {
@@ -55,13 +115,70 @@ impl Server {
     pub async fn plans(&self, mission: &str, data: Value) {
         let change = json!({ "table": "aiMissions", "id": mission, "op": "insert", "data": data });
         let accept = AcceptPush {
-            client_id: "runner".into(),
             app: Some("ai".into()),
-            changes: vec![change],
-            since: String::new(),
-            schema_version: None,
-            fence: None,
-            origin: Origin::Runner,
+            ..AcceptPush::new(Origin::Runner, "runner", vec![change])
+        };
+        let accepted = self.sync.accept(&self.scope(), accept, self.now()).await;
+        accepted.unwrap();
+    }
+
+    /// Does as `POST /sync/{app}`.
+    pub async fn first_client_push(&self, app: &str, client: &str, body: &Value) -> Value {
+        let accept = AcceptPush {
+            app: Some(app.into()),
+            since: body["since"].as_str().unwrap().into(),
+            ..AcceptPush::new(
+                Origin::Device,
+                client,
+                body["changes"].as_array().unwrap().clone(),
+            )
+        };
+        let answer = self.sync.accept(&self.scope(), accept, self.now()).await;
+        let answer = answer.unwrap();
+        let served = self.sync.for_first_client(&self.scope(), answer).await;
+        json!(served.unwrap())
+    }
+
+    /// Does as `GET /sync/{app}/pull`.
+    pub async fn first_client_pull(
+        &self,
+        app: &str,
+        client: &str,
+        table: &str,
+        since: &str,
+    ) -> Value {
+        let pull = Pull {
+            app: Some(app.into()),
+            tables: vec![table.into()],
+            since: since.into(),
+            limit: Some(7),
+            client_id: Some(client.into()),
+            known: None,
+        };
+        let answer = self.sync.pull(&self.scope(), pull, self.now()).await;
+        let answer = answer.unwrap();
+        let served = self.sync.for_first_client(&self.scope(), answer).await;
+        json!(served.unwrap())
+    }
+
+    /// Another client pushes a change of the tasks.
+    pub async fn pushed(&self, change: Value) {
+        let accept = AcceptPush {
+            app: Some("todo".into()),
+            ..AcceptPush::new(Origin::Device, "another", vec![change])
+        };
+        let accepted = self.sync.accept(&self.scope(), accept, self.now()).await;
+        accepted.unwrap();
+    }
+
+    /// The runner adds an iteration to a mission.
+    pub async fn runs(&self, mission: &str, iteration: Value) {
+        let fields = json!({ "iterations": { "value": [iteration] } });
+        let actor = json!({ "kind": "system", "source": "mission-runner" });
+        let change = json!({ "table": "aiMissions", "id": mission, "op": "update", "fields": fields, "actor": actor });
+        let accept = AcceptPush {
+            app: Some("ai".into()),
+            ..AcceptPush::new(Origin::Runner, "mana-runner", vec![change])
         };
         let accepted = self.sync.accept(&self.scope(), accept, self.now()).await;
         accepted.unwrap();
@@ -72,7 +189,7 @@ impl Server {
         self.store.compact(&self.scope(), all).await.unwrap();
     }
 
-    fn now(&self) -> Micros {
+    pub fn now(&self) -> Micros {
         Micros(self.now.fetch_add(1_000, Ordering::SeqCst))
     }
 
@@ -97,39 +214,65 @@ impl Transport for Server {
             )));
         }
         let accept = AcceptPush {
-            client_id: push.client_id.clone(),
-            app: None,
-            changes: push.changes.iter().map(|change| json!(change)).collect(),
             since: push.since.clone(),
             schema_version: Some(push.schema_version),
-            fence: None,
-            origin: Origin::Device,
+            known: Some(KnownLog {
+                epoch: push.log_epoch.clone(),
+                end: push.log_end.parse().unwrap(),
+            }),
+            ..AcceptPush::new(
+                Origin::Device,
+                push.client_id.clone(),
+                push.changes.iter().map(|change| json!(change)).collect(),
+            )
         };
         let answer = self.sync.accept(&self.scope(), accept, self.now()).await;
-        let answer = answer.map_err(|error| {
-            let mut refusal = Refusal::new(error.status(), error.code(), error.to_string());
-            refusal.details = error.details().unwrap_or_default();
-            TransportError::Refused(refusal)
-        })?;
+        let answer = answer.map_err(|error| refused(&error))?;
         if std::mem::take(&mut *self.loses_answer.lock().unwrap()) {
             return Err(TransportError::Offline("the connection broke".into()));
         }
         Ok(serde_json::from_value(json!(answer)).unwrap())
     }
 
-    async fn snapshot(&self, after: &str) -> Result<SnapshotPage, TransportError> {
+    async fn join(&self, request: &JoinRequest) -> Result<(), TransportError> {
+        self.reach()?;
+        let body = JoinBody {
+            client_id: None,
+            log_epoch: request.log_epoch.clone(),
+            records: request.records.iter().map(|record| json!(record)).collect(),
+            ..JoinBody::default()
+        };
+        self.joins.lock().unwrap().push(body.records.len());
+        let client = request.client_id.clone();
+        let joined = self
+            .sync
+            .join(&self.scope(), client, body, self.now())
+            .await;
+        joined.map(drop).map_err(|error| refused(&error))
+    }
+
+    async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError> {
         self.reach()?;
         self.snapshots.fetch_add(1, Ordering::SeqCst);
         let params = SnapshotParams {
-            after: after.to_owned(),
+            after: request.after.clone(),
             limit: Some(2),
+            log_epoch: Some(request.log_epoch.clone()),
+            log_end: request.log_end.clone(),
         };
         let page = self
             .sync
             .snapshot(&self.scope(), None, params, self.now())
             .await;
-        Ok(serde_json::from_value(json!(page.unwrap())).unwrap())
+        let page = page.map_err(|error| refused(&error))?;
+        Ok(serde_json::from_value(json!(page)).unwrap())
     }
+}
+
+fn refused(error: &SyncError) -> TransportError {
+    let mut refusal = Refusal::new(error.status(), error.code(), error.to_string());
+    refusal.details = error.details().unwrap_or_default();
+    TransportError::Refused(refusal)
 }
 
 /// A device with a clock of its own.

@@ -60,6 +60,10 @@ async fn sync_c4_an_answer_has_the_shape_of_the_wire() {
             "hasMore": false,
             "serverTime": at,
             "adjusted": [],
+            "logEpoch": "me",
+            "logEnd": "2026-03-02T06:00:00.000002Z",
+            "giveBack": false,
+            "unchanged": [],
         })
     );
 }
@@ -105,10 +109,10 @@ async fn sync_s12_a_push_of_too_many_changes_is_refused_with_the_bound() {
     assert!(rig.log().await.is_empty());
     rig.push("phone", tasks(1000)).await.unwrap();
 
-    // Of a body with more, one too many is kept, whatever comes after it.
+    // A body says so before any change is read.
     let body = json!({"changes": vec![task("a"); 90_000]});
-    let body: mana_sync::PushBody = serde_json::from_value(body).unwrap();
-    assert_eq!(body.changes.len(), 1001);
+    let refused = mana_sync::PushBody::parse(body.to_string().as_bytes()).unwrap_err();
+    assert_eq!(refused.code(), "too_large");
 }
 
 #[tokio::test]
@@ -273,12 +277,12 @@ async fn sync_s4_stamps_from_the_future_are_answered_alike_on_a_replay() {
 async fn a_newer_schema_a_bad_cursor_and_a_nameless_client_are_refused() {
     let rig = Rig::new().await;
     let newer = AcceptPush {
-        schema_version: Some(2),
+        schema_version: Some(mana_sync::SCHEMA_VERSION + 1),
         ..push("phone", json!([task("a")]))
     };
     let newer_change = push(
         "phone",
-        json!([{"table": "tasks", "id": "a", "op": "delete", "schemaVersion": 2}]),
+        json!([{"table": "tasks", "id": "a", "op": "delete", "schemaVersion": mana_sync::SCHEMA_VERSION + 1}]),
     );
     for newer in [newer, newer_change] {
         let refused = rig.sync.accept(&me(), newer, NOW).await.unwrap_err();
@@ -409,22 +413,19 @@ async fn sync_s8_everybody_is_told_after_the_commit_even_if_the_caller_hung_up()
     let Notice::Sync {
         app,
         tables,
-        origin_client,
+        sender,
     } = listener.recv().await
     else {
         panic!("a commit is told")
     };
-    assert_eq!(
-        (app.as_str(), origin_client.as_deref()),
-        ("todo", Some("phone"))
-    );
+    assert_eq!((app.as_str(), sender.as_deref()), ("todo", Some("phone")));
     assert_eq!(tables.into_iter().collect::<Vec<_>>(), ["tasks"]);
     assert_eq!(rig.log().await.len(), 1);
     // A replay is no news, and the next notice is of the next commit.
     rig.push("phone", json!([task("a")])).await.unwrap();
     rig.push("laptop", json!([task("b")])).await.unwrap();
-    let Notice::Sync { origin_client, .. } = listener.recv().await else {
+    let Notice::Sync { sender, .. } = listener.recv().await else {
         panic!("a commit is told")
     };
-    assert_eq!(origin_client.as_deref(), Some("laptop"));
+    assert_eq!(sender.as_deref(), Some("laptop"));
 }

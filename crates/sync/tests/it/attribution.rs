@@ -61,15 +61,10 @@ fn refusal(refused: Result<(), SyncError>) -> (u64, String) {
 async fn sync_s13_no_sequence_of_device_pushes_makes_an_iteration_the_servers() {
     let (own, nameless) = (iteration(Some("browser"), 1), iteration(None, 1));
     let (later, earlier) = (iteration(Some("server"), 9), iteration(Some("server"), -9));
-    let timeless = {
-        let mut element = iteration(Some("server"), 0);
-        element.as_object_mut().unwrap().remove("updatedAt");
-        element
-    };
     let mut restarted = later.clone();
     restarted["startedAt"] = json!(after(30));
     for first in [&own, &nameless] {
-        for forged in [&later, &earlier, &timeless, &restarted] {
+        for forged in [&later, &earlier, &restarted] {
             // In two pushes.
             for begin in [made(first), write(first)] {
                 let rig = Rig::new().await;
@@ -163,7 +158,7 @@ async fn sync_s13_a_device_decides_and_comments_on_the_servers_plan_and_changes_
 #[tokio::test]
 async fn sync_s13_the_servers_own_marks_are_refused_from_a_device() {
     let task = |actor: Value| json!({"table": "tasks", "id": "t", "op": "insert", "data": {}, "actor": actor});
-    for source in ["projection", "rule", "migration", "mission-runner"] {
+    for source in ["projection", "mission-runner"] {
         let rig = Rig::new().await;
         let forged = task(json!({"kind": "system", "source": source, "displayName": "Mana"}));
         let answer = rig
@@ -190,4 +185,87 @@ async fn sync_s13_the_servers_own_marks_are_refused_from_a_device() {
     let ai = json!({"kind": "ai", "missionId": "m", "iterationId": "i", "rationale": "I swear"});
     rig.push("phone", json!([task(ai)])).await.unwrap();
     assert_eq!(rig.log().await.len(), 1);
+}
+
+/// An element as the first client sends it: without a stamp of its own.
+fn unstamped(mut element: Value) -> Value {
+    element.as_object_mut().unwrap().remove("updatedAt");
+    for step in element["plan"].as_array_mut().unwrap() {
+        step.as_object_mut().unwrap().remove("updatedAt");
+    }
+    element
+}
+
+#[tokio::test]
+async fn sync_s18_an_iteration_that_claims_to_be_the_servers_is_left_out_of_a_whole_array() {
+    for first in [
+        None,
+        Some(iteration(Some("browser"), 1)),
+        Some(iteration(None, 1)),
+    ] {
+        let rig = Rig::new().await;
+        if let Some(first) = &first {
+            accept(&rig, Origin::Device, json!([made(first)]))
+                .await
+                .unwrap();
+        }
+        let before = stored(&rig).await;
+        let forged = unstamped(iteration(Some("server"), 0));
+        accept(&rig, Origin::Device, json!([write(&forged)]))
+            .await
+            .unwrap();
+        let after = stored(&rig).await;
+        assert_ne!(after["source"], "server", "{after}");
+        assert_eq!(after["summary"], before["summary"]);
+    }
+}
+
+#[tokio::test]
+async fn sync_s18_a_whole_array_decides_on_the_servers_plan_and_changes_nothing_else() {
+    let rig = Rig::new().await;
+    let plan = iteration(Some("server"), 1);
+    accept(&rig, Origin::Runner, json!([made(&plan)]))
+        .await
+        .unwrap();
+    let before = stored(&rig).await;
+    let mut sent = unstamped(plan.clone());
+    sent["summary"] = json!("Better");
+    sent["plan"][0]["summary"] = json!("Tidy nothing up");
+    sent["plan"][0]["proposalId"] = json!("p1");
+    sent["plan"][0]["status"] = json!("approved");
+    let mut added = sent["plan"][0].clone();
+    added["id"] = json!("another");
+    sent["plan"].as_array_mut().unwrap().push(added);
+    accept(&rig, Origin::Device, json!([write(&sent)]))
+        .await
+        .unwrap();
+    let after = stored(&rig).await;
+    let mut expected = before.clone();
+    expected["plan"][0]["status"] = json!("approved");
+    expected["overallStatus"] = json!("approved");
+    assert_eq!(after, expected);
+
+    // A plan that was made anew since is not the one that was decided on.
+    let mut stale = unstamped(plan);
+    stale["startedAt"] = json!(crate::support::after(-60));
+    stale["plan"][0]["status"] = json!("undone");
+    accept(&rig, Origin::Device, json!([write(&stale)]))
+        .await
+        .unwrap();
+    assert_eq!(stored(&rig).await, expected);
+}
+
+#[tokio::test]
+async fn sync_s18_elements_older_than_a_full_list_are_left_out() {
+    let rig = Rig::new().await;
+    let element = |n: i64| json!({"id": format!("i{n:03}"), "startedAt": after(n), "source": "browser", "plan": []});
+    let list: Vec<Value> = (0..100).map(element).collect();
+    let full =
+        json!({"table": "aiMissions", "id": "m", "op": "insert", "data": {"iterations": list}});
+    accept(&rig, Origin::Device, json!([full])).await.unwrap();
+    let pruned = json!({"id": "old", "startedAt": after(-5), "source": "server", "plan": []});
+    accept(&rig, Origin::Device, json!([write(&pruned)]))
+        .await
+        .unwrap();
+    assert_eq!(stored(&rig).await["id"], "i000");
 }

@@ -13,7 +13,7 @@ fn commit(app: &str, table: &str, client: &str) -> Notice {
     Notice::Sync {
         app: app.into(),
         tables: BTreeSet::from([table.to_owned()]),
-        origin_client: Some(client.into()),
+        sender: Some(client.into()),
     }
 }
 
@@ -66,13 +66,13 @@ async fn a_slow_listener_hears_once_of_all_that_happened() {
         Notice::Sync {
             app: "todo".into(),
             tables: both,
-            origin_client: Some("phone".into()),
+            sender: Some("phone".into()),
         },
         // Two clients' commits in one notice are nobody's own.
         Notice::Sync {
             app: "notes".into(),
             tables: BTreeSet::from(["notes".into()]),
-            origin_client: None,
+            sender: None,
         },
     ];
     assert_eq!(heard(&mut slow).await, expected);

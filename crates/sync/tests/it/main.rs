@@ -5,6 +5,7 @@ mod attribution;
 mod conflicts;
 mod follow;
 mod hub;
+mod join;
 mod pull;
 mod snapshot;
 mod support;

@@ -13,6 +13,7 @@ fn tasks(since: &str, limit: Option<usize>) -> Pull {
         since: since.into(),
         limit,
         client_id: None,
+        known: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Snapshots, a page at a time, and what happens to who is behind the kept log.
 
 use mana_core::Micros;
-use mana_store::Maintenance;
+use mana_store::{KnownLog, Maintenance, ResyncReason, StoreError};
 use mana_sync::{Pull, SnapshotAnswer, SnapshotParams, SyncError};
 use serde_json::json;
 
@@ -11,6 +11,7 @@ async fn page(rig: &Rig, app: Option<&str>, after: &str, limit: usize) -> Snapsh
     let params = SnapshotParams {
         after: after.into(),
         limit: Some(limit),
+        ..SnapshotParams::default()
     };
     let app = app.map(str::to_owned);
     rig.sync.snapshot(&me(), app, params, NOW).await.unwrap()
@@ -67,7 +68,7 @@ async fn an_after_that_is_none_is_refused() {
     for after in ["1", "????", "WzFd", "bnVsbA"] {
         let params = SnapshotParams {
             after: after.into(),
-            limit: None,
+            ..SnapshotParams::default()
         };
         let refused = rig
             .sync
@@ -93,17 +94,25 @@ async fn sync_r3_who_is_behind_the_kept_log_is_told_and_its_push_is_kept() {
     let pull = Pull {
         app: Some("todo".into()),
         since: first.synced_until.to_string(),
+        known: Some(KnownLog::default()),
         ..Pull::default()
     };
+    let nameless = Pull {
+        known: None,
+        ..pull.clone()
+    };
+    let all = rig.sync.pull(&me(), nameless, NOW).await.unwrap();
+    assert_eq!(all.server_changes.len(), 1, "the start of the kept log");
     let told = rig.sync.pull(&me(), pull, NOW).await.unwrap_err();
     assert_eq!((told.status(), told.code()), (410, "resync_required"));
 
     let mut late = push("laptop", json!([task("mine")]));
     late.since = first.synced_until.to_string();
+    late.known = Some(KnownLog::default());
     let told = rig.sync.accept(&me(), late.clone(), NOW).await.unwrap_err();
     assert!(matches!(
         told,
-        SyncError::Store(mana_store::StoreError::ResyncRequired)
+        SyncError::Store(StoreError::ResyncRequired(ResyncReason::Compacted))
     ));
     let snapshot = page(&rig, None, "", 9).await;
     let ids: Vec<_> = snapshot.records.iter().map(|record| &*record.id).collect();

@@ -55,14 +55,11 @@ impl Rig {
 
 /// A device's push to `/sync/todo` from the beginning.
 pub fn push(client: &str, changes: Value) -> AcceptPush {
+    let changes = changes.as_array().expect("changes are an array").clone();
     AcceptPush {
-        client_id: client.into(),
         app: Some("todo".into()),
-        changes: changes.as_array().expect("changes are an array").clone(),
-        since: String::new(),
         schema_version: Some(1),
-        fence: None,
-        origin: Origin::Device,
+        ..AcceptPush::new(Origin::Device, client, changes)
     }
 }
 
