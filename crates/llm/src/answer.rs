@@ -1,5 +1,6 @@
 //! A streamed answer on its way from a provider to a reader.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,9 +12,47 @@ use crate::chain::Answered;
 use crate::error::{Attempt, ErrorKind, GatewayError, Result};
 use crate::providers::{EventStream, StreamEvent};
 use crate::route::Routes;
+use crate::wire::says_something;
 
 /// Pieces of a stream that may wait for a slow reader.
 const PIECES_AHEAD: usize = 32;
+
+/// Pieces that may come before the first word of an answer.
+const MOST_PREAMBLE: usize = 16;
+
+/// The beginning of a streamed answer, up to the first piece that says something.
+pub(crate) struct Beginning {
+    ahead: VecDeque<StreamEvent>,
+    /// The answer has ended with it.
+    is_whole: bool,
+    events: EventStream,
+}
+
+impl Beginning {
+    /// Reads a stream up to its first word. A role alone is no answer: servers name it before they know whether they
+    /// have one.
+    pub async fn of(mut events: EventStream) -> Result<Self> {
+        let mut ahead = VecDeque::new();
+        let is_whole = loop {
+            match events.next().await.transpose()? {
+                Some(StreamEvent::KeepAlive) => {}
+                Some(event) => {
+                    let is_word = matches!(&event, StreamEvent::Data(data) if says_something(data));
+                    ahead.push_back(event);
+                    if is_word || ahead.len() > MOST_PREAMBLE {
+                        break false;
+                    }
+                }
+                None => break true,
+            }
+        };
+        Ok(Self {
+            ahead,
+            is_whole,
+            events,
+        })
+    }
+}
 
 /// A streamed answer, which ends with `None` only when it is complete.
 pub struct ChatStream {
@@ -21,8 +60,12 @@ pub struct ChatStream {
     pub resolved: String,
     /// The entries of the chain that failed before.
     pub failed: Vec<Attempt>,
-    /// The first piece: on its way to the reader before the next one is read.
-    first: Option<Option<StreamEvent>>,
+    /// The fields of the request that the provider has no word for.
+    pub left_out: Vec<&'static str>,
+    /// The first pieces: on their way to the reader before the next one is read.
+    ahead: VecDeque<StreamEvent>,
+    /// The first pieces are all that there is.
+    is_whole: bool,
     receiver: mpsc::Receiver<Result<Option<StreamEvent>>>,
     over: bool,
 }
@@ -34,8 +77,9 @@ impl Stream for ChatStream {
         if self.over {
             return Poll::Ready(None);
         }
-        let piece = match self.first.take() {
-            Some(first) => Some(Ok(first)),
+        let piece = match self.ahead.pop_front() {
+            Some(first) => Some(Ok(Some(first))),
+            None if self.is_whole => Some(Ok(None)),
             None => std::task::ready!(self.receiver.poll_recv(cx)),
         };
         let piece = match piece {
@@ -56,26 +100,32 @@ impl ChatStream {
     /// Reads a stream on from its first piece, in a task of its own, so that a reader who stops reading can't hold
     /// the provider's place for ever.
     pub(crate) fn begin(
-        answered: Answered<(Option<StreamEvent>, EventStream)>,
+        answered: Answered<Beginning>,
         routes: &Routes,
         mut closing: watch::Receiver<bool>,
     ) -> Self {
         let Answered {
-            answer: (first, mut events),
+            answer,
             target,
             permit,
             failed,
         } = answered;
         let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
-        let is_empty = first.is_none();
+        let Beginning {
+            ahead,
+            is_whole,
+            mut events,
+        } = answer;
         let stream = Self {
             resolved: target.name(),
             failed,
-            first: Some(first),
+            left_out: Vec::new(),
+            ahead,
+            is_whole,
             receiver,
             over: false,
         };
-        if is_empty {
+        if is_whole {
             permit.end(None);
             return stream;
         }

@@ -6,6 +6,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use tokio::time::Instant;
@@ -32,7 +33,7 @@ struct Answers {
 struct CacheEntry {
     answer: Arc<ChatCompletion>,
     cached_at: Instant,
-    /// The length of question and answer as JSON, in bytes.
+    /// The length of question and answer as JSON, in bytes; twice of an answer that is kept as it was written too.
     bytes: u64,
 }
 
@@ -83,7 +84,8 @@ impl Answers {
             return;
         };
         let entry = CacheEntry {
-            bytes: (question.len() + text.len()) as u64,
+            bytes: (question.len() + text.len() + answer.text.as_ref().map_or(0, Bytes::len))
+                as u64,
             cached_at: now,
             answer: Arc::new(answer),
         };

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::closing::Closing;
 use crate::error::{Attempt, ErrorKind, GatewayError, Result};
 use crate::provider_state::CallPermit;
+use crate::providers::known;
 use crate::route::{Routes, Target};
 
 /// The pause before the chain is asked a second time; twice as long before the third.
@@ -29,26 +30,42 @@ pub(crate) struct Answered<T> {
     pub failed: Vec<Attempt>,
 }
 
+/// The caller of a chain, and the time that the call has.
+#[derive(Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    /// A name that no other caller has.
+    pub caller: &'a str,
+    /// The latest beginning of a retry.
+    pub deadline: Instant,
+    /// How often the chain is asked again.
+    pub retries: u32,
+}
+
 /// Asks the entries of a chain in their order, as long as they fail for reasons of their own; then, up to
 /// `retries` times, those whose failures may pass. An entry without a free place is passed over for the others
-/// and waited for at the end. `deadline` is the latest beginning of a retry.
+/// and waited for at the end.
 pub(crate) async fn first_answer<T, F>(
     closing: &Closing,
     routes: &Routes,
     chain: Vec<Target>,
-    deadline: Instant,
-    retries: u32,
+    asking: Asking<'_>,
     ask: impl Fn(Target) -> F,
 ) -> Result<Answered<T>>
 where
     F: Future<Output = Result<T>>,
 {
+    let Asking {
+        caller,
+        deadline,
+        retries,
+    } = asking;
     let mut failures: Vec<(Attempt, GatewayError)> = Vec::new();
     let mut chain = chain;
+    let mut was_asked_again = false;
     for round in 0..=retries {
         let mut again = Vec::new();
         let mut asks_to_wait: Option<Duration> = None;
-        let mut candidates = Candidates::of(chain);
+        let mut candidates = Candidates::of(chain, caller);
         while let Some((target, permit)) = candidates.next(closing).await? {
             let begun = Instant::now();
             let (asked, error) = match permit {
@@ -71,7 +88,10 @@ where
             };
             let error = error.scrubbed(&routes.scrub);
             let model = target.name();
-            tracing::warn!(code = error.code(), %model, "call to {model} failed: {error}");
+            let label = known::label(target.state.name());
+            // A provider's words may quote the prompt or the answer; the caller gets them, the log does not.
+            let reason = error.without_content(label);
+            tracing::warn!(code = error.code(), %model, "call to {model} failed: {reason}");
             let attempt = Attempt {
                 code: error.code(),
                 message: error.message.clone(),
@@ -79,8 +99,8 @@ where
                 model,
                 prompt_read: asked && error.reads_prompt(),
             };
-            if !error.falls_back() {
-                return Err(with_attempts(failures, attempt, error));
+            if !error.falls_back(&routes.fallback) {
+                return Err(with_attempts(failures, attempt, error, was_asked_again));
             }
             if error.may_pass() {
                 let waits = [asks_to_wait, error.retry_after()];
@@ -100,6 +120,7 @@ where
         };
         closing.unless_closing(slept).await?;
         chain = again;
+        was_asked_again = true;
     }
     // A provider's own words say more than that it is paused.
     let said =
@@ -112,11 +133,12 @@ where
         ));
     };
     let (attempt, error) = failures.remove(last);
-    Err(with_attempts(failures, attempt, error))
+    Err(with_attempts(failures, attempt, error, was_asked_again))
 }
 
 /// The entries of a chain that are still to be asked.
-struct Candidates {
+struct Candidates<'a> {
+    caller: &'a str,
     chain: std::vec::IntoIter<Target>,
     /// Entries without a free place.
     busy: Vec<Target>,
@@ -124,9 +146,10 @@ struct Candidates {
     busy_until: Option<Instant>,
 }
 
-impl Candidates {
-    fn of(chain: Vec<Target>) -> Self {
+impl<'a> Candidates<'a> {
+    fn of(chain: Vec<Target>, caller: &'a str) -> Self {
         Self {
+            caller,
             chain: chain.into_iter(),
             busy: Vec::new(),
             busy_until: None,
@@ -137,12 +160,13 @@ impl Candidates {
     /// put off; once only such entries are left, the first one that has a place again is next.
     async fn next(&mut self, closing: &Closing) -> Result<Option<(Target, Result<CallPermit>)>> {
         while let Some(target) = self.chain.next() {
-            if let Some(permit) = target.state.try_permit() {
+            if let Some(permit) = target.state.try_permit(&target.model, self.caller) {
                 return Ok(Some((target, permit)));
             }
             if self.chain.len() > 0 {
                 let until = Instant::now() + BUSY_LONGEST.min(target.state.queue());
-                let waited = async { Ok(target.state.permit(until).await) };
+                let permit = target.state.permit(&target.model, self.caller, until);
+                let waited = async { Ok(permit.await) };
                 match closing.unless_closing(waited).await? {
                     Err(error) if error.kind == ErrorKind::Timeout => {}
                     permit => return Ok(Some((target, permit))),
@@ -156,7 +180,9 @@ impl Candidates {
         };
         let until = *self.busy_until.get_or_insert(Instant::now() + queue);
         let waiting = self.busy.iter();
-        let waiting = waiting.map(|target| Box::pin(target.state.permit(until)));
+        let caller = self.caller;
+        let waiting =
+            waiting.map(|target| Box::pin(target.state.permit(&target.model, caller, until)));
         let first_free = async { Ok(select_all(waiting).await) };
         let (permit, at, _) = closing.unless_closing(first_free).await?;
         Ok(Some((self.busy.remove(at), permit)))
@@ -168,7 +194,12 @@ fn with_attempts(
     failures: Vec<(Attempt, GatewayError)>,
     attempt: Attempt,
     mut error: GatewayError,
+    was_asked_again: bool,
 ) -> GatewayError {
+    let is_paused = matches!(error.kind, ErrorKind::Paused { .. });
+    let helps_no_more = was_asked_again || !error.may_pass();
+    // A pause says by itself when to come back, and costs nobody a call.
+    error.is_final = error.kind != ErrorKind::Cancelled && !is_paused && helps_no_more;
     error.attempts = failures.into_iter().map(|(attempt, _)| attempt).collect();
     error.attempts.push(attempt);
     error

@@ -5,20 +5,22 @@
 //! than all that the gateway does.
 
 use std::future::Future;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::http::Uri;
 use axum::http::uri::Scheme;
+use axum::http::{HeaderValue, Uri};
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{
     ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream,
 };
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::{self, Connected, HttpConnector};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
@@ -42,7 +44,66 @@ pub(crate) type Client = hyper_util::client::legacy::Client<
 >;
 
 /// To an upstream, or to it through a proxy: encrypted where the proxy itself is reached by TLS.
-type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(crate) struct Connection {
+    stream: MaybeHttpsStream<TokioIo<TcpStream>>,
+    /// The proxy reads the requests, so each names the whole address.
+    is_read_by_proxy: bool,
+}
+
+impl Connection {
+    fn to_peer(stream: MaybeHttpsStream<TokioIo<TcpStream>>) -> Self {
+        Self {
+            stream,
+            is_read_by_proxy: false,
+        }
+    }
+}
+
+impl connect::Connection for Connection {
+    fn connected(&self) -> Connected {
+        self.stream.connected().proxy(self.is_read_by_proxy)
+    }
+}
+
+impl Read for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl Write for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+}
 
 /// The clients, made when first used: reading the machine's root
 /// certificates takes time and memory that a server without a remote provider
@@ -157,25 +218,34 @@ impl Service<Uri> for Dialer {
     fn call(&mut self, to: Uri) -> Self::Future {
         let Some(proxy) = self.proxy(&to) else {
             let connection = self.tcp.call(to);
-            return Box::pin(async { Ok(MaybeHttpsStream::Http(connection.await?)) });
+            return Box::pin(async {
+                let stream = MaybeHttpsStream::Http(connection.await?);
+                Ok(Connection::to_peer(stream))
+            });
         };
+        if to.scheme() == Some(&Scheme::HTTP) {
+            // Many proxies make tunnels to the port of TLS alone.
+            let dialled = self.dial.call(proxy.uri().clone());
+            return Box::pin(async {
+                Ok(Connection {
+                    stream: dialled.await?,
+                    is_read_by_proxy: true,
+                })
+            });
+        }
         let mut tunnel = Tunnel::new(proxy.uri().clone(), self.dial.clone());
         if let Some(auth) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(auth.clone());
         }
-        Box::pin(async move { Ok(tunnel.call(with_port(to)?).await?) })
+        Box::pin(async move { Ok(Connection::to_peer(tunnel.call(to).await?)) })
     }
 }
 
-/// The tunnel takes an address without a port for one of TLS.
-fn with_port(to: Uri) -> Result<Uri, BoxError> {
-    if to.port().is_some() || to.scheme() != Some(&Scheme::HTTP) {
-        return Ok(to);
-    }
-    let authority = format!("{}:80", to.host().unwrap_or_default());
-    let mut parts = to.into_parts();
-    parts.authority = Some(authority.parse()?);
-    Ok(Uri::from_parts(parts)?)
+/// The credentials that a proxy wants in each request that it reads: the name and password of the environment.
+pub(crate) fn proxy_authorization(to: &Uri, proxies: &Matcher) -> Option<HeaderValue> {
+    let is_read = to.scheme() == Some(&Scheme::HTTP);
+    let proxy = proxies.intercept(to).filter(|_| is_read)?;
+    proxy.basic_auth().cloned()
 }
 
 pub(crate) fn is_loopback(url: &Url) -> bool {
@@ -208,60 +278,88 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_proxy_is_asked_for_a_tunnel_to_the_upstreams_port() {
+    /// A proxy that grants what it is asked for, and the heads of so many requests to it.
+    async fn proxy(requests: usize) -> (String, tokio::task::JoinHandle<Vec<String>>) {
         let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = format!("http://ada:secret@{}", proxy.local_addr().unwrap());
         let asked = tokio::spawn(async move {
             let mut asked = Vec::new();
-            for _ in 0..3 {
+            for _ in 0..requests {
                 let (stream, _) = proxy.accept().await.unwrap();
                 let mut stream = BufReader::new(stream);
                 let mut head = String::new();
                 while !head.ends_with("\r\n\r\n") {
                     stream.read_line(&mut head).await.unwrap();
                 }
-                let granted = b"HTTP/1.1 200 OK\r\n\r\n";
+                let granted = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
                 stream.write_all(granted).await.unwrap();
                 asked.push(head);
             }
             asked
         });
-        let tls =
-            ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_root_certificates(RootCertStore::empty())
-                .with_no_client_auth();
-        let mut dialer = Dialer::new(tls, false);
+        (at, asked)
+    }
+
+    fn tls() -> ClientConfig {
+        ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth()
+    }
+
+    fn through(at: String) -> Dialer {
+        let mut dialer = Dialer::new(tls(), false);
         let matcher = Matcher::builder().all(at).no("inside.example").build();
         dialer.proxies = Some(Arc::new(matcher));
-        let wanted = [
-            "https://a.example/v1",
-            "http://b.example/v1",
-            "http://c.example:81/v1",
-        ];
-        for to in wanted {
+        dialer
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_asked_for_a_tunnel_to_an_upstream_with_tls() {
+        let (at, asked) = proxy(2).await;
+        let mut dialer = through(at);
+        for to in ["https://a.example/v1", "https://c.example:81/v1"] {
             dialer.call(to.parse().unwrap()).await.unwrap();
         }
-        let asked = asked.await.unwrap();
-        for (head, to) in asked
-            .iter()
-            .zip(["a.example:443", "b.example:80", "c.example:81"])
-        {
+        let wanted = ["a.example:443", "c.example:81"];
+        for (head, to) in asked.await.unwrap().iter().zip(wanted) {
+            let line = format!("CONNECT {to} HTTP/1.1\r\n");
+            assert!(head.starts_with(&line), "{head}");
+            let shown = "Proxy-Authorization: Basic YWRhOnNlY3JldA==";
+            assert!(head.contains(shown), "{head}");
+        }
+        let inside = "https://inside.example/".parse().unwrap();
+        assert!(dialer.proxy(&inside).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_proxy_gets_requests_to_an_upstream_without_tls_with_their_whole_address() {
+        let (at, asked) = proxy(2).await;
+        let dialer = through(at);
+        let proxies = dialer.proxies.clone().unwrap();
+        let client: Client = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(BoxCloneSyncService::new(Timeout::new(
+                over(tls(), dialer),
+                CONNECT,
+            )));
+        let wanted = ["http://b.example/v1/models", "http://c.example:81/v1?a=1"];
+        for to in wanted {
+            client.get(to.parse().unwrap()).await.unwrap();
+        }
+        for (head, to) in asked.await.unwrap().iter().zip(wanted) {
             assert!(
-                head.starts_with(&format!("CONNECT {to} HTTP/1.1\r\n")),
-                "{head}"
-            );
-            assert!(
-                head.contains("Proxy-Authorization: Basic YWRhOnNlY3JldA=="),
+                head.starts_with(&format!("GET {to} HTTP/1.1\r\n")),
                 "{head}"
             );
         }
-        assert!(
-            dialer
-                .proxy(&"https://inside.example/".parse().unwrap())
-                .is_none()
+        let shown = |to: &str| proxy_authorization(&to.parse().unwrap(), &proxies);
+        assert_eq!(
+            shown("http://b.example/v1").unwrap(),
+            "Basic YWRhOnNlY3JldA=="
         );
+        assert_eq!(shown("https://b.example/v1"), None, "the tunnel shows it");
+        assert_eq!(shown("http://inside.example/v1"), None);
     }
 }

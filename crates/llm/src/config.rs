@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::extra::{Extra, ExtraSettings};
+use crate::fallback::FallbackSettings;
 use crate::models::ModelSettings;
 use crate::provider_config::{ConfigError, DEFAULT, ProviderConfig, base_url_of};
 use crate::providers::PROVIDERS;
@@ -34,8 +36,12 @@ pub struct LlmConfig {
     pub queue: Duration,
     /// The largest answer that is read.
     pub max_answer_bytes: usize,
+    /// The largest batch of embeddings that is read.
+    pub max_embeddings_bytes: usize,
     /// How often a whole chain is asked again where its failures may pass.
     pub retries: u32,
+    /// Which refusals of a provider send a call on to the next entry of its chain.
+    pub fallback: FallbackSettings,
     /// The owner's word about models, by `provider/model`.
     pub models: BTreeMap<String, ModelSettings>,
     /// Answers that are kept for the same question again; `None` keeps none.
@@ -95,8 +101,17 @@ pub struct LlmSettings {
     pub find_ollama: Option<bool>,
     /// How often a whole chain is asked again where its failures may pass; 2 unless it says another number.
     pub retries: Option<u32>,
+    /// The largest answer that is read, in MB; 8 unless it says another number. Pictures that a model makes may need
+    /// more.
+    pub max_answer_mb: Option<usize>,
+    /// The largest batch of embeddings that is read, in MB; 64 unless it says another number.
+    pub max_embeddings_mb: Option<usize>,
+    /// `[llm.fallback]`: which refusals send a call on to the next entry of its chain.
+    pub fallback: FallbackSettings,
     /// `[llm.models."openai/gpt-5"]`: prices, and what a model can do.
     pub models: BTreeMap<String, ModelSettings>,
+    /// `[llm.extra.NAME]` and `[llm.extra."provider/model"]`: headers and fields that are added to requests.
+    pub extra: BTreeMap<String, ExtraSettings>,
     /// `[llm.cache]`; nothing is kept without it.
     pub cache: Option<CacheSettings>,
     /// `"mana/reasoning" = ["openai/…", "ollama/…"]`.
@@ -126,7 +141,9 @@ pub struct ProviderSettings {
 const TIMEOUT: Duration = Duration::from_secs(300);
 const IDLE: Duration = Duration::from_secs(120);
 const QUEUE: Duration = Duration::from_secs(1800);
-const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+const MAX_ANSWER_BYTES: usize = 8 << 20;
+/// Room for a batch of OpenAI's 2,048 inputs.
+const MAX_EMBEDDINGS_BYTES: usize = 64 << 20;
 const RETRIES: u32 = 2;
 
 impl Default for LlmConfig {
@@ -141,7 +158,9 @@ impl Default for LlmConfig {
             idle: IDLE,
             queue: QUEUE,
             max_answer_bytes: MAX_ANSWER_BYTES,
+            max_embeddings_bytes: MAX_EMBEDDINGS_BYTES,
             retries: 0,
+            fallback: FallbackSettings::default(),
             models: BTreeMap::new(),
             cache: None,
         }
@@ -162,6 +181,7 @@ impl ProviderConfig {
             timeout: None,
             concurrency: known.map_or(CONCURRENCY, |known| known.concurrency),
             models: Vec::new(),
+            extra: Extra::default(),
         })
     }
 }
@@ -241,13 +261,25 @@ impl LlmConfig {
             providers.push(provider(known.name, &base, setting, table, key)?);
         }
 
+        for (name, extra) in &settings.extra {
+            if let Some((field, problem)) = extra.wrong() {
+                let setting = format!("llm.extra.{name:?}: {field}");
+                return Err(ConfigError::new(&setting, "invalid_extra", problem));
+            }
+        }
+        for provider in &mut providers {
+            provider.extra = Extra::of(&settings.extra, &provider.name);
+        }
         let is_configured = |name| providers.iter().any(|provider| provider.name == name);
-        let probe = PROVIDERS
+        let mut probe = PROVIDERS
             .iter()
             .filter(|known| settings.find_ollama != Some(false) && known.is_local)
             .find(|known| !is_configured(known.name))
             .map(|known| ProviderConfig::new(known.name, known.base_url, known.name))
             .transpose()?;
+        if let Some(probe) = &mut probe {
+            probe.extra = Extra::of(&settings.extra, &probe.name);
+        }
         for (alias, chain) in &settings.aliases {
             let of_models = chain.iter().all(|model| !model.starts_with("mana/"));
             if !alias.starts_with("mana/") || chain.is_empty() || !of_models {
@@ -272,11 +304,27 @@ impl LlmConfig {
                 ));
             }
         }
+        let megabytes = |setting: &str, megabytes: Option<usize>, usual: usize| match megabytes {
+            Some(0) => {
+                let problem = "must be 1 or more";
+                Err(ConfigError::new(setting, "range", problem))
+            }
+            Some(megabytes) => Ok(megabytes.saturating_mul(1 << 20)),
+            None => Ok(usual),
+        };
+        let (answer, embeddings) = (settings.max_answer_mb, settings.max_embeddings_mb);
         Ok(Self {
+            max_answer_bytes: megabytes("llm.max_answer_mb", answer, MAX_ANSWER_BYTES)?,
+            max_embeddings_bytes: megabytes(
+                "llm.max_embeddings_mb",
+                embeddings,
+                MAX_EMBEDDINGS_BYTES,
+            )?,
             providers,
             probe,
             aliases: settings.aliases,
             retries: settings.retries.unwrap_or(RETRIES).min(10),
+            fallback: settings.fallback,
             models: settings.models,
             cache: settings.cache,
             model,
@@ -443,6 +491,25 @@ mod tests {
         }
         let unknown = parse(serde_json::json!({"seconds": 5, "memcached": "x"})).unwrap_err();
         assert!(unknown.to_string().contains("memcached"), "{unknown}");
+    }
+
+    #[test]
+    fn the_owner_bounds_answers_and_batches() {
+        let load = |settings: serde_json::Value| {
+            let settings: LlmSettings = serde_json::from_value(settings).unwrap();
+            let config = LlmConfig::load(settings, |_| None);
+            config.map(|config| {
+                (
+                    config.max_answer_bytes >> 20,
+                    config.max_embeddings_bytes >> 20,
+                )
+            })
+        };
+        assert_eq!(load(serde_json::json!({})).unwrap(), (8, 64));
+        let set = serde_json::json!({"max_answer_mb": 9, "max_embeddings_mb": 200});
+        assert_eq!(load(set).unwrap(), (9, 200));
+        let problem = load(serde_json::json!({"max_embeddings_mb": 0})).unwrap_err();
+        assert_eq!(problem.setting, "llm.max_embeddings_mb");
     }
 
     #[test]

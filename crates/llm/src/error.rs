@@ -1,6 +1,7 @@
 //! Failures of a call, in words for a person and in OpenAI's shape
 //! for a program.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -89,6 +90,15 @@ pub struct GatewayError {
     pub upstream: Option<Box<Value>>,
     /// Every attempt that failed, this last one included; empty where nobody was asked.
     pub attempts: Vec<Attempt>,
+    /// How many milliseconds the provider asks to wait, where its status alone does not say so: `Retry-After` of a 503.
+    pub wait_millis: Option<u32>,
+    /// Whether the call may be made again, where the provider says so (`x-should-retry`).
+    pub said_retry: Option<bool>,
+    /// The gateway has made the call again as often as that helps; whoever called must not.
+    pub is_final: bool,
+    /// The failure answers the form that this request asked for, tools or a schema, and says nothing about the health
+    /// of the provider: servers of models answer 500 where they can't read a call that the model wrote.
+    pub is_about_form: bool,
 }
 
 impl fmt::Display for GatewayError {
@@ -112,6 +122,10 @@ impl GatewayError {
             provider: None,
             upstream: None,
             attempts: Vec::new(),
+            wait_millis: None,
+            said_retry: None,
+            is_final: false,
+            is_about_form: false,
         }
     }
 
@@ -134,6 +148,13 @@ impl GatewayError {
         self
     }
 
+    /// The same as the failure of a request that asks for more than text: for calls, JSON of a schema, or a look at
+    /// pictures.
+    pub(crate) fn of_formed_request(mut self) -> Self {
+        self.is_about_form = self.kind == ErrorKind::Http(500);
+        self
+    }
+
     /// The same without secrets.
     pub(crate) fn scrubbed(mut self, scrub: &Scrubber) -> Self {
         self.message = scrub.text(&self.message);
@@ -143,32 +164,24 @@ impl GatewayError {
         self
     }
 
-    /// Whether another entry of a chain may do better: the provider is out of
-    /// reach, too slow, broken or busy. A request that is wrong here is wrong
-    /// elsewhere too.
-    pub fn falls_back(&self) -> bool {
-        match self.kind {
-            ErrorKind::Connect
-            | ErrorKind::Timeout
-            | ErrorKind::RateLimited { .. }
-            | ErrorKind::Paused { .. }
-            | ErrorKind::BadJson
-            | ErrorKind::CutOff => true,
-            ErrorKind::Http(status) => status >= 500,
-            _ => false,
-        }
-    }
-
-    /// Whether the same entry may do better in a moment: not after a
-    /// timeout, which would be waited for twice, nor after nonsense, which would come again.
-    pub(crate) fn may_pass(&self) -> bool {
-        match self.kind {
-            ErrorKind::Connect
-            | ErrorKind::RateLimited { .. }
-            | ErrorKind::Paused { .. }
-            | ErrorKind::CutOff => true,
-            ErrorKind::Http(status) => status >= 500,
-            _ => false,
+    /// The failure without a word of the caller's or the provider's: for the log, and for people who made other calls.
+    /// `label` is the provider's name for people.
+    pub(crate) fn without_content(&self, label: &str) -> Cow<'_, str> {
+        let status = match self.kind {
+            // Said in Mana's own words alone.
+            ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Paused { .. } => {
+                return Cow::Borrowed(&self.message);
+            }
+            ErrorKind::Http(status) => status,
+            ErrorKind::RateLimited { .. } => 429,
+            ErrorKind::TooLarge => return format!("{label} sent too large an answer").into(),
+            ErrorKind::BadJson => return format!("{label} sent no answer that can be read").into(),
+            ErrorKind::CutOff => return format!("{label} broke off its answer").into(),
+            _ => return self.code().into(),
+        };
+        match status {
+            401 | 403 => format!("{label} answered {status}; check the key of {label}").into(),
+            status => format!("{label} answered {status}").into(),
         }
     }
 
@@ -193,8 +206,15 @@ impl GatewayError {
             ErrorKind::Paused { retry_after } | ErrorKind::TooManyCalls { retry_after } => {
                 Some(retry_after)
             }
-            _ => None,
+            _ => self
+                .wait_millis
+                .map(|millis| Duration::from_millis(millis.into())),
         }
+    }
+
+    /// Whether a client that makes failed calls again by itself must not do so.
+    pub(crate) fn must_not_be_retried(&self) -> bool {
+        self.is_final || matches!(self.kind, ErrorKind::OverBudget | ErrorKind::Forbidden)
     }
 
     /// The error's stable name.

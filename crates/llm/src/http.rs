@@ -1,37 +1,40 @@
 //! The gateway over HTTP, as OpenAI's clients expect it.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use mana_core::change::has_nul;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::answer::ChatStream;
 pub use crate::auth::{Auth, Caller};
 pub use crate::call_usage::{CallEstimate, Ending, MeterGuard, Used};
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::gateway::{Gateway, refuse_empty};
 use crate::metered::Meter;
-use crate::providers::StreamEvent;
-use crate::wire::{ChatRequest, EmbeddingsRequest, ModelList};
+use crate::reason::SHOULD_RETRY;
+use crate::streaming;
+pub use crate::unknown_paths::without_v1;
+use crate::unknown_paths::{with_unknown_paths, wrong_method};
+use crate::wire::{BYTE_ORDER_MARK, ChatRequest, EmbeddingsRequest, ModelList};
 
 /// Which model answered, as `provider/model`.
 pub const RESOLVED: HeaderName = HeaderName::from_static("x-mana-llm-resolved");
 
 /// Room for a few pictures.
 const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
+
+/// Names the fields of the request that the provider has no word for, so that the answer is without them.
+pub const LEFT_OUT: HeaderName = HeaderName::from_static("x-mana-llm-left-out");
 
 /// Says that the answer comes from the answer cache: `hit`.
 pub const CACHE: HeaderName = HeaderName::from_static("x-mana-llm-cache");
@@ -44,14 +47,16 @@ struct Shared {
 
 /// The routes under `/v1`.
 pub fn router(gateway: Arc<Gateway>, auth: Arc<dyn Auth>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/v1/chat/completions", post(chat))
         .route("/v1/embeddings", post(embeddings))
         .route("/v1/models", get(models))
         .route("/v1/models/{*id}", get(model))
         .route("/v1/aliases", get(aliases))
         .route("/v1/health", get(health))
-        .with_state(Shared { gateway, auth })
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(Shared { gateway, auth });
+    with_unknown_paths(routes)
 }
 
 /// Each route asks for its caller, and lets nobody else in.
@@ -81,16 +86,18 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 async fn chat(
     State(Shared { gateway, auth }): State<Shared>,
     caller: Caller,
-    JsonBody(mut request): JsonBody<ChatRequest>,
+    JsonBody(mut request, written): JsonBody<ChatRequest>,
 ) -> Result<Response> {
+    request.written = Some(written);
     refuse_empty(&request)?;
+    request.settle_limits()?;
     let question = gateway.cache.key(&caller.name(), &request);
     if let Some(question) = &question
         && let Some(kept) = gateway.cache.get(question)
     {
-        let mut headers = resolved(&kept.resolved);
+        let mut headers = headers(&kept.resolved, &kept.left_out);
         headers.insert(CACHE, HeaderValue::from_static("hit"));
-        return Ok((headers, Json(&*kept)).into_response());
+        return Ok(whole(headers, kept.text.as_ref(), &*kept));
     }
     let mut meter = Meter::open(&gateway, &*auth, &caller, || {
         CallEstimate::of_chat(&request)
@@ -98,26 +105,23 @@ async fn chat(
     .await?;
     request.bound = meter.bound();
     request.retry = true;
+    request.caller = caller.name();
     if request.stream == Some(true) {
         let wants_usage = request.wants_usage();
-        return match gateway.chat_stream(request).await {
-            Ok(answer) => {
-                meter.failed_before(&answer.failed);
-                Ok(streamed(answer, meter, wants_usage))
-            }
-            Err(error) => Err(meter.failed(error)),
-        };
+        let opening = async move { gateway.chat_stream(request).await };
+        return streaming::answer(opening, meter, wants_usage, headers).await;
     }
     match gateway.chat(request).await {
         Ok(answer) => {
-            let bytes = answer.text().len();
+            let bytes = answer.text_bytes();
             meter.answered(
                 &answer.resolved,
                 answer.usage.as_ref(),
                 bytes,
                 &answer.failed,
             );
-            let response = (resolved(&answer.resolved), Json(&answer)).into_response();
+            let headers = headers(&answer.resolved, &answer.left_out);
+            let response = whole(headers, answer.text.as_ref(), &answer);
             if let Some(question) = question {
                 gateway.cache.put(question, answer);
             }
@@ -130,8 +134,10 @@ async fn chat(
 async fn embeddings(
     State(Shared { gateway, auth }): State<Shared>,
     caller: Caller,
-    JsonBody(request): JsonBody<EmbeddingsRequest>,
+    JsonBody(mut request, written): JsonBody<EmbeddingsRequest>,
 ) -> Result<Response> {
+    request.written = Some(written);
+    request.caller = caller.name();
     let mut meter = Meter::open(&gateway, &*auth, &caller, || {
         CallEstimate::of_embeddings(&request)
     })
@@ -139,7 +145,8 @@ async fn embeddings(
     match gateway.embeddings(request).await {
         Ok(answer) => {
             meter.answered(&answer.resolved, answer.usage.as_ref(), 0, &answer.failed);
-            Ok((resolved(&answer.resolved), Json(answer)).into_response())
+            let headers = headers(&answer.resolved, &[]);
+            Ok(whole(headers, answer.text.as_ref(), &answer))
         }
         Err(error) => Err(meter.failed(error)),
     }
@@ -156,6 +163,7 @@ async fn model(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response> {
+    let id = id.trim_matches('/');
     let listed = gateway.models().await.data;
     let found = listed.into_iter().find(|model| model.id == id);
     match found.filter(|model| auth.may_see(&caller, &model.id)) {
@@ -177,15 +185,30 @@ async fn health(State(Shared { gateway, .. }): State<Shared>, _: Caller) -> Resp
     Json(gateway.health()).into_response()
 }
 
-/// The body of a request.
-struct JsonBody<T>(T);
+/// A whole answer: the upstream's own text where there is one.
+fn whole(headers: HeaderMap, text: Option<&Bytes>, answer: &impl Serialize) -> Response {
+    let Some(text) = text else {
+        return (headers, Json(answer)).into_response();
+    };
+    let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (headers, json, text.clone()).into_response()
+}
+
+/// The body of a request, read and as it was written.
+struct JsonBody<T>(T, Bytes);
 
 impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
     type Rejection = GatewayError;
 
     async fn from_request(mut request: Request, shared: &Shared) -> Result<Self> {
         DefaultBodyLimit::max(MAX_REQUEST_BYTES).apply(&mut request);
-        parse(Bytes::from_request(request, shared).await).map(JsonBody)
+        let body = Bytes::from_request(request, shared).await;
+        let body = body.map(|body| match body.starts_with(BYTE_ORDER_MARK) {
+            true => body.slice(BYTE_ORDER_MARK.len()..),
+            false => body,
+        });
+        let written = body.as_ref().ok().cloned();
+        parse(body).map(|read| Self(read, written.unwrap_or_default()))
     }
 }
 
@@ -218,64 +241,19 @@ fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T> 
     })
 }
 
-fn resolved(name: &str) -> HeaderMap {
+/// The headers that say who answered, and how.
+fn headers(resolved: &str, left_out: &[&str]) -> HeaderMap {
     // Room for those that every answer gets: growing would touch each of them again.
     let mut headers = HeaderMap::with_capacity(16);
-    if let Ok(value) = HeaderValue::from_bytes(name.as_bytes()) {
+    if let Ok(value) = HeaderValue::from_bytes(resolved.as_bytes()) {
         headers.insert(RESOLVED, value);
     }
-    headers
-}
-
-/// Frames every piece as it comes. An answer that fails midway ends with an
-/// error event and without `[DONE]`, so that nobody takes it for complete.
-fn streamed(answer: ChatStream, meter: Meter, wants_usage: bool) -> Response {
-    let mut headers = resolved(&answer.resolved);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    let pieces = stream::unfold(Some((answer, meter)), move |state| async move {
-        let (mut answer, mut meter) = state?;
-        let frame = loop {
-            match answer.next().await {
-                Some(Ok(StreamEvent::Data(data))) => {
-                    meter.piece(&answer.resolved, &data);
-                    break frame(&data);
-                }
-                Some(Ok(StreamEvent::Usage { usage, chunk })) => {
-                    meter.usage(&answer.resolved, &usage);
-                    if let Some(chunk) = chunk.filter(|_| wants_usage) {
-                        break frame(&chunk);
-                    }
-                }
-                Some(Ok(StreamEvent::KeepAlive)) => break Bytes::from_static(b":\n\n"),
-                Some(Err(error)) => {
-                    let error = meter.broke_off(error);
-                    return Some((frame(error.body().to_string().as_bytes()), None));
-                }
-                None => {
-                    meter.complete();
-                    return Some((frame(b"[DONE]"), None));
-                }
-            }
-        };
-        Some((frame, Some((answer, meter))))
-    });
-    let mut response = Response::new(Body::from_stream(pieces.map(Ok::<_, Infallible>)));
-    *response.headers_mut() = headers;
-    response
-}
-
-/// An event. Data of several lines stays one event.
-fn frame(data: &[u8]) -> Bytes {
-    let mut frame = Vec::with_capacity(data.len() + 8);
-    for line in data.split(|byte| *byte == b'\n') {
-        frame.extend_from_slice(b"data: ");
-        frame.extend_from_slice(line);
-        frame.push(b'\n');
+    if !left_out.is_empty()
+        && let Ok(value) = HeaderValue::try_from(left_out.join(", "))
+    {
+        headers.insert(LEFT_OUT, value);
     }
-    frame.push(b'\n');
-    frame.into()
+    headers
 }
 
 impl IntoResponse for GatewayError {
@@ -289,11 +267,10 @@ impl IntoResponse for GatewayError {
                 response.headers_mut().insert(RETRY_AFTER, value);
             }
         }
-        if matches!(self.kind, ErrorKind::OverBudget | ErrorKind::Forbidden) {
-            // OpenAI's clients try a 429 again by themselves, which helps nobody here.
-            response
-                .headers_mut()
-                .insert("x-should-retry", HeaderValue::from_static("false"));
+        if self.must_not_be_retried() {
+            // OpenAI's clients make failed calls again by themselves, which multiplies the gateway's own attempts.
+            let never = HeaderValue::from_static("false");
+            response.headers_mut().insert(SHOULD_RETRY, never);
         }
         response
     }

@@ -20,7 +20,7 @@ pub(crate) struct Meter {
     text_bytes: u64,
     /// The last piece, counted when it is on its way to the reader.
     uncounted: Option<Bytes>,
-    /// The provider's own count is there, and better than the one made here.
+    /// The provider's own count is there, and better than the one made here while no more of the answer follows.
     told: bool,
     /// The gateway that knows the models' windows, and what was sent: what a count is judged by. Only with a guard.
     gateway: Option<Arc<Gateway>>,
@@ -41,6 +41,7 @@ impl Meter {
                 model: String::new(),
                 prompt_tokens: 0,
                 completion_tokens: 0,
+                micros_usd: None,
                 ending: Ending::Cancelled,
                 also_read: Vec::new(),
             },
@@ -65,7 +66,7 @@ impl Meter {
         meter.gateway = meter.guard.is_some().then(|| gateway.clone());
         // What a caller who doesn't wait for it would have got is not known.
         let reserved = meter.guard.as_ref().map(|guard| guard.completion_tokens);
-        meter.used.completion_tokens = reserved.unwrap_or(0);
+        meter.used.completion_tokens = reserved.unwrap_or(0).saturating_mul(meter.choices);
         Ok(meter)
     }
 
@@ -115,7 +116,7 @@ impl Meter {
 
     /// A piece of a streamed answer.
     pub fn piece(&mut self, model: &str, chunk: &Bytes) {
-        if self.guard.is_none() || self.told {
+        if self.guard.is_none() {
             return;
         }
         self.count();
@@ -127,12 +128,21 @@ impl Meter {
     }
 
     fn count(&mut self) {
-        let Some(chunk) = self.uncounted.take().filter(|_| !self.told) else {
+        let Some(chunk) = self.uncounted.take() else {
             return;
         };
-        self.text_bytes += text_bytes(&chunk);
+        let bytes = text_bytes(&chunk);
+        self.text_bytes += bytes;
         // A piece is a token at least, as models make them.
-        self.used.completion_tokens = self.pieces.max(self.text_bytes.div_ceil(BYTES_PER_TOKEN));
+        let counted = self.pieces.max(self.text_bytes.div_ceil(BYTES_PER_TOKEN));
+        match self.told {
+            // The provider's count was not its last word, where more of the answer follows.
+            true if bytes > 0 => {
+                self.used.completion_tokens = self.used.completion_tokens.max(counted);
+            }
+            true => {}
+            false => self.used.completion_tokens = counted,
+        }
     }
 
     /// Takes over the provider's own count, where it can be true. A zero says nothing where there was something to
@@ -149,9 +159,11 @@ impl Meter {
         if (prompt_tokens, completion_tokens) == (0, 0) && !is_builtin {
             return;
         }
+        let micros_usd = gateway.cost(model, usage, prompt_tokens, completion_tokens);
         self.count();
         self.told = true;
         self.used.model = model.to_owned();
+        self.used.micros_usd = micros_usd;
         if prompt_tokens > 0 || is_builtin {
             self.used.prompt_tokens = prompt_tokens;
         }

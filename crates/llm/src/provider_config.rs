@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 use url::Url;
 
+use crate::extra::Extra;
 use crate::secret::Secret;
 
 /// The name of the provider of `MANA_LLM_URL`.
@@ -45,6 +46,8 @@ pub struct ProviderConfig {
     pub concurrency: usize,
     /// Models that the owner named: taken first, and known without asking.
     pub models: Vec<String>,
+    /// Headers and fields that the owner adds to requests.
+    pub extra: Extra,
 }
 
 impl fmt::Debug for ProviderConfig {
@@ -57,6 +60,7 @@ impl fmt::Debug for ProviderConfig {
             .field("timeout", &self.timeout)
             .field("concurrency", &self.concurrency)
             .field("models", &self.models)
+            .field("extra", &self.extra)
             .finish()
     }
 }

@@ -1,6 +1,7 @@
 //! The state of a provider at run time: its free places, its list of models, its breaker and its
 //! last condition.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use metrics::counter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use crate::breaker::{Breaker, Outcome};
+use crate::breakers::{Admitted, Breakers};
 use crate::clients::is_loopback;
 use crate::config::LlmConfig;
 use crate::error::{ErrorKind, GatewayError, Result};
@@ -31,6 +32,12 @@ const SLOWNESS_LASTS: Duration = Duration::from_secs(15);
 /// How long an empty list or a failure of a configured provider stands. A provider that is only looked for is asked
 /// again at once: it may have been started by now.
 const NOTHING_LASTS: Duration = Duration::from_secs(1);
+/// How long what a provider says of a model is used before it is asked again.
+const FACTS_LAST: Duration = Duration::from_secs(300);
+/// How long a provider's refusal stands: it may have been set up anew since.
+const REFUSALS_LAST: Duration = Duration::from_secs(600);
+/// The most models of a provider that are remembered.
+const LEARNED_MODELS: usize = 200;
 const LISTING_TIMEOUT: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -53,10 +60,14 @@ pub(crate) struct ProviderState {
     /// `false` until a provider that nobody configured has answered once.
     present: AtomicBool,
     listing: Mutex<Listing>,
+    /// The facts that the provider itself tells of its models, and until when they stand.
+    learned: Mutex<HashMap<String, (Instant, Facts)>>,
+    /// The abilities that the provider refused for its models, and until when that stands.
+    refusals: Mutex<HashMap<String, (Instant, Facts)>>,
     /// Held while the provider is asked for its models, so that it is asked once.
     listing_turn: tokio::sync::Mutex<()>,
     condition: Mutex<Condition>,
-    breaker: Breaker,
+    breakers: Breakers,
     scrub: Arc<Scrubber>,
 }
 
@@ -99,30 +110,28 @@ struct Listed {
 pub(crate) struct CallPermit {
     state: Arc<ProviderState>,
     _place: OwnedSemaphorePermit,
-    is_probe: bool,
+    admitted: Admitted,
     ended: bool,
 }
 
 impl CallPermit {
     /// The first piece of a stream has arrived. Later failures still count, so nothing is decided yet.
     pub fn begun(&self) {
-        if self.is_probe {
-            self.state.breaker.release();
-        }
-        self.state.note(None);
+        self.state.breakers.release(&self.admitted);
+        self.state.note(Condition::Up);
     }
 
     /// Records how the call ended.
     pub fn end(mut self, failure: Option<&GatewayError>) {
         self.ended = true;
-        self.state.note_call(failure, self.is_probe);
+        self.state.note_call(failure, &self.admitted);
     }
 }
 
 impl Drop for CallPermit {
     fn drop(&mut self) {
-        if self.is_probe && !self.ended {
-            self.state.breaker.release();
+        if !self.ended {
+            self.state.breakers.release(&self.admitted);
         }
     }
 }
@@ -142,9 +151,11 @@ impl ProviderState {
             places: Arc::new(Semaphore::new(config.concurrency)),
             present: AtomicBool::new(present),
             listing: Mutex::default(),
+            learned: Mutex::default(),
+            refusals: Mutex::default(),
             listing_turn: tokio::sync::Mutex::new(()),
             condition: Mutex::new(Condition::Unknown),
-            breaker: Breaker::default(),
+            breakers: Breakers::default(),
             scrub,
         }
     }
@@ -189,21 +200,29 @@ impl ProviderState {
             }
     }
 
-    /// Admits a call if a place is free, or refuses it if the breaker is open. `None` where every place is taken.
-    pub fn try_permit(self: &Arc<Self>) -> Option<Result<CallPermit>> {
+    /// Admits a call if a place is free, or refuses it if a breaker is open. `None` where every place is taken.
+    pub fn try_permit(self: &Arc<Self>, model: &str, caller: &str) -> Option<Result<CallPermit>> {
         match self.places.clone().try_acquire_owned() {
-            Ok(place) => Some(self.admit(place)),
+            Ok(place) => Some(self.admit(place, model, caller)),
             Err(_) => {
-                let wait = self.breaker.refusal(Instant::now())?;
+                let wait = self.breakers.refusal(model, caller, Instant::now())?;
                 Some(Err(self.paused(wait)))
             }
         }
     }
 
     /// Admits a call once a place is free. Callers of other providers are not held up.
-    pub async fn permit(self: &Arc<Self>, until: Instant) -> Result<CallPermit> {
+    pub async fn permit(
+        self: &Arc<Self>,
+        model: &str,
+        caller: &str,
+        until: Instant,
+    ) -> Result<CallPermit> {
         match timeout_at(until, self.places.clone().acquire_owned()).await {
-            Ok(place) => self.admit(place.expect("the semaphore is never closed")),
+            Ok(place) => {
+                let place = place.expect("the semaphore is never closed");
+                self.admit(place, model, caller)
+            }
             Err(_) => Err(GatewayError::new(
                 ErrorKind::Timeout,
                 format!(
@@ -216,15 +235,20 @@ impl ProviderState {
         }
     }
 
-    fn admit(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Result<CallPermit> {
-        let is_probe = self
-            .breaker
-            .admit(Instant::now())
+    fn admit(
+        self: &Arc<Self>,
+        place: OwnedSemaphorePermit,
+        model: &str,
+        caller: &str,
+    ) -> Result<CallPermit> {
+        let admitted = self
+            .breakers
+            .admit(model, caller, Instant::now())
             .map_err(|wait| self.paused(wait))?;
         Ok(CallPermit {
             state: self.clone(),
             _place: place,
-            is_probe,
+            admitted,
             ended: false,
         })
     }
@@ -298,9 +322,14 @@ impl ProviderState {
         };
         if models.is_ok() {
             self.present.store(true, Ordering::Relaxed);
-            self.breaker.half_open(Instant::now());
+            self.breakers.half_open(Instant::now());
         }
-        self.note(models.as_ref().err());
+        // A list holds nobody's words.
+        match &models {
+            Ok(_) => self.note(Condition::Up),
+            Err(error) if is_trouble(error) => self.note(Condition::Down(error.message.clone())),
+            Err(_) => {}
+        }
         let mut listing = self.listing();
         if let Ok(models) = &models {
             listing.known = Some(models.clone());
@@ -360,63 +389,134 @@ impl ProviderState {
             || is_loopback(&self.config.base_url)
     }
 
-    /// The facts about a model: from the provider's list, where it was read
-    /// lately, else from what it and the model are called.
-    pub fn facts(&self, model: &str) -> Facts {
+    /// Asks the provider what it knows of a model, its list among it, unless it was asked a moment ago. A provider that
+    /// does not answer leaves the facts as they are.
+    pub async fn learn(&self, model: &str) {
+        if self.learned_until(model) > Some(Instant::now()) || self.name() == BUILTIN {
+            return;
+        }
+        let limits = Limits {
+            deadline: Instant::now() + LISTING_TIMEOUT,
+            timeout: LISTING_TIMEOUT,
+            idle: LISTING_TIMEOUT,
+            max_bytes: self.limits.max_answer_bytes,
+        };
+        // The owner's own list keeps the provider's from being read otherwise.
+        if self.listing().known.is_none()
+            && let Ok(models) = self.provider.models(limits).await
+        {
+            self.listing().known = Some(Arc::from(models));
+        }
+        let facts = self.provider.model_facts(model, limits).await;
+        let lasts = match &facts {
+            Ok(_) => FACTS_LAST,
+            Err(_) => SLOWNESS_LASTS,
+        };
+        let until = Instant::now() + lasts;
+        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        if learned.len() >= LEARNED_MODELS && !learned.contains_key(model) {
+            learned.clear();
+        }
+        let before = learned
+            .get(model)
+            .map_or(Facts::default(), |(_, facts)| *facts);
+        learned.insert(model.to_owned(), (until, facts.unwrap_or(before)));
+    }
+
+    fn learned_until(&self, model: &str) -> Option<Instant> {
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        learned.get(model).map(|(until, _)| *until)
+    }
+
+    /// Whether the provider lists a model by this name, as far as it ever said. Only a provider that never said is
+    /// asked and waited for: a slow one must not hold up calls to others.
+    pub async fn lists(&self, model: &str) -> bool {
+        let known = self.listing().known.clone();
+        let models = match known {
+            Some(known) => known,
+            None => self.models().await.unwrap_or_default(),
+        };
+        models.iter().any(|listed| listed.id == model)
+    }
+
+    /// Remembers that the provider refused something for a model.
+    pub fn note_refusal(&self, model: &str, refused: Facts) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        refusals.retain(|_, (until, _)| *until > now);
+        if refusals.len() >= LEARNED_MODELS {
+            refusals.clear();
+        }
+        let before = refusals.get(model).map(|(_, facts)| *facts);
+        let facts = refused.or(before.unwrap_or_default());
+        refusals.insert(model.to_owned(), (now + REFUSALS_LAST, facts));
+    }
+
+    /// Returns what the provider refused of late for a model, and what it says where it was asked: of the model itself
+    /// first, then in its list.
+    fn refused_and_said(&self, model: &str) -> (Facts, Facts) {
         let known = self.listing().known.clone();
         let listed = known.and_then(|models| {
             let listed = models.iter().find(|listed| listed.id == model)?;
             Some(Facts::listed(listed))
         });
-        listed
-            .unwrap_or_default()
-            .or(self.provider.facts())
-            .or(by_name(model))
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        let learned = learned.get(model).map(|(_, facts)| *facts);
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = refusals
+            .get(model)
+            .filter(|(until, _)| *until > Instant::now());
+        let refused = refused.map(|(_, facts)| *facts);
+        let said = learned.unwrap_or_default().or(listed.unwrap_or_default());
+        (refused.unwrap_or_default(), said)
+    }
+
+    /// The facts about a model for which a request may be refused here. A list that leaves something out states
+    /// nothing: whether it was read must not decide what is answered.
+    pub fn stated(&self, model: &str) -> Facts {
+        let (refused, said) = self.refused_and_said(model);
+        refused.or(said.affirmed()).or(self.provider.facts())
+    }
+
+    /// The facts about a model: what the provider says of it, then its list, where these were read, else what it and
+    /// the model are called. The window of a model on this machine depends on how it is run, and not on its name.
+    pub fn facts(&self, model: &str) -> Facts {
+        let mut named = by_name(model);
+        if self.is_free() {
+            named.context_tokens = None;
+        }
+        let (refused, said) = self.refused_and_said(model);
+        refused.or(said).or(self.provider.facts()).or(named)
     }
 
     /// Whether something keeps it from being asked, or did the last time.
     pub fn is_troubled(&self) -> bool {
-        !self.breaker.is_closed(Instant::now()) || matches!(self.condition(), Condition::Down(_))
+        !self.breakers.are_closed(Instant::now()) || matches!(self.condition(), Condition::Down(_))
     }
 
-    /// Records how a call ended: in the breaker, in the metrics and in the condition.
-    fn note_call(&self, failure: Option<&GatewayError>, is_probe: bool) {
-        let outcome = match failure {
-            None => Outcome::Good,
-            Some(error) => match error.kind {
-                ErrorKind::RateLimited {
-                    retry_after: Some(wait),
-                } => Outcome::Pause(wait),
-                ErrorKind::RateLimited { retry_after: None } => Outcome::Neutral,
-                _ if error.falls_back() && error.provider.is_some() => Outcome::Bad,
-                _ => Outcome::Neutral,
-            },
-        };
-        self.breaker.note(outcome, is_probe, Instant::now());
+    /// Records how a call ended: in the breakers, in the metrics and in the condition.
+    fn note_call(&self, failure: Option<&GatewayError>, admitted: &Admitted) {
+        self.breakers.note(admitted, failure, Instant::now());
         let code = failure.map_or("ok", GatewayError::code);
         let labels = [
             ("provider", self.name().to_owned()),
             ("outcome", code.to_owned()),
         ];
         counter!("mana_llm_calls_total", &labels).increment(1);
-        self.note(failure);
+        match failure {
+            None => self.note(Condition::Up),
+            // The condition is shown to everybody.
+            Some(error) if is_trouble(error) => {
+                let label = known::label(self.name());
+                self.note(Condition::Down(error.without_content(label).into_owned()));
+            }
+            Some(_) => {}
+        }
     }
 
-    /// Records the provider's condition, as far as the outcome of a call or a listing says something about it.
-    fn note(&self, failure: Option<&GatewayError>) {
-        let condition = match failure {
-            None => Condition::Up,
-            Some(error)
-                if error.falls_back() || matches!(error.kind, ErrorKind::Http(401 | 403)) =>
-            {
-                Condition::Down(error.message.clone())
-            }
-            Some(_) => return,
-        };
-        *self
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = condition;
+    fn note(&self, condition: Condition) {
+        let known = self.condition.lock();
+        *known.unwrap_or_else(PoisonError::into_inner) = condition;
     }
 
     pub fn condition(&self) -> Condition {
@@ -427,68 +527,20 @@ impl ProviderState {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::providers::dummy::Dummy;
-
-    fn state(dummy: Dummy) -> Arc<ProviderState> {
-        let settings = ProviderConfig::new(dummy.name, "http://dummy.invalid", "test").unwrap();
-        let config = LlmConfig::default();
-        let state = ProviderState::new(Box::new(dummy), &settings, &config, Arc::default(), true);
-        Arc::new(state)
-    }
-
-    #[tokio::test]
-    async fn while_the_provider_is_asked_for_its_models_the_known_ones_stay_known() {
-        let gate = Arc::new(Semaphore::new(1));
-        let mut dummy = Dummy::new("a", Ok("x"));
-        dummy.listing_gate = Some(gate.clone());
-        let state = state(dummy);
-        assert_eq!(state.models().await.unwrap().len(), 1);
-        state.listing().last = None;
-        let asking = tokio::spawn({
-            let state = state.clone();
-            async move { state.models().await }
-        });
-        while state.listing_turn.try_lock().is_ok() {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(state.facts("m").context_tokens, Some(9));
-        let waited = tokio::time::timeout(Duration::from_secs(1), state.models()).await;
-        assert_eq!(
-            waited.expect("nobody waits for the network").unwrap().len(),
-            1
-        );
-        gate.add_permits(1);
-        assert_eq!(asking.await.unwrap().unwrap().len(), 1);
-    }
-
-    #[tokio::test]
-    async fn a_probe_that_is_answered_or_given_up_lets_the_next_call_go() {
-        let refused = |kind| Some(GatewayError::new(kind, "no").from_provider("a"));
-        let ends: [Option<Option<GatewayError>>; 5] = [
-            None,
-            Some(refused(ErrorKind::Http(400))),
-            Some(refused(ErrorKind::Http(401))),
-            Some(refused(ErrorKind::RateLimited { retry_after: None })),
-            Some(refused(ErrorKind::TooLarge)),
-        ];
-        for end in ends {
-            let state = state(Dummy::new("a", Ok("x")));
-            let down = GatewayError::new(ErrorKind::Http(500), "down").from_provider("a");
-            for _ in 0..5 {
-                state.try_permit().unwrap().ok().unwrap().end(Some(&down));
-            }
-            assert!(state.try_permit().unwrap().is_err());
-            state.breaker.half_open(Instant::now());
-            let probe = state.try_permit().unwrap().ok().unwrap();
-            assert!(state.try_permit().unwrap().is_err(), "one probe at a time");
-            match &end {
-                Some(failure) => probe.end(failure.as_ref()),
-                None => drop(probe),
-            }
-            assert!(state.try_permit().unwrap().is_ok(), "{end:?}");
-        }
+/// Whether a failure says that the provider can't serve anybody for now.
+fn is_trouble(error: &GatewayError) -> bool {
+    match error.kind {
+        ErrorKind::Connect
+        | ErrorKind::Timeout
+        | ErrorKind::RateLimited { .. }
+        | ErrorKind::Paused { .. }
+        | ErrorKind::BadJson
+        | ErrorKind::CutOff => true,
+        ErrorKind::Http(status) => status >= 500 || matches!(status, 401..=403),
+        _ => false,
     }
 }
+
+#[cfg(test)]
+#[path = "provider_state_tests.rs"]
+mod tests;

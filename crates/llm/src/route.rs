@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::aliases::{ALIAS, PURPOSES};
 use crate::config::LlmConfig;
 use crate::error::{ErrorKind, GatewayError, Result};
+use crate::fallback::FallbackSettings;
 use crate::models::{Facts, ModelSettings, Price};
 use crate::provider_config::DEFAULT;
 use crate::provider_state::ProviderState;
@@ -41,7 +42,9 @@ pub(crate) struct Routes {
     pub timeout: Duration,
     pub idle: Duration,
     pub max_answer_bytes: usize,
+    pub max_embeddings_bytes: usize,
     pub retries: u32,
+    pub fallback: FallbackSettings,
     pub scrub: Arc<Scrubber>,
 }
 
@@ -56,7 +59,9 @@ impl Routes {
             timeout: config.timeout,
             idle: config.idle,
             max_answer_bytes: config.max_answer_bytes,
+            max_embeddings_bytes: config.max_embeddings_bytes,
             retries: config.retries,
+            fallback: config.fallback,
             scrub,
         }
     }
@@ -66,6 +71,18 @@ impl Routes {
         let told = self.models.get(&target.name()).map(Facts::told);
         told.unwrap_or_default()
             .or(target.state.facts(&target.model))
+    }
+
+    /// The facts about a model that the owner or its provider states; what its name suggests is not among them.
+    pub fn stated(&self, target: &Target) -> Facts {
+        let told = self.models.get(&target.name()).map(Facts::told);
+        told.unwrap_or_default()
+            .or(target.state.stated(&target.model))
+    }
+
+    /// The window that the owner set for a model.
+    pub fn told_window(&self, target: &Target) -> Option<u64> {
+        self.models.get(&target.name())?.context_tokens
     }
 
     /// The window of `provider/model`, if anybody knows it.
@@ -163,6 +180,13 @@ impl Routes {
         };
         if let Some(state) = self.providers().find(|state| state.has_named(name)) {
             return Ok(target(state, name));
+        }
+        // A model of the server that the owner named may be called like another provider's: it stays there.
+        if name.contains('/')
+            && let Some(own) = self.states.iter().find(|state| state.name() == DEFAULT)
+            && own.lists(name).await
+        {
+            return Ok(target(own, name));
         }
         if let Some((provider, model)) = name.split_once('/')
             && let Some(state) = self.states.iter().find(|state| state.name() == provider)

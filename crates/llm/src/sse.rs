@@ -3,6 +3,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::wire::BYTE_ORDER_MARK;
+
 /// A part of a stream of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
@@ -10,6 +12,8 @@ pub(crate) enum Frame {
     Data(Bytes),
     /// A comment; servers send it to show that they are still there.
     Comment,
+    /// An error: the data of an event of that name, or a line that some servers write for it.
+    Error(Bytes),
 }
 
 /// An event that is larger than allowed.
@@ -23,6 +27,12 @@ pub(crate) struct Decoder {
     scanned: usize,
     data: BytesMut,
     has_data: bool,
+    /// The event under way is named `error`.
+    is_error: bool,
+    /// The last line ended with a carriage return, to which a line feed right after it belongs.
+    after_return: bool,
+    /// Nothing has been read yet, so that a byte order mark may come.
+    at_start: bool,
     max: usize,
 }
 
@@ -34,6 +44,9 @@ impl Decoder {
             scanned: 0,
             data: BytesMut::new(),
             has_data: false,
+            is_error: false,
+            after_return: false,
+            at_start: true,
             max,
         }
     }
@@ -50,12 +63,24 @@ impl Decoder {
 
     /// The next frame, if it is complete.
     pub fn next(&mut self) -> Result<Option<Frame>, FrameTooLarge> {
-        while let Some(at) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) {
-            let mut line = self.buffer.split_to(self.scanned + at);
-            self.buffer.advance(1);
+        if self.at_start && !BYTE_ORDER_MARK.starts_with(&self.buffer[..self.buffer.len().min(3)]) {
+            self.at_start = false;
+        }
+        if self.at_start && self.buffer.len() >= BYTE_ORDER_MARK.len() {
+            self.buffer.advance(BYTE_ORDER_MARK.len());
+            self.at_start = false;
+        }
+        if self.at_start {
+            return Ok(None);
+        }
+        while let Some(at) = memchr::memchr2(b'\n', b'\r', &self.buffer[self.scanned..]) {
+            let line = self.buffer.split_to(self.scanned + at);
+            let end = self.buffer.get_u8();
             self.scanned = 0;
-            if line.last() == Some(&b'\r') {
-                line.truncate(line.len() - 1);
+            let is_rest = end == b'\n' && self.after_return && line.is_empty();
+            self.after_return = end == b'\r';
+            if is_rest {
+                continue;
             }
             if let Some(frame) = self.line(&line)? {
                 return Ok(Some(frame));
@@ -69,10 +94,29 @@ impl Decoder {
     fn line(&mut self, line: &[u8]) -> Result<Option<Frame>, FrameTooLarge> {
         if line.is_empty() {
             let complete = std::mem::take(&mut self.has_data);
-            return Ok(complete.then(|| Frame::Data(self.data.split().freeze())));
+            let is_error = std::mem::take(&mut self.is_error);
+            return Ok(
+                complete.then(|| match (is_error, self.data.split().freeze()) {
+                    (true, data) => Frame::Error(data),
+                    (false, data) => Frame::Data(data),
+                }),
+            );
         }
         if line[0] == b':' {
             return Ok(Some(Frame::Comment));
+        }
+        if let Some(name) = line.strip_prefix(b"event:") {
+            self.is_error = name.trim_ascii() == b"error";
+            return Ok(None);
+        }
+        if let Some(error) = line.strip_prefix(b"error:") {
+            return Ok(Some(Frame::Error(Bytes::copy_from_slice(
+                error.trim_ascii(),
+            ))));
+        }
+        // JSON on a line of its own is no field of an event, and means the same.
+        if line[0] == b'{' && !self.has_data {
+            return Ok(Some(Frame::Data(Bytes::copy_from_slice(line))));
         }
         let Some(value) = line.strip_prefix(b"data:") else {
             return Ok(None);
@@ -134,6 +178,50 @@ mod tests {
         assert_eq!(all(&mut decoder), []);
         decoder.end();
         assert_eq!(all(&mut decoder), [data("[DONE]")]);
+    }
+
+    #[test]
+    fn every_end_of_a_line_counts_and_a_byte_order_mark_does_not() {
+        let expected = [data("a"), data("b\nc"), data("d")];
+        for end in ["\n", "\r", "\r\n"] {
+            let lines = [
+                "\u{FEFF}data: a",
+                "",
+                "data: b",
+                "data: c",
+                "",
+                "",
+                "data: d",
+                "",
+                "",
+            ];
+            let wire = lines.join(end);
+            for cut in 1..wire.len() {
+                let mut decoder = Decoder::new(100);
+                let mut frames = Vec::new();
+                for piece in wire.as_bytes().chunks(cut) {
+                    decoder.push(piece);
+                    frames.extend(all(&mut decoder));
+                }
+                decoder.end();
+                frames.extend(all(&mut decoder));
+                assert_eq!(frames, expected, "{end:?} cut {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_is_one_in_any_dress() {
+        let error = |text: &str| Frame::Error(Bytes::copy_from_slice(text.as_bytes()));
+        let mut decoder = Decoder::new(100);
+        decoder.push(b"error: {\"code\":500}\n\nevent: error\ndata: {}\n\nevent: message\ndata: x\n\n{\"a\":1}\n");
+        let expected = [
+            error(r#"{"code":500}"#),
+            error("{}"),
+            data("x"),
+            data(r#"{"a":1}"#),
+        ];
+        assert_eq!(all(&mut decoder), expected);
     }
 
     #[test]

@@ -5,31 +5,59 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, PROXY_AUTHORIZATION, USER_AGENT};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
+use hyper_util::client::proxy::matcher::Matcher;
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, timeout, timeout_at};
 use tower::timeout::error::Elapsed;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::clients::{CONNECT, Clients, Transport};
+use crate::clients::{CONNECT, Clients, Transport, proxy_authorization};
 use crate::error::{ErrorKind, GatewayError, Result};
+use crate::extra::Extra;
+use crate::inflate::{Inflate, Unreadable};
 use crate::provider_config::ProviderConfig;
 use crate::providers::Limits;
+use crate::reason::{causes, innermost, reason_of, retry_after, said_retry, shorten};
 use crate::secret::Scrubber;
 use crate::trace_context::{add_trace_headers, client_span};
+use crate::wire::mend_half_pairs;
 
-/// Of an error's body no more than this is read, of its text no more is told.
+/// Of an error's body no more than this is read.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
-const REASON_CHARS: usize = 500;
+/// How long it is asked whether a base URL lacks its `/v1`.
+const V1_PATIENCE: Duration = Duration::from_secs(2);
 
 /// An answer whose head is there.
-pub(crate) type Answer = Response<Incoming>;
+pub(crate) struct Answer {
+    response: Response<Incoming>,
+    inflate: Inflate,
+    /// The start of the body, read to see what it holds.
+    ahead: Option<Bytes>,
+}
+
+impl Answer {
+    fn new(response: Response<Incoming>) -> Self {
+        let inflate = Inflate::of(response.headers());
+        Self {
+            response,
+            inflate,
+            ahead: None,
+        }
+    }
+
+    /// Puts a piece back, to be read again.
+    pub fn put_back(&mut self, piece: Bytes) {
+        self.ahead = Some(piece);
+    }
+}
 
 /// The user agent.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("mana/", env!("CARGO_PKG_VERSION")));
@@ -53,6 +81,10 @@ pub(crate) struct Upstream {
     uri: Uri,
     /// The headers of every request, with the key; or the fault of the key.
     headers: Result<HeaderMap>,
+    /// Headers and fields that the owner adds.
+    extra: Extra,
+    /// Whether there is an API below `/v1` of the base, where that was asked.
+    has_v1: OnceCell<bool>,
     transport: Transport,
     clients: Arc<Clients>,
     scrub: Arc<Scrubber>,
@@ -67,13 +99,24 @@ impl Upstream {
         clients: Arc<Clients>,
         scrub: Arc<Scrubber>,
     ) -> Self {
+        let uri = config.base_url.as_str().parse().unwrap_or_default();
+        let transport = Transport::to(&config.base_url);
+        let mut headers = headers(config, label, protocol);
+        if transport == Transport::Remote
+            && let Ok(headers) = &mut headers
+            && let Some(shown) = proxy_authorization(&uri, &Matcher::from_env())
+        {
+            headers.insert(PROXY_AUTHORIZATION, shown);
+        }
         Self {
             name: config.name.clone(),
             label: label.to_owned(),
             base: config.base_url.clone(),
-            uri: config.base_url.as_str().parse().unwrap_or_default(),
-            headers: headers(config, label, protocol),
-            transport: Transport::to(&config.base_url),
+            uri,
+            headers,
+            extra: config.extra.clone(),
+            has_v1: OnceCell::new(),
+            transport,
             clients,
             scrub,
         }
@@ -88,21 +131,46 @@ impl Upstream {
         &self.label
     }
 
-    /// Posts JSON and reads the whole answer.
-    pub async fn post(&self, uri: &Uri, body: Vec<u8>, limits: &Limits) -> Result<Bytes> {
-        let response = self.open(uri, body, limits).await?;
+    /// Posts JSON that is about a model, and reads the whole answer.
+    pub async fn post(
+        &self,
+        uri: &Uri,
+        model: &str,
+        body: Vec<u8>,
+        limits: &Limits,
+    ) -> Result<Bytes> {
+        let response = self.open(uri, model, body, limits).await?;
         self.read(response, limits).await
+    }
+
+    /// The body of a chat, with the fields that the owner adds for the provider and for the model.
+    pub fn chat_body(&self, model: &str, body: Vec<u8>) -> Vec<u8> {
+        self.model_body(model, self.extra.own().add_fields(body))
+    }
+
+    /// The body of another request about a model, with the fields that the owner adds for it.
+    pub fn model_body(&self, model: &str, body: Vec<u8>) -> Vec<u8> {
+        match self.extra.of_model(model) {
+            Some(extra) => extra.add_fields(body),
+            None => body,
+        }
     }
 
     /// Reads a page.
     pub async fn get(&self, uri: Uri, limits: &Limits) -> Result<Bytes> {
-        let response = self.send(Method::GET, uri, None, limits).await?;
+        let response = self.send(Method::GET, uri, "", None, limits).await?;
         self.read(response, limits).await
     }
 
     /// Posts JSON and gives the answer as soon as its head is there and good.
-    pub async fn open(&self, uri: &Uri, body: Vec<u8>, limits: &Limits) -> Result<Answer> {
-        self.send(Method::POST, uri.clone(), Some(body), limits)
+    pub async fn open(
+        &self,
+        uri: &Uri,
+        model: &str,
+        body: Vec<u8>,
+        limits: &Limits,
+    ) -> Result<Answer> {
+        self.send(Method::POST, uri.clone(), model, Some(body), limits)
             .await
     }
 
@@ -132,6 +200,7 @@ impl Upstream {
         &self,
         method: Method,
         uri: Uri,
+        model: &str,
         body: Option<Vec<u8>>,
         limits: &Limits,
     ) -> Result<Answer> {
@@ -141,6 +210,9 @@ impl Upstream {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone()?;
+        if let Some(extra) = self.extra.of_model(model) {
+            extra.add_headers(request.headers_mut());
+        }
         let span = client_span(&self.name, request.method(), request.uri());
         add_trace_headers(&span, request.headers_mut());
         if let Some(body) = body {
@@ -160,27 +232,42 @@ impl Upstream {
         })?;
         let status = response.status();
         span.record("http.response.status_code", status.as_u16());
+        let answer = Answer::new(response);
         if status.is_success() {
-            return Ok(response);
+            return Ok(answer);
         }
         span.record("otel.status_code", "ERROR");
-        Err(self.refused(response, limits).await)
+        Err(self.refused(answer, limits).await)
     }
 
     /// The next piece of a body, until the deadline or for as long as silence
     /// is allowed.
     pub async fn chunk(
         &self,
-        response: &mut Answer,
+        answer: &mut Answer,
         until: Instant,
         limits: &Limits,
     ) -> Result<Option<Bytes>> {
+        if let Some(ahead) = answer.ahead.take() {
+            return Ok(Some(ahead));
+        }
         loop {
-            match timeout_at(until, response.body_mut().frame()).await {
+            match timeout_at(until, answer.response.body_mut().frame()).await {
                 Ok(Some(Ok(frame))) => {
                     // Trailers say nothing that anybody asked for.
-                    if let Ok(data) = frame.into_data() {
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
+                    let inflate = &mut answer.inflate;
+                    let begun = inflate.begin(&data);
+                    begun.map_err(|error| self.unreadable(&error, limits))?;
+                    if inflate.is_plain() {
                         return Ok(Some(data));
+                    }
+                    let taken = inflate.take(&data, limits.max_bytes);
+                    let taken = taken.map_err(|error| self.unreadable(&error, limits))?;
+                    if !taken.is_empty() {
+                        return Ok(Some(taken.into()));
                     }
                 }
                 Ok(None) => return Ok(None),
@@ -201,13 +288,13 @@ impl Upstream {
     }
 
     /// Reads a body up to the bound; one that says it is larger is not read at all.
-    pub async fn read(&self, mut response: Answer, limits: &Limits) -> Result<Bytes> {
-        let announced = response.body().size_hint().exact().unwrap_or(0);
+    pub async fn read(&self, mut answer: Answer, limits: &Limits) -> Result<Bytes> {
+        let announced = answer.response.body().size_hint().exact().unwrap_or(0);
         if announced > limits.max_bytes as u64 {
             return Err(self.too_large(limits));
         }
         let mut body = Vec::with_capacity(announced as usize);
-        while let Some(chunk) = self.chunk(&mut response, limits.deadline, limits).await? {
+        while let Some(chunk) = self.chunk(&mut answer, limits.deadline, limits).await? {
             if body.len() + chunk.len() > limits.max_bytes {
                 return Err(self.too_large(limits));
             }
@@ -216,9 +303,9 @@ impl Upstream {
         Ok(self.clean(body))
     }
 
-    /// The same bytes without configured keys.
+    /// The same bytes without configured keys and halves of surrogate pairs.
     pub fn clean(&self, bytes: Vec<u8>) -> Bytes {
-        self.scrub.bytes(bytes).into()
+        mend_half_pairs(self.scrub.bytes(bytes)).into()
     }
 
     pub fn error(&self, kind: ErrorKind, message: String) -> GatewayError {
@@ -234,6 +321,18 @@ impl Upstream {
                 bytes(limits.max_bytes)
             ),
         )
+    }
+
+    fn unreadable(&self, why: &Unreadable, limits: &Limits) -> GatewayError {
+        let how = match why {
+            Unreadable::TooLarge => return self.too_large(limits),
+            Unreadable::Coding(name) => {
+                format!("compressed in a way that was not asked for ({name})")
+            }
+            Unreadable::Broken => "compressed, and the compression is broken".to_owned(),
+        };
+        let message = format!("{} sent an answer that is {how}", self.label());
+        self.error(ErrorKind::BadJson, message)
     }
 
     fn too_slow(&self, limits: &Limits) -> GatewayError {
@@ -255,7 +354,10 @@ impl Upstream {
                 format!("other JSON: {}", shorten(&String::from_utf8_lossy(body)))
             }
             Some(b'{' | b'[') => "JSON that is broken".to_owned(),
-            Some(b'<') => "an HTML page".to_owned(),
+            Some(b'<') => match self.uri.path() {
+                "/" => "an HTML page; does its base URL lack /v1?".to_owned(),
+                _ => "an HTML page".to_owned(),
+            },
             Some(_) => format!("text: {}", shorten(&String::from_utf8_lossy(body))),
         };
         self.error(
@@ -311,6 +413,43 @@ impl Upstream {
         )
     }
 
+    /// The base URL with `/v1` behind it.
+    fn with_v1(&self) -> String {
+        let mut url = self.base.clone();
+        url.set_query(None);
+        format!("{}/v1", url.as_str().trim_end_matches('/'))
+    }
+
+    /// Whether the base URL lacks its `/v1`: it names none, and there is a list of models below one. Asked once.
+    async fn has_v1(&self) -> bool {
+        if self
+            .uri
+            .path()
+            .split('/')
+            .any(|part| part.starts_with("v1"))
+        {
+            return false;
+        }
+        let ask = async || -> Option<bool> {
+            let mut request = Request::new(Full::default());
+            *request.uri_mut() = self.uri("v1/models");
+            *request.headers_mut() = self.headers.clone().ok()?;
+            let client = self.clients.get(self.transport).ok()?;
+            let answer = timeout(V1_PATIENCE, client.request(request))
+                .await
+                .ok()?
+                .ok()?;
+            let is_json = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/json");
+            let kind = answer.headers().get(CONTENT_TYPE);
+            let is_page = answer.status().is_success() && kind.is_some_and(is_json);
+            Some(is_page || matches!(answer.status().as_u16(), 401 | 403))
+        };
+        let asked = self
+            .has_v1
+            .get_or_init(async || ask().await.unwrap_or(false));
+        *asked.await
+    }
+
     /// Host and port, for people.
     fn place(&self) -> String {
         match (self.base.host_str(), self.base.port_or_known_default()) {
@@ -319,9 +458,11 @@ impl Upstream {
         }
     }
 
-    async fn refused(&self, mut response: Answer, limits: &Limits) -> GatewayError {
-        let status = response.status();
-        let retry_after = retry_after(response.headers(), SystemTime::now());
+    async fn refused(&self, mut answer: Answer, limits: &Limits) -> GatewayError {
+        let status = answer.response.status();
+        let headers = answer.response.headers();
+        let retry_after = retry_after(headers, SystemTime::now());
+        let said_retry = said_retry(headers);
         if status.is_redirection() {
             return self.error(
                 ErrorKind::Http(status.as_u16()),
@@ -334,7 +475,7 @@ impl Upstream {
         }
         let mut body = Vec::new();
         while body.len() < ERROR_BODY_BYTES {
-            match self.chunk(&mut response, limits.deadline, limits).await {
+            match self.chunk(&mut answer, limits.deadline, limits).await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 _ => break,
             }
@@ -353,7 +494,11 @@ impl Upstream {
         };
         let advice = match (status.as_u16(), retry_after) {
             (401 | 403, _) => format!("; check the key of {}", self.label()),
-            (429, Some(wait)) => format!("; it asks to wait {}", human(wait)),
+            (404 | 405, _) if self.has_v1().await => format!(
+                "; there is an API at {}, so set the base URL to that",
+                self.with_v1()
+            ),
+            (429 | 503, Some(wait)) => format!("; it asks to wait {}", human(wait)),
             _ => String::new(),
         };
         let reason = reason
@@ -364,6 +509,9 @@ impl Upstream {
             format!("{} answered {status}{reason}{advice}", self.label()),
         );
         error.upstream = inner.is_object().then(|| Box::new(inner.clone()));
+        let wait = retry_after.filter(|_| status.as_u16() == 503);
+        error.wait_millis = wait.and_then(|wait| u32::try_from(wait.as_millis()).ok());
+        error.said_retry = said_retry;
         error
     }
 }
@@ -371,7 +519,13 @@ impl Upstream {
 /// The headers of every request to a provider.
 fn headers(config: &ProviderConfig, label: &str, protocol: &ProtocolHeaders) -> Result<HeaderMap> {
     let accepted = HeaderValue::from_static("application/json, text/event-stream");
-    let mut headers = HeaderMap::from_iter([(USER_AGENT, AGENT), (ACCEPT, accepted)]);
+    // Where a request says nothing of it, any compression is fine.
+    let plain = HeaderValue::from_static("identity");
+    let mut headers = HeaderMap::from_iter([
+        (USER_AGENT, AGENT),
+        (ACCEPT, accepted),
+        (ACCEPT_ENCODING, plain),
+    ]);
     for (name, value) in protocol.fixed {
         headers.insert(
             HeaderName::from_static(name),
@@ -379,6 +533,7 @@ fn headers(config: &ProviderConfig, label: &str, protocol: &ProtocolHeaders) -> 
         );
     }
     let Some(key) = &config.key else {
+        config.extra.own().add_headers(&mut headers);
         return Ok(headers);
     };
     let value = format!("{}{}", protocol.key_prefix, key.expose());
@@ -389,54 +544,8 @@ fn headers(config: &ProviderConfig, label: &str, protocol: &ProtocolHeaders) -> 
     })?;
     value.set_sensitive(true);
     headers.insert(HeaderName::from_static(protocol.key), value);
+    config.extra.own().add_headers(&mut headers);
     Ok(headers)
-}
-
-/// The reason in an error object, however the upstream spells it.
-fn reason_of(error: &Value) -> Option<String> {
-    let text = match error {
-        Value::String(text) => text,
-        _ => ["message", "detail", "error", "msg"]
-            .iter()
-            .find_map(|field| error.get(field)?.as_str())?,
-    };
-    Some(shorten(text))
-}
-
-/// Control characters go too: the text ends in logs and on screens.
-fn shorten(text: &str) -> String {
-    let mut chars = text.trim().chars();
-    let short: String = (&mut chars)
-        .take(REASON_CHARS)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    match chars.next() {
-        Some(_) => short + "…",
-        None => short,
-    }
-}
-
-/// An error and what caused it, down to the first cause.
-fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
-}
-
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let text = causes(error).last().map(ToString::to_string);
-    // "Connection refused (os error 111)": the number helps nobody.
-    let text = text.unwrap_or_default();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    text.to_ascii_lowercase()
-}
-
-/// Seconds or a date, as the header may have either.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 pub(crate) fn human(duration: Duration) -> String {
@@ -452,41 +561,5 @@ fn bytes(count: usize) -> String {
         count if count >= 1 << 20 => format!("{} MB", count >> 20),
         count if count >= 1 << 10 => format!("{} kB", count >> 10),
         count => format!("{count} bytes"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        let parse = |text: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
-            retry_after(&headers, now)
-        };
-        assert_eq!(parse("7"), Some(Duration::from_secs(7)));
-        assert_eq!(
-            parse("Sun, 06 Nov 1994 08:50:37 GMT"),
-            Some(Duration::from_secs(60))
-        );
-        assert_eq!(parse("Sun, 06 Nov 1994 08:40:37 GMT"), Some(Duration::ZERO));
-        assert_eq!(parse("soon"), None);
-        assert_eq!(parse("-1"), None);
-    }
-
-    #[test]
-    fn the_reason_is_found_however_it_is_spelt() {
-        for error in [
-            serde_json::json!("no"),
-            serde_json::json!({"message": "no"}),
-            serde_json::json!({"detail": "no"}),
-        ] {
-            assert_eq!(reason_of(&error).as_deref(), Some("no"));
-        }
-        assert_eq!(shorten(&"ü".repeat(501)), format!("{}…", "ü".repeat(500)));
-        assert_eq!(shorten("\0a\n\u{1b}[31mb "), " a  [31mb");
     }
 }

@@ -1,33 +1,38 @@
 //! The gateway: one address for every model. A call finds the models of a name,
 //! waits for a place, sets the limits and gives the first answer of the chain.
 
+mod accounting;
+mod capability;
+
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::aliases::ALIAS;
-use crate::answer::ChatStream;
+use crate::answer::{Beginning, ChatStream};
 use crate::cache::Cache;
-use crate::chain::{Answered, first_answer};
+use crate::chain::{Answered, Asking, first_answer};
 use crate::clients::Clients;
 use crate::closing::Closing;
 use crate::config::LlmConfig;
 use crate::error::{GatewayError, Result};
-use crate::models::{Capabilities, Price, is_plain};
+use crate::models::Capabilities;
 use crate::provider_config::ProviderConfig;
 use crate::provider_state::{Condition, ProviderState};
 use crate::providers::builtin::{BUILTIN, Outline};
-use crate::providers::{Limits, StreamEvent, connect};
+use crate::providers::{Limits, connect};
 use crate::route::{Routes, Target};
 use crate::secret::Scrubber;
 use crate::wire::{
-    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, ModelList, Usage,
+    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, ModelList,
 };
+use capability::{capable, chain_for, refusal};
+
+pub(crate) use capability::refuse_empty;
 
 /// A chat request and what it may take, where that differs from the configuration.
 #[derive(Clone, Debug)]
@@ -103,6 +108,7 @@ impl ChatPlan {
     fn ask(&self, target: &Target) -> (ChatRequest, Limits) {
         let mut request = self.call.request.clone();
         request.model.clone_from(&target.model);
+        request.window = request.window.or(self.routes.told_window(target));
         let limits = limits(&self.routes, target, self.call.timeout, self.call.max_bytes);
         (request, limits)
     }
@@ -158,55 +164,66 @@ impl Gateway {
         let plan = self.plan(call.into()).await?;
         let ask = |target: Target| {
             let (request, limits) = plan.ask(&target);
-            async move { target.state.provider.chat(request, limits).await }
+            let asked = &plan.call.request;
+            async move {
+                let answer = target.state.provider.chat(request, limits).await;
+                answer.map_err(|error| refusal(&target, asked, error))
+            }
         };
         let answered = self.answer(&plan, ask).await?;
         answered.permit.end(None);
         let mut answer = answered.answer;
         answer.resolved = answered.target.name();
         answer.failed = answered.failed;
+        let provider = &answered.target.state.provider;
+        answer.left_out = provider.leaves_out(&plan.call.request);
         Ok(answer)
     }
 
-    /// Answers piece by piece. The chain is followed until the first piece; from then on the answer is one model's.
+    /// Answers piece by piece. The chain is followed until the first word; from then on the answer is one model's.
     /// Dropping the stream cancels the call.
     pub async fn chat_stream(&self, call: impl Into<Call> + Send) -> Result<ChatStream> {
         let plan = self.plan(call.into()).await?;
         let ask = |target: Target| {
             let (request, limits) = plan.ask(&target);
+            let asked = &plan.call.request;
+            let state = target.state.clone();
+            let begun = async move {
+                let events = state.provider.chat_stream(request, limits).await?;
+                Beginning::of(events).await
+            };
             async move {
-                let mut events = target.state.provider.chat_stream(request, limits).await?;
-                loop {
-                    match events.next().await.transpose()? {
-                        Some(StreamEvent::KeepAlive) => {}
-                        first => return Ok((first, events)),
-                    }
-                }
+                begun
+                    .await
+                    .map_err(|error: GatewayError| refusal(&target, asked, error))
             }
         };
         let answered = self.answer(&plan, ask).await?;
-        Ok(ChatStream::begin(
-            answered,
-            &plan.routes,
-            self.closing.subscribe(),
-        ))
+        let provider = &answered.target.state.provider;
+        let left_out = provider.leaves_out(&plan.call.request);
+        let mut stream = ChatStream::begin(answered, &plan.routes, self.closing.subscribe());
+        stream.left_out = left_out;
+        Ok(stream)
     }
 
     /// Embeds.
     pub async fn embeddings(&self, request: EmbeddingsRequest) -> Result<EmbeddingsResponse> {
         let routes = self.routes();
         let chain = capable(routes.chain(&request.model).await?, |target| {
-            (routes.facts(target).embeddings == Some(false)).then_some("embed")
+            (routes.facts(target).embeddings == Some(false)).then(|| ("embed", String::new()))
         })?;
-        let deadline = Instant::now() + routes.timeout;
-        let retries = routes.retries;
+        let asking = Asking {
+            caller: &request.caller,
+            deadline: Instant::now() + routes.timeout,
+            retries: routes.retries,
+        };
         let ask = |target: Target| {
             let mut request = request.clone();
             request.model.clone_from(&target.model);
-            let limits = limits(&routes, &target, None, None);
+            let limits = limits(&routes, &target, None, Some(routes.max_embeddings_bytes));
             async move { target.state.provider.embeddings(request, limits).await }
         };
-        let answered = first_answer(&self.closing, &routes, chain, deadline, retries, ask).await?;
+        let answered = first_answer(&self.closing, &routes, chain, asking, ask).await?;
         answered.permit.end(None);
         let mut answer = answered.answer;
         answer.resolved = answered.target.name();
@@ -234,18 +251,13 @@ impl Gateway {
     where
         F: Future<Output = Result<T>>,
     {
-        let ChatPlan {
-            deadline, retries, ..
-        } = *plan;
-        first_answer(
-            &self.closing,
-            &plan.routes,
-            plan.chain.clone(),
-            deadline,
-            retries,
-            ask,
-        )
-        .await
+        let asking = Asking {
+            caller: &plan.call.request.caller,
+            deadline: plan.deadline,
+            retries: plan.retries,
+        };
+        let chain = plan.chain.clone();
+        first_answer(&self.closing, &plan.routes, chain, asking, ask).await
     }
 
     /// Every model that can be asked for now, as `provider/model`, the aliases,
@@ -303,63 +315,9 @@ impl Gateway {
         let routes = self.routes();
         let chain = routes.chain(name).await;
         let chain = chain.map_err(|error| error.scrubbed(&routes.scrub))?;
-        Ok(routes.facts(&chain[0]).capabilities())
-    }
-
-    /// The price of a model, by `provider/model` (an alias is [`resolve`](Self::resolve)d
-    /// first); `None` where nobody knows. A model on this machine costs nothing.
-    pub fn price(&self, model: &str) -> Option<Price> {
-        self.routes().price(model)
-    }
-
-    /// The highest price of a chain of `provider/model`, each half for itself;
-    /// `None` where that of one isn't known.
-    pub fn dearest(&self, chain: &[String]) -> Option<Price> {
-        let routes = self.routes();
-        chain.iter().try_fold(Price::default(), |dearest, model| {
-            let price = routes.price(model)?;
-            Some(Price {
-                input: dearest.input.max(price.input),
-                output: dearest.output.max(price.output),
-            })
-        })
-    }
-
-    /// The tokens that a provider counts for an answer, of the request and of the answer; `None` where the numbers
-    /// can't be true: they are beyond the model's window, and the request is not that large either. Zero says nothing.
-    ///
-    /// `model` is `provider/model` that answered, `sent_bytes` the size of the request, `choices` the number of
-    /// answers that it asked for.
-    pub fn believed(
-        &self,
-        model: &str,
-        usage: &Usage,
-        sent_bytes: u64,
-        choices: u64,
-    ) -> Option<(u64, u64)> {
-        // Some count hidden reasoning in the total alone.
-        let beside_prompt = usage.total_tokens.saturating_sub(usage.prompt_tokens);
-        let told = (
-            usage.prompt_tokens,
-            usage.completion_tokens.max(beside_prompt),
-        );
-        if told.0.max(told.1) <= BELIEVED_TOKENS {
-            return Some(told);
-        }
-        let routes = self.routes();
-        let window = routes.context_tokens(model).unwrap_or(LARGEST_WINDOW);
-        let most = (
-            window.max(sent_bytes),
-            window.saturating_mul(choices.max(1)),
-        );
-        if told.0 <= most.0 && told.1 <= most.1 {
-            return Some(told);
-        }
-        tracing::warn!(
-            %model, prompt_tokens = told.0, completion_tokens = told.1, window,
-            "the usage that {model} reports can't be true and is replaced by an estimate"
-        );
-        None
+        let first = &chain[0];
+        first.state.learn(&first.model).await;
+        Ok(routes.facts(first).capabilities())
     }
 
     /// How the providers did last; asks nobody.
@@ -396,7 +354,7 @@ impl Gateway {
             .collect()
     }
 
-    /// Ends every call with [`ErrorKind::Cancelled`], and every later one.
+    /// Ends every call with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), and every later one.
     pub fn close(&self) {
         self.closing.close();
     }
@@ -405,7 +363,7 @@ impl Gateway {
 /// The routes of a configuration, with what stays the same of those before.
 fn build(config: &LlmConfig, clients: &Arc<Clients>, before: Option<&Routes>) -> Routes {
     let all = || config.providers.iter().chain(&config.probe);
-    let keys = all().filter_map(|provider| provider.key.as_ref());
+    let keys = all().flat_map(|provider| provider.key.iter().chain(provider.extra.secrets()));
     let scrub = Arc::new(Scrubber::new(keys));
     let state = |settings: &ProviderConfig| {
         let kept = before.and_then(|before| {
@@ -442,11 +400,6 @@ fn builtin(config: &LlmConfig) -> Arc<ProviderState> {
     ))
 }
 
-/// A usage up to this is believed without a look at the model.
-const BELIEVED_TOKENS: u64 = 8_192;
-/// The window of a model that nobody knows: the largest that any model has.
-const LARGEST_WINDOW: u64 = 10_000_000;
-
 /// How often providers in trouble are looked after.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
@@ -473,46 +426,6 @@ async fn look_around(gateway: Weak<Gateway>) {
         first = false;
         tokio::time::sleep(LOOK_EVERY).await;
     }
-}
-
-pub(crate) fn refuse_empty(request: &ChatRequest) -> Result<()> {
-    if request.messages.is_empty() {
-        return Err(GatewayError::invalid(
-            Some("messages"),
-            "`messages` is empty; send at least one message",
-        ));
-    }
-    Ok(())
-}
-
-async fn chain_for(routes: &Routes, request: &ChatRequest) -> Result<Vec<Target>> {
-    refuse_empty(request)?;
-    let chain = routes.chain(&request.model).await;
-    let chain = chain.map_err(|error| error.scrubbed(&routes.scrub))?;
-    if is_plain(request) {
-        return Ok(chain);
-    }
-    capable(chain, |target| routes.facts(target).lacks(request))
-}
-
-/// The entries that can do what is asked, given what one can't.
-fn capable(
-    chain: Vec<Target>,
-    lacks: impl Fn(&Target) -> Option<&'static str>,
-) -> Result<Vec<Target>> {
-    let first = chain[0].clone();
-    let chain: Vec<Target> = chain
-        .into_iter()
-        .filter(|target| lacks(target).is_none())
-        .collect();
-    if chain.is_empty() {
-        let (name, what) = (first.name(), lacks(&first).unwrap_or("do that"));
-        return Err(GatewayError::invalid(
-            Some("model"),
-            format!("{name} can't {what}; name a model that can"),
-        ));
-    }
-    Ok(chain)
 }
 
 async fn first_of(routes: &Routes, name: &str) -> Result<String> {

@@ -6,7 +6,7 @@ use super::*;
 use crate::error::ErrorKind;
 use crate::models::ModelSettings;
 use crate::providers::dummy::Dummy;
-use crate::wire::Message;
+use crate::wire::{Message, Usage};
 
 fn gateway(dummies: Vec<Dummy>, config: &LlmConfig) -> Arc<Gateway> {
     let states = dummies.into_iter().map(|dummy| {
@@ -60,11 +60,7 @@ async fn an_entry_that_cannot_do_it_is_passed_over() {
     let dummies = vec![Dummy::new("a", Ok("never asked"))];
     let gateway = gateway(dummies, &chained(&["a/m", "builtin/outline"]));
     let error = gateway
-        .embeddings(EmbeddingsRequest {
-            model: "mana/structured".to_owned(),
-            input: "x".into(),
-            extra: Default::default(),
-        })
+        .embeddings(EmbeddingsRequest::new("mana/structured", "x".into()))
         .await
         .unwrap_err();
     assert_eq!(
@@ -178,14 +174,13 @@ async fn a_chain_without_an_entry_is_an_error_and_no_panic() {
         assert_eq!(error.kind, ErrorKind::UnknownModel);
     }
     let routes = gateway.routes();
-    let asked = first_answer(
-        &gateway.closing,
-        &routes,
-        Vec::new(),
-        Instant::now(),
-        1,
-        |_| async { Ok(()) },
-    );
+    let asking = Asking {
+        caller: "",
+        deadline: Instant::now(),
+        retries: 1,
+    };
+    let ask = |_| async { Ok(()) };
+    let asked = first_answer(&gateway.closing, &routes, Vec::new(), asking, ask);
     assert_eq!(asked.await.err().unwrap().kind, ErrorKind::UnknownModel);
 }
 
@@ -223,4 +218,83 @@ async fn a_count_that_cannot_be_true_is_not_believed() {
             "{model} {prompt} {completion} {sent} {choices}"
         );
     }
+}
+
+#[tokio::test]
+async fn tokens_are_counted_wherever_a_provider_counts_them() {
+    let gateway = gateway(vec![Dummy::new("a", Ok("x"))], &LlmConfig::default());
+    for (usage, expected) in [
+        (
+            r#"{"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 5015}"#,
+            (10, 5_005),
+        ),
+        (
+            r#"{"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
+                "completion_tokens_details": {"reasoning_tokens": 9000}}"#,
+            (10, 9_005),
+        ),
+        (
+            r#"{"prompt_tokens": 10, "completion_tokens": 9000, "total_tokens": 9010,
+                "completion_tokens_details": {"reasoning_tokens": 8995}}"#,
+            (10, 9_000),
+        ),
+        (
+            r#"{"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 1e15}"#,
+            (10, 5),
+        ),
+        (
+            r#"{"prompt_tokens": 10, "completion_tokens": 5, "reasoning_tokens": "1e15"}"#,
+            (10, 5),
+        ),
+        (r#"{"input_tokens": 10, "output_tokens": 5}"#, (10, 5)),
+        (
+            r#"{"prompt_tokens": 10, "completion_tokens": 5, "cache_read_input_tokens": 1000}"#,
+            (1_010, 5),
+        ),
+        (
+            r#"{"prompt_tokens": 1010, "completion_tokens": 5, "cache_read_input_tokens": 1000}"#,
+            (1_010, 5),
+        ),
+    ] {
+        let usage_read: Usage = serde_json::from_str(usage).unwrap();
+        let believed = gateway.believed("a/m", &usage_read, 100, 1);
+        assert_eq!(believed, Some(expected), "{usage}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_fails_at_calls_is_not_left_alone_for_it() {
+    let broken = GatewayError::new(ErrorKind::Http(500), "error parsing tool call");
+    let gateway = gateway(
+        vec![Dummy::new("a", Err(broken.from_provider("a")))],
+        &chained(&["a/m"]),
+    );
+    let plain = ask("a/m");
+    let mut called = plain.clone();
+    let tools = serde_json::json!([{"type": "function", "function": {"name": "f"}}]);
+    called.tools = crate::wire::RawJson::of(&tools);
+    let routes = gateway.routes();
+    for _ in 0..8 {
+        let error = gateway.chat(called.clone()).await.unwrap_err();
+        assert!(matches!(
+            error.kind,
+            ErrorKind::Http(500) | ErrorKind::InvalidRequest { .. }
+        ));
+    }
+    let state = &routes.states[0];
+    assert!(
+        state
+            .try_permit("m", "")
+            .is_some_and(|permit| permit.is_ok()),
+        "it is asked on"
+    );
+    for _ in 0..5 {
+        gateway.chat(plain.clone()).await.unwrap_err();
+    }
+    assert!(
+        state
+            .try_permit("m", "")
+            .is_some_and(|permit| permit.is_err()),
+        "it fails at everything"
+    );
 }

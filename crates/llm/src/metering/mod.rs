@@ -35,6 +35,10 @@ const UNBOUNDED_TOKENS: u64 = 8192;
 /// How the ledger's account of the owner's limit of a member begins; the member's id follows.
 const MEMBER: &str = "member:";
 
+/// The refusal of a member's own token.
+const SHUT: &str = "The owner of this server has not opened its models to members' programs; ask the owner for a key, \
+                    or to set MANA_MEMBER_API=on, best with a limit of members' calls, tokens or money a day";
+
 /// The most accounts whose facts are kept in memory.
 const PAYERS: usize = 10_000;
 
@@ -47,14 +51,16 @@ pub struct Metering {
     pub keys: Arc<Keys>,
     reservations: Arc<Reservations>,
     accounts: Arc<dyn Accounts>,
-    /// What each member's calls may take in a day.
+    /// The most that each member's calls may take in a day.
     members: Limits,
+    /// Whether programs may ask for models with a member's own token.
+    members_may_call: bool,
     /// Accounts that paid of late, each with the time when it was read.
     payers: Cache<UserId, (Micros, PayerFacts)>,
     clock: fn() -> Micros,
 }
 
-/// What a budget has to know of the account that pays.
+/// The facts about the account that pays, as a budget needs them.
 #[derive(Clone)]
 struct PayerFacts {
     /// Its time zone, where its days begin.
@@ -77,9 +83,17 @@ impl Metering {
             reservations: Arc::new(Reservations::new(ledger)),
             accounts,
             members,
+            members_may_call: true,
             payers: Cache::new(PAYERS),
             clock,
         }
+    }
+
+    /// The same, letting members' own tokens call models or not. Their virtual keys are the owner's leave.
+    #[must_use]
+    pub fn letting_members_call(mut self, may: bool) -> Metering {
+        self.members_may_call = may;
+        self
     }
 
     /// Renews, refills and settles reservations, until the future is dropped.
@@ -120,7 +134,7 @@ impl Metering {
     ///
     /// # Errors
     ///
-    /// The key may not make this call, its budget does not hold it, or the ledger can't be reached.
+    /// The caller may not make this call, its budget does not hold it, or the ledger can't be reached.
     pub async fn reserve(
         &self,
         gateway: &Arc<Gateway>,
@@ -136,13 +150,19 @@ impl Metering {
         let now = (self.clock)();
         let key = key.as_deref();
         let completion_tokens = ask.completion_tokens.unwrap_or(UNBOUNDED_TOKENS);
-        let price = gateway.dearest(&ask.chain);
+        let answers = completion_tokens.saturating_mul(ask.choices.max(1));
+        let money = gateway.most_micros_usd(&ask.chain, ask.prompt_tokens, answers);
         let key_limits = key.map(key_limits).unwrap_or_default();
+        let is_shut = key.is_none() && !self.members_may_call;
+        let is_unlimited = key_limits.is_unlimited() && self.members.is_unlimited();
         // What nobody limits, nobody waits for.
-        let payer = match (key_limits.is_unlimited(), self.members.is_unlimited()) {
-            (true, true) => None,
-            _ => Some(self.payer(&user, now).await?),
+        let payer = match is_unlimited && !is_shut {
+            true => None,
+            false => Some(self.payer(&user, now).await?),
         };
+        if is_shut && payer.as_ref().is_some_and(|payer| payer.is_member) {
+            return Err(GatewayError::new(ErrorKind::Forbidden, SHUT));
+        }
         let mut lines = vec![Line {
             account: format!("user:{user}"),
             since: now,
@@ -166,7 +186,7 @@ impl Metering {
                 limits: key_limits,
             });
         }
-        if price.is_none()
+        if money.is_none()
             && let Some(line) = lines.iter().find(|line| line.limits.micros_usd.is_some())
         {
             return Err(no_price(line, &ask.model));
@@ -174,12 +194,21 @@ impl Metering {
         let bounds = lines
             .iter()
             .any(|line| line.limits.tokens.is_some() || line.limits.micros_usd.is_some());
+        let money = u128::from(money.unwrap_or(0));
         let amount = Amount {
             calls: 1,
-            tokens: ask.prompt_tokens.saturating_add(completion_tokens),
-            micros_usd: price
-                .unwrap_or_default()
-                .micros_usd(ask.prompt_tokens, completion_tokens),
+            tokens: ask.prompt_tokens.saturating_add(answers),
+            // Percent of a price that may be as large as any number.
+            micros_usd: (money * u128::from(ask.price_percent.max(100)) / 100)
+                .try_into()
+                .unwrap_or(u64::MAX),
+        };
+        let taken_for = TakenFor {
+            prompt_tokens: ask.prompt_tokens,
+            completion_tokens,
+            is_assumed: ask.completion_tokens.is_none(),
+            choices: ask.choices.max(1),
+            amount,
         };
         let payer = Payer {
             lines,
@@ -193,15 +222,16 @@ impl Metering {
         };
         let drawn = match self.reservations.draw(now, payer, amount).await {
             Ok(Ok(drawn)) => drawn,
-            Ok(Err(over)) => return Err(over_budget(&over, key)),
+            Ok(Err(over)) => return Err(over_budget(&over, key, &taken_for)),
             Err(error) => return Err(not_metered(&error)),
         };
         let gateway = gateway.clone();
         let prompt_tokens = ask.prompt_tokens;
         let settle = move |used: Used| {
             let micros_usd = |model: &str, prompt_tokens, completion_tokens| {
-                let price = gateway.price(model).unwrap_or_default();
-                price.micros_usd(prompt_tokens, completion_tokens)
+                let chain = [model.to_owned()];
+                let most = gateway.most_micros_usd(&chain, prompt_tokens, completion_tokens);
+                most.unwrap_or(0)
             };
             // They are part of this call, so they add tokens and no calls.
             let also_read = used.also_read.into_iter().map(|model| Settlement {
@@ -217,7 +247,9 @@ impl Metering {
                 calls: 1,
                 prompt_tokens: used.prompt_tokens,
                 completion_tokens: used.completion_tokens,
-                micros_usd: micros_usd(&used.model, used.prompt_tokens, used.completion_tokens),
+                micros_usd: used.micros_usd.unwrap_or_else(|| {
+                    micros_usd(&used.model, used.prompt_tokens, used.completion_tokens)
+                }),
                 model: used.model,
                 status: match used.ending {
                     Ending::Answered => CallStatus::Ok,
@@ -326,17 +358,31 @@ pub fn window_start(now: Micros, zone: &str, window: Window) -> Micros {
     start.map_or(now, Micros)
 }
 
-fn over_budget(over: &Over, key: Option<&Key>) -> GatewayError {
+/// The estimate that a call was refused for.
+struct TakenFor {
+    prompt_tokens: u64,
+    /// Of each answer.
+    completion_tokens: u64,
+    /// The request did not bound its answer.
+    is_assumed: bool,
+    choices: u64,
+    amount: Amount,
+}
+
+fn over_budget(over: &Over, key: Option<&Key>, taken_for: &TakenFor) -> GatewayError {
     let amount = |count: u64| match over.measure {
         Measure::Calls => format!("{count} calls"),
         Measure::Tokens => format!("{count} tokens"),
         Measure::Money => format!("${:.4}", count as f64 / 1e6),
     };
     let (used, limit) = (amount(over.used), amount(over.limit));
+    let left = amount(over.limit.saturating_sub(over.used));
+    let estimate = taken_for.words(over.measure);
     let message = if over.account.starts_with(MEMBER) {
         format!(
-            "The owner of this server allows each member {limit} a day, and this call does not fit: {used} are used \
-             or reserved today; wait for tomorrow, or ask the owner for more"
+            "The owner of this server allows each member {limit} a day, and this call does not fit: {estimate}\
+             {used} are used or reserved today, {left} are left; ask for less, wait for tomorrow, or ask the owner \
+             for more"
         )
     } else {
         let window = match key.map(|key| key.settings.window) {
@@ -344,16 +390,81 @@ fn over_budget(over: &Over, key: Option<&Key>) -> GatewayError {
             _ => "today",
         };
         format!(
-            "The budget does not hold this call: {used} of {limit} are used or reserved {window}; \
-             ask for less, with max_tokens, or raise the budget"
+            "The budget does not hold this call: {estimate}{used} of {limit} are used or reserved {window}, {left} are \
+             left; ask for less, with max_tokens, or raise the budget"
         )
     };
     GatewayError::new(ErrorKind::OverBudget, message)
 }
 
+impl TakenFor {
+    /// The estimate as the beginning of a sentence; nothing where calls are counted.
+    fn words(&self, measure: Measure) -> String {
+        if measure == Measure::Calls {
+            return String::new();
+        }
+        let assumed = match self.is_assumed {
+            true => ", as it names no max_tokens",
+            false => "",
+        };
+        let answers = match self.choices {
+            1 => String::new(),
+            choices => format!(" × {choices}"),
+        };
+        let sum = match measure {
+            Measure::Money => format!("${:.4}", self.amount.micros_usd as f64 / 1e6),
+            _ => format!("{} tokens", self.amount.tokens),
+        };
+        format!(
+            "it was taken for {sum} ({} tokens of the prompt and {}{answers} of the answer{assumed}); ",
+            self.prompt_tokens, self.completion_tokens
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_says_what_the_call_was_taken_for_and_what_is_left() {
+        let said = |account: &str, measure, choices, is_assumed| {
+            let over = Over {
+                account: account.to_owned(),
+                since: Micros(0),
+                measure,
+                limit: 2000,
+                used: 10,
+            };
+            let taken_for = TakenFor {
+                prompt_tokens: 12,
+                completion_tokens: 100,
+                is_assumed,
+                choices,
+                amount: Amount {
+                    calls: 1,
+                    tokens: 5012,
+                    micros_usd: 2500,
+                },
+            };
+            over_budget(&over, None, &taken_for).message
+        };
+        assert_eq!(
+            said("key:k", Measure::Tokens, 50, false),
+            "The budget does not hold this call: it was taken for 5012 tokens (12 tokens of the prompt and 100 × 50 of \
+             the answer); 10 tokens of 2000 tokens are used or reserved today, 1990 tokens are left; ask for less, \
+             with max_tokens, or raise the budget"
+        );
+        let money = said("member:ada", Measure::Money, 1, true);
+        for words in [
+            "taken for $0.0025",
+            "100 of the answer, as it names no max_tokens",
+            "$0.0020 are left",
+        ] {
+            assert!(money.contains(words), "{money}");
+        }
+        assert!(!said("key:k", Measure::Calls, 1, false).contains("taken for"));
+    }
 
     #[test]
     fn windows_begin_where_the_person_is() {

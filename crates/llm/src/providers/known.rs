@@ -17,6 +17,13 @@ use crate::upstream::Upstream;
 /// Names that no provider of the owner's can have.
 pub(crate) const RESERVED: [&str; 3] = [ALIAS, BUILTIN, DEFAULT];
 
+/// The ends of hosts at which Azure serves OpenAI's models.
+const AZURE: [&str; 3] = [
+    ".openai.azure.com",
+    ".cognitiveservices.azure.com",
+    ".openai.azure.us",
+];
+
 /// The protocol of a provider that says nothing else.
 pub(crate) const USUAL_PROTOCOL: &Protocol = &openai::PROTOCOL;
 
@@ -81,6 +88,9 @@ fn dialect(config: &ProviderConfig) -> Dialect {
     let by_host = PROVIDERS
         .iter()
         .find(|known| known.host.is_some_and(|end| host.ends_with(end)));
+    if AZURE.iter().any(|end| host.ends_with(end)) {
+        return Dialect::AZURE;
+    }
     let by_name = || find(&config.name).filter(|known| known.host.is_none());
     let known = by_host.or_else(by_name);
     known.map_or(Dialect::USUAL, |known| known.dialect)

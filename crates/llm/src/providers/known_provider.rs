@@ -40,6 +40,8 @@ pub(crate) struct KnownProvider {
     /// The list prices of its models, as of November 2026. The owner's own table counts before them, and what isn't in
     /// either has no price.
     pub prices: &'static [ListPrice],
+    /// Where a token costs another part of the price of its model than the whole.
+    pub rates: &'static [Rates],
 }
 
 /// A variable with a provider's address.
@@ -116,5 +118,66 @@ pub(crate) const fn price(model: &'static str, input: f64, output: f64) -> ListP
     ListPrice {
         model,
         price: Price { input, output },
+    }
+}
+
+/// The parts of a price that tokens of some kinds cost, for models whose names begin alike.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rates {
+    /// The start of their names.
+    pub start: &'static str,
+    /// A token of the request that the provider had in its cache.
+    pub cached: f64,
+    /// A token of the request that it wrote to its cache.
+    pub written: f64,
+    /// The same, where it is kept for an hour.
+    pub written_for_an_hour: f64,
+    /// A token in the tier that is served first.
+    pub priority: f64,
+    /// A long request costs more.
+    pub long: Option<LongRequest>,
+}
+
+/// A request above so many tokens costs another part of the price, all of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct LongRequest {
+    /// Tokens of the request.
+    pub above: u64,
+    /// The part of the price of the request.
+    pub input: f64,
+    /// The part of the price of the answer.
+    pub output: f64,
+}
+
+impl Rates {
+    /// The rates of a model of which no more is known: nothing is cheaper.
+    pub const USUAL: Self = Self {
+        start: "",
+        cached: 1.0,
+        written: 1.25,
+        written_for_an_hour: 2.0,
+        priority: 2.0,
+        long: None,
+    };
+}
+
+/// Rates that differ from the usual ones in what the cache costs alone.
+pub(crate) const fn cached(start: &'static str, cached: f64) -> Rates {
+    Rates {
+        start,
+        cached,
+        ..Rates::USUAL
+    }
+}
+
+/// The same rates for long requests, twice as dear and their answers by a half.
+pub(crate) const fn long(rates: Rates, above: u64) -> Rates {
+    Rates {
+        long: Some(LongRequest {
+            above,
+            input: 2.0,
+            output: 1.5,
+        }),
+        ..rates
     }
 }

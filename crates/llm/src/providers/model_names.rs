@@ -1,6 +1,7 @@
 //! Facts and prices of a model by its name, from the folders of the providers.
 
 use super::PROVIDERS;
+use super::known_provider::Rates;
 use crate::models::{Facts, Price};
 
 /// Facts about a model by its name, wherever it runs: the longest start of a name that fits counts.
@@ -33,6 +34,21 @@ pub(crate) fn price_by_name(model: &str) -> Option<Price> {
         rest.is_some_and(is_date) && letters.all(same)
     })?;
     Some(known.price)
+}
+
+/// The rates of a model by its name, wherever it runs: the longest start of a name that fits counts.
+pub(crate) fn rates_by_name(model: &str) -> Rates {
+    let name = short(model);
+    let same = |(known, found): (u8, u8)| known == found || (known, found) == (b'-', b'.');
+    let fits = |start: &str| {
+        let mut letters = start.bytes().zip(name.bytes());
+        name.len() >= start.len() && letters.all(same)
+    };
+    let rates = PROVIDERS.iter().flat_map(|known| known.rates);
+    let known = rates
+        .filter(|rates| fits(rates.start))
+        .max_by_key(|rates| rates.start.len());
+    known.copied().unwrap_or(Rates::USUAL)
 }
 
 /// Nothing, or the day of a release: `-20250929`, `-2025-08-07`.

@@ -17,9 +17,9 @@ use crate::wire::{
 /// The limits of one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// When it has to be over.
+    /// When it has to be over; for a stream, when more of its answer has to be there.
     pub deadline: Instant,
-    /// How long that was at the start, for messages.
+    /// How long that was at the start.
     pub timeout: Duration,
     /// The longest silence within a stream that has begun.
     pub idle: Duration,
@@ -57,6 +57,12 @@ pub trait Provider: Send + Sync {
     /// Facts that hold for all its models, whatever they are called.
     fn facts(&self) -> Facts;
 
+    /// The fields of a request that change an answer, and that the provider has no word for.
+    fn leaves_out(&self, request: &ChatRequest) -> Vec<&'static str> {
+        let _ = request;
+        Vec::new()
+    }
+
     /// Answers in one piece.
     async fn chat(&self, request: ChatRequest, limits: Limits) -> Result<ChatCompletion>;
 
@@ -72,4 +78,10 @@ pub trait Provider: Send + Sync {
 
     /// The models that it has now, in its own order.
     async fn models(&self, limits: Limits) -> Result<Vec<Model>>;
+
+    /// The facts that it tells of one of its models beside its list.
+    async fn model_facts(&self, model: &str, limits: Limits) -> Result<Facts> {
+        let _ = (model, limits);
+        Ok(Facts::default())
+    }
 }

@@ -1,13 +1,15 @@
 //! Chat completions: what is asked and what is answered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mana_core::planner::OutlineInput;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::lenient::{lenient_usage, null_as_default};
-use super::{Extra, Usage};
+use super::{Extra, Field, Object, RawJson, Usage, json_text, rewritten, texts};
 use crate::error::Attempt;
 
 /// The body of `POST /v1/chat/completions`.
@@ -25,14 +27,34 @@ pub struct ChatRequest {
     /// caller left unbounded; each provider has its own name for it.
     #[serde(skip)]
     pub bound: Option<u64>,
+    /// How freely the model varies its words, where the caller does not say and the model can be told.
+    #[serde(skip)]
+    pub usual_temperature: Option<f64>,
+    /// The window that an owner or the runner wants, in tokens, for servers that are told it with each request. Without
+    /// it a request passes as it is.
+    #[serde(skip)]
+    pub window: Option<u64>,
+    /// The tools, with their schemas as they were written: models write parameters in that order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<RawJson>,
+    /// The form of the answer, for the same reason as it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<RawJson>,
     /// Whether the chain is asked again where its failures may pass. A caller
     /// that comes back by itself, as the runner does, leaves it off.
     #[serde(skip)]
     pub retry: bool,
+    /// A name that no other caller has: a failure that a caller's own request may have caused keeps no other from the
+    /// model. Empty for Mana itself.
+    #[serde(skip)]
+    pub caller: String,
     /// The data that `builtin/outline` plans from, set by the runner alone; no other provider sees it.
     #[serde(skip)]
     pub outline: Option<Arc<OutlineInput>>,
-    /// Everything else: tools, temperature, response_format, …
+    /// The body as the caller wrote it, of which no message has changed.
+    #[serde(skip)]
+    pub(crate) written: Option<Bytes>,
+    /// Everything else: temperature, tool_choice, …
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -47,32 +69,55 @@ impl ChatRequest {
         }
     }
 
+    /// The body of the request: in the caller's order and words, where it came from one.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let json =
+            || serde_json::to_vec(self).expect("a request is made of strings and JSON values");
+        let Some(written) = &self.written else {
+            return json();
+        };
+        let mut now: BTreeMap<&str, Field<'_>> = self
+            .extra
+            .iter()
+            .map(|(name, value)| (name.as_str(), Field::Value(value)))
+            .collect();
+        now.insert("model", Field::Text(&self.model));
+        now.insert("messages", Field::AsWritten);
+        now.extend(self.stream.map(|stream| ("stream", Field::Flag(stream))));
+        let given = [
+            ("tools", &self.tools),
+            ("response_format", &self.response_format),
+        ];
+        let given = given.into_iter().filter(|(_, given)| given.is_some());
+        now.extend(given.map(|(name, _)| (name, Field::AsWritten)));
+        rewritten(written, &now).unwrap_or_else(json)
+    }
+
+    /// Gives another role to the messages of one.
+    pub(crate) fn rename_role(&mut self, from: &str, to: &str) {
+        let mut renamed = false;
+        for message in &mut self.messages {
+            if message.role == from {
+                to.clone_into(&mut message.role);
+                renamed = true;
+            }
+        }
+        if renamed && let Some(written) = &self.written {
+            // Without the caller's words the request goes up in Mana's own order.
+            self.written = with_role(written, from, to);
+        }
+    }
+
     /// Whether the model is given tools.
     pub fn has_tools(&self) -> bool {
-        let tools = self.extra.get("tools").and_then(Value::as_array);
-        tools.is_some_and(|tools| !tools.is_empty())
+        let tools = self.tools.as_ref().map(RawJson::value);
+        tools.is_some_and(|tools| tools.as_array().is_some_and(|tools| !tools.is_empty()))
     }
 
     /// Whether the answer has to keep to a JSON schema.
     pub fn wants_schema(&self) -> bool {
-        self.extra
-            .get("response_format")
-            .is_some_and(|format| format["type"] == "json_schema")
-    }
-
-    /// The longest answer in tokens that the caller allows.
-    pub fn max_tokens(&self) -> Option<u64> {
-        ["max_completion_tokens", "max_tokens"]
-            .iter()
-            .find_map(|field| self.extra.get(*field)?.as_u64())
-    }
-
-    /// How many answers are asked for.
-    pub fn choices(&self) -> u64 {
-        self.extra
-            .get("n")
-            .and_then(Value::as_u64)
-            .map_or(1, |n| n.clamp(1, 128))
+        let format = self.response_format.as_ref().map(RawJson::value);
+        format.is_some_and(|format| format["type"] == "json_schema")
     }
 
     /// Whether a stream shall say in its last chunk what it took.
@@ -89,6 +134,22 @@ impl ChatRequest {
                 if parts.iter().any(|part| part.kind.contains("image")))
         })
     }
+}
+
+/// A body with another role in the messages of one, in its own order.
+fn with_role(written: &[u8], from: &str, to: &str) -> Option<Bytes> {
+    let mut object = Object::of_bytes(written)?;
+    let messages = object.items("messages")?;
+    let messages = messages.iter().map(|message| {
+        let mut message = Object::read(message.get())?;
+        if message.value::<String>("role")? == from {
+            message.set("role", json_text(to));
+        }
+        Some(message.text())
+    });
+    let messages: Vec<String> = messages.collect::<Option<_>>()?;
+    object.set("messages", format!("[{}]", messages.join(",")));
+    Some(object.text().into())
 }
 
 /// A message of a conversation.
@@ -197,6 +258,12 @@ pub struct ChatCompletion {
     /// The entries of the chain that failed before; not on the wire.
     #[serde(skip)]
     pub failed: Vec<Attempt>,
+    /// The fields of the request that the provider has no word for; not on the wire, see the header.
+    #[serde(skip)]
+    pub left_out: Vec<&'static str>,
+    /// The answer as it is passed on: the upstream's own text where nothing in it had to change.
+    #[serde(skip)]
+    pub text: Option<Bytes>,
 }
 
 impl ChatCompletion {
@@ -217,6 +284,8 @@ impl ChatCompletion {
             extra: Extra::new(),
             resolved: String::new(),
             failed: Vec::new(),
+            left_out: Vec::new(),
+            text: None,
         }
     }
 
@@ -228,12 +297,23 @@ impl ChatCompletion {
             .unwrap_or_default()
     }
 
+    /// The length of all that the model wrote, its thoughts and calls among it.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let messages = self.choices.iter().map(|choice| &choice.message);
+        let written = messages.map(|message| {
+            let extra = message.extra.values().flat_map(texts).map(str::len);
+            message.plain().len() + extra.sum::<usize>()
+        });
+        written.sum()
+    }
+
     /// The same answer as the one chunk of a stream.
     pub fn into_chunk(self) -> Value {
         let choices: Vec<Value> = self
             .choices
             .into_iter()
-            .map(|choice| {
+            .map(|mut choice| {
+                number_calls(&mut choice.message.extra);
                 let mut chunk = json!({
                     "index": choice.index,
                     "delta": choice.message,
@@ -272,6 +352,16 @@ pub struct Choice {
     pub extra: Extra,
 }
 
+/// Gives each call of a message its place: clients that put a stream together need it.
+fn number_calls(message: &mut Extra) {
+    let calls = message.get_mut("tool_calls").and_then(Value::as_array_mut);
+    for (place, call) in calls.into_iter().flatten().enumerate() {
+        if let Some(call) = call.as_object_mut() {
+            call.entry("index").or_insert(place.into());
+        }
+    }
+}
+
 fn chat_completion() -> String {
     "chat.completion".to_owned()
 }
@@ -308,6 +398,18 @@ mod tests {
             ],
         });
         assert_eq!(round_trip::<ChatRequest>(&request), request);
+    }
+
+    #[test]
+    fn the_order_of_schemas_is_kept() {
+        let tools = r#"[{"type":"function","function":{"name":"f","parameters":{"properties":{"z":{},"a":{}}}}}]"#;
+        let format =
+            r#"{"type":"json_schema","json_schema":{"schema":{"properties":{"z":{},"a":{}}}}}"#;
+        let text = format!(r#"{{"messages":[],"tools":{tools},"response_format":{format}}}"#);
+        let request: ChatRequest = serde_json::from_str(&text).unwrap();
+        assert!(request.has_tools() && request.wants_schema());
+        let sent = serde_json::to_string(&request).unwrap();
+        assert!(sent.contains(tools) && sent.contains(format), "{sent}");
     }
 
     #[test]

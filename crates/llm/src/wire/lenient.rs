@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 use super::Usage;
 
@@ -19,6 +20,11 @@ where
 /// A count, also as a float or as text; zero for everything that is no count.
 pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     deserializer.deserialize_any(Count)
+}
+
+/// The same of a field that is read already.
+pub(crate) fn count_of(value: Option<&Value>) -> u64 {
+    value.map_or(0, |value| count(value).unwrap_or(0))
 }
 
 struct Count;
@@ -115,5 +121,83 @@ impl<'de> Visitor<'de> for UsageVisitor {
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(None)
+    }
+}
+
+/// The content of a field, as far as it matters whether it is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// There is no such field.
+    #[default]
+    Absent,
+    /// The field is `null`.
+    Null,
+    /// A text that is not empty.
+    Text,
+    /// The text `error`.
+    Error,
+    /// An empty text, list or object.
+    Empty,
+    /// Something else.
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Told {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ToldVisitor)
+    }
+}
+
+struct ToldVisitor;
+
+impl<'de> Visitor<'de> for ToldVisitor {
+    type Value = Told;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Told, E> {
+        Ok(match text {
+            "" => Told::Empty,
+            "error" => Told::Error,
+            _ => Told::Text,
+        })
+    }
+
+    fn visit_unit<E>(self) -> Result<Told, E> {
+        Ok(Told::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Told, E> {
+        Ok(Told::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Told, E> {
+        Ok(Told::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Told, E> {
+        Ok(Told::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Told, E> {
+        Ok(Told::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Told, A::Error> {
+        let mut told = Told::Empty;
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            told = Told::Other;
+        }
+        Ok(told)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Told, A::Error> {
+        let mut told = Told::Empty;
+        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            told = Told::Other;
+        }
+        Ok(told)
     }
 }

@@ -25,6 +25,20 @@ async fn failure_with(answer: ResponseTemplate) -> GatewayError {
 }
 
 #[tokio::test]
+async fn half_an_emoji_loses_no_answer() {
+    let upstream = MockServer::start().await;
+    let body = r#"{"choices":[{"message":{"role":"assistant","content":"A party \ud83c of \ud83c\udf89"},
+        "finish_reason":"stop"}]}"#;
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(200).set_body_string(body))
+        .mount(&upstream)
+        .await;
+    let gateway = gateway_to(&upstream.uri());
+    let answer = soon(gateway.chat(hello("up/m"))).await.unwrap();
+    assert_eq!(answer.text(), "A party \u{fffd} of \u{1f389}");
+}
+
+#[tokio::test]
 async fn a_bad_answer_is_named_for_what_it_is() {
     use ErrorKind::{BadJson, Http, RateLimited};
     let ok = || ResponseTemplate::new(200);

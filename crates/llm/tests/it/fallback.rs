@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::StreamExt;
+use mana_llm::wire::RawJson;
 use mana_llm::{ErrorKind, StreamEvent};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
@@ -12,7 +13,7 @@ use crate::raw::{STOP, chunk};
 use crate::*;
 
 /// Answers like the first of these, then the second, and so on; the last one stays.
-struct Then(Vec<ResponseTemplate>, Arc<AtomicUsize>);
+pub struct Then(Vec<ResponseTemplate>, Arc<AtomicUsize>);
 
 impl Respond for Then {
     fn respond(&self, _: &Request) -> ResponseTemplate {
@@ -21,7 +22,7 @@ impl Respond for Then {
     }
 }
 
-async fn upstream(answers: Vec<ResponseTemplate>) -> (MockServer, Arc<AtomicUsize>) {
+pub async fn upstream(answers: Vec<ResponseTemplate>) -> (MockServer, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let server = MockServer::start().await;
     Mock::given(path("/v1/chat/completions"))
@@ -31,7 +32,7 @@ async fn upstream(answers: Vec<ResponseTemplate>) -> (MockServer, Arc<AtomicUsiz
     (server, asked)
 }
 
-fn good(text: &str) -> ResponseTemplate {
+pub fn good(text: &str) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(completion(text))
 }
 
@@ -39,7 +40,7 @@ fn bad(status: u16) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_json(json!({"error": {"message": format!("no, {KEY}")}}))
 }
 
-fn chained(providers: Vec<ProviderConfig>) -> LlmConfig {
+pub fn chained(providers: Vec<ProviderConfig>) -> LlmConfig {
     let chain = providers
         .iter()
         .map(|provider| format!("{}/m", provider.name));
@@ -48,7 +49,7 @@ fn chained(providers: Vec<ProviderConfig>) -> LlmConfig {
     config
 }
 
-fn again() -> ChatRequest {
+pub fn again() -> ChatRequest {
     let mut request = hello("mana/reasoning");
     request.retry = true;
     request
@@ -307,9 +308,7 @@ async fn a_model_that_is_known_not_to_can_is_passed_over() {
     config.models = [("first/m".to_owned(), without)].into();
     let gateway = Gateway::from_config(config);
     let mut request = hello("mana/reasoning");
-    request
-        .extra
-        .insert("tools".to_owned(), json!([{"type": "function"}]));
+    request.tools = RawJson::of(&json!([{"type": "function"}]));
     let answer = soon(gateway.chat(request)).await.unwrap();
     assert_eq!(
         (answer.text().as_str(), asked.load(Ordering::SeqCst)),

@@ -250,3 +250,89 @@ async fn retry_after_and_the_upstreams_reason_reach_the_caller() {
     );
     assert!(error["message"].as_str().unwrap().contains("Slow down"));
 }
+
+#[tokio::test]
+async fn a_slash_too_many_keeps_nobody_from_a_route() {
+    let upstream = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(completion("Hi")))
+        .mount(&upstream)
+        .await;
+    Mock::given(path("/v1/models"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(listing(&["org/m"])))
+        .mount(&upstream)
+        .await;
+    let base = serve(gateway_to(&upstream.uri())).await;
+    let asked = serde_json::to_value(hello("up/org/m")).unwrap();
+    for path in [
+        "/v1/chat/completions/",
+        "/v1//chat/completions",
+        "/v1/chat//completions//",
+        "/v1/chat/completions/?x=1",
+    ] {
+        let response = post(format!("{base}{path}"), &asked).await;
+        assert_eq!(response.status(), 200, "{path}");
+    }
+    for path in [
+        "/v1/models/",
+        "/v1//models",
+        "/v1/models/up/org/m/",
+        "/v1//models/up//org/m",
+    ] {
+        assert_eq!(get(format!("{base}{path}")).await.0, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_in_the_callers_words() {
+    let base = serve(gateway_to(&raw::nobody())).await;
+    for (method, path, status, code) in [
+        ("GET", "/v1", 404, "not_found"),
+        ("GET", "/v1/", 404, "not_found"),
+        ("POST", "/v1/completions", 404, "not_found"),
+        ("POST", "/v1//nothing/", 404, "not_found"),
+        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("GET", "/v1//chat/completions/", 405, "method_not_allowed"),
+        ("POST", "/v1/models", 405, "method_not_allowed"),
+        ("OPTIONS", "/v1/models", 405, "method_not_allowed"),
+    ] {
+        let ask = || client().request(method.parse().unwrap(), format!("{base}{path}"));
+        let response = soon(ask().send()).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{method} {path}");
+        let error = body(response).await["error"].clone();
+        assert_eq!(error["code"], code, "{method} {path}");
+        assert_eq!(error["type"], "invalid_request_error");
+        assert!(error["param"].is_null() && error["message"].as_str().unwrap().ends_with('.'));
+        let response = soon(ask().header("anthropic-version", "2023-06-01").send())
+            .await
+            .unwrap();
+        let error = body(response).await;
+        assert_eq!(error["type"], "error", "{method} {path}");
+        let kind = ["not_found_error", "invalid_request_error"][usize::from(status == 405)];
+        assert_eq!(error["error"]["type"], kind);
+    }
+}
+
+#[test]
+fn a_program_whose_base_url_lacks_its_v1_is_told_so() {
+    use axum::http::{HeaderMap, HeaderValue, header::ACCEPT};
+    use mana_llm::http::without_v1;
+
+    let mut browser = HeaderMap::new();
+    browser.insert(ACCEPT, HeaderValue::from_static("text/html,*/*"));
+    let program = HeaderMap::new();
+    for path in [
+        "/models",
+        "/chat/completions",
+        "/models/",
+        "//embeddings",
+        "/responses",
+        "/messages",
+    ] {
+        assert_eq!(without_v1(path, &program).unwrap().status(), 404, "{path}");
+        assert!(without_v1(path, &browser).is_none(), "{path}");
+    }
+    for path in ["/", "/todo", "/models/x", "/chat"] {
+        assert!(without_v1(path, &program).is_none(), "{path}");
+    }
+}

@@ -1,15 +1,21 @@
 //! The gateway against real HTTP upstreams.
 
 mod anthropic;
+mod blame;
 mod boundaries;
+mod budgets;
 mod cache;
 mod failures;
 mod fallback;
 mod http;
+mod lenient;
 mod metering;
+mod providers_needs;
+mod quiet_logs;
 mod raw;
 mod routing;
 mod stream;
+mod windows;
 
 use std::future::Future;
 use std::sync::Arc;

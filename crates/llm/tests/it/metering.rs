@@ -100,6 +100,8 @@ fn used(prompt_tokens: u64, completion_tokens: u64, ending: Ending) -> Used {
         model: "up/m".to_owned(),
         prompt_tokens,
         completion_tokens,
+        // A model on this machine costs nothing.
+        micros_usd: (ending == Ending::Answered).then_some(0),
         ending,
         also_read: Vec::new(),
     }
@@ -122,6 +124,193 @@ async fn an_answer_is_charged_what_the_provider_says() {
     );
     assert_eq!(ask.chain, ["up/m"]);
     assert_eq!(world.used().await, used(1, 2, Ending::Answered));
+}
+
+#[tokio::test]
+async fn what_is_reserved_is_what_the_upstream_may_spend() {
+    let upstream = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(completion("Hi")))
+        .mount(&upstream)
+        .await;
+    let mut world = world(&upstream.uri(), true, false).await;
+    for (asked, answers, tokens) in [
+        (json!({"n": 50, "max_tokens": 100}), 50, Some(100)),
+        (
+            json!({"n": "50", "best_of": 60.0, "max_tokens": 100}),
+            60,
+            Some(100),
+        ),
+        (
+            json!({"max_completion_tokens": 10, "max_tokens": 50_000}),
+            1,
+            Some(50_000),
+        ),
+        (json!({"max_completion_tokens": 50_000.0}), 1, Some(50_000)),
+        (json!({"max_completion_tokens": 10}), 1, Some(10)),
+        (json!({"max_tokens": "700"}), 1, Some(700)),
+        (
+            json!({"max_tokens": 10, "n_predict": 50_000, "MAX_TOKENS": 50_000}),
+            1,
+            Some(10),
+        ),
+        (json!({"max_output_tokens": 50_000}), 1, Some(50_000)),
+        (json!({"options": {"num_predict": 50_000}}), 1, Some(50_000)),
+        (json!({"max_tokens": -1}), 1, None),
+        (
+            json!({"max_tokens": null, "max_completion_tokens": null}),
+            1,
+            None,
+        ),
+    ] {
+        assert_eq!(world.ask(asked.clone()).await.status(), 200, "{asked}");
+        let ask = world.asked.recv().await.unwrap();
+        assert_eq!(
+            (ask.choices, ask.completion_tokens),
+            (answers, tokens),
+            "{asked}"
+        );
+        let sent = upstream.received_requests().await.unwrap();
+        let sent: Value = serde_json::from_slice(&sent.last().unwrap().body).unwrap();
+        // The books of this test bound an open answer to 100 tokens.
+        assert_eq!(sent["max_tokens"], tokens.unwrap_or(100), "{asked}");
+        for other in [
+            "max_completion_tokens",
+            "n_predict",
+            "MAX_TOKENS",
+            "max_output_tokens",
+        ] {
+            assert_eq!(sent.get(other), None, "{asked}");
+        }
+        let told = [&sent["n"], &sent["best_of"]].map(|told| told.as_u64().unwrap_or(1));
+        assert_eq!(told.into_iter().max(), Some(answers), "{asked}");
+        world.used().await;
+    }
+    let refused = world.ask(json!({"max_tokens": "many"})).await;
+    assert_eq!(refused.status(), 400);
+    assert_eq!(body(refused).await["error"]["param"], "max_tokens");
+}
+
+#[tokio::test]
+async fn a_bound_goes_up_by_the_name_that_the_server_reads() {
+    let upstream = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(completion("Hi")))
+        .mount(&upstream)
+        .await;
+    for (name, model, asked, field) in [
+        ("openai", "gpt-4o", "max_tokens", "max_completion_tokens"),
+        ("up", "openai/gpt-5", "max_tokens", "max_completion_tokens"),
+        ("up", "o3", "max_tokens", "max_completion_tokens"),
+        ("up", "qwen3", "max_completion_tokens", "max_tokens"),
+        (
+            "groq",
+            "llama-3.3-70b",
+            "max_completion_tokens",
+            "max_tokens",
+        ),
+    ] {
+        let mut request = hello(&format!("{name}/{model}"));
+        request.extra.insert(asked.to_owned(), 7.into());
+        let mut at_own_address = provider(name, &upstream.uri());
+        at_own_address.models = vec!["m".to_owned()];
+        let gateway = Gateway::from_config(config(vec![at_own_address]));
+        soon(gateway.chat(request)).await.unwrap();
+        let sent = upstream.received_requests().await.unwrap();
+        let sent: Value = serde_json::from_slice(&sent.last().unwrap().body).unwrap();
+        // OpenAI's dialect is known by its address alone.
+        let field = if name == "openai" {
+            "max_tokens"
+        } else {
+            field
+        };
+        assert_eq!(sent[field], 7, "{name} {model}: {sent}");
+        assert_eq!(sent.as_object().unwrap().len(), 3, "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_streams_usage_is_asked_for_whatever_the_caller_says() {
+    let upstream = MockServer::start().await;
+    let events = format!("data: {}\n\ndata: [DONE]\n\n", STOP);
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(200).set_body_raw(events, "text/event-stream"))
+        .mount(&upstream)
+        .await;
+    let world = world(&upstream.uri(), true, false).await;
+    for (options, sent) in [
+        (json!(null), json!({"include_usage": true})),
+        (json!(false), json!({"include_usage": true})),
+        (json!([]), json!({"include_usage": true})),
+        (
+            json!({"include_usage": false}),
+            json!({"include_usage": true}),
+        ),
+        (
+            json!({"include_usage": null, "x": 1}),
+            json!({"include_usage": true, "x": 1}),
+        ),
+    ] {
+        let answer = world
+            .ask(json!({"stream": true, "stream_options": options}))
+            .await;
+        soon(answer.bytes()).await.unwrap();
+        let requests = upstream.received_requests().await.unwrap();
+        let last: Value = serde_json::from_slice(&requests.last().unwrap().body).unwrap();
+        assert_eq!(last["stream_options"], sent, "{options}");
+    }
+}
+
+#[tokio::test]
+async fn a_usage_before_the_end_is_not_the_last_word() {
+    let early =
+        r#"{"choices":[{"index":0,"delta":{}}],"usage":{"prompt_tokens":5,"completion_tokens":1}}"#;
+    let upstream = raw::serve(move |mut caller| async move {
+        caller.begin_events().await;
+        for piece in [
+            early,
+            &chunk("twelve bytes"),
+            &chunk("twelve bytes"),
+            STOP,
+            "[DONE]",
+        ] {
+            caller.event(piece).await;
+        }
+    })
+    .await;
+    let mut world = world(&upstream, false, false).await;
+    let answer = world.ask(json!({"stream": true})).await;
+    soon(answer.bytes()).await.unwrap();
+    assert_eq!(world.used().await, used(5, 8, Ending::Answered));
+}
+
+#[tokio::test]
+async fn without_a_usage_every_answer_is_counted() {
+    let upstream = MockServer::start().await;
+    let message = json!({"role": "assistant", "content": "twelve bytes", "reasoning_content": "x".repeat(300)});
+    let answer =
+        json!({"choices": [{"index": 0, "message": message}, {"index": 1, "message": message}]});
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+        .mount(&upstream)
+        .await;
+    let mut world = world(&upstream.uri(), false, false).await;
+    world.ask(json!({"n": 2})).await;
+    assert_eq!(world.used().await.completion_tokens, 2 * 312 / 3);
+}
+
+#[tokio::test]
+async fn a_providers_own_cost_is_charged() {
+    let upstream = MockServer::start().await;
+    let mut answer = completion("Hi");
+    answer["usage"]["cost"] = json!(0.42);
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+        .mount(&upstream)
+        .await;
+    let mut world = world(&upstream.uri(), false, false).await;
+    world.ask(json!({})).await;
+    assert_eq!(world.used().await.micros_usd, Some(420_000));
 }
 
 #[tokio::test]

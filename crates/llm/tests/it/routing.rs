@@ -271,8 +271,10 @@ async fn a_chain_goes_on_where_that_helps_and_only_there() {
         (500, true),
         (503, true),
         (429, true),
+        (401, true),
+        (404, true),
         (400, false),
-        (401, false),
+        (422, false),
     ] {
         let bad = MockServer::start().await;
         answer(&bad, status, "no").await;
@@ -396,5 +398,151 @@ async fn a_listing_that_fails_or_is_empty_is_shared_by_those_who_wait_for_it() {
         let gateway = gateway_to(&upstream.uri());
         let asking = (0..8).map(|_| gateway.models());
         soon(futures_util::future::join_all(asking)).await;
+    }
+}
+
+fn with_everything(model: &str) -> ChatRequest {
+    serde_json::from_value(json!({"model": model,
+        "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]}],
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "response_format": {"type": "json_schema", "json_schema": {"schema": {}}}}))
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_model_of_which_only_the_name_is_known_is_tried() {
+    let upstream = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(completion("Hi")))
+        .mount(&upstream)
+        .await;
+    let gateway = gateway_to(&upstream.uri());
+    for model in [
+        "qwen3-32b",
+        "llama-3.3-70b",
+        "gemma3-27b",
+        "deepseek-r1-0528",
+        "Qwen/Qwen2.5-VL-7B-Instruct",
+        "qwen3.5:9b",
+        "gpt-3.5-turbo",
+    ] {
+        let answer = soon(gateway.chat(with_everything(&format!("up/{model}")))).await;
+        assert_eq!(answer.unwrap().text(), "Hi", "{model}");
+    }
+}
+
+#[tokio::test]
+async fn a_providers_refusal_is_learnt_and_the_owner_overrules_it() {
+    let upstream = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(
+            ResponseTemplate::new(400)
+                .set_body_json(json!({"error": {"message": "m does not support tools"}})),
+        )
+        .mount(&upstream)
+        .await;
+    let gateway = gateway_to(&upstream.uri());
+    let ask = || async {
+        let error = soon(gateway.chat(with_everything("up/m")))
+            .await
+            .unwrap_err();
+        (
+            error.message,
+            upstream.received_requests().await.unwrap().len(),
+        )
+    };
+    let setting = r#"`tools = true` is set under [llm.models."up/m"]"#;
+    let (first, asked) = ask().await;
+    assert!(
+        first.contains("does not support tools") && first.contains(setting),
+        "{first}"
+    );
+    assert_eq!(asked, 1);
+    let (second, asked) = ask().await;
+    assert!(
+        second.contains("up/m can't call tools") && second.contains("`tools = true`"),
+        "{second}"
+    );
+    assert_eq!(asked, 1, "it is not asked again");
+    assert!(soon(gateway.chat(hello("up/m"))).await.is_err());
+
+    let mut settings = config(vec![provider("up", &upstream.uri())]);
+    let facts = serde_json::from_value(json!({"tools": true})).unwrap();
+    settings.models = [("up/m".to_owned(), facts)].into();
+    let overruled = Gateway::from_config(settings);
+    for _ in 0..2 {
+        let error = soon(overruled.chat(with_everything("up/m")))
+            .await
+            .unwrap_err();
+        assert!(error.message.contains("does not support tools"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_model_of_the_owners_server_does_not_leave_it_for_its_name() {
+    let (own, elsewhere) = (MockServer::start().await, MockServer::start().await);
+    list(&own, &["openai/gpt-oss-20b"]).await;
+    for (upstream, text) in [(&own, "own"), (&elsewhere, "elsewhere")] {
+        Mock::given(path("/v1/chat/completions"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(completion(text)))
+            .mount(upstream)
+            .await;
+    }
+    let addresses = (own.uri(), elsewhere.uri());
+    let env = move |name: &str| match name {
+        "MANA_LLM_URL" => Some(format!("{}/v1", addresses.0)),
+        "OPENAI_BASE_URL" => Some(format!("{}/v1", addresses.1)),
+        "OPENAI_API_KEY" => Some(KEY.to_owned()),
+        _ => None,
+    };
+    let gateway = Gateway::from_config(LlmConfig::from_env(env).unwrap());
+    for (model, text) in [
+        ("openai/gpt-oss-20b", "own"),
+        ("default/openai/gpt-oss-20b", "own"),
+        ("openai/gpt-4o", "elsewhere"),
+    ] {
+        let answer = soon(gateway.chat(hello(model))).await.unwrap();
+        assert_eq!(answer.text(), text, "{model}");
+    }
+}
+
+#[tokio::test]
+async fn whether_the_models_were_listed_decides_nothing() {
+    let upstream = MockServer::start().await;
+    Mock::given(path("/v1/chat/completions"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(completion("yes")))
+        .mount(&upstream)
+        .await;
+    let listed = json!({"data": [
+        {"id": "qwen/qwen3-32b", "supported_parameters": ["temperature"],
+            "architecture": {"input_modalities": ["text"]}},
+        {"id": "pixtral-x", "capabilities": {"function_calling": false, "vision": false}},
+    ]});
+    Mock::given(path("/v1/models"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(listed))
+        .mount(&upstream)
+        .await;
+    let gateway = gateway_to(&upstream.uri());
+    let picture = json!([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]);
+    let schema = json!({"type": "json_schema", "json_schema": {"name": "a", "schema": {}}});
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    for was_listed in [false, true] {
+        for model in ["up/qwen/qwen3-32b", "up/pixtral-x", "up/gemma3"] {
+            for extra in [
+                json!({ "response_format": schema }),
+                json!({ "tools": tools }),
+                json!({"messages": [{"role": "user", "content": picture}]}),
+            ] {
+                let mut asked = serde_json::to_value(hello(model)).unwrap();
+                asked
+                    .as_object_mut()
+                    .unwrap()
+                    .extend(extra.as_object().unwrap().clone());
+                let request: ChatRequest = serde_json::from_value(asked).unwrap();
+                let answer = soon(gateway.chat(request)).await;
+                assert!(answer.is_ok(), "{model} {was_listed} {extra}: {answer:?}");
+            }
+        }
+        soon(gateway.models()).await;
     }
 }

@@ -147,7 +147,7 @@ async fn signs_of_life_pass() {
 }
 
 #[tokio::test]
-async fn silence_in_a_stream_is_given_up_and_so_is_an_endless_drip() {
+async fn silence_in_a_stream_is_given_up_and_so_is_an_endless_drip_of_comments() {
     let silent = raw::serve(|mut caller| async move {
         caller.begin_events().await;
         caller.event(&chunk("a")).await;
@@ -162,18 +162,167 @@ async fn silence_in_a_stream_is_given_up_and_so_is_an_endless_drip() {
     assert_eq!(error.kind, ErrorKind::Timeout);
     assert!(error.message.contains("sent nothing for 100 ms"), "{error}");
 
-    let drip = raw::serve(|mut caller| async move {
+    let role = r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#;
+    for (begins, drips) in [
+        (true, ": here\n\n".to_owned()),
+        (false, ": here\n\n".to_owned()),
+        (true, format!("data: {role}\n\n")),
+        (false, format!("data: {role}\n\n")),
+    ] {
+        let drip = raw::serve(move |mut caller| {
+            let drips = drips.clone();
+            async move {
+                caller.begin_events().await;
+                if begins {
+                    caller.event(&chunk("a")).await;
+                }
+                while caller.send(&drips).await {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+        })
+        .await;
+        let mut settings = config(vec![provider("up", &drip)]);
+        settings.timeout = Duration::from_millis(500);
+        let (_, error) = read(&Gateway::from_config(settings)).await;
+        assert_eq!(error.unwrap().kind, ErrorKind::Timeout);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_goes_on_may_take_longer_than_a_whole_answer() {
+    let long = raw::serve(|mut caller| async move {
         caller.begin_events().await;
-        while caller.event(&chunk("drip")).await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        for _ in 0..30 {
+            caller.event(&chunk("more")).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        caller.event(STOP).await;
+        caller.event("[DONE]").await;
+    })
+    .await;
+    let mut settings = config(vec![provider("up", &long)]);
+    settings.timeout = Duration::from_millis(1000);
+    let (pieces, error) = read(&Gateway::from_config(settings)).await;
+    assert_eq!((pieces.len(), error), (31, None));
+}
+
+#[tokio::test]
+async fn a_caller_hears_signs_of_life_before_the_first_piece() {
+    for fails in [false, true] {
+        let heard = Arc::new(Notify::new());
+        let go_on = heard.clone();
+        let upstream = raw::serve(move |mut caller| {
+            let go_on = go_on.clone();
+            async move {
+                go_on.notified().await;
+                if fails {
+                    caller
+                        .send("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n")
+                        .await;
+                    return;
+                }
+                caller.begin_events().await;
+                for piece in [&chunk("late"), STOP, "[DONE]"] {
+                    caller.event(piece).await;
+                }
+            }
+        })
+        .await;
+        let base = serve(gateway_to(&upstream)).await;
+        let mut response = ask_for_stream(&base).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let first = soon(response.chunk()).await.unwrap().unwrap();
+        assert_eq!(first, ":\n\n");
+        heard.notify_one();
+        let rest = soon(response.text()).await.unwrap();
+        if fails {
+            assert!(
+                rest.contains("provider_error") && !rest.contains("[DONE]"),
+                "{rest}"
+            );
+        } else {
+            let whole = format!(
+                "data: {}\n\ndata: {STOP}\n\ndata: [DONE]\n\n",
+                chunk("late")
+            );
+            assert_eq!(rest, whole);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_no_answer_and_an_error_after_it_asks_the_next_entry() {
+    let role = r#"{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#;
+    let usage = r#"{"choices":[],"usage":{"prompt_tokens":9}}"#;
+    let overloaded =
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    let start =
+        r#"{"type":"message_start","message":{"id":"m","model":"m","usage":{"input_tokens":9}}}"#;
+    let good = raw::serve(|mut caller| async move {
+        caller.begin_events().await;
+        for piece in [&chunk("from the second"), STOP, "[DONE]"] {
+            caller.event(piece).await;
         }
     })
     .await;
-    let mut settings = config(vec![provider("up", &drip)]);
-    settings.timeout = Duration::from_secs(1);
-    let (pieces, error) = read(&Gateway::from_config(settings)).await;
-    assert!(!pieces.is_empty());
-    assert_eq!(error.unwrap().kind, ErrorKind::Timeout);
+    for (name, events) in [
+        ("first", vec![role, overloaded]),
+        ("first", vec![usage, role, overloaded]),
+        ("first", vec![role]),
+        ("anthropic", vec![start, r#"{"type":"ping"}"#, overloaded]),
+    ] {
+        let first = raw::serve(move |mut caller| {
+            let events = events.clone();
+            async move {
+                caller.begin_events().await;
+                for event in events {
+                    caller.event(event).await;
+                }
+            }
+        })
+        .await;
+        let providers = vec![provider(name, &first), provider("second", &good)];
+        let gateway = Gateway::from_config(fallback::chained(providers));
+        let request = hello("mana/reasoning");
+        let stream = soon(gateway.chat_stream(request)).await.unwrap();
+        assert_eq!(
+            (stream.resolved.as_str(), stream.failed.len()),
+            ("second/m", 1)
+        );
+        let pieces: Vec<_> = soon(stream.collect()).await;
+        assert_eq!(pieces.len(), 2, "nothing of the first is in it: {pieces:?}");
+    }
+}
+
+#[tokio::test]
+async fn lines_of_json_pass_before_the_next_one_is_made() {
+    for kind in ["application/x-ndjson", "application/json"] {
+        let received = Arc::new(Notify::new());
+        let go_on = received.clone();
+        let upstream = raw::serve(move |mut caller| {
+            let go_on = go_on.clone();
+            async move {
+                let head =
+                    format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n");
+                caller.send(head).await;
+                for piece in [&chunk("one"), &chunk("two"), STOP] {
+                    caller.send(format!("{piece}\r\n")).await;
+                    go_on.notified().await;
+                }
+            }
+        })
+        .await;
+        let gateway = gateway_to(&upstream);
+        let mut stream = soon(gateway.chat_stream(hello("up/m"))).await.unwrap();
+        for piece in [&chunk("one"), &chunk("two"), STOP] {
+            let event = soon(stream.next()).await.unwrap().unwrap();
+            assert_eq!(event, StreamEvent::Data(piece.to_owned().into()));
+            received.notify_one();
+        }
+        assert!(soon(stream.next()).await.is_none());
+    }
 }
 
 #[tokio::test]

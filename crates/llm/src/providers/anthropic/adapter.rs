@@ -13,11 +13,13 @@ use serde_json::Value;
 
 use super::{answer, request, stream};
 use crate::error::{GatewayError, Result};
-use crate::events::{Events, is_event_stream};
+use crate::events::{self, Opened};
 use crate::models::Facts;
 use crate::providers::provider::{EventStream, Limits, Provider, StreamEvent};
 use crate::upstream::Upstream;
-use crate::wire::{ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model};
+use crate::wire::{
+    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, mended,
+};
 
 /// A provider that speaks Anthropic's protocol.
 pub(crate) struct Anthropic {
@@ -34,17 +36,18 @@ impl Anthropic {
     }
 
     fn parse(&self, body: &[u8], wanted: &str) -> Result<Value> {
-        let value: Value =
-            serde_json::from_slice(body).map_err(|_| self.upstream.bad_json(wanted, body))?;
+        let value: Value = serde_json::from_slice(body)
+            .or_else(|_| serde_json::from_slice(&mended(body)))
+            .map_err(|_| self.upstream.bad_json(wanted, body))?;
         match value["type"].as_str() {
             Some("error") => Err(self.upstream.reported(&value["error"])),
             _ => Ok(value),
         }
     }
 
-    fn completion(&self, body: &[u8], schema: bool) -> Result<ChatCompletion> {
+    fn completion(&self, body: &[u8], by_schema: Option<&str>) -> Result<ChatCompletion> {
         let message = self.parse(body, "a message")?;
-        answer::completion(&message, schema)
+        answer::completion(&message, by_schema)
             .ok_or_else(|| self.upstream.bad_json("a message", body))
     }
 }
@@ -65,27 +68,40 @@ impl Provider for Anthropic {
         }
     }
 
+    fn leaves_out(&self, request: &ChatRequest) -> Vec<&'static str> {
+        request::left_out(request)
+    }
+
     async fn chat(&self, request: ChatRequest, limits: Limits) -> Result<ChatCompletion> {
-        let schema = request.wants_schema();
-        let body = request::body(request, false)?.to_string().into_bytes();
-        let answer = self.upstream.post(&self.messages, body, &limits).await?;
-        self.completion(&answer, schema)
+        let model = request.model.clone();
+        let body = request::body(request, false)?;
+        let sent = self.upstream.chat_body(&model, bytes(&body));
+        let answer = self
+            .upstream
+            .post(&self.messages, &model, sent, &limits)
+            .await?;
+        self.completion(&answer, body.answer.as_deref())
     }
 
     async fn chat_stream(&self, request: ChatRequest, limits: Limits) -> Result<EventStream> {
-        let schema = request.wants_schema();
-        let body = request::body(request, true)?.to_string().into_bytes();
-        let response = self.upstream.open(&self.messages, body, &limits).await?;
-        if !is_event_stream(&response) {
-            let body = self.upstream.read(response, &limits).await?;
-            let answer = self.completion(&body, schema)?;
-            let usage = answer.usage.clone().unwrap_or_default();
-            let data = StreamEvent::Data(Bytes::from(answer.into_chunk().to_string()));
-            let usage = StreamEvent::Usage { usage, chunk: None };
-            return Ok(Box::pin(streams::iter([Ok(data), Ok(usage)])));
-        }
-        let events = Events::new(self.upstream.clone(), response, limits);
-        Ok(stream::chunks(events, schema))
+        let model = request.model.clone();
+        let body = request::body(request, true)?;
+        let sent = self.upstream.chat_body(&model, bytes(&body));
+        let response = self
+            .upstream
+            .open(&self.messages, &model, sent, &limits)
+            .await?;
+        let events = match events::open(&self.upstream, response, limits).await? {
+            Opened::Events(events) => *events,
+            Opened::Whole(whole) => {
+                let answer = self.completion(&whole, body.answer.as_deref())?;
+                let usage = answer.usage.clone().unwrap_or_default();
+                let data = StreamEvent::Data(Bytes::from(answer.into_chunk().to_string()));
+                let usage = StreamEvent::Usage { usage, chunk: None };
+                return Ok(Box::pin(streams::iter([Ok(data), Ok(usage)])));
+            }
+        };
+        Ok(stream::chunks(events, body.answer))
     }
 
     async fn embeddings(&self, _: EmbeddingsRequest, _: Limits) -> Result<EmbeddingsResponse> {
@@ -110,4 +126,8 @@ impl Provider for Anthropic {
         let ids = items.iter().filter_map(|item| item["id"].as_str());
         Ok(ids.map(|id| Model::named(id, self.name())).collect())
     }
+}
+
+fn bytes(body: &request::Body) -> Vec<u8> {
+    serde_json::to_vec(body).expect("a body is made of JSON")
 }

@@ -4,30 +4,32 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::schema_tool::ANSWER;
-use crate::wire::{ChatCompletion, Choice, Content, Extra, Message, Usage};
+use crate::wire::{ChatCompletion, Choice, Content, Extra, Message, Usage, count_of};
 
 /// A message as a chat completion; `None` where it is none.
-pub(super) fn completion(message: &Value, schema: bool) -> Option<ChatCompletion> {
+/// `by_schema` is the name of the tool through which an answer by schema comes.
+pub(super) fn completion(message: &Value, by_schema: Option<&str>) -> Option<ChatCompletion> {
     let blocks = message["content"].as_array()?;
     let mut text = String::new();
     let mut reasoning = String::new();
     let (mut calls, mut thoughts) = (Vec::new(), Vec::new());
     let mut answered = false;
     for block in blocks {
-        match block["type"].as_str()? {
-            "text" => text.push_str(block["text"].as_str()?),
+        match block["type"].as_str().unwrap_or_default() {
+            // Words around an answer by schema are no part of it.
+            "text" if answered => {}
+            "text" => text.push_str(block["text"].as_str().unwrap_or_default()),
             "thinking" => {
                 reasoning.push_str(block["thinking"].as_str().unwrap_or_default());
                 thoughts.push(block.clone());
             }
             "redacted_thinking" => thoughts.push(block.clone()),
-            "tool_use" if schema && block["name"] == ANSWER => {
+            "tool_use" if by_schema.is_some_and(|name| block["name"] == name) => {
                 answered = true;
                 text = block["input"].to_string();
             }
             "tool_use" => calls.push(json!({"id": block["id"], "type": "function",
-                "function": {"name": block["name"], "arguments": block["input"].to_string()}})),
+                "function": {"name": block["name"], "arguments": arguments(&block["input"])}})),
             // Calls of Anthropic's own tools and what they gave: the text speaks of it.
             _ => {}
         }
@@ -67,7 +69,17 @@ pub(super) fn completion(message: &Value, schema: bool) -> Option<ChatCompletion
         extra: Extra::new(),
         resolved: String::new(),
         failed: Vec::new(),
+        left_out: Vec::new(),
+        text: None,
     })
+}
+
+/// The arguments of a call as text.
+pub(super) fn arguments(input: &Value) -> String {
+    match input {
+        Value::Null => "{}".to_owned(),
+        input => input.to_string(),
+    }
 }
 
 /// Why it stopped. An answer that had to come as a tool's input is no call.
@@ -83,10 +95,11 @@ pub(super) fn finish_reason(reason: Option<&str>, answered: bool) -> Option<&'st
 
 /// Anthropic counts what it read from its cache apart from the rest.
 pub(super) fn usage(said: &Value) -> Usage {
-    let count = |field: &str| said[field].as_u64().unwrap_or(0);
+    let count = |field: &str| count_of(said.get(field));
     let cached = count("cache_read_input_tokens");
+    let written = count("cache_creation_input_tokens");
     let prompt_tokens = count("input_tokens")
-        .saturating_add(count("cache_creation_input_tokens"))
+        .saturating_add(written)
         .saturating_add(cached);
     let completion_tokens = count("output_tokens");
     let mut extra = Extra::new();
@@ -95,6 +108,14 @@ pub(super) fn usage(said: &Value) -> Usage {
             "prompt_tokens_details".to_owned(),
             json!({"cached_tokens": cached}),
         );
+    }
+    if written > 0 {
+        extra.insert("cache_creation_input_tokens".to_owned(), written.into());
+    }
+    // These say how dear the tokens are.
+    for field in ["cache_creation", "service_tier", "speed"] {
+        let value = said.get(field).filter(|value| !value.is_null());
+        extra.extend(value.map(|value| (field.to_owned(), value.clone())));
     }
     Usage {
         prompt_tokens,
@@ -114,6 +135,7 @@ pub(super) fn now_s() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::anthropic::schema_tool::ANSWER;
 
     #[test]
     fn a_message_becomes_a_completion() {
@@ -124,7 +146,7 @@ mod tests {
                 {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}}],
             "stop_reason": "tool_use",
             "usage": {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 7}});
-        let mut answer = serde_json::to_value(completion(&message, false).unwrap()).unwrap();
+        let mut answer = serde_json::to_value(completion(&message, None).unwrap()).unwrap();
         answer["created"] = 0.into();
         let expected = json!({"id": "msg_1", "object": "chat.completion", "created": 0, "model": "claude-x",
             "choices": [{"index": 0, "finish_reason": "tool_calls", "message": {
@@ -138,12 +160,26 @@ mod tests {
     }
 
     #[test]
+    fn tokens_of_the_cache_are_counted_and_told_apart() {
+        let usage = usage(&json!({"input_tokens": 10, "cache_read_input_tokens": 5,
+            "cache_creation_input_tokens": 100, "output_tokens": 7,
+            "cache_creation": {"ephemeral_5m_input_tokens": 100}}));
+        let told = serde_json::to_value(&usage).unwrap();
+        assert_eq!(
+            told,
+            json!({"prompt_tokens": 115, "completion_tokens": 7, "total_tokens": 122,
+                "prompt_tokens_details": {"cached_tokens": 5}, "cache_creation_input_tokens": 100,
+                "cache_creation": {"ephemeral_5m_input_tokens": 100}})
+        );
+    }
+
+    #[test]
     fn an_answer_by_schema_is_its_text() {
         let message = json!({"content": [{"type": "tool_use", "id": "t", "name": ANSWER, "input": {"a": 1}}],
             "stop_reason": "tool_use"});
-        let answer = completion(&message, true).unwrap();
+        let answer = completion(&message, Some(ANSWER)).unwrap();
         assert_eq!(answer.text(), r#"{"a":1}"#);
         assert_eq!(answer.choices[0].finish_reason.as_deref(), Some("stop"));
-        assert!(completion(&json!({"hello": 1}), false).is_none());
+        assert!(completion(&json!({"hello": 1}), None).is_none());
     }
 }

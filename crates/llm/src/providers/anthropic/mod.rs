@@ -2,11 +2,14 @@
 
 mod adapter;
 mod answer;
+mod messages;
+mod model;
 mod request;
 mod schema_tool;
 mod stream;
+mod thinking;
 
-use crate::providers::known_provider::{KnownProvider, Protocol, family, price};
+use crate::providers::known_provider::{KnownProvider, Protocol, cached, family, long, price};
 use crate::providers::openai::COMPATIBLE;
 use crate::upstream::ProtocolHeaders;
 
@@ -48,6 +51,11 @@ pub(crate) const PROVIDER: KnownProvider = KnownProvider {
         price("claude-opus-4-1", 15.0, 75.0),
         price("claude-opus-4-0", 15.0, 75.0),
         price("claude-opus-4", 15.0, 75.0),
+    ],
+    rates: &[
+        cached("claude-", 0.1),
+        cached("claude-sonnet-4-6", 0.1),
+        long(cached("claude-sonnet-4", 0.1), 200_000),
     ],
     ..COMPATIBLE
 };

@@ -7,18 +7,18 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::answer;
-use super::schema_tool::ANSWER;
 use crate::error::{ErrorKind, Result};
-use crate::events::Events;
+use crate::events::{Events, LAST_WORDS};
 use crate::providers::provider::{EventStream, StreamEvent};
 use crate::sse::Frame;
+use crate::wire::mended;
 
 /// The chunks of a streamed message.
-pub(super) fn chunks(events: Events, schema: bool) -> EventStream {
+pub(super) fn chunks(events: Events, by_schema: Option<String>) -> EventStream {
     let max_bytes = events.limits.max_bytes;
     let reading = Reading {
         events,
-        decoder: StreamDecoder::new(schema, max_bytes),
+        decoder: StreamDecoder::new(by_schema, max_bytes),
         over: false,
     };
     Box::pin(stream::unfold(reading, |mut reading| async move {
@@ -51,22 +51,42 @@ impl Reading {
             if self.decoder.stopped {
                 return Ok(None);
             }
-            let frame = self.events.next().await?;
+            if self.decoder.finished {
+                self.events.limits.idle = self.events.limits.idle.min(LAST_WORDS);
+            }
+            let frame = match self.events.next().await {
+                // The message is there; what breaks after it breaks nothing.
+                Err(error)
+                    if self.decoder.finished
+                        && matches!(error.kind, ErrorKind::CutOff | ErrorKind::Timeout) =>
+                {
+                    None
+                }
+                frame => frame?,
+            };
             let upstream = &self.events.upstream;
             match frame {
                 Some(Frame::Comment) => return Ok(Some(StreamEvent::KeepAlive)),
-                Some(Frame::Data(data)) => {
+                Some(Frame::Data(data) | Frame::Error(data)) => {
                     let event: Value = serde_json::from_slice(&data)
+                        .or_else(|_| serde_json::from_slice(&mended(&data)))
                         .map_err(|_| upstream.bad_json("a piece of a message", &data))?;
-                    if event["type"] == "error" {
+                    if event["type"] == "error" || event["error"].is_object() {
                         return Err(upstream.reported(&event["error"]));
+                    }
+                    let kind = event["type"].as_str().unwrap_or_default();
+                    if kind.starts_with("content_block") || kind == "message_delta" {
+                        self.events.goes_on();
                     }
                     self.decoder
                         .event(event)
-                        .map_err(|TooMuchThinking| upstream.too_large(&self.events.limits))?;
+                        .map_err(|TooMuchThinking| self.events.too_large())?;
                 }
                 // The reason why it stopped is said before the very end.
-                None if self.decoder.finished => self.decoder.stopped = true,
+                None if self.decoder.finished => self
+                    .decoder
+                    .event(json!({"type": "message_stop"}))
+                    .map_err(|TooMuchThinking| self.events.too_large())?,
                 None => {
                     return Err(upstream.error(
                         ErrorKind::CutOff,
@@ -115,7 +135,10 @@ impl Thought {
 
 /// The state of a stream that is put into OpenAI's words.
 struct StreamDecoder {
-    schema: bool,
+    /// The name of the tool through which an answer by schema comes.
+    by_schema: Option<String>,
+    /// Words beside an answer by schema, which are the answer only if that doesn't come.
+    words: String,
     id: Value,
     model: Value,
     created: u64,
@@ -123,6 +146,8 @@ struct StreamDecoder {
     usage: Value,
     /// Blocks by their index: the place among the calls, if it is one.
     calls: Vec<(u64, usize)>,
+    /// The call under way whose arguments have not come yet, and what its beginning says of them.
+    without_arguments: Option<(usize, Value)>,
     /// The block that holds an answer by schema.
     answer: Option<u64>,
     /// The block of thinking that is under way; it is passed on whole at its end.
@@ -135,14 +160,16 @@ struct StreamDecoder {
 }
 
 impl StreamDecoder {
-    fn new(schema: bool, max_bytes: usize) -> Self {
+    fn new(by_schema: Option<String>, max_bytes: usize) -> Self {
         Self {
-            schema,
+            by_schema,
+            words: String::new(),
             id: Value::Null,
             model: Value::Null,
             created: answer::now_s(),
             usage: json!({}),
             calls: Vec::new(),
+            without_arguments: None,
             answer: None,
             thought: None,
             max_bytes,
@@ -167,6 +194,7 @@ impl StreamDecoder {
             "content_block_start" => self.begin(index, take("content_block"))?,
             "content_block_delta" => self.delta(index, &event["delta"])?,
             "content_block_stop" => {
+                self.end_call();
                 if let Some(thought) = self.thought.take() {
                     self.piece(json!({"thinking_blocks": [thought.whole()]}), None);
                 }
@@ -177,6 +205,8 @@ impl StreamDecoder {
                 let reason =
                     answer::finish_reason(event["delta"]["stop_reason"].as_str(), answered);
                 if let Some(reason) = reason {
+                    self.end_call();
+                    self.tell_words();
                     self.finished = true;
                     self.piece(json!({}), Some(reason));
                 }
@@ -199,14 +229,27 @@ impl StreamDecoder {
 
     fn begin(&mut self, index: u64, block: Value) -> Result<(), TooMuchThinking> {
         match block["type"].as_str().unwrap_or_default() {
-            "text" => self.text(&block["text"]),
-            "tool_use" if self.schema && block["name"] == ANSWER => self.answer = Some(index),
+            "text" => self.text(&block["text"])?,
+            "tool_use"
+                if self
+                    .by_schema
+                    .as_deref()
+                    .is_some_and(|name| block["name"] == name) =>
+            {
+                self.answer = Some(index);
+                self.without_arguments = None;
+                let input = &block["input"];
+                if input.as_object().is_some_and(|input| !input.is_empty()) {
+                    self.piece(json!({"content": input.to_string()}), None);
+                }
+            }
             "tool_use" => {
                 let place = self.calls.len();
                 self.calls.push((index, place));
                 let call = json!({"index": place, "id": block["id"], "type": "function",
                     "function": {"name": block["name"], "arguments": ""}});
                 self.piece(json!({"tool_calls": [call]}), None);
+                self.without_arguments = Some((place, block["input"].clone()));
             }
             "thinking" | "redacted_thinking" => {
                 self.thought = Some(Thought::begun(block));
@@ -227,7 +270,7 @@ impl StreamDecoder {
 
     fn delta(&mut self, index: u64, delta: &Value) -> Result<(), TooMuchThinking> {
         match delta["type"].as_str().unwrap_or_default() {
-            "text_delta" => self.text(&delta["text"]),
+            "text_delta" => self.text(&delta["text"])?,
             "thinking_delta" => {
                 let text = delta["thinking"].as_str().unwrap_or_default();
                 if let Some(thought) = &mut self.thought {
@@ -243,7 +286,12 @@ impl StreamDecoder {
                 }
                 self.check_thought()?;
             }
-            "input_json_delta" if self.answer == Some(index) => self.text(&delta["partial_json"]),
+            "input_json_delta" if self.answer == Some(index) => {
+                let json = delta["partial_json"].as_str().unwrap_or_default();
+                if !json.is_empty() {
+                    self.piece(json!({"content": json}), None);
+                }
+            }
             "input_json_delta" => {
                 let place = self.calls.iter().find(|(block, _)| *block == index);
                 let json = delta["partial_json"].as_str().unwrap_or_default();
@@ -251,6 +299,7 @@ impl StreamDecoder {
                     && !json.is_empty()
                 {
                     let call = json!({"index": place, "function": {"arguments": json}});
+                    self.without_arguments = None;
                     self.piece(json!({"tool_calls": [call]}), None);
                 }
             }
@@ -259,10 +308,36 @@ impl StreamDecoder {
         Ok(())
     }
 
-    fn text(&mut self, text: &Value) {
-        if text.as_str().is_some_and(|text| !text.is_empty()) {
-            self.piece(json!({"content": text}), None);
+    fn text(&mut self, text: &Value) -> Result<(), TooMuchThinking> {
+        let Some(text) = text.as_str().filter(|text| !text.is_empty()) else {
+            return Ok(());
+        };
+        if self.by_schema.is_some() {
+            if self.words.len() + text.len() > self.max_bytes {
+                return Err(TooMuchThinking);
+            }
+            self.words.push_str(text);
+            return Ok(());
         }
+        self.piece(json!({"content": text}), None);
+        Ok(())
+    }
+
+    /// Tells the words beside an answer by schema, where that has not come.
+    fn tell_words(&mut self) {
+        let words = std::mem::take(&mut self.words);
+        if self.answer.is_none() && !words.is_empty() {
+            self.piece(json!({"content": words}), None);
+        }
+    }
+
+    /// Ends a call. Its arguments are never empty: clients read them as JSON.
+    fn end_call(&mut self) {
+        let Some((place, input)) = self.without_arguments.take() else {
+            return;
+        };
+        let call = json!({"index": place, "function": {"arguments": answer::arguments(&input)}});
+        self.piece(json!({"tool_calls": [call]}), None);
     }
 
     fn piece(&mut self, delta: Value, reason: Option<&str>) {
@@ -279,8 +354,8 @@ impl StreamDecoder {
     /// The end knows some of it better than the start, and not all of it.
     fn count(&mut self, usage: &Value) {
         if let (Some(kept), Some(said)) = (self.usage.as_object_mut(), usage.as_object()) {
-            let numbers = said.iter().filter(|(_, value)| value.is_number());
-            kept.extend(numbers.map(|(field, value)| (field.clone(), value.clone())));
+            let told = said.iter().filter(|(_, value)| !value.is_null());
+            kept.extend(told.map(|(field, value)| (field.clone(), value.clone())));
         }
     }
 }
@@ -295,7 +370,7 @@ mod tests {
     }
 
     fn thinking(max_bytes: usize) -> StreamDecoder {
-        let mut decoder = StreamDecoder::new(false, max_bytes);
+        let mut decoder = StreamDecoder::new(None, max_bytes);
         let begin = json!({"type": "content_block_start", "index": 0,
             "content_block": {"type": "thinking", "thinking": "", "signature": "", "extra": 1}});
         decoder.event(begin).unwrap();
@@ -329,6 +404,59 @@ mod tests {
                 "{kind}"
             );
         }
+    }
+
+    fn told(by_schema: Option<&str>, events: &[Value]) -> Vec<Value> {
+        let mut decoder = StreamDecoder::new(by_schema.map(str::to_owned), 1000);
+        for event in events {
+            decoder.event(event.clone()).unwrap();
+        }
+        let deltas = decoder.ready.iter().filter_map(|event| match event {
+            StreamEvent::Data(chunk) => {
+                let chunk: Value = serde_json::from_slice(chunk).unwrap();
+                Some(chunk["choices"][0]["delta"].clone())
+            }
+            _ => None,
+        });
+        deltas.filter(|delta| *delta != json!({})).collect()
+    }
+
+    fn begins(block: Value) -> Value {
+        json!({"type": "content_block_start", "index": 1, "content_block": block})
+    }
+
+    #[test]
+    fn the_arguments_of_a_call_are_never_empty() {
+        let ends = json!({"type": "content_block_stop", "index": 1});
+        for (input, expected) in [
+            (json!({}), "{}"),
+            (json!(null), "{}"),
+            (json!({"a": 1}), "{\"a\":1}"),
+        ] {
+            let call = begins(json!({"type": "tool_use", "id": "t", "name": "f", "input": input}));
+            let deltas = told(None, &[call, ends.clone()]);
+            let arguments = deltas.iter().map(|delta| {
+                delta["tool_calls"][0]["function"]["arguments"]
+                    .as_str()
+                    .unwrap()
+            });
+            assert_eq!(arguments.collect::<String>(), expected);
+        }
+    }
+
+    #[test]
+    fn words_beside_an_answer_by_schema_are_told_only_without_it() {
+        let words = begins(json!({"type": "text", "text": "Sure! "}));
+        let call = begins(json!({"type": "tool_use", "id": "t", "name": "answer", "input": {}}));
+        let json = json!({"type": "content_block_delta", "index": 1,
+            "delta": {"type": "input_json_delta", "partial_json": "{\"a\":1}"}});
+        let end = json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}});
+        let both = told(Some("answer"), &[words.clone(), call, json, end.clone()]);
+        assert_eq!(both, [json!({"content": "{\"a\":1}"})]);
+        assert_eq!(
+            told(Some("answer"), &[words, end]),
+            [json!({"content": "Sure! "})]
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Gemini, through Google's OpenAI-compatible address.
 
-use crate::providers::known_provider::{KnownProvider, family, price};
+use crate::providers::known_provider::{KnownProvider, cached, family, long, price};
 use crate::providers::openai::COMPATIBLE;
 
 pub(crate) const PROVIDER: KnownProvider = KnownProvider {
@@ -14,6 +14,10 @@ pub(crate) const PROVIDER: KnownProvider = KnownProvider {
         price("gemini-2.5-flash-lite", 0.1, 0.4),
         price("gemini-2.5-flash", 0.3, 2.5),
         price("gemini-2.5-pro", 1.25, 10.0),
+    ],
+    rates: &[
+        cached("gemini-2.5", 0.1),
+        long(cached("gemini-2.5-pro", 0.1), 200_000),
     ],
     ..COMPATIBLE
 };

@@ -1,10 +1,11 @@
 //! Ollama: models on this machine, looked for unasked.
 
 mod host;
+pub(crate) mod native;
 
 use crate::providers::known_provider::{AddressVariable, KnownProvider, family};
 use crate::providers::openai::COMPATIBLE;
-use crate::providers::openai::dialect::Dialect;
+use crate::providers::openai::dialect::{Dialect, OwnProtocol};
 
 pub(crate) const PROVIDER: KnownProvider = KnownProvider {
     name: "ollama",
@@ -19,6 +20,7 @@ pub(crate) const PROVIDER: KnownProvider = KnownProvider {
         holds_any_model_to_schema: true,
         // Before it spoke OpenAI's protocol in full, Ollama listed only here.
         earlier_list: Some("api/tags"),
+        own: Some(OwnProtocol::Ollama),
         ..Dialect::USUAL
     },
     concurrency: 1,

@@ -1,25 +1,26 @@
 //! Any upstream that speaks OpenAI's protocol: OpenAI, Ollama, vLLM, llama.cpp,
 //! Groq, OpenRouter, another gateway. Fields that Mana doesn't know pass through.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use axum::http::Uri;
 use bytes::Bytes;
 use futures_util::stream;
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, OwnProtocol};
+use super::gathered::gathered;
+use super::reported::reported;
 use crate::error::{ErrorKind, Result};
-use crate::events::{Events, is_event_stream};
+use crate::events::{self, Opened};
 use crate::models::Facts;
+use crate::providers::ollama::native;
 use crate::providers::provider::{EventStream, Limits, Provider, StreamEvent};
-use crate::sse::Frame;
 use crate::upstream::Upstream;
 use crate::wire::{
-    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, Usage, lenient_usage,
+    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, Read, completion,
+    mended,
 };
 
 /// An OpenAI-compatible provider.
@@ -28,6 +29,8 @@ pub(crate) struct OpenAi {
     chat: Uri,
     embeddings: Uri,
     dialect: Dialect,
+    /// The server's own protocol, as its list of models has shown it.
+    own: OnceLock<OwnProtocol>,
 }
 
 impl OpenAi {
@@ -36,33 +39,105 @@ impl OpenAi {
             chat: upstream.uri("chat/completions"),
             embeddings: upstream.uri("embeddings"),
             upstream: upstream.into(),
+            own: dialect.own.map_or_else(OnceLock::new, OnceLock::from),
             dialect,
         }
     }
 
-    fn parse<T: DeserializeOwned>(&self, body: &[u8], wanted: &str) -> Result<T> {
-        if let Ok(value) = serde_json::from_slice(body) {
-            return Ok(value);
+    /// Reads an answer, also one that is only nearly JSON, and gives the text of it that is passed on.
+    fn read<T>(
+        &self,
+        body: Bytes,
+        wanted: &str,
+        read: impl Fn(&[u8]) -> Option<Read<T>>,
+    ) -> Result<(T, Bytes)> {
+        let passed = |read: Read<T>, body: Bytes| {
+            let text = read.changed.map_or(body, Bytes::from);
+            (read.value, text)
+        };
+        if let Some(read) = read(&body) {
+            return Ok(passed(read, body));
+        }
+        let mended = Bytes::from(mended(&body));
+        if let Some(read) = read(&mended) {
+            return Ok(passed(read, mended));
         }
         // Some report an error under status 200.
-        if let Ok(Value::Object(map)) = serde_json::from_slice(body)
-            && let Some(error) = map.get("error").filter(|error| !error.is_null())
-        {
-            return Err(self.upstream.reported(error));
+        if let Some(error) = reported(&mended) {
+            return Err(self.upstream.reported(&error));
         }
-        Err(self.upstream.bad_json(wanted, body))
+        Err(self.upstream.bad_json(wanted, &body))
     }
 
-    fn completion(&self, body: &[u8]) -> Result<ChatCompletion> {
-        self.parse(body, "a chat completion")
+    fn completion(&self, body: Bytes, model: &str) -> Result<ChatCompletion> {
+        // Some stream although nobody asked them to, or write a line of JSON for each piece.
+        let body = match body.trim_ascii_start().first() {
+            Some(b'{') if !is_lines(&body) => body,
+            _ => gathered(&body).unwrap_or(body),
+        };
+        let read = |body: &[u8]| completion(body, model).filter(|_| reported(body).is_none());
+        let (mut answer, text) = self.read(body, "a chat completion", read)?;
+        answer.text = Some(text);
+        let tier = answer
+            .extra
+            .get("service_tier")
+            .filter(|tier| tier.is_string());
+        if let (Some(usage), Some(tier)) = (&mut answer.usage, tier) {
+            usage.extra.insert("service_tier".to_owned(), tier.clone());
+        }
+        Ok(answer)
     }
 
-    /// Bounds an answer that the caller left unbounded.
-    fn bound(&self, request: &mut ChatRequest) {
-        if let Some(bound) = request.bound.filter(|_| request.max_tokens().is_none()) {
-            let field = self.dialect.bound_field.to_owned();
-            request.extra.insert(field, bound.into());
+    /// The window with which a request is asked in Ollama's own protocol; none where it passes as it is.
+    fn own_window(&self, request: &ChatRequest) -> Option<u64> {
+        let is_ollama = self.own.get() == Some(&OwnProtocol::Ollama);
+        request
+            .window
+            .filter(|_| is_ollama && request.choices() == 1)
+    }
+
+    async fn chat_in_window(
+        &self,
+        request: ChatRequest,
+        window: u64,
+        limits: &Limits,
+    ) -> Result<ChatCompletion> {
+        let uri = self.upstream.beside_v1("api/chat");
+        let model = request.model.clone();
+        let body = bytes(&native::body(request, window));
+        let body = self.upstream.chat_body(&model, body);
+        let body = self.upstream.post(&uri, &model, body, limits).await?;
+        let said: Value = serde_json::from_slice(&mended(&body)).unwrap_or_default();
+        let answer = native::completion(&said);
+        answer.ok_or_else(|| match said.get("error") {
+            Some(error) => self.upstream.reported(error),
+            None => self.upstream.bad_json("a chat answer", &body),
+        })
+    }
+
+    /// An answer that came in one piece, as a stream.
+    fn one_piece(answer: ChatCompletion) -> EventStream {
+        let usage = answer
+            .usage
+            .clone()
+            .map(|usage| StreamEvent::Usage { usage, chunk: None });
+        let data = StreamEvent::Data(Bytes::from(bytes(&answer.into_chunk())));
+        let events = [Some(data), usage].into_iter().flatten().map(Ok);
+        Box::pin(stream::iter(events.collect::<Vec<_>>()))
+    }
+
+    /// Puts a request into the words of the server: the name of its bound, the freedom of its words, and the role of
+    /// its instructions.
+    fn put_into_dialect(&self, request: &mut ChatRequest) {
+        if !self.dialect.knows_developer {
+            request.rename_role("developer", "system");
         }
+        let usual = request.usual_temperature;
+        if let Some(usual) = usual.filter(|_| (self.dialect.takes_temperature)(&request.model)) {
+            let temperature = request.extra.entry("temperature");
+            temperature.or_insert(usual.into());
+        }
+        request.bound_answer((self.dialect.bound_field)(&request.model));
     }
 }
 
@@ -80,58 +155,38 @@ impl Provider for OpenAi {
     }
 
     async fn chat(&self, mut request: ChatRequest, limits: Limits) -> Result<ChatCompletion> {
+        if let Some(window) = self.own_window(&request) {
+            return self.chat_in_window(request, window, &limits).await;
+        }
         request.stream = None;
-        self.bound(&mut request);
+        self.put_into_dialect(&mut request);
         request.extra.remove("stream_options");
-        let body = self
-            .upstream
-            .post(&self.chat, bytes(&request), &limits)
-            .await?;
-        self.completion(&body)
+        let model = &request.model;
+        let body = self.upstream.chat_body(model, request.body());
+        let body = self.upstream.post(&self.chat, model, body, &limits).await?;
+        self.completion(body, &request.model)
     }
 
     async fn chat_stream(&self, mut request: ChatRequest, limits: Limits) -> Result<EventStream> {
+        if let Some(window) = self.own_window(&request) {
+            let answer = self.chat_in_window(request, window, &limits).await?;
+            return Ok(Self::one_piece(answer));
+        }
         request.stream = Some(true);
-        self.bound(&mut request);
-        if self.dialect.asks_for_usage {
-            let options = request.extra.entry("stream_options").or_insert(json!({}));
-            if let Some(options) = options.as_object_mut() {
-                options.insert("include_usage".to_owned(), true.into());
+        self.put_into_dialect(&mut request);
+        self.dialect.ask_for_usage(&mut request.extra);
+        let model = &request.model;
+        let body = self.upstream.chat_body(model, request.body());
+        let response = self.upstream.open(&self.chat, model, body, &limits).await?;
+        let events = match events::open(&self.upstream, response, limits).await? {
+            Opened::Events(events) => *events,
+            Opened::Whole(body) => {
+                return Ok(Self::one_piece(self.completion(body, &request.model)?));
             }
-        }
-        let response = self
-            .upstream
-            .open(&self.chat, bytes(&request), &limits)
-            .await?;
-        if !is_event_stream(&response) {
-            // A server that does not stream answers in one piece.
-            let body = self.upstream.read(response, &limits).await?;
-            let answer = self.completion(&body)?;
-            let usage = answer
-                .usage
-                .clone()
-                .map(|usage| StreamEvent::Usage { usage, chunk: None });
-            let data = StreamEvent::Data(Bytes::from(bytes(&answer.into_chunk())));
-            let events = [Some(data), usage].into_iter().flatten().map(Ok);
-            return Ok(Box::pin(stream::iter(events.collect::<Vec<_>>())));
-        }
-        let reading = Reading {
-            events: Events::new(self.upstream.clone(), response, limits),
-            finished: false,
-            over: false,
-            usage: None,
         };
-        Ok(Box::pin(stream::unfold(
-            reading,
-            |mut reading| async move {
-                if reading.over {
-                    return None;
-                }
-                let event = reading.next().await;
-                reading.over = !matches!(event, Ok(Some(_)));
-                Some((event.transpose()?, reading))
-            },
-        )))
+        // Of the best of many, only so many come back.
+        let answers = request.extra.get("n").and_then(Value::as_u64).unwrap_or(1);
+        Ok(super::stream::pieces(events, request.model, answers))
     }
 
     async fn embeddings(
@@ -139,11 +194,15 @@ impl Provider for OpenAi {
         request: EmbeddingsRequest,
         limits: Limits,
     ) -> Result<EmbeddingsResponse> {
+        let model = &request.model;
+        let body = self.upstream.model_body(model, request.body());
         let body = self
             .upstream
-            .post(&self.embeddings, bytes(&request), &limits)
+            .post(&self.embeddings, model, body, &limits)
             .await?;
-        self.parse(&body, "embeddings")
+        let (mut answer, text) = self.read(body, "embeddings", EmbeddingsResponse::read)?;
+        answer.text = Some(text);
+        Ok(answer)
     }
 
     async fn models(&self, limits: Limits) -> Result<Vec<Model>> {
@@ -169,8 +228,48 @@ impl Provider for OpenAi {
                 _ => return Err(bad()),
             },
         };
-        Ok(items.iter().filter_map(model).collect())
+        let models: Vec<Model> = items.iter().filter_map(model).collect();
+        if let Some(own) = OwnProtocol::of_list(&models) {
+            let _ = self.own.set(own);
+        }
+        Ok(models)
     }
+
+    async fn model_facts(&self, model: &str, limits: Limits) -> Result<Facts> {
+        let json = |body: Bytes| serde_json::from_slice::<Value>(&body).unwrap_or_default();
+        match self.own.get() {
+            Some(OwnProtocol::Ollama) => {
+                let show = self.upstream.beside_v1("api/show");
+                let asked = bytes(&json!({ "model": model }));
+                let shown = json(self.upstream.post(&show, model, asked, &limits).await?);
+                let loaded = self
+                    .upstream
+                    .get(self.upstream.beside_v1("api/ps"), &limits);
+                let loaded = loaded.await.map(json).unwrap_or_default();
+                Ok(native::facts(model, &shown, &loaded))
+            }
+            Some(OwnProtocol::LlamaCpp) => {
+                let props = self.upstream.get(self.upstream.beside_v1("props"), &limits);
+                let props = json(props.await?);
+                let window = &props["default_generation_settings"]["n_ctx"];
+                Ok(Facts {
+                    context_tokens: window.as_u64().filter(|tokens| *tokens > 0),
+                    // It holds any model to a schema by a grammar.
+                    json_schema: Some(true),
+                    ..Facts::default()
+                })
+            }
+            None => Ok(Facts::default()),
+        }
+    }
+}
+
+/// Whether a body holds several lines that are each an object.
+fn is_lines(body: &[u8]) -> bool {
+    let end = memchr::memchr(b'\n', body).unwrap_or(body.len());
+    let (first, rest) = body.split_at(end);
+    let begins = |text: &[u8]| text.trim_ascii_start().first() == Some(&b'{');
+    first.trim_ascii_end().ends_with(b"}") && begins(first) && begins(rest)
 }
 
 /// A model, by whichever field names it.
@@ -186,79 +285,4 @@ fn model(item: &Value) -> Option<Model> {
 
 fn bytes(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("wire types are made of strings and JSON values")
-}
-
-/// A stream that is being read.
-struct Reading {
-    events: Events,
-    /// A choice said why it stopped, so that a missing `[DONE]` is forgiven.
-    finished: bool,
-    over: bool,
-    /// The usage that the last chunk carried beside its piece of the answer.
-    usage: Option<Usage>,
-}
-
-/// The fields of a chunk that the gateway reads; the bytes go on as they are.
-#[derive(Deserialize)]
-struct Peek {
-    #[serde(default)]
-    error: Option<Value>,
-    #[serde(default)]
-    choices: Option<Vec<PeekChoice>>,
-    #[serde(default, deserialize_with = "lenient_usage")]
-    usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct PeekChoice {
-    #[serde(default)]
-    finish_reason: Option<IgnoredAny>,
-}
-
-impl Reading {
-    /// The next event; `None` once the answer is complete.
-    async fn next(&mut self) -> Result<Option<StreamEvent>> {
-        if let Some(usage) = self.usage.take() {
-            return Ok(Some(StreamEvent::Usage { usage, chunk: None }));
-        }
-        match self.events.next().await? {
-            Some(Frame::Comment) => Ok(Some(StreamEvent::KeepAlive)),
-            Some(Frame::Data(data)) if data.trim_ascii() == b"[DONE]" => Ok(None),
-            Some(Frame::Data(data)) => self.event(data).map(Some),
-            None if self.finished => Ok(None),
-            None => {
-                let upstream = &self.events.upstream;
-                Err(upstream.error(
-                    ErrorKind::CutOff,
-                    format!("{} ended its answer in the middle", upstream.label()),
-                ))
-            }
-        }
-    }
-
-    fn event(&mut self, data: Bytes) -> Result<StreamEvent> {
-        let upstream = &self.events.upstream;
-        let peek: Peek = serde_json::from_slice(&data)
-            .map_err(|_| upstream.bad_json("a piece of a chat completion", &data))?;
-        if let Some(error) = &peek.error {
-            return Err(upstream.reported(error));
-        }
-        self.finished |= peek
-            .choices
-            .iter()
-            .flatten()
-            .any(|choice| choice.finish_reason.is_some());
-        match peek.usage {
-            Some(usage) if peek.choices.iter().flatten().next().is_none() => {
-                Ok(StreamEvent::Usage {
-                    usage,
-                    chunk: Some(data),
-                })
-            }
-            usage => {
-                self.usage = usage;
-                Ok(StreamEvent::Data(data))
-            }
-        }
-    }
 }

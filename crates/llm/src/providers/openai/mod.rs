@@ -2,9 +2,12 @@
 
 mod adapter;
 pub(crate) mod dialect;
+mod gathered;
+mod reported;
+mod stream;
 
 use crate::providers::known_provider::{
-    AddressVariable, CONCURRENCY, KnownProvider, Protocol, family, price,
+    AddressVariable, CONCURRENCY, KnownProvider, Protocol, Rates, cached, family, long, price,
 };
 use crate::upstream::ProtocolHeaders;
 use dialect::Dialect;
@@ -37,6 +40,7 @@ pub(crate) const COMPATIBLE: KnownProvider = KnownProvider {
     without_models: "",
     models: &[],
     prices: &[],
+    rates: &[],
 };
 
 pub(crate) const PROVIDER: KnownProvider = KnownProvider {
@@ -52,7 +56,9 @@ pub(crate) const PROVIDER: KnownProvider = KnownProvider {
     host: Some("openai.com"),
     dialect: Dialect {
         // OpenAI itself calls the bound of an answer by a newer name than others know.
-        bound_field: "max_completion_tokens",
+        bound_field: |_| "max_completion_tokens",
+        takes_temperature: |model| !dialect::thinks(model),
+        knows_developer: true,
         ..Dialect::USUAL
     },
     prefers: &["gpt-5-mini", "gpt-5", "gpt-4.1-mini", "gpt-4o-mini", "gpt-"],
@@ -90,6 +96,25 @@ pub(crate) const PROVIDER: KnownProvider = KnownProvider {
         price("gpt-4o", 2.5, 10.0),
         price("text-embedding-3-small", 0.02, 0.0),
         price("text-embedding-3-large", 0.13, 0.0),
+    ],
+    rates: &[
+        cached("gpt-5", 0.1),
+        cached("gpt-5-pro", 1.0),
+        cached("gpt-5.2-pro", 1.0),
+        cached("gpt-5.4-mini", 0.1),
+        cached("gpt-5.4-nano", 0.1),
+        long(cached("gpt-5.4-pro", 1.0), 272_000),
+        long(cached("gpt-5.4", 0.1), 272_000),
+        long(cached("gpt-5.5-pro", 1.0), 272_000),
+        Rates {
+            priority: 2.5,
+            ..long(cached("gpt-5.5", 0.1), 272_000)
+        },
+        cached("gpt-4.1", 0.25),
+        cached("gpt-4o", 0.5),
+        cached("gpt-4o-2024-05-13", 1.0),
+        cached("o3", 0.25),
+        cached("o4", 0.25),
     ],
     ..COMPATIBLE
 };

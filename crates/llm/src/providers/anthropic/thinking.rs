@@ -1,0 +1,115 @@
+//! How much a model thinks, in the words that its version takes.
+
+use serde_json::{Map, Value, json};
+
+use super::model::Version;
+
+/// The longest answer where nobody said; the protocol wants a number.
+const MAX_TOKENS: u64 = 8192;
+/// The smallest budget of thinking that the protocol takes.
+const LEAST_THINKING: u64 = 1024;
+/// A model that thinks takes a `top_p` from here on.
+const LEAST_TOP_P: f64 = 0.95;
+
+/// Puts how much to think into Anthropic's words, and returns the longest answer. Anthropic counts thoughts into the
+/// answer and wants room beside them: they are cut to what the answer may take, never the other way round. Where the
+/// model can't think, as it is forced to call a tool or its thoughts are missing, it doesn't.
+pub(super) fn think(
+    extra: &mut Map<String, Value>,
+    longest: Option<u64>,
+    version: Version,
+    may_think: bool,
+) -> u64 {
+    let wanted = thinking_budget(extra);
+    let effort = effort(extra, wanted);
+    if version.decides_on_thinking() {
+        for field in ["temperature", "top_p", "top_k"] {
+            extra.remove(field);
+        }
+    }
+    let Some(wanted) = wanted else {
+        return longest.unwrap_or(MAX_TOKENS);
+    };
+    let longest = longest.unwrap_or_else(|| MAX_TOKENS.max(wanted.saturating_add(LEAST_THINKING)));
+    if version.decides_on_thinking() {
+        let config = extra.entry("output_config").or_insert_with(|| json!({}));
+        if let Some(config) = config.as_object_mut() {
+            config.entry("effort").or_insert(effort.into());
+        }
+    }
+    // Half of a short answer is left for what is said.
+    let room = LEAST_THINKING.min(longest / 2);
+    let budget = wanted.min(longest - room);
+    let decides = version.decides_on_thinking();
+    if !may_think || (!decides && budget < LEAST_THINKING) {
+        extra.remove("thinking");
+        return longest;
+    }
+    let given = extra.remove("thinking");
+    let mut thinking = match given {
+        Some(Value::Object(thinking)) => thinking,
+        _ => Map::new(),
+    };
+    match decides {
+        true => {
+            thinking.remove("budget_tokens");
+            thinking.insert("type".to_owned(), "adaptive".into());
+        }
+        false if thinking.get("type").is_some_and(|kind| kind == "adaptive") => {}
+        false => {
+            thinking.insert("type".to_owned(), "enabled".into());
+            thinking.insert("budget_tokens".to_owned(), budget.into());
+        }
+    }
+    extra.insert("thinking".to_owned(), thinking.into());
+    for field in ["temperature", "top_k"] {
+        extra.remove(field);
+    }
+    let top_p = extra.get("top_p").and_then(Value::as_f64);
+    if top_p.is_some_and(|top_p| top_p < LEAST_TOP_P) {
+        extra.remove("top_p");
+    }
+    longest
+}
+
+/// Whether a request lets the model think.
+pub(super) fn thinks(extra: &Map<String, Value>) -> bool {
+    let thinking = extra.get("thinking");
+    thinking.is_some_and(|thinking| thinking["type"] == "enabled" || thinking["type"] == "adaptive")
+}
+
+/// How many tokens may be thought: by the request's `thinking` in Anthropic's words, else by its effort in OpenAI's.
+fn thinking_budget(extra: &Map<String, Value>) -> Option<u64> {
+    if let Some(thinking) = extra.get("thinking").filter(|thinking| !thinking.is_null()) {
+        let budget = match &thinking["budget_tokens"] {
+            Value::String(text) => text.trim().parse().ok(),
+            budget => budget.as_f64(),
+        };
+        // The cast saturates at both ends.
+        let budget = budget.map_or(MAX_TOKENS / 2, |budget| budget.ceil() as u64);
+        return thinks(extra).then_some(budget);
+    }
+    match extra.get("reasoning_effort")?.as_str()? {
+        "low" => Some(LEAST_THINKING),
+        "medium" => Some(4096),
+        "high" | "xhigh" | "max" => Some(16_384),
+        _ => None,
+    }
+}
+
+/// The effort of a model that decides itself.
+fn effort(extra: &Map<String, Value>, wanted: Option<u64>) -> &'static str {
+    match extra.get("reasoning_effort").and_then(Value::as_str) {
+        Some("low") => return "low",
+        Some("medium") => return "medium",
+        Some("high") => return "high",
+        Some("xhigh") => return "xhigh",
+        Some("max") => return "max",
+        _ => {}
+    }
+    match wanted {
+        Some(..=2048) => "low",
+        Some(..=8192) => "medium",
+        _ => "high",
+    }
+}

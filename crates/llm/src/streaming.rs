@@ -1,0 +1,161 @@
+//! A streamed answer over HTTP: every piece as it comes, and signs of life while none comes.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+
+use crate::answer::ChatStream;
+use crate::error::{GatewayError, Result};
+use crate::metered::Meter;
+use crate::providers::StreamEvent;
+
+/// How long a caller waits for the status of an answer. Then the answer begins with a sign of life: proxies give up who
+/// says nothing, and a local model may read its prompt for minutes.
+const FIRST_SIGN: Duration = Duration::from_secs(1);
+/// How long an answer may say nothing before there is a sign of life.
+const BEAT: Duration = Duration::from_secs(10);
+/// A comment, which clients pass over.
+const SIGN_OF_LIFE: Bytes = Bytes::from_static(b":\n\n");
+
+/// A call whose answer has not begun.
+type Opening = Pin<Box<dyn Future<Output = Result<ChatStream>> + Send>>;
+
+/// An answer on its way to its caller.
+struct Answer {
+    state: State,
+    meter: Meter,
+    wants_usage: bool,
+    beat: Interval,
+    /// Nothing was sent since the last beat.
+    is_quiet: bool,
+}
+
+enum State {
+    /// The caller has a status, and no model has answered yet.
+    Opening(Opening),
+    Begun(ChatStream),
+}
+
+/// Answers as soon as there is a first piece, or a failure; or after a while in any case, with a failure as the last
+/// event of the stream.
+pub(crate) async fn answer(
+    opening: impl Future<Output = Result<ChatStream>> + Send + 'static,
+    mut meter: Meter,
+    wants_usage: bool,
+    headers: fn(&str, &[&str]) -> HeaderMap,
+) -> Result<Response> {
+    let mut opening: Opening = Box::pin(opening);
+    let (state, mut headers) = match timeout(FIRST_SIGN, &mut opening).await {
+        Ok(Ok(answer)) => {
+            meter.failed_before(&answer.failed);
+            let headers = headers(&answer.resolved, &answer.left_out);
+            (State::Begun(answer), headers)
+        }
+        Ok(Err(error)) => return Err(meter.failed(error)),
+        Err(_) => (State::Opening(opening), HeaderMap::with_capacity(16)),
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
+    let first = match state {
+        State::Opening(_) => Some(Ok(SIGN_OF_LIFE)),
+        State::Begun(_) => None,
+    };
+    let mut beat = interval_at(Instant::now() + BEAT, BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let answer = Answer {
+        state,
+        meter,
+        wants_usage,
+        beat,
+        is_quiet: true,
+    };
+    let frames = stream::unfold(Some(answer), async |answer| Some(answer?.next().await));
+    let frames = stream::iter(first).chain(frames.map(Ok::<_, Infallible>));
+    let mut response = Response::new(Body::from_stream(frames));
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// Tells nginx to pass on each piece at once.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+impl Answer {
+    /// The next frame, and the answer if it goes on after it. An answer that fails ends with an error event and without
+    /// `[DONE]`, so that nobody takes it for complete.
+    async fn next(mut self) -> (Bytes, Option<Self>) {
+        loop {
+            let event = match &mut self.state {
+                State::Opening(opening) => tokio::select! {
+                    biased;
+                    opened = opening => match opened {
+                        Ok(answer) => {
+                            self.meter.failed_before(&answer.failed);
+                            self.state = State::Begun(answer);
+                            continue;
+                        }
+                        Err(error) => return (failure(&self.meter.failed(error)), None),
+                    },
+                    _ = self.beat.tick() => return (SIGN_OF_LIFE, Some(self)),
+                },
+                State::Begun(answer) => tokio::select! {
+                    biased;
+                    event = answer.next() => event,
+                    _ = self.beat.tick() => {
+                        match std::mem::replace(&mut self.is_quiet, true) {
+                            true => return (SIGN_OF_LIFE, Some(self)),
+                            false => continue,
+                        }
+                    }
+                },
+            };
+            let State::Begun(answer) = &self.state else {
+                continue;
+            };
+            self.is_quiet = false;
+            match event {
+                Some(Ok(StreamEvent::Data(data))) => {
+                    self.meter.piece(&answer.resolved, &data);
+                    return (frame(&data), Some(self));
+                }
+                Some(Ok(StreamEvent::Usage { usage, chunk })) => {
+                    self.meter.usage(&answer.resolved, &usage);
+                    if let Some(chunk) = chunk.filter(|_| self.wants_usage) {
+                        return (frame(&chunk), Some(self));
+                    }
+                }
+                Some(Ok(StreamEvent::KeepAlive)) => return (SIGN_OF_LIFE, Some(self)),
+                Some(Err(error)) => return (failure(&self.meter.broke_off(error)), None),
+                None => {
+                    self.meter.complete();
+                    return (frame(b"[DONE]"), None);
+                }
+            }
+        }
+    }
+}
+
+fn failure(error: &GatewayError) -> Bytes {
+    frame(error.body().to_string().as_bytes())
+}
+
+/// An event. Data of several lines stays one event.
+fn frame(data: &[u8]) -> Bytes {
+    let mut frame = Vec::with_capacity(data.len() + 8);
+    for line in data.split(|byte| *byte == b'\n') {
+        frame.extend_from_slice(b"data: ");
+        frame.extend_from_slice(line);
+        frame.push(b'\n');
+    }
+    frame.push(b'\n');
+    frame.into()
+}
