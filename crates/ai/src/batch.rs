@@ -1,8 +1,9 @@
 //! The changes of one push.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::mission::{self, AiRun};
+use mana_core::record::MAX_RECORD_BYTES;
 use mana_core::{
     Actor, Change, Map, Micros, Op, Prepare, RecordKey, RecordState, SystemSource, ids, prepare,
 };
@@ -11,6 +12,13 @@ use serde_json::{Value, json};
 
 use crate::error::RunError;
 use crate::parts::RunnerParts;
+
+/// Records that one change forgets at most.
+const FORGOTTEN_AT_ONCE: u32 = 1_000;
+
+/// The size beyond which a mission's record loses bodies of old iterations, in bytes of JSON: a megabyte below the
+/// bound, so that its person can go on deciding.
+pub(crate) const MISSION_BYTES: usize = MAX_RECORD_BYTES - (1 << 20);
 
 /// Changes that belong together, each stamped later than what it replaces.
 pub(crate) struct ChangeBatch<'a> {
@@ -49,9 +57,23 @@ impl<'a> ChangeBatch<'a> {
         self.put(key, Op::Update, set, runner(), None).await
     }
 
+    /// Whether an occurrence has a record.
+    pub async fn has_run(&mut self, mission_id: &str, slot: &str) -> Result<bool, RunError> {
+        let id = ids::iteration_id(mission_id, slot);
+        let key = RecordKey::new(mission::APP, mission::RUNS, id);
+        Ok(self.state(&key).await?.is_some())
+    }
+
     /// Writes the record of an occurrence. An existing record is replaced only where `replace` says so: an occurrence
     /// has one record.
-    pub async fn run(&mut self, run: &AiRun, replace: bool) -> Result<(), RunError> {
+    ///
+    /// `at`: the stamps of a record that is to lose to any other.
+    pub async fn run(
+        &mut self,
+        run: &AiRun,
+        replace: bool,
+        at: Option<Micros>,
+    ) -> Result<(), RunError> {
         let id = ids::iteration_id(&run.mission_id, &run.slot);
         let key = RecordKey::new(mission::APP, mission::RUNS, id);
         let earlier = self.state(&key).await?;
@@ -71,7 +93,46 @@ impl<'a> ChangeBatch<'a> {
         for field in earlier.iter().flat_map(|state| state.data.keys()) {
             set.entry(field.clone()).or_insert(Value::Null);
         }
-        self.put(key, op, set, runner(), None).await
+        self.put(key, op, set, runner(), at).await
+    }
+
+    /// Forgets the run records of a mission that are more than it keeps, the oldest ones (MISSIONS T15).
+    pub async fn forget_old_runs(&mut self, mission_id: &str) -> Result<(), RunError> {
+        let is_run = |change: &&Change| change.table == mission::RUNS;
+        let written = self.changes.iter().filter(is_run);
+        let made = written.clone().filter(|change| change.op == Op::Insert);
+        let kept = self.parts.config.runs_kept;
+        let keep = kept.saturating_sub(u32::try_from(made.count()).unwrap_or(u32::MAX));
+        let written: BTreeSet<String> = written.map(|change| change.id.clone()).collect();
+        let store = &self.parts.store;
+        let mut ids = store
+            .surplus_runs(self.scope, mission_id, keep, FORGOTTEN_AT_ONCE)
+            .await?;
+        ids.retain(|id| !written.contains(id));
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut change = Change::forgetting(mission::RUNS, ids);
+        change.event_id = Some(ids::derive(&self.seed, "forget"));
+        change.app_id = Some(mission::APP.to_owned());
+        change.at = Some(self.now);
+        change.actor = Some(runner());
+        self.changes.push(change);
+        Ok(())
+    }
+
+    /// Drops the bodies of the mission's oldest iterations where its record comes near its bound (MISSIONS I7).
+    pub async fn drop_bodies(&mut self, id: &str) -> Result<(), RunError> {
+        let key = RecordKey::new(mission::APP, mission::MISSIONS, id);
+        let Some(state) = self.state(&key).await? else {
+            return Ok(());
+        };
+        let dropped = mission::drop_bodies(&state, MISSION_BYTES, self.now).iterations;
+        if dropped.is_empty() {
+            return Ok(());
+        }
+        let set = Map::from_iter([("iterations".to_owned(), json!(dropped))]);
+        self.put(key, Op::Update, set, runner(), None).await
     }
 
     /// The time of the changes.

@@ -14,16 +14,17 @@ use crate::failure::Failure;
 use crate::llm::{ChatAnswer, ChatRequest, LlmError, ModelFacts};
 use crate::load::Run;
 use crate::messages::{self, BudgetOwner, dollars};
+use crate::model_tokens::prompt_tokens;
 
 /// Tokens that are reserved for an answer.
-const ANSWER_TOKENS: u64 = 2_000;
+pub(crate) const ANSWER_TOKENS: u64 = 2_000;
 
 /// A budget that holds for a run's calls.
 struct HeldBudget {
     owner: BudgetOwner,
     /// Its account in the ledger.
     account: String,
-    /// What a day's calls may take.
+    /// The most that a day's calls may take.
     day: Limits,
     /// Tokens that the run may take.
     run_tokens: Option<u64>,
@@ -119,7 +120,7 @@ impl<'a> RunBudget<'a> {
         now: Micros,
         longest: Duration,
     ) -> mana_store::Result<Result<CallReservation, Failure>> {
-        let prompt = prompt_tokens(request);
+        let prompt = prompt_tokens(request) as u64;
         let tokens = prompt + ANSWER_TOKENS;
         let budgets = self.budgets();
         for budget in &budgets {
@@ -249,21 +250,6 @@ fn no_price(whose: BudgetOwner, limit: f64) -> Failure {
     let details = json!({"of": whose.word(), "measure": "money", "per": "day",
         "limit": limit, "price": "unknown"});
     Failure::over_budget(messages::no_price(whose), object(details))
-}
-
-fn prompt_tokens(request: &ChatRequest) -> u64 {
-    let said: usize = request
-        .messages
-        .iter()
-        .map(|message| {
-            let calls = message.calls.iter();
-            let calls: usize = calls.map(|call| fit::tokens(&call.arguments)).sum();
-            fit::tokens(&message.content) + calls
-        })
-        .sum();
-    let given = [json!(request.functions), json!(request.schema)];
-    let given: usize = given.iter().map(|one| fit::tokens(&one.to_string())).sum();
-    (said + given) as u64
 }
 
 fn answer_tokens(answer: &ChatAnswer) -> u64 {

@@ -28,12 +28,25 @@ pub(crate) async fn take(
     let began = Instant::now();
     // `next_wake` is a few index look-ups. Claiming takes the writer's turn on SQLite, and on Postgres longer to plan
     // than to execute, so it is left out while nothing is due.
-    let claims = match parts.store.next_wake().await? {
+    let claims = match next_wake(parts, requested_only).await? {
         Some(at) if at <= now => parts.store.claim_due(&take).await?,
         _ => Vec::new(),
     };
     metrics::schedule_read(claims.len(), began.elapsed());
     Ok(claims)
+}
+
+/// Returns when the next run can be claimed.
+pub(crate) async fn next_wake(
+    parts: &RunnerParts,
+    requested_only: bool,
+) -> mana_store::Result<Option<Micros>> {
+    if requested_only {
+        // A mission that is due runs only by request, and must not hide a request that lies ahead.
+        parts.store.next_requested_wake().await
+    } else {
+        parts.store.next_wake().await
+    }
 }
 
 /// Renews the lease of a claim and returns when it is lost. A renewal also brings a cancellation that this process

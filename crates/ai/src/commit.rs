@@ -11,7 +11,7 @@ use crate::report::RunOutcome;
 use crate::stage::{Conclusion, stage};
 
 /// The client id of the runner's pushes.
-const CLIENT: &str = "mana-runner";
+pub(crate) const CLIENT: &str = "mana-runner";
 
 /// Stages a conclusion and pushes it. Fails with [`RunError::is_moved`] where the mission was written after the run had
 /// loaded it. `planned_at` is the mission's due time when the run began.
@@ -27,13 +27,9 @@ pub(crate) async fn commit(
         .map_or_else(|| parts.now(), |attempt| attempt.finished_at);
     let (changes, outcome) = stage(run, conclusion, attempt.as_ref(), planned_at, now).await?;
     let push = AcceptPush {
-        client_id: CLIENT.to_owned(),
-        app: None,
-        changes,
         since: now.to_string(),
-        schema_version: None,
         fence: Some(run.claim.fence().having_seen(&run.loaded.state)),
-        origin: Origin::Runner,
+        ..AcceptPush::new(Origin::Runner, CLIENT, changes)
     };
     parts.sync.accept(&run.scope, push, parts.now()).await?;
     match outcome {

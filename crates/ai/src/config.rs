@@ -17,7 +17,7 @@ pub struct RunnerConfig {
     pub per_user: usize,
     /// How long a claim lasts without renewal. The run of a crashed process is tried again after it.
     pub lease: Duration,
-    /// What each member's calls to models may take in a day, by any way. The owner's have no limit here.
+    /// The most that each member's calls to models may take in a day, by any way. The owner's have no limit here.
     pub members: Limits,
     /// The model for missions that name none.
     pub model: String,
@@ -27,6 +27,8 @@ pub struct RunnerConfig {
     pub max_answer_bytes: usize,
     /// Tokens of concept, context, inputs and the agent’s instructions in a prompt, by estimate.
     pub prompt_tokens: usize,
+    /// Run records that a mission keeps (MISSIONS T15).
+    pub runs_kept: u32,
     /// How long runs under way may go on after the server is told to stop.
     pub stop_grace: Duration,
     /// The name of this process in claims.
@@ -46,6 +48,7 @@ impl Default for RunnerConfig {
             llm_timeout: Duration::from_secs(300),
             max_answer_bytes: 1 << 20,
             prompt_tokens: 8_000,
+            runs_kept: 500,
             stop_grace: Duration::from_secs(8),
             worker: "mana".to_owned(),
         }

@@ -31,7 +31,7 @@ pub(crate) fn request(request: &ChatRequest) -> Value {
         fields["functions"] = json!(request.functions);
     }
     if let Some(schema) = &request.schema {
-        fields["schema"] = schema.clone();
+        fields["schema"] = json!(schema);
     }
     fields
 }

@@ -18,11 +18,47 @@ pub(crate) struct Failure {
     pub message: String,
     /// The figures in the message.
     pub details: Option<Map>,
-    pub refused: Vec<RefusedStep>,
+    pub refused: Box<[RefusedStep]>,
     /// The model answered, but not with a plan.
     pub answered: bool,
     /// The model refused the request itself. Another plan format may succeed.
     pub unable: bool,
+    /// The prompt was too long; a shorter one may succeed.
+    pub too_long: Option<TokenLimit>,
+    /// The model's server failed at the form of the answer. Another plan format may succeed.
+    pub is_about_form: bool,
+    /// How many seconds the provider asks to wait.
+    pub wait_seconds: Option<u32>,
+}
+
+/// The tokens that a model's server takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenLimit {
+    /// Prompt and answer together, as the server says.
+    Window(u32),
+    /// Less than were sent.
+    LessThan(u32),
+    /// The server cut the prompt to so many without a word.
+    Cut(u32),
+}
+
+/// The side at which a run failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureSide {
+    /// Nobody answered: the model can't be reached, is busy, or is left alone for a while.
+    Model,
+    /// The mission's own run: the model answered, and nothing of it can be used.
+    Mission,
+}
+
+impl FailureSide {
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Mission => "mission",
+        }
+    }
 }
 
 impl Failure {
@@ -32,9 +68,22 @@ impl Failure {
             code: code.to_owned(),
             message,
             details: None,
-            refused: Vec::new(),
+            refused: Box::default(),
             answered: false,
             unable: false,
+            too_long: None,
+            is_about_form: false,
+            wait_seconds: None,
+        }
+    }
+
+    /// A prompt of `sent` tokens of which the model's server read no more than `read`.
+    pub fn prompt_cut(read: u64, sent: usize, window: Option<usize>) -> Self {
+        let read = usize::try_from(read).unwrap_or(usize::MAX);
+        Self {
+            answered: true,
+            too_long: Some(TokenLimit::Cut(u32::try_from(read).unwrap_or(u32::MAX))),
+            ..Self::new("prompt_cut", messages::prompt_cut(read, sent, window))
         }
     }
 
@@ -70,7 +119,16 @@ impl Failure {
     /// Whether the model's server failed at the answer itself. Servers that read calls fail so where the model wrote
     /// one badly; another answer may be read.
     pub fn is_server_error(&self) -> bool {
-        self.code == "provider_error" && !self.unable
+        self.is_about_form && !self.unable
+    }
+
+    /// The side at which the run failed.
+    pub fn side(&self) -> FailureSide {
+        let too_large = matches!(self.code.as_str(), "too_large" | "answer_too_large");
+        match self.answered || self.unable || too_large {
+            true => FailureSide::Mission,
+            false => FailureSide::Model,
+        }
     }
 
     /// A plan of which every step was refused.
@@ -78,7 +136,7 @@ impl Failure {
         let reasons: Vec<_> = refused.iter().map(RefusedStep::sentence).collect();
         let code = refused.first().map_or("refused", |step| step.code);
         let mut failure = Self::new(code, messages::all_refused(&reasons));
-        failure.refused = refused;
+        failure.refused = refused.into();
         failure.answered = true;
         failure
     }
@@ -106,6 +164,10 @@ impl From<LlmError> for Failure {
     fn from(error: LlmError) -> Self {
         Self {
             unable: error.refused,
+            is_about_form: error.is_about_form,
+            wait_seconds: error
+                .retry_after
+                .and_then(|wait| u32::try_from(wait.as_secs()).ok()),
             ..Self::new(&error.code, error.message)
         }
     }

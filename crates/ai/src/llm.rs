@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mana_core::manifest::Schema;
 use mana_core::planner::calls::{Function, ToolCall};
 use mana_core::planner::{Message, ModelAnswer, OutlineInput, PlanFormat};
 use mana_store::UserId;
@@ -19,7 +20,13 @@ pub struct ChatRequest {
     /// Functions that the model may call.
     pub functions: Vec<Function>,
     /// The JSON Schema that the answer is bound to, if it is.
-    pub schema: Option<Value>,
+    pub schema: Option<Schema>,
+    /// How freely the model varies its words.
+    pub temperature: f64,
+    /// The longest answer, thoughts included, in tokens.
+    pub max_tokens: usize,
+    /// The window that the prompt was made for, in tokens, for a server that is told with each request.
+    pub window: Option<usize>,
     /// The data for a planner that is no model, and reads no messages.
     pub outline: Arc<OutlineInput>,
     /// The person of the run.
@@ -180,6 +187,12 @@ pub struct LlmError {
     pub refused: bool,
     /// How many models had read the prompt before they failed. Each of them is paid for.
     pub prompts_read: u64,
+    /// The prompt was too long: the window that the server named, 0 where it named none.
+    pub limit: Option<usize>,
+    /// How long the provider asks to wait before it is asked again.
+    pub retry_after: Option<Duration>,
+    /// The provider failed at the form of the answer, calls or a schema. Another form may succeed.
+    pub is_about_form: bool,
 }
 
 impl LlmError {
@@ -190,6 +203,9 @@ impl LlmError {
             message: message.into(),
             refused: false,
             prompts_read: 0,
+            limit: None,
+            retry_after: None,
+            is_about_form: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
+use mana_core::manifest::QueryContext;
 use mana_core::mission::{self, EffectiveAgent, Mission, agent, cadence};
 use mana_core::{Micros, RecordKey, RecordState, ids};
 use mana_store::{Claim, Result, Scope, Store, User};
@@ -46,7 +47,8 @@ impl<'a> Run<'a> {
         let Some(loaded) = loaded else {
             return Ok(None);
         };
-        let occurrence = Occurrence::of(claim, &loaded.mission, &loaded.zone, began);
+        let restored_at = store.identity(&scope).await?.restored_at;
+        let occurrence = Occurrence::of(claim, &loaded.mission, &loaded.zone, restored_at, began);
         let scheduled = mission::schedule_row(&claim.mission_id, &loaded.state)
             .is_some_and(|row| row.slot == claim.slot);
         Ok(Some(Self {
@@ -86,6 +88,20 @@ impl<'a> Run<'a> {
     /// The mission's agent, and the person's settings.
     pub fn agent(&self) -> &EffectiveAgent {
         &self.loaded.agent
+    }
+
+    /// The time of the run, on the mission's wall clock.
+    pub fn at(&self) -> QueryContext {
+        QueryContext {
+            now: self.began,
+            zone: self.loaded.zone.clone(),
+        }
+    }
+
+    /// How often this occurrence was tried before and its model could not be asked.
+    pub fn tried_before(&self) -> u32 {
+        let is_retry = self.mission().retry_slot.as_ref() == Some(&self.claim.slot);
+        u32::from(is_retry).saturating_add(self.claim.tries)
     }
 
     /// The id of the iteration that the run makes.

@@ -12,6 +12,9 @@ use mana_core::{Map, Micros};
 use mana_store::{Measure, Over};
 use serde_json::{Value, json};
 
+use crate::failure::FailureSide;
+use crate::retry::LONGEST_WAIT;
+
 /// The level that a budget is set at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BudgetOwner {
@@ -43,10 +46,14 @@ pub(crate) fn dollars(micros: u64) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NextRun {
     /// The same occurrence is tried again at this time.
-    Retry(Micros),
+    Retry {
+        at: Micros,
+        /// And again at growing intervals until the next occurrence. None where this is the only further attempt.
+        until: Option<Micros>,
+    },
     /// The next occurrence is due at this time.
     Due(Micros),
-    /// The mission was paused after so many failures.
+    /// The mission was paused after so many days of failures.
     Paused(u32),
     /// The run was requested, and can be requested again.
     OnRequest,
@@ -54,26 +61,41 @@ pub(crate) enum NextRun {
     Never,
 }
 
-/// A failure as the mission's page shows it.
-pub(crate) fn failure(what: &str, after: NextRun, zone: &TimeZone) -> String {
+/// A failure as the mission's page shows it, after so many attempts.
+pub(crate) fn failure(what: &str, attempts: u32, after: NextRun, zone: &TimeZone) -> String {
     let next = match after {
-        NextRun::Retry(at) => format!("Mana tries again at {}.", moment(at, zone)),
+        NextRun::Retry { at, until: None } => {
+            format!("Mana tries again at {}.", moment(at, zone))
+        }
+        NextRun::Retry {
+            at,
+            until: Some(until),
+        } => format!(
+            "Mana tries again at {}, and then at least every {LONGEST_WAIT} minutes until the next run is due at {}.",
+            moment(at, zone),
+            moment(until, zone)
+        ),
         NextRun::Due(at) => format!("The next run is due at {}.", moment(at, zone)),
         NextRun::Paused(failures) => {
             format!(
-                "The mission is paused now, after {failures} failures in a row. Resume it when the cause is gone."
+                "The mission is paused now, after failures on {failures} days in a row. Resume it when the cause is \
+                 gone."
             )
         }
         NextRun::OnRequest => "Run it again when you like.".to_owned(),
         NextRun::Never => "It does not run again by itself.".to_owned(),
     };
-    format!("{} Nothing was changed. {next}", sentence(what))
+    let often = match (attempts, after) {
+        (2.., NextRun::Due(_)) => format!(" Mana tried {attempts} times."),
+        _ => String::new(),
+    };
+    format!("{} Nothing was changed.{often} {next}", sentence(what))
 }
 
 /// Why a mission is paused.
 pub(crate) fn paused(failures: u32, what: &str) -> String {
     format!(
-        "It failed {failures} times in a row, last because: {}",
+        "It failed on {failures} days in a row, last because: {}",
         sentence(what)
     )
 }
@@ -113,11 +135,18 @@ impl Reason {
     }
 }
 
-/// The figures of a failure, with what comes after it.
-pub(crate) fn with_next(details: Option<Map>, after: NextRun) -> Map {
+/// The figures of a failure, with its side and what comes after it.
+pub(crate) fn with_next(details: Option<Map>, side: FailureSide, after: NextRun) -> Map {
     let mut details = details.unwrap_or_default();
+    details.insert("side".to_owned(), json!(side.word()));
     let (next, more) = match after {
-        NextRun::Retry(at) => ("retry", Some(("at", json!(at)))),
+        NextRun::Retry { at, until } => {
+            if let Some(until) = until {
+                details.insert("until".to_owned(), json!(until));
+                details.insert("everyMinutes".to_owned(), json!(LONGEST_WAIT));
+            }
+            ("retry", Some(("at", json!(at))))
+        }
         NextRun::Due(at) => ("next", Some(("at", json!(at)))),
         NextRun::Paused(failures) => ("paused", Some(("failures", json!(failures)))),
         NextRun::OnRequest => ("asked", None),
@@ -146,6 +175,13 @@ pub(crate) fn too_late() -> Reason {
     Reason::new("too-late", text)
 }
 
+/// An occurrence from before a restore, which may have run or not.
+pub(crate) fn restored() -> Reason {
+    let text = "The server was restored from an older copy, so it is not known whether this occurrence ran. \
+                A device that knows gives the run back.";
+    Reason::new("restored", text)
+}
+
 /// An occurrence that passed while nothing ran.
 pub(crate) fn missed(made_up: bool) -> Reason {
     let then = if made_up {
@@ -157,18 +193,33 @@ pub(crate) fn missed(made_up: bool) -> Reason {
     Reason::new("missed", text).with("madeUp", made_up)
 }
 
-/// The reason of the oldest listed record, which stands for those before it.
-pub(crate) fn and_earlier(reason: &Reason, since: Micros, zone: &TimeZone) -> Reason {
+/// The reason of a row of occurrences, with its first, last and number. `more`: there are others that nobody counted.
+pub(crate) fn row(
+    reason: &Reason,
+    (first, last): (Micros, Micros),
+    count: u64,
+    more: bool,
+    zone: &TimeZone,
+) -> Reason {
+    let than = if more { "More than " } else { "" };
     let text = format!(
-        "{} The same goes for every one before it since {}.",
+        "{} {than}{count} runs in a row, from {} to {}.",
         reason.text,
-        moment(since, zone)
+        moment(first, zone),
+        moment(last, zone)
     );
-    Reason {
+    let row = Reason {
         text,
         ..reason.clone()
+    };
+    let row = row
+        .with("first", json!(first))
+        .with("last", json!(last))
+        .with("count", count);
+    match more {
+        true => row.with("more", true),
+        false => row,
     }
-    .with("since", json!(since))
 }
 
 /// An occurrence that passed while the run before was going on.
@@ -201,6 +252,22 @@ pub(crate) fn unwritable(reason: &str) -> String {
     format!("The model’s plan can’t be kept: {reason}")
 }
 
+/// A table of which not all records were looked at.
+pub(crate) fn newest_rows(module: &str, table: &str, looked_at: usize) -> String {
+    format!(
+        "Of {module}/{table}, the {looked_at} records that changed last were looked at, and no others."
+    )
+}
+
+/// A mission whose record is too large for another plan.
+pub(crate) fn mission_too_large(bytes: usize) -> String {
+    format!(
+        "This mission has grown to {} MB, which leaves no room for another plan, and older plans have been shortened \
+         already. Shorten its description, or make a new mission.",
+        bytes >> 20
+    )
+}
+
 /// Every step of an answer was refused.
 pub(crate) fn all_refused(reasons: &[String]) -> String {
     match reasons {
@@ -231,6 +298,31 @@ pub(crate) fn nothing(text: &str) -> &str {
 /// The result of a query to a model that has read as much as it may.
 pub(crate) fn read_enough() -> &'static str {
     "You have read enough. Propose what you have, then hand in your plan."
+}
+
+/// The words after records that were read for a model that answers with a plan.
+pub(crate) fn read_on() -> &'static str {
+    "Hand in your whole plan now, or read on."
+}
+
+/// The same for a model that has read as much as it may.
+pub(crate) fn read_enough_for_plan() -> &'static str {
+    "You have read enough. Hand in your whole plan now."
+}
+
+/// A prompt that a model's server cut without a word, with what to set.
+pub(crate) fn prompt_cut(read: usize, sent: usize, window: Option<usize>) -> String {
+    // The next power of two holds the prompt and an answer.
+    let wanted = (sent + 2_000).next_power_of_two();
+    let known = match window {
+        Some(window) => format!(", although its window is said to be {window}"),
+        None => String::new(),
+    };
+    format!(
+        "The model’s server cut the prompt: it read {read} of about {sent} tokens{known}. Raise its context to \
+         {wanted} (num_ctx or OLLAMA_CONTEXT_LENGTH with Ollama, --ctx-size with llama.cpp, --max-model-len with \
+         vLLM), or enter the model’s window under “Models and providers”."
+    )
 }
 
 /// A model that never hands in a plan.

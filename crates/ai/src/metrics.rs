@@ -49,6 +49,10 @@ pub(crate) fn run_ended(outcome: &RunOutcome, took: Duration) {
             counter!("mana_run_failures_total", "code" => code.clone()).increment(1);
             "failed"
         }
+        RunOutcome::Postponed { code, .. } => {
+            counter!("mana_run_failures_total", "code" => code.clone()).increment(1);
+            "postponed"
+        }
         RunOutcome::Skipped => "skipped",
         RunOutcome::Cancelled => "cancelled",
         RunOutcome::Nothing => "nothing",

@@ -7,8 +7,8 @@ use mana_core::Micros;
 use mana_core::mission::{self, Mission, cadence, slot};
 use mana_store::Claim;
 
-/// Missed occurrences that get a record each. Earlier ones are summed up in the oldest record.
-pub(crate) const LISTED: usize = 50;
+/// Missed occurrences that are counted. Of earlier ones the record says only since when there were any.
+pub(crate) const LISTED: usize = 10_000;
 
 /// A run that is late by less than this counts as on time: the server was busy.
 const GRACE: Duration = Duration::from_secs(120);
@@ -26,11 +26,20 @@ pub(crate) struct Occurrence {
     pub earlier: bool,
     /// Whether it is later than the mission allows to catch up.
     pub too_late: bool,
+    /// The log was restored at this time from an older copy: whether an occurrence up to there ran is not known, so
+    /// none of them is run again.
+    pub restored_at: Option<Micros>,
 }
 
 impl Occurrence {
     /// The occurrence of a claim at a time. Of several missed occurrences the newest is run.
-    pub fn of(claim: &Claim, mission: &Mission, zone: &TimeZone, now: Micros) -> Self {
+    pub fn of(
+        claim: &Claim,
+        mission: &Mission,
+        zone: &TimeZone,
+        restored_at: Option<Micros>,
+        now: Micros,
+    ) -> Self {
         let retry = mission.retry_slot.as_ref() == Some(&claim.slot);
         // A backfill is a request: it has no due time and leaves the schedule alone.
         let Some(millis) = slot::time(&claim.slot).filter(|_| !slot::is_backfill(&claim.slot))
@@ -41,6 +50,7 @@ impl Occurrence {
                 missed: Vec::new(),
                 earlier: false,
                 too_late: false,
+                restored_at: None,
             };
         };
         // A slot has milliseconds, the mission's own time may be finer.
@@ -57,6 +67,7 @@ impl Occurrence {
                 missed,
                 earlier: passed.earlier,
                 too_late: false,
+                restored_at,
             };
         }
         let run = missed.pop().unwrap_or(due);
@@ -74,8 +85,14 @@ impl Occurrence {
             due: Some(run),
             missed,
             earlier: passed.earlier,
-            too_late: allowed.is_some_and(|allowed| late > allowed),
+            too_late: allowed.is_some_and(|allowed| late > allowed) || before(restored_at, run),
+            restored_at,
         }
+    }
+
+    /// Whether the log's rows of that time may have been lost with a restore.
+    pub fn is_lost(&self, at: Micros) -> bool {
+        before(self.restored_at, at)
     }
 
     /// Occurrences that passed while the run was going on, oldest first.
@@ -92,6 +109,10 @@ impl Occurrence {
         let due = self.due.unwrap_or(now);
         cadence::next_in_series(&mission.cadence, zone, due, now.max(due))
     }
+}
+
+fn before(restored_at: Option<Micros>, at: Micros) -> bool {
+    restored_at.is_some_and(|restored| at <= restored)
 }
 
 #[cfg(test)]
@@ -124,6 +145,7 @@ mod tests {
             slot,
             token: 1,
             attempts: 1,
+            tries: 0,
             due_at: Micros(0),
             requested,
             cancelled: false,
@@ -138,6 +160,7 @@ mod tests {
             &claim(slot::due(due), false),
             &mission,
             &TimeZone::UTC,
+            None,
             due.plus(500),
         );
         assert_eq!(
@@ -158,6 +181,7 @@ mod tests {
             &claim(slot::due(at("2026-11-20T08:00:00Z")), false),
             &mission,
             &TimeZone::UTC,
+            None,
             now,
         );
         assert_eq!(found.due, Some(at("2026-11-23T08:00:00Z")));
@@ -177,13 +201,42 @@ mod tests {
         let every_minute = mission(json!({
             "cadence": {"kind": "interval", "everyMinutes": 1}, "nextRunAt": "2026-11-20T08:00:00Z"
         }));
-        let now = at("2026-11-21T08:00:00Z");
+        let now = at("2026-12-01T08:00:00Z");
         let slot = slot::due(at("2026-11-20T08:00:00Z"));
-        let found = Occurrence::of(&claim(slot, false), &every_minute, &TimeZone::UTC, now);
+        let found = Occurrence::of(
+            &claim(slot, false),
+            &every_minute,
+            &TimeZone::UTC,
+            None,
+            now,
+        );
         assert_eq!(
             (found.missed.len(), found.earlier, found.due),
             (LISTED - 1, true, Some(now))
         );
+    }
+
+    #[test]
+    fn missions_t14_what_was_due_before_a_restore_is_missed_and_not_run_again() {
+        let mission = daily("2026-11-20T08:00:00Z");
+        let slot = slot::due(at("2026-11-20T08:00:00Z"));
+        let of = |restored: &str, now: &str, requested: bool| {
+            let claim = claim(slot.clone(), requested);
+            Occurrence::of(
+                &claim,
+                &mission,
+                &TimeZone::UTC,
+                Some(at(restored)),
+                at(now),
+            )
+        };
+        let found = of("2026-11-22T12:00:00Z", "2026-11-22T12:01:00Z", false);
+        assert_eq!(found.due, Some(at("2026-11-22T08:00:00Z")));
+        assert!(found.too_late && found.missed.iter().all(|at| found.is_lost(*at)));
+        let next = of("2026-11-22T12:00:00Z", "2026-11-23T08:00:01Z", false);
+        assert_eq!(next.due, Some(at("2026-11-23T08:00:00Z")));
+        assert!(!next.too_late && next.missed.len() == 3);
+        assert!(!of("2026-11-22T12:00:00Z", "2026-11-22T12:01:00Z", true).too_late);
     }
 
     #[test]
@@ -200,6 +253,7 @@ mod tests {
                 &claim(slot.clone(), requested),
                 &with(minutes),
                 &TimeZone::UTC,
+                None,
                 at(now),
             )
             .too_late
@@ -228,6 +282,7 @@ mod tests {
             &claim(slot::due(due), true),
             &every_hour,
             &TimeZone::UTC,
+            None,
             early,
         );
         assert_eq!(
@@ -247,6 +302,7 @@ mod tests {
             &claim(slot::due(due), false),
             &every_minute,
             &TimeZone::UTC,
+            None,
             due,
         );
         let end = at("2026-11-20T08:02:30Z");

@@ -10,6 +10,7 @@ use mana_sync::Sync;
 use crate::concurrency::AgentPermits;
 use crate::config::RunnerConfig;
 use crate::llm::Llm;
+use crate::model_tokens::ModelTokens;
 
 /// The time, passed in.
 pub type Clock = Arc<dyn Fn() -> Micros + Send + std::marker::Sync>;
@@ -45,4 +46,5 @@ impl RunnerParts {
 pub(crate) struct RunContext {
     pub parts: RunnerParts,
     pub agent_permits: AgentPermits,
+    pub model_tokens: ModelTokens,
 }

@@ -1,28 +1,27 @@
 //! Planning: the prompt, and the model's answer as a plan. The model is asked once and, where its answer can't be used,
-//! once more; or it calls tools (`tool_loop.rs`).
+//! once more; or it calls tools (`tool_loop.rs`). `session.rs` is the conversation.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use mana_core::mission::{Intent, StepStatus};
-use mana_core::planner::calls::{Function, plan_schema};
-use mana_core::planner::prompt::ITERATIONS_SHOWN;
+use mana_core::manifest::EffectOp;
+use mana_core::mission::{Overlap, lessons};
+use mana_core::planner::calls::{self, MAX_READ_ROUNDS, WantedRead, plan_schema};
 use mana_core::planner::{
-    CallOutcome, Message, OutlineInput, Plan, PlanChecks, PlanFormat, PlannedStep, PromptParts,
-    PromptTool, RecentCall, RefusedStep, ShownRecord, UnusableAnswer, check_steps, parse, prompt,
-    repair, resolve,
+    Known, Message, MessageRole, OpenRecord, OutlineInput, Plan, PlanChecks, PlanFormat, PlanNote,
+    PromptParts, PromptTools, RecentCall, RefusedStep, UnusableAnswer, open_records, parser,
+    prompt, repair,
 };
 use mana_core::policy::Policy;
-use mana_core::{RecordKey, RecordState, staging};
-use serde_json::Value;
-use tokio::time::timeout;
+use mana_core::staging;
 
 use crate::budget::RunBudget;
-use crate::failure::Failure;
+use crate::failure::{Failure, TokenLimit};
 use crate::inputs::{self, PromptInputs};
-use crate::llm::{ChatAnswer, ChatRequest, LlmError, ModelFacts};
 use crate::load::Run;
 use crate::messages;
+use crate::model_tokens::messages_tokens;
+use crate::session::PlannerSession;
 
 /// The outcome of planning.
 pub(crate) struct PlanOutcome {
@@ -48,22 +47,11 @@ impl PlanOutcome {
     }
 }
 
-/// The conversation of one run with its model.
-pub(crate) struct PlannerSession<'a> {
-    pub run: &'a Run<'a>,
-    pub iteration_id: &'a str,
-    /// The records that the model was shown. A tab's own records may not have been synced yet.
-    pub shown: BTreeMap<RecordKey, RecordState>,
-    /// Tokens that queries may still read.
-    pub unread: usize,
-    /// The model that is asked.
-    asked: &'a str,
-    /// The data for a planner that is no model.
-    outline: Arc<OutlineInput>,
-    /// The model that answered last.
-    model: Option<String>,
-    budget: RunBudget<'a>,
-}
+/// How often a prompt is made shorter because the model's server takes less than was known.
+const SHRINKS: usize = 2;
+
+/// Of the room for a prompt, the part that is left for what the model reads.
+const READING_SHARE: usize = 8;
 
 /// Plans a run, in the most reliable format that the model has. Where the model refuses that format, in fenced JSON.
 pub(crate) async fn plan(run: &Run<'_>) -> mana_store::Result<PlanOutcome> {
@@ -74,9 +62,11 @@ pub(crate) async fn plan(run: &Run<'_>) -> mana_store::Result<PlanOutcome> {
     let asked = agent.model.as_ref().unwrap_or(&parts.config.model);
     let facts = parts.llm.facts(asked).await;
     let inputs = inputs::read(run).await?;
-    let tools = PromptTool::all(registry, agent.overrides());
+    let tools = PromptTools::of(run.mission(), registry, agent.overrides(), &run.at());
     let iteration_id = run.iteration_id();
-    let prompt_parts = |format| PromptParts {
+    let mut lessons = lessons::lessons(run.mission());
+    lessons.retain(|lesson| lesson.is_kept(run.began));
+    let prompt_parts = |format, room_tokens| PromptParts {
         mission: run.mission(),
         iteration_id: &iteration_id,
         now: run.began,
@@ -85,41 +75,92 @@ pub(crate) async fn plan(run: &Run<'_>) -> mana_store::Result<PlanOutcome> {
         agent: &agent.agent,
         format,
         max_steps: agent.settings.max_steps as usize,
+        registry,
         tools: &tools,
+        short: &inputs.short,
         context: inputs.context.as_deref(),
         inputs: &inputs.inputs,
+        busy: inputs.busy.as_deref(),
         notes: &inputs.notes,
+        lessons: &lessons,
         pending: &inputs.pending,
         budget_tokens: parts.config.prompt_tokens,
-        context_tokens: facts.context_tokens,
+        room_tokens,
     };
+    let seen = run.context.model_tokens.window(asked, run.began);
     let mut session = PlannerSession {
         run,
         iteration_id: &iteration_id,
+        tools: tools.clone(),
         shown: inputs.shown.clone(),
-        unread: facts
-            .context_tokens
-            .map_or(usize::MAX, |all| all / 2)
-            .min(parts.config.prompt_tokens),
+        short: inputs.short.clone(),
+        titles: inputs.titles.clone(),
+        unread: 0,
         asked,
-        outline: Arc::new(OutlineInput::of(&prompt_parts(PlanFormat::FencedJson))),
+        window: [facts.context_tokens, seen].into_iter().flatten().min(),
+        may_shrink: true,
+        outline: Arc::new(OutlineInput::of(&prompt_parts(
+            PlanFormat::FencedJson,
+            None,
+        ))),
         model: None,
         budget: RunBudget::new(run, facts),
     };
-    let format = facts.plan_format();
-    let messages = prompt(&prompt_parts(format));
-    let mut result = session.plan(messages, format, &tools).await?;
-    if format != PlanFormat::FencedJson && result.as_ref().is_err_and(|failure| failure.unable) {
-        let messages = prompt(&prompt_parts(PlanFormat::FencedJson));
-        result = session
-            .plan(messages, PlanFormat::FencedJson, &tools)
-            .await?;
-    }
+    let mut format = session.fitting(facts);
+    let mut cut = None;
+    let mut shrinks = 0;
+    let result = loop {
+        session.may_shrink = shrinks < SHRINKS;
+        let room = session.room();
+        // What the model reads has to fit beside the prompt.
+        let prompted = room.map(|room| room - room / READING_SHARE);
+        let messages = prompt(&prompt_parts(format, prompted));
+        let sent = messages_tokens(&messages) + session.function_tokens(format);
+        let left = room.map(|room| room.saturating_sub(sent));
+        session.unread = left.unwrap_or(usize::MAX).min(parts.config.prompt_tokens);
+        let result = session.plan(messages, format).await?;
+        match result {
+            Err(Failure {
+                too_long: Some(limit),
+                message,
+                ..
+            }) if session.may_shrink => {
+                shrinks += 1;
+                session.shrink(limit);
+                let was_cut = matches!(limit, TokenLimit::Cut(_));
+                cut = cut.or(was_cut.then_some(message));
+                if format == PlanFormat::ToolCalls {
+                    format = session.fitting(facts);
+                }
+            }
+            Err(failure)
+                if format != PlanFormat::FencedJson
+                    && (failure.unable || failure.is_about_form) =>
+            {
+                format = PlanFormat::FencedJson;
+            }
+            result => break result,
+        }
+    };
     let waits = |tool: &str| {
         let tool = registry.tool(tool);
         tool.is_none_or(|tool| agent.overrides().effective(tool) != Policy::Auto)
     };
-    let result = result.map(|plan| plan.normalized(&settled(run, &inputs), room(run), waits));
+    let result = match result {
+        Ok(mut plan) => {
+            plan.notes.extend(cut.map(PlanNote::prompt_cut));
+            let records = existing(run, &plan).await?;
+            let known = Known {
+                registry,
+                lessons: &lessons,
+                records: &records,
+            };
+            Ok(known
+                .sift(plan)
+                .normalized(&settled(&inputs), room(run), waits))
+        }
+        Err(failure) => Err(failure),
+    };
     Ok(PlanOutcome {
         tokens: session.budget.tokens(),
         cost: session.budget.cost(),
@@ -128,36 +169,46 @@ pub(crate) async fn plan(run: &Run<'_>) -> mana_store::Result<PlanOutcome> {
     })
 }
 
-/// How many more proposals of the mission may wait.
+/// How many more proposals of the mission may wait. A plan that replaces those that wait has room for all.
 fn room(run: &Run<'_>) -> usize {
     let most = run.agent().settings.max_open_proposals as usize;
+    if run.mission().overlap == Overlap::Replace {
+        return most;
+    }
     let registry = &run.parts().registry;
     most.saturating_sub(staging::open_steps(registry, run.mission(), run.began).count())
 }
 
-/// Steps that are not proposed again: those that wait, and those that the person has just refused or undone in this
-/// mission.
-fn settled(run: &Run<'_>, inputs: &PromptInputs) -> Vec<RecentCall> {
-    let mut settled: Vec<RecentCall> = inputs.pending.iter().map(RecentCall::from).collect();
-    let iterations = run.mission().iterations.iter().rev();
-    let steps = iterations
-        .take(ITERATIONS_SHOWN)
-        .flat_map(|iteration| &iteration.plan);
-    for step in steps {
-        let outcome = match step.status {
-            StepStatus::Rejected => CallOutcome::Refused,
-            StepStatus::Undone => CallOutcome::Undone,
-            _ => continue,
-        };
-        if let Intent::ToolCall { tool_name, params } = &step.intent {
-            settled.push(RecentCall {
-                tool_name: tool_name.clone(),
-                params: params.clone(),
-                outcome,
-            });
-        }
+/// The proposals that wait, which are not proposed again.
+fn settled(inputs: &PromptInputs) -> Vec<RecentCall> {
+    inputs.pending.iter().map(RecentCall::from).collect()
+}
+
+/// The open records of the tables that the plan's steps add to, of those that changed last.
+async fn existing(
+    run: &Run<'_>,
+    plan: &Plan,
+) -> mana_store::Result<BTreeMap<(String, String), Vec<OpenRecord>>> {
+    let registry = &run.parts().registry;
+    let tools = plan
+        .steps
+        .iter()
+        .filter_map(|step| registry.tool(&step.tool_name));
+    let adding = tools.filter(|tool| tool.tool.effect.op == EffectOp::Insert);
+    let tables: BTreeMap<_, _> = adding
+        .map(|tool| {
+            let place = (tool.module.id.clone(), tool.tool.effect.table.clone());
+            (place, tool.table)
+        })
+        .collect();
+    let mut found = BTreeMap::new();
+    for (place, table) in tables {
+        let store = run.parts().store.as_ref();
+        let (rows, _) = inputs::table_rows(store, &run.scope, &place.0, &place.1).await?;
+        let open = open_records(table, &rows, run.mission(), run.began);
+        found.insert(place, open);
     }
-    settled
+    Ok(found)
 }
 
 impl PlannerSession<'_> {
@@ -165,28 +216,56 @@ impl PlannerSession<'_> {
         &mut self,
         messages: Vec<Message>,
         format: PlanFormat,
-        tools: &[PromptTool],
     ) -> mana_store::Result<Result<Plan, Failure>> {
         match format {
-            PlanFormat::ToolCalls => self.plan_by_calls(messages, tools).await,
-            PlanFormat::JsonSchema => {
-                let most = self.run.agent().settings.max_steps as usize;
-                let schema = plan_schema(tools, most);
-                self.plan_by_answer(messages, Some(schema)).await
+            PlanFormat::ToolCalls => self.plan_by_calls(messages).await,
+            PlanFormat::JsonSchema | PlanFormat::FencedJson => {
+                self.plan_by_answer(messages, format == PlanFormat::JsonSchema)
+                    .await
             }
-            PlanFormat::FencedJson => self.plan_by_answer(messages, None).await,
         }
     }
 
+    /// Asks for a plan in an answer. An answer of queries is carried out, and the model asked again with what was
+    /// found; a faulty plan is asked for once more.
     async fn plan_by_answer(
         &mut self,
-        messages: Vec<Message>,
-        schema: Option<Value>,
+        mut messages: Vec<Message>,
+        by_schema: bool,
     ) -> mana_store::Result<Result<Plan, Failure>> {
-        let asked = self.ask(messages.clone(), Vec::new(), schema.clone());
-        let answer = match asked.await? {
-            Ok(answer) => answer,
-            Err(failure) => return Ok(Err(failure)),
+        let most = self.run.agent().settings.max_steps as usize;
+        let mut rounds = 0;
+        let (answer, schema) = loop {
+            let may_read = rounds < MAX_READ_ROUNDS && self.may_read();
+            let schema = by_schema.then(|| plan_schema(&self.tools, may_read, most));
+            let asked = self.ask(messages.clone(), Vec::new(), schema.clone());
+            let answer = match asked.await? {
+                Ok(answer) => answer,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            let read = |checks: &PlanChecks<'_>| {
+                let read = parser::read(answer.model_answer(), checks).unwrap_or_default();
+                calls::wanted_reads(&read, checks)
+            };
+            let wanted = match rounds < MAX_READ_ROUNDS {
+                true => self.reading(read),
+                false => Vec::new(),
+            };
+            if wanted.is_empty() {
+                break (answer, schema);
+            }
+            let found = self.read_all(wanted).await?;
+            rounds += 1;
+            let said = parser::without_thoughts(&answer.text);
+            messages.push(Message::new(
+                MessageRole::Assistant,
+                messages::nothing(&said),
+            ));
+            let more = match rounds < MAX_READ_ROUNDS && self.may_read() {
+                true => messages::read_on(),
+                false => messages::read_enough_for_plan(),
+            };
+            messages.push(Message::new(MessageRole::User, format!("{found}\n{more}")));
         };
         let first = self.read(&answer).await?;
         let reasons: Vec<String> = match &first {
@@ -202,155 +281,21 @@ impl PlannerSession<'_> {
         Ok(choose(first, second))
     }
 
-    /// Makes a call within the budgets. [`Llm`](crate::Llm) keeps the time limit of a call; the limit here is for an
-    /// implementation that doesn't, and leaves time for the runs that wait for the same model.
-    pub async fn ask(
-        &mut self,
-        messages: Vec<Message>,
-        functions: Vec<Function>,
-        schema: Option<Value>,
-    ) -> mana_store::Result<Result<ChatAnswer, Failure>> {
-        let config = &self.run.parts().config;
-        let request = ChatRequest {
-            model: self.asked.to_owned(),
-            messages,
-            functions,
-            schema,
-            outline: self.outline.clone(),
-            user: self.run.claim.user.clone(),
-            mission_id: self.run.claim.mission_id.clone(),
-            timeout: config.llm_timeout,
-            max_bytes: config.max_answer_bytes,
-        };
-        let patience = config.llm_timeout * (config.parallel as u32 + 1);
-        let now = self.run.parts().now();
-        let held = match self.budget.reserve(&request, now, patience).await? {
-            Ok(held) => held,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let call = self
-            .run
-            .tracker
-            .chat(self.run.parts().llm.as_ref(), request);
-        let answer = match timeout(patience, call).await {
-            Ok(answer) => answer,
-            Err(_) => Err(LlmError {
-                prompts_read: 1,
-                ..LlmError::new("timeout", messages::no_answer(patience))
-            }),
-        };
-        let answer = answer.and_then(|answer| match answer.text.len() > config.max_answer_bytes {
-            true => Err(LlmError {
-                prompts_read: 1,
-                ..LlmError::new(
-                    "too_large",
-                    "The model’s answer is far too large for a plan.",
-                )
-            }),
-            false => Ok(answer),
-        });
-        let facts = self.facts_of(&answer).await;
-        self.budget.settle(held, &answer, facts).await?;
-        if let Ok(answer) = &answer
-            && !answer.model.is_empty()
-        {
-            self.model = Some(answer.model.clone());
-        }
-        Ok(answer.map_err(Failure::from))
-    }
-
-    /// The facts of the model that answered, which may not be the model that the alias named at first.
-    async fn facts_of(&self, answer: &Result<ChatAnswer, LlmError>) -> ModelFacts {
-        let name = match answer {
-            Ok(answer) if !answer.model.is_empty() => &answer.model,
-            _ => self.asked,
-        };
-        self.run.parts().llm.facts(name).await
-    }
-
-    /// Parses an answer, knowing which of the records that it names exist.
-    async fn read(&self, answer: &ChatAnswer) -> mana_store::Result<Result<Plan, UnusableAnswer>> {
-        self.knowing(|checks| parse(answer.model_answer(), checks))
-            .await
-    }
-
-    /// Checks single steps, knowing which of the records that they name exist, and which steps passed before.
-    pub async fn check(
-        &self,
-        steps: &[Value],
-        earlier: &[PlannedStep],
-    ) -> mana_store::Result<Plan> {
-        self.knowing(|checks| check_steps(steps, earlier, checks))
-            .await
-    }
-
-    /// Reads knowing the records that the model was shown, and no others.
-    pub fn reading<T>(&self, read: impl FnOnce(&PlanChecks<'_>) -> T) -> T {
-        let shown = self.shown_records();
-        let exists = |key: &RecordKey| self.shown.contains_key(key);
-        let state = |key: &RecordKey| self.shown.get(key);
-        read(&self.checks(&shown, &exists, &state))
-    }
-
-    /// The records that the model was shown, by their titles.
-    fn shown_records(&self) -> Vec<ShownRecord> {
-        let registry = &self.run.parts().registry;
-        let records = self.shown.iter().map(|(key, state)| ShownRecord {
-            key: key.clone(),
-            short: None,
-            title: registry
-                .table(&key.app, &key.table)
-                .and_then(|table| resolve::title(table, &state.data)),
-        });
-        records.collect()
-    }
-
-    fn checks<'c>(
-        &'c self,
-        shown: &'c [ShownRecord],
-        exists: &'c dyn Fn(&RecordKey) -> bool,
-        state: &'c dyn Fn(&RecordKey) -> Option<&'c RecordState>,
-    ) -> PlanChecks<'c> {
-        let agent = self.run.agent();
-        PlanChecks {
-            registry: &self.run.parts().registry,
-            overrides: agent.overrides(),
-            exists,
-            state,
-            shown,
-            now: self.run.began,
-            zone: &self.run.loaded.zone,
-            locale: &self.run.user.locale,
-            max_steps: agent.settings.max_steps as usize,
-        }
-    }
-
-    /// Reads twice: once to learn which records are named, and once knowing which of them exist.
-    async fn knowing<T>(&self, read: impl Fn(&PlanChecks<'_>) -> T) -> mana_store::Result<T> {
-        let shown = self.shown_records();
-        let named = Mutex::new(BTreeSet::new());
-        let note = |key: &RecordKey| {
-            if let Ok(mut named) = named.lock() {
-                named.insert(key.clone());
+    /// The records that were asked for, each query above its own.
+    async fn read_all(&mut self, wanted: Vec<WantedRead>) -> mana_store::Result<String> {
+        let mut found = String::new();
+        for read in wanted {
+            match read {
+                WantedRead::Query(tool, params) => {
+                    let records = self.query(&tool, &params).await?;
+                    found.push_str(&format!("{tool}:\n{records}\n"));
+                }
+                WantedRead::Unclear(reason) => {
+                    found.push_str(&format!("Not understood: {reason}\n"));
+                }
             }
-            true
-        };
-        let first = read(&self.checks(&shown, &note, &|_| None));
-        let named = named.into_inner().unwrap_or_default();
-        if named.is_empty() {
-            return Ok(first);
         }
-        let unknown = named
-            .into_iter()
-            .filter(|key| !self.shown.contains_key(key));
-        let unknown = Vec::from_iter(unknown);
-        let store = &self.run.parts().store;
-        let stored = store.records_by_key(&self.run.scope, &unknown).await?;
-        let live = stored.into_iter().filter(|(_, state)| !state.is_deleted());
-        let live: BTreeMap<RecordKey, RecordState> = live.collect();
-        let state = |key: &RecordKey| self.shown.get(key).or_else(|| live.get(key));
-        let exists = |key: &RecordKey| state(key).is_some();
-        Ok(read(&self.checks(&shown, &exists, &state)))
+        Ok(found)
     }
 }
 
@@ -394,7 +339,7 @@ mod tests {
             summary: format!("{good} good, {bad} bad"),
             steps: (0..good).map(step).collect(),
             refused: (good..good + bad).map(refused).collect(),
-            notes: Vec::new(),
+            ..Plan::default()
         }
     }
 

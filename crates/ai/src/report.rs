@@ -60,6 +60,9 @@ impl TickReport {
                 self.parse_failures += usize::from(answered);
                 self.errors.push(format!("{code}: mission {mission_id}"));
             }
+            RunOutcome::Postponed { code, mission_id } => {
+                self.errors.push(format!("{code}: mission {mission_id}"));
+            }
             RunOutcome::Skipped | RunOutcome::Cancelled | RunOutcome::Nothing => self.skipped += 1,
             RunOutcome::Unwritten {
                 code,
@@ -86,6 +89,8 @@ pub(crate) enum RunOutcome {
         /// The model answered, but not with a plan.
         answered: bool,
     },
+    /// The model could not be asked, once more. The log tells of the first time, and the run is tried again.
+    Postponed { code: String, mission_id: String },
     /// A record that says why the occurrence did not run is in the log.
     Skipped,
     /// The run's person cancelled it, and a record says so.

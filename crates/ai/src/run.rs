@@ -1,11 +1,12 @@
 //! A claimed run through its stages: load the mission, plan, stage the plan, commit it.
 
-use mana_core::mission::{Iteration, MissionState, RunStatus};
+use mana_core::mission::{Iteration, MissionState, Overlap, RunStatus, ScheduleRow};
 use mana_core::planner::build::RunAttempt;
 use mana_core::{Micros, RecordKey, mission, staging};
 use mana_store::{Claim, RunPhase, Scope};
 use tokio_util::sync::CancellationToken;
 
+use crate::batch::MISSION_BYTES;
 use crate::claim::{give_back, renew_until_lost};
 use crate::commit::commit;
 use crate::error::RunError;
@@ -117,7 +118,7 @@ async fn attempt(
     cancelled: bool,
 ) -> Result<RunOutcome, RunError> {
     let Some(run) = Run::load(context, claim, tracker, cancelled).await? else {
-        context.parts.store.drop_run(claim).await?;
+        end_without_run(context, claim, None).await?;
         return Ok(RunOutcome::Nothing);
     };
     tracker.set_occurrence(&run.occurrence.slot, run.iteration_id());
@@ -169,11 +170,23 @@ fn decide(run: &Run<'_>) -> Decision {
         return Decision::Skip(RunStatus::Skipped, messages::cancelled());
     }
     if run.occurrence.too_late {
-        return Decision::Skip(RunStatus::Missed, messages::too_late());
+        let lost = run
+            .occurrence
+            .due
+            .is_some_and(|due| run.occurrence.is_lost(due));
+        let reason = match lost {
+            true => messages::restored(),
+            false => messages::too_late(),
+        };
+        return Decision::Skip(RunStatus::Missed, reason);
     }
     let waiting = staging::open_steps(&run.parts().registry, mission, run.began).count();
-    if waiting > 0 && run.occurrence.due.is_some() && !mission.overlap_allowed {
-        return Decision::Skip(RunStatus::Skipped, messages::waiting(waiting));
+    match mission.overlap {
+        Overlap::Replace => return Decision::Plan,
+        Overlap::Skip if waiting > 0 && run.occurrence.due.is_some() => {
+            return Decision::Skip(RunStatus::Skipped, messages::waiting(waiting));
+        }
+        Overlap::Skip | Overlap::Allow => {}
     }
     let most = run.agent().settings.max_open_proposals;
     if waiting >= most as usize {
@@ -184,9 +197,29 @@ fn decide(run: &Run<'_>) -> Decision {
 
 /// Drops the claim of a run that has nothing to do.
 async fn drop_claim(run: &Run<'_>) -> Result<RunOutcome, RunError> {
-    run.parts().store.drop_run(run.claim).await?;
+    let due = mission::schedule_row(&run.claim.mission_id, &run.loaded.state);
+    end_without_run(run.context, run.claim, due).await?;
     run.tracker.publish(RunPhase::Finished).await;
     Ok(RunOutcome::Nothing)
+}
+
+/// Ends a claim without a run. Where the schedule made the claim and the mission does not call for it (the mission or
+/// its person is gone, or the row is an old one), the schedule is put right: the row would be claimed again and again.
+async fn end_without_run(
+    context: &RunContext,
+    claim: &Claim,
+    due: Option<ScheduleRow>,
+) -> Result<(), RunError> {
+    let store = &context.parts.store;
+    if claim.requested {
+        return Ok(store.drop_run(claim).await?);
+    }
+    let mission = &claim.mission_id;
+    tracing::warn!(
+        mission, user = %claim.user, slot = claim.slot,
+        "the schedule had a run of mission {mission} that the mission does not call for; the schedule was put right"
+    );
+    Ok(store.correct_schedule(claim, due.as_ref()).await?)
 }
 
 async fn plan(run: &Run<'_>) -> Result<PlanOutcome, RunError> {
@@ -199,8 +232,20 @@ async fn plan(run: &Run<'_>) -> Result<PlanOutcome, RunError> {
             let failure = Failure::from(messages::interrupted(interrupted));
             Ok(PlanOutcome::without_call(failure))
         }
-        _ => Ok(planning::plan(run).await?),
+        _ => match too_large(run) {
+            Some(failure) => Ok(PlanOutcome::without_call(failure)),
+            None => Ok(planning::plan(run).await?),
+        },
     }
+}
+
+/// The failure of a mission whose record has no room for another plan, also without the bodies of its old iterations.
+fn too_large(run: &Run<'_>) -> Option<Failure> {
+    let bytes = mission::drop_bodies(&run.loaded.state, MISSION_BYTES, run.began).bytes;
+    (bytes > MISSION_BYTES).then(|| Failure {
+        answered: true,
+        ..Failure::new("mission_too_large", messages::mission_too_large(bytes))
+    })
 }
 
 /// Commits the outcome of planning. The mission is loaded anew each time, because its person may have written to it
@@ -240,7 +285,8 @@ async fn submit(
         }
         Err(failure) => failure.clone(),
         Ok(plan) => {
-            let conclusion = Conclusion::Planned(attempt.planned(plan.clone()));
+            let conclusion =
+                Conclusion::Planned(attempt.planned(plan.clone()), plan.repeats.clone());
             let committed = commit(run, conclusion, Some(attempt.clone()), planned_at).await;
             match committed {
                 Err(error) if !error.is_moved() => match error.refused_change() {
@@ -260,20 +306,30 @@ async fn commit_failure(
     failure: Failure,
     planned_at: Option<Micros>,
 ) -> Result<RunOutcome, RunError> {
-    let (next, _) = retry::after_failure(run, planned_at, attempt.finished_at);
-    let message = messages::failure(&failure.message, next, &run.loaded.zone);
-    let mut iteration = attempt.failed(&failure.code, message, &failure.refused);
-    if let Some(error) = &mut iteration.error {
-        error.details = Some(messages::with_next(failure.details.clone(), next));
-    }
+    let after = retry::after_failure(run, &failure, planned_at, attempt.finished_at);
     let mission = &run.claim.mission_id;
     tracing::info!(
-        mission, user = %run.claim.user, code = failure.code,
+        mission, user = %run.claim.user, code = failure.code, attempts = attempt.attempts,
         "the run of mission {mission} failed: {}", failure.code
     );
+    if let Some(until) = after.postponed {
+        run.parts().store.postpone(run.claim, until).await?;
+        run.tracker.publish(RunPhase::Failed).await;
+        return Ok(RunOutcome::Postponed {
+            code: failure.code,
+            mission_id: mission.clone(),
+        });
+    }
+    let (next, zone) = (after.next, &run.loaded.zone);
+    let message = messages::failure(&failure.message, attempt.attempts, next, zone);
+    let mut iteration = attempt.failed(&failure.code, message, &failure.refused);
+    if let Some(error) = &mut iteration.error {
+        let details = failure.details.clone();
+        error.details = Some(messages::with_next(details, failure.side(), next));
+    }
     let outcome = commit(
         run,
-        Conclusion::Failed(iteration),
+        Conclusion::Failed(iteration, after),
         Some(attempt),
         planned_at,
     )
@@ -299,6 +355,15 @@ async fn counted_attempt(run: &Run<'_>, outcome: &PlanOutcome) -> Result<RunAtte
         .as_ref()
         .and_then(|state| state.data.get("attempts")?.as_u64())
         .unwrap_or(0);
+    let failed_since = earlier
+        .as_ref()
+        .filter(|state| {
+            state
+                .data
+                .get("status")
+                .is_some_and(|status| status == "failed")
+        })
+        .and_then(|state| Micros::parse(state.data.get("startedAt")?.as_str()?).ok());
     let agent = &run.agent().agent;
     let before = run.mission().iteration(&id);
     let after_it = before
@@ -307,10 +372,14 @@ async fn counted_attempt(run: &Run<'_>, outcome: &PlanOutcome) -> Result<RunAtte
     Ok(RunAttempt {
         mission_id: run.claim.mission_id.clone(),
         slot: run.occurrence.slot.clone(),
-        started_at: before.map_or(run.began, |iteration| beginning(iteration, run.began)),
+        started_at: match before {
+            Some(iteration) => beginning(iteration, run.began),
+            None => failed_since.unwrap_or(run.began),
+        },
         finished_at: run.parts().now().max(after_it.unwrap_or(run.began)),
         attempts: u32::try_from(attempts)
             .unwrap_or(u32::MAX)
+            .saturating_add(run.claim.tries)
             .saturating_add(run.claim.attempts),
         model: outcome.model.clone(),
         tokens: outcome.tokens,

@@ -1,6 +1,7 @@
 //! When runs begin and end: at their due time, by request, by a tick, and when the server stops.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use mana_core::Micros;
@@ -12,13 +13,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::concurrency::AgentPermits;
+use crate::model_tokens::ModelTokens;
 use crate::parts::{RunContext, RunnerParts};
 use crate::progress::RunsUnderWay;
 use crate::report::{RunOutcome, TickReport};
-use crate::{claim, metrics, run};
+use crate::{claim, metrics, run, schedule_check};
 
 /// The shortest sleep between two readings of the schedule that found nothing to claim.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(250);
+
+/// A clock that goes back by less than this was set right, in microseconds.
+const CLOCK_GOES_BACK: i64 = 60_000_000;
 
 /// How long runs may take to give their slots back.
 const RELEASE_WITHIN: Duration = Duration::from_secs(3);
@@ -31,6 +36,8 @@ pub struct Runner {
     /// Held while claims are taken, so that two readings of the schedule don't hide a claim from each other.
     claiming: Mutex<()>,
     closing: CancellationToken,
+    /// The time when the schedule was looked at last. A clock that is behind it was wrong, then or now.
+    looked_at: AtomicI64,
 }
 
 /// The part of a runner that its runs' tasks share.
@@ -57,6 +64,7 @@ impl Runner {
             context: RunContext {
                 parts,
                 agent_permits: AgentPermits::default(),
+                model_tokens: ModelTokens::default(),
             },
             under_way: Arc::default(),
             permits,
@@ -68,6 +76,7 @@ impl Runner {
             ticking: Mutex::new(()),
             claiming: Mutex::new(()),
             closing: CancellationToken::new(),
+            looked_at: AtomicI64::new(i64::MAX),
         }
     }
 
@@ -89,6 +98,7 @@ impl Runner {
         let Ok(_ticking) = self.ticking.try_lock() else {
             return TickReport::overlapping(now);
         };
+        self.heal_schedule().await;
         let mut report = TickReport {
             scanned_at: now,
             ..TickReport::default()
@@ -145,6 +155,9 @@ impl Runner {
         let requested_only = !self.parts().config.enabled;
         let mut cancelled = self.parts().sync.cancelled();
         while !shutdown.is_cancelled() {
+            if !requested_only {
+                self.heal_schedule().await;
+            }
             if let Err(error) = self.begin_due(requested_only).await {
                 tracing::error!(%error, "the schedule can't be read: {error}");
             }
@@ -159,6 +172,18 @@ impl Runner {
             }
         }
         self.stop().await;
+    }
+
+    /// Looks for due times that a wrong clock has written, at the start and whenever the clock has gone back.
+    async fn heal_schedule(&self) {
+        let now = self.parts().now();
+        let before = self.looked_at.swap(now.0, Ordering::Relaxed);
+        if now.0 > before.saturating_sub(CLOCK_GOES_BACK) {
+            return;
+        }
+        if let Err(error) = schedule_check::heal(self.parts(), now).await {
+            tracing::error!(%error, "due times in the far future could not be checked: {error}");
+        }
     }
 
     async fn stop(&self) {
@@ -212,11 +237,9 @@ impl Runner {
         }
         let now = self.parts().now();
         let began = Instant::now();
-        let wake = self.parts().store.next_wake().await;
+        let wake = claim::next_wake(self.parts(), requested_only).await;
         metrics::next_wake_read(began.elapsed());
         match wake {
-            // Without due times, a mission that is due already runs only by request.
-            Ok(Some(at)) if requested_only && at <= now => longest,
             Ok(Some(at)) => {
                 let ahead = Duration::from_micros(at.0.saturating_sub(now.0).max(0).unsigned_abs());
                 ahead.max(SHORTEST_SLEEP).min(longest)

@@ -1,27 +1,33 @@
 //! Staging: the changes that a run's conclusion comes to, for one push.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::manifest::Operation;
-use mana_core::mission::{AiRun, Intent, Iteration, RunStatus, Step, StepStatus, slot};
+use mana_core::mission::{
+    AiRun, Intent, Iteration, Overlap, RunStatus, Step, StepDecision, StepStatus, lessons,
+};
 use mana_core::planner::build::RunAttempt;
+use mana_core::planner::{self, RecentCall};
 use mana_core::policy::{self, Call, Policy};
-use mana_core::replaced::replaced;
-use mana_core::{Actor, Map, Micros, Op, RecordState, ids, just_after};
+use mana_core::staging::ReplacedValues;
+use mana_core::{Actor, Map, Micros, Op, RecordState, ids, just_after, staging};
 use serde_json::{Value, json};
 
 use crate::batch::ChangeBatch;
 use crate::error::RunError;
+use crate::failure::FailureSide;
 use crate::load::Run;
-use crate::messages::{self, Reason};
+use crate::messages::{self, NextRun, Reason};
 use crate::report::RunOutcome;
-use crate::retry;
+use crate::retry::AfterFailure;
+use crate::run_rows::{RunRows, occurrence_record};
 use crate::unseen_edits::UnseenEdits;
 
 /// The conclusion of a run.
 pub(crate) enum Conclusion {
-    Planned(Iteration),
-    Failed(Iteration),
+    /// A plan, and its steps that repeat waiting proposals.
+    Planned(Iteration, Vec<RecentCall>),
+    Failed(Iteration, AfterFailure),
     /// No iteration: a record alone says why.
     Skipped(RunStatus, Reason),
     /// The slot is planned already. Only the schedule moves on.
@@ -40,30 +46,39 @@ pub(crate) async fn stage(
     let mut batch = ChangeBatch::new(run.parts(), &run.scope, now, seed(run));
     let mut set = Map::new();
     let moves = run.scheduled && run.mission().next_run_at == planned_at;
-    let made_up = matches!(conclusion, Conclusion::Planned(_) | Conclusion::Failed(_));
+    let made_up = matches!(conclusion, Conclusion::Planned(..) | Conclusion::Failed(..));
+    let mut own = None;
     if moves && run.mission().is_active() {
         let next = run.occurrence.next(run.mission(), &run.loaded.zone, now);
         set.insert("nextRunAt".into(), json!(next));
         set.insert("retrySlot".into(), json!(null));
     }
     let outcome = match conclusion {
-        Conclusion::Planned(mut iteration) => {
+        Conclusion::Planned(mut iteration, repeats) => {
             automatic_steps(run, &mut batch, &mut iteration).await?;
-            set.insert("iterations".into(), json!([iteration.to_value()]));
-            if run.mission().failures > 0 {
+            expiries(run, &mut iteration);
+            let mut iterations = vec![iteration.to_value()];
+            iterations.extend(replaced_steps(run, &iteration.id, &repeats, now));
+            set.insert("iterations".into(), json!(iterations));
+            if run.mission().failures > 0 || run.mission().failed_on.is_some() {
                 set.insert("failures".into(), json!(0));
+                set.insert("failedOn".into(), json!(null));
             }
             if let Some(attempt) = attempt {
-                batch.run(&attempt.run(RunStatus::Ran, None), true).await?;
+                batch
+                    .run(&attempt.run(RunStatus::Ran, None), true, None)
+                    .await?;
             }
             RunOutcome::Planned
         }
-        Conclusion::Failed(iteration) => {
+        Conclusion::Failed(iteration, after) => {
             let error = iteration.error.clone().unwrap_or_default();
-            set.insert("iterations".into(), json!([iteration.to_value()]));
-            set.extend(retry::after_failure(run, planned_at, now).1);
-            if set.get("state").is_some() {
-                let reason = messages::paused(run.mission().failures + 1, &error.message);
+            if !repeats_failure(run, &iteration) {
+                set.insert("iterations".into(), json!([iteration.to_value()]));
+            }
+            set.extend(after.set);
+            if let NextRun::Paused(failures) = after.next {
+                let reason = messages::paused(failures, &error.message);
                 set.insert("pausedReason".into(), json!(reason));
             }
             if let Some(attempt) = attempt {
@@ -73,7 +88,7 @@ pub(crate) async fn stage(
                     details: error.details,
                 };
                 let record = attempt.run(RunStatus::Failed, None);
-                batch.run(&reason.on(record), true).await?;
+                batch.run(&reason.on(record), true, None).await?;
             }
             RunOutcome::Failed {
                 code: error.code,
@@ -82,23 +97,72 @@ pub(crate) async fn stage(
             }
         }
         Conclusion::Skipped(status, reason) => {
-            let record = match attempt {
-                Some(attempt) => reason.on(attempt.run(status, None)),
-                None => {
-                    let at = run.occurrence.due.unwrap_or(now);
-                    occurrence_record(run, &run.occurrence.slot, status, reason, at, now)
-                }
-            };
-            batch.run(&record, true).await?;
+            own = Some(NotRun::of(run, &mut batch, status, reason, attempt, now).await?);
             RunOutcome::Skipped
         }
         Conclusion::AlreadyPlanned => RunOutcome::Nothing,
     };
-    if run.scheduled {
-        other_occurrences(run, &mut batch, now, moves, made_up).await?;
+    let learnt = lessons::unstored(run.mission());
+    if !learnt.is_empty() && !matches!(outcome, RunOutcome::Nothing) {
+        set.insert("lessons".into(), json!(learnt));
     }
-    batch.mission(&run.claim.mission_id, set).await?;
+    not_run(run, &mut batch, own, now, moves, made_up).await?;
+    let mission_id = &run.claim.mission_id;
+    batch.mission(mission_id, set).await?;
+    batch.drop_bodies(mission_id).await?;
+    batch.forget_old_runs(mission_id).await?;
     Ok((batch.into_values(), outcome))
+}
+
+/// Whether an iteration says what the mission's newest one says already: that the model can't be asked. The record of
+/// the occurrence tells of it; a week without the model must not push the plans out of the list.
+fn repeats_failure(run: &Run<'_>, iteration: &Iteration) -> bool {
+    let at_model = |iteration: &Iteration| {
+        let details = iteration
+            .error
+            .as_ref()
+            .and_then(|error| error.details.as_ref());
+        details.and_then(|details| details.get("side")?.as_str()) == Some(FailureSide::Model.word())
+    };
+    let mission = run.mission();
+    mission.iteration(&iteration.id).is_none()
+        && at_model(iteration)
+        && mission.iterations.last().is_some_and(at_model)
+}
+
+/// Says of each step when it loses its sense.
+fn expiries(run: &Run<'_>, iteration: &mut Iteration) {
+    for step in &mut iteration.plan {
+        let Intent::ToolCall { tool_name, params } = &step.intent else {
+            continue;
+        };
+        let tool = run.parts().registry.tool(tool_name);
+        step.expires_at = tool.and_then(|tool| planner::expires_at(tool, params, &run.loaded.zone));
+    }
+}
+
+/// The open steps of the mission's earlier plans that expire because this plan takes their place, as iterations.
+fn replaced_steps(run: &Run<'_>, id: &str, repeats: &[RecentCall], now: Micros) -> Vec<Value> {
+    let mission = run.mission();
+    if mission.overlap != Overlap::Replace {
+        return Vec::new();
+    }
+    let stays = |step: &Step| match &step.intent {
+        Intent::ToolCall { tool_name, params } => {
+            repeats.iter().any(|call| call.is(tool_name, params))
+        }
+        _ => false,
+    };
+    let earlier = mission
+        .iterations
+        .iter()
+        .filter(|iteration| iteration.id != id && iteration.source == "server");
+    let replaced: BTreeSet<&str> = earlier
+        .flat_map(|iteration| &iteration.plan)
+        .filter(|step| step.status.is_open() && !stays(step))
+        .map(|step| step.id.as_str())
+        .collect();
+    staging::replace_steps(&run.loaded.state, |step| replaced.contains(step), now)
 }
 
 /// The ids of the changes derive from this: the same run under the same claim makes the same ids. A run that is
@@ -109,62 +173,93 @@ fn seed(run: &Run<'_>) -> String {
     ids::derive(&run.iteration_id(), &token)
 }
 
-/// Adds the records of occurrences that passed before and during this run.
-async fn other_occurrences(
+/// Adds the records of what did not run: occurrences that passed before this run, `own` where this one did not run
+/// either, and occurrences that passed during it.
+async fn not_run(
     run: &Run<'_>,
     batch: &mut ChangeBatch<'_>,
+    own: Option<NotRun>,
     now: Micros,
     moves: bool,
     made_up: bool,
 ) -> Result<(), RunError> {
-    let missed = messages::missed(made_up);
-    for (index, at) in run.occurrence.missed.iter().enumerate() {
-        let reason = match index == 0 && run.occurrence.earlier {
-            true => messages::and_earlier(&missed, run.claim.due_at, &run.loaded.zone),
-            false => missed.clone(),
-        };
-        let slot = slot::due(*at);
-        let record = occurrence_record(run, &slot, RunStatus::Missed, reason, *at, now);
-        batch.run(&record, false).await?;
+    if own.is_none() && !run.scheduled {
+        return Ok(());
     }
-    if moves {
-        let overlapped = run
-            .occurrence
-            .overlapped(run.mission(), &run.loaded.zone, now);
-        for at in overlapped {
-            let (slot, reason) = (slot::due(at), messages::overlapped());
-            let record = occurrence_record(run, &slot, RunStatus::Skipped, reason, at, now);
-            batch.run(&record, false).await?;
+    let mut rows = RunRows::after_newest(run, now).await?;
+    if run.scheduled {
+        for (index, at) in run.occurrence.missed.iter().enumerate() {
+            let since = (index == 0 && run.occurrence.earlier).then_some(run.claim.due_at);
+            if run.occurrence.is_lost(*at) {
+                rows.add_lost(batch, messages::restored(), *at, since)
+                    .await?;
+                continue;
+            }
+            let missed = messages::missed(made_up);
+            rows.add(batch, RunStatus::Missed, missed, *at, since)
+                .await?;
         }
     }
-    Ok(())
+    match own {
+        Some(NotRun::InRow(status, reason, at)) => {
+            rows.add(batch, status, reason, at, None).await?;
+        }
+        Some(NotRun::Lost(reason, at)) => rows.add_lost(batch, reason, at, None).await?,
+        Some(NotRun::Alone(record)) => rows.add_alone(batch, *record).await?,
+        None => {}
+    }
+    if run.scheduled && moves {
+        let passed = run
+            .occurrence
+            .overlapped(run.mission(), &run.loaded.zone, now);
+        for at in passed {
+            let reason = messages::overlapped();
+            rows.add(batch, RunStatus::Skipped, reason, at, None)
+                .await?;
+        }
+    }
+    rows.end(batch).await
 }
 
-/// The record of an occurrence that didn't run.
-fn occurrence_record(
-    run: &Run<'_>,
-    slot: &str,
-    status: RunStatus,
-    reason: Reason,
-    at: Micros,
-    now: Micros,
-) -> AiRun {
-    reason.on(AiRun {
-        mission_id: run.claim.mission_id.clone(),
-        slot: slot.to_owned(),
-        status,
-        code: None,
-        reason: None,
-        details: None,
-        started_at: at,
-        finished_at: now,
-        attempts: 0,
-        tokens: None,
-        cost: None,
-        model: None,
-        extra: Map::new(),
-    })
+/// An occurrence that did not run, as it is told.
+enum NotRun {
+    /// With others that did not run for the same reason.
+    InRow(RunStatus, Reason, Micros),
+    /// By its own record, because the record of a run may have been lost with a restore.
+    Lost(Reason, Micros),
+    /// By its own record: it was asked for, it used something, or it has a record already.
+    Alone(Box<AiRun>),
 }
+
+impl NotRun {
+    async fn of(
+        run: &Run<'_>,
+        batch: &mut ChangeBatch<'_>,
+        status: RunStatus,
+        reason: Reason,
+        attempt: Option<&RunAttempt>,
+        now: Micros,
+    ) -> Result<NotRun, RunError> {
+        let slot = &run.occurrence.slot;
+        let used = attempt.is_some_and(|attempt| attempt.tokens.is_some_and(|used| used > 0));
+        let has_record = batch.has_run(&run.claim.mission_id, slot).await?;
+        let is_lost = |at: Micros| status == RunStatus::Missed && run.occurrence.is_lost(at);
+        Ok(match run.occurrence.due {
+            Some(at) if attempt.is_none() && is_lost(at) => NotRun::Lost(reason, at),
+            Some(at) if run.scheduled && !used && !has_record => NotRun::InRow(status, reason, at),
+            due => {
+                let record = match attempt {
+                    Some(attempt) => attempt.run(status, None),
+                    None => occurrence_record(run, slot, status, due.unwrap_or(now), now),
+                };
+                NotRun::Alone(Box::new(reason.on(record)))
+            }
+        })
+    }
+}
+
+/// The decider of automatic steps.
+const POLICY: &str = "policy";
 
 /// Carries out the steps whose policy is `auto`, as the AI, and notes the decision on them.
 async fn automatic_steps(
@@ -217,9 +312,9 @@ async fn automatic_steps(
         });
         match allowed {
             Ok(operations) => {
+                let mut values = ReplacedValues::default();
                 for operation in operations {
-                    let before = replaced(&operation, target.as_ref());
-                    step.replaced.push(before);
+                    values.add(tool, &operation, target.as_ref());
                     carry_out(
                         batch,
                         &unseen,
@@ -231,6 +326,19 @@ async fn automatic_steps(
                     .await?;
                 }
                 step.status = StepStatus::Approved;
+                step.replaced = values.replaced;
+                if !values.appended.is_empty() {
+                    let decision = StepDecision {
+                        id: ids::derive(&step.id, "policy/approved"),
+                        status: StepStatus::Approved,
+                        decided_at: iteration.finished_at,
+                        decided_by: Some(POLICY.to_owned()),
+                        client_id: Some(POLICY.to_owned()),
+                        appended: values.appended,
+                        ..StepDecision::default()
+                    };
+                    step.decisions.push(decision);
+                }
             }
             Err(reason) => {
                 step.status = StepStatus::Failed;
@@ -238,7 +346,7 @@ async fn automatic_steps(
             }
         }
         step.decided_at = iteration.finished_at;
-        step.decided_by = Some("policy".to_owned());
+        step.decided_by = Some(POLICY.to_owned());
     }
     Ok(())
 }
@@ -278,7 +386,7 @@ async fn carry_out(
             }
             (None, actor.decided(decided_at))
         }
-        Op::Delete => {
+        Op::Delete | Op::Forget => {
             let seen = target.into_iter().flat_map(|state| &state.meta);
             let seen = seen
                 .filter(|(field, _)| unseen.first(&key, field).is_none())

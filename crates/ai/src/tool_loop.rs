@@ -1,14 +1,12 @@
 //! The tool loop: a model plans by calls. A query is answered at once, and a call that would change something becomes a
 //! step. Rules MISSIONS V1–V5.
 
-use mana_core::manifest::QueryContext;
 use mana_core::planner::calls::{
     self, CallMeaning, MAX_CALLS_PER_ANSWER, MAX_READ_ROUNDS, ToolCall,
 };
 use mana_core::planner::resolve::Resolver;
 use mana_core::planner::{
-    InputText, Message, MessageRole, Plan, PlanNote, PlannedStep, PromptTool, RefusedStep, fit,
-    parser, prompt,
+    InputText, Message, MessageRole, Plan, PlanNote, PlannedStep, RefusedStep, fit, parser, prompt,
 };
 use mana_core::{Map, RecordKey};
 use serde_json::Value;
@@ -16,16 +14,13 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::inputs;
 use crate::messages;
-use crate::planning::PlannerSession;
+use crate::session::{FEWEST_UNREAD, PlannerSession};
 
 /// Tokens that a single query may read. The longest records are cut first.
 const RESULT_TOKENS: usize = 3_000;
 
 /// The most remarks that a plan has.
 const MAX_NOTES: usize = 20;
-
-/// The fewest unread tokens with which a query is still answered.
-const FEWEST_TOKENS: usize = 100;
 
 /// The plan as far as the calls so far have made it.
 #[derive(Default)]
@@ -50,16 +45,13 @@ impl PlannerSession<'_> {
     pub async fn plan_by_calls(
         &mut self,
         mut messages: Vec<Message>,
-        tools: &[PromptTool],
     ) -> mana_store::Result<Result<Plan, Failure>> {
-        let overrides = self.run.agent().overrides();
         let most = self.run.agent().settings.max_steps as usize;
-        let reads = PromptTool::reads(&self.run.parts().registry, overrides);
         let mut rounds = Rounds::default();
         let mut failed = false;
         for round in 0..=MAX_READ_ROUNDS {
             let last = round == MAX_READ_ROUNDS;
-            let functions = calls::functions(tools, if last { &[] } else { &reads });
+            let functions = calls::functions(&self.tools, !last && self.may_read());
             let mut answer = match self.ask(messages.clone(), functions, None).await? {
                 Ok(answer) => answer,
                 // Steps that were planned before the failed call count.
@@ -145,6 +137,8 @@ impl PlannerSession<'_> {
                 }
                 CallMeaning::Query { .. } if last => messages::read_enough().to_owned(),
                 CallMeaning::Query { tool, params } => self.query(&tool, &params).await?,
+                CallMeaning::FindTools(_) if last => messages::read_enough().to_owned(),
+                CallMeaning::FindTools(words) => self.find_tools(&words),
                 CallMeaning::UnclearQuery(reason) => format!("Not understood: {reason}"),
                 CallMeaning::Step(step) => {
                     steps.push((place, CalledStep::Read(step)));
@@ -226,25 +220,27 @@ impl PlannerSession<'_> {
         Ok(said)
     }
 
+    /// The further tools that words speak of, which the model can call from now on.
+    fn find_tools(&mut self, words: &str) -> String {
+        let found = self.tools.find(words);
+        let said = prompt::found_tools(&found);
+        let names: Vec<String> = found.iter().map(|tool| tool.name.clone()).collect();
+        self.tools.take_up(&names);
+        said
+    }
+
     /// The result of a query over the person's own records, as fenced text.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the core decides what a query finds, and databases don't know its rules"
-    )]
-    async fn query(&mut self, tool: &str, params: &Map) -> mana_store::Result<String> {
+    pub async fn query(&mut self, tool: &str, params: &Map) -> mana_store::Result<String> {
         let registry = self.run.parts().registry.clone();
         let Some(tool) = registry.tool(tool) else {
             return Ok("There is no such tool.".to_owned());
         };
         let (module, table) = (&tool.module.id, &tool.tool.effect.table);
         let store = self.run.parts().store.as_ref();
-        let rows = store.records(&self.run.scope, module, table).await?;
-        let context = QueryContext {
-            now: self.run.began,
-            zone: self.run.loaded.zone.clone(),
-        };
+        let (rows, more) = inputs::table_rows(store, &self.run.scope, module, table).await?;
+        let context = self.run.at();
         let tokens = RESULT_TOKENS.min(self.unread);
-        if tokens < FEWEST_TOKENS {
+        if tokens < FEWEST_UNREAD {
             return Ok(messages::read_enough().to_owned());
         }
         let live = rows.iter().map(|(id, state)| (id.as_str(), state));
@@ -254,26 +250,33 @@ impl PlannerSession<'_> {
             .map(|(id, state)| ((*id).to_owned(), (*state).clone()));
         let tables = [((module.clone(), table.clone()), owned.collect())].into();
         let titles = inputs::titles(store, &registry, &self.run.scope, &tables).await?;
+        for (id, state) in &found {
+            self.short.add(&RecordKey::new(module, table, *id));
+            self.short
+                .add_references(&registry, module, table, &state.data);
+        }
         let resolver = Resolver {
             registry: &registry,
             context,
             title: &|key| titles.get(key).cloned(),
+            short: &self.short,
+            told: &|key| self.shown.contains_key(key),
         };
         let texts: Vec<InputText> = found
             .iter()
-            .map(|(id, state)| InputText {
-                module: module.clone(),
-                table: table.clone(),
-                id: (*id).to_owned(),
-                text: resolver.text(module, tool.table, &state.data),
-            })
+            .map(|(id, state)| resolver.record(module, table, id, state))
             .collect();
         let read = found.iter().map(|(id, state)| {
             let key = RecordKey::new(module, table, *id);
             (key, (*state).clone())
         });
         self.shown.extend(read);
-        let said = prompt::read_result(self.iteration_id, &texts, tokens);
+        self.titles.extend(titles);
+        let mut said = prompt::read_result(self.iteration_id, &texts, tokens);
+        if more {
+            said += "\n";
+            said += &messages::newest_rows(module, table, rows.len());
+        }
         self.unread = self.unread.saturating_sub(fit::tokens(&said));
         Ok(said)
     }

@@ -28,7 +28,7 @@ impl UnseenEdits {
         loop {
             let page = match run.parts().store.changes(&run.scope, query.clone()).await {
                 // The log was compacted meanwhile: the rows since the beginning of the run are told by their places.
-                Err(StoreError::ResyncRequired) => {
+                Err(StoreError::ResyncRequired(_)) => {
                     query.since = Cursor::BEGINNING;
                     continue;
                 }

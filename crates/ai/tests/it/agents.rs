@@ -82,7 +82,7 @@ async fn missions_g2_g7_the_agents_policy_counts_and_its_name_stays_on_what_it_d
     }
     world.tick().await;
     let prompt = world.llm.last_prompt();
-    assert!(!prompt.contains("### create_note") && prompt.contains("### create_task"));
+    assert!(!prompt.contains("create_note(") && prompt.contains("create_task("));
     assert!(prompt.contains("(happens without being asked)"));
 
     let iteration = world.iterations(&id).await.remove(0);
@@ -251,10 +251,7 @@ async fn missions_l2_what_waits_or_was_just_refused_is_not_proposed_again() {
                 json!("skipped"),
                 "the same proposal waits for a decision already."
             ),
-            (
-                json!("skipped"),
-                "you refused the same proposal a moment ago."
-            ),
+            (json!("skipped"), "you refused the same proposal."),
             (json!("planned"), "Because of Eggs."),
             (json!("skipped"), "it is in this plan already."),
         ]

@@ -19,6 +19,7 @@ fn answer(case: &Value) -> Result<ChatAnswer, LlmError> {
         let message = case["_error"].as_str().unwrap_or_default();
         return Err(LlmError {
             refused: status < 500,
+            is_about_form: status == 500,
             ..LlmError::new("provider_error", message)
         });
     }
@@ -146,4 +147,9 @@ async fn missions_a1_to_a13_answers_as_servers_give_them() {
 #[tokio::test]
 async fn missions_a1_to_a13_further_answers() {
     faults(include_str!("../answers_more.json"), 54).await;
+}
+
+#[tokio::test]
+async fn missions_a1_to_a13_answers_by_others() {
+    faults(include_str!("../answers_unseen.json"), 50).await;
 }

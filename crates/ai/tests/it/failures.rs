@@ -7,7 +7,7 @@ use mana_core::mission::{MissionState, RunStatus, slot};
 use serde_json::json;
 
 use crate::test_llm::{Said, say, step, steps, task};
-use crate::world::{MORNING, World, at};
+use crate::world::{World, at};
 
 fn without(field: &str) -> Said {
     let mut one = step("Milk");
@@ -108,7 +108,7 @@ async fn missions_e1_each_bad_answer_is_a_failed_iteration_with_its_reason_and_t
         assert!(
             error
                 .message
-                .contains("Nothing was changed. Mana tries again at 08:01"),
+                .contains("Nothing was changed. Mana tries again at 08:02"),
             "{code}: {}",
             error.message
         );
@@ -208,54 +208,73 @@ async fn missions_e3_a_refused_step_beside_good_ones_stays_as_a_note_with_its_re
 }
 
 #[tokio::test]
-async fn missions_e4_failures_back_off_on_the_same_slot_and_pause_after_five() {
+async fn missions_e4_a_mission_that_fails_by_itself_on_five_days_is_paused() {
     let world = World::new().await;
     let id = world.daily_mission("Week").await;
-    for _ in 0..10 {
+    for _ in 0..20 {
         world.llm.will_say("Week", say("prose"));
     }
-    let slot = slot::due(at(MORNING));
-    let mut retries = Vec::new();
-    for failures in 1..=4 {
-        world.tick().await;
+    for day in 20..24 {
+        let eight = at(&format!("2026-11-{day}T08:00:00Z"));
+        world.pass_until(eight.plus(1)).await;
         let mission = world.mission_now(&id).await;
-        assert_eq!(mission.failures, failures);
-        assert_eq!(mission.retry_slot.as_deref(), Some(slot.as_str()));
-        let next = mission.next_run_at.expect("a retry");
-        retries.push((next.0 - world.now().0) / 60_000_000);
+        assert_eq!(mission.failures, day - 19);
+        assert_eq!(mission.next_run_at, Some(eight.plus(2 * 60_000_000)));
+        assert_eq!(mission.retry_slot, Some(slot::due(eight)));
+        world.pass_until(eight.plus(3_600_000_000)).await;
+        let mission = world.mission_now(&id).await;
         assert_eq!(
-            world.tick().await.due_mission_count,
-            0,
-            "not before its time"
+            (mission.failures, mission.retry_slot, mission.next_run_at),
+            (day - 19, None, Some(eight.plus(24 * 3_600_000_000))),
+            "one second chance a day"
         );
-        world
-            .clock
-            .store(next.0, std::sync::atomic::Ordering::SeqCst);
     }
-    assert_eq!(retries, [1, 2, 4, 8], "minutes");
-    world.tick().await;
+    world.pass_until(at("2026-11-24T12:00:00Z")).await;
     let mission = world.mission_now(&id).await;
     assert_eq!(mission.state, MissionState::Paused);
     assert_eq!((mission.next_run_at, mission.retry_slot), (None, None));
     let reason = mission.paused_reason.expect("a reason");
     assert!(
-        reason.starts_with("It failed 5 times in a row, last because: The model answered in prose"),
+        reason
+            .starts_with("It failed on 5 days in a row, last because: The model answered in prose"),
         "{reason}"
     );
     assert_eq!(
         mission.iterations.len(),
-        1,
+        5,
         "a retry replaces the failed iteration"
     );
     let runs = world.runs(&id).await;
-    assert_eq!((runs.len(), runs[0].attempts), (1, 5));
+    assert_eq!((runs.len(), runs[0].attempts), (5, 2));
+    assert_eq!(
+        world.llm.calls(),
+        20,
+        "twice a day, each with its repair round"
+    );
 
     world.advance(Duration::from_secs(3600));
     assert_eq!(world.tick().await.due_mission_count, 0, "paused");
     world.update(&id, json!({"state": "active"})).await;
     let mission = world.mission_now(&id).await;
-    assert_eq!((mission.failures, mission.paused_reason), (0, None));
-    assert_eq!(mission.next_run_at, Some(at("2026-11-21T08:00:00Z")));
+    assert_eq!(
+        (mission.failures, mission.failed_on, mission.paused_reason),
+        (0, None, None)
+    );
+    assert_eq!(mission.next_run_at, Some(at("2026-11-25T08:00:00Z")));
+}
+
+#[tokio::test]
+async fn missions_e4_a_good_run_between_begins_the_count_anew() {
+    let world = World::new().await;
+    let id = world.daily_mission("Week").await;
+    for _ in 0..4 {
+        world.llm.will_say("Week", say("prose"));
+    }
+    world.pass_until(at("2026-11-20T12:00:00Z")).await;
+    assert_eq!(world.mission_now(&id).await.failures, 1);
+    world.pass_until(at("2026-11-21T12:00:00Z")).await;
+    let mission = world.mission_now(&id).await;
+    assert_eq!((mission.failures, mission.failed_on), (0, None));
 }
 
 #[tokio::test]
@@ -267,7 +286,7 @@ async fn missions_e5_a_retry_that_works_replaces_the_failure_and_keeps_its_begin
         .will_say("Week", Err(LlmError::new("timeout", "Too slow.")));
     world.tick().await;
     let failed = world.iterations(&id).await.remove(0);
-    world.advance(Duration::from_secs(60));
+    world.advance(Duration::from_secs(120));
     assert_eq!(world.tick().await.plans_written_back, 1);
     let mission = world.mission_now(&id).await;
     assert_eq!(mission.iterations.len(), 1);
@@ -310,7 +329,11 @@ async fn missions_e6_a_retry_never_passes_the_next_occurrence() {
             .store(due.0, std::sync::atomic::Ordering::SeqCst);
         world.tick().await;
         let mission = world.mission_now(&id).await;
-        assert_eq!((mission.failures, mission.retry_slot), (failures, None));
+        assert_eq!(
+            (mission.failures, mission.retry_slot),
+            (1, None),
+            "a day counts once"
+        );
         assert_eq!(mission.next_run_at, Some(due.plus(60_000_000)));
         assert_eq!(
             mission.iterations.len(),

@@ -85,10 +85,9 @@ async fn missions_p5_inputs_context_and_date_are_in_the_prompt() {
     for said in [
         "Friday, 20 November 2026, 08:00, UTC",
         "I work in the mornings.",
-        "todo/tasks id: t1\nTask: Buy shoes",
-        "Goal: Run a marathon (id: g1)",
-        "notes/notes id: n1",
-        "notes/notes id: gone is linked but gone",
+        "todo/tasks\nt1 | Buy shoes | Goal: Run a marathon (g1)",
+        "notes/notes\nn1 | Ideas",
+        "A linked record of notes/notes is gone",
     ] {
         assert!(prompt.contains(said), "{said} is missing in {prompt}");
     }

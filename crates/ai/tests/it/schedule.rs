@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use mana_core::Micros;
 use mana_core::mission::RunStatus::{Missed, Ran, Skipped};
+use mana_core::mission::slot;
+use mana_core::{Micros, ids};
+use mana_store::{Log as _, Maintenance as _};
+use mana_sync::JoinBody;
 use serde_json::json;
 
 use crate::test_llm::task;
@@ -70,11 +73,21 @@ async fn missions_t5_after_days_off_the_newest_runs_and_the_others_are_missed() 
     );
     let expected = [
         (at("2026-11-20T08:00:00Z"), Missed),
-        (at("2026-11-21T08:00:00Z"), Missed),
-        (at("2026-11-22T08:00:00Z"), Missed),
         (at("2026-11-23T09:30:00Z"), Ran),
     ];
     assert_eq!(world.run_statuses(&id).await, expected);
+    let missed = world.runs(&id).await.remove(0);
+    assert_eq!(
+        json!(missed.details),
+        json!({"madeUp": true, "count": 3, "first": at(MORNING), "last": at("2026-11-22T08:00:00Z")})
+    );
+    let reason = missed.reason.expect("a reason");
+    assert!(
+        reason.ends_with(
+            "3 runs in a row, from 08:00 on Friday, 20 November 2026 to 08:00 on Sunday, 22 November 2026."
+        ),
+        "{reason}"
+    );
     assert_eq!(world.iterations(&id).await.len(), 1);
     assert_eq!(
         world.mission_now(&id).await.next_run_at,
@@ -84,35 +97,127 @@ async fn missions_t5_after_days_off_the_newest_runs_and_the_others_are_missed() 
 }
 
 #[tokio::test]
-async fn missions_t5_thousands_of_missed_occurrences_are_fifty_records_and_one_sum() {
+async fn missions_t5_thousands_of_missed_occurrences_are_one_record() {
     let world = World::new().await;
-    let id = world
-        .mission(
-            "Minute",
-            json!({"cadence": {"kind": "interval", "everyMinutes": 1}}),
-        )
-        .await;
-    world.set_clock("2026-11-24T08:00:30Z");
-    assert_eq!(world.tick().await.plans_written_back, 1);
+    let every_minute = json!({"cadence": {"kind": "interval", "everyMinutes": 1}});
+    let id = world.mission("Minute", every_minute).await;
+    let first = world.mission_now(&id).await.next_run_at.expect("a time");
+    for (until, count, more) in [
+        ("2026-11-24T08:00:30Z", 5_760, json!(null)),
+        ("2026-12-24T08:00:30Z", 10_000, json!(true)),
+    ] {
+        world.set_clock(until);
+        world.decide_all(&id).await;
+        assert_eq!(world.tick().await.plans_written_back, 1);
+        let runs = world.runs(&id).await;
+        let row = runs.iter().rev().find(|run| run.status == Missed);
+        let details = json!(row.expect("a row").details);
+        let told = details["count"].as_u64().expect("a number");
+        assert!((count - 10..=count).contains(&told), "{details}");
+        assert_eq!(details["more"], more);
+        if more.is_null() {
+            assert_eq!(details["first"], json!(first));
+        }
+        assert!(world.mission_now(&id).await.next_run_at > Some(world.now()));
+    }
+    assert_eq!(world.runs(&id).await.len(), 4);
+}
+
+#[tokio::test]
+async fn missions_t3_a_row_of_skips_is_one_record_until_something_else_happens() {
+    let world = World::new().await;
+    let id = world.daily_mission("Week").await;
+    world.pass_until(at("2026-11-29T12:00:00Z")).await;
+    assert_eq!(world.llm.calls(), 1);
     let runs = world.runs(&id).await;
-    assert_eq!(runs.len(), 50);
-    assert!(
-        runs[0]
-            .reason
-            .as_deref()
-            .expect("a reason")
-            .contains("every one before it since"),
-        "{:?}",
-        runs[0]
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    assert_eq!(
+        json!(runs[1].details),
+        json!({"proposals": 1, "count": 9, "first": at("2026-11-21T08:00:00Z"), "last": at("2026-11-29T08:00:00Z")})
     );
-    assert!(
-        !runs[1]
-            .reason
-            .as_deref()
-            .expect("a reason")
-            .contains("before it")
+    assert_eq!(
+        runs[1].slot,
+        mana_core::mission::slot::due(at("2026-11-21T08:00:00Z"))
     );
-    assert!(world.mission_now(&id).await.next_run_at > Some(world.now()));
+    world.decide_all(&id).await;
+    world.pass_until(at("2026-12-01T12:00:00Z")).await;
+    let codes: Vec<_> = world
+        .runs(&id)
+        .await
+        .into_iter()
+        .map(|run| run.code)
+        .collect();
+    let waiting = Some("waiting-for-review".to_owned());
+    assert_eq!(codes, [None, waiting.clone(), None, waiting]);
+}
+
+#[tokio::test]
+async fn missions_t14_what_a_restore_may_have_lost_is_missed_and_a_run_given_back_wins() {
+    let world = World::new().await;
+    let id = world.daily_mission("Week").await;
+    // The copy is from the 20th; the server is put back on the 22nd at noon.
+    world.set_clock("2026-11-22T12:00:00Z");
+    let (store, scope) = (world.store.clone(), world.scope());
+    store.begin_epoch(&scope, world.now(), false).await.unwrap();
+    let report = world.tick().await;
+    assert_eq!(
+        (report.plans_produced, report.skipped),
+        (0, 1),
+        "{report:?}"
+    );
+    let due = [
+        "2026-11-20T08:00:00Z",
+        "2026-11-21T08:00:00Z",
+        "2026-11-22T08:00:00Z",
+    ]
+    .map(at);
+    assert_eq!(world.run_statuses(&id).await, due.map(|at| (at, Missed)));
+    let runs = world.runs(&id).await;
+    assert!(
+        runs.iter()
+            .all(|run| run.code.as_deref() == Some("restored")),
+        "{runs:?}"
+    );
+    // A device had the run of the 21st.
+    let slot = slot::due(due[1]);
+    let record_id = ids::iteration_id(&id, &slot);
+    let record = world.record("ai", "aiRuns", &record_id).await.unwrap();
+    assert!(
+        record.meta.values().all(|stamp| stamp.at == due[1]),
+        "{record:?}"
+    );
+    let ended = due[1].plus(5_000_000);
+    let run = json!({"missionId": id, "slot": slot, "status": "ran", "startedAt": due[1], "finishedAt": ended,
+        "attempts": 1});
+    let stamp = json!({"at": ended, "actor": {"kind": "system", "source": "mission-runner"}});
+    let meta: serde_json::Map<_, _> = (run.as_object().unwrap().keys())
+        .map(|field| (field.clone(), stamp.clone()))
+        .collect();
+    let body = JoinBody {
+        client_id: None,
+        log_epoch: store.identity(&scope).await.unwrap().epoch,
+        records: vec![
+            json!({"app": "ai", "table": "aiRuns", "id": record_id, "data": run, "meta": meta}),
+        ],
+        ..JoinBody::default()
+    };
+    world
+        .sync
+        .join(&scope, "phone".to_owned(), body, world.now())
+        .await
+        .unwrap();
+    assert_eq!(
+        world.run_statuses(&id).await,
+        [(due[0], Missed), (due[1], Ran), (due[2], Missed)]
+    );
+    let given = world.runs(&id).await;
+    assert_eq!(
+        (given[1].code.as_deref(), given[1].reason.as_deref()),
+        (None, None)
+    );
+    // Occurrences from now on run.
+    world.set_clock("2026-11-23T08:00:00Z");
+    assert_eq!(world.tick().await.plans_produced, 1);
 }
 
 #[tokio::test]
@@ -157,11 +262,13 @@ async fn missions_t8_occurrences_during_a_long_run_are_skipped_with_a_record() {
     tick.await.expect("the tick ends");
     let minute = |n: i64| due.plus(n * 60_000_000);
     let statuses = world.run_statuses(&id).await;
+    assert_eq!(statuses, [(due, Ran), (minute(1), Skipped)]);
+    let row = world.runs(&id).await.remove(1);
+    assert_eq!(row.code.as_deref(), Some("overlap"));
     assert_eq!(
-        statuses,
-        [(due, Ran), (minute(1), Skipped), (minute(2), Skipped)]
+        json!(row.details),
+        json!({"count": 2, "first": minute(1), "last": minute(2)})
     );
-    assert_eq!(world.runs(&id).await[1].code.as_deref(), Some("overlap"));
     assert_eq!(world.mission_now(&id).await.next_run_at, Some(minute(3)));
 }
 
@@ -259,4 +366,63 @@ async fn missions_t10_a_manual_mission_is_never_due() {
     world.set_clock("2036-01-01T00:00:00Z");
     assert_eq!(world.tick().await.due_mission_count, 0);
     assert_eq!(world.mission_now(&id).await.next_run_at, None::<Micros>);
+}
+
+#[tokio::test]
+async fn missions_n8_a_next_run_beyond_the_next_occurrence_heals() {
+    let world = World::new().await;
+    let id = world.daily_mission("Week").await;
+    let far = at("2031-01-01T08:00:00Z");
+    world.update(&id, json!({"nextRunAt": far})).await;
+    assert_eq!(
+        world.mission_now(&id).await.next_run_at,
+        Some(at("2026-11-21T08:00:00Z")),
+        "a device's clock was wrong"
+    );
+    let manual = world
+        .mission(
+            "Once",
+            json!({"cadence": {"kind": "manual"}, "nextRunAt": far}),
+        )
+        .await;
+    assert_eq!(
+        world.mission_now(&manual).await.next_run_at,
+        Some(far),
+        "there is no occurrence"
+    );
+
+    world.update(&id, json!({"overlap": "allow"})).await;
+    world.set_clock("2030-06-01T12:00:00Z");
+    world.tick().await;
+    assert_eq!(
+        world.mission_now(&id).await.next_run_at,
+        Some(at("2030-06-02T08:00:00Z"))
+    );
+    world.set_clock("2026-11-21T12:00:00Z");
+    world.tick().await;
+    assert_eq!(
+        world.mission_now(&id).await.next_run_at,
+        Some(at("2026-11-22T08:00:00Z")),
+        "the server's clock was wrong"
+    );
+    world.set_clock("2026-11-22T08:00:00Z");
+    assert_eq!(world.tick().await.plans_written_back, 1);
+}
+
+#[tokio::test]
+async fn missions_c8_an_unknown_time_zone_is_refused_by_its_field() {
+    let world = World::new().await;
+    let id = world.daily_mission("Week").await;
+    for zone in ["GMT+2", "UTC+2", " Europe/Berlin ", "Europe/Atlantis"] {
+        let refused = world
+            .try_update(&id, json!({"timezone": zone}))
+            .await
+            .expect_err(zone);
+        let said = refused.to_string();
+        assert!(said.contains("`timezone`") && said.contains(zone), "{said}");
+    }
+    world
+        .update(&id, json!({"timezone": "Asia/Calcutta"}))
+        .await;
+    world.update(&id, json!({"timezone": null})).await;
 }

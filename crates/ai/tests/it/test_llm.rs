@@ -42,6 +42,8 @@ pub struct TestLlm {
     answers: Mutex<HashMap<String, VecDeque<Result<ChatAnswer, LlmError>>>>,
     obeys: Mutex<Option<Obey>>,
     facts: Mutex<ModelFacts>,
+    /// The failure of every call.
+    away: Mutex<Option<LlmError>>,
     /// Tokens that a call takes.
     takes: AtomicU64,
     pub requests: Mutex<Vec<ChatRequest>>,
@@ -55,6 +57,7 @@ impl TestLlm {
             answers: Mutex::default(),
             obeys: Mutex::default(),
             facts: Mutex::default(),
+            away: Mutex::default(),
             takes: AtomicU64::new(100),
             requests: Mutex::default(),
             asked: Semaphore::new(0),
@@ -80,6 +83,11 @@ impl TestLlm {
     /// From now on the model answers by its request.
     pub fn obeys(&self, obey: impl Fn(&ChatRequest) -> ChatAnswer + Send + 'static) {
         *self.obeys.lock().expect("unpoisoned") = Some(Box::new(obey));
+    }
+
+    /// From now on every call fails so; with none, the model is back.
+    pub fn is_away(&self, error: Option<LlmError>) {
+        *self.away.lock().expect("unpoisoned") = error;
     }
 
     /// Sets the facts about the model.
@@ -153,6 +161,11 @@ impl Llm for TestLlm {
             .iter()
             .map(|message| message.content.as_str())
             .collect();
+        let away = self.away.lock().expect("unpoisoned").clone();
+        if let Some(error) = away {
+            self.requests.lock().expect("unpoisoned").push(request);
+            return Err(error);
+        }
         let obeyed = {
             let obeys = self.obeys.lock().expect("unpoisoned");
             obeys.as_ref().map(|obey| obey(&request))

@@ -12,7 +12,7 @@ use mana_core::mission::{AiRun, Iteration, Mission, RunStatus};
 use mana_core::{Map, Micros, RecordKey, RecordState};
 use mana_store::{
     Accounts, ChangesPage, ChangesQuery, HistoryQuery, Log, NewUser, Push, Pushed, RunRequest,
-    Scope, SnapshotPage, SnapshotQuery, SqliteStore, UserId,
+    Schedule as _, Scope, SnapshotPage, SnapshotQuery, SqliteStore, UserId,
 };
 use mana_sync::{AcceptPush, Hub, Origin, Sync};
 use serde_json::{Value, json};
@@ -147,13 +147,8 @@ impl World {
                     "cadence": {"kind": "daily", "atHour": 8, "atMinute": 0}}})
         };
         let push = AcceptPush {
-            client_id: "device".into(),
-            app: None,
-            changes: (0..count).map(change).collect(),
             since: now.to_string(),
-            schema_version: None,
-            fence: None,
-            origin: Origin::Device,
+            ..AcceptPush::new(Origin::Device, "device", (0..count).map(change).collect())
         };
         let pushed = self.sync.accept(&Scope::own(user), push, now).await;
         pushed.expect("a good push");
@@ -178,6 +173,19 @@ impl World {
 
     /// A device writes a record.
     pub async fn write(&self, app: &str, table: &str, id: &str, op: &str, data: Value) {
+        let written = self.try_write(app, table, id, op, data).await;
+        written.expect("a good push");
+    }
+
+    /// A device writes a record, or is refused.
+    pub async fn try_write(
+        &self,
+        app: &str,
+        table: &str,
+        id: &str,
+        op: &str,
+        data: Value,
+    ) -> Result<(), mana_sync::SyncError> {
         self.advance(Duration::from_millis(1));
         let now = self.now();
         let mut change = json!({"eventId": format!("{id}-{}", now.0), "appId": app, "table": table, "id": id,
@@ -194,18 +202,11 @@ impl World {
                 .into();
         }
         let push = AcceptPush {
-            client_id: "device".into(),
-            app: None,
-            changes: vec![change],
             since: now.to_string(),
-            schema_version: None,
-            fence: None,
-            origin: Origin::Device,
+            ..AcceptPush::new(Origin::Device, "device", vec![change])
         };
-        self.sync
-            .accept(&self.scope(), push, now)
-            .await
-            .expect("a good push");
+        let pushed = self.sync.accept(&self.scope(), push, now).await;
+        pushed.map(|_| ())
     }
 
     /// A mission that is due at [`MORNING`], which is now.
@@ -246,13 +247,8 @@ impl World {
         let change = json!({"appId": app, "table": table, "id": id, "op": "insert", "data": data,
             "at": self.now(), "actor": {"kind": "user"}});
         let push = AcceptPush {
-            client_id: "stranger".into(),
-            app: None,
-            changes: vec![change],
             since: self.now().to_string(),
-            schema_version: None,
-            fence: None,
-            origin: Origin::Device,
+            ..AcceptPush::new(Origin::Device, "stranger", vec![change])
         };
         let accepted = self.sync.accept(&scope, push, self.now()).await;
         accepted.expect("a good push");
@@ -280,8 +276,26 @@ impl World {
         self.write("ai", "aiMissions", id, "update", set).await;
     }
 
+    pub async fn try_update(&self, id: &str, set: Value) -> Result<(), mana_sync::SyncError> {
+        self.try_write("ai", "aiMissions", id, "update", set).await
+    }
+
     pub async fn tick(&self) -> TickReport {
         self.runner.tick().await
+    }
+
+    /// Lets the time pass until `end`: the runner wakes whenever something is due.
+    pub async fn pass_until(&self, end: Micros) {
+        while let Some(wake) = self.store.next_wake().await.expect("the store reads") {
+            if wake > end {
+                break;
+            }
+            let now = self.now().max(wake);
+            self.clock.store(now.0, Ordering::SeqCst);
+            let report = self.tick().await;
+            assert!(report.due_mission_count > 0, "nothing was due at {now}");
+        }
+        self.clock.store(end.0.max(self.now().0), Ordering::SeqCst);
     }
 
     pub async fn record(&self, app: &str, table: &str, id: &str) -> Option<RecordState> {
@@ -442,6 +456,20 @@ impl Log for Dying {
         query: SnapshotQuery,
     ) -> mana_store::Result<SnapshotPage> {
         self.inner.snapshot(scope, query).await
+    }
+    async fn identity(&self, scope: &Scope) -> mana_store::Result<mana_store::LogIdentity> {
+        self.inner.identity(scope).await
+    }
+    async fn open_give_back(
+        &self,
+        scope: &Scope,
+        now: Micros,
+        anew: bool,
+    ) -> mana_store::Result<()> {
+        self.inner.open_give_back(scope, now, anew).await
+    }
+    async fn schema_version(&self, scope: &Scope) -> mana_store::Result<u64> {
+        self.inner.schema_version(scope).await
     }
     async fn size(&self, scope: &Scope) -> mana_store::Result<mana_store::LogSize> {
         self.inner.size(scope).await
