@@ -1,7 +1,7 @@
 //! Sessions: how they start, go on and end, and how open connections hear of an end.
 
 use mana_core::Micros;
-use mana_store::{Session, StoreNotice, User};
+use mana_store::{Session, StoreNotice, User, UserId};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::auth::Auth;
@@ -54,6 +54,31 @@ impl Auth {
         self.accounts.delete_session_by_id(id).await?;
         self.announce(SessionEnded::Id(id.to_owned()));
         Ok(())
+    }
+
+    /// Returns the sessions of an account that have not ended, the newest first.
+    pub async fn sessions(&self, user: &UserId) -> Result<Vec<Session>> {
+        Ok(self.accounts.sessions(user, self.now()).await?)
+    }
+
+    /// Ends sessions of an account: the one with the id `only`, else all but `keep`. Returns how many ended.
+    pub async fn end_sessions(
+        &self,
+        user: &UserId,
+        keep: Option<&str>,
+        only: Option<&str>,
+    ) -> Result<usize> {
+        let ended = self.accounts.end_sessions(user, keep, only).await?;
+        Ok(self.announce_all(ended))
+    }
+
+    /// Announces sessions that ended. Returns how many.
+    pub(crate) fn announce_all(&self, ended: Vec<String>) -> usize {
+        let count = ended.len();
+        for id in ended {
+            self.announce(SessionEnded::Id(id));
+        }
+        count
     }
 
     /// Subscribes to the ends of sessions, for open connections.

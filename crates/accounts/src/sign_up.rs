@@ -128,18 +128,7 @@ fn new_user(request: &SignUpRequest) -> Result<NewUser> {
             "This is no e-mail address; write one such as ada@example.org.",
         ));
     }
-    if request.password.chars().count() < PASSWORD_MIN_CHARS {
-        return Err(AccountError::field(
-            "password",
-            "The password is too short; use at least 10 characters.",
-        ));
-    }
-    if request.password.len() > PASSWORD_MAX_BYTES {
-        return Err(AccountError::field(
-            "password",
-            "The password is too long; use at most 1,000 characters.",
-        ));
-    }
+    check_new_password(&request.password)?;
     let timezone = text_or(request.timezone.as_deref(), "UTC");
     if !is_timezone(&timezone) {
         return Err(AccountError::field(
@@ -168,6 +157,23 @@ fn new_user(request: &SignUpRequest) -> Result<NewUser> {
         timezone,
         locale,
     })
+}
+
+/// Refuses a new password that is too short, or so long that it only costs time.
+pub(crate) fn check_new_password(password: &str) -> Result<()> {
+    if password.chars().count() < PASSWORD_MIN_CHARS {
+        return Err(AccountError::field(
+            "password",
+            "The password is too short; use at least 10 characters.",
+        ));
+    }
+    if password.len() > PASSWORD_MAX_BYTES {
+        return Err(AccountError::field(
+            "password",
+            "The password is too long; use at most 1,000 characters.",
+        ));
+    }
+    Ok(())
 }
 
 fn text_or(text: Option<&str>, default: &str) -> String {

@@ -6,6 +6,7 @@ use mana_device::{DeviceError, Write};
 use serde_json::json;
 
 use crate::list;
+use crate::terminal::visible;
 use crate::workspace::Workspace;
 
 pub(crate) async fn add(
@@ -48,7 +49,11 @@ pub(crate) async fn add(
             json!({ "app": key.app, "table": key.table, "id": id, "data": state.data, "meta": state.meta })
         );
     } else {
-        println!("{}: {}", table.name.en(), list::line(table, &state));
+        println!(
+            "{}: {}",
+            visible(table.name.en()),
+            list::line(table, &state)
+        );
     }
     workspace.sync().await?;
     workspace.close().await;

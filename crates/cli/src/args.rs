@@ -59,7 +59,36 @@ pub enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Say that the database was put back from a copy: devices then give back what they have beyond it
+    Restore {
+        /// Devices are to drop what they have beyond the copy
+        #[arg(long)]
+        discard_newer: bool,
+        /// A file of `mana export` to restore from, into an empty database; without it, the copy is in place already
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// People of this server; the server may go on meanwhile
+    #[command(subcommand)]
+    User(UserCommand),
     /// Commands that a person runs against a replica of their own.
     #[command(flatten)]
     Person(PersonCommand),
+}
+
+/// A command about people.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// List the accounts
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a link with which a person sets another password; good once, for a day
+    Reset {
+        /// The account's e-mail address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+    },
 }

@@ -8,7 +8,7 @@ use mana_device::Env;
 use serde_json::{Value, json};
 
 use crate::age::Age;
-use crate::list::one_line;
+use crate::terminal::short;
 use crate::workspace::Workspace;
 
 /// Largest number of occurrences that one command requests.
@@ -55,7 +55,7 @@ pub(crate) async fn backfill(
     }
     match requested.len() {
         0 => println!("Nothing to backfill: every occurrence in that time ran."),
-        n => println!("{n} runs of {} are requested:", one_line(&mission.title)),
+        n => println!("{n} runs of {} are requested:", short(&mission.title)),
     }
     for (at, _) in requested {
         println!("  {at}");

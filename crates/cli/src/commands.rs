@@ -17,6 +17,10 @@ pub enum PersonCommand {
         /// The server's address
         #[arg(value_name = "URL")]
         url: String,
+        /// Bring along what this machine holds of the account that was signed in before, to a server that was set up
+        /// anew; `--bring=false` leaves it
+        #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        bring: Option<bool>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -134,7 +138,9 @@ pub enum PersonCommand {
 pub async fn run(command: PersonCommand, data_dir: &Path) -> Result<()> {
     let open = || Workspace::open(data_dir);
     match command {
-        PersonCommand::Login { url, json } => login::login(data_dir, &url, json).await,
+        PersonCommand::Login { url, bring, json } => {
+            login::login(data_dir, &url, bring, json).await
+        }
         PersonCommand::List { module, all, json } => {
             list::list(open().await?, module.as_deref(), all, json).await
         }

@@ -8,7 +8,11 @@ use mana_core::{
 };
 use serde_json::json;
 
-use crate::{terminal::visible, workspace::Workspace};
+use crate::{
+    names,
+    terminal::{short, visible},
+    workspace::Workspace,
+};
 
 /// Shows the conflicts whole; with `seen` they are not told again.
 pub(crate) async fn show(mut workspace: Workspace, seen: bool, as_json: bool) -> Result<()> {
@@ -21,7 +25,8 @@ pub(crate) async fn show(mut workspace: Workspace, seen: bool, as_json: bool) ->
     } else {
         let registry = workspace.replica.registry().clone();
         for conflict in &conflicts {
-            print!("{}", text(&registry, conflict));
+            let name = names::record_name(&workspace.replica, &conflict.key).await?;
+            print!("{}", text(&registry, &name, conflict));
         }
         println!(
             "`mana conflicts --seen` clears the list; the texts stay in the records' history for 90 days."
@@ -35,7 +40,7 @@ pub(crate) async fn show(mut workspace: Workspace, seen: bool, as_json: bool) ->
     Ok(())
 }
 
-fn text(registry: &Registry, conflict: &KeptConflict) -> String {
+fn text(registry: &Registry, name: &str, conflict: &KeptConflict) -> String {
     let KeptConflict { key, field, .. } = conflict;
     let table = registry.table(&key.app, &key.table);
     let definition = table.and_then(|table| table.fields.get(field));
@@ -43,8 +48,9 @@ fn text(registry: &Registry, conflict: &KeptConflict) -> String {
     let label = visible(label.map_or(field, |label| label.en()));
     let said = |side: &WrittenValue| {
         let value = value_text(definition, &side.value);
-        let lines = visible(&value);
-        let lines = lines.lines().map(|line| format!("     {line}\n"));
+        let lines = value
+            .lines()
+            .map(|line| format!("     | {}\n", visible(line)));
         format!(
             "{} ({}):\n{}",
             who(side),
@@ -61,7 +67,6 @@ fn text(registry: &Registry, conflict: &KeptConflict) -> String {
             "an edit in a record that a mission removed without having seen it"
         }
     };
-    let name = format!("{} {}", visible(&key.table), visible(&key.id));
     let lost = said(&conflict.loser);
     match conflict.kind {
         ConflictKind::Removed => format!("{name}, {label}: {heading}\n   Kept: {lost}\n"),
@@ -72,12 +77,16 @@ fn text(registry: &Registry, conflict: &KeptConflict) -> String {
     }
 }
 
-fn who(side: &WrittenValue) -> &'static str {
+fn who(side: &WrittenValue) -> String {
     match &side.actor {
-        _ if side.is_persons() => "a person",
-        Actor::User { .. } => "an undo",
-        Actor::Ai { .. } => "a mission",
-        Actor::System { .. } => "the server",
+        _ if side.is_persons() => "a person".to_owned(),
+        Actor::User { .. } => "an undo".to_owned(),
+        Actor::Ai { .. } => "a mission".to_owned(),
+        actor if actor.is_servers() => "the server".to_owned(),
+        actor => match actor.program() {
+            Some(name) => format!("the program \"{}\"", short(name)),
+            None => "another program".to_owned(),
+        },
     }
 }
 

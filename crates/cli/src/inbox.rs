@@ -4,18 +4,18 @@ use std::io::{IsTerminal as _, Write as _, stderr, stdin};
 
 use anyhow::{Context as _, Result, bail};
 use mana_core::{
-    RecordKey,
+    Micros, RecordKey,
     manifest::{Registry, value_text},
     staging::{
-        Decision, Operation, Proposal, ProposalCard, ProposalStatus, Records, card_records,
-        proposal_card,
+        Decision, Operation, Proposal, ProposalCard, ProposalStatus, card_records, proposal_card,
     },
 };
-use mana_device::DeviceError;
+use mana_device::{DeviceError, Env, Replica};
 use serde_json::{Value, json};
 
 use crate::{
     card_text::{card_text, heading},
+    names,
     terminal::visible,
     workspace::Workspace,
 };
@@ -37,7 +37,7 @@ pub(crate) async fn show(mut workspace: Workspace, as_json: bool) -> Result<()> 
         println!("Nothing waits for you.");
     } else {
         for (n, proposal) in proposals.iter().enumerate() {
-            let card = card(&workspace, proposal).await?;
+            let card = card(&workspace.replica, proposal).await?;
             print!("{}", text(&format!("{}. ", n + 1), proposal, &card));
         }
         println!(
@@ -62,7 +62,7 @@ pub(crate) async fn approve(
     for which in which {
         let proposal = find(&workspace, which).await?;
         if shown.iter().all(|(other, _)| other.id != proposal.id) {
-            let card = card(&workspace, &proposal).await?;
+            let card = card(&workspace.replica, &proposal).await?;
             shown.push((proposal, card));
         }
     }
@@ -133,7 +133,7 @@ pub(crate) async fn reject(
 ) -> Result<()> {
     workspace.fetch().await?;
     let proposal = find(&workspace, which).await?;
-    let card = card(&workspace, &proposal).await?;
+    let card = card(&workspace.replica, &proposal).await?;
     decide(&workspace, &proposal, &card, &Decision::Reject { reason }).await?;
     if as_json {
         println!(
@@ -177,14 +177,9 @@ async fn decide(
 }
 
 /// The card of a proposal, with the records that it names as they are here.
-async fn card(workspace: &Workspace, proposal: &Proposal) -> Result<ProposalCard> {
-    let registry = workspace.replica.registry();
-    let mut records = Records::new();
-    for key in card_records(registry, proposal) {
-        if let Some(state) = workspace.replica.record(&key).await? {
-            records.insert(key, state);
-        }
-    }
+pub(crate) async fn card(replica: &Replica, proposal: &Proposal) -> Result<ProposalCard> {
+    let registry = replica.registry();
+    let records = names::records(replica, card_records(registry, proposal)).await?;
     let lookup = |key: &RecordKey| records.get(key);
     Ok(proposal_card(registry, proposal, &lookup))
 }
@@ -207,10 +202,13 @@ async fn find(workspace: &Workspace, which: &str) -> Result<Proposal> {
 
 /// Returns a proposal as text for the decision: the card, whole, then the reason and the hash of what the card says.
 /// The model's own words stand only where there is no operation to say.
-fn text(number: &str, proposal: &Proposal, card: &ProposalCard) -> String {
+pub(crate) fn text(number: &str, proposal: &Proposal, card: &ProposalCard) -> String {
     let mut text = format!("{number}{}", heading(card));
     if card.operations.is_empty() {
-        text.push_str(&format!(": {}", visible(&proposal.summary)));
+        text.push_str(&format!(
+            ", in the model's words: {}",
+            visible(&proposal.summary)
+        ));
     }
     text.push('\n');
     text.push_str(&card_text(card));
@@ -221,6 +219,9 @@ fn text(number: &str, proposal: &Proposal, card: &ProposalCard) -> String {
         ));
     }
     text.push_str(&format!("   {}", visible(&proposal.mission_title)));
+    if let Some(waits) = waits_since(proposal.created_at) {
+        text.push_str(&format!(", {waits}"));
+    }
     if !proposal.rationale.trim().is_empty() {
         text.push_str(&format!(", because: {}", visible(&proposal.rationale)));
     }
@@ -231,6 +232,16 @@ fn text(number: &str, proposal: &Proposal, card: &ProposalCard) -> String {
     text
 }
 
+/// How long a proposal has waited, in days. None within the first one.
+fn waits_since(at: Micros) -> Option<String> {
+    let now = (Env::system().now)();
+    match now.0.saturating_sub(at.0) / (24 * 60 * 60 * 1_000_000) {
+        ..=0 => None,
+        1 => Some("waits for 1 day".to_owned()),
+        days => Some(format!("waits for {days} days")),
+    }
+}
+
 /// Returns a line for each field: the value that was seen, the value now, the proposed value.
 fn difference(registry: &Registry, proposal: &Proposal, details: Option<&Value>) -> String {
     let key = proposal.operations.first().map(Operation::key);
@@ -239,10 +250,11 @@ fn difference(registry: &Registry, proposal: &Proposal, details: Option<&Value>)
     fields
         .map(|(field, values)| {
             let definition = table.and_then(|table| table.fields.get(field));
+            let label = definition.and_then(|field| field.label.as_ref());
             let part = |name: &str| visible(&value_text(definition, &values[name]));
             format!(
                 "  {}: it was \"{}\", it is \"{}\", the proposal says \"{}\"\n",
-                visible(field),
+                visible(label.map_or(field, |label| label.en())),
                 part("seen"),
                 part("now"),
                 part("proposed")

@@ -10,11 +10,14 @@ mod conflicts;
 mod inbox;
 mod list;
 mod login;
+mod names;
+mod resynced;
 mod terminal;
 mod undo;
 mod watch;
 mod workspace;
 
 pub use age::Age;
-pub use args::{Cli, Command};
+pub use args::{Cli, Command, UserCommand};
 pub use commands::{PersonCommand, run};
+pub use terminal::error_text;

@@ -7,7 +7,10 @@ use mana_core::{
 };
 use serde_json::{Value, json};
 
-use crate::{terminal::visible, workspace::Workspace};
+use crate::{
+    terminal::{short, visible},
+    workspace::Workspace,
+};
 
 pub(crate) async fn list(
     mut workspace: Workspace,
@@ -46,7 +49,7 @@ pub(crate) async fn list(
             if !single && records.is_empty() {
                 continue;
             }
-            println!("{} ({})", table.plural.en(), records.len());
+            println!("{} ({})", visible(table.plural.en()), records.len());
             for (_, state) in records {
                 println!("  {}", line(table, state));
             }
@@ -61,11 +64,11 @@ pub(crate) async fn list(
 
 /// Finds a module by its id. The error names the existing modules.
 pub(crate) fn find<'r>(registry: &'r Registry, id: &str) -> Result<&'r Manifest> {
-    let visible = registry.visible();
-    if let Some(module) = visible.iter().find(|module| module.id == id) {
+    let modules = registry.visible();
+    if let Some(module) = modules.iter().find(|module| module.id == id) {
         return Ok(module);
     }
-    let ids: Vec<&str> = visible.iter().map(|module| module.id.as_str()).collect();
+    let ids: Vec<&str> = modules.iter().map(|module| module.id.as_str()).collect();
     bail!("there is no module {id}; there are {}", ids.join(", "));
 }
 
@@ -91,8 +94,8 @@ pub(crate) fn line(table: &Table, state: &RecordState) -> String {
     };
     let title = text(&table.list.title).unwrap_or_default();
     let title = match title.trim() {
-        "" => "(no title)",
-        title => title,
+        "" => "(no title)".to_owned(),
+        title => short(title),
     };
     let meta: Vec<String> = table
         .list
@@ -105,19 +108,11 @@ pub(crate) fn line(table: &Table, state: &RecordState) -> String {
         })
         .filter_map(|name| text(name))
         .filter(|text| !text.is_empty())
+        .map(|text| short(&text))
         .collect();
     let meta = match meta.as_slice() {
         [] => String::new(),
         meta => format!("  · {}", meta.join(" · ")),
     };
-    one_line(&format!("{mark}{title}{meta}"))
-}
-
-/// Returns the text as one line of at most 200 characters that can't steer the terminal.
-pub(crate) fn one_line(text: &str) -> String {
-    let text = visible(text);
-    match text.char_indices().nth(200) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    format!("{mark}{title}{meta}")
 }

@@ -6,12 +6,20 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use mana_device::{Credentials, HttpTransport};
+use mana_device::{Credentials, HttpTransport, Session};
 use serde_json::json;
 
-use crate::workspace::{Workspace, WorkspaceDir};
+use crate::{
+    terminal::visible,
+    workspace::{Workspace, WorkspaceDir},
+};
 
-pub(crate) async fn login(data_dir: &Path, url: &str, as_json: bool) -> Result<()> {
+pub(crate) async fn login(
+    data_dir: &Path,
+    url: &str,
+    bring: Option<bool>,
+    as_json: bool,
+) -> Result<()> {
     let url = address(url)?;
     let dir = WorkspaceDir::new(data_dir)?;
     let email = match set("MANA_EMAIL") {
@@ -26,6 +34,22 @@ pub(crate) async fn login(data_dir: &Path, url: &str, as_json: bool) -> Result<(
     let credentials = Credentials { email, password };
     let http = HttpTransport::sign_in(&url, &credentials, |_| {}).await?;
     let session = http.session().await;
+    let held = |before: &Session| {
+        let path = dir.database(before);
+        path != dir.database(&session) && path.exists()
+    };
+    if let Some(before) = dir.session()?.filter(held) {
+        let anew = before.url == session.url && before.email == session.email;
+        match bring {
+            Some(true) => dir.adopt(&before, &session).await?,
+            None if anew => bail!(
+                "The server at {url} was set up anew: it has another account of {} than this machine. \
+                 Bring along what this machine holds with `mana login {url} --bring`, or leave it with `--bring=false`",
+                before.email
+            ),
+            Some(false) | None => {}
+        }
+    }
     dir.keep_session(&session)?;
     let keep = dir.clone();
     let http = HttpTransport::resume(session.clone(), move |session| {
@@ -39,7 +63,7 @@ pub(crate) async fn login(data_dir: &Path, url: &str, as_json: bool) -> Result<(
             json!({ "url": url, "userId": session.user_id, "email": session.email })
         );
     } else {
-        println!("Signed in at {url} as {}.", session.email);
+        println!("Signed in at {url} as {}.", visible(&session.email));
     }
     workspace.close().await;
     Ok(())

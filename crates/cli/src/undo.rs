@@ -2,14 +2,21 @@
 
 use anyhow::{Context as _, Result, bail};
 use mana_core::{
-    Op,
-    manifest::{Registry, value_text},
+    Op, RecordKey,
+    manifest::Registry,
     mission::{APP, Iteration, MISSIONS, Mission, Step, StepStatus},
+    staging::{CardOperation, SeenValue, card_operation, operation_records},
     undo::{KeptChange, KeptReason, Reversal, UndoExtent, UndoPreview},
 };
+use mana_device::Replica;
 use serde_json::{Value, json};
 
-use crate::{list::one_line, workspace::Workspace};
+use crate::{
+    card_text::fields_text,
+    names,
+    terminal::{short, visible},
+    workspace::Workspace,
+};
 
 /// File with the steps as they were listed last, so that a number means the step that the person saw.
 const LISTED: &str = "undo.json";
@@ -51,8 +58,8 @@ pub(crate) async fn list(mut workspace: Workspace, as_json: bool) -> Result<()> 
             println!(
                 "{}. {} ({}, {at})",
                 n + 1,
-                one_line(&done.step.summary),
-                one_line(&done.mission.title)
+                names::step_name(&workspace.replica, &done.step).await?,
+                short(&done.mission.title)
             );
         }
         println!(
@@ -91,7 +98,7 @@ pub(crate) async fn undo(
         if as_json {
             println!("{}", json!(preview));
         } else {
-            print!("{}", text(workspace.replica.registry(), &preview));
+            print!("{}", text(&workspace.replica, &preview).await?);
             if !preview.operations.is_empty() {
                 println!("Nothing has been undone yet. Run it again with --yes to do this.");
             }
@@ -106,6 +113,8 @@ pub(crate) async fn undo(
         Some(hash) if shown["what"] == what => hash.to_owned(),
         _ => preview.hash.clone(),
     };
+    // By the names that the records have now.
+    let told = text(&workspace.replica, &preview).await?;
     let undone = workspace.replica.undo(mission, &extent, &hash).await;
     if let Err(mana_device::DeviceError::Decision(error)) = &undone
         && error.code == "altered"
@@ -119,7 +128,7 @@ pub(crate) async fn undo(
             json!({ "undone": preview.operations, "kept": preview.kept })
         );
     } else {
-        print!("{}", text(workspace.replica.registry(), &preview));
+        print!("{told}");
         println!("Undone.");
     }
     workspace.sync().await?;
@@ -133,9 +142,9 @@ async fn done(workspace: &Workspace) -> Result<Vec<Done>> {
     for (id, state) in workspace.replica.records(APP, MISSIONS).await? {
         let mission = Mission::parse(&id, &state.data);
         for Iteration { id, plan, .. } in &mission.iterations {
-            let steps = plan
-                .iter()
-                .filter(|step| step.status == StepStatus::Approved && !step.replaced.is_empty());
+            let steps = plan.iter().filter(|step| {
+                step.status == StepStatus::Approved && !step.all_replaced().is_empty()
+            });
             done.extend(steps.map(|step| Done {
                 mission: mission.clone(),
                 iteration_id: id.clone(),
@@ -167,59 +176,74 @@ async fn find(workspace: &Workspace, which: &str) -> Result<Done> {
     })
 }
 
-fn text(registry: &Registry, preview: &UndoPreview) -> String {
+/// Everything that undoing writes, whole, and what stays.
+async fn text(replica: &Replica, preview: &UndoPreview) -> Result<String> {
     let mut text = String::new();
-    for Reversal { operation, now, .. } in &preview.operations {
-        let record = format!("{} {}", operation.table, operation.id);
-        if operation.op == Op::Delete {
-            text.push_str(&format!("  removes {record}, which the mission made\n"));
-        }
-        for (field, value) in &operation.set {
-            if field == "deletedAt" {
-                text.push_str(&format!("  brings back {record}\n"));
-                continue;
-            }
-            let table = registry.table(&operation.app, &operation.table);
-            let definition = table.and_then(|table| table.fields.get(field));
-            let shown = |value| one_line(&value_text(definition, value));
-            let before = now.get(field).map(shown).unwrap_or_default();
-            text.push_str(&format!(
-                "  {record}, {}: {} → {}\n",
-                label(registry, &operation.app, &operation.table, field),
-                before,
-                shown(value)
-            ));
-        }
+    for reversal in &preview.operations {
+        reversal_text(&mut text, replica, reversal).await?;
     }
     if preview.operations.is_empty() {
         text.push_str("  There is nothing left to undo.\n");
     }
     for kept in &preview.kept {
-        text.push_str(&format!("  stays: {}\n", why(registry, kept)));
+        text.push_str(&format!("  stays: {}\n", why(replica, kept).await?));
     }
-    text
+    Ok(text)
 }
 
-fn why(registry: &Registry, kept: &KeptChange) -> String {
+async fn reversal_text(text: &mut String, replica: &Replica, reversal: &Reversal) -> Result<()> {
+    let Reversal { operation, now, .. } = reversal;
+    let registry = replica.registry();
+    let name = names::record_name(replica, &operation.key()).await?;
+    let keys = operation_records(registry, operation, now.iter());
+    let records = names::records(replica, keys).await?;
+    let seen = now.iter().map(|(field, value)| {
+        let value = value.clone();
+        let seen = SeenValue {
+            value,
+            at: None,
+            actor: None,
+        };
+        (field.clone(), seen)
+    });
+    let mut operation = operation.clone();
+    let returns = operation.set.remove("deletedAt").is_some();
+    let lookup = |key: &RecordKey| records.get(key);
+    let CardOperation { op, fields, .. } =
+        card_operation(registry, &operation, &seen.collect(), &lookup);
+    match op {
+        Op::Delete | Op::Forget => {
+            text.push_str(&format!(
+                "  removes {name}, which the mission made, with all of this:\n"
+            ));
+        }
+        _ if returns => text.push_str(&format!("  brings back {name}\n")),
+        Op::Insert | Op::Update => text.push_str(&format!("  changes {name}:\n")),
+    }
+    fields_text(text, &fields);
+    Ok(())
+}
+
+async fn why(replica: &Replica, kept: &KeptChange) -> Result<String> {
     let Some(record) = &kept.record else {
-        return "what this step replaced was not kept".to_owned();
+        return Ok("what this step replaced was not kept".to_owned());
     };
-    let name = format!("{} {}", record.table, record.id);
+    let name = names::record_name(replica, record).await?;
     let field = kept.field.as_deref().unwrap_or_default();
-    let field = label(registry, &record.app, &record.table, field);
+    let field = label(replica.registry(), record, field);
     let at = kept.at.map(|at| format!(" ({at})")).unwrap_or_default();
-    match kept.reason {
+    Ok(match kept.reason {
         KeptReason::Changed => format!("{name}, {field}: written since{at}"),
         KeptReason::Edited => format!("{name}: edited since, {field}{at}"),
         KeptReason::Removed => format!("{name}: already removed{at}"),
         KeptReason::Missing => format!("{name}: not on this device"),
         KeptReason::Unknown => format!("{name}: what it held before was not kept"),
-    }
+    })
 }
 
-fn label(registry: &Registry, app: &str, table: &str, field: &str) -> String {
+fn label(registry: &Registry, record: &RecordKey, field: &str) -> String {
     let label = registry
-        .table(app, table)
+        .table(&record.app, &record.table)
         .and_then(|table| table.fields.get(field)?.label.as_ref());
-    label.map_or(field, |label| label.en()).to_owned()
+    visible(label.map_or(field, |label| label.en()))
 }

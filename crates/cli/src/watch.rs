@@ -6,7 +6,9 @@ use anyhow::Result;
 use mana_device::{Seen, follow};
 use serde_json::json;
 
-use crate::list::one_line;
+use crate::card_text::heading;
+use crate::inbox::card;
+use crate::terminal::visible;
 use crate::workspace::Workspace;
 
 pub(crate) async fn watch(workspace: Workspace, as_json: bool) -> Result<()> {
@@ -41,7 +43,9 @@ pub(crate) async fn watch(workspace: Workspace, as_json: bool) -> Result<()> {
             }
             if !first {
                 for proposal in new {
-                    println!("  new: {}", one_line(&proposal.summary));
+                    if let Ok(card) = card(replica, proposal).await {
+                        println!("  new: {}", heading(&card));
+                    }
                 }
             }
         }
@@ -50,14 +54,14 @@ pub(crate) async fn watch(workspace: Workspace, as_json: bool) -> Result<()> {
                 "{}",
                 json!({ "event": "run", "missionId": mission_id, "phase": phase })
             ),
-            false => println!("A mission's run: {phase}."),
+            false => println!("A mission's run: {}.", visible(&phase)),
         },
         Seen::Waiting(error) => match as_json {
             true => println!(
                 "{}",
                 json!({ "event": "waiting", "message": error.to_string() })
             ),
-            false => println!("Waiting: {error}"),
+            false => println!("Waiting: {}", visible(&error.to_string())),
         },
     };
     let followed = tokio::select! {

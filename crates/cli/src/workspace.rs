@@ -10,9 +10,13 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use mana_core::{ids, manifest::Registry};
-use mana_device::{Env, HttpTransport, Replica, Session, SqliteStorage, Storage as _, SyncError};
+use mana_device::{
+    Env, HttpTransport, Replica, Session, SqliteStorage, Storage as _, SyncError, Writes,
+};
 
 use mana_server::private_files::{create_private_dir, private_file};
+
+use crate::terminal::visible;
 
 /// How long a command waits for the server; changes that are not sent by then are sent by the next command.
 const SYNC_WITHIN: Duration = Duration::from_secs(20);
@@ -91,11 +95,55 @@ impl WorkspaceDir {
     }
 
     /// Returns the path of the database of an account at a server.
-    fn database(&self, session: &Session) -> PathBuf {
+    pub fn database(&self, session: &Session) -> PathBuf {
         self.0.join(format!(
             "{}.db",
             ids::derive(&session.url, &session.user_id)
         ))
+    }
+}
+
+impl WorkspaceDir {
+    /// Copies what this machine holds of an account into the replica of another one, whose server knows nothing of it.
+    /// The next sync gives it to that server, because the cursor names no row of its log (SYNC R7).
+    pub async fn adopt(&self, from: &Session, to: &Session) -> Result<()> {
+        let path = self.database(to);
+        if path.exists() {
+            bail!(
+                "This machine holds records of {} at {} already; nothing was brought along",
+                to.email,
+                to.url
+            );
+        }
+        // Merged into one file first.
+        SqliteStorage::open(&self.database(from))
+            .await?
+            .close()
+            .await;
+        let mut bytes = fs::File::open(self.database(from))?;
+        let mut file = private_file().write(true).create_new(true).open(&path)?;
+        std::io::copy(&mut bytes, &mut file)
+            .with_context(|| format!("{} can't be written", path.display()))?;
+        file.sync_all()?;
+        let storage = SqliteStorage::open(&path).await?;
+        let env = Env::system();
+        let mut tx = storage.begin().await?;
+        let mut meta = tx.meta().await?.unwrap_or_default();
+        meta.client_id = (env.new_id)();
+        meta.log_epoch.clear();
+        meta.log_end.clear();
+        // A replica that was never in step has no cursor: any place that the new log does not have does.
+        if meta.cursor.is_empty() {
+            meta.cursor = (env.now)().to_string();
+        }
+        let meta = Some(meta);
+        tx.commit(Writes {
+            meta,
+            ..Writes::default()
+        })
+        .await?;
+        storage.close().await;
+        Ok(())
     }
 }
 
@@ -181,8 +229,10 @@ impl Workspace {
                 );
             }
             Ok(Err(SyncError::Storage(error))) => return Err(error.into()),
-            Ok(Err(error)) if error.is_offline() => eprintln!("Offline: {error}."),
-            Ok(Err(error)) => eprintln!("Not synced: {error}"),
+            Ok(Err(error)) if error.is_offline() => {
+                eprintln!("Offline: {}.", visible(&error.to_string()));
+            }
+            Ok(Err(error)) => eprintln!("Not synced: {}", visible(&error.to_string())),
             Err(_) => eprintln!("Not synced: the server takes too long to answer."),
         }
         Ok(())
@@ -196,6 +246,9 @@ impl Workspace {
                 changes(status.waiting, "wait")
             );
         }
+        if let Some(resynced) = self.replica.take_resynced() {
+            eprintln!("{}", crate::resynced::text(&resynced));
+        }
         match self.replica.conflicts().await?.len() {
             0 => {}
             1 => eprintln!("One value is in conflict; `mana conflicts` shows both."),
@@ -205,9 +258,9 @@ impl Workspace {
             let change = &refused.change;
             eprintln!(
                 "Refused by the server: {} {}: {}",
-                change.table(),
-                change.record_id(),
-                refused.reason
+                visible(change.table()),
+                visible(change.record_id()),
+                visible(&refused.reason)
             );
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
-use mana_cli::{Cli, Command};
+use mana_cli::{Cli, Command, UserCommand, error_text};
 use mana_server::{Config, Telemetry, openapi, upkeep};
 
 /// The system's allocator spends a third of a push's time on many small JSON values, and keeps 200 MiB after a hundred
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     match run(cli.command.unwrap_or(Command::Serve)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mana: {error:#}");
+            eprintln!("mana: {}", error_text(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -51,6 +51,16 @@ fn run(command: Command) -> Result<()> {
         Command::Reproject { check } => maintain(|config| upkeep::reproject(config, check)),
         Command::Export { user, file } => maintain(|config| upkeep::export(config, user, file)),
         Command::Import { file } => maintain(|config| upkeep::import(config, file)),
+        Command::Restore {
+            discard_newer,
+            file,
+        } => maintain(|config| upkeep::restore(config, file, discard_newer)),
+        Command::User(UserCommand::List { json }) => {
+            maintain(|config| upkeep::list_people(config, json))
+        }
+        Command::User(UserCommand::Reset { email }) => {
+            maintain(|config| upkeep::reset_password(config, email))
+        }
         Command::Openapi => {
             println!("{}", openapi::text());
             Ok(())

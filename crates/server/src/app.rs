@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::gateway::Settings;
 use crate::limits::Limits;
 use crate::member_limits::MemberLimits;
+use crate::readiness::ReadyProbe;
 use crate::service_key::ServiceKey;
 use crate::telemetry::meters::Meters;
 use crate::web::WebApp;
@@ -50,6 +51,8 @@ pub struct App {
     pub web: WebApp,
     /// Counters and histograms.
     pub meters: Meters,
+    /// The last look at whether the server can do its work.
+    pub ready: ReadyProbe,
     /// Cancelled when the server stops; open sockets close then.
     pub shutdown: CancellationToken,
 }

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::private_files::{create_private_dir, private_file};
+use crate::private_files::{create_private_dir, private_file, wider_than};
+
+/// The keys that a server makes when it first starts, and without which its database can't be used as before.
+const KEYS: [&str; 2] = ["token.key", "settings.key"];
 
 /// The open data directory, locked for this process until the value is dropped.
 #[derive(Debug)]
@@ -34,6 +37,29 @@ impl DataDir {
     /// Returns a path inside the directory.
     pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Returns the keys of an earlier start that lie here.
+    pub fn keys(&self) -> Vec<&'static str> {
+        let kept = KEYS.into_iter();
+        kept.filter(|name| self.join(name).exists()).collect()
+    }
+
+    /// Logs which of the directory's files other users of the machine may read. An operator, or a tool of theirs, may
+    /// have made the directory or put a copy back.
+    pub fn name_wide_files(&self) {
+        let files = KEYS
+            .into_iter()
+            .chain(["service.key", "mana.db", "mana.toml"])
+            .map(|name| (self.join(name), 0o600));
+        for (path, mode) in files.chain([(self.path.clone(), 0o700)]) {
+            if let Some(wide) = wider_than(&path, mode) {
+                tracing::warn!(
+                    "Other users of this machine may read {0} (mode {wide:o}); run `chmod {mode:o} {0}`",
+                    path.display()
+                );
+            }
+        }
     }
 
     /// Returns the bytes of a secret file (0600), made by `make` if it is missing.

@@ -1,10 +1,13 @@
 //! Errors of the HTTP interface, all in one shape: `{"error": {"code", "message", "details"?}}`.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -147,10 +150,41 @@ impl ApiError {
         error
     }
 
+    /// The server's disk is full (507). Its operator is told once a minute, not with every request.
+    fn disk_full(error: &mana_store::StoreError) -> ApiError {
+        static TOLD: SeldomTold = SeldomTold::new();
+        TOLD.tell(|| tracing::error!("The disk is full: writes are refused until there is room"));
+        ApiError::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "disk_full",
+            sentence(error),
+        )
+    }
+
     /// Adds details for programs.
     pub fn with_details(mut self, details: Value) -> ApiError {
         self.details = Some(details);
         self
+    }
+}
+
+/// Keeps a cause that every request meets from filling the log.
+struct SeldomTold(Mutex<Option<Instant>>);
+
+impl SeldomTold {
+    /// How long the same is not told again.
+    const AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+    const fn new() -> SeldomTold {
+        SeldomTold(Mutex::new(None))
+    }
+
+    fn tell(&self, what: impl FnOnce()) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() > Self::AGAIN_AFTER) {
+            *last = Some(Instant::now());
+            what();
+        }
     }
 }
 
@@ -215,10 +249,17 @@ impl From<PathRejection> for ApiError {
 impl From<mana_store::StoreError> for ApiError {
     fn from(error: mana_store::StoreError) -> ApiError {
         use mana_store::StoreError::{
-            Busy, EmailTaken, InvalidCursor, OwnerExists, SecretInvalid, TooManyRuns, Unavailable,
+            Busy, DiskFull, EmailTaken, InvalidCursor, OwnerExists, SecretInvalid, TooManyRuns,
+            Unavailable,
         };
         match error {
-            Busy | Unavailable => ApiError::busy(),
+            Busy => ApiError::busy(),
+            Unavailable(_) => {
+                static TOLD: SeldomTold = SeldomTold::new();
+                TOLD.tell(|| tracing::error!(error = %error, "A request failed: {error}"));
+                ApiError::busy()
+            }
+            DiskFull => ApiError::disk_full(&error),
             EmailTaken => ApiError::new(StatusCode::CONFLICT, "email_taken", sentence(&error)),
             TooManyRuns(_) => ApiError::new(
                 StatusCode::TOO_MANY_REQUESTS,
@@ -267,8 +308,13 @@ impl From<mana_sync::SyncError> for ApiError {
         let status =
             StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         match (status, error) {
+            (
+                StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::INSUFFICIENT_STORAGE
+                | StatusCode::INTERNAL_SERVER_ERROR,
+                mana_sync::SyncError::Store(error),
+            ) => error.into(),
             (StatusCode::SERVICE_UNAVAILABLE, _) => ApiError::busy(),
-            (StatusCode::INTERNAL_SERVER_ERROR, mana_sync::SyncError::Store(error)) => error.into(),
             (status, error) => {
                 let shown = ApiError::new(status, error.code(), sentence(&error));
                 match error.details() {
@@ -307,16 +353,42 @@ where
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "The request isn't JSON; send it with the header 'Content-Type: application/json'.",
+        let bytes = json_body(request).await?;
+        if has_escaped_nul(&bytes) {
+            return Err(ApiError::invalid(
+                "The request holds a NUL character (\\u0000); leave it out.",
             ));
         }
-        let bytes = body_limit::read(request).await?;
         Ok(ApiJson(Json::from_bytes(&bytes)?.0))
     }
+}
+
+/// The body of a request that says that it is JSON.
+pub async fn json_body(request: Request) -> Result<Vec<u8>, ApiError> {
+    if !is_json(request.headers()) {
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "The request isn't JSON; send it with the header 'Content-Type: application/json'.",
+        ));
+    }
+    Ok(body_limit::read(request).await?)
+}
+
+/// Whether a text of the JSON holds a NUL character, which is written as an escape there.
+fn has_escaped_nul(json: &[u8]) -> bool {
+    let mut escaped = json.iter().enumerate().filter(|(_, byte)| **byte == b'\\');
+    // Of two backslashes the second is escaped, and begins nothing.
+    while let Some((at, _)) = escaped.next() {
+        match json.get(at + 1) {
+            Some(b'\\') => {
+                escaped.next();
+            }
+            Some(b'u') if json[at + 2..].starts_with(b"0000") => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -351,11 +423,52 @@ where
 }
 
 /// A query string whose rejection has the envelope.
-#[derive(Debug, axum::extract::FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(ApiError))]
+#[derive(Debug)]
 pub struct ApiQuery<T>(pub T);
 
 /// Path parameters whose rejection has the envelope.
+#[derive(Debug)]
+pub struct ApiPath<T>(pub T);
+
+/// Path parameters that may hold any character; the handler checks them.
 #[derive(Debug, axum::extract::FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
-pub struct ApiPath<T>(pub T);
+pub struct RawApiPath<T>(pub T);
+
+impl<T, S> FromRequestParts<S> for ApiQuery<T>
+where
+    T: serde::de::DeserializeOwned,
+    S: Send + std::marker::Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        refuse_nul(parts.uri.query().unwrap_or_default())?;
+        let Query(query) = Query::from_request_parts(parts, state).await?;
+        Ok(ApiQuery(query))
+    }
+}
+
+impl<T, S> FromRequestParts<S> for ApiPath<T>
+where
+    T: serde::de::DeserializeOwned + Send,
+    S: Send + std::marker::Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        refuse_nul(parts.uri.path())?;
+        let Path(path) = Path::from_request_parts(parts, state).await?;
+        Ok(ApiPath(path))
+    }
+}
+
+/// Refuses a part of an address that holds a NUL character, which no database stores or looks for.
+fn refuse_nul(encoded: &str) -> Result<(), ApiError> {
+    match encoded.contains("%00") {
+        true => Err(ApiError::invalid(
+            "The address holds a NUL character (%00); leave it out.",
+        )),
+        false => Ok(()),
+    }
+}

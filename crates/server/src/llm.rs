@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};
+use mana_core::manifest::Schema;
+use mana_core::planner::calls::Function;
 use mana_core::planner::{Message, MessageRole};
+use mana_llm::wire::RawJson;
 use mana_llm::{Call, ChatCompletion, ErrorKind, Gateway, GatewayError};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The gateway as the runner sees it.
@@ -47,7 +51,8 @@ impl Llm for GatewayLlm {
     async fn chat(&self, request: ChatRequest) -> Result<ChatAnswer, LlmError> {
         let (timeout, max_bytes) = (request.timeout, request.max_bytes);
         let sent = request.messages.iter().map(|message| message.content.len());
-        let sent_bytes = sent.sum::<usize>() as u64;
+        let functions = functions_bytes(&request);
+        let sent_bytes = (sent.sum::<usize>() + functions) as u64;
         let call = Call {
             request: asked(request),
             timeout: Some(timeout),
@@ -58,6 +63,12 @@ impl Llm for GatewayLlm {
             Err(error) => Err(LlmError {
                 refused: is_refused(&error),
                 prompts_read: error.prompts_read().count() as u64,
+                limit: error.context_limit().map(|limit| {
+                    let window = limit.window.and_then(|tokens| usize::try_from(tokens).ok());
+                    window.unwrap_or_default()
+                }),
+                retry_after: error.retry_after(),
+                is_about_form: error.is_about_form,
                 ..LlmError::new(error.code(), error.message)
             }),
         }
@@ -80,23 +91,63 @@ impl Llm for GatewayLlm {
     }
 }
 
+/// A tool as OpenAI describes it. The members of its schema keep their order.
+#[derive(Serialize)]
+struct Tool<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: &'a Function,
+}
+
+/// `response_format` with a schema.
+#[derive(Serialize)]
+struct Format<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    json_schema: PlanSchema<'a>,
+}
+
+#[derive(Serialize)]
+struct PlanSchema<'a> {
+    name: &'static str,
+    /// OpenAI's strict form has no optional parameters. Servers of local models bind to any schema.
+    strict: bool,
+    schema: &'a Schema,
+}
+
+/// The size of the functions that go with a request.
+fn functions_bytes(request: &ChatRequest) -> usize {
+    let functions = request.functions.iter();
+    functions
+        .map(|function| serde_json::to_string(function).map_or(0, |text| text.len()))
+        .sum()
+}
+
 /// A request in OpenAI's shape.
 fn asked(request: ChatRequest) -> mana_llm::ChatRequest {
     let messages = request.messages.into_iter().map(wire).collect();
     let mut asked = mana_llm::ChatRequest::new(request.model, messages);
+    asked.caller = format!("user:{}", request.user);
     asked.outline = Some(request.outline);
+    asked.bound = Some(request.max_tokens as u64);
+    asked.usual_temperature = Some(request.temperature);
+    asked.window = request.window.map(|tokens| tokens as u64);
     if !request.functions.is_empty() {
-        let tools = request.functions.iter();
-        let tools = tools.map(|function| json!({ "type": "function", "function": function }));
-        asked.extra.insert("tools".to_owned(), tools.collect());
-    }
-    if let Some(schema) = request.schema {
-        // Not strict: OpenAI's strict form has no optional parameters. Servers of local models bind to any schema.
-        let format = json!({
-            "type": "json_schema",
-            "json_schema": { "name": "plan", "strict": false, "schema": schema },
+        let tools = request.functions.iter().map(|function| Tool {
+            kind: "function",
+            function,
         });
-        asked.extra.insert("response_format".to_owned(), format);
+        asked.tools = RawJson::of(&tools.collect::<Vec<_>>());
+    }
+    if let Some(schema) = &request.schema {
+        asked.response_format = RawJson::of(&Format {
+            kind: "json_schema",
+            json_schema: PlanSchema {
+                name: "plan",
+                strict: false,
+                schema,
+            },
+        });
     }
     asked
 }

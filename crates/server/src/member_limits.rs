@@ -1,15 +1,17 @@
 //! How much a member of the server may keep: the owner's limits of bytes and records.
 //!
-//! A log is measured where a push could take it past a limit, and otherwise once in a while: between two measurements
-//! the pushes are added up.
+//! The store counts what a push really adds, in the transaction that would store it. The log before is measured
+//! once in a while and added up between two measurements, and measured anew where a push might not fit.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use mana_store::{Accounts, LogSize, Role, Scope, Store, UserId};
+use mana_store::{Accounts, LogMeasure, LogSize, Role, Room, Scope, Store, StoreError, UserId};
+use mana_sync::SyncError;
 use serde_json::{Value, json};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::config::MemberLimitsConfig;
 use crate::error::{ApiError, ApiResult};
@@ -22,8 +24,11 @@ pub struct MemberLimits {
     limits: MemberLimitsConfig,
     store: Arc<dyn Store>,
     accounts: Arc<dyn Accounts>,
-    known: Mutex<HashMap<UserId, Known>>,
+    known: Mutex<HashMap<UserId, Arc<KnownLog>>>,
 }
+
+/// The size of a log, where it is known. Locked while a push is under way, so that two pushes don't take the same room.
+type KnownLog = tokio::sync::Mutex<Option<Known>>;
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
@@ -32,26 +37,14 @@ struct Known {
     measured: Instant,
 }
 
-/// The most that a push could add.
-#[derive(Debug, Clone, Copy, Default)]
-struct Addition {
-    bytes: u64,
-    records: u64,
-    /// Whether everything is a removal, which is how a person makes room.
-    only_deletes: bool,
-}
+/// The room that a push of a person has. Where the push is not [`settled`](Allowance::settled), the log is measured
+/// again before the next one.
+pub struct Allowance(Option<Limited>);
 
-impl Addition {
-    fn of(changes: &[Value]) -> Addition {
-        let is = |change: &Value, op: &str| change.get("op").and_then(Value::as_str) == Some(op);
-        let bytes: usize = changes.iter().map(|change| change.to_string().len()).sum();
-        let inserts = changes.iter().filter(|change| is(change, "insert")).count();
-        Addition {
-            bytes: bytes as u64,
-            records: inserts as u64,
-            only_deletes: changes.iter().all(|change| is(change, "delete")),
-        }
-    }
+struct Limited {
+    limits: MemberLimitsConfig,
+    known: Known,
+    log: OwnedMutexGuard<Option<Known>>,
 }
 
 impl MemberLimits {
@@ -69,38 +62,41 @@ impl MemberLimits {
         }
     }
 
-    /// Counts a push that is about to be made.
-    ///
-    /// # Errors
-    ///
-    /// 507 where it would take a member past one of the owner's limits. The device keeps its changes.
-    pub async fn check(&self, user: &UserId, changes: &[Value]) -> ApiResult<()> {
+    /// The room for changes, or states, that are about to be pushed.
+    pub async fn allowance(&self, user: &UserId, sent: &[Value]) -> ApiResult<Allowance> {
         let limits = self.limits;
-        if limits.log_is_unlimited() || changes.is_empty() {
-            return Ok(());
+        if limits.log_is_unlimited() || sent.is_empty() {
+            return Ok(Allowance(None));
         }
-        let addition = Addition::of(changes);
-        if addition.only_deletes {
-            return Ok(());
-        }
-        let known = self.known().get(user).copied();
-        let fresh = known.filter(|known| known.measured.elapsed() < MEASURE_EVERY);
-        let fits = |known: &Known| known.is_owner || over(limits, known.size, addition).is_none();
+        let log = self.log(user).lock_owned().await;
+        self.limited(user, sent, log).await
+    }
+
+    async fn limited(
+        &self,
+        user: &UserId,
+        sent: &[Value],
+        mut log: OwnedMutexGuard<Option<Known>>,
+    ) -> ApiResult<Allowance> {
+        let limits = self.limits;
+        let most = most(sent);
+        let surely_fits = |known: &Known| {
+            let room = room(limits, known.size);
+            let fits = |room: Option<u64>, most: u64| room.is_none_or(|room| most <= room);
+            known.is_owner || fits(room.bytes, most.bytes) && fits(room.records, most.records)
+        };
+        let fresh = log
+            .take()
+            .filter(|known| known.measured.elapsed() < MEASURE_EVERY && surely_fits(known));
         let known = match fresh {
-            Some(known) if fits(&known) => known,
-            _ => self.measure(user).await?,
+            Some(known) => known,
+            None => self.measure(user).await?,
         };
-        if !known.is_owner
-            && let Some(refusal) = over(limits, known.size, addition)
-        {
-            return Err(refusal);
+        if known.is_owner {
+            *log = Some(known);
+            return Ok(Allowance(None));
         }
-        let size = LogSize {
-            bytes: known.size.bytes + addition.bytes,
-            records: known.size.records + addition.records,
-        };
-        self.known().insert(user.clone(), Known { size, ..known });
-        Ok(())
+        Ok(Allowance(Some(Limited { limits, known, log })))
     }
 
     async fn measure(&self, user: &UserId) -> ApiResult<Known> {
@@ -117,30 +113,83 @@ impl MemberLimits {
         })
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<UserId, Known>> {
+    fn log(&self, user: &UserId) -> Arc<KnownLog> {
         // A panic elsewhere leaves the map whole, so a poisoned lock is usable.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(user.clone()).or_default().clone()
     }
 }
 
-/// The refusal of a push that would take a log of this size past a limit.
-fn over(limits: MemberLimitsConfig, size: LogSize, addition: Addition) -> Option<ApiError> {
-    let measures = [
-        ("bytes", limits.bytes, size.bytes, addition.bytes),
-        ("records", limits.records, size.records, addition.records),
-    ];
-    let exceeded = measures
-        .into_iter()
-        .find(|(_, limit, used, more)| limit.is_some_and(|limit| used + more > limit));
-    exceeded.map(|(measure, limit, used, _)| {
-        ApiError::new(
-            StatusCode::INSUFFICIENT_STORAGE,
-            "member_limit",
-            "This server keeps no more for you; delete something, or ask its owner for more. \
-             The changes stay on the device.",
-        )
-        .with_details(json!({ "measure": measure, "limit": limit, "used": used }))
-    })
+impl Allowance {
+    /// The most that the push may add.
+    pub fn room(&self) -> Room {
+        let limited = self.0.as_ref();
+        limited.map_or_else(Room::default, |limited| {
+            room(limited.limits, limited.known.size)
+        })
+    }
+
+    /// Counts what the push added.
+    pub fn settled(self, grown: LogSize) {
+        if let Some(mut limited) = self.0 {
+            limited.known.size.bytes += grown.bytes;
+            limited.known.size.records += grown.records;
+            *limited.log = Some(limited.known);
+        }
+    }
+
+    /// The refusal of a push, with the owner's limit where it is for that.
+    pub fn refusal(&self, error: SyncError) -> ApiError {
+        match (&self.0, &error) {
+            (Some(limited), SyncError::Store(StoreError::NoRoom(measure))) => {
+                refusal(limited.limits, limited.known.size, *measure)
+            }
+            _ => error.into(),
+        }
+    }
+}
+
+/// The most that changes could add, of which the store knows more.
+fn most(sent: &[Value]) -> LogSize {
+    let text = |value: &Value, field: &str| {
+        let text = value.get(field).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    let bytes: usize = sent.iter().map(|value| value.to_string().len()).sum();
+    // A change names its app in its path or by `appId`, a state by `app`.
+    let keys = ["appId", "app", "table", "id"];
+    let records: BTreeSet<_> = sent
+        .iter()
+        .map(|value| keys.map(|key| text(value, key)))
+        .collect();
+    LogSize {
+        // Stamps and authors that the server fills in.
+        bytes: 2 * bytes as u64 + 1_000 * sent.len() as u64,
+        records: records.len() as u64,
+    }
+}
+
+/// The room that a log of this size has left.
+fn room(limits: MemberLimitsConfig, size: LogSize) -> Room {
+    Room {
+        bytes: limits.bytes,
+        records: limits.records,
+    }
+    .less(size)
+}
+
+fn refusal(limits: MemberLimitsConfig, size: LogSize, measure: LogMeasure) -> ApiError {
+    let (limit, used) = match measure {
+        LogMeasure::Bytes => (limits.bytes, size.bytes),
+        LogMeasure::Records => (limits.records, size.records),
+    };
+    ApiError::new(
+        StatusCode::INSUFFICIENT_STORAGE,
+        "member_limit",
+        "This server keeps no more for you; delete something, or ask its owner for more. \
+         The changes stay on the device.",
+    )
+    .with_details(json!({ "measure": measure.as_str(), "limit": limit, "used": used }))
 }
 
 #[cfg(test)]
@@ -148,22 +197,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_of_members_are_by_bytes_and_by_records() {
+    fn limits_of_members_leave_room_by_bytes_and_by_records() {
         let limits = MemberLimitsConfig {
             bytes: Some(100),
             records: Some(10),
             ..MemberLimitsConfig::default()
         };
-        let size = |bytes, records| LogSize { bytes, records };
-        let addition = |bytes, records| Addition {
-            bytes,
-            records,
-            only_deletes: false,
+        let left = |bytes, records| {
+            let room = room(limits, LogSize { bytes, records });
+            (room.bytes, room.records)
         };
-        assert!(over(limits, size(90, 9), addition(10, 1)).is_none());
-        assert!(over(limits, size(90, 9), addition(11, 1)).is_some());
-        assert!(over(limits, size(90, 9), addition(10, 2)).is_some());
-        let unlimited = MemberLimitsConfig::default();
-        assert!(over(unlimited, size(1 << 60, 1 << 60), addition(1, 1)).is_none());
+        assert_eq!(left(90, 9), (Some(10), Some(1)));
+        assert_eq!(left(101, 10), (Some(0), Some(0)));
+        let unlimited = room(
+            MemberLimitsConfig::default(),
+            LogSize {
+                bytes: 1 << 60,
+                records: 1,
+            },
+        );
+        assert_eq!(unlimited, Room::default());
+    }
+
+    #[test]
+    fn changes_may_make_as_many_records_as_they_name() {
+        let sent = |values: Value| most(values.as_array().expect("a list")).records;
+        assert_eq!(
+            sent(json!([
+                {"table": "tasks", "id": "a", "op": "insert"},
+                {"table": "tasks", "id": "a", "op": "update"},
+                {"table": "tasks", "id": "b", "op": "update"},
+                {"table": "notes", "id": "b", "op": "delete"},
+                {"appId": "other", "table": "notes", "id": "b", "op": "delete"},
+            ])),
+            4
+        );
     }
 }

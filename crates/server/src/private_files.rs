@@ -27,3 +27,17 @@ pub fn private_file() -> OpenOptions {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
 }
+
+/// Returns the mode of a file that is there and that more people may use than `mode` lets.
+#[cfg(unix)]
+pub fn wider_than(path: &Path, mode: u32) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let found = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (found & !mode != 0).then_some(found)
+}
+
+/// Returns none: other systems have no modes.
+#[cfg(not(unix))]
+pub fn wider_than(_: &Path, _: u32) -> Option<u32> {
+    None
+}

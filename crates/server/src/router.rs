@@ -18,6 +18,7 @@ use crate::{http, routes, web};
 pub fn api(serves: impl Fn(ServerRole) -> bool) -> OpenApiRouter<Arc<App>> {
     let mut router = OpenApiRouter::new()
         .merge(routes::info::router())
+        .merge(routes::ready::router())
         .merge(routes::metrics::router());
     if serves(ServerRole::Auth) {
         router = router.merge(routes::auth::router());
@@ -52,7 +53,13 @@ pub fn router(app: Arc<App>) -> Router {
         &app.config.server,
     );
     if app.config.serves(ServerRole::Llm) {
-        router = router.merge(routes::llm::router(&app).method_not_allowed_fallback(wrong_method));
+        let programs = routes::llm::router(&app);
+        router = router.merge(
+            match http::cors_of_programs(&app.config.server.api_cors_origins) {
+                Some(cors) => programs.layer(cors),
+                None => programs,
+            },
+        );
     }
     http::wrap(router, &app.config.server).with_state(app)
 }
@@ -68,6 +75,11 @@ async fn elsewhere(State(app): State<Arc<App>>, request: Request) -> Response {
     if PROGRAM_PATHS.contains(&first) || !app.config.serves(ServerRole::Web) {
         return ApiError::not_found(format!("There is nothing at {path}; check the address."))
             .into_response();
+    }
+    if app.config.serves(ServerRole::Llm)
+        && let Some(refused) = mana_llm::http::without_v1(path, request.headers())
+    {
+        return refused;
     }
     web::serve(&app.web, request.method(), request.uri(), request.headers())
 }

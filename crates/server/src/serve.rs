@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::config::{Config, ServerRole};
+use crate::config::{Config, Database, ServerRole};
 use crate::data_dir::DataDir;
 use crate::gateway::Settings;
 use crate::http::open_connections::{ConnectionBounds, OpenConnections};
@@ -22,11 +22,12 @@ use crate::http::{connections, open_files};
 use crate::limits::Limits;
 use crate::llm::GatewayLlm;
 use crate::member_limits::MemberLimits;
+use crate::readiness::ReadyProbe;
 use crate::service_key::ServiceKey;
 use crate::storage::Storage;
 use crate::telemetry::meters::Meters;
 use crate::web::WebApp;
-use crate::{clock, modules, router};
+use crate::{clock, first_start, modules, router};
 
 /// How long runs may go on when the server stops.
 const RUNS_END_WITHIN: Duration = Duration::from_secs(5);
@@ -45,7 +46,12 @@ pub async fn serve(config: Config) -> Result<()> {
         tracing::warn!("MANA_CLOCK_SKEW_MS is set: this server's clock is wrong on purpose");
         clock::set_skew(config.runner.clock_skew_millis * 1000);
     }
+    for sentence in &config.not_read {
+        tracing::warn!("{sentence}");
+    }
     let dir = DataDir::open(&config.data_dir)?;
+    first_start::check(&config, &dir).await?;
+    dir.name_wide_files();
     let (registry, rejected_modules) = modules::load(&dir.join("modules"));
     let registry = Arc::new(registry);
     let Storage {
@@ -102,6 +108,7 @@ pub async fn serve(config: Config) -> Result<()> {
         llm,
         web: WebApp::load(),
         meters,
+        ready: ReadyProbe::default(),
         shutdown: shutdown.clone(),
         config,
     });
@@ -170,6 +177,9 @@ pub async fn serve(config: Config) -> Result<()> {
 /// Brings the database up to date and stops.
 pub async fn migrate(config: Config) -> Result<()> {
     let dir = DataDir::open(&config.data_dir)?;
+    if matches!(config.storage.database, Database::Sqlite(_)) {
+        first_start::check(&config, &dir).await?;
+    }
     let (registry, _) = modules::load(&dir.join("modules"));
     let storage = Storage::open(&config, Arc::new(registry)).await?;
     storage.store.close().await;
@@ -248,7 +258,7 @@ fn announce(config: &Config, address: SocketAddr, setup: Option<&str>) {
 }
 
 /// Returns an address of this machine for a server that listens on all addresses.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
     }

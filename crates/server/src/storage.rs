@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use mana_core::manifest::Registry;
-use mana_store::{Accounts, Ledger, Maintenance, PostgresStore, SqliteStore, Store};
+use mana_store::{
+    Accounts, DatabaseContents, Ledger, Maintenance, PostgresStore, SqliteStore, Store,
+};
 
 use crate::config::{Config, Database};
 
@@ -19,6 +21,20 @@ pub struct Storage {
     pub ledger: Arc<dyn Ledger>,
 }
 
+/// Returns what the configured database holds. Nothing is made or changed.
+pub async fn contents(config: &Config) -> Result<DatabaseContents> {
+    let found = match &config.storage.database {
+        Database::Sqlite(path) => SqliteStore::contents(path).await,
+        Database::Postgres { url, .. } => PostgresStore::contents(url.expose()).await,
+    };
+    found.with_context(|| not_opened(config))
+}
+
+fn not_opened(config: &Config) -> String {
+    let name = config.storage.database.name();
+    format!("The database {name} can't be opened")
+}
+
 impl Storage {
     /// Opens the configured database, and brings its schema up to date.
     pub async fn open(config: &Config, registry: Arc<Registry>) -> Result<Storage> {
@@ -30,12 +46,7 @@ impl Storage {
                     .map(Storage::of)
             }
         };
-        opened.with_context(|| {
-            format!(
-                "The database {} can't be opened",
-                config.storage.database.name()
-            )
-        })
+        opened.with_context(|| not_opened(config))
     }
 
     fn of<S: Store + Accounts + Ledger + 'static>(store: Arc<S>) -> Storage {
@@ -70,12 +81,7 @@ impl Upkeep {
                     .map(Upkeep::of)
             }
         };
-        opened.with_context(|| {
-            format!(
-                "The database {} can't be opened",
-                config.storage.database.name()
-            )
-        })
+        opened.with_context(|| not_opened(config))
     }
 
     fn of<S: Maintenance + Store + Accounts + 'static>(store: Arc<S>) -> Upkeep {

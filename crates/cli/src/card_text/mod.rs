@@ -51,14 +51,17 @@ pub(crate) fn card_text(card: &ProposalCard) -> String {
         if operation.gone {
             push(&mut text, FIELD, "The record is not there any more.");
         }
-        for field in &operation.fields {
-            field_text(&mut text, field);
-        }
+        fields_text(&mut text, &operation.fields);
     }
     if card.changes_nothing {
         push(&mut text, FIELD, "Nothing would change.");
     }
     text
+}
+
+/// The fields of an operation, each whole.
+pub(crate) fn fields_text(text: &mut String, fields: &[CardField]) {
+    fields.iter().for_each(|field| field_text(text, field));
 }
 
 fn push(text: &mut String, margin: &str, line: &str) {
@@ -71,7 +74,7 @@ fn record_line(operation: &CardOperation) -> String {
     let verb = match operation.op {
         Op::Insert => "Makes",
         Op::Update => "Changes",
-        Op::Delete => "Removes",
+        Op::Delete | Op::Forget => "Removes",
     };
     let named = operation.title.as_deref().unwrap_or(&operation.id);
     format!("{verb} {} {}", visible(operation.noun.en()), visible(named))

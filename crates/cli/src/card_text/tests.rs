@@ -1,8 +1,11 @@
 //! Rules C1 and C2 of `spec/MODULES.md` on the command line: what an approval runs is printed before it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use mana_core::{
-    Op, RecordKey,
-    manifest::{FieldType, Label},
+    Map, Op, RecordKey,
+    manifest::{EffectOp, FieldType, Label, Operation, Registry},
+    staging::card_operation,
 };
 use serde_json::{Value, json};
 
@@ -15,7 +18,7 @@ mod card_cases;
 fn printed(case: &Case) -> String {
     let lookup = |key: &RecordKey| case.records.get(key);
     let card = mana_core::staging::proposal_card(&case.registry, &case.proposal, &lookup);
-    format!("{}\n{}", heading(&card), card_text(&card))
+    crate::inbox::text("", &case.proposal, &card)
 }
 
 /// The text that must be printed for a value that has no marks.
@@ -27,7 +30,7 @@ fn expected(kind: FieldType, label: &str, value: &Value) -> Vec<String> {
         FieldType::Number | FieldType::Integer => both(&value.to_string()),
         FieldType::Boolean => both(if value == true { "yes" } else { "no" }),
         FieldType::Date => both(&format!("17 Mar {}", &text[..4])),
-        FieldType::Datetime => both(&format!("17 Mar {}, 03:07 UTC", &text[..4])),
+        FieldType::Datetime => both(&format!("17 Mar {}, 03:07:41 UTC", &text[..4])),
         FieldType::Time => both(text),
         FieldType::Url => both(text),
         FieldType::Ref => both(&format!("{text}title")),
@@ -84,6 +87,107 @@ fn modules_c2_every_value_of_every_tool_is_printed() {
         if !operation.now.is_empty() {
             assert!(text.contains("the time of the approval"), "{name}");
         }
+    }
+}
+
+#[test]
+fn modules_c2_every_shipped_tool_and_every_kind_of_field_is_among_the_cases() {
+    let cases = generated_cases();
+    let registry = &cases[0].registry;
+    let shipped = Registry::builtin();
+    let writing = shipped.tools().into_iter();
+    let writing = writing.filter(|tool| tool.tool.effect.op != EffectOp::Query);
+    for tool in writing {
+        let name = &tool.tool.name;
+        let tried = |case: &Case| case.proposal.tool == *name;
+        assert!(cases.iter().any(tried), "{name}");
+    }
+    let kind = |field: &mana_core::manifest::Field| json!(field.kind).to_string();
+    let modules = registry.manifests().iter();
+    let fields = modules.flat_map(|module| {
+        module
+            .tables
+            .values()
+            .flat_map(|table| table.fields.values())
+    });
+    let all: BTreeSet<String> = fields.map(kind).collect();
+    let told = cases.iter().flat_map(|case| {
+        let operation = &case.proposal.operations[0];
+        let table = registry.table(&operation.app, &operation.table);
+        let fields = &table.expect("a table").fields;
+        let record = case.records.get(&operation.key());
+        let removed = record.filter(|_| operation.op == Op::Delete);
+        let names = operation
+            .set
+            .keys()
+            .chain(removed.into_iter().flat_map(|record| record.data.keys()));
+        names.map(|name| kind(&fields[name])).collect::<Vec<_>>()
+    });
+    assert_eq!(told.collect::<BTreeSet<String>>(), all);
+}
+
+/// The lines of a new goal or event with these values.
+fn new_record(app: &str, table: &str, set: Value) -> String {
+    let registry = Registry::builtin();
+    let set: Map = serde_json::from_value(set).expect("an object");
+    let operation = Operation {
+        op: Op::Insert,
+        app: app.to_owned(),
+        table: table.to_owned(),
+        id: "id".to_owned(),
+        set,
+        now: Vec::new(),
+    };
+    let card = card_operation(&registry, &operation, &BTreeMap::new(), &|_| None);
+    let mut text = String::new();
+    fields_text(&mut text, &card.fields);
+    text
+}
+
+#[test]
+fn modules_c5_numbers_and_times_are_printed_whole() {
+    for (number, printed) in [
+        ("0.0004", "0.0004"),
+        ("1e21", "1e+21"),
+        ("1000000000000000000000", "1e+21"),
+        ("123456789.123456", "123456789.123456"),
+        ("9007199254740993", "9007199254740993"),
+        ("-0.5", "-0.5"),
+        ("1e-7", "1e-7"),
+    ] {
+        let number: Value = serde_json::from_str(number).expect("a number");
+        let text = new_record("goals", "goals", json!({"target": number, "unit": "km"}));
+        assert!(text.contains(&format!("Target: {printed} km\n")), "{text}");
+    }
+    for (time, printed) in [
+        ("2027-01-02T03:04:05Z", "Sat 2 Jan 2027, 03:04:05 UTC"),
+        ("2027-01-02T03:04:00Z", "Sat 2 Jan 2027, 03:04 UTC"),
+        ("2027-01-02T00:00:00Z", "Sat 2 Jan 2027, 00:00 UTC"),
+        (
+            "2027-01-02T03:00:00.250Z",
+            "Sat 2 Jan 2027, 03:00:00.250000 UTC",
+        ),
+        ("1027-01-02T03:04:05+01:00", "Tue 2 Jan 1027, 02:04:05 UTC"),
+    ] {
+        let text = new_record("calendar", "events", json!({"startsAt": time}));
+        assert!(text.contains(printed), "{time}: {text}");
+    }
+}
+
+#[test]
+fn missions_x1_text_of_others_is_isolated_on_a_card() {
+    let text = new_record(
+        "calendar",
+        "events",
+        json!({"title": "תשלום 1000", "location": "Bob \u{202e}0001", "notes": "אחת\nb"}),
+    );
+    for part in [
+        "\u{2068}תשלום 1000\u{2069}\n",
+        "Bob [U+202E]0001\n",
+        "| \u{2068}אחת\u{2069}\n",
+        "| b\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
     }
 }
 

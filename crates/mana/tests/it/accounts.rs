@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Home, PASSWORD, Server, assert_error, send};
 
+const OWNER: &str = "owner@example.org";
+
 #[tokio::test]
 async fn setup_link_makes_the_owner_once() {
     let home = Home::new(&[]);
@@ -380,5 +382,91 @@ async fn auth_limits_are_by_client_behind_trusted_proxies() {
     }
     assert_eq!(log_in("192.0.2.1").await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(log_in("192.0.2.2").await, StatusCode::UNAUTHORIZED);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_password_is_changed_and_the_other_sessions_end() {
+    let home = Home::new(&[]);
+    let (server, laptop) = Server::with_owner(&home).await;
+    let phone = server.sign_in(OWNER, PASSWORD).await.unwrap();
+    let change =
+        |current: &str, new: &str| json!({ "currentPassword": current, "newPassword": new });
+    let wrong = laptop
+        .post("/auth/password", change("not this one", "another password"))
+        .await;
+    assert_error(&wrong, StatusCode::BAD_REQUEST, "invalid_request");
+    assert_eq!(wrong.1["error"]["details"]["field"], "currentPassword");
+    let short = laptop
+        .post("/auth/password", change(PASSWORD, "short"))
+        .await;
+    assert_error(&short, StatusCode::BAD_REQUEST, "invalid_request");
+    let (_, sessions) = laptop.get("/auth/sessions").await;
+    assert_eq!(sessions.as_array().unwrap().len(), 2);
+    let (status, changed) = laptop
+        .post("/auth/password", change(PASSWORD, "another password"))
+        .await;
+    assert_eq!((status, &changed["ended"]), (StatusCode::OK, &json!(1)));
+    assert_eq!(laptop.get("/auth/me").await.0, StatusCode::OK);
+    assert_eq!(phone.get("/auth/me").await.0, StatusCode::UNAUTHORIZED);
+    server.sign_in(OWNER, "another password").await.unwrap();
+    let (_, sessions) = laptop.get("/auth/sessions").await;
+    let other = sessions
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["current"] == false)
+        .unwrap();
+    let path = format!("/auth/sessions/{}", other["id"].as_str().unwrap());
+    assert_eq!(
+        send(laptop.request(Method::DELETE, &path)).await.0,
+        StatusCode::NO_CONTENT
+    );
+    assert_error(
+        &send(laptop.request(Method::DELETE, &path)).await,
+        StatusCode::NOT_FOUND,
+        "not_found",
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_replaced_by_the_operators_link_once() {
+    let home = Home::new(&[]);
+    let (server, owner) = Server::with_owner(&home).await;
+    let listed = home.command(&["user", "list"]).output().await.unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains(OWNER));
+    let unknown = home
+        .command(&["user", "reset", "nobody@example.org"])
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(unknown.status.code(), Some(1));
+    let link = home
+        .command(&["user", "reset", OWNER])
+        .output()
+        .await
+        .unwrap();
+    let link = String::from_utf8(link.stdout).unwrap();
+    let (_, token) = link.trim().split_once("/reset#token=").unwrap();
+    let reset = |token: &str| json!({ "token": token, "newPassword": "another password" });
+    let mut other = token.to_owned();
+    other.replace_range(token.len() - 4.., "AAAA");
+    assert_error(
+        &server.post("/auth/reset", reset(&other)).await,
+        StatusCode::FORBIDDEN,
+        "invite_invalid",
+    );
+    assert_eq!(
+        server.post("/auth/reset", reset(token)).await.0,
+        StatusCode::OK
+    );
+    assert_error(
+        &server.post("/auth/reset", reset(token)).await,
+        StatusCode::FORBIDDEN,
+        "invite_invalid",
+    );
+    assert_eq!(owner.get("/auth/me").await.0, StatusCode::UNAUTHORIZED);
+    server.sign_in(OWNER, "another password").await.unwrap();
     server.stop().await;
 }

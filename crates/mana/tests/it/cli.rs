@@ -17,10 +17,10 @@ use crate::{
 };
 
 /// A person's machine, which is not the server's.
-struct Machine(TempDir);
+pub struct Machine(TempDir);
 
 impl Machine {
-    async fn signed_in(server: &Server) -> Machine {
+    pub async fn signed_in(server: &Server) -> Machine {
         let machine = Machine(TempDir::new().unwrap());
         let (out, err) = machine.does(&["login", &server.base]).await;
         assert!(
@@ -29,6 +29,13 @@ impl Machine {
         );
         assert_eq!(err, "");
         machine
+    }
+
+    /// A backup of the machine, put on another one.
+    pub fn copied(&self) -> Machine {
+        let copy = Machine(TempDir::new().unwrap());
+        copy_files(self.0.path(), copy.0.path());
+        copy
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -54,17 +61,30 @@ impl Machine {
     }
 
     /// Runs a command that must succeed. Returns standard output and standard error.
-    async fn does(&self, arguments: &[&str]) -> (String, String) {
+    pub async fn does(&self, arguments: &[&str]) -> (String, String) {
         let output = self.run(arguments).await;
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
         (text(output.stdout), text(output.stderr))
     }
 
     /// Runs a command that must fail. Returns standard error.
-    async fn refuses(&self, arguments: &[&str]) -> String {
+    pub async fn refuses(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments).await;
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
         text(output.stderr)
+    }
+}
+
+fn copy_files(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy_files(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), &to).unwrap();
+        }
     }
 }
 
@@ -73,7 +93,7 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 /// A home whose servers all listen at the same address.
-fn home() -> Home {
+pub fn home() -> Home {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap().to_string();
     drop(free);
@@ -221,7 +241,7 @@ async fn cli_decides_proposals_with_the_reason_in_the_log() {
 }
 
 /// The hashes that the inbox printed, in its order.
-fn hashes(inbox: &str) -> Vec<String> {
+pub fn hashes(inbox: &str) -> Vec<String> {
     let hashes = inbox
         .lines()
         .filter_map(|line| line.trim().strip_prefix("hash "));
@@ -403,6 +423,59 @@ async fn cli_undo_shows_what_it_would_do_and_does_that_after_a_yes() {
     assert_eq!(log.last().unwrap()["op"], "delete", "{log:?}");
     let err = machine.refuses(&["undo", "7"]).await;
     assert!(err.contains("no number 7"), "{err}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn cli_tells_records_by_their_own_names_and_isolates_them() {
+    let model = Upstream::new().await;
+    let plan = json!([{ "summary": "Harmless tidying", "toolName": "update_task", "rationale": "So.",
+        "params": { "taskId": "t1", "notes": "line 1\nline 2", "title": "תשלום 1000" } }]);
+    model.answers("Weekly shopping", plans(plan)).await;
+    let home = model.home(&[]);
+    let (server, owner) = Server::with_owner(&home).await;
+    let task = json!({ "table": "tasks", "id": "t1", "op": "insert",
+        "data": { "title": "Pay \u{202e}Bob", "notes": "old 0.0004" } });
+    owner.push("todo", "phone", json!([task])).await;
+    let machine = Machine::signed_in(&server).await;
+    let mut watch = machine.command(&["watch"]).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut next = async || {
+        timeout(PATIENCE, lines.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap()
+    };
+    assert!(next().await.contains("nothing waits"));
+    push_due_mission(&owner, "m1", "Weekly shopping").await;
+    server.tick(&home.service_key()).await;
+    let told = loop {
+        let line = next().await;
+        if line.contains("new:") {
+            break line;
+        }
+    };
+    watch.kill().await.unwrap();
+    let (inbox, _) = machine.does(&["inbox"]).await;
+    let (approved, _) = machine
+        .does(&["approve", "1", "--yes", &hashes(&inbox)[0]])
+        .await;
+    for said in [&told, &inbox, &approved] {
+        assert!(said.contains(": Pay [U+202E]Bob"), "{said}");
+    }
+    let (listed, _) = machine.does(&["undo"]).await;
+    let (shown, _) = machine.does(&["undo", "1"]).await;
+    let (undone, _) = machine.does(&["undo", "1", "--yes"]).await;
+    for said in [&listed, &shown, &undone] {
+        assert!(said.contains("Task \u{2068}תשלום 1000\u{2069}"), "{said}");
+    }
+    for whole in ["line 1", "line 2", "old 0.0004", "Pay [U+202E]Bob"] {
+        assert!(shown.contains(whole), "{whole}: {shown}");
+    }
+    for said in [&told, &inbox, &approved, &listed, &shown, &undone] {
+        assert!(!said.contains("Harmless tidying"), "{said}");
+    }
     server.stop().await;
 }
 

@@ -391,6 +391,48 @@ async fn a_member_is_held_to_the_owners_limits_of_a_day_and_the_owner_is_not() {
 }
 
 #[tokio::test]
+async fn members_programs_ask_for_models_by_the_owners_leave_alone() {
+    let upstream = upstream().await;
+    for (settings, may) in [
+        (&[][..], false),
+        (&[("MANA_SIGNUP", "open")], false),
+        (&[("MANA_MEMBER_API", "on")], true),
+        (
+            &[
+                ("MANA_MEMBER_API", "off"),
+                ("MANA_MEMBER_CALLS_PER_DAY", "9"),
+            ],
+            false,
+        ),
+    ] {
+        let (_home, server, owner) = with_model_and(&upstream, settings).await;
+        let member = server.sign_up("member@example.org", None).await;
+        let (status, said) = chat(&server, &member.token, "box/m", json!({})).await;
+        if may {
+            assert_eq!(status, StatusCode::OK, "{said}");
+        } else {
+            assert_eq!(status, StatusCode::FORBIDDEN, "{said}");
+            let message = said["error"]["message"].as_str().unwrap();
+            assert!(message.contains("MANA_MEMBER_API=on"), "{message}");
+        }
+        let (status, _) = member.get("/v1/models").await;
+        assert_eq!(status, StatusCode::OK, "the lists cost nothing");
+        let (_, made) = call(
+            &server,
+            Method::POST,
+            "/llm/keys",
+            &owner,
+            json!({"name": "p"}),
+        )
+        .await;
+        for token in [&owner.token, made["secret"].as_str().unwrap()] {
+            let (status, said) = chat(&server, token, "box/m", json!({})).await;
+            assert_eq!(status, StatusCode::OK, "{said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn many_calls_at_once_spend_no_more_than_the_budget() {
     let upstream = upstream().await;
     let (_home, server, owner) = with_model(&upstream).await;
@@ -420,7 +462,7 @@ async fn many_calls_at_once_spend_no_more_than_the_budget() {
 #[tokio::test]
 async fn what_was_used_is_told_by_day_to_the_owner_and_to_each_their_own() {
     let upstream = upstream().await;
-    let (_home, server, owner) = with_model(&upstream).await;
+    let (_home, server, owner) = with_model_and(&upstream, &[("MANA_MEMBER_API", "on")]).await;
     let bob = server.sign_up("bob@example.org", None).await;
     for who in [&owner, &bob, &bob] {
         assert_eq!(

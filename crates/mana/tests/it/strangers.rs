@@ -267,7 +267,7 @@ async fn sync_s12_a_member_keeps_no_more_than_the_owner_allows() {
     let long = |id: &str| json!([{"table": "notes", "id": id, "op": "insert", "data": {"body": "x".repeat(600_000)}}]);
     member.push("todo", "c", json!(tasks(1000))).await;
     let more: Vec<Value> = (0..300)
-        .map(|n| json!({"table": "tasks", "id": format!("m{n}"), "op": "insert", "data": {}}))
+        .map(|n| json!({"table": "tasks", "id": format!("m{n}"), "op": "insert", "data": {"title": "x"}}))
         .collect();
     let answer = member
         .post("/sync/todo", json!({"clientId": "c", "changes": more}))
@@ -288,5 +288,58 @@ async fn sync_s12_a_member_keeps_no_more_than_the_owner_allows() {
     for id in ["a", "b", "c"] {
         owner.push("notes", "c", long(id)).await;
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn sync_s12_a_members_limit_counts_what_a_push_really_adds() {
+    let home = Home::new(&[("MANA_SIGNUP", "open"), ("MANA_MEMBER_RECORDS", "3")]);
+    let (server, _owner) = Server::with_owner(&home).await;
+    let member = server.sign_up("member@example.org", None).await;
+    let change = |op: &str, id: &str| match op {
+        "update" => {
+            json!({"table": "tasks", "id": id, "op": op, "fields": {"title": {"value": "x"}}})
+        }
+        "insert" => json!({"table": "tasks", "id": id, "op": op, "data": {"title": "x"}}),
+        _ => json!({"table": "tasks", "id": id, "op": op}),
+    };
+    member
+        .push(
+            "todo",
+            "c",
+            json!([change("update", "a"), change("insert", "b")]),
+        )
+        .await;
+    let refused = async |changes: Value| {
+        let answer = member
+            .post("/sync/todo", json!({"clientId": "c", "changes": changes}))
+            .await;
+        assert_error(&answer, StatusCode::INSUFFICIENT_STORAGE, "member_limit");
+        let details = &answer.1["error"]["details"];
+        assert_eq!(
+            (&details["measure"], &details["limit"]),
+            (&json!("records"), &json!(3))
+        );
+    };
+    for op in ["insert", "update", "delete"] {
+        refused(json!([change(op, "x"), change(op, "y")])).await;
+    }
+    // Records that are there count no further, and what was refused counts not at all.
+    for _ in 0..5 {
+        member
+            .push(
+                "todo",
+                "c",
+                json!([change("update", "a"), change("update", "b")]),
+            )
+            .await;
+    }
+    member
+        .push("todo", "c", json!([change("delete", "c")]))
+        .await;
+    refused(json!([change("delete", "d")])).await;
+    member
+        .push("todo", "c", json!([change("delete", "a")]))
+        .await;
     server.stop().await;
 }

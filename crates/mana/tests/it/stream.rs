@@ -7,17 +7,17 @@ use tokio::time::timeout;
 use crate::support::{Account, Home, PATIENCE, Server, assert_error, send};
 
 /// An open stream.
-struct Stream {
+pub struct Stream {
     response: Response,
     text: String,
 }
 
 /// An event of a stream.
 #[derive(Debug, PartialEq)]
-struct Event {
-    name: String,
-    id: Option<String>,
-    data: Value,
+pub struct Event {
+    pub name: String,
+    pub id: Option<String>,
+    pub data: Value,
 }
 
 impl Stream {
@@ -36,7 +36,7 @@ impl Stream {
         }
     }
 
-    async fn of(account: &Account, path: &str) -> Stream {
+    pub async fn of(account: &Account, path: &str) -> Stream {
         Stream::open(account.request(Method::GET, path)).await
     }
 
@@ -72,7 +72,7 @@ impl Stream {
         }
     }
 
-    async fn changes(&mut self) -> Event {
+    pub async fn changes(&mut self) -> Event {
         let mut event = self.next().await.expect("the stream goes on");
         while event.name == "heartbeat" {
             // On a machine that takes half a minute for it.

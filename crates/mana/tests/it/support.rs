@@ -23,6 +23,15 @@ pub struct Home {
     env: Vec<(String, String)>,
 }
 
+impl Drop for Home {
+    /// Prints what the servers of a test that failed have logged.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the log of the servers:\n{}", self.log());
+        }
+    }
+}
+
 impl Home {
     /// Makes settings with which no mission runs by itself, and no model on this machine is looked for.
     pub fn new(env: &[(&str, &str)]) -> Home {

@@ -82,6 +82,45 @@ async fn web_unknown_addresses_of_the_api_are_errors_and_no_pages() {
 }
 
 #[tokio::test]
+async fn web_programs_in_browsers_and_programs_without_v1_are_answered() {
+    let home = Home::new(&[("MANA_API_CORS_ORIGINS", "capacitor://localhost")]);
+    let server = home.start().await;
+    assert_error(
+        &server.get("/models").await,
+        StatusCode::NOT_FOUND,
+        "not_found",
+    );
+    let preflight = server
+        .request(Method::OPTIONS, "/v1/chat/completions")
+        .header("origin", "capacitor://localhost")
+        .header("access-control-request-method", "POST")
+        .header(
+            "access-control-request-headers",
+            "authorization,x-stainless-os",
+        );
+    let response = preflight.send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let headers = response.headers();
+    assert_eq!(
+        headers["access-control-allow-origin"],
+        "capacitor://localhost"
+    );
+    let allowed = headers["access-control-allow-headers"].to_str().unwrap();
+    assert!(allowed.contains("x-stainless-os"), "{allowed}");
+    assert!(!headers.contains_key("access-control-allow-credentials"));
+    let other = server
+        .request(Method::GET, "/v1/models")
+        .header("origin", "https://evil.example");
+    let response = other.send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(
+        !response
+            .headers()
+            .contains_key("access-control-allow-origin")
+    );
+}
+
+#[tokio::test]
 async fn web_is_left_out_where_the_role_is_not_served() {
     let home = Home::new(&[("MANA_ROLES", "auth,sync")]);
     let server = home.start().await;

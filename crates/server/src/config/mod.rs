@@ -3,8 +3,10 @@
 //! A variable of the environment wins over `mana.toml` in the data directory, which wins over the default. An empty
 //! value counts as unset.
 
+mod cors_origins;
 mod source;
 mod table;
+mod values;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -12,12 +14,14 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use cors_origins::CorsOrigins;
 use mana_accounts::{AccountSettings, IssuerConfig, Signup};
 use mana_llm::{LlmConfig, LlmSettings, Secret};
 use mana_store::PostgresOptions;
 pub use source::ConfigError;
 use source::Source;
 use table::{Variable, variable_table};
+use values::{boolean, count, dollars, millis, optional_count, skew, whole};
 
 use crate::http::trusted_proxies::TrustedProxies;
 
@@ -38,6 +42,8 @@ pub struct Config {
     pub runner: RunnerConfig,
     /// The providers of models.
     pub llm: LlmConfig,
+    /// Sentences about variables of the environment that look like Mana's and are not read.
+    pub not_read: Vec<String>,
     source: Source,
 }
 
@@ -52,6 +58,10 @@ pub struct ServerConfig {
     pub public_url: Option<String>,
     /// Reverse proxies whose `X-Forwarded-*` headers count.
     pub trusted_proxies: TrustedProxies,
+    /// Other origins that browsers may call from.
+    pub cors_origins: CorsOrigins,
+    /// Other origins whose pages and extensions may call `/v1`, with a bearer.
+    pub api_cors_origins: CorsOrigins,
     /// The key for `/internal/*`; if it is missing, the first start makes one in the data directory.
     pub service_key: Option<Secret>,
 }
@@ -70,6 +80,10 @@ impl ServerConfig {
 pub struct StorageConfig {
     /// The database.
     pub database: Database,
+    /// How long a start waits for a database that starts later.
+    pub wait: Duration,
+    /// Whether a start may begin anew where the database holds nothing.
+    pub first_start: bool,
 }
 
 /// A database and how to reach it.
@@ -116,8 +130,10 @@ pub struct MemberLimitsConfig {
     pub bytes: Option<u64>,
     /// The log's records.
     pub records: Option<u64>,
-    /// What calls to models may take in a day of the member's time zone, by missions and over HTTP together.
+    /// The most that calls to models may take in a day of the member's time zone, by missions and over HTTP together.
     pub models: mana_store::Limits,
+    /// Whether programs may ask for models with a member's own token.
+    pub may_call_models: bool,
 }
 
 impl MemberLimitsConfig {
@@ -175,6 +191,29 @@ pub fn variables() -> impl Iterator<Item = &'static str> {
     variable_table().map(|variable| variable.name)
 }
 
+/// Returns a sentence about a variable that looks like Mana's and is not read. Kubernetes sets some of its own for a
+/// service that is called `mana`.
+fn not_read(name: &str) -> Option<String> {
+    const OF_KUBERNETES: [&str; 3] = ["MANA_PORT", "MANA_SERVICE_HOST", "MANA_SERVICE_PORT"];
+    let known = |name: &str| variable_table().any(|variable| variable.name == name);
+    let of_file = |name: &str| {
+        let name = name.strip_suffix("_FILE").unwrap_or_default();
+        variable_table().any(|variable| variable.secret && variable.name == name)
+    };
+    if !name.starts_with("MANA_")
+        || known(name)
+        || of_file(name)
+        || OF_KUBERNETES.iter().any(|own| name.starts_with(own))
+    {
+        return None;
+    }
+    let names = variable_table().map(|variable| variable.name);
+    Some(match source::most_like(name, names) {
+        Some(known) => format!("{name} is not read; did you mean {known}?"),
+        None => format!("{name} is not read; `mana config` lists what is."),
+    })
+}
+
 impl Config {
     /// Reads the process's environment and `mana.toml`.
     pub fn load() -> Result<Config, ConfigError> {
@@ -184,6 +223,12 @@ impl Config {
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
+                return Err(ConfigError::file(
+                    &file,
+                    "is not UTF-8; save it in that encoding",
+                ));
+            }
             Err(e) => {
                 return Err(ConfigError::file(
                     &file,
@@ -191,21 +236,38 @@ impl Config {
                 ));
             }
         };
-        Config::parse(data_dir, Source::new(&env, &file, &text)?)
+        let mut config = Config::parse(data_dir, Source::new(&env, &file, &text)?)?;
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        config.not_read = names.filter_map(|name| not_read(&name)).collect();
+        Ok(config)
     }
 
     fn parse(data_dir: PathBuf, source: Source) -> Result<Config, ConfigError> {
+        let placed = source.clone();
+        Config::parse_values(data_dir, source).map_err(|error| placed.placed(error))
+    }
+
+    fn parse_values(data_dir: PathBuf, source: Source) -> Result<Config, ConfigError> {
         let roles = roles(&source)?;
+        let member_calls = mana_store::Limits {
+            calls: optional_count(&source, "MANA_MEMBER_CALLS_PER_DAY")?,
+            tokens: optional_count(&source, "MANA_MEMBER_TOKENS_PER_DAY")?,
+            micros_usd: dollars(&source, "MANA_MEMBER_MONEY_PER_DAY")?,
+        };
         Ok(Config {
             server: ServerConfig {
                 listen: listen(&source, &roles)?,
                 roles,
                 public_url: public_url(&source)?,
                 trusted_proxies: trusted_proxies(&source)?,
+                cors_origins: cors_origins::of_pages(&source)?,
+                api_cors_origins: cors_origins::of_programs(&source)?,
                 service_key: service_key(&source)?,
             },
             storage: StorageConfig {
                 database: database(&source, &data_dir)?,
+                wait: Duration::from_secs(whole(&source, "MANA_DB_WAIT_S", 0)?.into()),
+                first_start: first_start(&source)?,
             },
             auth: AccountSettings {
                 signup: signup(&source)?,
@@ -219,10 +281,11 @@ impl Config {
                     bytes: optional_count(&source, "MANA_MEMBER_MB")?
                         .map(|megabytes| megabytes.saturating_mul(1_000_000)),
                     records: optional_count(&source, "MANA_MEMBER_RECORDS")?,
-                    models: mana_store::Limits {
-                        calls: optional_count(&source, "MANA_MEMBER_CALLS_PER_DAY")?,
-                        tokens: optional_count(&source, "MANA_MEMBER_TOKENS_PER_DAY")?,
-                        micros_usd: dollars(&source, "MANA_MEMBER_MONEY_PER_DAY")?,
+                    models: member_calls,
+                    // An owner who limits them has thought of them.
+                    may_call_models: match source.get("MANA_MEMBER_API") {
+                        Some(_) => boolean(&source, "MANA_MEMBER_API")?,
+                        None => !member_calls.is_unlimited(),
                     },
                 },
             },
@@ -236,6 +299,7 @@ impl Config {
             },
             llm: source.llm()?,
             data_dir,
+            not_read: Vec::new(),
             source,
         })
     }
@@ -279,6 +343,7 @@ impl Config {
                 provider.name, provider.base_url
             ));
         }
+        lines.extend(self.not_read.iter().map(|sentence| format!("# {sentence}")));
         lines.join("\n") + "\n"
     }
 
@@ -444,17 +509,6 @@ fn database(source: &Source, data_dir: &Path) -> Result<Database, ConfigError> {
     }
 }
 
-fn whole(source: &Source, name: &'static str, least: u32) -> Result<u32, ConfigError> {
-    let text = source.effective(name);
-    match text.parse() {
-        Ok(number) if number >= least => Ok(number),
-        _ => Err(ConfigError::new(
-            name,
-            format!("'{text}' won't do; use a whole number from {least} up"),
-        )),
-    }
-}
-
 fn signup(source: &Source) -> Result<Signup, ConfigError> {
     let text = source.effective("MANA_SIGNUP");
     [Signup::Open, Signup::Invite, Signup::Closed]
@@ -500,73 +554,13 @@ fn issuer(source: &Source) -> Result<Option<IssuerConfig>, ConfigError> {
     }))
 }
 
-fn count(source: &Source, name: &'static str) -> Result<NonZeroU32, ConfigError> {
-    let text = source.effective(name);
-    text.parse().map_err(|_| {
-        ConfigError::new(
-            name,
-            format!("'{text}' is no number above 0; use a whole number, such as 100"),
-        )
-    })
-}
-
-fn optional_count(source: &Source, name: &'static str) -> Result<Option<u64>, ConfigError> {
-    match source.get(name) {
-        Some(_) => count(source, name).map(|count| Some(u64::from(count.get()))),
-        None => Ok(None),
-    }
-}
-
-/// An amount of US dollars, in millionths.
-fn dollars(source: &Source, name: &'static str) -> Result<Option<u64>, ConfigError> {
-    let Some(text) = source.get(name) else {
-        return Ok(None);
-    };
-    match text.trim().parse::<f64>() {
-        Ok(amount) if amount > 0.0 && amount <= 1e6 => Ok(Some((amount * 1e6) as u64)),
-        _ => Err(ConfigError::new(
-            name,
-            format!("'{text}' is no amount; use US dollars above 0, such as 2.50"),
-        )),
-    }
-}
-
-fn millis(source: &Source, name: &'static str) -> Result<Duration, ConfigError> {
-    let text = source.effective(name);
-    match text.parse::<u64>() {
-        Ok(number) if number > 0 => Ok(Duration::from_millis(number)),
-        _ => Err(ConfigError::new(
-            name,
-            format!(
-                "'{text}' is no time; use a whole number of milliseconds above 0, such as 60000"
-            ),
-        )),
-    }
-}
-
-fn skew(source: &Source) -> Result<i64, ConfigError> {
-    let text = source.effective("MANA_CLOCK_SKEW_MS");
-    let number = text
-        .parse()
-        .ok()
-        .filter(|skew: &i64| skew.abs() <= 86_400_000);
-    number.ok_or_else(|| {
-        ConfigError::new(
-            "MANA_CLOCK_SKEW_MS",
-            format!(
-                "'{text}' is no offset; unset it, it is for tests of servers whose clocks differ"
-            ),
-        )
-    })
-}
-
-fn boolean(source: &Source, name: &'static str) -> Result<bool, ConfigError> {
-    match source.effective(name).as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
+fn first_start(source: &Source) -> Result<bool, ConfigError> {
+    match source.effective("MANA_FIRST_START").as_str() {
+        "allow" => Ok(true),
+        "refuse" => Ok(false),
         text => Err(ConfigError::new(
-            name,
-            format!("'{text}' is neither true nor false; use one of them"),
+            "MANA_FIRST_START",
+            format!("'{text}' is neither allow nor refuse; use one of them"),
         )),
     }
 }

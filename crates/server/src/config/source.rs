@@ -14,6 +14,8 @@ use super::table::{Variable, variable_table};
 pub struct ConfigError {
     what: String,
     message: String,
+    /// The variable with the value, where it is known.
+    variable: Option<String>,
     /// The gateway's own error, where the value is one of its settings.
     of_gateway: Option<Box<mana_llm::ConfigError>>,
 }
@@ -24,6 +26,7 @@ impl ConfigError {
         ConfigError {
             what: format!("{variable}:"),
             message: message.into(),
+            variable: Some(variable.to_owned()),
             of_gateway: None,
         }
     }
@@ -33,6 +36,7 @@ impl ConfigError {
         ConfigError {
             what: path.display().to_string(),
             message: message.into(),
+            variable: None,
             of_gateway: None,
         }
     }
@@ -48,6 +52,7 @@ impl From<mana_llm::ConfigError> for ConfigError {
         ConfigError {
             what: format!("{}:", error.setting),
             message: error.problem.clone(),
+            variable: None,
             of_gateway: Some(Box::new(error)),
         }
     }
@@ -76,6 +81,8 @@ impl fmt::Display for Origin {
 pub struct Source {
     values: BTreeMap<&'static str, (String, Origin)>,
     llm: LlmSettings,
+    /// The lines of the file's keys, counted from 1.
+    lines: BTreeMap<String, usize>,
 }
 
 impl fmt::Debug for Source {
@@ -98,14 +105,29 @@ impl Source {
             values.insert(variable.name, (value, Origin::File(file.to_owned())));
         }
         for variable in variable_table() {
-            if let Some(value) = env(variable.name).filter(|value| !value.trim().is_empty()) {
-                values.insert(
-                    variable.name,
-                    (value.trim().to_owned(), Origin::Environment),
-                );
+            if let Some(value) = of_environment(env, &variable)? {
+                values.insert(variable.name, (value, Origin::Environment));
             }
         }
-        Ok(Source { values, llm })
+        let lines = lines_of_keys(text);
+        Ok(Source { values, llm, lines })
+    }
+
+    /// Returns the error of a value with the place where the value stands: the file, its line and its key, where the
+    /// variable was not set in the environment.
+    pub fn placed(&self, mut error: ConfigError) -> ConfigError {
+        let variable = error.variable.as_deref();
+        let key = variable_table()
+            .find(|known| Some(known.name) == variable)
+            .and_then(|known| known.key);
+        let origin = variable.and_then(|variable| self.values.get(variable));
+        if let (Some(key), Some((_, Origin::File(path)))) = (key, origin) {
+            error.what = match self.lines.get(key) {
+                Some(line) => format!("{}, line {line}, key '{key}':", path.display()),
+                None => format!("{}, key '{key}':", path.display()),
+            };
+        }
+        error
     }
 
     /// Returns the gateway's part: the environment over the file's `[llm]` table.
@@ -159,6 +181,61 @@ impl Source {
     }
 }
 
+/// Returns the value of a variable, or the content of the file that its `_FILE` variant names: how container managers
+/// pass secrets.
+fn of_environment(
+    env: &dyn Fn(&str) -> Option<String>,
+    variable: &Variable,
+) -> Result<Option<String>, ConfigError> {
+    let set = |name: &str| env(name).filter(|value| !value.trim().is_empty());
+    let value = set(variable.name);
+    let file_variable = format!("{}_FILE", variable.name);
+    let Some(path) = set(&file_variable).filter(|_| variable.secret) else {
+        return Ok(value.map(|value| value.trim().to_owned()));
+    };
+    if value.is_some() {
+        return Err(ConfigError::new(
+            &file_variable,
+            format!("{} is set as well; set one of them", variable.name),
+        ));
+    }
+    let text = std::fs::read_to_string(path.trim()).map_err(|error| {
+        let problem = format!(
+            "the file {} can't be read ({error}); let the user that runs Mana read it",
+            path.trim()
+        );
+        ConfigError::new(&file_variable, problem)
+    })?;
+    let text = text.trim();
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// Returns the lines on which the keys of a TOML file stand, by their dotted names.
+fn lines_of_keys(text: &str) -> BTreeMap<String, usize> {
+    let mut table = String::new();
+    let mut lines = BTreeMap::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if let Some(header) = line.strip_prefix('[') {
+            let name = header.split(']').next().unwrap_or_default();
+            table = format!("{}.", name.trim());
+        } else if let Some((key, _)) = line.split_once('=') {
+            let key = key.trim().trim_matches('"');
+            lines.entry(format!("{table}{key}")).or_insert(index + 1);
+        }
+    }
+    lines
+}
+
+/// Returns the known name that is most like this one, if any is.
+pub fn most_like<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    known
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .filter(|(likeness, _)| *likeness > 0.9)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
 type FromFile = (Vec<(Variable, String)>, LlmSettings);
 
 fn from_file(path: &Path, text: &str) -> Result<FromFile, ConfigError> {
@@ -183,12 +260,14 @@ fn from_file(path: &Path, text: &str) -> Result<FromFile, ConfigError> {
                 let known: Vec<_> = variable_table()
                     .filter_map(|variable| variable.key)
                     .collect();
+                let line = lines_of_keys(text).get(&key).copied().unwrap_or(1);
+                let remedy = match most_like(&key, known.iter().copied()) {
+                    Some(known) => format!("did you mean '{known}'?"),
+                    None => format!("known are {}", known.join(", ")),
+                };
                 ConfigError::file(
                     path,
-                    format!(
-                        "has the unknown key '{key}'; known are {}",
-                        known.join(", ")
-                    ),
+                    format!("line {line} has the unknown key '{key}'; {remedy}"),
                 )
             })?;
         let value = text_of(value).ok_or_else(|| {

@@ -89,6 +89,8 @@ const TABLE: &[Variable] = &[
     ),
     plain("MANA_DB_POOL", "db_pool", "4"),
     plain("MANA_DB_IDLE_S", "db_idle_s", "30"),
+    plain("MANA_DB_WAIT_S", "db_wait_s", "60"),
+    plain("MANA_FIRST_START", "first_start", "allow"),
     plain("MANA_ROLES", "roles", "web,auth,sync,ai,llm"),
     secret(
         "MANA_SERVICE_KEY",
@@ -101,6 +103,12 @@ const TABLE: &[Variable] = &[
     unset("MANA_JWT_AUDIENCE", "jwt_audience", "own keys"),
     plain("MANA_SIGNUP", "signup", "closed"),
     plain("MANA_TRUSTED_PROXIES", "trusted_proxies", "127.0.0.0/8,::1"),
+    unset("MANA_CORS_ORIGINS", "cors_origins", "none"),
+    unset(
+        "MANA_API_CORS_ORIGINS",
+        "api_cors_origins",
+        "MANA_CORS_ORIGINS",
+    ),
     plain("MANA_PUSHES_PER_MINUTE", "pushes_per_minute", "6000"),
     plain("MANA_CONNECTIONS_PER_USER", "connections_per_user", "100"),
     plain(
@@ -124,6 +132,11 @@ const TABLE: &[Variable] = &[
         "MANA_MEMBER_MONEY_PER_DAY",
         "member_money_per_day",
         "no limit",
+    ),
+    unset(
+        "MANA_MEMBER_API",
+        "member_api",
+        "on where members' calls are limited, else off",
     ),
     unset("MANA_LLM_URL", "llm.url", "the built-in gateway"),
     secret("MANA_LLM_KEY", "llm.key", "none"),

@@ -102,6 +102,9 @@ fn config_bad_values_name_the_variable_and_what_to_do() {
         ("MANA_DB_IDLE_S", "long"),
         ("TICK_INTERVAL_MS", "0"),
         ("TICK_ENABLED", "perhaps"),
+        ("MANA_MEMBER_API", "perhaps"),
+        ("MANA_API_CORS_ORIGINS", "app.example.org"),
+        ("MANA_API_CORS_ORIGINS", "https://app.example.org/page"),
         ("MANA_LLM_TIMEOUT_MS", "5s"),
         ("MANA_LLM_URL", "localhost:1"),
     ] {
@@ -112,6 +115,52 @@ fn config_bad_values_name_the_variable_and_what_to_do() {
             .any(|advice| message.contains(advice));
         assert!(says_what_to_do, "{message}");
         assert!(!message.contains("hunter2"), "{message}");
+    }
+}
+
+#[test]
+fn config_programs_in_browsers_have_origins_of_any_scheme() {
+    let (pages, programs) = ("MANA_CORS_ORIGINS", "MANA_API_CORS_ORIGINS");
+    for (set, expected) in [
+        (vec![], vec![]),
+        (
+            vec![(pages, "https://a.example")],
+            vec!["https://a.example"],
+        ),
+        (
+            vec![
+                (pages, "https://a.example"),
+                (
+                    programs,
+                    "capacitor://localhost/, chrome-extension://abc,null",
+                ),
+            ],
+            vec!["capacitor://localhost", "chrome-extension://abc", "null"],
+        ),
+        (vec![(programs, "*")], vec!["*"]),
+    ] {
+        let server = config(&set, "").unwrap().server;
+        let origins: Vec<&str> = server.api_cors_origins.iter().collect();
+        assert_eq!(origins, expected);
+    }
+}
+
+#[test]
+fn config_members_programs_are_let_in_by_the_owner_alone() {
+    let limits = ["CALLS", "TOKENS", "MONEY"].map(|what| format!("MANA_MEMBER_{what}_PER_DAY"));
+    let [calls, tokens, money] = limits.each_ref().map(|name| (name.as_str(), "5"));
+    let (on, off) = (("MANA_MEMBER_API", "on"), ("MANA_MEMBER_API", "off"));
+    for (set, may) in [
+        (vec![], false),
+        (vec![("MANA_SIGNUP", "open")], false),
+        (vec![on], true),
+        (vec![calls], true),
+        (vec![tokens], true),
+        (vec![money], true),
+        (vec![calls, off], false),
+    ] {
+        let config = config(&set, "").unwrap();
+        assert_eq!(config.limits.members.may_call_models, may, "{set:?}");
     }
 }
 
@@ -223,4 +272,63 @@ fn config_key_of_the_environment_goes_to_no_address_that_was_saved() {
     assert_eq!(host(&env, ""), "api.openai.com");
     assert_eq!(host(&env, file), "file.example");
     assert_eq!(host(&[], file), "saved.example");
+}
+
+#[test]
+fn config_errors_name_the_place_of_the_value() {
+    let file = "# Mana\nsignup = \"open\"\nruns = \"many\"\n\n[llm]\nurl = \"no address\"\n";
+    let error = config(&[], file).unwrap_err().to_string();
+    assert!(
+        error.contains("/data/mana.toml, line 3, key 'runs':"),
+        "{error}"
+    );
+    let error = config(&[("MANA_RUNS", "many")], file).unwrap_err();
+    assert!(error.to_string().starts_with("MANA_RUNS:"), "{error}");
+    let error = config(&[], "sing_up = \"open\"\n").unwrap_err().to_string();
+    assert!(
+        error.contains("line 1") && error.contains("did you mean 'signup'?"),
+        "{error}"
+    );
+}
+
+#[test]
+fn config_takes_secrets_from_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key");
+    std::fs::write(&path, "a-service-key-of-some-length-0123456789\n").unwrap();
+    let path = path.to_str().unwrap();
+    let read = config(&[("MANA_SERVICE_KEY_FILE", path)], "").unwrap();
+    let key = read.server.service_key.unwrap();
+    assert_eq!(key.expose(), "a-service-key-of-some-length-0123456789");
+    for (env, word) in [
+        (vec![("MANA_SERVICE_KEY_FILE", "/nowhere")], "/nowhere"),
+        (
+            vec![
+                ("MANA_SERVICE_KEY_FILE", path),
+                ("MANA_SERVICE_KEY", "another-service-key-0123456789abcdef"),
+            ],
+            "set one of them",
+        ),
+    ] {
+        let error = config(&env, "").unwrap_err().to_string();
+        assert!(
+            error.starts_with("MANA_SERVICE_KEY_FILE:") && error.contains(word),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn variables_that_look_like_manas_are_named() {
+    let said = super::not_read("MANA_SINGUP").unwrap();
+    assert_eq!(said, "MANA_SINGUP is not read; did you mean MANA_SIGNUP?");
+    assert!(super::not_read("MANA_XYZZY").is_some());
+    for read in [
+        "MANA_SIGNUP",
+        "MANA_SERVICE_KEY_FILE",
+        "MANA_PORT_3050_TCP",
+        "HOME",
+    ] {
+        assert_eq!(super::not_read(read), None, "{read}");
+    }
 }

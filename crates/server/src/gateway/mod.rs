@@ -91,13 +91,12 @@ impl Settings {
             tracing::error!("The saved settings of models can't be used: {problem}");
         }
         let gateway = Gateway::from_config(first);
+        let members = config.limits.members;
         let settings = Settings {
-            metering: Arc::new(Metering::new(
-                ledger,
-                accounts.clone(),
-                config.limits.members.models,
-                clock::now,
-            )),
+            metering: Arc::new(
+                Metering::new(ledger, accounts.clone(), members.models, clock::now)
+                    .letting_members_call(members.may_call_models),
+            ),
             gateway: gateway.clone(),
             accounts,
             vault,

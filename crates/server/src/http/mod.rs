@@ -10,21 +10,26 @@ pub mod trusted_proxies;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing::Instrument as _;
 
-use crate::config::ServerConfig;
+use crate::config::{CorsOrigins, ServerConfig};
 use crate::error::ApiError;
 use crate::telemetry::meters::Measured;
+
+/// How long a browser keeps the answer to a preflight.
+const PREFLIGHT_KEPT: Duration = Duration::from_secs(600);
 
 /// Headers of every answer.
 const HEADERS: [(HeaderName, &str); 6] = [
@@ -53,7 +58,8 @@ pub fn guard<S: Clone + Send + Sync + 'static>(
     routes.layer(
         ServiceBuilder::new()
             .layer(CompressionLayer::new())
-            .layer(same_origin(config.public_url.as_deref()))
+            .option_layer(cors(&config.cors_origins))
+            .layer(same_origin(config))
             .layer(DefaultBodyLimit::max(body_limit::SIGNED_IN.max_bytes)),
     )
 }
@@ -83,17 +89,73 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     ApiError::internal(text.unwrap_or("a handler panicked")).into_response()
 }
 
+/// Lets pages of these origins call, with a bearer or with the session's cookie.
+fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
+    let headers = [
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        HeaderName::from_static("last-event-id"),
+        HeaderName::from_static("x-client-id"),
+        HeaderName::from_static("x-connection-id"),
+    ];
+    let methods = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    (!origins.is_empty()).then(|| {
+        CorsLayer::new()
+            .allow_origin(origins.headers())
+            .allow_credentials(true)
+            .allow_headers(headers)
+            .allow_methods(methods)
+            .expose_headers([header::RETRY_AFTER])
+            .max_age(PREFLIGHT_KEPT)
+    })
+}
+
+/// Lets programs in browsers call `/v1` from these origins. There a bearer alone counts, and no cookie, so that any
+/// origin may be let in.
+pub fn cors_of_programs(origins: &CorsOrigins) -> Option<CorsLayer> {
+    let exposed = [
+        header::RETRY_AFTER,
+        mana_llm::http::RESOLVED,
+        mana_llm::http::CACHE,
+        mana_llm::http::LEFT_OUT,
+        HeaderName::from_static("x-should-retry"),
+    ];
+    let allowed = match origins.has_any() {
+        true => AllowOrigin::any(),
+        false => AllowOrigin::list(origins.headers()),
+    };
+    (!origins.is_empty()).then(|| {
+        CorsLayer::new()
+            .allow_origin(allowed)
+            .allow_headers(AllowHeaders::mirror_request())
+            .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
+            .expose_headers(exposed)
+            .max_age(PREFLIGHT_KEPT)
+    })
+}
+
 /// Refuses writes that another site's page makes a signed-in browser send. Routes with a key of their own need no such
 /// guard.
 fn same_origin(
-    public_url: Option<&str>,
+    config: &ServerConfig,
 ) -> CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>> {
     let mut layer =
         CsrfLayer::new().with_insecure_bypass(|_, uri| uri.path().starts_with("/internal/"));
-    if let Some(url) = public_url
-        && let Ok(with_url) = layer.clone().add_trusted_origin(url)
+    for origin in config
+        .public_url
+        .as_deref()
+        .into_iter()
+        .chain(config.cors_origins.iter())
     {
-        layer = with_url;
+        if let Ok(with_origin) = layer.clone().add_trusted_origin(origin) {
+            layer = with_origin;
+        }
     }
     layer.with_rejection_response(|_| {
         ApiError::new(

@@ -84,6 +84,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(log_out))
         .routes(routes!(me))
         .routes(routes!(jwks))
+        .merge(super::passwords::router())
         .merge(super::invitations::router());
     // Strangers send these bodies.
     body_limit::bound(router, body_limit::STRANGERS)

@@ -34,6 +34,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
             description = "A page, newest first; go on with `before` while `hasMore`. Empty for an unknown record"),
         (status = 400, description = "`before` can't be read, or `table` or `id` is missing", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
+        (status = 404, description = "The record is forgotten", body = ErrorEnvelope),
     ))]
 async fn history(
     State(app): State<Arc<App>>,

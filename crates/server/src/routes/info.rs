@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use mana_core::manifest::Manifest;
 use mana_store::Role;
@@ -145,11 +145,21 @@ async fn models(app: &App) -> Map<String, Value> {
 }
 
 /// The modules: their tables, labels and tools
-#[utoipa::path(get, path = "/modules", tag = "app", security(("bearer" = [])), responses(
-    (status = 200, description = "The manifests, hidden ones too", body = Vec<Manifest>),
-    (status = 401, description = "Not signed in", body = ErrorEnvelope),
-))]
-async fn manifests(State(app): State<Arc<App>>, _caller: Caller) -> Response {
+#[utoipa::path(get, path = "/modules", tag = "app", security(("bearer" = [])),
+    params(("X-Schema-Version" = Option<u64>, Header,
+        description = "The version of the data's shape that the reader knows. Manifests for readers of version 1, and \
+            for those that say nothing, have no `aliases`, because these readers refuse a key that they don't know")),
+    responses(
+        (status = 200, description = "The manifests, hidden ones too", body = Vec<Manifest>),
+        (status = 401, description = "Not signed in", body = ErrorEnvelope),
+    ))]
+async fn manifests(State(app): State<Arc<App>>, _caller: Caller, headers: HeaderMap) -> Response {
     let json = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, json)], app.registry.to_json()).into_response()
+    let version = headers.get("x-schema-version");
+    let version: Option<u64> = version.and_then(|version| version.to_str().ok()?.parse().ok());
+    let manifests = match version {
+        Some(2..) => app.registry.to_json(),
+        _ => app.registry.to_json_without_aliases(),
+    };
+    ([(header::CONTENT_TYPE, json)], manifests).into_response()
 }

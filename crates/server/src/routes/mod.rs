@@ -8,6 +8,8 @@ pub mod invitations;
 pub mod llm;
 pub mod metrics;
 pub mod models;
+pub mod passwords;
+pub mod ready;
 pub mod runs;
 pub mod schema;
 pub mod snapshot;

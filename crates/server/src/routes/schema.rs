@@ -1,10 +1,14 @@
 //! The envelopes of sync and of a tick, for OpenAPI (docs/decisions/wire-types.md). The types themselves belong to
 //! crates that know no HTTP; the test below keeps both equal. The contents of the envelopes are described by the core.
 
+use std::collections::BTreeMap;
+
 use mana_core::{Actor, AdjustedStamp, Change, Micros, Op, conflict::Conflict};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+use super::snapshot::schema::SnapshotStamp;
 
 /// A push of a device.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -16,8 +20,58 @@ pub struct PushBody {
     pub since: Option<String>,
     /// The version of the data's shape.
     pub schema_version: Option<u64>,
+    /// The log's epoch, as Mana's devices name it; empty where the device has not heard of one. Without it no cursor is
+    /// refused.
+    pub log_epoch: Option<String>,
+    /// The furthest `logEnd` that the device was told.
+    pub log_end: Option<String>,
+    /// The number of the push, counted by the client: one that was seen with other changes is answered `copied`.
+    pub push_number: Option<u64>,
     /// The changes, oldest first.
     pub changes: Vec<Change>,
+}
+
+/// Records that a device gives back.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JoinBody {
+    /// Id of the client.
+    pub client_id: Option<String>,
+    /// The log's epoch.
+    pub log_epoch: String,
+    /// The records as the device has them, merged.
+    pub records: Vec<JoinRecord>,
+}
+
+/// A record that a device gives back.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JoinRecord {
+    /// The module of the record.
+    pub app: String,
+    /// Its table.
+    pub table: String,
+    /// Its id.
+    pub id: String,
+    /// The values by field; `deletedAt` is one.
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub data: Map<String, Value>,
+    /// The time and author of each field.
+    pub meta: BTreeMap<String, SnapshotStamp>,
+}
+
+/// The answer to records that were given back.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JoinAnswer {
+    /// How many changes were stored; none where the log had it all.
+    pub stored: usize,
+    /// The server's time.
+    pub server_time: Micros,
+    /// The log's epoch.
+    pub log_epoch: String,
+    /// Whether the log takes back more.
+    pub give_back: bool,
 }
 
 /// The answer of a push and of a pull.
@@ -36,6 +90,14 @@ pub struct PushAnswer {
     pub server_time: Micros,
     /// Stamps that were set back, for the device to adopt.
     pub adjusted: Vec<AdjustedStamp>,
+    /// The log's epoch.
+    pub log_epoch: String,
+    /// The end of the log, as far as this answer knows.
+    pub log_end: String,
+    /// Whether the log takes back what devices hold: `POST /sync/join`.
+    pub give_back: bool,
+    /// The changes of this push, by event id, that left everything as it was. A replay is answered alike.
+    pub unchanged: Vec<String>,
 }
 
 /// A page of a record's past.
@@ -136,15 +198,40 @@ mod tests {
                 field: "/at".to_owned(),
                 at: Micros(1),
             }],
+            unchanged: vec!["e2".to_owned()],
+            own_lists: Vec::new(),
+            grown: mana_store::LogSize::default(),
+            log_epoch: "e".to_owned(),
+            log_end: Cursor(Micros(1)),
+            give_back: true,
         };
         let wire = serde_json::to_value(&answer).unwrap();
         let read: PushAnswer =
             serde_json::from_value(wire.clone()).expect("no field is unknown, none is missing");
         assert_eq!(serde_json::to_value(&read).unwrap(), wire);
 
-        let body = json!({ "clientId": "c", "since": "", "schemaVersion": 1, "changes": [] });
+        let body = json!({ "clientId": "c", "since": "", "schemaVersion": 1, "pushNumber": 1, "changes": [],
+            "logEpoch": "e", "logEnd": "" });
         serde_json::from_value::<PushBody>(body.clone()).unwrap();
-        serde_json::from_value::<mana_sync::PushBody>(body).unwrap();
+        mana_sync::PushBody::parse(body.to_string().as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn schema_of_giving_back_is_that_of_the_wire() {
+        let answer = mana_sync::JoinAnswer {
+            stored: 1,
+            server_time: Micros(1),
+            log_epoch: "e".to_owned(),
+            give_back: true,
+            grown: mana_store::LogSize::default(),
+        };
+        let wire = serde_json::to_value(&answer).unwrap();
+        let read: JoinAnswer = serde_json::from_value(wire.clone()).expect("the same fields");
+        assert_eq!(serde_json::to_value(&read).unwrap(), wire);
+        let body = json!({ "clientId": "c", "logEpoch": "e", "records": [
+            { "app": "todo", "table": "tasks", "id": "t", "data": {}, "meta": {} }] });
+        serde_json::from_value::<JoinBody>(body.clone()).unwrap();
+        serde_json::from_value::<mana_sync::JoinBody>(body).unwrap();
     }
 
     #[test]

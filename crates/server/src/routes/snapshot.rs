@@ -26,12 +26,16 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         ("after" = Option<String>, Query,
             description = "The `after` of the page before; missing: from the first record"),
         ("limit" = Option<usize>, Query, description = "Records at most; 1,000 by default, and at most"),
+        ("logEpoch" = Option<String>, Query, description = "The epoch of the log that earlier pages were of"),
+        ("logEnd" = Option<String>, Query, description = "The furthest `logEnd` that earlier answers named"),
     ),
     responses(
         (status = 200, body = schema::SnapshotAnswer,
             description = "A page; go on with `after` while `hasMore`, then pull from `syncedUntil`"),
         (status = 400, description = "`after` can't be read", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
+        (status = 410, body = ErrorEnvelope,
+            description = "The log has another epoch, or was rolled back: begin the snapshot anew"),
     ))]
 async fn all_apps(
     State(app): State<Arc<App>>,
@@ -48,12 +52,16 @@ async fn all_apps(
         ("after" = Option<String>, Query,
             description = "The `after` of the page before; missing: from the first record"),
         ("limit" = Option<usize>, Query, description = "Records at most; 1,000 by default, and at most"),
+        ("logEpoch" = Option<String>, Query, description = "The epoch of the log that earlier pages were of"),
+        ("logEnd" = Option<String>, Query, description = "The furthest `logEnd` that earlier answers named"),
     ),
     responses(
         (status = 200, body = schema::SnapshotAnswer,
             description = "A page; go on with `after` while `hasMore`, then pull from `syncedUntil`"),
         (status = 400, description = "`after` can't be read", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
+        (status = 410, body = ErrorEnvelope,
+            description = "The log has another epoch, or was rolled back: begin the snapshot anew"),
     ))]
 async fn one_app(
     State(app): State<Arc<App>>,
@@ -79,7 +87,7 @@ async fn page(
 }
 
 /// The shapes on the wire, for OpenAPI; the test keeps them equal to the types of `mana-sync`.
-mod schema {
+pub(super) mod schema {
     use std::collections::BTreeMap;
 
     use mana_core::{Actor, Micros};
@@ -102,6 +110,14 @@ mod schema {
         pub synced_until: String,
         /// The server's time.
         pub server_time: Micros,
+        /// The log's epoch.
+        pub log_epoch: String,
+        /// The end of the log: the records hold nothing of any row after it.
+        pub log_end: String,
+        /// Whether the log takes back what devices hold: `POST /sync/join`.
+        pub give_back: bool,
+        /// Whether a device that knows another epoch is to drop what the log lacks.
+        pub discard_newer: bool,
     }
 
     /// A merged record.
@@ -156,6 +172,10 @@ mod schema {
                 has_more: false,
                 synced_until: Cursor(Micros(1)),
                 server_time: Micros(1),
+                log_epoch: "e".to_owned(),
+                log_end: Cursor(Micros(1)),
+                give_back: false,
+                discard_newer: false,
             };
             let wire = serde_json::to_value(&answer).unwrap();
             let read: SnapshotAnswer =

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Interval, interval_at, sleep_until};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::sync::client_id;
+use super::sync::{client_id, known};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::clock;
@@ -40,6 +40,7 @@ struct Params {
     #[serde(default)]
     since: String,
     client_id: Option<String>,
+    log_epoch: Option<String>,
 }
 
 /// Follow an app's changes as server-sent events
@@ -51,6 +52,8 @@ struct Params {
             description = "The cursor of the last answer; empty or missing: from the beginning"),
         ("clientId" = Option<String>, Query,
             description = "Leaves out what this client pushes itself; X-Client-Id overrides it"),
+        ("logEpoch" = Option<String>, Query,
+            description = "The log's epoch. Without it the cursor is never refused"),
         ("Last-Event-ID" = Option<String>, Header,
             description = "The last event's id, to go on after it; overrides since"),
     ),
@@ -61,7 +64,9 @@ struct Params {
                 before a stream that can't go on ends"),
         (status = 400, description = "The cursor can't be read", body = ErrorEnvelope),
         (status = 401, description = "Not signed in", body = ErrorEnvelope),
-        (status = 410, description = "The cursor is older than the kept log: take a snapshot", body = ErrorEnvelope),
+        (status = 410, body = ErrorEnvelope,
+            description = "The log has another epoch, no row at the cursor, or dropped rows after it: take a snapshot; \
+                details.reason says which"),
         (status = 429, description = "Too many sockets and streams of this account are open", body = ErrorEnvelope),
     ))]
 async fn follow(
@@ -93,6 +98,7 @@ async fn follow(
             .collect(),
         since: resumed.map_or(params.since, str::to_owned),
         client_id: client_id(&headers).or(params.client_id),
+        known: known(params.log_epoch, None)?,
     };
     let follower = app.sync.follow(&caller.scope(), follow).await?;
     let left = caller.until.0.saturating_sub(clock::now().0);
@@ -132,10 +138,16 @@ async fn next(reader: Option<Reader>) -> Option<(Result<Event, Infallible>, Opti
                     return None;
                 }
             }
-            followed = reader.follower.next() => return Some(match followed {
-                Ok(followed) => (Ok(changes(&followed)), Some(reader)),
-                Err(error) => (Ok(failed(&error)), None),
-            }),
+            followed = reader.follower.next() => {
+                let event = match followed {
+                    Ok(followed) => changes(&reader, followed).await,
+                    Err(error) => Err(error),
+                };
+                return Some(match event {
+                    Ok(event) => (Ok(event), Some(reader)),
+                    Err(error) => (Ok(failed(&error)), None),
+                });
+            }
             _ = reader.heartbeat.tick() => {
                 let id = reader.follower.cursor().to_string();
                 let now = json!({ "serverTime": clock::now() }).to_string();
@@ -146,12 +158,22 @@ async fn next(reader: Option<Reader>) -> Option<(Result<Event, Infallible>, Opti
     }
 }
 
-fn changes(followed: &Followed) -> Event {
-    let data = serde_json::to_string(followed).unwrap_or_default();
-    Event::default()
+async fn changes(reader: &Reader, followed: Followed) -> Result<Event, SyncError> {
+    let sync = &reader.app.sync;
+    let changes = followed.changes;
+    let changes = sync
+        .first_client_changes(&reader.caller.scope(), changes)
+        .await?;
+    let data = json!({
+        "table": followed.table,
+        "changes": changes,
+        "syncedUntil": followed.synced_until,
+        "hasMore": followed.has_more,
+    });
+    Ok(Event::default()
         .event("changes")
         .id(followed.synced_until.to_string())
-        .data(data)
+        .data(data.to_string()))
 }
 
 /// Returns the last event of a stream that failed, with the envelope that an answer would have.

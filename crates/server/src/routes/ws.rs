@@ -97,29 +97,56 @@ enum ClientMessage {
         token: String,
         #[serde(default)]
         client_id: Option<String>,
+        #[serde(default)]
+        connection_id: Option<String>,
     },
     Ping,
     #[serde(other)]
     Unknown,
 }
 
+/// Names under which a client pushes, as far as it gives them.
+#[derive(Clone, Default)]
+struct Names {
+    client_id: Option<String>,
+    connection_id: Option<String>,
+}
+
+impl Names {
+    fn has(&self, sender: Option<&String>) -> bool {
+        sender.is_some()
+            && [&self.client_id, &self.connection_id]
+                .into_iter()
+                .any(|name| name.as_ref() == sender)
+    }
+
+    /// Returns these names, and the other's where one is left out here.
+    fn or(self, other: &Names) -> Names {
+        Names {
+            client_id: self.client_id.or_else(|| other.client_id.clone()),
+            connection_id: self.connection_id.or_else(|| other.connection_id.clone()),
+        }
+    }
+}
+
 /// An authenticated client.
 struct Session {
     claims: Claims,
-    client_id: Option<String>,
+    /// The names under which it pushes: its client id on the routes of an app, the id of the connection on `/sync`.
+    names: Names,
     ends: Instant,
     notices: Subscription,
 }
 
 impl Session {
-    async fn authenticate(app: &App, token: &str, client_id: Option<String>) -> Option<Session> {
+    async fn authenticate(app: &App, token: &str, names: Names) -> Option<Session> {
         let claims = app.auth.check_token(token).await.ok()?;
         let left = (claims.exp * 1_000_000).saturating_sub(clock::now().0);
         Some(Session {
             ends: Instant::now() + Duration::from_micros(left.max(0).unsigned_abs()),
             notices: app.sync.hub().subscribe(&UserId(claims.sub.clone())),
             claims,
-            client_id,
+            names,
         })
     }
 }
@@ -193,12 +220,20 @@ async fn authenticate(app: &App, socket: &mut WebSocket) -> Result<Session, Ende
         match message {
             Some(Ok(Message::Text(text))) => {
                 return match serde_json::from_str(&text) {
-                    Ok(ClientMessage::Auth { token, client_id }) => {
-                        Session::authenticate(app, &token, client_id).await.ok_or(
-                            Ended::Unauthorized(
+                    Ok(ClientMessage::Auth {
+                        token,
+                        client_id,
+                        connection_id,
+                    }) => {
+                        let names = Names {
+                            client_id,
+                            connection_id,
+                        };
+                        Session::authenticate(app, &token, names)
+                            .await
+                            .ok_or(Ended::Unauthorized(
                                 "The token is no good, or the sign-in has ended; sign in again.",
-                            ),
-                        )
+                            ))
                     }
                     _ => Err(Ended::Unauthorized(
                         "The first message must be an auth message with a token.",
@@ -220,9 +255,16 @@ async fn answer(
     let message = serde_json::from_str(text).unwrap_or(ClientMessage::Unknown);
     let reply = match message {
         ClientMessage::Ping => json!({ "type": "pong" }),
-        ClientMessage::Auth { token, client_id } => {
-            let again =
-                Session::authenticate(app, &token, client_id.or(session.client_id.clone())).await;
+        ClientMessage::Auth {
+            token,
+            client_id,
+            connection_id,
+        } => {
+            let names = Names {
+                client_id,
+                connection_id,
+            };
+            let again = Session::authenticate(app, &token, names.or(&session.names)).await;
             // The socket stays with one account; another account opens its own.
             let again = again.filter(|again| again.claims.sub == session.claims.sub);
             let again = again.ok_or(Ended::Unauthorized(
@@ -231,7 +273,7 @@ async fn answer(
             // The subscription is kept: notices may be waiting in it.
             session.ends = again.ends;
             session.claims = again.claims;
-            session.client_id = again.client_id;
+            session.names = again.names;
             json!({ "type": "auth-ok" })
         }
         ClientMessage::Unknown => json!({ "type": "error", "error": {
@@ -253,10 +295,9 @@ async fn forward(
         Notice::Sync {
             app: app_id,
             tables,
-            origin_client,
+            sender,
         } => {
-            let own = origin_client.is_some() && origin_client == session.client_id;
-            if own || !wanted(&app_id) {
+            if session.names.has(sender.as_ref()) || !wanted(&app_id) {
                 return Ok(());
             }
             send_json(

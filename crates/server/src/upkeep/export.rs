@@ -1,17 +1,18 @@
 //! `mana export`: accounts with their logs, a line for each row, with a page in memory at a time.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io::{self, BufWriter, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mana_store::{Cursor, Scope, User};
+use mana_store::{Cursor, Scope, StoreError, User};
 use serde::Serialize;
 
-use super::lines::{Account, End, Head, Line, Row, VERSION};
+use super::lines::{Account, End, Head, Line, LogHead, Row, VERSION};
 use super::{Users, open};
 use crate::clock;
 use crate::config::Config;
+use crate::private_files::private_file;
 use crate::storage::Upkeep;
 
 /// Rows in a page.
@@ -29,11 +30,11 @@ pub async fn export(config: Config, user: Option<String>, file: PathBuf) -> Resu
     };
     let end = if file == Path::new("-") {
         let mut out = BufWriter::new(io::stdout().lock());
-        let end = write(&upkeep, only, &mut out).await;
+        let end = write(&config, &upkeep, only, &std::env::temp_dir(), &mut out).await;
         end.and_then(|end| out.flush().map(|()| end).map_err(Into::into))
             .context("Standard output can't be written")?
     } else {
-        to_file(&upkeep, only, &file)
+        to_file(&config, &upkeep, only, &file)
             .await
             .with_context(|| format!("{} can't be written", file.display()))?
     };
@@ -42,15 +43,39 @@ pub async fn export(config: Config, user: Option<String>, file: PathBuf) -> Resu
         "Exported {} accounts with {} changes.",
         end.users, end.changes
     );
+    if !end.left_out.is_empty() {
+        bail!(
+            "These accounts can't be read whole and are not in the file: {}",
+            end.left_out.join(", ")
+        );
+    }
     Ok(())
 }
 
+/// What was written.
+#[derive(Default)]
+struct Exported {
+    users: u64,
+    changes: u64,
+    /// The addresses of accounts that can't be read.
+    left_out: Vec<String>,
+}
+
 /// Writes another file and renames it, so that the file with the name is whole. Only its owner can read it.
-async fn to_file(upkeep: &Upkeep, only: Option<User>, path: &Path) -> Result<End> {
+async fn to_file(
+    config: &Config,
+    upkeep: &Upkeep,
+    only: Option<User>,
+    path: &Path,
+) -> Result<Exported> {
     let part = path.with_added_extension("part");
     let _ = fs::remove_file(&part);
-    let mut out = BufWriter::new(private(&part)?);
-    let written = write(upkeep, only, &mut out).await;
+    let mut out = BufWriter::new(private_file().write(true).create_new(true).open(&part)?);
+    let beside = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let written = write(config, upkeep, only, beside, &mut out).await;
     let end = written.and_then(|end| {
         out.into_inner()?.sync_all()?;
         fs::rename(&part, path)?;
@@ -62,14 +87,13 @@ async fn to_file(upkeep: &Upkeep, only: Option<User>, path: &Path) -> Result<End
     end
 }
 
-fn private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.write(true).create_new(true).open(path)
-}
-
-async fn write(upkeep: &Upkeep, only: Option<User>, out: &mut impl Write) -> Result<End> {
+async fn write(
+    config: &Config,
+    upkeep: &Upkeep,
+    only: Option<User>,
+    beside: &Path,
+    out: &mut impl Write,
+) -> Result<Exported> {
     let head = Head {
         mana: "export".to_owned(),
         version: VERSION,
@@ -77,15 +101,19 @@ async fn write(upkeep: &Upkeep, only: Option<User>, out: &mut impl Write) -> Res
         made_by: env!("CARGO_PKG_VERSION").to_owned(),
     };
     put(out, &head)?;
-    let mut end = End::default();
+    let mut end = Exported::default();
     match only {
-        Some(user) => account(upkeep, user, out, &mut end).await?,
+        Some(user) => account(upkeep, user, beside, out, &mut end).await?,
         None => {
             let mut users = Users::default();
             while let Some(user) = users.next(upkeep).await? {
-                account(upkeep, user, out, &mut end).await?;
+                account(upkeep, user, beside, out, &mut end).await?;
             }
+            users.some(config)?;
         }
+    }
+    if end.users == 0 {
+        bail!("No account can be read; put a backup back");
     }
     let counted = End {
         users: end.users,
@@ -95,27 +123,76 @@ async fn write(upkeep: &Upkeep, only: Option<User>, out: &mut impl Write) -> Res
     Ok(end)
 }
 
-async fn account(upkeep: &Upkeep, user: User, out: &mut impl Write, end: &mut End) -> Result<()> {
+/// Writes an account. An account that can't be read is left out whole, and does not keep the others from being saved.
+async fn account(
+    upkeep: &Upkeep,
+    user: User,
+    beside: &Path,
+    out: &mut impl Write,
+    end: &mut Exported,
+) -> Result<()> {
+    let mut lines = tempfile::tempfile_in(beside)
+        .with_context(|| format!("No temporary file can be made in {}", beside.display()))?;
+    let email = user.email.clone();
+    let read = rows(upkeep, user, &mut BufWriter::new(&lines)).await;
+    match read {
+        Ok(changes) => {
+            lines.rewind()?;
+            io::copy(&mut lines, out)?;
+            end.users += 1;
+            end.changes += changes;
+        }
+        Err(Unread::Store(error @ (StoreError::Busy | StoreError::Unavailable(_)))) => {
+            return Err(error.into());
+        }
+        Err(Unread::Store(error)) => {
+            eprintln!("{email} is left out: {error}");
+            end.left_out.push(email);
+        }
+        Err(Unread::Io(error)) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Why the lines of an account are not written.
+enum Unread {
+    /// The database does not give them.
+    Store(StoreError),
+    /// There is no room for them.
+    Io(anyhow::Error),
+}
+
+impl From<StoreError> for Unread {
+    fn from(error: StoreError) -> Self {
+        Unread::Store(error)
+    }
+}
+
+async fn rows(upkeep: &Upkeep, user: User, out: &mut impl Write) -> Result<u64, Unread> {
     let scope = Scope::own(&user.id);
     let mut page = upkeep
         .maintenance
         .export(&scope, Cursor::BEGINNING, ROWS)
         .await?;
-    put(out, &Line::User(Account::new(user, page.floor)))?;
-    end.users += 1;
+    let log = LogHead {
+        floor: page.floor,
+        epoch: page.epoch.clone(),
+    };
+    put(out, &Line::User(Account::new(user, log))).map_err(Unread::Io)?;
+    let mut changes = 0;
     loop {
-        let Some(last) = page.rows.last().map(|row| row.logged.cursor) else {
-            return Ok(());
-        };
+        let last = page.rows.last().map(|row| row.logged.cursor);
         for row in page.rows {
-            put(out, &Line::Change(Box::new(Row::from(row))))?;
-            end.changes += 1;
+            put(out, &Line::Change(Box::new(Row::from(row)))).map_err(Unread::Io)?;
+            changes += 1;
         }
-        if !page.has_more {
-            return Ok(());
-        }
+        let Some(last) = last.filter(|_| page.has_more) else {
+            break;
+        };
         page = upkeep.maintenance.export(&scope, last, ROWS).await?;
     }
+    out.flush().map_err(|error| Unread::Io(error.into()))?;
+    Ok(changes)
 }
 
 fn put(out: &mut impl Write, line: &impl Serialize) -> Result<()> {

@@ -10,7 +10,7 @@ use futures_util::stream::{self, BoxStream};
 use mana_store::{LogRow, StoreError};
 
 use super::lines::{Account, End, Head, Line, VERSION};
-use super::open;
+use super::open_or_make;
 use crate::config::Config;
 use crate::storage::Upkeep;
 
@@ -19,11 +19,27 @@ const LINE_LIMIT_BYTES: u64 = 64 << 20;
 
 /// Imports a file.
 pub async fn import(config: Config, file: PathBuf) -> Result<()> {
+    let mut lines = read_head(&file)?;
+    let upkeep = open_or_make(&config).await?;
+    let done = accounts(&upkeep, &mut lines).await;
+    upkeep.store.close().await;
+    tell(&done?);
+    Ok(())
+}
+
+pub(super) fn tell(end: &End) {
+    println!(
+        "Imported {} accounts with {} changes.",
+        end.users, end.changes
+    );
+}
+
+/// Opens a file and checks its first line, before any database is made.
+pub(super) fn read_head(file: &Path) -> Result<Lines> {
     let reader: Box<dyn BufRead + Send> = if file == Path::new("-") {
         Box::new(BufReader::new(io::stdin()))
     } else {
-        let open =
-            File::open(&file).with_context(|| format!("{} can't be read", file.display()))?;
+        let open = File::open(file).with_context(|| format!("{} can't be read", file.display()))?;
         Box::new(BufReader::new(open))
     };
     let mut lines = Lines {
@@ -31,20 +47,11 @@ pub async fn import(config: Config, file: PathBuf) -> Result<()> {
         number: 0,
         put_back: None,
     };
-    // Checked before the database is made.
     lines.head()?;
-    let upkeep = open(&config).await?;
-    let done = accounts(&upkeep, &mut lines).await;
-    upkeep.store.close().await;
-    let end = done?;
-    println!(
-        "Imported {} accounts with {} changes.",
-        end.users, end.changes
-    );
-    Ok(())
+    Ok(lines)
 }
 
-async fn accounts(upkeep: &Upkeep, lines: &mut Lines) -> Result<End> {
+pub(super) async fn accounts(upkeep: &Upkeep, lines: &mut Lines) -> Result<End> {
     let mut seen = End::default();
     loop {
         match lines.next()? {
@@ -71,9 +78,11 @@ async fn accounts(upkeep: &Upkeep, lines: &mut Lines) -> Result<End> {
 
 /// Imports an account. Returns the number of its changes in the file.
 async fn one(upkeep: &Upkeep, lines: &mut Lines, account: Account) -> Result<u64> {
-    let (user, floor) = account.into_parts();
+    let (user, log) = account.into_parts();
     let email = user.email.clone();
-    let done = upkeep.maintenance.import(user, floor, lines.rows()).await;
+    let (maintenance, epoch) = (&upkeep.maintenance, Some(log.epoch));
+    let done = maintenance.import(user, log.floor, epoch, lines.rows());
+    let done = done.await;
     let done = done.with_context(|| format!("The account {email} was not imported"))?;
     let made = match (done.account_made, done.made_member) {
         (false, _) => "was there already",
@@ -88,7 +97,7 @@ async fn one(upkeep: &Upkeep, lines: &mut Lines, account: Account) -> Result<u64
 }
 
 /// Reads the file line by line.
-struct Lines {
+pub(super) struct Lines {
     reader: Box<dyn BufRead + Send>,
     number: u64,
     put_back: Option<Line>,

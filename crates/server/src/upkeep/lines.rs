@@ -48,6 +48,17 @@ pub struct Account {
     /// How far its log was compacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     floor: Option<Cursor>,
+    /// The log's epoch, where it is not the account's id. An export of an earlier version has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch: Option<String>,
+}
+
+/// The identity of an account's log, as an import needs it.
+pub struct LogHead {
+    /// How far the log was compacted.
+    pub floor: Cursor,
+    /// Its epoch.
+    pub epoch: String,
 }
 
 /// A row of a log.
@@ -72,8 +83,10 @@ pub struct End {
 
 impl Account {
     /// Makes the line of an account.
-    pub fn new(user: User, floor: Cursor) -> Account {
+    pub fn new(user: User, log: LogHead) -> Account {
         Account {
+            floor: (log.floor > Cursor::BEGINNING).then_some(log.floor),
+            epoch: (log.epoch != user.id.0).then_some(log.epoch),
             id: user.id,
             email: user.email,
             name: user.name,
@@ -82,12 +95,15 @@ impl Account {
             locale: user.locale,
             role: user.role,
             created_at: user.created_at,
-            floor: (floor > Cursor::BEGINNING).then_some(floor),
         }
     }
 
-    /// Returns the account, and how far its log was compacted.
-    pub fn into_parts(self) -> (User, Cursor) {
+    /// Returns the account, and what is to be known of its log.
+    pub fn into_parts(self) -> (User, LogHead) {
+        let log = LogHead {
+            floor: self.floor.unwrap_or_default(),
+            epoch: self.epoch.unwrap_or_else(|| self.id.0.clone()),
+        };
         let user = User {
             id: self.id,
             email: self.email,
@@ -98,7 +114,7 @@ impl Account {
             role: self.role,
             created_at: self.created_at,
         };
-        (user, self.floor.unwrap_or_default())
+        (user, log)
     }
 }
 

@@ -1,22 +1,26 @@
-//! The operator's commands: compact, reproject, export, import.
+//! The operator's commands: compact, reproject, export, import, restore, user.
 
 mod export;
 mod import;
 mod lines;
+mod people;
+mod restore;
 
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use jiff::SignedDuration;
 use mana_core::Micros;
-use mana_store::{Scope, User};
+use mana_store::{DatabaseContents, Scope, User};
 
 pub use export::export;
 pub use import::import;
+pub use people::{list_people, reset_password};
+pub use restore::restore;
 
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::data_dir::DataDir;
-use crate::storage::Upkeep;
+use crate::storage::{Upkeep, contents};
 use crate::{clock, modules};
 
 /// Accounts in a page.
@@ -44,8 +48,20 @@ pub async fn compact(config: Config, age: SignedDuration) -> Result<()> {
         }
         left += done.left.len();
     }
+    let freed = upkeep.maintenance.free_space().await;
     upkeep.store.close().await;
+    users.some(&config)?;
     println!("Dropped {dropped} overwritten rows from {logs} logs.");
+    let freed = freed?;
+    if freed.given_back > 0 {
+        println!("The file is {} smaller.", kilobytes(freed.given_back));
+    }
+    if freed.kept > 0 {
+        println!(
+            "{} inside the file are free for later rows.",
+            kilobytes(freed.kept)
+        );
+    }
     if left > 0 {
         bail!(
             "{left} records differ from their log, so no row of them was dropped; run mana reproject"
@@ -77,6 +93,7 @@ pub async fn reproject(config: Config, check: bool) -> Result<()> {
         logs += 1;
     }
     upkeep.store.close().await;
+    users.some(&config)?;
     match (check, differing) {
         (_, 0) => println!("{records} records of {logs} logs agree with their logs."),
         (true, _) => {
@@ -87,12 +104,39 @@ pub async fn reproject(config: Config, check: bool) -> Result<()> {
     Ok(())
 }
 
+/// Opens the database of a server. What a command only looks at has to be there: a command that made it would prove,
+/// or save, nothing and call that done.
 async fn open(config: &Config) -> Result<Upkeep> {
+    let name = config.storage.database.name();
+    match (contents(config).await?, &config.storage.database) {
+        (DatabaseContents::Tables, _) => open_or_make(config).await,
+        (DatabaseContents::Missing, _) => bail!(
+            "There is no database {name}; set MANA_DATA_DIR to the directory that `mana serve` uses \
+             (another user, such as root in a cron job, has another one)"
+        ),
+        (DatabaseContents::Empty, Database::Sqlite(_)) => bail!(
+            "The database {name} holds nothing of Mana; if it was copied, copy {name}-wal with it, or put a backup back"
+        ),
+        (DatabaseContents::Empty, Database::Postgres { .. }) => bail!(
+            "The database {name} holds nothing of Mana; check DATABASE_URL, or put a backup back"
+        ),
+    }
+}
+
+/// Opens the database, and makes it if it is missing: for what adds to it.
+async fn open_or_make(config: &Config) -> Result<Upkeep> {
     if !config.data_dir.exists() {
         drop(DataDir::open(&config.data_dir)?);
     }
     let (registry, _) = modules::load(&config.data_dir.join("modules"));
     Upkeep::open(config, Arc::new(registry)).await
+}
+
+fn kilobytes(bytes: u64) -> String {
+    match bytes / 1_000_000 {
+        0 => format!("{} kB", bytes.div_ceil(1_000)),
+        megabytes => format!("{megabytes} MB"),
+    }
 }
 
 /// Reads every account, a page at a time.
@@ -103,6 +147,17 @@ struct Users {
 }
 
 impl Users {
+    /// An error where no account was read: nothing was done then, and that is no success.
+    fn some(&self, config: &Config) -> Result<()> {
+        match self.last {
+            Some(_) => Ok(()),
+            None => bail!(
+                "The database {} has no account, so there was nothing to do",
+                config.storage.database.name()
+            ),
+        }
+    }
+
     async fn next(&mut self, upkeep: &Upkeep) -> Result<Option<User>> {
         if self.page.is_empty() {
             self.page = upkeep
