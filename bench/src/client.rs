@@ -84,12 +84,17 @@ fn cookie(response: &reqwest::Response) -> Option<String> {
 
 /// An HTTP client with connections of its own, for this machine.
 pub fn http() -> Result<Client> {
+    patient_http(Duration::from_secs(30))
+}
+
+/// The same, for answers that may take so long.
+pub fn patient_http(timeout: Duration) -> Result<Client> {
     // An error means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(Client::builder()
         .no_proxy()
         .tls_certs_only([])
-        .timeout(Duration::from_secs(30))
+        .timeout(timeout)
         .build()?)
 }
 

@@ -8,6 +8,7 @@ pub mod crash;
 pub mod gateway;
 pub mod leaks;
 pub mod missions;
+pub mod models;
 pub mod night;
 pub mod order;
 pub mod plot;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use mana_bench::{On, crash, gateway, leaks, night, order, runner, strangers, sync};
+use mana_bench::{On, crash, gateway, leaks, models, night, order, runner, strangers, sync};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
@@ -87,6 +87,18 @@ enum Command {
         /// File for the plot
         #[arg(long)]
         plot: Option<PathBuf>,
+    },
+    /// Missions against llama.cpp and a small model: `cargo xtask models` has both
+    Models {
+        /// The program `llama-server`
+        #[arg(long)]
+        llama_server: PathBuf,
+        /// The model, GGUF
+        #[arg(long)]
+        model: PathBuf,
+        /// Windows in tokens
+        #[arg(long, value_delimiter = ',', default_values_t = [2_048, 4_096, 8_192])]
+        windows: Vec<usize>,
     },
     /// Three servers on one Postgres, kill -9 and wrong clocks: every mission must run once
     Night {
@@ -190,6 +202,19 @@ fn run(cli: Cli) -> Result<()> {
                 let report = runner::run(&binary, on, size, plot.as_deref()).await?;
                 print!("{report}");
                 report.verdict()
+            }
+            Command::Models {
+                llama_server,
+                model,
+                windows,
+            } => {
+                let plan = models::Plan {
+                    llama_server,
+                    model,
+                    windows,
+                };
+                print!("{}", models::run(&binary, &plan).await?);
+                Ok(())
             }
             Command::Night {
                 missions,

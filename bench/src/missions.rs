@@ -110,7 +110,8 @@ fn run(data: &Value) -> Result<Run> {
     })
 }
 
-fn text(value: &Value, name: &str) -> String {
+/// A text field of an answer; empty where it has none.
+pub(crate) fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 

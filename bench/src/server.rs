@@ -60,6 +60,13 @@ impl Home {
         self.settings.insert(name.to_owned(), value.to_string());
     }
 
+    /// Adds lines to `mana.toml`.
+    pub fn add_settings(&self, lines: &str) -> Result<()> {
+        let path = self.dir.path().join("data/mana.toml");
+        let settings = fs::read_to_string(&path)?;
+        Ok(fs::write(path, format!("{settings}{lines}"))?)
+    }
+
     /// The home of another server: a data directory of its own over the same Postgres database, with the same settings.
     pub fn another_server(&self) -> Result<Home> {
         let mut home = Home::with(&self.binary, None)?;

@@ -50,6 +50,7 @@ fn playwright(args: &[&str], server: &Path) -> Result<Command> {
     command
         .args(args)
         .env("MANA_CHROMIUM", chromium)
-        .env("MANA_BIN", server);
+        .env("MANA_BIN", server)
+        .env("MANA_WASM_BYTES", wasm::MOST_BYTES.to_string());
     Ok(command)
 }

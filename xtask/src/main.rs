@@ -7,6 +7,7 @@ mod build;
 mod cargo_deny;
 mod dependency_rules;
 mod house;
+mod models;
 mod paths;
 mod process;
 mod python;
@@ -16,6 +17,7 @@ mod serve;
 mod sim;
 mod steps;
 mod test;
+mod tokens;
 mod wasm;
 mod web;
 
@@ -39,6 +41,8 @@ cargo xtask COMMAND
                  --face native|json|mixed
   house [ARGS]   figures of the source tree and their bounds: circles, comments, sizes [--root FOLDER] [--list]
   advisories     known advisories against our dependencies [--db PATH to a folder or .tar.gz of RustSec's database]
+  tokens         the realistic mission's prompt by the tokenizers of Qwen 3, Llama 3 and GPT-4o
+  models         missions against llama.cpp and a small model, both made and kept in a cache folder (half an hour)
   screenshots    pictures of every page into docs/screenshots
   bench start    start time, memory, sizes and time to paint
   bench sync     ingest, the way to another device, a new device, idle sockets [--on postgres] [--rows N]
@@ -77,6 +81,8 @@ fn run() -> Result<()> {
         "sim" => sim::run(&rest),
         "e2e" => browser_tests::run(&rest),
         "sdk" => sdk::run(&rest),
+        "tokens" => tokens::run(),
+        "models" => models::run(&rest),
         "house" => house::run(&rest),
         "advisories" => cargo_deny::advisories(&rest),
         "screenshots" => browser_tests::screenshots(),

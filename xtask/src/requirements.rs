@@ -55,6 +55,14 @@ pub fn c_compiler() -> Result<()> {
     apt(&["gcc", "libc6-dev"], "a C compiler (gcc or clang)")
 }
 
+/// A C++ compiler, for llama.cpp.
+pub fn cxx_compiler() -> Result<()> {
+    if is_installed("c++") || is_installed("g++") || is_installed("clang++") {
+        return Ok(());
+    }
+    apt(&["g++"], "a C++ compiler (g++ or clang++)")
+}
+
 /// PostgreSQL 14 or newer, whose programs the tests start by themselves (`crates/test-postgres`).
 pub fn postgres() -> Result<()> {
     let installed = std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|dir| dir.count() > 0);

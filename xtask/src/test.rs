@@ -33,6 +33,7 @@ pub fn run() -> Result<()> {
     })?;
     steps.run("web app: build, checks, tests", || {
         web::bundle()?;
+        wasm::check_size()?;
         process::run(&mut web::npm("web", &["run", "check"]))?;
         process::run(&mut web::npm("web", &["run", "test"]))
     })?;

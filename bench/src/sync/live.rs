@@ -44,7 +44,7 @@ pub async fn run(
 ) -> Result<Vec<Duration>> {
     let from = Device::new(server, person).await?;
     let to = Device::new(other, person).await?;
-    let mut live = Live::open(&to.http, &to.replica.client_id().await?).await?;
+    let mut live = Live::open(&to.http).await?;
     let keys: Vec<RecordKey> = (0..writes)
         .map(|_| RecordKey::new("todo", "tasks", new_id()))
         .collect();

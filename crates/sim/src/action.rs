@@ -82,8 +82,14 @@ pub enum Action {
     Refuse { on: bool },
     /// The log is compacted, up to a while ago.
     Compact { ago_us: i64 },
+    /// A device's data are copied to another machine, where they are used from then on.
+    Copy { device: u32 },
     /// A person sends the refused changes again.
     Retry { tab: u32 },
+    /// The database is copied.
+    Backup,
+    /// The database is put back to its last copy. `restored`: its operator says so; else a file was copied underneath.
+    PutBack { restored: bool },
 }
 
 const DAY_US: i64 = 86_400_000_000;
@@ -134,7 +140,11 @@ fn draw(rng: &mut Rng) -> Action {
             tab: rng.pick(),
             server: rng.pick(),
         },
-        250..610 => Action::Go { task: rng.pick() },
+        250..598 => Action::Go { task: rng.pick() },
+        598..605 => Action::Backup,
+        605..610 => Action::PutBack {
+            restored: rng.below(2) == 0,
+        },
         610..840 => Action::Deliver {
             packet: rng.pick(),
             fate: match rng.below(20) {
@@ -196,7 +206,8 @@ fn draw(rng: &mut Rng) -> Action {
         991..995 => Action::Refuse {
             on: rng.below(2) == 0,
         },
-        _ => Action::Retry { tab: rng.pick() },
+        995..998 => Action::Retry { tab: rng.pick() },
+        _ => Action::Copy { device: rng.pick() },
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::{
-    Actor, RecordKey, RecordState, apply, canonical, ids,
+    Actor, Op, RecordKey, RecordState, apply, canonical, ids,
     mission::{APP, Agent, Intent, MISSIONS, Mission, RUNS, Step, StepStatus},
     policy::Overrides,
     staging::{ProposalStatus, Records, Staging},
     sync::record_key,
 };
 use mana_device::Storage as _;
+use mana_store::LoggedChange;
 use serde_json::json;
 
 use crate::{
@@ -65,12 +66,14 @@ pub(crate) fn check(world: &mut World) -> Result<(), Failure> {
     let registry = world.backend.registry();
     for key in log
         .iter()
-        .map(|row| record_key(&row.change))
+        .flat_map(|row| row.change.keys())
         .collect::<BTreeSet<_>>()
     {
         let state = world.backend.record(&key).unwrap_or_default();
         records.insert(key, state);
     }
+    let forgotten = forgotten(&log);
+    world.figures.forgotten = forgotten.len() as u64;
     let forth: Vec<_> = log.iter().collect();
     let back: Vec<_> = log.iter().rev().chain(&log).collect();
     for order in [forth, back] {
@@ -78,18 +81,40 @@ pub(crate) fn check(world: &mut World) -> Result<(), Failure> {
         for row in order {
             let key = record_key(&row.change);
             let schema = registry.schema(&key.app, &key.table);
-            apply(schema, replayed.entry(key).or_default(), &row.change);
+            if row.change.op != Op::Forget && !forgotten.contains(&key) {
+                apply(schema, replayed.entry(key).or_default(), &row.change);
+            }
+        }
+        for key in &forgotten {
+            replayed.insert(key.clone(), RecordState::default());
         }
         same("a replay of the log", &replayed, &records)?;
     }
     for (n, device) in world.devices.iter().enumerate() {
-        same(&format!("device {n}"), &held(device, &records), &records)?;
+        let mut held = held(device, &records);
+        if let Some(key) = forgotten.iter().find(|key| held.contains_key(key)) {
+            let message = format!("device {n} still has {key:?}, which the server forgot");
+            return fail(Kind::Diverged, message);
+        }
+        held.extend((forgotten.iter()).map(|key| (key.clone(), RecordState::default())));
+        same(&format!("device {n}"), &held, &records)?;
     }
-    texts::check(world, &log)?;
-    let (iterations, decided) = missions(world, &records)?;
-    world.figures.iterations = iterations;
-    world.figures.decided = decided;
+    // Of a log that was put back, what had been overwritten is gone, and nothing says what was planned.
+    if !world.put_back {
+        texts::check(world, &log)?;
+    }
+    if !world.rolled_back {
+        let (iterations, decided) = missions(world, &records, &forgotten)?;
+        world.figures.iterations = iterations;
+        world.figures.decided = decided;
+    }
     Ok(())
+}
+
+/// The records that the server forgot; nothing brings them back.
+fn forgotten(log: &[LoggedChange]) -> BTreeSet<RecordKey> {
+    let forgetting = log.iter().filter(|row| row.change.op == Op::Forget);
+    forgetting.flat_map(|row| row.change.keys()).collect()
 }
 
 /// Byte for byte.
@@ -125,7 +150,11 @@ fn held(device: &Device, records: &Records) -> Records {
 }
 
 /// A slot planned once, a step's record there once if and only if it was approved, the same proposals everywhere.
-fn missions(world: &World, records: &Records) -> Result<(u64, u64), Failure> {
+fn missions(
+    world: &World,
+    records: &Records,
+    forgotten: &BTreeSet<RecordKey>,
+) -> Result<(u64, u64), Failure> {
     let registry = world.backend.registry();
     let overrides = Overrides::default();
     let mut waiting = BTreeSet::new();
@@ -147,7 +176,8 @@ fn missions(world: &World, records: &Records) -> Result<(u64, u64), Failure> {
                     format!("the slot {slot} has another or a second iteration"),
                 );
             }
-            if !records.contains_key(&RecordKey::new(APP, RUNS, &iteration.id)) {
+            let run = RecordKey::new(APP, RUNS, &iteration.id);
+            if !records.contains_key(&run) && !forgotten.contains(&run) {
                 return fail(
                     Kind::Mission,
                     format!("the slot {slot} has no record of its run"),

@@ -10,13 +10,20 @@ use mana_core::{
     RecordKey, RecordState,
     conflict::{KeptConflict, TextLineage},
     staging::{Proposal, Records},
-    sync::{OutboxRow, ReplicaMeta, SetAside},
+    sync::{OutboxRow, RecordRange, ReplicaMeta, SetAside},
 };
 use mana_device::{MemoryStorage, Storage, StorageError, Transaction, Writes};
 
 /// The storage that the tabs of a device share.
 #[derive(Clone, Default)]
 pub struct Disk(pub MemoryStorage);
+
+impl Disk {
+    /// Another disk with the same data; none while a transaction is open.
+    pub fn copied(&self) -> Option<Disk> {
+        self.0.copied().map(Disk)
+    }
+}
 
 struct Slow(Box<dyn Transaction>);
 
@@ -47,6 +54,9 @@ impl Transaction for Slow {
     }
     async fn states(&mut self, keys: &BTreeSet<RecordKey>) -> Result<Records, StorageError> {
         self.0.states(keys).await
+    }
+    async fn range(&mut self, range: &RecordRange) -> Result<Records, StorageError> {
+        self.0.range(range).await
     }
     async fn table(
         &mut self,

@@ -12,6 +12,7 @@ mod check;
 mod disk;
 mod face;
 mod failure;
+mod figures;
 mod net;
 mod person;
 mod rng;
@@ -24,9 +25,9 @@ mod world;
 pub use action::{Action, Direction, Fate, generate};
 pub use face::Face;
 pub use failure::{Failure, Kind};
+pub use figures::Figures;
 pub use run::run;
 pub use shrink::shrink;
-pub use world::Figures;
 
 /// Runs a seed.
 pub fn seed(seed: u64, face: Face) -> Result<Figures, Failure> {

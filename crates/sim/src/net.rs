@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use mana_core::sync::{PushAnswer, PushRequest, SnapshotPage, TransportError};
+use mana_core::sync::{
+    JoinRequest, PushAnswer, PushRequest, SnapshotPage, SnapshotRequest, TransportError,
+};
 use mana_device::Transport;
 use tokio::sync::oneshot;
 
@@ -12,8 +14,10 @@ use tokio::sync::oneshot;
 pub enum Request {
     /// `POST /sync`.
     Push(PushRequest),
-    /// `GET /sync/snapshot`, by the token of the page.
-    Snapshot(String),
+    /// `GET /sync/snapshot`.
+    Snapshot(SnapshotRequest),
+    /// `POST /sync/join`.
+    Join(JoinRequest),
 }
 
 /// A response of a server.
@@ -23,6 +27,8 @@ pub enum Response {
     Answer(PushAnswer),
     /// A page of a snapshot.
     Page(SnapshotPage),
+    /// States were taken back.
+    Joined,
 }
 
 /// The end of a request, as a device sees it.
@@ -94,14 +100,52 @@ impl Transport for Connection {
     async fn push(&self, request: &PushRequest) -> Result<PushAnswer, TransportError> {
         match self.send(Request::Push(request.clone())).await? {
             Response::Answer(answer) => Ok(answer),
-            Response::Page(_) => unreachable!("a push is not answered with a page"),
+            _ => unreachable!("a push is answered as a push"),
         }
     }
 
-    async fn snapshot(&self, after: &str) -> Result<SnapshotPage, TransportError> {
-        match self.send(Request::Snapshot(after.to_owned())).await? {
+    async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError> {
+        match self.send(Request::Snapshot(request.clone())).await? {
             Response::Page(page) => Ok(page),
-            Response::Answer(_) => unreachable!("a page is not answered with an answer to a push"),
+            _ => unreachable!("a page is asked for"),
         }
     }
+
+    async fn join(&self, request: &JoinRequest) -> Result<(), TransportError> {
+        self.send(Request::Join(request.clone())).await.map(drop)
+    }
+}
+
+/// A request and its reply, as a line of a trace.
+pub fn described(device: usize, server: usize, request: &Request, reply: &Reply) -> String {
+    let request = match request {
+        Request::Push(push) => {
+            let sent: Vec<&str> = push
+                .changes
+                .iter()
+                .filter_map(|change| change.event_id())
+                .collect();
+            format!("pushes [{}] since {:?}", sent.join(", "), push.since)
+        }
+        Request::Snapshot(asked) => format!(
+            "asks for a snapshot after {:?}, knowing of {:?}",
+            asked.after, asked.log_end
+        ),
+        Request::Join(join) => format!("gives back {} records", join.records.len()),
+    };
+    let reply = match reply {
+        Ok(Response::Answer(answer)) => format!(
+            "{} changes up to {}, {} stamps set back, {} conflicts",
+            answer.server_changes.len(),
+            answer.synced_until,
+            answer.adjusted.len(),
+            answer.conflicts.len()
+        ),
+        Ok(Response::Joined) => "taken".to_owned(),
+        Ok(Response::Page(page)) => {
+            format!("{} records at {}", page.records.len(), page.synced_until)
+        }
+        Err(error) => error.to_string(),
+    };
+    format!("device {device} {request} at server {server} → {reply}")
 }

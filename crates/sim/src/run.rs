@@ -1,12 +1,6 @@
 //! A history from its beginning to the checks.
 
-use crate::{
-    action::Action,
-    check,
-    face::Face,
-    failure::Failure,
-    world::{Figures, World},
-};
+use crate::{action::Action, check, face::Face, failure::Failure, figures::Figures, world::World};
 
 /// Carries out a history, mends everything, and checks. Returns the trace beside the result, a line an event.
 pub fn run(actions: &[Action], face: Face) -> (Result<Figures, Failure>, Vec<String>) {

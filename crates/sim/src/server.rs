@@ -6,17 +6,18 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
 use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, Runner, RunnerConfig, RunnerParts};
 use mana_core::{
     Micros, RecordKey, RecordState, ids,
     manifest::Registry,
-    sync::{PushRequest, Refusal, TransportError},
+    sync::{JoinRequest, PushRequest, Refusal, SnapshotRequest, TransportError},
 };
 use mana_store::{
-    Accounts, ChangesQuery, Log as _, LoggedChange, Maintenance as _, NewUser, RunRequest, Scope,
-    SqliteStore, UserId,
+    Accounts, ChangesQuery, Cursor, KnownLog, Log as _, LogPage, LoggedChange, Maintenance as _,
+    NewUser, RunRequest, Scope, SqliteStore, UserId,
 };
-use mana_sync::{AcceptPush, Hub, Origin, SnapshotParams, Sync, SyncError};
+use mana_sync::{AcceptPush, Hub, JoinBody, Origin, SnapshotParams, Sync, SyncError};
 use serde_json::{Value, json};
 use tokio::{
     runtime::Runtime,
@@ -144,6 +145,8 @@ impl Backend {
         let config = RunnerConfig {
             parallel: 1,
             worker: format!("worker-{n}"),
+            // So few that histories forget.
+            runs_kept: 3,
             ..RunnerConfig::default()
         };
         let runner = Runner::new(RunnerParts {
@@ -189,13 +192,65 @@ impl Backend {
     pub fn respond(&self, server: usize, request: &Request) -> Reply {
         match request {
             Request::Push(push) => self.push(server, push),
-            Request::Snapshot(after) => self.snapshot(server, after),
+            Request::Snapshot(asked) => self.snapshot(server, asked),
+            Request::Join(join) => self.join(server, join),
         }
     }
 
-    fn snapshot(&self, server: usize, after: &str) -> Reply {
+    fn join(&self, server: usize, join: &JoinRequest) -> Reply {
+        let body = JoinBody {
+            client_id: None,
+            log_epoch: join.log_epoch.clone(),
+            records: join.records.iter().map(|record| json!(record)).collect(),
+            ..JoinBody::default()
+        };
+        let (sync, scope) = (&self.instances[server].sync, self.scope());
+        let joined = sync.join(&scope, join.client_id.clone(), body, self.now(server));
+        match self.runtime.block_on(joined) {
+            Ok(_) => Ok(Response::Joined),
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
+    /// A copy of the log.
+    pub fn backup(&self) -> LogPage {
+        let (scope, all) = (self.scope(), 10_000_000);
+        let export = self.store.export(&scope, Cursor::BEGINNING, all);
+        self.runtime.block_on(export).expect("the log is readable")
+    }
+
+    /// The database becomes the copy, and every server starts again. Returns the event ids that the log had.
+    pub fn put_back(&mut self, backup: &LogPage, restored: bool) -> Vec<String> {
+        let had = self.log().into_iter().filter_map(|row| row.change.event_id);
+        let had = had.collect();
+        let (registry, user) = (self.registry.clone(), self.user.clone());
+        let rows = stream::iter(backup.rows.clone()).map(Ok).boxed();
+        let now = Micros(self.time.load(Ordering::SeqCst));
+        let old = self.store.clone();
+        self.store = self.runtime.block_on(async move {
+            let store = SqliteStore::memory(registry).await;
+            let store = store.expect("a database in memory");
+            let account = old.user(&user).await.expect("the store reads");
+            let (account, epoch) = (account.expect("an account"), Some(backup.epoch.clone()));
+            let imported = store.import(account, backup.floor, epoch, rows).await;
+            imported.expect("the copy is whole");
+            if restored {
+                let begun = store.begin_epoch(&Scope::own(&user), now, false).await;
+                begun.expect("the store writes");
+            }
+            store
+        });
+        for n in 0..self.instances.len() {
+            self.restart(n);
+        }
+        had
+    }
+
+    fn snapshot(&self, server: usize, asked: &SnapshotRequest) -> Reply {
         let params = SnapshotParams {
-            after: after.to_owned(),
+            after: asked.after.clone(),
+            log_epoch: Some(asked.log_epoch.clone()),
+            log_end: asked.log_end.clone(),
             // Small pages, so that things happen between them.
             limit: Some(5),
         };
@@ -236,14 +291,15 @@ impl Backend {
                 return Err(TransportError::Refused(refusal));
             }
         }
+        let changes = push.changes.iter().map(|change| json!(change)).collect();
         let accept = AcceptPush {
-            client_id: push.client_id.clone(),
-            app: None,
-            changes: push.changes.iter().map(|change| json!(change)).collect(),
             since: push.since.clone(),
             schema_version: Some(push.schema_version),
-            fence: None,
-            origin: Origin::Device,
+            known: Some(KnownLog {
+                epoch: push.log_epoch.clone(),
+                end: push.log_end.parse().expect("a cursor of this server"),
+            }),
+            ..AcceptPush::new(Origin::Device, &push.client_id, changes)
         };
         let sync = &self.instances[server].sync;
         let answer = self

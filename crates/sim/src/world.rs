@@ -18,6 +18,7 @@ use mana_core::{
     undo::UndoExtent,
 };
 use mana_device::{DeviceError, Env, Replica, StorageError, SyncError};
+use mana_store::LogPage;
 use serde_json::Value;
 
 use crate::{
@@ -25,7 +26,8 @@ use crate::{
     disk::Disk,
     face::Face,
     failure::{Failure, Kind},
-    net::{Connection, Net, Packet, Reply, Request, Response, broken},
+    figures::Figures,
+    net::{Connection, Net, Packet, broken, described},
     person::{mission_id, writes},
     server::{Backend, lock},
 };
@@ -33,45 +35,12 @@ use crate::{
 /// How many tabs each device has. The tabs of a device share its disk.
 const TABS: [usize; 4] = [2, 1, 2, 1];
 const SERVERS: usize = 3;
+/// Devices at most; more copies are not made.
+const MAX_DEVICES: usize = 7;
 /// Things under way at once; more are not begun.
 const MAX_TASKS: usize = 16;
 /// 2026-03-02, a Monday, 06:00 UTC.
 const START: i64 = 1_772_431_200_000_000;
-
-/// The figures of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Figures {
-    /// Actions that were carried out.
-    pub actions: u64,
-    /// Changes that a device acknowledged to a person.
-    pub acknowledged: u64,
-    /// Rows in the log at the end.
-    pub rows: u64,
-    /// Pushes that arrived.
-    pub pushes: u64,
-    /// Packets lost, late or cut off.
-    pub lost: u64,
-    /// Things under way that a crash ended.
-    pub crashed: u64,
-    /// Iterations at the end.
-    pub iterations: u64,
-    /// Steps decided at the end.
-    pub decided: u64,
-}
-
-impl Figures {
-    /// Adds another run's.
-    pub fn add(&mut self, other: Figures) {
-        self.actions += other.actions;
-        self.acknowledged += other.acknowledged;
-        self.rows += other.rows;
-        self.pushes += other.pushes;
-        self.lost += other.lost;
-        self.crashed += other.crashed;
-        self.iterations += other.iterations;
-        self.decided += other.decided;
-    }
-}
 
 /// The outcome of a task.
 enum Done {
@@ -115,6 +84,12 @@ pub(crate) struct World {
     pub texts: Vec<String>,
     /// Whether devices may have joined states, which tell of no conflict.
     pub joined: bool,
+    /// The last copy of the database.
+    backup: Option<LogPage>,
+    /// Whether the database was put back to a copy: what was overwritten before it is gone with the log's rows.
+    pub put_back: bool,
+    /// Whether that happened underneath, so that the runner may have planned a slot again.
+    pub rolled_back: bool,
     pub figures: Figures,
     pub failure: Option<Failure>,
     pub trace: Vec<String>,
@@ -144,6 +119,9 @@ impl World {
             once_logged: BTreeSet::new(),
             texts: Vec::new(),
             joined: false,
+            backup: None,
+            put_back: false,
+            rolled_back: false,
             figures: Figures::default(),
             failure: None,
             trace: Vec::new(),
@@ -248,6 +226,7 @@ impl World {
                     .request_run(self.server(server), &mission, &slot);
                 self.say(|| format!("a run of {mission} is asked for: {slot}"));
             }
+            Action::Copy { device } => self.copy(self.device(device)),
             Action::Refuse { on } => self.backend.refusing = on,
             Action::Compact { ago_us } => {
                 let had = self.backend.compact(ago_us);
@@ -256,8 +235,30 @@ impl World {
                 self.say(|| format!("the log is compacted before {ago_us} µs ago"));
             }
             Action::Retry { tab } => self.retry(self.tab(tab)),
+            Action::Backup => {
+                self.backup = Some(self.backend.backup());
+                self.say(|| "the database is copied".to_owned());
+            }
+            Action::PutBack { restored } => self.put_back(restored),
             Action::Go { .. } => {}
         }
+    }
+
+    fn put_back(&mut self, restored: bool) {
+        let Some(backup) = self.backup.clone() else {
+            return;
+        };
+        // Copying a file takes a while, in which no row gets a place.
+        self.time.fetch_add(10_000_000, Ordering::SeqCst);
+        let had = self.backend.put_back(&backup, restored);
+        self.once_logged.extend(had);
+        self.joined = true;
+        self.put_back = true;
+        self.figures.put_back += 1;
+        self.rolled_back |= !restored;
+        self.say(|| {
+            format!("the database is put back to its copy; its operator says so: {restored}")
+        });
     }
 
     /// A replica as a tab has it, or a process: opened anew each time, so nothing but the disk remembers.
@@ -377,6 +378,17 @@ impl World {
             let replica = open.await.expect("memory opens");
             Done::Synced(replica.sync(&connection).await)
         });
+    }
+
+    fn copy(&mut self, device: usize) {
+        let copy = self.devices.len();
+        let disk = self.devices[device].disk.copied();
+        if let Some(disk) = disk.filter(|_| copy < MAX_DEVICES) {
+            let skew = Arc::default();
+            self.devices.push(Device { disk, skew });
+            self.tabs.push(copy);
+            self.say(|| format!("device {device} is copied: device {copy}"));
+        }
     }
 
     fn retry(&mut self, tab: usize) {
@@ -555,32 +567,4 @@ fn wrote(written: Result<Vec<mana_core::Change>, DeviceError>) -> Done {
     let texts = texts.filter_map(|change| change.event_id.clone()).collect();
     let ids = changes.into_iter().filter_map(|change| change.event_id);
     Done::Wrote(ids.collect(), texts)
-}
-
-fn described(device: usize, server: usize, request: &Request, reply: &Reply) -> String {
-    let request = match request {
-        Request::Push(push) => {
-            let sent: Vec<&str> = push
-                .changes
-                .iter()
-                .filter_map(|change| change.event_id())
-                .collect();
-            format!("pushes [{}] since {:?}", sent.join(", "), push.since)
-        }
-        Request::Snapshot(after) => format!("asks for a snapshot after {after:?}"),
-    };
-    let reply = match reply {
-        Ok(Response::Answer(answer)) => format!(
-            "{} changes up to {}, {} stamps set back, {} conflicts",
-            answer.server_changes.len(),
-            answer.synced_until,
-            answer.adjusted.len(),
-            answer.conflicts.len()
-        ),
-        Ok(Response::Page(page)) => {
-            format!("{} records at {}", page.records.len(), page.synced_until)
-        }
-        Err(error) => error.to_string(),
-    };
-    format!("device {device} {request} at server {server} → {reply}")
 }
