@@ -4,7 +4,7 @@ import { messages } from './plugins/messages/plugin.ts';
 
 const server = process.env.MANA_DEV_SERVER ?? 'http://127.0.0.1:3050';
 // core's PROGRAM_PATHS but for the socket's; a test of the server's router compares them.
-const api = ['/ai', '/app', '/auth', '/health', '/internal', '/llm', '/metrics', '/modules', '/sync', '/v1'];
+const api = ['/ai', '/app', '/auth', '/health', '/internal', '/llm', '/metrics', '/modules', '/ready', '/sync', '/v1'];
 
 export default defineConfig({
 	plugins: [messages(), sveltekit()],

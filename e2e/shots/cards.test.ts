@@ -60,7 +60,7 @@ const own: Card[] = [
 	of('task notes changed', 'update_task', { taskId: '<id>', notes: 'With the new price, and the old one.' }, task),
 	of('task rescheduled', 'reschedule_task', { taskId: '<id>', dueDate: '2026-12-04' }, task),
 	of('task done', 'complete_task', { taskId: '<id>' }, task),
-	of('same value', 'update_task', { taskId: '<id>', title: 'Send Marta the quote' }, task),
+	of('task list and estimate', 'update_task', { taskId: '<id>', list: 'Customers', estimateMinutes: 45 }, task),
 	of('note, one word', 'update_note', { noteId: '<id>', body: note.body.replace('Helsinki', 'Falkenstein') }, note),
 	of('note title alone', 'update_note', { noteId: '<id>', title: 'Server, decided' }, note),
 	of('event moved', 'reschedule_event', { eventId: '<id>', startsAt: '2027-01-01T08:00:00Z' }, event),
@@ -135,8 +135,10 @@ test('cards', async ({ browser }) => {
 	];
 	await api.makeDue(mission);
 	await server.tick();
+	await page.goto(`${server.url}/companion/inbox`);
+	await expect(page.getByRole('heading', { level: 1, name: /5 proposals/ })).toBeVisible();
 	await page.goto(`${server.url}/companion/missions/${mission}/plan`);
-	await expect(page.getByRole('list', { name: 'Plan' })).toBeVisible();
+	await expect(page.getByRole('list', { name: 'Plan' }).getByText('Task five').first()).toBeVisible();
 	await shoot(page, 'plan');
 	await page.keyboard.press('End');
 	await page.waitForTimeout(700);

@@ -45,19 +45,27 @@ test('a session that ends while a form is open loses nothing that is typed', asy
 	expect(await (await Api.signIn(server)).changes('ai', 'aiMissions')).toHaveLength(1);
 });
 
-test('a form that one has written in is not left without a word', async ({ browser }) => {
+test('a form that one has written in may be left: its draft waits, and says that nothing is saved', async ({
+	browser
+}) => {
 	const { page } = await becomeOwner(browser, server);
 	await synced(page);
 	await page.getByRole('link', { name: 'Missions' }).first().click();
 	await page.getByRole('link', { name: 'New mission' }).first().click();
 	await page.getByLabel('Title').fill('Half a thought');
-	page.once('dialog', (dialog) => dialog.dismiss());
-	await page.goBack();
-	await expect(page).toHaveURL(/missions\/new$/);
-	await expect(page.getByLabel('Title')).toHaveValue('Half a thought');
-	page.once('dialog', (dialog) => dialog.accept());
 	await page.goBack();
 	await expect(page).toHaveURL(/missions$/);
+	await page.getByRole('button', { name: /^Go on writing ?: Half a thought$/ }).click();
+	await expect(page).toHaveURL(/missions\/new/);
+	await expect(page.getByLabel('Title')).toHaveValue('Half a thought');
+	// Cancelling discards it, and asks first.
+	page.once('dialog', (dialog) => dialog.dismiss());
+	await page.getByRole('link', { name: 'Cancel' }).click();
+	await expect(page.getByLabel('Title')).toHaveValue('Half a thought');
+	page.once('dialog', (dialog) => dialog.accept());
+	await page.getByRole('link', { name: 'Cancel' }).click();
+	await expect(page).toHaveURL(/missions$/);
+	await expect(page.getByRole('region', { name: 'Not saved yet' })).toHaveCount(0);
 });
 
 test('a double click approves one proposal, not its neighbour too', async ({ browser }) => {

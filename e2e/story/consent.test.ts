@@ -78,7 +78,8 @@ test('a plan of nine steps takes three keys from the first page', async ({ brows
 		mission,
 		['one', 'two', 'three', 'four', 'five'].map((n) => create(`Task ${n}`))
 	);
-	// A plan has five steps; the mission's next run adds four.
+	// A plan has five steps; the mission's next run adds four, where it doesn't replace them.
+	await (await Api.signIn(server)).keepOlderPlans(mission);
 	upstream.answers = [
 		plan(
 			'More.',
@@ -164,6 +165,8 @@ test('records whose values do not fit take no page and no other record with them
 		{ a: 1 },
 		'\u202e\u0000'.slice(0, 1),
 		'2026-99-99',
+		'2026-11-28T00:00:00Z',
+		'tomorrow',
 		'',
 		'x'.repeat(20_000)
 	];
@@ -172,14 +175,16 @@ test('records whose values do not fit take no page and no other record with them
 		calendar: ['events', ['title', 'startsAt', 'endsAt', 'allDay', 'notes', 'location']],
 		notes: ['notes', ['title', 'body']],
 		goals: ['goals', ['title', 'targetDate', 'status', 'progress', 'target', 'unit', 'why']],
-		places: ['places', ['name', 'rating', 'visitedAt', 'category']]
+		places: ['places', ['name', 'rating', 'visitedAt', 'category']],
+		context: ['documents', ['body']]
 	};
 	const good: Record<string, Record<string, unknown>> = {
 		todo: { title: 'A good one' },
-		calendar: { title: 'A good one', startsAt: new Date(Date.now() + 3_600_000).toISOString() },
+		calendar: { title: 'A good one', startsAt: new Date().toISOString() },
 		notes: { title: 'A good one' },
 		goals: { title: 'A good one', status: 'active' },
-		places: { name: 'A good one' }
+		places: { name: 'A good one' },
+		context: { body: 'A good one' }
 	};
 	for (const [app, [table, names]] of Object.entries(fields)) {
 		const changes = names.flatMap((name) =>
@@ -203,6 +208,57 @@ test('records whose values do not fit take no page and no other record with them
 		expect(errors, path).toEqual([]);
 		await expect(page.getByText('A good one').first(), path).toBeAttached();
 	}
+	// A document is one record: whichever of them stands there, its page does. So do a poisoned record's past and search.
+	const pages = [
+		'/context',
+		'/companion/agents',
+		'/companion/agents/default',
+		'/companion/policy',
+		'/settings',
+		'/more'
+	];
+	const histories = ['poison-title-3', 'poison-duedate-4', 'good-todo'].map(
+		(id) => `/more/history?app=todo&table=tasks&id=${id}`
+	);
+	for (const path of [...pages, ...histories]) {
+		await page.goto(server.url + path);
+		await synced(page);
+		await page.waitForTimeout(300);
+		expect(errors, path).toEqual([]);
+		await expect(page.getByRole('heading', { level: 1 }).first(), path).toBeVisible();
+	}
+	await page.keyboard.press('Control+k');
+	await page.getByRole('combobox').fill('good one');
+	await expect(page.getByRole('option', { name: /A good one/ }).first()).toBeVisible();
+	await page.getByRole('combobox').fill('bad');
+	await expect(page.getByRole('option', { name: /Bad/ }).first()).toBeVisible();
+	expect(errors, 'search').toEqual([]);
+	await page.keyboard.press('Escape');
+
+	// A step that a client left half written takes neither its mission's page nor the workbench.
+	const at = '2026-11-01T00:00:00Z';
+	const step = (id: string, more: object) => ({ id, status: 'planned', updatedAt: at, ...more });
+	const plan = [
+		step('s1', {}),
+		step('s2', { intent: 5 }),
+		step('s3', { intent: { kind: 'other' } }),
+		step('s4', { summary: 7, intent: { kind: 'toolCall', toolName: 'create_task', params: 'none' } })
+	];
+	const iterations = [
+		{ id: 'i1', startedAt: at, updatedAt: at, source: 'browser', summary: 'A half written plan', plan }
+	];
+	const mission = { title: 'A half written mission', state: 'active', cadence: { kind: 'manual' }, iterations };
+	await api.push('ai', [{ table: 'aiMissions', id: 'half', op: 'insert', data: mission }]);
+	const missions = '/companion/missions';
+	const half = [`${missions}/half`, `${missions}/half/plan`, `${missions}/half/edit`, `${missions}/half/runs/i1`];
+	for (const path of [missions, ...half, '/companion/workbench', '/companion/inbox', '/']) {
+		await page.goto(server.url + path);
+		await synced(page);
+		await page.waitForTimeout(300);
+		expect(errors, path).toEqual([]);
+		if (path.startsWith(missions) && !path.endsWith('/edit'))
+			await expect(page.getByText('A half written mission').first(), path).toBeVisible();
+	}
 });
 
 test('a plan’s one undo takes all of it back, of all its runs', async ({ browser }) => {
@@ -225,6 +281,7 @@ test('a plan’s one undo takes all of it back, of all its runs', async ({ brows
 		step('Move the call', 'update_task', { taskId: 'kept', dueDate: '2031-02-02' }),
 		step('Remove the server', 'delete_task', { taskId: 'gone' })
 	]);
+	await api.keepOlderPlans(mission);
 	upstream.answers = [plan('More.', [create('Task two')])];
 	await api.runNow(mission);
 	await server.tick();
@@ -276,7 +333,9 @@ test('a plan of nine steps takes two taps on a phone', async ({ browser }) => {
 			['six', 'seven', 'eight', 'nine'].map((n) => create(`Task ${n}`))
 		)
 	];
-	await (await Api.signIn(server)).runNow(mission);
+	const api = await Api.signIn(server);
+	await api.keepOlderPlans(mission);
+	await api.runNow(mission);
 	await server.tick();
 	await page.goto(server.url);
 	let taps = 0;
@@ -397,4 +456,33 @@ test('a value that does not fit is mended by keyboard, and reading writes nothin
 	await page.getByRole('button', { name: 'Save' }).click();
 	await expect(page.getByText(/does not fit/)).toHaveCount(0);
 	await expect.poll(() => lastWrite('places', 'places')).toEqual({ rating: null });
+});
+
+test('on the page of a module, newcomers stand below and what was decided stays', async ({ browser }) => {
+	const { page } = await becomeOwner(browser, server);
+	await page.setViewportSize({ width: 1440, height: 900 });
+	const mission = await writeMission(page, 'Weekly plan');
+	const second = await writeMission(page, 'Second mission');
+	await (
+		await Api.signIn(server)
+	).push('todo', [{ table: 'tasks', id: 'own', op: 'insert', data: { title: 'Own task', dueDate: '2031-01-01' } }]);
+	await synced(page);
+	await run(mission, [create('Bbb first', { dueDate: '2031-01-02' }), create('Ccc second', { dueDate: '2031-01-03' })]);
+	await page.goto(`${server.url}/todo`);
+	const card = (title: string) => page.locator('li.ghost').filter({ hasText: title });
+	await expect(approve(page).first()).toBeEnabled();
+	const box = (await card('Bbb first').boundingBox())!;
+	await run(second, [create('Aaa newcomer', { dueDate: '2031-01-01' })]);
+	await expect(page.getByText('Arrived while you were reading')).toBeVisible();
+	await expect(card('Aaa newcomer')).toBeAttached();
+	expect((await card('Bbb first').boundingBox())!.y).toBe(box.y);
+	expect((await card('Aaa newcomer').boundingBox())!.y).toBeGreaterThan((await card('Ccc second').boundingBox())!.y);
+	await (await Api.signIn(server)).decideAll(second, 'rejected');
+	await expect(card('Aaa newcomer').getByText('This proposal was decided or withdrawn elsewhere.')).toBeVisible();
+	await expect(card('Aaa newcomer').getByRole('button', { name: /^Approve/ })).toHaveCount(0);
+	await approve(page).first().click();
+	await expect(page.getByText('Approved a moment ago: Bbb first')).toBeVisible();
+	await expect(card('Ccc second')).toBeVisible();
+	await synced(page);
+	expect(await titles()).toEqual(['Own task', 'Bbb first']);
 });

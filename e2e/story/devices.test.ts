@@ -108,6 +108,19 @@ test('a device that was away for longer than the log is kept takes a snapshot an
 	expect(asked.indexOf('/sync/snapshot 200')).toBeGreaterThan(asked.indexOf('/sync 410'));
 	await expect(done(here.page, 'Written on the train')).toBeVisible();
 	expect((await titles()).sort()).toEqual(['Renew the permit', 'Written at home', 'Written on the train']);
+
+	// The person is told where they look, and what became of what waited; once.
+	const told = away.page.getByRole('alert').filter({ hasText: 'away for longer than the server keeps its log' });
+	await told.getByRole('link', { name: 'What happened' }).click();
+	const report = away.page.getByRole('region', { name: 'Read anew' });
+	await expect(report).toContainText('1 change that was waiting here is sent as ever');
+	await expect(told).toHaveCount(0);
+	await report.getByRole('button', { name: 'I have seen it' }).click();
+	await expect(report).toHaveCount(0);
+	await away.page.goto(`${server.url}/todo`);
+	await expect(done(away.page, 'Permit renewed')).toBeVisible();
+	await expect(told).toHaveCount(0);
+	await expect(here.page.getByRole('alert')).toHaveCount(0);
 });
 
 test('a server that is killed in the midst of a push has each change once, whether it had committed or not', async ({

@@ -236,7 +236,7 @@ test('without network the pages say so, keep what was loaded last, and come back
 
 test('whoever does not own the server sees their own usage, and is told whose the rest is', async ({ browser }) => {
 	await server.dispose();
-	server = await Server.start({ MANA_SIGNUP: 'invite' });
+	server = await Server.start({ MANA_SIGNUP: 'invite', MANA_MEMBER_API: 'on' });
 	const { page } = await becomeOwner(browser, server);
 	await addProvider(page);
 	await page.goto(`${server.url}/settings`);

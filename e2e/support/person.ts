@@ -68,7 +68,30 @@ export async function writeMission(page: Page, title: string, concept = ''): Pro
 
 /** Waits until nothing on this page waits to be sent. */
 export async function synced(page: Page): Promise<void> {
+	// A page that is being left answers no evaluation; the next attempt asks the page that follows.
+	await expect(async () => expect(await stored(page, 'outbox')).toEqual([])).toPass({ timeout: 20_000 });
 	await expect(page.getByRole('link', { name: /^Synced/ }).first()).toBeVisible();
+}
+
+/** The rows of a store in the local databases of this browser profile. */
+export function stored(page: Page, store: string): Promise<unknown[]> {
+	return page.evaluate(async (store) => {
+		const result = <T>(request: IDBRequest<T>) =>
+			new Promise<T>((resolve, reject) => {
+				request.onsuccess = () => resolve(request.result);
+				request.onerror = () => reject(request.error!);
+			});
+		const rows: unknown[] = [];
+		for (const { name } of await indexedDB.databases()) {
+			const database = await result(indexedDB.open(name!));
+			if (database.objectStoreNames.contains(store)) {
+				const all: IDBRequest<unknown[]> = database.transaction(store).objectStore(store).getAll();
+				rows.push(...(await result(all)));
+			}
+			database.close();
+		}
+		return rows;
+	}, store);
 }
 
 /** A change as the server's log holds it, as far as the tests read it. */
@@ -119,6 +142,12 @@ export class Api {
 			`/sync/${app}/pull?collection=${table}&since=`
 		);
 		return answer.serverChanges;
+	}
+
+	/** A later plan of the mission leaves the proposals of an older one. */
+	async keepOlderPlans(mission: string): Promise<void> {
+		const fields = { overlap: { value: 'allow' } };
+		await this.push('ai', [{ table: 'aiMissions', id: mission, op: 'update', fields }]);
 	}
 
 	/** Moves a mission's next run to a moment ago, so that the next tick finds it due. */

@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -83,6 +83,16 @@ export class Server {
 	/** `SIGTERM`: finishes or releases what runs. */
 	async stop(): Promise<void> {
 		await this.#end('SIGTERM');
+	}
+
+	/** Another server at the same address, with nothing of what this one knew. */
+	async loseEverything(): Promise<void> {
+		await this.kill();
+		const settings = await readFile(join(this.dataDir, 'mana.toml'));
+		await rm(this.dataDir, { recursive: true });
+		await mkdir(this.dataDir);
+		await writeFile(join(this.dataDir, 'mana.toml'), settings);
+		await this.up();
 	}
 
 	/** Runs what is due, as an operator would; the answer is the tick's report. */

@@ -4,6 +4,7 @@ import { watchForUpdates } from '$lib/shell/update.svelte';
 
 /** The language before the first paint; the root layout starts the session. */
 export const init: ClientInit = async () => {
-	await showLocale(preferredLocale()).catch(() => showLocale('en'));
+	const extent = location.pathname === '/' ? 'first' : 'all';
+	await showLocale(preferredLocale(), extent).catch(() => showLocale('en', extent));
 	void watchForUpdates();
 };

@@ -37,7 +37,7 @@ worker.addEventListener('fetch', (event) => {
 
 /** Paths that the server answers itself when they are opened in the browser. */
 function isPage(path: string): boolean {
-	return !/^\/(auth|sync|ai|llm|v1|modules|app|health|internal|metrics|ws)(\/|$)/.test(path);
+	return !/^\/(auth|sync|ai|llm|v1|modules|app|health|ready|internal|metrics|ws)(\/|$)/.test(path);
 }
 
 /** Page and files come from one version: the shell names files by their hash. */

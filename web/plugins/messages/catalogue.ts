@@ -47,9 +47,30 @@ export function checkCatalogues(files: ReadonlyMap<string, MessageFile>): Map<st
 	return catalogues;
 }
 
-/** The export of a language's chunk: every key with its compiled message. */
-export function compiledMessages(catalogue: Catalogue): Record<string, Compiled> {
-	return Object.fromEntries([...catalogue.messages].map(([key, { compiled }]) => [key, compiled]));
+/**
+ * The areas of the messages that today's page and the frame around every page show: the part of a key before its first
+ * dot. They are fetched at the start, the rest after it, or with the first message of it that a page asks for: a failed
+ * or skipped run, for example.
+ */
+const FIRST_AREAS: ReadonlySet<string> = new Set(
+	(
+		'again app broken by card crash error held module nav number phase prop start ' +
+		'sync time today todo unfit update word'
+	).split(' ')
+);
+
+/** The parts that a language's messages are fetched in. */
+export const PARTS = ['first', 'rest'] as const;
+export type MessagesPart = (typeof PARTS)[number];
+
+/** The export of a chunk: every key of one part of a language with its compiled message. */
+export function compiledMessages(catalogue: Catalogue, part: MessagesPart): Record<string, Compiled> {
+	const isFirst = (key: string) => FIRST_AREAS.has(key.split('.', 1)[0]!);
+	return Object.fromEntries(
+		[...catalogue.messages]
+			.filter(([key]) => isFirst(key) === (part === 'first'))
+			.map(([key, { compiled }]) => [key, compiled])
+	);
 }
 
 function compileFile(tag: string, file: MessageFile, report: (problem: string) => void): Catalogue | undefined {

@@ -55,8 +55,8 @@ describe('a compiled message', () => {
 		expect([1, 2, 3, 4, 22].map((n) => text(place, { n }))).toEqual(['1st', '2nd', '3rd', '4th', '22nd']);
 	});
 
-	it('keeps markup and control characters in a text as they are', () => {
-		expect(text('<b>{title}</b>', { title: '\u0001<i>{title}' })).toBe('<b>\u0001<i>{title}</b>');
+	it('keeps markup in a text as it is, and writes control characters out', () => {
+		expect(text('<b>{title}</b>', { title: '\u0001<i>{title}' })).toBe('<b>[U+0001]<i>{title}</b>');
 	});
 });
 

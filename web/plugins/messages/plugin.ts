@@ -1,12 +1,12 @@
 /**
  * Serves the message files as modules: `virtual:messages` lists the languages with their loaders, and each language's
- * messages are a chunk of their own, compiled. A file that is dropped into the folder is a language, without code.
+ * messages are two chunks of their own, compiled. A file that is dropped into the folder is a language, without code.
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'vite';
-import { compiledMessages, readCatalogues, type Catalogue } from './catalogue.ts';
+import { compiledMessages, PARTS, readCatalogues, type Catalogue } from './catalogue.ts';
 import { messageTypes } from './types.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../src/lib/i18n');
@@ -28,8 +28,10 @@ export function messages(): Plugin {
 			for (const name of readdirSync(MESSAGES_FOLDER)) this.addWatchFile(join(MESSAGES_FOLDER, name));
 			const catalogues = readCatalogues(MESSAGES_FOLDER);
 			if (id === `\0${LIST}`) return listModule(catalogues);
-			const catalogue = catalogues.get(id.slice(`\0${LANGUAGE}`.length));
-			return catalogue && `export default ${JSON.stringify(compiledMessages(catalogue))};`;
+			const [tag, wanted] = id.slice(`\0${LANGUAGE}`.length).split('/');
+			const catalogue = catalogues.get(tag ?? '');
+			const part = PARTS.find((name) => name === wanted);
+			return catalogue && part && `export default ${JSON.stringify(compiledMessages(catalogue, part))};`;
 		},
 		configureServer(server) {
 			if (process.env.VITEST) return;
@@ -54,8 +56,11 @@ export function writeTypes(): void {
 function listModule(catalogues: ReadonlyMap<string, Catalogue>): string {
 	const languages = [...catalogues.values()].map(({ tag, header }) => ({ tag, ...header }));
 	const loaders = languages.map(({ tag }) => {
-		const name = JSON.stringify(tag);
-		return `${name}: () => import(${JSON.stringify(LANGUAGE + tag)}).then((module) => module.default)`;
+		const parts = PARTS.map((part) => {
+			const chunk = JSON.stringify(`${LANGUAGE}${tag}/${part}`);
+			return `${part}: () => import(${chunk}).then((module) => module.default)`;
+		});
+		return `${JSON.stringify(tag)}: { ${parts.join(', ')} }`;
 	});
 	return `export const languages = ${JSON.stringify(languages)};\nexport const loaders = { ${loaders.join(', ')} };`;
 }

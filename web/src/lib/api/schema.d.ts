@@ -192,6 +192,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change the password; every other session of the account ends */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/refresh": {
         parameters: {
             query?: never;
@@ -204,6 +221,58 @@ export interface paths {
         /** Get the next bearer token, by the session cookie */
         post: operations["refresh"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set another password by a link; every session of the account ends */
+        post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sessions of the account, the newest first */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        /** End every other session of the account */
+        delete: operations["end_other_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a session of the account */
+        delete: operations["end_session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -430,6 +499,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the server can do its work */
+        get: operations["ready"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sync": {
         parameters: {
             query?: never;
@@ -441,6 +527,27 @@ export interface paths {
         put?: never;
         /** Push changes of several apps, and pull what others changed */
         post: operations["push_all"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sync/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give back records that the log lost
+         * @description Open where answers say `giveBack`: for 30 days after a restore, or after a device named a cursor that the log does
+         *     not have. States are joined by the merge; the same state twice is stored once.
+         */
+        post: operations["join"];
         delete?: never;
         options?: never;
         head?: never;
@@ -553,7 +660,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description The author of a write. Fields that this version doesn't know are kept. */
+        /** @description The author of a write. Other programs name authors of other kinds, which are kept and passed on. */
         Actor: {
             /** @enum {string} */
             kind: "user";
@@ -811,7 +918,7 @@ export interface components {
             /** @description The noun for a record of the table. */
             noun: components["schemas"]["Label"];
             /** @description Insert, update or delete. */
-            op: components["schemas"]["Op"];
+            op: components["schemas"]["WriteOp"];
             /** @description The table. */
             table: string;
             /**
@@ -892,8 +999,10 @@ export interface components {
             fields?: {
                 [key: string]: components["schemas"]["FieldWrite"];
             };
-            /** @description The record's id. */
+            /** @description The record's id; none of a change that forgets. */
             id: string;
+            /** @description The ids of the records that are forgotten. */
+            ids?: string[];
             /** @description The kind of the change. */
             op: components["schemas"]["Op"];
             /**
@@ -1013,6 +1122,8 @@ export interface components {
         };
         /** @description A value of an enum: `{"value": …, "label": …}`, or in a tool's parameter the bare text. */
         EnumValue: string | {
+            /** @description Other names of it, for models, older clients and imports. */
+            aliases?: string[];
             /** @description The value's name in the form. */
             label: components["schemas"]["Label"];
             /** @description The value that is kept. */
@@ -1034,6 +1145,8 @@ export interface components {
         };
         /** @description A field of a table or a parameter of a tool. */
         Field: {
+            /** @description Other names of it, for models, older clients and imports. */
+            aliases?: string[];
             /** @description The description for the model; parameters have one. */
             description?: string;
             /** @description The name of the field in the form; tables' fields have one. */
@@ -1198,6 +1311,43 @@ export interface components {
          * @enum {string}
          */
         IterationSource: "server" | "browser";
+        /** @description The answer to records that were given back. */
+        JoinAnswer: {
+            /** @description Whether the log takes back more. */
+            giveBack: boolean;
+            /** @description The log's epoch. */
+            logEpoch: string;
+            /** @description The server's time. */
+            serverTime: components["schemas"]["Timestamp"];
+            /** @description How many changes were stored; none where the log had it all. */
+            stored: number;
+        };
+        /** @description Records that a device gives back. */
+        JoinBody: {
+            /** @description Id of the client. */
+            clientId?: string | null;
+            /** @description The log's epoch. */
+            logEpoch: string;
+            /** @description The records as the device has them, merged. */
+            records: components["schemas"]["JoinRecord"][];
+        };
+        /** @description A record that a device gives back. */
+        JoinRecord: {
+            /** @description The module of the record. */
+            app: string;
+            /** @description The values by field; `deletedAt` is one. */
+            data: {
+                [key: string]: unknown;
+            };
+            /** @description Its id. */
+            id: string;
+            /** @description The time and author of each field. */
+            meta: {
+                [key: string]: components["schemas"]["SnapshotStamp"];
+            };
+            /** @description Its table. */
+            table: string;
+        };
         /** @description Something that a step did and that stays. */
         KeptChange: {
             /** @description By whom. */
@@ -1289,6 +1439,44 @@ export interface components {
         } & {
             [key: string]: string;
         };
+        /** @description A decision of the person that the mission's next plans follow. */
+        Lesson: {
+            /** @description When the person decided. */
+            decidedAt: components["schemas"]["Timestamp"];
+            /** @description The parameters as the person changed them. */
+            editedParams?: {
+                [key: string]: unknown;
+            };
+            /** @description Whether it is for ever. */
+            forEver: boolean;
+            /** @description The step's id. */
+            id: string;
+            /** @description The iteration of the step. */
+            iterationId: string;
+            /** @description Until when it is kept. */
+            keptUntil: components["schemas"]["Timestamp"];
+            /** @description The kind. */
+            kind: components["schemas"]["LessonKind"];
+            /** @description The step's parameters. */
+            params: {
+                [key: string]: unknown;
+            };
+            /** @description The person's reason. */
+            reason?: string;
+            /** @description When the person took it back. */
+            removedAt?: components["schemas"]["Timestamp"];
+            /** @description The step in a line. */
+            summary: string;
+            /** @description The step's tool. */
+            toolName: string;
+            /** @description Decides which of two versions of this lesson wins. */
+            updatedAt: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description The kind of a lesson.
+         * @enum {string}
+         */
+        LessonKind: "refused" | "undone" | "edited";
         /** @description How the elements of a keyed list merge and are kept. */
         ListSpec: {
             /** @description Whether the elements carry a decision, whose `status` merges by rank. */
@@ -1399,9 +1587,11 @@ export interface components {
             catchUpMinutes?: number | null;
             /** @description The person's concept, in Markdown. */
             conceptMarkdown: string;
+            /** @description The last of these days. Written by the server. */
+            failedOn?: string | null;
             /**
              * Format: int32
-             * @description Failed runs in a row. Written by the server.
+             * @description Days in a row on which its runs failed for a reason of its own. Written by the server.
              */
             failures?: number | null;
             /** @description The records that the mission reads. */
@@ -1411,6 +1601,8 @@ export interface components {
              * @description Within how many minutes after it is due an occurrence begins.
              */
             jitterMinutes?: number | null;
+            /** @description The lessons. The server keeps them; a person takes them back. */
+            lessons?: components["schemas"]["Lesson"][];
             /** @description The model that it asks for. */
             model?: string | null;
             nextRunAt?: components["schemas"]["Timestamp"] | null;
@@ -1547,12 +1739,29 @@ export interface components {
          * @description The kind of a change: how it alters its record.
          * @enum {string}
          */
-        Op: "insert" | "update" | "delete";
+        Op: "insert" | "update" | "delete" | "forget";
         /** @description An invitation that nobody has used yet. */
         OpenInvitation: {
             /** Format: date-time */
             expiresAt: string;
             id: string;
+        };
+        /** @description A session of the account that is signed in. */
+        OpenSession: {
+            /** @description Whether this request belongs to it. */
+            current: boolean;
+            /**
+             * Format: date-time
+             * @description When it ends, unless it is used before.
+             */
+            expiresAt: string;
+            /** @description Names the session; no secret. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When somebody signed in.
+             */
+            startedAt: string;
         };
         /** @description An operation on a single record. A ghost card is drawn from it, a consent is bound to it. */
         Operation: {
@@ -1563,7 +1772,7 @@ export interface components {
             /** @description Fields that get the time of the write. */
             now?: string[];
             /** @description Insert, update or delete. */
-            op: components["schemas"]["Op"];
+            op: components["schemas"]["WriteOp"];
             /** @description The values; a delete has none. */
             set?: {
                 [key: string]: unknown;
@@ -1577,10 +1786,10 @@ export interface components {
          */
         OverallStatus: "awaiting-review" | "approved" | "rejected" | "failed";
         /**
-         * @description Whether a mission runs while an earlier plan waits for review.
+         * @description The rule for an occurrence that comes while proposals of the mission wait.
          * @enum {string}
          */
-        Overlap: "skip" | "allow";
+        Overlap: "skip" | "allow" | "replace";
         /** @description A person's levels of permission instead of the manifests' policies. The closest one counts: tool, module, default. */
         Overrides: {
             /** @description For every tool. */
@@ -1593,6 +1802,20 @@ export interface components {
             tools?: {
                 [key: string]: components["schemas"]["Policy"];
             };
+        };
+        /** @description Another password for the account that is signed in. */
+        PasswordChange: {
+            /** @description The present password. */
+            currentPassword: string;
+            /** @description At least 10 characters. */
+            newPassword: string;
+        };
+        /** @description Another password, by the link that the operator gave. */
+        PasswordReset: {
+            /** @description At least 10 characters. */
+            newPassword: string;
+            /** @description The token of the link. */
+            token: string;
         };
         /**
          * @description The level of permission of a tool.
@@ -1646,7 +1869,7 @@ export interface components {
             missionTitle: string;
             /** @description The module whose tool it calls. */
             module: string;
-            op: components["schemas"]["Op"] | null;
+            op: components["schemas"]["WriteOp"] | null;
             /** @description The writes that approving will make. The card is drawn from this. */
             operations: components["schemas"]["Operation"][];
             /** @description The hash that a consent is bound to. */
@@ -1776,14 +1999,22 @@ export interface components {
             adjusted: components["schemas"]["AdjustedStamp"][];
             /** @description The conflicts of this push's texts. A replay of the push is answered alike. */
             conflicts: components["schemas"]["Conflict"][];
+            /** @description Whether the log takes back what devices hold: `POST /sync/join`. */
+            giveBack: boolean;
             /** @description Whether there is more after the cursor; ask again at once. */
             hasMore: boolean;
+            /** @description The end of the log, as far as this answer knows. */
+            logEnd: string;
+            /** @description The log's epoch. */
+            logEpoch: string;
             /** @description Changes of other clients, oldest first. */
             serverChanges: components["schemas"]["Change"][];
             /** @description The server's time. */
             serverTime: components["schemas"]["Timestamp"];
             /** @description The cursor to read on from. */
             syncedUntil: string;
+            /** @description The changes of this push, by event id, that left everything as it was. A replay is answered alike. */
+            unchanged: string[];
         };
         /** @description A push of a device. */
         PushBody: {
@@ -1791,6 +2022,18 @@ export interface components {
             changes: components["schemas"]["Change"][];
             /** @description Id of the client. */
             clientId?: string | null;
+            /** @description The furthest `logEnd` that the device was told. */
+            logEnd?: string | null;
+            /**
+             * @description The log's epoch, as Mana's devices name it; empty where the device has not heard of one. Without it no cursor is
+             *     refused.
+             */
+            logEpoch?: string | null;
+            /**
+             * Format: int64
+             * @description The number of the push, counted by the client: one that was seen with other changes is answered `copied`.
+             */
+            pushNumber?: number | null;
             /**
              * Format: int64
              * @description The version of the data's shape.
@@ -1798,6 +2041,25 @@ export interface components {
             schemaVersion?: number | null;
             /** @description The cursor of the last answer; empty or missing: from the beginning. */
             since?: string | null;
+        };
+        /** @description Whether the server can do its work. */
+        Readiness: {
+            /** @description The reasons for a status other than `ready`. */
+            reasons: components["schemas"]["Reason"][];
+            /** @description How ready the server is. */
+            status: components["schemas"]["ReadyStatus"];
+        };
+        /**
+         * @description How ready a server is; the later word is the worse one.
+         * @enum {string}
+         */
+        ReadyStatus: "ready" | "degraded" | "unavailable";
+        /** @description A reason. */
+        Reason: {
+            /** @description `stopping`, `database`, `disk` or `schedule`. */
+            code: string;
+            /** @description The problem and the remedy, for people. */
+            message: string;
         };
         /** @description Which record: module (app), table and id. */
         RecordKey: {
@@ -1848,6 +2110,8 @@ export interface components {
              *     step replaced.
              */
             at?: components["schemas"]["Timestamp"];
+            /** @description Of a text that was added to, what finds it again in the longer text, in place of `value`. */
+            before?: components["schemas"]["TextBefore"];
             /** @description The step that it came from, where it came from one. */
             step?: string;
             /** @description Its value, null where it had none. */
@@ -1947,6 +2211,11 @@ export interface components {
             at: components["schemas"]["Timestamp"] | null;
             /** @description Its value, null where it had none. */
             value: unknown;
+        };
+        /** @description How many sessions ended. */
+        SessionsEnded: {
+            /** @description The sessions of other devices that have to sign in again. */
+            ended: number;
         };
         /** @description The record of a person's settings for missions; its id is `settings`. */
         SettingsData: {
@@ -2069,8 +2338,16 @@ export interface components {
         SnapshotAnswer: {
             /** @description Where the next page begins; null after the last page. */
             after: string | null;
+            /** @description Whether a device that knows another epoch is to drop what the log lacks. */
+            discardNewer: boolean;
+            /** @description Whether the log takes back what devices hold: `POST /sync/join`. */
+            giveBack: boolean;
             /** @description Whether there are more records; ask again with `after`. */
             hasMore: boolean;
+            /** @description The end of the log: the records hold nothing of any row after it. */
+            logEnd: string;
+            /** @description The log's epoch. */
+            logEpoch: string;
             /** @description Merged records by app, table and id, tombstones too. */
             records: components["schemas"]["SnapshotRecord"][];
             /** @description The server's time. */
@@ -2120,7 +2397,7 @@ export interface components {
         Step: {
             /** @description When that was decided. */
             decidedAt?: components["schemas"]["Timestamp"];
-            /** @description The decider: a user's id, `policy` or `deadline`. */
+            /** @description The decider: a user's id, `policy`, `deadline`, or `replaced` where a newer plan took the step's place. */
             decidedBy?: string;
             /** @description Every decision on it, oldest first: those that others outrank, too. */
             decisions?: components["schemas"]["StepDecision"][];
@@ -2128,6 +2405,8 @@ export interface components {
             editedParams?: {
                 [key: string]: unknown;
             };
+            /** @description When the step loses its sense: the end of the day on which it would make something due. */
+            expiresAt?: components["schemas"]["Timestamp"];
             /** @description The person's comment on the step. */
             feedback?: string;
             /** @description Derived from iteration and index. */
@@ -2154,6 +2433,8 @@ export interface components {
         };
         /** @description A decision on a step. The step's own `status` says which of them counts. */
         StepDecision: {
+            /** @description The texts that this approval added to, by length and hash. */
+            appended?: components["schemas"]["ReplacedRecord"][];
             /** @description At which device: its client id. */
             clientId?: string;
             /** @description When. */
@@ -2241,6 +2522,15 @@ export interface components {
             prompt?: components["schemas"]["PromptQuery"];
             /** @description Whether the table holds a single record, whose id is the module's. */
             singleton?: boolean;
+        };
+        /** @description The beginning of a text, by which an undo cuts off what was added behind it. */
+        TextBefore: {
+            /** @description SHA-256 of so many bytes, in hex. */
+            hash: string;
+            /** @description Its length in bytes of UTF-8, without the blanks at its end. */
+            length: number;
+            /** @description The blanks at its end, which the addition took the place of. */
+            tail?: string;
         };
         /** @description The change of a text, complete: nothing of what goes or comes is left out. */
         TextChange: {
@@ -2422,6 +2712,11 @@ export interface components {
          * @enum {string}
          */
         Window: "day" | "month";
+        /**
+         * @description The kind of a write of one record, as proposals and devices have it.
+         * @enum {string}
+         */
+        WriteOp: "insert" | "update" | "delete";
         /** @description A value that somebody wrote. */
         WrittenValue: {
             /** @description Its author. */
@@ -2889,6 +3184,57 @@ export interface operations {
             };
         };
     };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description The password is another one */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionsEnded"];
+                };
+            };
+            /** @description A field can't be used; details.field names it */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     refresh: {
         parameters: {
             query?: never;
@@ -2909,6 +3255,153 @@ export interface operations {
             };
             /** @description The session has ended */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordReset"];
+            };
+        };
+        responses: {
+            /** @description The password is another one; sign in with it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionsEnded"];
+                };
+            };
+            /** @description A field can't be used; details.field names it */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The link is unknown, used or has ended */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions that have not ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenSession"][];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    end_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The other sessions have ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionsEnded"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description No such session of this account */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3515,7 +4008,10 @@ export interface operations {
     manifests: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The version of the data's shape that the reader knows. Manifests for readers of version 1, and for those that say nothing, have no `aliases`, because these readers refuse a key that they don't know */
+                "X-Schema-Version"?: number | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3541,12 +4037,43 @@ export interface operations {
             };
         };
     };
+    ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The server is ready, or degraded for the given reasons */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description The server can't take requests, for the given reasons */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+        };
+    };
     push_all: {
         parameters: {
             query?: never;
             header?: {
                 /** @description Overrides clientId */
                 "X-Client-Id"?: string | null;
+                /** @description The `connectionId` of the caller's socket, which is not told of this push */
+                "X-Connection-Id"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -3566,7 +4093,7 @@ export interface operations {
                     "application/json": components["schemas"]["PushAnswer"];
                 };
             };
-            /** @description A change is invalid; details.index names it. Nothing was stored */
+            /** @description A change is invalid, or its eventId stands for another one; details.index names it. Nothing was stored */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3584,7 +4111,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description The cursor is older than the kept log: take a snapshot. The changes were stored */
+            /** @description `copied`: the push's number was seen with other changes; take another client id */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The log has another epoch, no row at the cursor, or dropped rows after it: take a snapshot; details.reason says which. The changes were stored */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -3631,6 +4167,96 @@ export interface operations {
             };
         };
     };
+    join: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Overrides clientId */
+                "X-Client-Id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinBody"];
+            };
+        };
+        responses: {
+            /** @description Joined */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinAnswer"];
+                };
+            };
+            /** @description A record is invalid; details.index names it. Nothing was stored */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The log takes nothing back (`give_back_closed`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The log has another epoch: take a snapshot */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Over 10 MB or 1,000 records; details.maxBytes or details.maxChanges names the bound */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many pushes; Retry-After says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The disk is full, or the member keeps as much as the owner allows (`member_limit`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     all_apps: {
         parameters: {
             query?: {
@@ -3638,6 +4264,10 @@ export interface operations {
                 after?: string;
                 /** @description Records at most; 1,000 by default, and at most */
                 limit?: number;
+                /** @description The epoch of the log that earlier pages were of */
+                logEpoch?: string;
+                /** @description The furthest `logEnd` that earlier answers named */
+                logEnd?: string;
             };
             header?: never;
             path?: never;
@@ -3665,6 +4295,15 @@ export interface operations {
             };
             /** @description Not signed in */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The log has another epoch, or was rolled back: begin the snapshot anew */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3702,7 +4341,7 @@ export interface operations {
                     "application/json": components["schemas"]["PushAnswer"];
                 };
             };
-            /** @description A change is invalid; details.index names it. Nothing was stored */
+            /** @description A change is invalid, or its eventId stands for another one; details.index names it. Nothing was stored */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3720,7 +4359,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description The cursor is older than the kept log: take a snapshot. The changes were stored */
+            /** @description `copied`: the push's number was seen with other changes; take another client id */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The log has another epoch, no row at the cursor, or dropped rows after it: take a snapshot; details.reason says which. The changes were stored */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -3817,6 +4465,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description The record is forgotten */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
         };
     };
     pull: {
@@ -3828,6 +4485,8 @@ export interface operations {
                 since?: string;
                 /** @description Rows to scan at most; 1,000 by default, and at most */
                 limit?: number;
+                /** @description The log's epoch. Without it the cursor is never refused: where it names no row, the answer begins at the start of the kept log */
+                logEpoch?: string;
             };
             header?: {
                 /** @description Leaves out what this client pushed itself */
@@ -3868,7 +4527,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description The cursor is older than the kept log: take a snapshot */
+            /** @description The log has another epoch, no row at the cursor, or dropped rows after it: take a snapshot; details.reason says which */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -3886,6 +4545,10 @@ export interface operations {
                 after?: string;
                 /** @description Records at most; 1,000 by default, and at most */
                 limit?: number;
+                /** @description The epoch of the log that earlier pages were of */
+                logEpoch?: string;
+                /** @description The furthest `logEnd` that earlier answers named */
+                logEnd?: string;
             };
             header?: never;
             path: {
@@ -3923,6 +4586,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description The log has another epoch, or was rolled back: begin the snapshot anew */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
         };
     };
     follow: {
@@ -3934,6 +4606,8 @@ export interface operations {
                 since?: string;
                 /** @description Leaves out what this client pushes itself; X-Client-Id overrides it */
                 clientId?: string;
+                /** @description The log's epoch. Without it the cursor is never refused */
+                logEpoch?: string;
             };
             header?: {
                 /** @description The last event's id, to go on after it; overrides since */
@@ -3974,7 +4648,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description The cursor is older than the kept log: take a snapshot */
+            /** @description The log has another epoch, no row at the cursor, or dropped rows after it: take a snapshot; details.reason says which */
             410: {
                 headers: {
                     [name: string]: unknown;

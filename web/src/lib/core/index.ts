@@ -4,6 +4,7 @@
  * plain data that IndexedDB can store.
  */
 import { ManaError } from './errors';
+import { toJson } from './json';
 import type {
 	Actor,
 	Cadence,
@@ -13,7 +14,9 @@ import type {
 	Decision,
 	Extent,
 	FieldError,
+	Lesson,
 	Manifest,
+	MissionData,
 	Op,
 	Overrides,
 	Proposal,
@@ -84,6 +87,8 @@ type Method =
 	| 'undo'
 	| 'nextRun'
 	| 'checkMission'
+	| 'usualOverlap'
+	| 'lessons'
 	| 'authorise';
 
 /** The core with the modules of one user. */
@@ -119,10 +124,14 @@ export class Core {
 		return this.#call('prepare', input);
 	}
 
-	/** The values that changes of this replica's own replaced, and the texts among it that their writer had not seen. */
-	noteTexts(input: { records: KeyedState[]; texts: TextLineage[]; changes: Change[]; now: string }): {
+	/**
+	 * The values that changes of this replica's own replaced, the texts among it that their writer had not seen, and the
+	 * ids of the kept conflicts that the changes settle.
+	 */
+	noteTexts(input: { records: KeyedState[]; texts: TextLineage[]; kept: Conflict[]; changes: Change[]; now: string }): {
 		texts: TextLineage[];
 		conflicts: Conflict[];
+		ended: string[];
 	} {
 		return this.#call('noteTexts', input);
 	}
@@ -178,7 +187,7 @@ export class Core {
 		lost: string;
 		overrides?: Overrides;
 	}): Proposal {
-		return this.#call<{ proposal: Proposal }>('offerAgain', { ...input, have: {} }).proposal;
+		return this.#call<{ proposal: Proposal }>('offerAgain', input).proposal;
 	}
 
 	/** The records that a proposal's card needs to look at: those that it touches and those that it names. */
@@ -247,6 +256,16 @@ export class Core {
 		return this.#call<{ at: string | null }>('nextRun', { cadence, timezone, after }).at;
 	}
 
+	/** What a mission has learnt from its person's decisions and keeps, the newest first. */
+	lessons(mission: Data, now: string): Lesson[] {
+		return this.#call<{ lessons: Lesson[] }>('lessons', { mission, now }).lessons;
+	}
+
+	/** The rule of a new mission for a run that comes while proposals wait. */
+	usualOverlap(cadence: Cadence): NonNullable<MissionData['overlap']> {
+		return this.#call<{ overlap: NonNullable<MissionData['overlap']> }>('usualOverlap', { cadence }).overlap;
+	}
+
 	/** Checks a mission and returns the problems. */
 	checkMission(mission: Data): FieldError[] {
 		return this.#call<{ errors: FieldError[] }>('checkMission', mission).errors;
@@ -259,7 +278,7 @@ export class Core {
 
 	#call<T>(method: Method, input: unknown): T {
 		try {
-			return JSON.parse(this.#wasm[method](JSON.stringify(input))) as T;
+			return JSON.parse(this.#wasm[method](toJson(input))) as T;
 		} catch (thrown) {
 			throw parseError(thrown);
 		}
@@ -279,7 +298,7 @@ export class SyncStep {
 	/** The effects of an event, to be carried out in their order. */
 	next(event: SyncEvent): SyncEffect[] {
 		try {
-			return JSON.parse(this.#step.next(this.#core, JSON.stringify(event))) as SyncEffect[];
+			return JSON.parse(this.#step.next(this.#core, toJson(event))) as SyncEffect[];
 		} catch (thrown) {
 			throw parseError(thrown);
 		}
@@ -294,9 +313,31 @@ type WasmModule = typeof import('./wasm/mana_core_wasm.js');
 let loading: Promise<WasmModule> | undefined;
 let loaded: WasmModule | undefined;
 
+/** Letters that are read from right to left, and could turn the words of a sentence around them. */
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** A text that `isolated` has isolated: its marks turn nothing outside of them. */
+const ISOLATE = /(\u2068[^\u2066-\u2069]*\u2069)/;
+
+const isIsolate = (part: string, index: number) => index % 2 === 1 && RIGHT_TO_LEFT.test(part);
+
 /** The text with its hidden characters written out, as `[U+202E]` (rule MISSIONS X1). The module is loaded by then. */
 export function visible(text: string): string {
-	return loaded && MAYBE_HIDDEN.test(text) ? loaded.visible(text) : text;
+	if (!loaded || !MAYBE_HIDDEN.test(text)) return text;
+	const { visible: written } = loaded;
+	const part = (one: string, index: number) =>
+		isIsolate(one, index) ? `\u2068${written(one.slice(1, -1))}\u2069` : written(one);
+	return text.split(ISOLATE).map(part).join('');
+}
+
+/**
+ * A text within a sentence, whoever wrote it: its hidden characters are written out, and where it is read from right to
+ * left it is isolated as by `<bdi>`, which attributes and spoken words can't hold.
+ */
+export function isolated(text: string): string {
+	const turns = text.split(ISOLATE).some((part, index) => !isIsolate(part, index) && RIGHT_TO_LEFT.test(part));
+	const shown = visible(text);
+	return turns ? `\u2068${shown.replace(/[\u2068\u2069]/g, '')}\u2069` : shown;
 }
 
 /** The module, loaded once; tests hand the bytes in, the browser streams them. */

@@ -25,6 +25,34 @@ export interface ReplicaMeta {
 	lastSyncedAt?: string;
 	/** The stamps of texts that the server set back last, each with what it became. */
 	setBack?: [string, string][];
+	/** The number of the last push that was answered. */
+	pushNumber?: number;
+	/** The identity of the log that the cursor belongs to; missing until the server has named one. */
+	logEpoch?: string;
+	/** The furthest end of that log that the server named. */
+	logEnd?: string;
+	/** Set while a snapshot is read of a log that may lack what this replica holds (R8). */
+	rejoin?: { after?: RecordKey };
+	/** The cursor with which the last giving back ended. */
+	rejoined?: string;
+}
+
+/** The query of GET /sync/snapshot. */
+export interface SnapshotRequest {
+	/** The token of the page; '' for the first. */
+	after: string;
+	logEpoch: string;
+	logEnd: string;
+}
+
+/** The body of POST /sync/join. */
+export type JoinRequest = Schemas['JoinBody'];
+
+/** A part of the records by key, in the order of the code points of app, table and id. */
+export interface RecordRange {
+	after: RecordKey | null;
+	until: RecordKey | null;
+	limit: number;
 }
 
 /** The values that a text replaced, kept beside its record. The core reads and writes the rest. */
@@ -78,11 +106,13 @@ export type SyncEvent =
 				records: StoredRecord[];
 				texts: TextLineage[];
 				conflicts: Conflict[];
+				range?: StoredRecord[];
 			};
 	  }
 	| { committed: Record<never, never> }
 	| { answered: { answer: SyncAnswer; sentAt: string; now: string } }
 	| { paged: { page: SnapshotPage; sentAt: string; now: string } }
+	| { joined: Record<never, never> }
 	| { failed: { error: Failure; now: string } };
 
 /** The writes of one transaction: all or nothing. */
@@ -104,6 +134,10 @@ export interface SyncCommit {
 	ended: string[];
 	/** The changes to append to the outbox. */
 	queue: Change[];
+	/** The records to delete, because the log was put back to a state without them on purpose. */
+	dropped: RecordKey[];
+	/** The records of which this replica holds more than a log that takes nothing back. */
+	kept?: RecordKey[];
 }
 
 /** Conflicts that a device keeps at most: `CONFLICTS_KEPT` of the core. */
@@ -112,9 +146,11 @@ export const CONFLICTS_KEPT = 200;
 /** An effect for the driver to carry out. */
 export type SyncEffect =
 	| { push: SyncRequest }
-	| { fetch: { after: string } }
+	| { fetch: SnapshotRequest }
+	/** Give back what the log lost. */
+	| { join: JoinRequest }
 	/** Read in a transaction: so many of the oldest outbox rows, these records, and of some what their texts replaced. */
-	| { read: { outbox: number; records: RecordKey[]; texts: RecordKey[] } }
+	| { read: { outbox: number; records: RecordKey[]; texts: RecordKey[]; range?: RecordRange } }
 	/** Write in the transaction that was read in. */
 	| { commit: SyncCommit }
 	| { done: Record<never, never> }

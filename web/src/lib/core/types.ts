@@ -14,7 +14,7 @@ export type Actor = Schemas['Actor'];
 export type Stamp = Schemas['Stamp'];
 export type RecordState = Schemas['RecordState'];
 export type RecordKey = Schemas['RecordKey'];
-export type Op = Schemas['Op'];
+export type Op = Schemas['WriteOp'];
 export type Adjusted = Schemas['AdjustedStamp'];
 
 /** A record as the pages see it: it never leaves the app. */
@@ -40,7 +40,6 @@ export interface ToolInfo extends Pick<Tool, 'name' | 'label' | 'policy'> {
 	module: string;
 	effect: Pick<Tool['effect'], 'op' | 'table'>;
 	/** JSON Schema. */
-	paramsSchema: unknown;
 }
 
 export type FieldError = Schemas['Problem'];
@@ -93,3 +92,5 @@ export interface Mission extends MissionData {
 
 /** The outcome of one occurrence of a mission: the fields of its record, and its id. */
 export type AiRun = Schemas['Run'];
+/** What a mission has learnt from a decision of its person. */
+export type Lesson = Schemas['Lesson'];

@@ -1,4 +1,5 @@
 /** Formats compiled messages. Everything that depends on a language follows its Intl tag. */
+import { isolated } from '$lib/core';
 import type { Cases, Compiled, Part } from './compiled';
 
 export type Value = string | number;
@@ -40,7 +41,8 @@ function formatPart(part: Part, values: Values, intl: string): MessagePart[] {
 	const [argument] = part;
 	const value = values[argument];
 	if (value === undefined) return [{ text: `{${argument}}`, argument }];
-	if (part.length === 1) return [{ text: typeof value === 'number' ? formatNumber(value, intl) : value, argument }];
+	if (part.length === 1)
+		return [{ text: typeof value === 'number' ? formatNumber(value, intl) : isolated(value), argument }];
 	switch (part[1]) {
 		case 'number':
 			return [{ text: formatNumber(Number(value) - part[2], intl), argument }];

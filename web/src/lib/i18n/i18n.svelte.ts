@@ -1,4 +1,5 @@
 import { languages, loaders } from 'virtual:messages';
+import { isolated } from '$lib/core';
 import type { Compiled, Language } from './compiled';
 import { formatNumber, formatParts, formatText, type MessagePart, type Values } from './format';
 import type { MessageArguments } from './messages';
@@ -36,6 +37,10 @@ const base = languages.find(({ tag }) => tag === BASE_LOCALE)!;
 
 let language = $state.raw<Language>(base);
 let messages = $state.raw<Readonly<Record<string, Compiled>>>({});
+/** Whether there are no more messages of the language to come; before the first one is shown, there are none. */
+let whole = true;
+/** The fetch of the rest that is under way. */
+let fetching: Promise<void> | undefined;
 
 /** The language of the screen. `setLocale` changes it. */
 export const i18n = {
@@ -58,17 +63,34 @@ export async function setLocale(next: Locale): Promise<void> {
 	localStorage.setItem('mana.locale', next);
 }
 
-/** Changes the language of the screen until the next start. */
-export async function showLocale(next: Locale): Promise<void> {
+/**
+ * Changes the language of the screen until the next start. With `first`, the messages of the first page are enough to
+ * begin with: `loadAllMessages` fetches the rest.
+ */
+export async function showLocale(next: Locale, extent: 'all' | 'first' = 'all'): Promise<void> {
 	const found = languages.find(({ tag }) => tag === next);
 	const load = loaders[next];
 	if (!found || !load) throw new Error(`There are no messages for "${next}".`);
-	showMessages(found, await load());
+	const parts = await Promise.all(extent === 'all' ? [load.first(), load.rest()] : [load.first()]);
+	showMessages(found, Object.assign({}, ...parts) as Readonly<Record<string, Compiled>>, extent === 'all');
+}
+
+/** Fetches the messages that the first page does without. */
+export function loadAllMessages(): Promise<void> {
+	if (whole) return Promise.resolve();
+	const shown = language;
+	fetching ??= loaders[shown.tag]!.rest()
+		.then((rest) => {
+			if (language === shown) showMessages(shown, { ...messages, ...rest });
+		})
+		.finally(() => (fetching = undefined));
+	return fetching;
 }
 
 /** Puts a language's messages on the screen. `showLocale` is the way there; tests bring a language of their own. */
-export function showMessages(next: Language, compiled: Readonly<Record<string, Compiled>>): void {
+export function showMessages(next: Language, compiled: Readonly<Record<string, Compiled>>, all = true): void {
 	messages = compiled;
+	whole = all;
 	language = next;
 	if (typeof document === 'undefined') return;
 	document.documentElement.lang = next.tag;
@@ -103,12 +125,20 @@ export function t<K extends MessageKey>(key: K, ...[values]: Rest<K>): string {
 
 /** The text of a message whose key is only known at run time. Reactive. */
 export function messageText({ key, values }: Message): string {
-	return formatText(messages[key] ?? key, values, language.intl);
+	return formatText(compiledOf(key), values, language.intl);
 }
 
 /** The pieces of a message, each with the argument that it comes from: a component draws an argument its own way. */
 export function messageParts({ key, values }: Message): MessagePart[] {
-	return formatParts(messages[key] ?? key, values, language.intl);
+	return formatParts(compiledOf(key), values, language.intl);
+}
+
+/** A message, or its key where there is none. A message that is not here yet is empty, and is fetched. */
+function compiledOf(key: MessageKey): Compiled {
+	const message = messages[key];
+	if (message !== undefined || whole) return message ?? key;
+	loadAllMessages().catch(() => {});
+	return '';
 }
 
 /** A number in the language of the screen. Reactive. */
@@ -121,5 +151,5 @@ export function errorText(error: unknown): string {
 	const code = (error as { code?: unknown } | null)?.code;
 	const key = `error.${String(code)}`;
 	if (Object.hasOwn(messages, key)) return messageText({ key: key as MessageKey, values: {} });
-	return error instanceof Error ? error.message : String((error as { message?: unknown })?.message ?? error);
+	return isolated(error instanceof Error ? error.message : String((error as { message?: unknown })?.message ?? error));
 }

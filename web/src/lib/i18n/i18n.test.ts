@@ -1,5 +1,6 @@
+import { isolated, visible } from '$lib/core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { errorText, i18n, languages, matchLocale, messageParts, showLocale, t } from './index';
+import { errorText, i18n, languages, loadAllMessages, matchLocale, messageParts, showLocale, t } from './index';
 
 beforeAll(() => showLocale('en'));
 afterEach(() => showLocale('en'));
@@ -25,15 +26,50 @@ describe('the language of the screen', () => {
 	});
 });
 
+describe('the messages of the first page', () => {
+	it('come first, and any other message fetches the rest', async () => {
+		await showLocale('de', 'first');
+		expect(t('nav.settings')).toBe('Einstellungen');
+		expect(t('settings.title')).toBe('');
+		await loadAllMessages();
+		expect(t('settings.title')).toBe('Einstellungen');
+		expect(t('nav.settings')).toBe('Einstellungen');
+	});
+
+	it('are left when another language was chosen meanwhile', async () => {
+		await showLocale('de', 'first');
+		const rest = loadAllMessages();
+		await showLocale('en');
+		await rest;
+		expect(t('settings.title')).toBe('Settings');
+	});
+});
+
 describe('a message', () => {
 	it('gives its parts with the argument that each comes from', () => {
 		const values = { count: 3, mission: 'Weekly \u0001\u0002 plan' };
 		expect(messageParts({ key: 'bench.ran', values })).toEqual([
-			{ text: 'Weekly \u0001\u0002 plan', argument: 'mission' },
+			{ text: 'Weekly [U+0001][U+0002] plan', argument: 'mission' },
 			{ text: ' ran and left ' },
 			{ text: '3', argument: 'count' },
 			{ text: ' proposals.' }
 		]);
+	});
+
+	it('isolates what is read from right to left, and writes hidden characters out (X1)', () => {
+		const settled = (title: string) => t('inbox.settledApproved', { title });
+		expect(settled('Call Ada')).toBe('Approved a moment ago: Call Ada');
+		expect(settled('שלום')).toBe('Approved a moment ago: \u2068שלום\u2069');
+		expect(settled('a\u202eb')).toBe('Approved a moment ago: a[U+202E]b');
+		expect(settled('ש\u2069b')).toBe('Approved a moment ago: \u2068ש[U+2069]b\u2069');
+		expect(settled('\u2068b\u2069')).toBe('Approved a moment ago: [U+2068]b[U+2069]');
+	});
+
+	it('within a message is isolated once', () => {
+		const inner = t('inbox.settledApproved', { title: 'שלום' });
+		expect(t('lesson.never', { name: inner })).toBe(`Never again: ${inner}`);
+		expect(visible(inner)).toBe(inner);
+		expect(isolated(`ש ${inner}`)).toBe('\u2068ש Approved a moment ago: שלום\u2069');
 	});
 
 	it('stands for an error by its code, else the error speaks for itself', () => {

@@ -3,6 +3,7 @@ declare module 'virtual:messages' {
 
 	/** Every language that has a message file, ordered by tag. */
 	export const languages: readonly Language[];
-	/** Loads the compiled messages of a language, by tag. */
-	export const loaders: Readonly<Record<string, () => Promise<Readonly<Record<string, Compiled>>>>>;
+	type Loader = () => Promise<Readonly<Record<string, Compiled>>>;
+	/** Loads the compiled messages of a language, by tag: those that the first page shows, and the rest. */
+	export const loaders: Readonly<Record<string, { readonly first: Loader; readonly rest: Loader }>>;
 }

@@ -25,3 +25,18 @@ export function safeLink(address: string, origin: string): SafeLink | null {
 	if (!SCHEME.test(address) && (external || !address.startsWith('/'))) return null;
 	return { href: url.href, external };
 }
+
+const bare = (address: string) =>
+	address
+		.trim()
+		.replace(/^(?:https?:\/\/|mailto:)/i, '')
+		.replace(/\/$/, '')
+		.toLowerCase();
+
+/**
+ * Whether the words of a link read like an address, and are another one than it leads to: the true one is then said
+ * beside them. `always`: of a picture, which would show nothing of its address.
+ */
+export function tellsAnother(words: string, address: string, always = false): boolean {
+	return (always || /[\p{L}\p{N}-]\.[\p{L}\p{N}-]{2}|:\/\//u.test(words)) && bare(words) !== bare(address);
+}

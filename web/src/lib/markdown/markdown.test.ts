@@ -57,7 +57,7 @@ describe('a text in Markdown', () => {
 		expect(shown).toMatch(/<th style="text-align: right;?">b<\/th>/);
 		expect(shown).toContain('<del>1</del>');
 		expect(shown).toContain(
-			'<a href="https://a.example/" rel="noreferrer noopener" target="_blank">https://a.example</a>'
+			'<a href="https://a.example/" rel="noreferrer noopener" target="_blank"><bdi>https://a.example</bdi></a>'
 		);
 	});
 
@@ -77,7 +77,10 @@ describe('a text in Markdown', () => {
 
 	it('loads no image from elsewhere; it is a link', async () => {
 		const shown = await html('![cat](https://evil.example/cat.png) ![dog](javascript:alert(1))');
-		expect(shown).toContain('<a href="https://evil.example/cat.png" rel="noreferrer noopener" target="_blank">cat</a>');
+		expect(shown).toContain(
+			'<a href="https://evil.example/cat.png" rel="noreferrer noopener" target="_blank"><bdi>cat</bdi></a>' +
+				'<span class="address">(<bdi dir="auto">https://evil.example/cat.png</bdi>)</span>'
+		);
 		expect(shown).not.toMatch(/<img|href="javascript/);
 		expect(shown).toContain('![dog](javascript:alert(1))');
 	});
@@ -86,7 +89,26 @@ describe('a text in Markdown', () => {
 		const shown = await html('[x](javascript:alert(1)) [y](/\\\\evil.example) [z](/settings)');
 		expect(shown).toContain('[x](javascript:alert(1))');
 		expect(shown).toContain('[y](/\\\\evil.example)');
-		expect(shown).toContain('<a href="http://mana.test/settings">z</a>');
+		expect(shown).toContain('<a href="http://mana.test/settings"><bdi>z</bdi></a>');
+	});
+
+	it('says where a link leads whose words name another address', async () => {
+		const told = async (source: string) => (await html(source)).includes('class="address"');
+		expect(await told('[bank.example](https://evil.example)')).toBe(true);
+		expect(await told('[https://bank.example/a](https://evil.example/a)')).toBe(true);
+		expect(await told('[**bank**.example][x]\n\n[x]: https://evil.example')).toBe(true);
+		expect(await told('[bank.example](https://bank.example/)')).toBe(false);
+		expect(await told('[our bank](https://evil.example)')).toBe(false);
+		expect(await told('https://bank.example and www.bank.example and a@bank.example')).toBe(false);
+	});
+
+	it('X1 writes hidden characters out, wherever they stand', async () => {
+		const hidden = '\u202e';
+		const shown = await html(
+			`a${hidden}\n\n\`b${hidden}\` [c${hidden}](https://a.example) ![d${hidden}](https://a.example)`
+		);
+		for (const letter of 'abcd') expect(shown).toContain(`${letter}[U+202E]`);
+		expect(shown).not.toContain(hidden);
 	});
 
 	it('nested deeper than the limit goes on as written', async () => {

@@ -48,12 +48,16 @@ export function paragraphs(source: string): string[] {
 	return source.split(/\n[ \t]*(?:\n[ \t]*)+/).filter((paragraph) => paragraph.trim());
 }
 
+/** Of a document, so many UTF-16 units are looked at for its first words: a list reads every document of a table. */
+const EXCERPT_REACH = 4_000;
+
 /** The first words of a document, for a line in a list. */
 export function excerpt(source: string, length = 140): string {
 	const flat = source
+		.slice(0, EXCERPT_REACH)
 		.replace(/^#+\s+/gm, '')
 		.replace(/[*_`>#]/g, '')
-		.replace(/\[([^\]]+)\]\([^)]*\)/g, '$1')
+		.replace(/\[([^[\]]+)\]\([^()]*\)/g, '$1')
 		.replace(/\s+/g, ' ')
 		.trim();
 	return flat.length <= length ? flat : flat.slice(0, length).replace(/\s\S*$/, '') + '…';

@@ -24,3 +24,29 @@ export function keepFocus(from: EventTarget | null): () => Promise<void> {
 		(target ?? document.getElementById('main'))?.focus({ preventScroll: true });
 	};
 }
+
+/**
+ * Svelte action on a form in a list: keeps the focus in its control where the list moves the form, because moving an
+ * element takes the focus from it.
+ */
+export function keepFocusWhenMoved(node: HTMLElement): { destroy: () => void } {
+	let last: HTMLElement | null = null;
+	const entered = (e: FocusEvent) => (last = e.target as HTMLElement);
+	const left = (e: FocusEvent) => e.relatedTarget && (last = null);
+	const pressed = (e: PointerEvent) => node.contains(e.target as Node) || (last = null);
+	const observer = new MutationObserver((records) => {
+		if (!last?.isConnected || (document.activeElement && document.activeElement !== document.body)) return;
+		const moved = records.some(({ removedNodes }) => [...removedNodes].some((removed) => removed.contains(node)));
+		if (moved) last.focus({ preventScroll: true });
+	});
+	observer.observe(document.getElementById('main') ?? document.body, { childList: true, subtree: true });
+	node.addEventListener('focusin', entered);
+	node.addEventListener('focusout', left);
+	document.addEventListener('pointerdown', pressed, true);
+	return {
+		destroy() {
+			observer.disconnect();
+			document.removeEventListener('pointerdown', pressed, true);
+		}
+	};
+}

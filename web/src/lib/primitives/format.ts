@@ -27,14 +27,20 @@ function weekdayDate(length: 'short' | 'long', date: Date, withYear = !sameYear(
 	const parts = dateFormat({ weekday: length, day: 'numeric', month: length, year }).formatToParts(date);
 	const between = i18n.language.afterWeekday?.[length];
 	if (between !== undefined && parts[0]?.type === 'weekday' && parts[1]?.type === 'literal') parts[1].value = between;
-	return parts.map((part) => part.value).join('');
+	return parts.map((part) => (part.type === 'year' ? yearText(date) : part.value)).join('');
 }
 
-const pad = (n: number) => String(n).padStart(2, '0');
+const pad = (n: number, digits = 2) => String(n).padStart(digits, '0');
+
+/** A year with four digits at least: 26 would be read as 2026, and Intl writes the year 0 as 1. */
+function yearText(date: Date): string {
+	const year = date.getFullYear();
+	return year < 0 ? `−${pad(-year, 4)}` : pad(year, 4);
+}
 
 /** The local day of a time. */
 export function dayOf(date: Date): string {
-	return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+	return `${pad(date.getFullYear(), 4)}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 }
 
 /** Today's local day. */
@@ -45,7 +51,10 @@ export function today(): string {
 /** A day as local midnight. */
 export function dateOfDay(day: string): Date {
 	const [y, m, d] = day.split('-').map(Number);
-	return new Date(y!, m! - 1, d);
+	const date = new Date(y!, m! - 1, d);
+	// JavaScript takes the years 0 to 99 for those of the twentieth century.
+	date.setFullYear(y!, m! - 1, d);
+	return date;
 }
 
 /** A day moved by some days. */
@@ -79,14 +88,22 @@ export function longDate(date: Date): string {
 	return weekdayDate('long', date);
 }
 
+/** A day with its month, and with the year where it is another. */
+function monthDate(length: 'short' | 'long', date: Date): string {
+	if (isUnreadable(date)) return t('time.unreadable');
+	const year = sameYear(date) ? undefined : 'numeric';
+	const parts = dateFormat({ day: 'numeric', month: length, year }).formatToParts(date);
+	return parts.map((part) => (part.type === 'year' ? yearText(date) : part.value)).join('');
+}
+
 /** “8 April”. */
 export function dayMonth(date: Date): string {
-	return intl({ day: 'numeric', month: 'long', year: sameYear(date) ? undefined : 'numeric' }, date);
+	return monthDate('long', date);
 }
 
 /** “3 Apr”. */
 export function shortDayMonth(date: Date): string {
-	return intl({ day: 'numeric', month: 'short', year: sameYear(date) ? undefined : 'numeric' }, date);
+	return monthDate('short', date);
 }
 
 /** “Monday”. */
@@ -114,10 +131,26 @@ export function dayAndYear(day: string): string {
 	return weekdayDate('short', dateOfDay(day), true);
 }
 
-/** An instant with its weekday, year and hour: “Thu 9 Apr 2026, 15:30”. */
+/**
+ * An instant with its weekday, year and hour: “Thu 9 Apr 2026, 15:30”; with its seconds and their fraction where they
+ * are not zero.
+ */
 export function instantAndYear(at: string): string {
 	const date = new Date(at);
-	return t('time.dayAt', { day: weekdayDate('short', date, true), time: timeOf(date) });
+	const fraction = /\.(\d*[1-9])0*(?:\D|$)/.exec(at)?.[1];
+	const seconds = fraction || date.getSeconds() ? `:${pad(date.getSeconds())}` : '';
+	const time = timeOf(date) + (isUnreadable(date) ? '' : seconds + (fraction ? `.${fraction}` : ''));
+	return t('time.dayAt', { day: weekdayDate('short', date, true), time });
+}
+
+/** A number with every digit: Intl alone cuts it to three decimals, and writes a long one out in zeros. */
+export function exactNumber(value: number): string {
+	const written = Object.is(value, -0) ? '-0' : String(value);
+	const decimals = written.split('.')[1]?.length ?? 0;
+	// Beyond these, browsers refuse to write decimals, and numbers have gaps between them.
+	if (!/^-?\d+(\.\d+)?$/.test(written) || decimals > 20) return written;
+	if (decimals === 0 && !Number.isSafeInteger(value)) return written;
+	return numberText(value, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
 /** A day as people say it: today, tomorrow, yesterday, else “Thu 9 Apr”. */
@@ -144,6 +177,11 @@ export function when(at: string | Date): string {
 export function whenShort(at: string): string {
 	const date = new Date(at);
 	return dayOf(date) === today() ? timeOf(date) : when(date);
+}
+
+/** Whole days since a time, by the calendar. */
+export function daysSince(at: string): number {
+	return Math.max(0, daysBetween(dayOf(new Date(at)), today()));
 }
 
 /** The head of a run: “Today at 08:00”, “Monday 6 April at 08:00”. */

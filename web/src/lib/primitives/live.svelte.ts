@@ -1,3 +1,4 @@
+import { untrack } from 'svelte';
 /** The one place through which the app speaks to a screen reader; Shell draws it. */
 let message = $state('');
 
@@ -9,7 +10,8 @@ export const live = {
 
 /** Say something politely. The same sentence twice is heard twice. */
 export function announce(text: string): void {
-	message = message === text ? `${text}\u00a0` : text;
+	// An effect that announces does not depend on what was announced before.
+	message = untrack(() => message) === text ? `${text}\u00a0` : text;
 }
 
 /** An action that can be taken back for a while; the page shows it until the next one. */

@@ -39,6 +39,13 @@ export async function flush(replica: Replica = currentReplica(), timeoutMs = 20_
 	}
 }
 
+/** The person has seen that everything was read anew. */
+export async function endResync(): Promise<void> {
+	const { db, bus } = currentReplica();
+	await db.meta.delete('resync');
+	bus.publish('resync', {});
+}
+
 /** Sends a change again that was set aside. */
 export async function retrySetAside(eventId: string): Promise<void> {
 	const { db, bus } = currentReplica();

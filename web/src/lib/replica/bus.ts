@@ -17,6 +17,8 @@ export interface BusEvents {
 	statusWanted: Record<never, never>;
 	/** A change was set aside, sent again or dropped. */
 	setAside: Record<never, never>;
+	/** Everything was read anew, or the person has seen that it was. */
+	resync: Record<never, never>;
 	/** A session that had ended goes on: someone signed in again. */
 	signedIn: Record<never, never>;
 	/** A run on the server began or ended. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Actor, Change } from '../core/types';
 import { offerAgain } from '../features/proposals/staging';
@@ -79,6 +80,43 @@ describe('texts in conflict', () => {
 		expect(await laptop.body()).toBe('One, mine.\n\nTwo, a paragraph.');
 		expect(await phone.body()).toBe('One, mine.\n\nTwo, a paragraph.');
 		expect(await laptop.conflicts()).toEqual([]);
+	});
+
+	it('X4 a text that is taken on one device closes the conflict on every device', async () => {
+		const { laptop, phone } = await twoDevices('base');
+		await laptop.write('base and two hours');
+		await phone.write('one word');
+		for (const one of [laptop, phone, laptop, phone]) await one.sync();
+		const lost = (await phone.conflicts())[0]!.loser.value as string;
+		await phone.write(lost);
+		expect(await phone.conflicts()).toEqual([]);
+		for (const one of [phone, laptop]) await one.sync();
+		expect(await laptop.body()).toBe(lost);
+		expect(await laptop.conflicts()).toEqual([]);
+	});
+});
+
+interface Vectors {
+	cases: { name: string; rule: string; changes: Change[]; expect: unknown[] }[];
+}
+
+describe('spec/vectors/conflicts.json', () => {
+	const { cases } = JSON.parse(readFileSync('../spec/vectors/conflicts.json', 'utf8')) as Vectors;
+	it.each(cases.map((one) => [`${one.rule} ${one.name}`, one] as const))('%s', async (_name, one) => {
+		for (const atOnce of [1, one.changes.length]) {
+			const server = new FakeServer();
+			server.pageSize = atOnce;
+			const { replica, sync } = await device(server);
+			await sync();
+			for (const change of one.changes) server.add(change);
+			await sync();
+			const kept = await replica.db.conflicts.toArray();
+			const told = kept.map(({ kind, field, winner, loser, ended }) => {
+				return { kind, field, winner: winner.updatedAt, loser: loser.updatedAt, ended };
+			});
+			const order = ({ winner, loser }: (typeof told)[number]) => winner + loser;
+			expect(told.sort((a, b) => (order(a) < order(b) ? -1 : 1))).toEqual(one.expect);
+		}
 	});
 });
 

@@ -1,6 +1,6 @@
 import Dexie, { type EntityTable, type Table } from 'dexie';
 import type { Conflict, ReplicaMeta, TextLineage } from '../core/sync';
-import type { Change, Manifest, Proposal } from '../core/types';
+import type { Change, Data, Manifest, Proposal, RecordKey } from '../core/types';
 import type { RecordRow } from './rows';
 
 /** A change that waits to be sent. */
@@ -22,6 +22,40 @@ export interface SetAsideRow {
 	since?: string;
 }
 
+/** What a device did that could not go on from its place in the log, until its person has seen it (SYNC R11). */
+export interface Resync {
+	/** The log was shortened past this device's place; or it is not the log that this device knew. */
+	reason: 'compacted' | 'restored';
+	at: string;
+	/** The changes that waited to be sent, and the outbox place of the last of them. */
+	waiting: number;
+	until: number;
+	/** Records that this device gave back to the log, which lacked them. */
+	offered: RecordKey[];
+	/** Records of which this device alone holds all, because the log takes nothing back. */
+	kept: RecordKey[];
+	/** Records that this device dropped, because nothing newer than the backup was to come back. */
+	dropped: RecordKey[];
+	/** The records of those of the waiting changes that lost to what others wrote meanwhile. */
+	lost: RecordKey[];
+}
+
+/** A form's fields that a person wrote in and did not save. */
+export interface DraftRow {
+	/** The id of the form that wrote it last. */
+	id: string;
+	/** The kind of form and the record that it is for, such as `record/todo/tasks/ID` or `new/notes/notes`. */
+	place: string;
+	/** The written values by field. */
+	written: Data;
+	/** The values that the form was opened on, of the written fields. */
+	opened: Data;
+	/** The stamps of `opened`. */
+	seen: Record<string, string>;
+	/** The time of the last write, ISO 8601. */
+	at: string;
+}
+
 /** Single values, by key. */
 export interface Meta {
 	/** The last stamp given, RFC 3339 with microseconds. */
@@ -36,6 +70,17 @@ export interface Meta {
 	lastSyncedAt: string;
 	/** Stamps of texts that the server set back last, each with what it became (T4). */
 	setBack: [string, string][];
+	/** The identity of the log that the cursor belongs to, and its furthest end that the server named (R7). */
+	logEpoch: string;
+	logEnd: string;
+	/** How far the replica has come in giving back what the log lost (R8). */
+	rejoin: ReplicaMeta['rejoin'] | null;
+	/** The cursor with which the last giving back ended. */
+	rejoined: string;
+	/** The number of the last push that was answered (S16). */
+	pushNumber: number;
+	/** What the person has yet to be told of a log that was read anew (R11). */
+	resync: Resync;
 	manifests: Manifest[];
 }
 
@@ -50,6 +95,7 @@ export class ManaDb extends Dexie {
 	texts!: Table<TextLineage, [string, string, string, string]>;
 	/** Values that lost to others whose authors had not seen them. */
 	conflicts!: EntityTable<Conflict, 'conflictId'>;
+	drafts!: EntityTable<DraftRow, 'id'>;
 
 	constructor(userId: string) {
 		super(`mana-${userId}`, { cache: 'disabled' });
@@ -64,6 +110,7 @@ export class ManaDb extends Dexie {
 			texts: '[app+table+id+field], [app+table+id]',
 			conflicts: 'conflictId, [app+table+id], noticedAt'
 		});
+		this.version(3).stores({ drafts: 'id' });
 	}
 
 	/** Reads a single value. */
@@ -72,27 +119,40 @@ export class ManaDb extends Dexie {
 	}
 
 	/** The single values that the sync step reads. */
-	async readReplicaMeta(clientId: string): Promise<ReplicaMeta> {
+	async readReplicaMeta(): Promise<ReplicaMeta> {
 		const last = await this.readMeta('clock');
 		const offset = Math.round(((await this.readMeta('clockOffset')) ?? 0) * 1000);
 		return {
-			clientId,
+			clientId: (await this.readMeta('clientId')) ?? '',
 			cursor: (await this.readMeta('cursor')) ?? '',
 			snapshotAfter: (await this.readMeta('snapshotAfter')) ?? '',
 			clock: last ? { last, offset } : undefined,
 			lastSyncedAt: await this.readMeta('lastSyncedAt'),
-			setBack: await this.readMeta('setBack')
+			setBack: await this.readMeta('setBack'),
+			logEpoch: (await this.readMeta('logEpoch')) ?? '',
+			logEnd: (await this.readMeta('logEnd')) ?? '',
+			rejoin: (await this.readMeta('rejoin')) ?? undefined,
+			rejoined: (await this.readMeta('rejoined')) ?? '',
+			pushNumber: await this.readMeta('pushNumber')
 		};
 	}
 
 	/** The single values that the sync step wrote. */
-	async writeReplicaMeta({ cursor, snapshotAfter, clock, lastSyncedAt, setBack }: ReplicaMeta): Promise<void> {
+	async writeReplicaMeta(meta: ReplicaMeta): Promise<void> {
+		const { clientId, cursor, snapshotAfter, clock, lastSyncedAt, setBack, pushNumber } = meta;
+		const { logEpoch, logEnd, rejoin, rejoined } = meta;
+		await this.writeMeta('clientId', clientId);
 		await this.writeMeta('cursor', cursor);
+		await this.writeMeta('logEpoch', logEpoch ?? '');
+		await this.writeMeta('logEnd', logEnd ?? '');
+		await this.writeMeta('rejoin', rejoin ?? null);
+		await this.writeMeta('rejoined', rejoined ?? '');
 		await this.writeMeta('snapshotAfter', snapshotAfter);
 		if (clock) await this.writeMeta('clock', clock.last);
 		if (clock) await this.writeMeta('clockOffset', clock.offset / 1000);
 		if (lastSyncedAt) await this.writeMeta('lastSyncedAt', lastSyncedAt);
 		if (setBack) await this.writeMeta('setBack', setBack);
+		if (pushNumber !== undefined) await this.writeMeta('pushNumber', pushNumber);
 	}
 
 	/** Writes a single value. */

@@ -216,9 +216,9 @@ describe('sync', () => {
 		const { replica, server, driver } = await device();
 		server.snapshots = ['a', 'b', 'c'].map((id) => ({ records: [merged(id, { title: [id, 1] })], syncedUntil: '0' }));
 		const whole = server.snapshot;
-		server.snapshot = async (after) => {
-			if (after === '2') throw new ApiError(503, 'busy', 'Later.');
-			return whole(after);
+		server.snapshot = async (request) => {
+			if (request.after === '2') throw new ApiError(503, 'busy', 'Later.');
+			return whole(request);
 		};
 		await expect(driver.sync()).rejects.toThrow('Later.');
 		expect(await replica.db.records.count()).toBe(2);

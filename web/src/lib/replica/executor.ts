@@ -13,7 +13,7 @@ import type {
 	Row,
 	UndoPreview
 } from '../core/types';
-import { addConflicts } from './conflicts';
+import { addConflicts, conflictsOf, endConflicts } from './conflicts';
 import type { Replica } from './replica';
 import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from './rows';
 import { storageError, storageWorks } from './storage';
@@ -44,14 +44,15 @@ interface Outcome {
 
 /**
  * Writes: a person's form, an approval, a rejection or an undo. Every write goes this way. The core authorises and
- * stamps the changes; records, outbox and proposal are committed together; then the screen and the other tabs hear of
- * it.
+ * stamps the changes; records, outbox and proposal are committed together, and with them ends the draft of the form
+ * that they come from; then the screen and the other tabs hear of it.
  */
-export async function execute(replica: Replica, command: Command): Promise<Row[]> {
+export async function execute(replica: Replica, command: Command, draft?: string): Promise<Row[]> {
 	const { db } = replica;
 	let rows: Row[] = [];
 	try {
-		await db.transaction('rw', [db.records, db.outbox, db.proposals, db.meta, db.texts, db.conflicts], async () => {
+		const tables = [db.records, db.outbox, db.proposals, db.meta, db.texts, db.conflicts, db.drafts];
+		await db.transaction('rw', tables, async () => {
 			const last = (await db.readMeta('clock')) ?? null;
 			const outcome = await carryOut(replica, command, last);
 			await noteTexts(replica, outcome.changes);
@@ -60,6 +61,7 @@ export async function execute(replica: Replica, command: Command): Promise<Row[]
 			await db.outbox.bulkAdd(outcome.changes.map((change) => ({ eventId: change.eventId, change, since })));
 			if (outcome.proposal) await db.proposals.put(outcome.proposal);
 			await db.writeMeta('clock', outcome.last);
+			if (draft) await db.drafts.delete(draft);
 			rows = outcome.records.map(asRow);
 		});
 	} catch (thrown) {
@@ -71,18 +73,23 @@ export async function execute(replica: Replica, command: Command): Promise<Row[]
 	return rows;
 }
 
-/** Keeps what the texts of these changes replaced: the core merges two people's texts by what both came from. */
+/**
+ * Keeps what the texts of these changes replaced: the core merges two people's texts by what both came from. Ends the
+ * conflicts that the changes settle.
+ */
 async function noteTexts(replica: Replica, changes: Change[]): Promise<void> {
 	const { core, db } = replica;
-	const texts = changes.filter(({ fields }) => Object.values(fields ?? {}).some(({ base }) => base));
-	if (texts.length === 0) return;
-	const keys = uniqueKeys(texts.map(({ appId, table, id }) => ({ app: appId, table, id })));
+	const keys = uniqueKeys(changes.map(({ appId, table, id }) => ({ app: appId, table, id })));
+	const kept = await conflictsOf(db, keys);
+	const hasText = changes.some(({ fields }) => Object.values(fields ?? {}).some(({ base }) => base));
+	if (!hasText && kept.length === 0) return;
 	const states = await readStates(replica, keys);
 	const known = await db.texts.where('[app+table+id]').anyOf(keys.map(primaryKey)).toArray();
 	const records = keys.map((key) => ({ ...key, state: stateOf(states.get(keyName(key))) }));
-	const noted = core.noteTexts({ records, texts: known, changes: texts, now: replica.now() });
+	const noted = core.noteTexts({ records, texts: known, kept, changes, now: replica.now() });
 	await db.texts.bulkPut(noted.texts);
 	await addConflicts(db, noted.conflicts);
+	await endConflicts(db, noted.ended);
 }
 
 function carryOut(replica: Replica, command: Command, last: string | null): Promise<Outcome> {

@@ -48,11 +48,11 @@ function tokens(userId: string): TokenHolder {
 function serve(server: FakeServer, replica: Replica, onSessionEnded = () => {}): () => void {
 	vi.stubGlobal('fetch', async (request: Request) => {
 		const path = pathOf(request);
-		const snapshot = path.match(/^\/sync\/snapshot\?after=(.*)$/);
+		const snapshot = path.startsWith('/sync/snapshot?') ? new URLSearchParams(path.split('?')[1]) : null;
 		if (path !== '/sync' && !snapshot) return new Response('{}', { status: 401 });
 		try {
 			const answer = snapshot
-				? await server.snapshot(decodeURIComponent(snapshot[1] ?? ''))
+				? await server.snapshot({ after: snapshot.get('after') ?? '', logEpoch: '', logEnd: '' })
 				: await server.post((await request.json()) as SyncRequest);
 			return new Response(JSON.stringify(answer));
 		} catch (thrown) {

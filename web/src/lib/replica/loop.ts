@@ -1,3 +1,4 @@
+import { v7 as uuid } from 'uuid';
 import { dataOf } from '../api/client';
 import { ApiError, OfflineError } from '../api/errors';
 import { SessionEnded, type TokenHolder } from '../api/token';
@@ -29,14 +30,19 @@ export function startSync({ replica, tokens, onSessionEnded }: SyncOptions): () 
 	const { signal } = controller;
 	const stopFollowing = followStatus(replica);
 	const timeoutMs = 60_000;
+	// No copy of this browser's data has it, which the client id does not say.
+	const connectionId = uuid();
+	const header = { 'X-Connection-Id': connectionId };
 	const server: SyncServer = {
-		post: async (body) => (await dataOf(tokens.api.POST('/sync', { body, timeoutMs }))) as SyncAnswer,
-		snapshot: (after) => dataOf(tokens.api.GET('/sync/snapshot', { params: { query: { after } }, timeoutMs }))
+		post: async (body) =>
+			(await dataOf(tokens.api.POST('/sync', { params: { header }, body, timeoutMs }))) as SyncAnswer,
+		snapshot: (query) => dataOf(tokens.api.GET('/sync/snapshot', { params: { query }, timeoutMs })),
+		join: (body) => dataOf(tokens.api.POST('/sync/join', { body, timeoutMs }))
 	};
 	asOnly(`mana-sync-${replica.userId}`, signal, async () => {
 		const loop = new SyncLoop(replica, new SyncDriver(replica, server), onSessionEnded);
 		const socket = new Socket({
-			clientId: replica.clientId,
+			connectionId,
 			tokens,
 			onSessionEnded,
 			onOpen: () => loop.request(),
@@ -167,7 +173,9 @@ function followStatus(replica: Replica): () => void {
 	const { bus, db } = replica;
 	const count = () => void db.outbox.count().then((waiting) => (syncStatus.pending = waiting), closed);
 	const listSetAside = () => void db.setAside.toArray().then((rows) => (syncStatus.setAside = rows), closed);
+	const readResync = () => void db.readMeta('resync').then((one) => (syncStatus.resync = one ?? null), closed);
 	const stops = [
+		bus.on('resync', readResync),
 		bus.on('status', (status) => Object.assign(syncStatus, status)),
 		bus.on('outbox', count),
 		bus.on('synced', count),
@@ -181,6 +189,7 @@ function followStatus(replica: Replica): () => void {
 	}, closed);
 	count();
 	listSetAside();
+	readResync();
 	bus.publish('statusWanted', {});
 	return () => stops.forEach((stop) => stop());
 }

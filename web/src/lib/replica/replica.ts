@@ -20,7 +20,7 @@ export class Replica {
 	private constructor(
 		readonly userId: string,
 		readonly db: ManaDb,
-		readonly clientId: string,
+		public clientId: string,
 		public core: Core,
 		public manifests: Manifest[]
 	) {

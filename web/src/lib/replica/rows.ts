@@ -8,6 +8,19 @@ export function primaryKey(key: RecordKey): [string, string, string] {
 	return [key.app, key.table, key.id];
 }
 
+/** Compares keys as the core does: by code points, where JavaScript and IndexedDB compare by UTF-16 units. */
+export function byKey(a: [string, string, string], b: [string, string, string]): number {
+	for (let at = 0; at < 3; at++) {
+		const [left, right] = [a[at]!, b[at]!];
+		if (left === right) continue;
+		const [these, those] = [[...left], [...right]];
+		const differs = these.findIndex((char, index) => char !== those[index]);
+		if (differs < 0) return -1;
+		return (these[differs]!.codePointAt(0) ?? 0) - (those[differs]?.codePointAt(0) ?? -1);
+	}
+	return 0;
+}
+
 /** The name of a record in one string. */
 export function keyName(key: RecordKey): string {
 	return `${key.app}/${key.table}/${key.id}`;

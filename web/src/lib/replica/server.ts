@@ -1,11 +1,13 @@
-import type { SnapshotPage, SyncAnswer, SyncRequest } from '../core/sync';
+import type { JoinRequest, SnapshotPage, SnapshotRequest, SyncAnswer, SyncRequest } from '../core/sync';
 
 /** Sends a push; throws ApiError, OfflineError or SessionEnded. */
 export type PostSync = (body: SyncRequest) => Promise<SyncAnswer>;
 
-/** The two requests of a sync. Both throw ApiError, OfflineError or SessionEnded. */
+/** The requests of a sync. All throw ApiError, OfflineError or SessionEnded. */
 export interface SyncServer {
 	post: PostSync;
-	/** The snapshot's page after the one that answered `after`; '' for the first. */
-	snapshot: (after: string) => Promise<SnapshotPage>;
+	/** A page of the snapshot. */
+	snapshot: (request: SnapshotRequest) => Promise<SnapshotPage>;
+	/** Gives back what the log lost. */
+	join: (body: JoinRequest) => Promise<unknown>;
 }

@@ -8,7 +8,7 @@ class FakeSocket {
 	static OPEN = 1;
 	static all: FakeSocket[] = [];
 	readyState = 0;
-	readonly sent: { type: string; token?: string; clientId?: string }[] = [];
+	readonly sent: { type: string; token?: string; connectionId?: string }[] = [];
 	onopen = () => {};
 	onclose = () => {};
 	onmessage = (_event: { data: string }) => {};
@@ -57,7 +57,7 @@ async function connect(expiresInMs = 3_600_000) {
 	const opened = vi.fn();
 	const ended = vi.fn();
 	const socket = new Socket({
-		clientId: 'c1',
+		connectionId: 'c1',
 		tokens: new TokenHolder('u1'),
 		onMessage: (message) => heard.push(message),
 		onOpen: opened,
@@ -73,7 +73,7 @@ describe('the notice line', () => {
 		const { heard, opened } = await connect();
 		expect(String(last().url)).toBe('wss://mana.example/ws');
 		last().open();
-		expect(last().sent).toEqual([{ type: 'auth', token: 'token 1', clientId: 'c1' }]);
+		expect(last().sent).toEqual([{ type: 'auth', token: 'token 1', connectionId: 'c1' }]);
 		expect(opened).not.toHaveBeenCalled();
 		last().say({ type: 'auth-ok' });
 		expect(opened).toHaveBeenCalledOnce();

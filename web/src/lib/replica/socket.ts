@@ -10,7 +10,8 @@ export type SocketMessage =
 	| { type: 'run'; missionId: string; iterationId: string; slot: string; phase: string; startedAt?: string | null };
 
 export interface SocketOptions {
-	clientId: string;
+	/** The name under which this tab pushes: the socket is not told of its own pushes. */
+	connectionId: string;
 	tokens: TokenHolder;
 	onMessage: (message: SocketMessage) => void;
 	/** Called when the connection is authenticated. Earlier notices are lost, so the caller syncs. */
@@ -77,7 +78,7 @@ export class Socket {
 	}
 
 	#authenticate(token: string, expiresAt: string): void {
-		this.#send({ type: 'auth', token, clientId: this.#options.clientId });
+		this.#send({ type: 'auth', token, connectionId: this.#options.connectionId });
 		const inMs = Date.parse(expiresAt) - this.#options.tokens.now() - REAUTH_EARLY_MS;
 		this.#after(Math.max(5_000, inMs), () => void this.#renewToken());
 	}

@@ -1,4 +1,4 @@
-import type { SetAsideRow } from './database';
+import type { Resync, SetAsideRow } from './database';
 
 export type SetAside = SetAsideRow;
 export type SyncState = 'synced' | 'syncing' | 'offline' | 'error';
@@ -22,6 +22,8 @@ export interface SyncStatus extends SharedStatus {
 	pending: number;
 	/** Changes that the server refused; their records keep them on this device. */
 	setAside: SetAside[];
+	/** What happened where this device could not go on from its place in the log; null once the person has seen it. */
+	resync: Resync | null;
 	/** The server's host. */
 	host: string;
 	/** Trouble with this device's storage (quota). */
@@ -47,6 +49,7 @@ function initial(): SyncStatus {
 		error: null,
 		pending: 0,
 		setAside: [],
+		resync: null,
 		host: typeof location === 'undefined' ? '' : location.host,
 		storage: null
 	};

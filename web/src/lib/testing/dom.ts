@@ -18,6 +18,7 @@ const NAMES = [
 	'Event',
 	'CustomEvent',
 	'MutationObserver',
+	'ResizeObserver',
 	'getComputedStyle',
 	'requestAnimationFrame',
 	'cancelAnimationFrame',

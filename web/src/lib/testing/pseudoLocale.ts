@@ -16,7 +16,8 @@ const ACCENTS = new Map(PLAIN.map((letter, i) => [letter, ACCENTED[i]!]));
 
 /** The messages of the pseudo-locale. */
 export async function pseudoMessages(): Promise<Record<string, Compiled>> {
-	const english = await loaders.en!();
+	const { first, rest } = loaders.en!;
+	const english = { ...(await first()), ...(await rest()) };
 	return Object.fromEntries(Object.entries(english).map(([key, message]) => [key, bracketed(message)]));
 }
 

@@ -1,6 +1,6 @@
 import { ApiError, OfflineError } from '../api/errors';
 import type { Adjusted, Change } from '../core/types';
-import type { SnapshotPage, SyncAnswer, SyncRequest } from '../core/sync';
+import type { JoinRequest, SnapshotPage, SyncAnswer, SyncRequest } from '../core/sync';
 import type { PostSync, SyncServer } from '../replica/server';
 
 /** A server as the sync engine sees it: a log with a cursor that repeats are no-ops in. No merge, no rules. */
@@ -20,7 +20,28 @@ export class FakeServer implements SyncServer {
 	snapshots: Pick<SnapshotPage, 'records' | 'syncedUntil'>[] = [{ records: [], syncedUntil: '0' }];
 	readonly asked: string[] = [];
 
-	snapshot: SyncServer['snapshot'] = async (after) => {
+	/** The log's epoch, and whether it takes back what devices hold, or has them drop it. */
+	logEpoch = 'first';
+	giveBack = false;
+	discardNewer = false;
+	readonly given: JoinRequest[] = [];
+
+	/** The log is put back to so many of its rows. */
+	restore(rows: number, { discardNewer = false } = {}): void {
+		this.log.splice(rows);
+		this.logEpoch += ', restored';
+		this.giveBack = !discardNewer;
+		this.discardNewer = discardNewer;
+	}
+
+	join: SyncServer['join'] = async (body) => {
+		if (!this.online) throw new OfflineError();
+		const failure = this.failures.shift();
+		if (failure) throw failure;
+		this.given.push(structuredClone(body));
+	};
+
+	snapshot: SyncServer['snapshot'] = async ({ after }) => {
 		this.asked.push(after);
 		if (!this.online) throw new OfflineError();
 		const index = Number(after || 0);
@@ -31,7 +52,11 @@ export class FakeServer implements SyncServer {
 			...page,
 			hasMore,
 			after: hasMore ? String(index + 1) : null,
-			serverTime: this.serverTime()
+			serverTime: this.serverTime(),
+			logEpoch: this.logEpoch,
+			logEnd: '',
+			giveBack: this.giveBack,
+			discardNewer: this.discardNewer
 		});
 	};
 
@@ -46,17 +71,30 @@ export class FakeServer implements SyncServer {
 			if (reason) throw new ApiError(400, 'invalid_change', reason, { index, reason });
 		});
 		for (const change of changes) {
-			if (!this.log.some((row) => row.change.eventId === change.eventId)) this.log.push({ clientId, change });
+			if (this.log.some((row) => row.change.eventId === change.eventId)) continue;
+			this.log.push({ clientId, change: withStamps(change, this.adjust(change)) });
 		}
+		const sent = new Set(changes.map((change) => change.eventId));
 		const from = Number(since || 0);
+		if (body.logEpoch && body.logEpoch !== this.logEpoch) {
+			throw new ApiError(410, 'resync_required', 'The log is another one.', { reason: 'epoch' });
+		}
+		if (body.logEpoch !== undefined && from > this.log.length) {
+			this.giveBack = true;
+			throw new ApiError(410, 'resync_required', 'The log has no such row.', { reason: 'unknown' });
+		}
 		const page = this.log.slice(from, from + this.pageSize);
 		return {
-			serverChanges: page.filter((row) => row.clientId !== clientId).map((row) => row.change),
+			serverChanges: page.map((row) => row.change).filter((change) => !sent.has(change.eventId)),
 			syncedUntil: String(from + page.length),
 			hasMore: from + page.length < this.log.length,
 			serverTime: this.serverTime(),
 			conflicts: [],
-			adjusted: changes.flatMap((change) => this.adjust(change))
+			adjusted: changes.flatMap((change) => this.adjust(change)),
+			unchanged: [],
+			logEpoch: this.logEpoch,
+			logEnd: '',
+			giveBack: this.giveBack
 		} satisfies SyncAnswer;
 	};
 
@@ -71,7 +109,11 @@ export class FakeServer implements SyncServer {
 			hasMore: from + page.length < this.log.length,
 			serverTime: this.serverTime(),
 			conflicts: [],
-			adjusted: []
+			adjusted: [],
+			unchanged: [],
+			logEpoch: this.logEpoch,
+			logEnd: '',
+			giveBack: this.giveBack
 		};
 	};
 
@@ -79,4 +121,17 @@ export class FakeServer implements SyncServer {
 	add(change: Change): void {
 		this.log.push({ clientId: 'elsewhere', change });
 	}
+}
+
+/** A change as a log holds it: with the stamps that were set back. */
+function withStamps(change: Change, adjusted: Adjusted[]): Change {
+	const stored = structuredClone(change);
+	for (const { field, at } of adjusted) {
+		const names = field.split('/').slice(1);
+		const last = names.pop();
+		let place: unknown = stored;
+		for (const name of names) place = (place as Record<string, unknown> | undefined)?.[name];
+		if (place && last) (place as Record<string, unknown>)[last] = at;
+	}
+	return stored;
 }

@@ -1,6 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import type { components } from '$lib/api/schema';
-import type { Data, Mission, Overrides, Policy, Terms, ToolInfo } from '$lib/core/types';
+import type { Data, Mission, Overrides, Policy, Row, Terms, ToolInfo } from '$lib/core/types';
 import { collection } from '$lib/replica/collection.svelte';
 import { currentReplica } from '$lib/replica/current';
 import { createRecord, deleteRecord, updateRecord } from '$lib/features/records/records';
@@ -71,14 +71,30 @@ export const missionSettings = {
 	}
 };
 
-/** Make an agent. Answers its id. Throws ValidationError. */
-export async function createAgent(set: AgentData): Promise<string> {
-	return createRecord('ai', 'aiAgents', { ...set, createdAt: currentReplica().now() }, uuid());
+/** Make an agent. Answers its id. `draft`: the form's draft, which ends with the write. Throws ValidationError. */
+export async function createAgent(set: AgentData, draft?: string): Promise<string> {
+	return createRecord('ai', 'aiAgents', { ...set, createdAt: currentReplica().now() }, uuid(), draft);
 }
 
-/** Change an agent; the default one gets its record by its first change. Throws ValidationError. */
-export async function saveAgent(id: string, set: Partial<AgentData>): Promise<void> {
-	await inTurn(() => put('aiAgents', id, set, { name: agents.get(id)?.name ?? id }));
+/**
+ * Change an agent; the default one gets its record by its first change, a deleted one comes back. `seen`: what the form
+ * was opened on; `draft`: its draft, which ends with the write. Throws ValidationError.
+ */
+export async function saveAgent(
+	id: string,
+	set: Partial<AgentData>,
+	seen?: Record<string, string>,
+	draft?: string
+): Promise<void> {
+	await inTurn(() => put('aiAgents', id, set, { name: agents.get(id)?.name ?? id }, seen, draft));
+}
+
+/** The record of an agent as it is now, with what its form shows; of the default one also where it has none. */
+export function liveAgent(id: string): Pick<Row, 'data' | 'meta' | 'deleted'> | undefined {
+	const row = agentRows.get(id);
+	const agent = agents.get(id);
+	if (agent) return { data: agent as unknown as Data, meta: row?.meta ?? {}, deleted: false };
+	return row;
 }
 
 /** Set one place of an agent's policy, or say nothing there (null). Throws ValidationError. */
@@ -123,8 +139,15 @@ function inTurn(write: () => Promise<void>): Promise<void> {
 }
 
 /** Write a record that is known by its id whether it is there or not. */
-async function put(table: string, id: string, set: Data, first: Data): Promise<void> {
+async function put(
+	table: string,
+	id: string,
+	set: Data,
+	first: Data,
+	seen?: Record<string, string>,
+	draft?: string
+): Promise<void> {
 	const known = collection('ai', table).get(id);
-	if (!known) await createRecord('ai', table, { ...first, ...set, createdAt: currentReplica().now() }, id);
-	else await updateRecord('ai', table, id, known.deleted ? { ...set, deletedAt: null } : set);
+	if (!known) await createRecord('ai', table, { ...first, ...set, createdAt: currentReplica().now() }, id, draft);
+	else await updateRecord('ai', table, id, known.deleted ? { ...set, deletedAt: null } : set, seen, draft);
 }

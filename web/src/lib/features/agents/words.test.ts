@@ -12,8 +12,7 @@ const tool = (name: string, policy: ToolInfo['policy'], op: 'insert' | 'delete' 
 		module: 'todo',
 		label: { en: name, de: name },
 		policy,
-		effect: { op, table: 'tasks' },
-		paramsSchema: {}
+		effect: { op, table: 'tasks' }
 	}) as ToolInfo;
 
 describe('budgets in words', () => {

@@ -8,6 +8,7 @@ import type {
 	Data,
 	FieldError,
 	Iteration,
+	Lesson,
 	Mission,
 	MissionData,
 	MissionState,
@@ -19,6 +20,7 @@ import { i18n } from '$lib/i18n';
 import { currentApi, currentTokens, session } from '$lib/features/session/session.svelte';
 import { flush } from '$lib/replica/actions';
 import { createRecord, deleteRecord, updateRecord } from '$lib/features/records/records';
+import { listOf, readableStep } from './readable';
 
 export { templates, templateText, type MissionTemplate } from './templates';
 
@@ -67,8 +69,8 @@ export const running = {
 	}
 };
 
-/** Make a mission; works without network. Answers its id. */
-export async function createMission(data: Partial<MissionData> & { title: string }): Promise<string> {
+/** Make a mission; works without network. Answers its id. `draft`: the form's draft, which ends with the write. */
+export async function createMission(data: Partial<MissionData> & { title: string }, draft?: string): Promise<string> {
 	const mission = {
 		conceptMarkdown: '',
 		objective: '',
@@ -76,28 +78,37 @@ export async function createMission(data: Partial<MissionData> & { title: string
 		cadence: { kind: 'manual' } as Cadence,
 		timezone: accountTimezone(),
 		state: 'active' as MissionState,
-		overlap: 'skip' as const,
-		...data
+		...data,
+		overlap: data.overlap ?? usualOverlap(data.cadence ?? { kind: 'manual' })
 	};
 	refuseInvalid(mission);
 	const now = currentReplica().now();
 	const record: Data = { ...mission, createdAt: now, nextRunAt: scheduled(mission) };
-	return createRecord('ai', 'aiMissions', record, uuid());
+	return createRecord('ai', 'aiMissions', record, uuid(), draft);
 }
 
-/** Change a mission; what decides when it runs moves its next run along. */
-export async function updateMission(id: string, set: Partial<MissionData>): Promise<void> {
-	const reschedules = 'cadence' in set || 'timezone' in set || 'state' in set;
-	const before = missions.get(id);
+/**
+ * Change a mission; what decides when it runs moves its next run along. `seen`: what the form was opened on; `draft`:
+ * its draft, which ends with the write. A null in `deletedAt` brings a deleted one back.
+ */
+export async function updateMission(
+	id: string,
+	set: Partial<MissionData> & { deletedAt?: null },
+	seen?: Record<string, string>,
+	draft?: string
+): Promise<void> {
+	const reschedules = ['cadence', 'timezone', 'state', 'deletedAt'].some((field) => field in set);
+	const row = missionRows.get(id);
+	const before = row && asMission(row);
 	const write: Data = { ...set };
 	if (before) refuseInvalid({ ...before, ...set });
 	if (reschedules && before) {
 		const after = { ...before, ...set };
 		write.nextRunAt = scheduled(after);
 		write.retrySlot = null;
-		if (set.state === 'active') Object.assign(write, { failures: 0, pausedReason: null });
+		if (set.state === 'active') Object.assign(write, { failures: 0, failedOn: null, pausedReason: null });
 	}
-	await updateRecord('ai', 'aiMissions', id, write);
+	await updateRecord('ai', 'aiMissions', id, write, seen, draft);
 }
 
 /** Pause, resume, complete, archive. */
@@ -113,6 +124,24 @@ export async function removeMission(id: string): Promise<void> {
 /** The errors of a mission, before it is sent. */
 export function checkMission(data: Partial<MissionData>): FieldError[] {
 	return currentReplica().core.checkMission(data);
+}
+
+/** What a mission has learnt from its person's decisions and keeps, the newest first. */
+export function lessonsOf(mission: Mission): Lesson[] {
+	const replica = currentReplica();
+	return replica.core.lessons(mission as unknown as Data, replica.now());
+}
+
+/** Take a lesson back: the next prompt is without it, and what it refused may be proposed again. */
+export async function forgetLesson(missionId: string, lesson: Lesson): Promise<void> {
+	const now = currentReplica().now();
+	const element = { ...lesson, removedAt: now, updatedAt: now };
+	await updateRecord('ai', 'aiMissions', missionId, { lessons: [element] });
+}
+
+/** The rule of a new mission for a run that comes while proposals wait. */
+export function usualOverlap(cadence: Cadence): NonNullable<MissionData['overlap']> {
+	return currentReplica().core.usualOverlap(cadence);
 }
 
 /** When a cadence comes next; null: never by itself. */
@@ -186,13 +215,18 @@ export function runs(missionId: string): readonly AiRun[] {
 }
 
 /** A person's word on a whole iteration; the next prompt carries it. */
-export async function giveFeedback(missionId: string, iterationId: string, text: string): Promise<void> {
+export async function giveFeedback(
+	missionId: string,
+	iterationId: string,
+	text: string,
+	draft?: string
+): Promise<void> {
 	const iteration = missions.get(missionId)?.iterations.find((one) => one.id === iterationId);
 	if (!iteration) return;
 	// the steps keep their own decisions; only the iteration's own part is written
 	const { plan: _plan, overallStatus: _status, ...own } = iteration;
 	const element = { ...own, userFeedback: text.trim(), updatedAt: currentReplica().now() };
-	await updateRecord('ai', 'aiMissions', missionId, { iterations: [element] });
+	await updateRecord('ai', 'aiMissions', missionId, { iterations: [element] }, undefined, draft);
 }
 
 function scheduled(mission: Pick<MissionData, 'cadence' | 'timezone' | 'state'>): string | null {
@@ -212,7 +246,7 @@ function accountTimezone(): string {
 
 function asMission(row: Row): Mission {
 	const data = row.data as unknown as Mission;
-	const iterations = (data.iterations ?? []).map((one: Iteration) => ({ ...one, plan: one.plan ?? [] }));
+	const iterations = listOf(data.iterations).map((one) => ({ ...one, plan: listOf(one.plan).map(readableStep) }));
 	return {
 		...data,
 		id: row.id,

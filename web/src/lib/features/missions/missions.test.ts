@@ -50,7 +50,7 @@ describe('a mission', () => {
 			title: 'Weekly plan',
 			state: 'active',
 			timezone: 'Asia/Kathmandu',
-			overlap: 'skip'
+			overlap: 'replace'
 		});
 		// 8:00 in Kathmandu is 2:15 UTC
 		expect(mission?.nextRunAt).toMatch(/T02:15:00\.000000Z$/);

@@ -1,17 +1,18 @@
 import '$lib/testing/dom';
-import { flushSync, mount, unmount, type Component } from 'svelte';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { Data, Field, Manifest, Proposal, Tool } from '$lib/core/types';
-import { showLocale, t } from '$lib/i18n';
+import type { CardUnit, Data, Field, Manifest, Proposal, ShownValue, Tool } from '$lib/core/types';
+import { showModules } from '$lib/features/records/modules.svelte';
+import { showLocale } from '$lib/i18n';
 import { collection } from '$lib/replica/collection.svelte';
 import { setReplica } from '$lib/replica/current';
 import { createRecord, updateRecord } from '$lib/features/records/records';
+import { FACES, readToTheEnd, show } from '$lib/testing/faces';
 import { unlikelyValue } from '$lib/testing/fieldSamples';
 import { iterationArrives, MISSION, missionInsert, toolStep } from '$lib/testing/missions';
 import { arrive, manifests, openTab, someUser, until } from '$lib/testing/replica';
-import { CARDS_KEPT, cardOf } from './card';
-import { isRead, isReadBeside, noteShown, openFold } from './consent.svelte';
-import { approveOne, batchable, decisions } from './decisions.svelte';
+import { CARDS_KEPT, cardOf, shownText } from './card';
+import { isReadBeside, noteShown, openFold } from './consent.svelte';
+import { approveOne, decisions } from './decisions.svelte';
 import ProposalActions from './ProposalActions.svelte';
 import ProposalBody from './ProposalBody.svelte';
 import { proposals } from './proposals.svelte';
@@ -64,39 +65,46 @@ function required(fields: Record<string, Field>, title: string): Data {
 	return Object.fromEntries(needed.map(([name, field]) => [name, unlikelyValue(name, field, { other: 'none' })[0]]));
 }
 
-function show(component: unknown, proposal: Proposal): HTMLElement {
-	const target = document.createElement('div');
-	const shown = mount(component as Component<{ proposal: Proposal }>, { target, props: { proposal } });
-	onTestFinished(() => unmount(shown));
-	flushSync();
-	return target;
-}
+vi.mock('$app/navigation', () => ({ goto: () => {}, beforeNavigate: () => {}, afterNavigate: () => {} }));
 
-const approveButton = (of: HTMLElement) =>
-	[...of.querySelectorAll('button')].find((one) => one.textContent?.includes(t('prop.approve')));
+describe('a value on a card', () => {
+	beforeAll(() => showLocale('en'));
+	const number = (json: string): ShownValue => ({ kind: 'number', number: JSON.parse(json) as number, digits: json });
+	const [days, seconds, minutes, hours] = (['days', 'seconds', 'minutes', 'hours'] as const).map((kind): CardUnit => ({
+		kind
+	}));
+
+	it.each<[ShownValue, CardUnit | undefined, string]>([
+		[number('0.0004'), undefined, '0.0004'],
+		[number('1237.0004'), { kind: 'named', name: 'km' }, '1,237.0004 km'],
+		[number('9007199254740993'), undefined, '9007199254740993'],
+		[number('1e21'), undefined, '1e21'],
+		[number('-0.0'), undefined, '-0.0'],
+		[number('1.0000001'), days, '1.0000001 day'],
+		[number('1'), days, '1 day'],
+		[number('2'), days, '2 days'],
+		[number('0.0004'), seconds, '0.0004 s'],
+		[number('0.0004'), hours, '0.0004 h'],
+		[number('0.0004'), minutes, '0.0004 min'],
+		[number('90'), minutes, '1 h 30 min'],
+		[number('-90'), minutes, '-90 min'],
+		[{ kind: 'date', date: '0026-11-23' }, undefined, 'Mon 23 Nov 0026'],
+		[{ kind: 'time', time: '08:30' }, undefined, '08:30'],
+		[{ kind: 'boolean', value: false }, undefined, 'no']
+	])('%j is told whole', (shown, unit, told) => {
+		expect(shownText({ shown, fit: 'fits', raw: null }, unit)).toBe(told);
+	});
+});
 
 describe('the card of a proposal', () => {
-	beforeAll(() => showLocale('en'));
+	beforeAll(async () => {
+		await showLocale('en');
+		showModules(manifests);
+	});
 
 	it.each(tools)('C1 says everything that %s sets before one can approve', async (_, tool, manifest) => {
 		const [proposal, said] = await proposed(tool, manifest);
-		expect(proposal.error, JSON.stringify(proposal.error)).toBeFalsy();
-		const body = show(ProposalBody, proposal);
-		const actions = show(ProposalActions, proposal);
-		expect(approveButton(actions)?.disabled).toBe(true);
-		expect(batchable([proposal])).toEqual([]);
-		noteShown([proposal]);
-		for (const fold of body.querySelectorAll<HTMLButtonElement>('.unfold')) {
-			expect(isRead(proposal)).toBe(false);
-			fold.click();
-			flushSync();
-		}
-		const text = body.textContent.replace(/\s+/g, ' ');
-		for (const mark of said) expect(text).toContain(mark);
-		expect(body.querySelector('.folded')).toBeNull();
-		expect(isRead(proposal)).toBe(true);
-		flushSync();
-		expect(approveButton(actions)?.disabled).toBe(false);
+		await readToTheEnd(tool.name, proposal, said, Object.keys(FACES));
 	});
 
 	it('C8 is made once for each look, and anew when the record or the proposal changes', async () => {
@@ -113,8 +121,8 @@ describe('the card of a proposal', () => {
 		const made = vi.spyOn(replica.core, 'card');
 		const asked = vi.spyOn(replica.core, 'cardRecords');
 		const card = cardOf(first!);
-		show(ProposalBody, first!);
-		show(ProposalActions, first!);
+		show(ProposalBody, { proposal: first! });
+		show(ProposalActions, { proposal: first! });
 		expect(cardOf({ ...first! })).toBe(card);
 		expect(cardOf(second!)).not.toBe(card);
 		expect([made.mock.calls.length, asked.mock.calls.length]).toEqual([2, 2]);
@@ -158,7 +166,7 @@ describe('the card of a proposal', () => {
 		const title = 'Transfer \u202e0001\u202c EUR to Bob';
 		await arrive(replica, [missionInsert(), iterationArrives([toolStep(0, 'create_task', { title })])]);
 		await stageMission(replica, MISSION);
-		const body = show(ProposalBody, await until(() => proposals.open[0]));
+		const body = show(ProposalBody, { proposal: await until(() => proposals.open[0]) });
 		expect(body.textContent).toContain('Transfer [U+202E]0001[U+202C] EUR to Bob');
 		expect(body.querySelectorAll('bdi .written-out')).toHaveLength(2);
 	});

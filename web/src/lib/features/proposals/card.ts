@@ -1,5 +1,5 @@
 /** The card of a proposal in the words of this device: the core says what it shows, this file how it is written. */
-import { numberText, t } from '$lib/i18n';
+import { t } from '$lib/i18n';
 import type { Core } from '$lib/core';
 import type {
 	CardField,
@@ -11,9 +11,10 @@ import type {
 	RecordKey,
 	Row
 } from '$lib/core/types';
-import { label } from '$lib/features/records/modules.svelte';
 import { recordAt } from '$lib/features/records/fields';
-import { dayAndYear, instantAndYear, minutesText } from '$lib/primitives/format';
+import { label } from '$lib/features/records/modules.svelte';
+import { tableOf, titleOf } from '$lib/features/records/titles';
+import { dayAndYear, exactNumber, instantAndYear, minutesText } from '$lib/primitives/format';
 import { currentReplica } from '$lib/replica/current';
 import { stateOf } from '$lib/replica/rows';
 
@@ -60,9 +61,15 @@ export function cardOf(proposal: Proposal): ProposalCard {
 	return card;
 }
 
-/** The field that names the record, where the operation sets it and another line says it: the card's own title. */
+/**
+ * The field that names the record, where the operation sets it and the card's own title says the whole value: a text.
+ * The title of a page that there is only one of is the module's name.
+ */
 export function isTitleLine(operation: CardOperation, field: CardField): boolean {
 	if (operation.op !== 'insert' || field.role !== 'title' || field.after.fit !== 'fits') return false;
+	const { shown } = field.after;
+	if (shown.kind !== 'text' || !shown.text.trim()) return false;
+	if (tableOf(operation.app, operation.table)?.singleton) return false;
 	return !field.text || (field.text.kind === 'whole' && !field.text.folds);
 }
 
@@ -86,7 +93,7 @@ export function shownText({ shown }: CardValue, unit?: CardUnit | null): string 
 		case 'choice':
 			return label(shown.label) || shown.value;
 		case 'reference':
-			return shown.title ?? t('card.notHere', { id: shown.id });
+			return shown.title ?? untitled(shown);
 		case 'list':
 			return '';
 		case 'address':
@@ -98,21 +105,28 @@ export function shownText({ shown }: CardValue, unit?: CardUnit | null): string 
 	}
 }
 
+/** A reference to a record that the core knows no name of: it is not here, or has none, or is a page of its own. */
+function untitled({ app, table, id }: Extract<CardValue['shown'], { kind: 'reference' }>): string {
+	const row = recordAt(app, table, id);
+	return row && !row.deleted ? `${titleOf(app, table, row.data)} (${id})` : t('card.notHere', { id });
+}
+
+/** `digits` is the number as JSON has it: where this device would read another one, it is shown as it stands. */
 function withUnit(value: number, digits: string, unit: CardUnit | null | undefined): string {
-	const text = String(value) === digits ? numberText(value) : digits;
+	const count = String(value) === digits ? exactNumber(value) : digits;
 	switch (unit?.kind) {
 		case undefined:
-			return text;
+			return count;
 		case 'named':
-			return `${text} ${unit.name}`;
+			return `${count} ${unit.name}`;
 		case 'minutes':
-			return Number.isInteger(value) && value >= 0 ? minutesText(value) : t('time.minutes', { count: value });
+			return Number.isSafeInteger(value) && value > 0 ? minutesText(value) : t('time.minutes', { count });
 		case 'seconds':
-			return t('time.seconds', { count: value });
+			return t('time.seconds', { count });
 		case 'hours':
-			return t('time.hours', { count: value });
+			return t('time.hours', { count });
 		case 'days':
-			return t('card.days', { count: value });
+			return t('card.days', { count: value, text: count });
 	}
 }
 

@@ -44,6 +44,11 @@ export function noteShown(shown: readonly Proposal[]): void {
 	for (const proposal of shown) keep(proposal, { read: true });
 }
 
+/** Every card is to be read anew. */
+export function forgetReadings(): void {
+	readings.clear();
+}
+
 /** A folded text of the card was opened. */
 export function openFold(proposal: Proposal, fold: string): void {
 	const { opened } = readingOf(proposal);
@@ -61,10 +66,26 @@ export function unopened(proposal: Proposal, card: ProposalCard = cardOf(proposa
 	return foldsOf(card).filter((fold) => !opened.includes(fold));
 }
 
+/** The card, unless it can't be drawn: nobody has read it then, and the other cards of its page are not affected. */
+function drawn(proposal: Proposal): ProposalCard | undefined {
+	try {
+		return cardOf(proposal);
+	} catch {
+		return undefined;
+	}
+}
+
+/** Every folded text of the card is open: the page shows them whole. */
+export function openAll(proposal: Proposal): void {
+	const card = drawn(proposal);
+	for (const fold of card ? foldsOf(card) : []) openFold(proposal, fold);
+}
+
 /** Whether everything of the card could be read, and no card moved just now. */
 export function isRead(proposal: Proposal): boolean {
 	if (proposals.moving || !readingOf(proposal).read) return false;
-	return unopened(proposal).length === 0;
+	const card = drawn(proposal);
+	return card !== undefined && unopened(proposal, card).length === 0;
 }
 
 /** Whether the card was visible, whatever is folded on it. */

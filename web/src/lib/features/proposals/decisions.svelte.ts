@@ -3,60 +3,61 @@ import { approve, proposals, reject } from './proposals.svelte';
 import { t } from '$lib/i18n';
 import type { Data, Difference, Proposal } from '$lib/core/types';
 import { announce } from '$lib/primitives/live.svelte';
+import { recordAt } from '$lib/features/records/fields';
+import { titleOf } from '$lib/features/records/titles';
 import { isRead } from './consent.svelte';
 import { proposalTitle } from './proposal';
+import { deciding, settled, type Settled } from './settled.svelte';
 
-/** The latest decisions, newest first: the page shows them where the card stood. */
-export interface Settled {
-	id: string;
-	missionId: string;
-	iterationId: string;
-	stepId: string;
-	title: string;
-	how: 'approved' | 'rejected';
-}
-
-const state = $state<{ busy: Record<string, boolean>; early: Record<string, boolean>; settled: Settled[] }>({
-	busy: {},
-	early: {},
-	settled: []
-});
+const state = $state<{ early: Record<string, boolean> }>({ early: {} });
 
 export const decisions = {
 	/** Whether an answer is being written. */
 	busy(id: string): boolean {
-		return state.busy[id] === true;
+		return deciding.has(id);
 	},
 	/** Whether a yes came before the card was read: the card says that it was not taken. */
 	early(id: string): boolean {
 		return state.early[id] === true;
 	},
+	/** The latest decisions, newest first: the page shows them where the card stood. */
 	get settled(): readonly Settled[] {
-		return state.settled;
+		return settled.list;
 	},
 	/** Leaving the page ends the moment. */
 	forget(): void {
-		state.settled = [];
+		settled.forget();
 		state.early = {};
 	}
 };
 
 async function decide(p: Proposal, how: Settled['how'], act: () => Promise<boolean>): Promise<boolean> {
-	if (state.busy[p.id]) return false;
-	state.busy[p.id] = true;
+	if (deciding.has(p.id)) return false;
+	deciding.add(p.id);
 	delete state.early[p.id];
 	try {
-		const title = proposalTitle(p);
+		const before = proposalTitle(p);
 		const done = await act();
+		const { id, missionId, iterationId, stepId } = p;
 		if (done)
-			state.settled = [
-				{ id: p.id, missionId: p.missionId, iterationId: p.iterationId, stepId: p.stepId, title, how },
-				...state.settled
-			].slice(0, 20);
+			settled.note({
+				id,
+				missionId,
+				iterationId,
+				stepId,
+				title: how === 'approved' ? nameAfter(p, before) : before,
+				how
+			});
 		return done;
 	} finally {
-		delete state.busy[p.id];
+		deciding.delete(p.id);
 	}
+}
+
+/** The name of what was approved: an edited proposal's record has another one than its card had. */
+function nameAfter({ operations: [first] }: Proposal, before: string): string {
+	const row = first && first.op !== 'delete' ? recordAt(first.app, first.table, first.id) : undefined;
+	return row && !row.deleted ? titleOf(row.app, row.table, row.data) : before;
 }
 
 /** A yes to something else than the card: a form's own parameters, or what stands on top of a changed record. */
@@ -65,6 +66,8 @@ export interface OtherYes {
 	over?: Difference;
 	/** Whether the person could read what the yes is bound to. */
 	read: boolean;
+	/** The form's draft, which ends with the yes. */
+	draft?: string;
 }
 
 /** Turn pencil into ink; false if it was not read whole yet, or was refused: the card then says why. */
@@ -74,17 +77,17 @@ export async function approveOne(p: Proposal, other?: OtherYes): Promise<boolean
 		announce(t('card.notTaken'));
 		return false;
 	}
-	const { edited, over } = other ?? {};
-	const title = proposalTitle(p);
-	const done = await decide(p, 'approved', () => approve(p.id, edited, over));
-	announce(done ? t('prop.approved', { title }) : t('prop.failed'));
+	const { edited, over, draft } = other ?? {};
+	const before = proposalTitle(p);
+	const done = await decide(p, 'approved', () => approve(p.id, edited, over, draft));
+	announce(done ? t('prop.approved', { title: nameAfter(p, before) }) : t('prop.failed'));
 	return done;
 }
 
-/** Say no, with a reason that the mission reads. */
-export async function rejectOne(p: Proposal, reason?: string): Promise<boolean> {
+/** Say no, with a reason that the mission reads; `draft` is the draft of the reason, which ends with the no. */
+export async function rejectOne(p: Proposal, reason?: string, draft?: string): Promise<boolean> {
 	const title = proposalTitle(p);
-	const done = await decide(p, 'rejected', () => reject(p.id, reason?.trim() || undefined));
+	const done = await decide(p, 'rejected', () => reject(p.id, reason?.trim() || undefined, draft));
 	announce(done ? t('prop.rejected', { title }) : t('prop.failed'));
 	return done;
 }
@@ -122,11 +125,12 @@ function approveAll(list: readonly Proposal[]): Promise<number> {
 	);
 }
 
-/** Several refused for the same reason. */
-export async function rejectMany(list: readonly Proposal[], reason?: string): Promise<number> {
+/** Several refused for the same reason, whose draft ends with the last of them. */
+export async function rejectMany(list: readonly Proposal[], reason?: string, draft?: string): Promise<number> {
+	const last = list.at(-1);
 	return many(
 		list,
-		(p) => decide(p, 'rejected', () => reject(p.id, reason?.trim() || undefined)),
+		(p) => decide(p, 'rejected', () => reject(p.id, reason?.trim() || undefined, p === last ? draft : undefined)),
 		(count) => t('prop.rejectedN', { count })
 	);
 }

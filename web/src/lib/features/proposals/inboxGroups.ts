@@ -1,7 +1,7 @@
 import { missions } from '$lib/features/missions/missions.svelte';
 import { t } from '$lib/i18n';
-import type { Settled } from './decisions.svelte';
 import type { HeldProposal } from './held.svelte';
+import type { Settled } from './settled.svelte';
 
 /** The proposals of a mission in the inbox. */
 export interface InboxGroup {

@@ -48,7 +48,7 @@ export function landing(p: Proposal): Data {
 /** The title of what is proposed. */
 export function proposalTitle(p: Proposal): string {
 	const op = first(p);
-	if (!op.table) return p.summary;
+	if (!op.table) return t('prop.unknown', { tool: p.tool });
 	const data = op.op === 'insert' ? op.set : (touchedRow(p)?.data ?? seenData(p, op));
 	return data ? titleOf(op.app, op.table, data) : op.id;
 }
@@ -142,35 +142,46 @@ export function isOutline(missionId: string, iterationId: string): boolean {
 	return missions.get(missionId)?.iterations.find((run) => run.id === iterationId)?.model === 'builtin/outline';
 }
 
-/** A list entry: a record, or a proposal at the place where its record would land. */
-export type Entry = { key: string; row: Row } | { key: string; proposal: Proposal };
+/** A card on a page, with what became of it there (`held.svelte.ts`). */
+export interface PlacedCard {
+	proposal: Proposal;
+	state: 'open' | 'changed' | 'closed' | 'settled';
+	/** The record that it touches, as it was when the page first showed the card. */
+	row?: Row;
+}
+
+/** A list entry: a record, or a card at the place where its record would land. */
+export type Entry<Card extends PlacedCard = PlacedCard> = { key: string; row: Row } | { key: string; card: Card };
+
+/** The data by which a card has its place in a list. */
+export function placeData({ proposal, row }: PlacedCard): Data {
+	return row?.data ?? landing(proposal);
+}
 
 /**
- * Puts proposals among the records that they belong to: a change or a removal stands
- * where its record stood, something new where it would land. The record that a person
- * has opened (`opened`) is shown above what is proposed for it.
+ * Puts cards among the records that they belong to: a change or a removal stands where its record stood when the page
+ * first showed the card, something new where it would land. A record whose card still asks is not shown beside it,
+ * unless a person has opened it (`opened`): it then stands above what is proposed for it.
  */
-export function place(
+export function place<Card extends PlacedCard>(
 	rows: readonly Row[],
-	open: readonly Proposal[],
+	cards: readonly Card[],
 	compare: (a: Data, b: Data, aRow?: Row, bRow?: Row) => number,
 	opened?: string | null
-): Entry[] {
-	if (!open.length) return rows.map((row) => ({ key: row.id, row }));
-	const touching = new Map<string, Proposal[]>();
-	const fresh: Proposal[] = [];
-	for (const p of open) {
-		if (first(p).op === 'insert') fresh.push(p);
-		else touching.set(first(p).id, [...(touching.get(first(p).id) ?? []), p]);
-	}
-	const out: Entry[] = [];
-	const pending = fresh.sort((a, b) => compare(landing(a), landing(b)));
-	const put = (p: Proposal) => out.push({ key: p.id, proposal: p });
+): Entry<Card>[] {
+	if (!cards.length) return rows.map((row) => ({ key: row.id, row }));
+	const asks = cards.filter(({ state, row }) => row && (state === 'open' || state === 'changed'));
+	const hidden = new Set(asks.map(({ row }) => row!.id));
+	const pending = cards
+		.map((card) => ({ card, data: placeData(card), row: card.row }))
+		.sort((a, b) => compare(a.data, b.data, a.row, b.row));
+	const out: Entry<Card>[] = [];
+	const put = ({ card }: (typeof pending)[number]) => out.push({ key: card.proposal.id, card });
 	for (const row of rows) {
-		while (pending.length && compare(landing(pending[0]!), row.data, undefined, row) < 0) put(pending.shift()!);
-		const here = touching.get(row.id);
-		if (!here || row.id === opened) out.push({ key: row.id, row });
-		here?.forEach(put);
+		while (pending.length && compare(pending[0]!.data, row.data, pending[0]!.row, row) < 0) put(pending.shift()!);
+		if (!hidden.has(row.id) || row.id === opened) out.push({ key: row.id, row });
+		while (pending[0]?.row?.id === row.id && compare(pending[0].data, row.data, pending[0].row, row) === 0)
+			put(pending.shift()!);
 	}
 	pending.forEach(put);
 	return out;

@@ -68,12 +68,13 @@ export function forRecord(app: string, table: string, id: string): Proposal[] {
 
 /**
  * Approve; false where it was refused: the reason is then in `proposal.error`, and it stays open. `over`: on top of
- * what a stale proposal's difference showed to be there now.
+ * what a stale proposal's difference showed to be there now. `draft`: the form's draft, which ends with the write.
  */
-export function approve(id: string, editedParams?: Data, over?: Difference): Promise<boolean> {
+export function approve(id: string, editedParams?: Data, over?: Difference, draft?: string): Promise<boolean> {
 	const stamps =
 		over && Object.fromEntries(Object.entries(over).map(([field, { at, actor }]) => [field, { at, actor }]));
-	return decide(id, { kind: 'approve', ...(editedParams && { editedParams }), ...(stamps && { over: stamps }) });
+	const decision = { kind: 'approve', ...(editedParams && { editedParams }), ...(stamps && { over: stamps }) } as const;
+	return decide(id, decision, draft);
 }
 
 /** The difference that a stale proposal was refused with. */
@@ -96,9 +97,9 @@ export async function undo(missionId: string, extent: Extent, hash: string): Pro
 	await execute(currentReplica(), { kind: 'undo', missionId, extent, hash });
 }
 
-/** Reject; false where it was refused. */
-export function reject(id: string, reason?: string): Promise<boolean> {
-	return decide(id, reason ? { kind: 'reject', reason } : { kind: 'reject' });
+/** Reject; false where it was refused. `draft`: the draft of the reason, which ends with the write. */
+export function reject(id: string, reason?: string, draft?: string): Promise<boolean> {
+	return decide(id, reason ? { kind: 'reject', reason } : { kind: 'reject' }, draft);
 }
 
 /** After a refusal as stale or altered: look at the records as they are now, and propose again. */
@@ -109,14 +110,14 @@ export async function refreshProposal(id: string): Promise<void> {
 	if (missionId) await stageMission(replica, missionId, id);
 }
 
-async function decide(id: string, decision: Decision): Promise<boolean> {
+async function decide(id: string, decision: Decision, draft?: string): Promise<boolean> {
 	if (busy.has(id)) return false;
 	// Throws after a sign-out: the proposal must not stay marked as busy then.
 	const replica = currentReplica();
 	busy.add(id);
 	decidedHere.add(id);
 	try {
-		await execute(replica, { kind: 'decide', proposalId: id, decision });
+		await execute(replica, { kind: 'decide', proposalId: id, decision }, draft);
 		return true;
 	} catch (thrown) {
 		decidedHere.delete(id);

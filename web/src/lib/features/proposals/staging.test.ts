@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Backoff } from '$lib/replica/backoff';
 import type { Replica } from '$lib/replica/replica';
 import { iterationArrives, missionInsert, MISSION, taskStep, toolStep } from '$lib/testing/missions';
-import { arrive, openTab, someUser, until } from '$lib/testing/replica';
+import { arrive, manifests, openTab, someUser, until } from '$lib/testing/replica';
 import { onTestFinished } from 'vitest';
 import { stageMission, startServerIterationStaging } from './staging';
 
@@ -188,5 +188,18 @@ describe('startServerIterationStaging', () => {
 		const [anew] = await replica.db.proposals.toArray();
 		expect(anew).toMatchObject({ id: failed!.id });
 		expect(anew!.summary).not.toBe('made before');
+	});
+
+	it('stages a step anew by itself when its module arrives after the plan', async () => {
+		const replica = await openTab(
+			someUser(),
+			manifests.filter(({ id }) => id !== 'todo')
+		);
+		stage(replica);
+		await arrive(replica, [missionInsert(), iterationArrives([taskStep(0)])]);
+		const only = async () => (await replica.db.proposals.toArray())[0];
+		expect(await until(only)).toMatchObject({ status: 'failed', error: { code: 'unknownTool' } });
+		await replica.replaceManifests(manifests);
+		await until(async () => (await only())?.status === 'open');
 	});
 });

@@ -24,12 +24,18 @@ export function startServerIterationStaging(
 	replica: Replica,
 	backoff = new Backoff(Math.random, 5_000, 300_000)
 ): () => void {
-	const missions = liveQuery(() => replica.db.records.where('[app+table]').equals(['ai', 'aiMissions']).toArray());
+	const missions = liveQuery(async () => {
+		// A plan may arrive before its module does: new manifests stage it anew.
+		await replica.db.meta.get('manifests');
+		return replica.db.records.where('[app+table]').equals(['ai', 'aiMissions']).toArray();
+	});
 	let stopped = false;
 	let running = false;
 	let latest: RecordRow[] | null = null;
 	let retry: ReturnType<typeof setTimeout> | undefined;
 	const done = new Map<string, string>();
+	/** The core, with its modules, that `done` holds for. */
+	let core = replica.core;
 	const subscription = missions.subscribe({
 		next: (rows) => {
 			latest = rows;
@@ -43,6 +49,8 @@ export function startServerIterationStaging(
 		try {
 			while (latest && !stopped) {
 				const rows = latest;
+				if (core !== replica.core) done.clear();
+				core = replica.core;
 				const changed = rows.filter((row) => done.get(row.id) !== openWork(row));
 				latest = null;
 				let failed = false;

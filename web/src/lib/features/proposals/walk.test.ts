@@ -1,13 +1,17 @@
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, beforeAll, expect, it } from 'vitest';
 import type { Data, Manifest, Tool } from '$lib/core/types';
+import { approvedStep } from '$lib/features/modulePages/attribution';
+import { showModules } from '$lib/features/records/modules.svelte';
 import { setReplica } from '$lib/replica/current';
 import { execute } from '$lib/replica/executor';
+import { asRow } from '$lib/replica/rows';
 import { fieldSample } from '$lib/testing/fieldSamples';
 import { iterationArrives, MISSION, missionInsert, toolStep } from '$lib/testing/missions';
 import { arrive, manifests, openTab, someUser, until } from '$lib/testing/replica';
 import { approve, proposals, undo, undoPreview } from './proposals.svelte';
 import { stageMission } from './staging';
 
+beforeAll(() => showModules(manifests));
 afterEach(() => setReplica(null));
 
 const tools = manifests.flatMap((module) =>
@@ -62,6 +66,9 @@ it.each(tools)('%s: proposed, approved, attributed, undone', async (_name, modul
 			stepId: proposal!.stepId
 		});
 	}
+	// The log proves of each tool's write that it had leave (SYNC S13).
+	const made = asRow(row!);
+	await until(() => approvedStep(made, made.meta[written[0]!]!.actor as never));
 	expect((await records()).map((row) => row.data)).not.toEqual(before);
 
 	const extent = { kind: 'step', stepId: proposal!.stepId } as const;

@@ -7,10 +7,10 @@
  */
 import type { HTMLInputAttributes } from 'svelte/elements';
 import { collection } from '$lib/replica/collection.svelte';
-import { numberText, t } from '$lib/i18n';
+import { t } from '$lib/i18n';
 import type { Field, FieldType } from '$lib/core/types';
 import { excerpt } from '$lib/markdown/text';
-import { dayWord, minutesText, when } from '$lib/primitives/format';
+import { dayWord, exactNumber, minutesText, when } from '$lib/primitives/format';
 import { plainText } from '$lib/primitives/text';
 import { isoOfLocal, localOfIso } from './inputs';
 import { label } from './modules.svelte';
@@ -109,7 +109,9 @@ const tooLong = (field: Field | undefined) => t('error.tooLong', { max: field?.m
 
 function measureText(value: unknown, { name }: FieldContext): string {
 	if (typeof value !== 'number') return plainText(value);
-	return isMinutes(name) ? minutesText(value) : numberText(value);
+	if (!isMinutes(name)) return exactNumber(value);
+	const whole = Number.isSafeInteger(value) && value > 0;
+	return whole ? minutesText(value) : t('time.minutes', { count: exactNumber(value) });
 }
 
 function dateText(value: unknown): string {

@@ -1,9 +1,9 @@
 /** A manifest's fields as people read them. Everything that a generic page shows comes from here. */
 import { collection } from '$lib/replica/collection.svelte';
-import { i18n, numberText, t } from '$lib/i18n';
+import { i18n, t } from '$lib/i18n';
 import { label, moduleOf, routeOf } from './modules.svelte';
 import type { Data, Field, Row, Table } from '$lib/core/types';
-import { dayWord, dayOf, minutesText, timeOf } from '$lib/primitives/format';
+import { dayWord, dayOf, exactNumber, minutesText, timeOf } from '$lib/primitives/format';
 import { plainText } from '$lib/primitives/text';
 import { fieldUi, isMinutes } from './fieldUi';
 import { tableOf } from './titles';
@@ -83,10 +83,10 @@ export function metaParts(
 
 /** “2 of 7 steps”. */
 export function progressText(data: Data): string {
-	const done = numberText(Number(data.progress ?? 0));
+	const done = exactNumber(Number(data.progress ?? 0));
 	const unit = data.unit ? ` ${plainText(data.unit)}` : '';
 	return typeof data.target === 'number'
-		? t('today.progress', { done, total: numberText(data.target) }) + unit
+		? t('today.progress', { done, total: exactNumber(data.target) }) + unit
 		: done + unit;
 }
 

@@ -1,4 +1,4 @@
-import type { L10n, Manifest } from '$lib/core/types';
+import type { L10n, Manifest, Tool } from '$lib/core/types';
 import { i18n } from '$lib/i18n';
 
 let all = $state.raw<Manifest[]>([]);
@@ -9,6 +9,15 @@ export const modules: Manifest[] = $state([]);
 /** The module of an app id, hidden ones too. */
 export function moduleOf(app: string): Manifest | undefined {
 	return all.find((manifest) => manifest.id === app);
+}
+
+/** The tool of a name, with its module. */
+export function toolNamed(name: string): { module: Manifest; tool: Tool } | undefined {
+	for (const module of all) {
+		const tool = module.tools?.find((one) => one.name === name);
+		if (tool) return { module, tool };
+	}
+	return undefined;
 }
 
 /** The address of a module's page. */

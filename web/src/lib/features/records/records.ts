@@ -6,21 +6,34 @@ import { execute, type Write } from '$lib/replica/executor';
 /** The person at this browser. */
 export const user: Actor = { kind: 'user' };
 
-/** Create a record; answers its id. A module with one record (`singleton`) names it itself. Throws ValidationError. */
-export async function createRecord(app: string, table: string, data: Data, id: string = uuid()): Promise<string> {
-	await writeRecords([{ app, table, id, op: 'insert', set: data }]);
+/**
+ * Create a record; answers its id. A module with one record (`singleton`) names it itself. `draft`: the form's draft,
+ * which ends with the write. Throws ValidationError.
+ */
+export async function createRecord(
+	app: string,
+	table: string,
+	data: Data,
+	id: string = uuid(),
+	draft?: string
+): Promise<string> {
+	await writeRecords([{ app, table, id, op: 'insert', set: data }], draft);
 	return id;
 }
 
-/** Change fields of a record; null empties one. `seen`: what the form was opened on. Throws ValidationError. */
+/**
+ * Change fields of a record; null empties one. `seen`: what the form was opened on; `draft`: its draft, which ends with
+ * the write. Throws ValidationError.
+ */
 export async function updateRecord(
 	app: string,
 	table: string,
 	id: string,
 	set: Data,
-	seen?: Record<string, string>
+	seen?: Record<string, string>,
+	draft?: string
 ): Promise<void> {
-	await writeRecords([{ app, table, id, op: 'update', set, seen }]);
+	await writeRecords([{ app, table, id, op: 'update', set, seen }], draft);
 }
 
 /** The stamp of a field that was never written. */
@@ -41,9 +54,9 @@ export async function restoreRecord(app: string, table: string, id: string): Pro
 	await updateRecord(app, table, id, { deletedAt: null });
 }
 
-/** Several writes at once: all or none. */
-export async function writeRecords(writes: Write[]): Promise<void> {
-	await execute(currentReplica(), { kind: 'write', actor: user, writes });
+/** Several writes at once, and the end of the draft that they come from: all or none. */
+export async function writeRecords(writes: Write[], draft?: string): Promise<void> {
+	await execute(currentReplica(), { kind: 'write', actor: user, writes }, draft);
 }
 
 /** The errors of a form, before it is sent. */

@@ -3,6 +3,7 @@ import type { MessageKey } from '$lib/i18n';
 import type { AiRun, Iteration, Mission, Step, StepDecision } from '$lib/core/types';
 import { dayOf } from '$lib/primitives/format';
 import { errorOfRun, isOpen, plainFailure, reasonOf, withoutStop } from './runs';
+import { stepTitle } from './stepName';
 
 export type EventKind = 'run' | 'trouble' | 'change';
 
@@ -62,6 +63,11 @@ function skipEvent(mission: string, run: AiRun): HistoryEvent {
 	};
 }
 
+/** Whether a step says what it replaced, so that it can be taken back. */
+export function knowsReplaced(step: Step): boolean {
+	return Boolean(step.replaced?.length || step.decisions?.some((one) => one.appended?.length));
+}
+
 /** Decisions on a step that others outrank: rejected on one device, approved on another. */
 export function overruled(step: Step): StepDecision[] {
 	if (step.status !== 'approved' && step.status !== 'undone') return [];
@@ -79,7 +85,7 @@ function overruledEvents(mission: Mission, step: Step): HistoryEvent[] {
 		params: {},
 		missionId: mission.id,
 		mission: mission.title,
-		title: step.summary,
+		title: stepTitle(step),
 		href: `/companion/missions/${mission.id}`
 	}));
 }
@@ -93,9 +99,9 @@ function decisionEvent(mission: Mission, run: Iteration, step: Step): HistoryEve
 		byAi: step.decidedBy === 'policy',
 		missionId: mission.id,
 		mission: mission.title,
-		title: step.summary,
+		title: stepTitle(step),
 		href: `/companion/missions/${mission.id}`,
-		...(step.status === 'approved' && step.replaced?.length ? { undo: { iterationId: run.id, stepId: step.id } } : {})
+		...(step.status === 'approved' && knowsReplaced(step) ? { undo: { iterationId: run.id, stepId: step.id } } : {})
 	};
 	if (step.status === 'expired') return { ...base, kind: 'trouble', icon: 'skip', text: 'bench.expired', params: {} };
 	if (step.status === 'rejected')

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { showLocale } from '$lib/i18n';
 import type { AiRun, Iteration, Mission } from '$lib/core/types';
-import { pausedReason, plainFailure, reasonOf, tally, timeline } from './runs';
+import { pausedReason, plainFailure, reasonOf, standsStill, tally, timeline } from './runs';
 
 beforeAll(() => showLocale('en'));
 
@@ -52,6 +52,40 @@ describe('the runs of a mission', () => {
 		}
 	});
 
+	it('a failure says when it is tried again, and nothing that is over', () => {
+		const now = new Date();
+		const ahead = (minutes: number) => new Date(now.getTime() + minutes * 60_000).toISOString();
+		const then = (details: Record<string, unknown>) =>
+			plainFailure({ code: 'provider_unreachable', message: 'x', details }, now).then;
+		const retry = { next: 'retry', until: ahead(600), everyMinutes: 30 };
+		expect(then({ ...retry, at: ahead(2) })).toMatch(
+			/^Mana tries again by itself .*at least every 30 minutes until the next run/
+		);
+		expect(then({ ...retry, at: ahead(-2) })).toMatch(/^Mana keeps trying by itself, at least every 30 minutes/);
+		expect(then({ ...retry, at: ahead(-700), until: ahead(-1) })).toMatch(/^This usually means/);
+		expect(then({ next: 'retry', at: ahead(2) })).toMatch(/^Mana tries again by itself [^,]*\./);
+		expect(then({ next: 'next', at: ahead(60) })).toMatch(/^The next run comes/);
+		expect(then({ next: 'paused', failures: 5 })).toMatch(/^The mission is paused now/);
+		expect(then({})).toMatch(/^This usually means/);
+	});
+
+	it('a row of skips is one line, and a mission that waits stands still since its first', () => {
+		const details = { proposals: 2, count: 9, first: '2026-04-08T08:00:00Z', last: '2026-04-16T08:00:00Z' };
+		const row = {
+			id: 'x',
+			status: 'skipped',
+			code: 'waiting-for-review',
+			startedAt: details.first,
+			details
+		} as unknown as AiRun;
+		expect(reasonOf(row)).toMatch(/^2 proposals still wait for you; 9 runs in a row, from .* to /);
+		expect(standsStill({ state: 'active' }, row, 2)).toEqual({ since: details.first, count: 2 });
+		expect(standsStill({ state: 'paused' }, row, 2)).toBeNull();
+		expect(standsStill({ state: 'active' }, row, 0)).toBeNull();
+		const line = timeline({ iterations: [] } as unknown as Mission, [row]);
+		expect(line[0]?.at).toBe(details.last);
+	});
+
 	it('a failure without a translation keeps the server’s own sentence', () => {
 		expect(plainFailure({ code: 'odd', message: 'The moon was in the way.' }).what).toBe('The moon was in the way.');
 	});
@@ -79,7 +113,7 @@ describe('the runs of a mission', () => {
 			'brauchte zu lange'
 		);
 		expect(pausedReason({ failures: 5, pausedReason: 'It failed 5 times in a row.' })).toBe(
-			'sie ist 5-mal nacheinander gescheitert'
+			'ihre Läufe sind an 5 Tagen nacheinander gescheitert'
 		);
 		await showLocale('en');
 	});

@@ -19,8 +19,14 @@ export function timeline(mission: Mission, aiRuns: readonly AiRun[]): Occurrence
 	const known = new Set(mission.iterations.map((run) => run.id));
 	const skipped = aiRuns
 		.filter((one) => !known.has(one.id) && one.status !== 'ran')
-		.map((skip): Occurrence => ({ at: skip.startedAt, key: skip.id, skip }));
+		.map((skip): Occurrence => ({ at: lastOf(skip), key: skip.id, skip }));
 	return [...planned, ...skipped].sort((a, b) => b.at.localeCompare(a.at));
+}
+
+/** The time of the last occurrence that a record tells of. */
+function lastOf(skip: AiRun): string {
+	const last = skip.details?.last;
+	return typeof last === 'string' ? last : skip.startedAt;
 }
 
 /** A step that a person can still decide. */
@@ -43,8 +49,8 @@ export function tally(run: Iteration): string {
 }
 
 /** The technical reason of a failed run. */
-export function errorOfRun(run: Iteration): { code: string; message: string } {
-	return { code: run.error?.code ?? '', message: run.error?.message ?? '' };
+export function errorOfRun(run: Iteration): { code: string; message: string; details: Details } {
+	return { code: run.error?.code ?? '', message: run.error?.message ?? '', details: run.error?.details ?? {} };
 }
 
 type Failure =
@@ -52,6 +58,7 @@ type Failure =
 	| 'badAnswer'
 	| 'empty'
 	| 'interrupted'
+	| 'missionTooLarge'
 	| 'model'
 	| 'other'
 	| 'rateLimited'
@@ -86,16 +93,49 @@ const BY_CODE: Record<string, Failure> = {
 	no_plan: 'badAnswer',
 	unwritable: 'badAnswer',
 	model_not_found: 'model',
-	interrupted: 'interrupted'
+	interrupted: 'interrupted',
+	mission_too_large: 'missionTooLarge'
 };
 
-/** A failure in plain words: what happened, that nothing was changed, what to do next. */
-export function plainFailure(error: { code: string; message: string }): { what: string; then: string } {
+type Details = Record<string, unknown>;
+
+/** A failure in plain words: what happened, that nothing was changed, what to do, and when it is tried again. */
+export function plainFailure(
+	error: { code: string; message: string; details?: Details | null },
+	now = new Date()
+): { what: string; then: string } {
 	const kind = BY_CODE[error.code] ?? 'other';
+	const next = nextText(error.details ?? {}, now);
+	const then = (advice: string) => (next ? `${next} ${advice}` : advice);
 	// The server's own sentence is plain too; it is all there is where no translation fits.
-	if (kind === 'other' && error.message) return { what: error.message, then: t('fail.otherDo') };
+	if (kind === 'other' && error.message) return { what: error.message, then: then(t('fail.otherDo')) };
 	const sameAdvice = kind === 'tooLarge' || kind === 'empty' ? 'badAnswer' : kind;
-	return { what: t(`fail.${kind}`), then: t(`fail.${sameAdvice}Do`) };
+	return { what: t(`fail.${kind}`), then: then(t(`fail.${sameAdvice}Do`)) };
+}
+
+/** The run that follows a failure (spec/MISSIONS.md, part K). Empty where nothing is known of it. */
+function nextText({ next, at, until, everyMinutes }: Details, now: Date): string {
+	const time = typeof at === 'string' ? when(at) : '';
+	switch (next) {
+		case 'retry': {
+			if (!time) return '';
+			// The log is told of the first attempt and of the last one; those between come in silence.
+			const ahead = Date.parse(String(at)) > now.getTime();
+			if (typeof until !== 'string' || typeof everyMinutes !== 'number')
+				return ahead ? t('fail.nextOnce', { when: time }) : '';
+			const rest = { minutes: everyMinutes, until: when(until) };
+			if (Date.parse(until) <= now.getTime()) return '';
+			return ahead ? t('fail.nextRetry', { when: time, ...rest }) : t('fail.nextRetrying', rest);
+		}
+		case 'next':
+			return time && Date.parse(String(at)) > now.getTime() ? t('fail.nextDue', { when: time }) : '';
+		case 'paused':
+			return t('fail.nextPaused');
+		case 'nothing':
+			return t('fail.nextNothing');
+		default:
+			return '';
+	}
 }
 
 /** A text without its full stop, for the place after a colon. */
@@ -105,9 +145,33 @@ export const withoutStop = (text: string | undefined) => (text ?? '').trim().rep
 export function reasonOf(run: Pick<AiRun, 'status' | 'code' | 'reason' | 'details'>): string {
 	const said =
 		run.status === 'failed'
-			? plainFailure({ code: run.code ?? '', message: run.reason ?? '' }).what
-			: (skipped(run.code, run.details ?? {}) ?? run.reason);
+			? failedInShort(run)
+			: inRow(skipped(run.code, run.details ?? {}), run.details ?? {}) || run.reason;
 	return withoutStop(said);
+}
+
+function failedInShort(run: Pick<AiRun, 'code' | 'reason' | 'details'>): string {
+	const details = run.details ?? {};
+	const { what } = plainFailure({ code: run.code ?? '', message: run.reason ?? '' });
+	return `${what} ${nextText(details, new Date())}`.trim();
+}
+
+/** The reason of a row of occurrences that one record tells of, with its first, last and number. */
+function inRow(reason: string | null, { first, last, count, more }: Details): string | null {
+	if (!reason || typeof first !== 'string' || typeof last !== 'string' || typeof count !== 'number') return reason;
+	return t(more === true ? 'skip.rowMore' : 'skip.row', { reason, count, first: when(first), last: when(last) });
+}
+
+/** Since when and with how many proposals a mission stands still, because they wait: by its newest record. */
+export function standsStill(
+	mission: Pick<Mission, 'state'>,
+	newest: AiRun | undefined,
+	waiting: number
+): { since: string; count: number } | null {
+	const held = newest?.code === 'waiting-for-review' || newest?.code === 'too-many-open';
+	if (mission.state !== 'active' || !newest || !held || !waiting) return null;
+	const { first } = newest.details ?? {};
+	return { since: typeof first === 'string' ? first : newest.startedAt, count: waiting };
 }
 
 /** Why the server paused a mission. */
@@ -118,7 +182,7 @@ export function pausedReason(mission: Pick<Mission, 'pausedReason' | 'failures'>
 }
 
 /** Null for a code of a later server, or figures that are not there: then its own sentence is all there is. */
-function skipped(code: string | undefined, details: Record<string, unknown>): string | null {
+function skipped(code: string | undefined, details: Details): string | null {
 	const { proposals, most, since, madeUp } = details;
 	switch (code) {
 		case 'waiting-for-review':
@@ -131,6 +195,8 @@ function skipped(code: string | undefined, details: Record<string, unknown>): st
 			return t('skip.overlap');
 		case 'too-late':
 			return t('skip.tooLate');
+		case 'restored':
+			return t('skip.restored');
 		case 'missed': {
 			const reason = t(madeUp === true ? 'skip.madeUp' : 'skip.missed');
 			return typeof since === 'string' ? t('skip.since', { reason, when: when(since) }) : reason;

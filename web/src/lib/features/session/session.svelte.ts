@@ -10,6 +10,12 @@ import { i18n } from '$lib/i18n';
 import { showModules } from '$lib/features/records/modules.svelte';
 import { resetStatus } from '$lib/replica/status.svelte';
 
+/** The version of the data's shape that this app reads, as in `crates/core/src/sync/push.rs`. */
+const SCHEMA_VERSION = 3;
+
+const loadManifests = (holder: TokenHolder): Promise<Manifest[]> =>
+	dataOf(holder.api.GET('/modules', { params: { header: { 'X-Schema-Version': SCHEMA_VERSION } } }));
+
 /** The person at this browser. */
 export type Profile = components['schemas']['Me'];
 
@@ -30,6 +36,8 @@ export type SessionStatus = 'unknown' | 'in' | 'out' | 'failed';
 /** The database and what runs beside it. The sign-in form is shown without them, so they are loaded when needed. */
 export interface Background {
 	openReplica: (userId: string, loadManifests: () => Promise<Manifest[]>) => Promise<Replica>;
+	/** Copies what this browser holds of one account into the database of another. */
+	adoptReplica: (from: string, to: string) => Promise<void>;
 	/** Starts sync, staging and the mission tick. Returns the function that stops them. */
 	startBackground: (replica: Replica, tokens: TokenHolder, onSessionEnded: () => void) => () => void;
 }
@@ -122,18 +130,35 @@ export function signIn(email: string, password: string): Promise<void> {
 }
 
 /** Make an account and sign in. */
-export function signUp(account: NewAccount): Promise<void> {
+export function signUp(account: NewAccount, bring?: Profile): Promise<void> {
 	return inTurn(async () => {
 		await finishLogout();
 		const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 		const body = { ...account, timezone, locale: i18n.locale };
-		await welcome(await dataOf(publicApi.POST('/auth/signup', { body })));
+		await welcome(await dataOf(publicApi.POST('/auth/signup', { body })), bring);
 	});
 }
 
-/** The first account, with the token of the link that the first start prints. */
-export async function finishSetup(token: string, account: NewAccount): Promise<void> {
-	await signUp({ ...account, invite: token });
+/**
+ * The first account, with the token of the link that the first start prints. `bring`: the account of which this browser
+ * holds records that an earlier server at this address had.
+ */
+export async function finishSetup(token: string, account: NewAccount, bring?: Profile): Promise<void> {
+	await signUp({ ...account, invite: token }, bring);
+}
+
+/** The person who was at this browser last. */
+export function lastProfile(): Profile | null {
+	return storedProfile();
+}
+
+/** Whether the server has no account at all: a new one, or one that has lost everything. */
+export async function serverIsEmpty(): Promise<boolean> {
+	try {
+		return !(await dataOf(publicApi.GET('/app/info'))).hasOwner;
+	} catch {
+		return false; // The page that needs the server says what is the matter.
+	}
 }
 
 /** Close this person's database in every tab, and end the session on the server. */
@@ -154,9 +179,11 @@ async function renew(): Promise<void> {
 }
 
 /** With a token in hand: ask for the profile and open the database. */
-async function welcome(answer: TokenAnswer): Promise<void> {
+async function welcome(answer: TokenAnswer, bring?: Profile): Promise<void> {
 	const headers = { authorization: `Bearer ${answer.token}` };
 	const profile = await dataOf(publicApi.GET('/auth/me', { headers }));
+	if (bring && bring.userId !== profile.userId)
+		await (await loadBackground?.())?.adoptReplica(bring.userId, profile.userId);
 	localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
 	if (resumeSession && session.user?.userId === profile.userId) resumeSession(profile, answer);
 	else await enter(profile, answer);
@@ -172,7 +199,7 @@ async function enter(profile: Profile, answer: TokenAnswer | null): Promise<bool
 	const holder = new TokenHolder(profile.userId, answer);
 	let replica: Replica;
 	try {
-		replica = await openReplica(profile.userId, () => dataOf(holder.api.GET('/modules')));
+		replica = await openReplica(profile.userId, () => loadManifests(holder));
 	} catch (thrown) {
 		if (!answer && (thrown instanceof OfflineError || thrown instanceof SessionEnded)) return false;
 		if (thrown instanceof ManaError) throw thrown;
@@ -212,7 +239,7 @@ async function updateModules(): Promise<void> {
 	const holder = tokens;
 	if (!holder) return;
 	try {
-		const manifests = await dataOf(holder.api.GET('/modules'));
+		const manifests = await loadManifests(holder);
 		if (tokens !== holder) return;
 		const replica = currentReplica();
 		if (JSON.stringify(manifests) === JSON.stringify(replica.manifests)) return;

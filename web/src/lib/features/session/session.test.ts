@@ -42,7 +42,7 @@ class FakeAccounts {
 			});
 		}
 		if (path === '/modules') return answer(manifests);
-		if (path === '/sync/snapshot?after=') {
+		if (path.startsWith('/sync/snapshot?')) {
 			return answer({
 				records: [],
 				after: null,

@@ -1,9 +1,11 @@
 /** The effect of an undo, as people read it. */
+import { isAi, programName } from '$lib/features/modulePages/attribution';
 import { missions } from '$lib/features/missions/missions.svelte';
 import { t, type KeyFor } from '$lib/i18n';
 import type { Actor, Kept, Step, UndoPreview } from '$lib/core/types';
 import { fieldLabel, recordAt, thing, valueText } from '$lib/features/records/fields';
 import { tableOf, titleOf } from '$lib/features/records/titles';
+import { stepName } from '$lib/features/runs/stepName';
 import { when } from '$lib/primitives/format';
 import type { FieldChange } from '$lib/features/proposals/proposal';
 
@@ -50,14 +52,16 @@ export function keptText(kept: Kept, plan: readonly Step[]): string {
 	const { record, field, at } = kept;
 	const title = record
 		? titleOf(record.app, record.table, recordAt(record.app, record.table, record.id)?.data)
-		: (plan.find((step) => step.id === kept.stepId)?.summary ?? t('word.mission'));
+		: nameOf(plan.find((step) => step.id === kept.stepId));
 	const label = record && field ? fieldLabel(record.app, record.table, field) : '';
 	const params = { title, field: label, who: whoWrote(kept.actor), when: at ? when(at) : '' };
 	return t(`undo.kept.${kept.reason}`, params);
 }
 
+const nameOf = (step: Step | undefined) => (step ? stepName(step) : t('word.mission'));
+
 /** An author in a sentence. */
 export function whoWrote(actor: Actor | undefined): string {
-	if (actor?.kind === 'ai') return missions.get(actor.missionId)?.title ?? t('word.mission');
-	return actor?.kind === 'system' ? t('app.name') : t('undo.you');
+	if (actor && isAi(actor)) return missions.get(actor.missionId)?.title ?? t('word.mission');
+	return actor && actor.kind !== 'user' ? programName(actor) : t('undo.you');
 }
