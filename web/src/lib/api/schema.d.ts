@@ -1315,6 +1315,8 @@ export interface components {
         JoinAnswer: {
             /** @description Whether the log takes back more. */
             giveBack: boolean;
+            /** @description The log's end: every state stands before it. */
+            logEnd: string;
             /** @description The log's epoch. */
             logEpoch: string;
             /** @description The server's time. */
@@ -4268,6 +4270,8 @@ export interface operations {
                 logEpoch?: string;
                 /** @description The furthest `logEnd` that earlier answers named */
                 logEnd?: string;
+                /** @description The furthest `logEnd` from before the device began to read anew; refuses nothing */
+                lostEnd?: string;
             };
             header?: never;
             path?: never;
@@ -4549,6 +4553,8 @@ export interface operations {
                 logEpoch?: string;
                 /** @description The furthest `logEnd` that earlier answers named */
                 logEnd?: string;
+                /** @description The furthest `logEnd` from before the device began to read anew; refuses nothing */
+                lostEnd?: string;
             };
             header?: never;
             path: {
