@@ -32,6 +32,7 @@ mod inflate;
 mod metered;
 pub mod metering;
 mod models;
+mod protocols;
 mod provider_config;
 mod provider_state;
 pub mod providers;

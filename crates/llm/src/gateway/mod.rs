@@ -24,7 +24,7 @@ use crate::models::Capabilities;
 use crate::provider_config::ProviderConfig;
 use crate::provider_state::{Condition, ProviderState};
 use crate::providers::builtin::{BUILTIN, Outline};
-use crate::providers::{Limits, connect};
+use crate::providers::{Limits, Provider, connect};
 use crate::route::{Routes, Target};
 use crate::secret::Scrubber;
 use crate::wire::{
@@ -176,7 +176,7 @@ impl Gateway {
         answer.resolved = answered.target.name();
         answer.failed = answered.failed;
         let provider = &answered.target.state.provider;
-        answer.left_out = provider.leaves_out(&plan.call.request);
+        answer.left_out = left_out(&**provider, &plan.call.request);
         Ok(answer)
     }
 
@@ -200,7 +200,7 @@ impl Gateway {
         };
         let answered = self.answer(&plan, ask).await?;
         let provider = &answered.target.state.provider;
-        let left_out = provider.leaves_out(&plan.call.request);
+        let left_out = left_out(&**provider, &plan.call.request);
         let mut stream = ChatStream::begin(answered, &plan.routes, self.closing.subscribe());
         stream.left_out = left_out;
         Ok(stream)
@@ -432,6 +432,13 @@ async fn first_of(routes: &Routes, name: &str) -> Result<String> {
     let chain = routes.chain(name).await;
     let chain = chain.map_err(|error| error.scrubbed(&routes.scrub))?;
     Ok(chain[0].name())
+}
+
+/// The parts of a request that the answer is without.
+fn left_out(provider: &dyn Provider, request: &ChatRequest) -> Vec<&'static str> {
+    let mut parts = request.left_out.clone();
+    parts.extend(provider.leaves_out(request));
+    parts
 }
 
 fn limits(
