@@ -26,6 +26,8 @@ mod error;
 mod events;
 mod extra;
 mod fallback;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod gateway;
 pub mod http;
 mod inflate;

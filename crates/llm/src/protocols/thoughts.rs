@@ -46,6 +46,11 @@ impl Thoughts {
     pub fn take_block(&mut self, block: Value) {
         let text = block["thinking"].as_str().unwrap_or_default();
         self.text.push_str(text);
+        self.keep_signed(block);
+    }
+
+    /// Keeps a block whose text has come by itself, where its provider wants it back.
+    pub fn keep_signed(&mut self, block: Value) {
         let signature = block["signature"].as_str().unwrap_or_default();
         let is_signed = !signature.is_empty() && signature != UNSIGNED;
         if is_signed || block["type"] == "redacted_thinking" {

@@ -17,6 +17,8 @@ mod raw;
 mod responses;
 mod routing;
 mod stream;
+mod vendor_requests;
+mod vendor_streams;
 mod windows;
 
 use std::future::Future;

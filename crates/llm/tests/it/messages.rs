@@ -449,3 +449,32 @@ async fn a_tool_that_runs_at_anthropic_is_refused_elsewhere_by_name() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn an_answer_fits_the_window_of_a_small_model() {
+    let answer = ResponseTemplate::new(200).set_body_json(completion("Hi"));
+    let (server, asked) = upstream("/v1/chat/completions", answer).await;
+    let mut config = config(vec![provider("up", &server.uri())]);
+    let small = mana_llm::ModelSettings {
+        context_tokens: Some(8192),
+        ..Default::default()
+    };
+    config.models.insert("up/m".to_owned(), small);
+    let base = serve(Gateway::from_config(config)).await;
+    for (wanted, words, expected) in [
+        (32_000, 3000, 3000..3300),
+        (99, 3000, 99..100),
+        (32_000, 6000, 32_000..32_001),
+    ] {
+        let content = "word ".repeat(words);
+        let messages = json!([{"role": "user", "content": content}]);
+        ask(
+            &base,
+            &asking("up/m", json!({"max_tokens": wanted, "messages": messages})),
+        )
+        .await;
+        let sent = asked.lock().unwrap().pop().unwrap();
+        let sent = sent["max_tokens"].as_u64().unwrap();
+        assert!(expected.contains(&sent), "{sent} of {wanted}");
+    }
+}

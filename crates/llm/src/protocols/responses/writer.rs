@@ -302,8 +302,9 @@ impl ResponsesWriter {
         let id = item.id.clone();
         if let ItemKind::Reasoning(thoughts) = &mut item.kind {
             thoughts.text.push_str(text);
-            // The text of the blocks comes by itself.
-            thoughts.blocks.extend(signed);
+            signed
+                .into_iter()
+                .for_each(|block| thoughts.keep_signed(block));
         }
         if !text.is_empty() {
             let delta = json!({"summary_index": 0, "delta": text});

@@ -115,6 +115,18 @@ impl Reading {
     }
 }
 
+/// Reads events, each as JSON, until there is too much of them.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn decode(events: impl Iterator<Item = Value>, most: usize) -> Vec<StreamEvent> {
+    let mut decoder = StreamDecoder::new(None, most);
+    for event in events {
+        if decoder.event(event).is_err() {
+            break;
+        }
+    }
+    decoder.ready.into()
+}
+
 /// A block of thinking, gathered from its pieces.
 struct Thought {
     block: Value,

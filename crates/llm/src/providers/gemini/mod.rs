@@ -11,6 +11,7 @@ pub(crate) const PROVIDER: KnownProvider = KnownProvider {
     key: Some("GEMINI_API_KEY"),
     dialect: Dialect {
         takes_thoughts: false,
+        signs_calls: |model| !model.contains("gemini-1") && !model.contains("gemini-2"),
         ..Dialect::USUAL
     },
     prefers: &["models/gemini-2.5-flash", "models/gemini-", "gemini-"],

@@ -78,6 +78,9 @@ pub(super) fn plain(request: &mut ChatRequest, dialect: &Dialect) -> Result<()> 
     }
     let given = std::mem::take(&mut request.messages);
     request.messages = messages(given, dialect)?;
+    if (dialect.signs_calls)(&request.model) {
+        request.messages.iter_mut().for_each(sign_calls);
+    }
     Ok(())
 }
 
@@ -204,6 +207,16 @@ fn messages(given: Vec<Message>, dialect: &Dialect) -> Result<Vec<Message>> {
         messages.insert(0, Message::system(texts.join("\n\n")));
     }
     Ok(messages)
+}
+
+/// Gives Google's word for "not signed" to the calls of a message, for which another protocol has had no place.
+fn sign_calls(message: &mut Message) {
+    let calls = message.extra.get_mut("tool_calls");
+    let calls = calls.and_then(Value::as_array_mut).into_iter().flatten();
+    for call in calls.filter_map(Value::as_object_mut) {
+        let unsigned = json!({"google": {"thought_signature": "skip_thought_signature_validator"}});
+        call.entry("extra_content").or_insert(unsigned);
+    }
 }
 
 fn tell_pictures(pictures: &mut Vec<ContentPart>, messages: &mut Vec<Message>) {

@@ -159,3 +159,24 @@ fn a_part_that_only_anthropic_reads_is_refused_by_name() {
     let told = plain_of(body(found), &Dialect::USUAL).unwrap();
     assert_eq!(told["messages"][0]["content"], "found");
 }
+
+fn gemini() -> Dialect {
+    Dialect {
+        signs_calls: |model| model.contains("gemini-3"),
+        ..Dialect::USUAL
+    }
+}
+
+#[test]
+fn calls_that_gemini_has_not_signed_say_so() {
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let body = json!({"model": "gemini-3-pro", "messages": [
+        {"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}]});
+    let told = plain_of(body.clone(), &gemini()).unwrap();
+    assert_eq!(
+        told["messages"][1]["tool_calls"][0]["extra_content"]["google"]["thought_signature"],
+        "skip_thought_signature_validator"
+    );
+    let told = plain_of(body, &Dialect::USUAL).unwrap();
+    assert_eq!(told["messages"][1]["tool_calls"][0], call);
+}

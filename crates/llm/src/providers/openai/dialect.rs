@@ -25,6 +25,8 @@ pub(crate) struct Dialect {
     pub takes_effort: fn(&str) -> bool,
     /// Whether a message may hold what the model thought before it; strict servers refuse it.
     pub takes_thoughts: bool,
+    /// Whether a model refuses calls in a history that it has not signed.
+    pub signs_calls: fn(&str) -> bool,
     /// Whether a part of a content may carry a mark for the provider's cache.
     pub keeps_cache_marks: bool,
     /// The server has a protocol of its own beside OpenAI's, which says more.
@@ -69,6 +71,7 @@ impl Dialect {
         is_openais: false,
         takes_effort: |model| thinks(model) || model.contains("gpt-oss"),
         takes_thoughts: true,
+        signs_calls: |_| false,
         keeps_cache_marks: false,
         own: None,
     };

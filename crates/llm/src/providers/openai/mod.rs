@@ -3,6 +3,8 @@
 mod adapter;
 mod chat_form;
 pub(crate) mod dialect;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod gathered;
 mod reported;
 mod stream;
