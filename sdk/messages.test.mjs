@@ -1,6 +1,6 @@
-// Clients that speak Anthropic's Messages, unchanged, against a running Mana before a model that speaks Chat Completions:
-// npm `@anthropic-ai/sdk`, npm `ai` with its Anthropic provider, Python `anthropic`. MANA_BIN is the server, MANA_PYTHON a
-// Python that has `anthropic`.
+// Clients that speak Anthropic's Messages, unchanged, against a running Mana before a model that speaks Chat
+// Completions: npm `@anthropic-ai/sdk`, npm `ai` with its Anthropic provider, Python `anthropic`. MANA_BIN is the
+// server, MANA_PYTHON a Python that has `anthropic`.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";

@@ -1,6 +1,6 @@
-// Clients that speak OpenAI's Responses, unchanged, against a running Mana before a model that speaks Chat Completions:
-// npm `openai`, npm `ai` with its OpenAI provider, Python `openai`. MANA_BIN is the server, MANA_PYTHON a Python that has
-// `openai`.
+// Clients that speak OpenAI's Responses, unchanged, against a running Mana before a model that speaks Chat
+// Completions: npm `openai`, npm `ai` with its OpenAI provider, Python `openai`. MANA_BIN is the server, MANA_PYTHON a
+// Python that has `openai`.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";

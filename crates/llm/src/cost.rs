@@ -95,7 +95,7 @@ pub(crate) struct CacheTokens {
     pub read: u64,
     /// Written to it.
     pub written: u64,
-    /// Those of the written ones that are kept for an hour.
+    /// The part of the written ones that is kept for an hour.
     pub for_an_hour: u64,
 }
 
@@ -143,7 +143,7 @@ fn by_tokens(
     (usd * tier - 1e-6).ceil().max(0.0) as u64
 }
 
-/// What a token of a prompt costs that a model's provider keeps, in parts of the list price.
+/// The price of a token of a prompt that a model's provider keeps, in parts of the list price.
 pub(crate) fn rate_of_keeping(model: &str) -> f64 {
     rates_by_name(model).written.max(1.0)
 }

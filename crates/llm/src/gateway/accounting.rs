@@ -17,8 +17,8 @@ impl Gateway {
         self.routes().price(model)
     }
 
-    /// The highest price of a chain of `provider/model` for a request whose prompt is to be kept, which some charge more
-    /// for, each half for itself; `None` where that of one isn't known.
+    /// The highest price of a chain of `provider/model` for a request whose prompt is to be kept, which some charge
+    /// more for, each half for itself; `None` where that of one isn't known.
     pub fn dearest(&self, chain: &[String]) -> Option<Price> {
         let routes = self.routes();
         chain.iter().try_fold(Price::default(), |dearest, model| {

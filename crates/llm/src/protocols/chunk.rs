@@ -12,13 +12,13 @@ pub(super) struct Chunk {
     pub id: String,
     /// The model as the upstream calls it.
     pub model: String,
-    /// What the model thinks.
+    /// The model's thoughts.
     pub thoughts: String,
     /// Whole blocks of thoughts in Anthropic's shape, with their signatures.
     pub thinking_blocks: Vec<Value>,
-    /// What the model says.
+    /// The model's words.
     pub text: String,
-    /// Why it refuses to answer.
+    /// The model's reason not to answer.
     pub refusal: String,
     /// Parts of calls.
     pub calls: Vec<CallPart>,

@@ -34,7 +34,8 @@ pub struct ChatRequest {
     /// it a request passes as it is.
     #[serde(skip)]
     pub window: Option<u64>,
-    /// More requests follow that begin as this one does: a provider that keeps prompts only where it is told to is told.
+    /// More requests follow that begin as this one does: a provider that keeps prompts only where it is told to is
+    /// told.
     #[serde(skip)]
     pub keeps_prompt: bool,
     /// The tools, with their schemas as they were written: models write parameters in that order.

@@ -233,7 +233,7 @@ impl MessagesWriter {
             .position(|block| matches!(block, Block::Call(call) if call.place == part.place));
         let place = match known {
             Some(place) => place,
-            // What has neither a name nor arguments is no call yet.
+            // A part with neither a name nor arguments is no call yet.
             None if part.name.is_empty() && part.arguments.is_empty() => return Ok(()),
             None => {
                 self.close(false);

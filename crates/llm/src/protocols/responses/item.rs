@@ -16,9 +16,9 @@ pub(super) struct Item {
 
 /// The content of an item.
 pub(super) enum ItemKind {
-    /// What the model thinks.
+    /// The model's thoughts.
     Reasoning(Thoughts),
-    /// What the model says.
+    /// The model's words.
     Message(String),
     /// A call.
     Call(Call),

@@ -351,7 +351,7 @@ impl ResponsesWriter {
         );
         let place = match known {
             Some(place) => place,
-            // What has neither a name nor arguments is no call yet.
+            // A part with neither a name nor arguments is no call yet.
             None if part.name.is_empty() && part.arguments.is_empty() => return Ok(()),
             None => {
                 self.close(false);

@@ -137,7 +137,7 @@ fn every_kind_of_item_is_streamed_and_told_again_at_the_end() {
     assert_eq!(last["type"], "response.completed");
     let output = last["response"]["output"].as_array().unwrap();
     let mut together = put_together(&events);
-    // What was streamed of it says "in progress" still.
+    // The streamed items say "in progress" still.
     for item in &mut together {
         if item.get("status").is_some() {
             item["status"] = "completed".into();
@@ -235,7 +235,7 @@ fn a_failure_is_no_end_and_names_its_kind() {
         assert_eq!(last["response"]["error"]["code"], code);
         assert_eq!(last["response"]["output"][0]["status"], "incomplete");
     }
-    // One before the first piece has a beginning too: clients wait for it.
+    // A failure before the first piece has a beginning too: clients wait for it.
     let early = events(&writer(json!({})).failure(&GatewayError::new(ErrorKind::Timeout, "late")));
     let kinds: Vec<&Value> = early.iter().map(|event| &event["type"]).collect();
     assert_eq!(

@@ -10,7 +10,7 @@ pub(crate) const PROVIDER: KnownProvider = KnownProvider {
     base_url: "https://openrouter.ai/api/v1",
     key: Some("OPENROUTER_API_KEY"),
     dialect: Dialect {
-        // It leaves out what a model doesn't know, and hands marks on to those of Anthropic's.
+        // OpenRouter leaves out what a model doesn't know, and hands marks on to those of Anthropic's.
         takes_effort: |_| true,
         keeps_cache_marks: true,
         ..Dialect::USUAL
