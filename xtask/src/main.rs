@@ -35,7 +35,7 @@ cargo xtask COMMAND
   wasm           generate the core for the browser (web/src/lib/core/wasm)
   types          write spec/openapi.json and web/src/lib/api/schema.d.ts from the server's code
   e2e [ARGS]     the browser tests only; ARGS go to Playwright
-  sdk            OpenAI's clients for Node and Python, and npm `ai`, against the gateway
+  sdk            OpenAI's and Anthropic's clients for Node and Python, and npm `ai`, against the gateway
   sdk litellm    LiteLLM's proxy behind the gateway (750 MB, so not among the tests)
   sim [ARGS]     many devices and servers in one thread: --seeds N, --from S,
                  --face native|json|mixed

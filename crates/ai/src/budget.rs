@@ -199,7 +199,14 @@ impl<'a> RunBudget<'a> {
         let lost = answer.as_ref().map_or(0, |answer| answer.prompts_lost);
         let prompt = prompt.saturating_add(held.prompt.saturating_mul(lost));
         self.used = self.used.saturating_add(prompt).saturating_add(completion);
-        let micros = facts.micros_usd(prompt, completion);
+        let told = answer.as_ref().ok().and_then(|answer| answer.micros_usd);
+        let micros = match told {
+            Some(told) => {
+                let lost = facts.micros_usd(held.prompt.saturating_mul(lost), 0);
+                Some(told.saturating_add(lost.unwrap_or(0)))
+            }
+            None => facts.micros_usd(prompt, completion),
+        };
         if let Some(micros) = micros {
             self.micros_usd = Some(self.micros_usd.unwrap_or(0).saturating_add(micros));
         }
