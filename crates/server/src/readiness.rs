@@ -34,7 +34,7 @@ pub enum ReadyStatus {
 /// A reason.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Reason {
-    /// `stopping`, `database`, `disk` or `schedule`.
+    /// `stopping`, `database`, `disk`, `backup` or `schedule`.
     code: &'static str,
     /// The problem and the remedy, for people.
     message: String,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use mana_core::paths::PROGRAM_PATHS;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::config::ServerRole;
 use crate::error::ApiError;
-use crate::{http, routes, web};
+use crate::{http, key_guesses, routes, web};
 
 /// Returns the documented routes of the served roles.
 pub fn api(serves: impl Fn(ServerRole) -> bool) -> OpenApiRouter<Arc<App>> {
@@ -61,7 +62,8 @@ pub fn router(app: Arc<App>) -> Router {
             },
         );
     }
-    http::wrap(router, &app.config.server).with_state(app)
+    let guesses = middleware::from_fn_with_state(app.clone(), key_guesses::limit);
+    http::wrap(router.layer(guesses), &app.config.server).with_state(app)
 }
 
 /// Answers every address that no route takes.

@@ -1,0 +1,81 @@
+//! Settings of backups.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use jiff::civil;
+use mana_llm::Secret;
+
+use super::Database;
+use super::source::{ConfigError, Source};
+use super::values::count;
+
+/// Fewest characters of a passphrase.
+const SHORTEST: usize = 12;
+
+/// Backups.
+#[derive(Debug, Clone)]
+pub struct BackupConfig {
+    /// The folder of the backups of each day; none where they are not made by themselves.
+    pub folder: Option<PathBuf>,
+    /// The time of day at which they are made, by the machine's time zone.
+    pub at: civil::Time,
+    /// How many are kept.
+    pub keep: NonZeroU32,
+    /// The passphrase that seals them.
+    pub passphrase: Option<Secret>,
+}
+
+/// Reads the settings of backups.
+pub(super) fn of(
+    source: &Source,
+    data_dir: &Path,
+    database: &Database,
+) -> Result<BackupConfig, ConfigError> {
+    Ok(BackupConfig {
+        folder: folder(source, data_dir, database)?,
+        at: time(source)?,
+        keep: count(source, "MANA_BACKUP_KEEP")?,
+        passphrase: passphrase(source)?,
+    })
+}
+
+/// On Postgres the operator names a folder: several servers would otherwise each have one of their own.
+fn folder(
+    source: &Source,
+    data_dir: &Path,
+    database: &Database,
+) -> Result<Option<PathBuf>, ConfigError> {
+    match (source.get("MANA_BACKUP_DIR"), database) {
+        (None, Database::Sqlite(_)) => Ok(Some(data_dir.join("backups"))),
+        (None, Database::Postgres { .. }) => Ok(None),
+        (Some(text), _) if text == "off" => Ok(None),
+        (Some(text), _) if Path::new(&text).is_absolute() => Ok(Some(PathBuf::from(text))),
+        (Some(text), _) => Err(ConfigError::new(
+            "MANA_BACKUP_DIR",
+            format!("'{text}' is no absolute path; use one, such as /var/backups/mana, or off"),
+        )),
+    }
+}
+
+fn time(source: &Source) -> Result<civil::Time, ConfigError> {
+    let text = source.effective("MANA_BACKUP_AT");
+    civil::Time::strptime("%H:%M", &text).map_err(|_| {
+        ConfigError::new(
+            "MANA_BACKUP_AT",
+            format!("'{text}' is no time of day; use hours and minutes, such as 03:30"),
+        )
+    })
+}
+
+fn passphrase(source: &Source) -> Result<Option<Secret>, ConfigError> {
+    match source.get("MANA_BACKUP_PASSPHRASE") {
+        Some(text) if text.chars().count() < SHORTEST => Err(ConfigError::new(
+            "MANA_BACKUP_PASSPHRASE",
+            format!(
+                "is shorter than {SHORTEST} characters, so it could be guessed; use a longer one"
+            ),
+        )),
+        text => Ok(text.map(Secret::new)),
+    }
+}
