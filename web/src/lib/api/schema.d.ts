@@ -2056,7 +2056,7 @@ export interface components {
         ReadyStatus: "ready" | "degraded" | "unavailable";
         /** @description A reason. */
         Reason: {
-            /** @description `stopping`, `database`, `disk` or `schedule`. */
+            /** @description `stopping`, `database`, `disk`, `backup` or `schedule`. */
             code: string;
             /** @description The problem and the remedy, for people. */
             message: string;
@@ -3530,6 +3530,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description The address has shown too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
         };
     };
     put_aliases: {
@@ -3977,7 +3986,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Bearer and the service key */
+                /** @description Bearer and the metrics key, or the service key */
                 Authorization: string;
             };
             path?: never;
@@ -3996,6 +4005,15 @@ export interface operations {
             };
             /** @description The key is wrong or missing */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The address has shown too many wrong keys */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
