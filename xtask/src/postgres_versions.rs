@@ -36,9 +36,8 @@ pub fn run(args: &[String]) -> Result<()> {
             "the servers are for Linux on x86_64; set MANA_POSTGRES_BIN and run the tests of mana-store instead"
         );
     }
-    let chosen =
-        |version: &&str| args.is_empty() || args.iter().any(|arg| version.starts_with(arg));
-    for version in VERSIONS.iter().filter(chosen) {
+    let chosen = |version: &str| args.is_empty() || args.iter().any(|arg| version.starts_with(arg));
+    for version in VERSIONS.into_iter().filter(|version| chosen(version)) {
         let bin = server(version)?;
         let mut test = process::cargo(&["test", "-p", "mana-store", "--test", "it", "--"]);
         test.args(TESTS).env("MANA_POSTGRES_BIN", &bin);

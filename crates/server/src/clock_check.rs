@@ -32,9 +32,9 @@ pub enum ClockDoubt {
 }
 
 impl ClockDoubt {
-    /// What to do.
-    pub const REMEDY: &str = "set the machine's clock (`timedatectl set-ntp true`) and start Mana again; due times that \
-        a wrong clock wrote are put right at the start";
+    /// The remedy.
+    pub const REMEDY: &str = "set the machine's clock (`timedatectl set-ntp true`) and start Mana again; due times \
+        that a wrong clock wrote are put right at the start";
 }
 
 impl fmt::Display for ClockDoubt {
@@ -42,12 +42,13 @@ impl fmt::Display for ClockDoubt {
         match self {
             ClockDoubt::Behind { newest, now } => write!(
                 f,
-                "the clock shows {now}, but the newest row was written at {newest}: the clock is behind, or was ahead then"
+                "the clock shows {now}, but the newest row was written at {newest}: the clock is behind, or was ahead \
+                 then"
             ),
             ClockDoubt::Ahead { newest, now } => write!(
                 f,
-                "the clock shows {now}, and the newest row was written {} days before: unless nothing was written for \
-                 so long, the clock is ahead",
+                "the clock shows {now}, and the newest row was written {} days before: unless nothing was written \
+                 for so long, the clock is ahead",
                 (now.0 - newest.0) / DAY
             ),
         }

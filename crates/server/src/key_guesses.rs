@@ -1,18 +1,11 @@
 //! The bound of guesses at keys: an address that has shown many wrong ones waits.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::StatusCode;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use mana_accounts::network;
-
-use crate::app::App;
-use crate::error::ApiError;
 
 /// Wrong keys of an address in [`WITHIN`].
 const MOST: u32 = 20;
@@ -23,16 +16,13 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// Number of addresses at which the old ones are forgotten.
 const SWEEP_ABOVE: usize = 10_000;
 
-/// Paths that a key opens.
-const BY_KEY: [&str; 3] = ["/metrics", "/internal/", "/v1/"];
-
 /// Wrong keys of each address.
 #[derive(Debug, Default)]
 pub struct KeyGuesses(Mutex<HashMap<IpAddr, (Instant, u32)>>);
 
 impl KeyGuesses {
     /// Returns how long the address has to wait; none where it may try.
-    fn wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
+    pub fn wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let guesses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, count) = guesses.get(&network(address))?;
         let left = WITHIN.checked_sub(now.duration_since(*since))?;
@@ -40,7 +30,7 @@ impl KeyGuesses {
     }
 
     /// Counts a wrong key.
-    fn wrong(&self, address: IpAddr, now: Instant) {
+    pub fn wrong(&self, address: IpAddr, now: Instant) {
         let mut guesses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if guesses.len() > SWEEP_ABOVE {
             guesses.retain(|_, (since, _)| now.duration_since(*since) < WITHIN);
@@ -51,30 +41,6 @@ impl KeyGuesses {
         }
         entry.1 += 1;
     }
-}
-
-/// Refuses an address that guesses, and counts the keys that were refused.
-pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let (Some(ConnectInfo(peer)), true) = (peer, BY_KEY.iter().any(|by| path.starts_with(by)))
-    else {
-        return next.run(request).await;
-    };
-    let proxies = &app.config.server.trusted_proxies;
-    let address = proxies.client_address(*peer, request.headers());
-    if let Some(wait) = app.key_guesses.wait(address, Instant::now()) {
-        let wait_s = wait.as_secs() + 1;
-        let message = format!(
-            "This address has shown too many wrong keys; try again in {wait_s} s with the right one."
-        );
-        return ApiError::slow_down(message, wait_s).into_response();
-    }
-    let response = next.run(request).await;
-    if response.status() == StatusCode::UNAUTHORIZED {
-        app.key_guesses.wrong(address, Instant::now());
-    }
-    response
 }
 
 #[cfg(test)]

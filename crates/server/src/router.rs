@@ -11,9 +11,10 @@ use mana_core::paths::PROGRAM_PATHS;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::auth::limit_key_guesses;
 use crate::config::ServerRole;
 use crate::error::ApiError;
-use crate::{http, key_guesses, routes, web};
+use crate::{http, routes, web};
 
 /// Returns the documented routes of the served roles.
 pub fn api(serves: impl Fn(ServerRole) -> bool) -> OpenApiRouter<Arc<App>> {
@@ -62,7 +63,7 @@ pub fn router(app: Arc<App>) -> Router {
             },
         );
     }
-    let guesses = middleware::from_fn_with_state(app.clone(), key_guesses::limit);
+    let guesses = middleware::from_fn_with_state(app.clone(), limit_key_guesses);
     http::wrap(router.layer(guesses), &app.config.server).with_state(app)
 }
 

@@ -128,9 +128,10 @@ pub fn open_signing_key(
     match opened {
         Some(key) => Ok((key, None)),
         None => bail!(
-            "The key that tokens are signed with was sealed with another {FILE} than this server's. Copy {FILE} of the \
-             server that made this database into this data directory, or set MANA_SETTINGS_KEY to it (`base64 {FILE}`); \
-             where it is lost, run DELETE FROM kv WHERE key = '{name}' on the database, and everybody signs in again"
+            "The key that tokens are signed with was sealed with another {FILE} than this server's. Copy {FILE} of \
+             the server that made this database into this data directory, or set MANA_SETTINGS_KEY to it \
+             (`base64 {FILE}`); where it is lost, run DELETE FROM kv WHERE key = '{name}' on the \
+             database; then everybody signs in again"
         ),
     }
 }

@@ -119,7 +119,7 @@ pub trait BackupSource: Send {
     fn next(&mut self) -> Result<Option<BackupEntry>>;
 }
 
-/// What a restore is to do beside storing the rows.
+/// The further tasks of a restore beside storing the rows.
 #[derive(Debug, Clone, Copy)]
 pub struct RestoreOptions {
     /// The database that the backup is of.

@@ -34,7 +34,8 @@ fn task(id: &str) -> Value {
     json!([{ "table": "tasks", "id": id, "op": "insert", "data": {"title": id} }])
 }
 
-const MODULE: &str = r#"{"id":"books","version":1,"label":{"en":"Books"},"tables":{"books":{"fields":{"title":{"type":"string"}}}},"tools":[]}"#;
+const MODULE: &str = r#"{"id":"books","version":1,"label":{"en":"Books"},
+    "tables":{"books":{"fields":{"title":{"type":"string"}}}},"tools":[]}"#;
 
 /// Fills a server with what an export leaves behind: a provider's key, a virtual key, a module.
 async fn fill(server: &Server, owner: &Account) -> String {

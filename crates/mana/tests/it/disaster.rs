@@ -30,7 +30,7 @@ async fn live_a_month(owner: &Account) {
                     0 => json!({ "table": "tasks", "id": id, "op": "insert", "at": at(n),
                         "data": { "title": format!("Task {n} of day {day}") } }),
                     _ => json!({ "table": "tasks", "id": id, "op": "update",
-                        "fields": { "title": { "value": format!("Task {n} of day {day}, again"), "updatedAt": at(n) } } }),
+                        "fields": { "title": { "value": format!("{n} of {day}, again"), "updatedAt": at(n) } } }),
                 }
             })
             .collect();

@@ -138,7 +138,8 @@ async fn faults_of_the_data_are_named() {
     .await;
     sql(
         &home,
-        "INSERT OR REPLACE INTO kv VALUES ('backup.status', CAST('{\"attemptedAt\":\"2020-01-01T00:00:00Z\",\"since\":\"2020-01-01T00:00:00Z\",\"failure\":\"no room\"}' AS BLOB))",
+        "INSERT OR REPLACE INTO kv VALUES ('backup.status', CAST('{\"attemptedAt\":\"2020-01-01T00:00:00Z\",
+             \"since\":\"2020-01-01T00:00:00Z\",\"failure\":\"no room\"}' AS BLOB))",
     )
     .await;
     // A row that was written by a clock 400 days ahead.

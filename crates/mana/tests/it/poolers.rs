@@ -37,7 +37,8 @@ impl Pooler {
         let port = free.local_addr().unwrap().port();
         drop(free);
         let settings = format!(
-            "[databases]\nmana = host={socket} dbname={database} user=mana_admin\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+            "[databases]\nmana = host={socket} dbname={database} user=mana_admin\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nauth_type = any\nunix_socket_dir =\npool_mode = session\n\
              logfile = {0}/log\n{more}\n",
             dir.path().display()

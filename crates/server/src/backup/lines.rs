@@ -1,4 +1,4 @@
-//! The lines of a backup: JSON, a line for the head, each file of the data directory, each table, each row, and the end.
+//! The lines of a backup, in JSON: the head, each file of the data directory, each table, each row, and the end.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The proof of a backup: it is read to its end, restored into a SQLite file of its own, and every record of that file is
-//! compared with a replay of its log.
+//! The proof of a backup: it is read to its end, restored into a SQLite file of its own, and every record of that file
+//! is compared with a replay of its log.
 
 use std::fs;
 use std::path::Path;

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use jiff::civil;
 use mana_llm::Secret;
 
-use super::Database;
 use super::source::{ConfigError, Source};
 use super::values::count;
 
@@ -26,32 +25,22 @@ pub struct BackupConfig {
     pub passphrase: Option<Secret>,
 }
 
-/// Reads the settings of backups.
-pub(super) fn of(
-    source: &Source,
-    data_dir: &Path,
-    database: &Database,
-) -> Result<BackupConfig, ConfigError> {
+/// Reads the settings of backups; `usual` is the folder where none is set.
+pub(super) fn of(source: &Source, usual: Option<PathBuf>) -> Result<BackupConfig, ConfigError> {
     Ok(BackupConfig {
-        folder: folder(source, data_dir, database)?,
+        folder: folder(source, usual)?,
         at: time(source)?,
         keep: count(source, "MANA_BACKUP_KEEP")?,
         passphrase: passphrase(source)?,
     })
 }
 
-/// On Postgres the operator names a folder: several servers would otherwise each have one of their own.
-fn folder(
-    source: &Source,
-    data_dir: &Path,
-    database: &Database,
-) -> Result<Option<PathBuf>, ConfigError> {
-    match (source.get("MANA_BACKUP_DIR"), database) {
-        (None, Database::Sqlite(_)) => Ok(Some(data_dir.join("backups"))),
-        (None, Database::Postgres { .. }) => Ok(None),
-        (Some(text), _) if text == "off" => Ok(None),
-        (Some(text), _) if Path::new(&text).is_absolute() => Ok(Some(PathBuf::from(text))),
-        (Some(text), _) => Err(ConfigError::new(
+fn folder(source: &Source, usual: Option<PathBuf>) -> Result<Option<PathBuf>, ConfigError> {
+    match source.get("MANA_BACKUP_DIR") {
+        None => Ok(usual),
+        Some(text) if text == "off" => Ok(None),
+        Some(text) if Path::new(&text).is_absolute() => Ok(Some(PathBuf::from(text))),
+        Some(text) => Err(ConfigError::new(
             "MANA_BACKUP_DIR",
             format!("'{text}' is no absolute path; use one, such as /var/backups/mana, or off"),
         )),

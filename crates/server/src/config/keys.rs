@@ -54,7 +54,7 @@ fn fault(key: &str) -> Option<String> {
     if characters.len() < DIFFERENT {
         return Some(format!("has fewer than {DIFFERENT} different characters"));
     }
-    // What is left beside words of examples has to be a key by itself.
+    // The rest beside words of examples has to be a key by itself.
     let rest = OF_EXAMPLES
         .iter()
         .fold(small, |rest, word| rest.replace(word, ""));

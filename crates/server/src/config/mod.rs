@@ -269,6 +269,11 @@ impl Config {
             wait: Duration::from_secs(whole(&source, "MANA_DB_WAIT_S", 0)?.into()),
             first_start: first_start(&source)?,
         };
+        // On Postgres the operator names a folder: several servers would otherwise each have one of their own.
+        let usual_backups = match storage.database {
+            Database::Sqlite(_) => Some(data_dir.join("backups")),
+            Database::Postgres { .. } => None,
+        };
         Ok(Config {
             server: ServerConfig {
                 listen: listen(&source, &roles)?,
@@ -281,7 +286,7 @@ impl Config {
                 metrics_key: keys::strong(&source, "MANA_METRICS_KEY")?,
                 settings_key: keys::settings(&source)?,
             },
-            backup: backup::of(&source, &data_dir, &storage.database)?,
+            backup: backup::of(&source, usual_backups)?,
             storage,
             auth: AccountSettings {
                 signup: signup(&source)?,

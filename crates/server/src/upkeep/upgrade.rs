@@ -33,7 +33,8 @@ pub async fn rehearse_upgrade(config: Config, on: Option<String>) -> Result<()> 
             bail!("A rehearsal of a SQLite database needs no other database; leave out --on")
         }
         (Database::Postgres { .. }, None) => bail!(
-            "A rehearsal of a Postgres database needs an empty one beside it: `createdb rehearsal`, then --on with its URL"
+            "A rehearsal of a Postgres database needs an empty one beside it: `createdb rehearsal`, then --on with its \
+             URL"
         ),
     };
     let began = Instant::now();
@@ -57,8 +58,8 @@ pub async fn rehearse_upgrade(config: Config, on: Option<String>) -> Result<()> 
     let seconds = began.elapsed().as_secs_f64();
     if differing > 0 {
         bail!(
-            "After the steps {differing} places of the copy differ from their logs; run `mana reproject --check` on the \
-             database itself, and keep the version that runs now"
+            "After the steps {differing} places of the copy differ from their logs; run `mana reproject --check` on \
+             the database itself, and keep the version that runs now"
         );
     }
     println!(

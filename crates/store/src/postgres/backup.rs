@@ -57,8 +57,8 @@ impl Column {
 }
 
 impl PostgresStore {
-    /// Gives every row to the sink, as they are at one moment. Others may write meanwhile. The schema stays as it is, so
-    /// that a backup can be made before an upgrade.
+    /// Gives every row to the sink, as they are at one moment. Others may write meanwhile. The schema stays as it is,
+    /// so that a backup can be made before an upgrade.
     pub async fn back_up(url: &str, sink: &mut dyn BackupSink) -> Result<()> {
         let connect = PgConnectOptions::from_str(url)?.application_name("mana backup");
         let mut connection = schema::connect(&connect).await?;

@@ -13,8 +13,8 @@ use super::{
     store::PostgresStore,
 };
 use crate::{
-    BackupEntry, BackupSource, Cell, DatabaseKind, RestoreOptions, Restored, RestoredEpoch, Result,
-    StoreError, TableHead, UserId,
+    BackupEntry, BackupSource, Cell, DatabaseKind, RestoreOptions, Restored, Result, StoreError,
+    TableHead,
     backup::{CellKind, FILLED, check_row, check_schema, invalid, placed, quoted},
     sql::records,
     tables::{self, TABLES},
@@ -22,9 +22,6 @@ use crate::{
 
 /// Rows and bytes that are sent at once.
 const BATCH: (usize, usize) = (500, 4 << 20);
-
-/// Accounts whose epochs begin together.
-const PAGE: i64 = 200;
 
 /// The table that a row by SQL fills by a trigger as well.
 const BY_TRIGGER: &str = "pending_folds";
@@ -43,8 +40,8 @@ struct Target {
 }
 
 impl PostgresStore {
-    /// Fills the database with the rows of a backup. Mana's tables are made; those of a server that never had an account
-    /// are made anew.
+    /// Fills the database with the rows of a backup. Mana's tables are made; those of a server that never had an
+    /// account are made anew.
     pub async fn restore(
         url: &str,
         source: &mut dyn BackupSource,
@@ -92,13 +89,7 @@ async fn fill(
     sqlx::raw_sql(AssertSqlSafe(schema::roles()))
         .execute(&mut *tx)
         .await?;
-    let users: i64 = sqlx::query_scalar("SELECT count(*) FROM users")
-        .fetch_one(&mut *tx)
-        .await?;
-    restored.users = users.unsigned_abs();
-    if let Some(epoch) = options.epoch {
-        begin_epochs(tx, epoch).await?;
-    }
+    restored.users = records::begin_epochs(tx, options.epoch).await?;
     Ok(restored)
 }
 
@@ -127,25 +118,6 @@ async fn clear(tx: &mut PgConnection) -> Result<()> {
     );
     sqlx::raw_sql(AssertSqlSafe(drop)).execute(tx).await?;
     Ok(())
-}
-
-async fn begin_epochs(tx: &mut PgConnection, epoch: RestoredEpoch) -> Result<()> {
-    let mut last = String::new();
-    loop {
-        let page: Vec<String> =
-            sqlx::query_scalar("SELECT id FROM users WHERE id > $1 ORDER BY id LIMIT $2")
-                .bind(&last)
-                .bind(PAGE)
-                .fetch_all(&mut *tx)
-                .await?;
-        let Some(end) = page.last().cloned() else {
-            return Ok(());
-        };
-        for id in page {
-            records::begin_epoch(tx, &UserId(id), epoch.now, epoch.discard_newer).await?;
-        }
-        last = end;
-    }
 }
 
 async fn rows(

@@ -22,9 +22,6 @@ use crate::{
     sql::records,
 };
 
-/// Accounts whose epochs begin together.
-const PAGE: i64 = 200;
-
 /// How the rows of a table are stored.
 struct Target {
     head: TableHead,
@@ -127,38 +124,11 @@ async fn fill(
     let mut restored = rows(&mut tx, source, restore).await?;
     tx.commit().await?;
     MIGRATIONS.run(&mut connection).await?;
-    restored.users = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM users")
-        .fetch_one(&mut connection)
-        .await?
-        .unsigned_abs();
-    if let Some(epoch) = restore.epoch {
-        begin_epochs(&mut connection, epoch).await?;
-    }
+    let mut tx = connection.begin().await?;
+    restored.users = records::begin_epochs(&mut *tx, restore.epoch).await?;
+    tx.commit().await?;
     connection.close().await?;
     Ok(restored)
-}
-
-async fn begin_epochs(
-    connection: &mut SqliteConnection,
-    epoch: crate::RestoredEpoch,
-) -> Result<()> {
-    let mut tx = connection.begin().await?;
-    let mut last = String::new();
-    loop {
-        let page: Vec<String> =
-            sqlx::query_scalar("SELECT id FROM users WHERE id > ? ORDER BY id LIMIT ?")
-                .bind(&last)
-                .bind(PAGE)
-                .fetch_all(&mut *tx)
-                .await?;
-        let Some(end) = page.last().cloned() else {
-            return Ok(tx.commit().await?);
-        };
-        for id in page {
-            records::begin_epoch(&mut *tx, &UserId(id), epoch.now, epoch.discard_newer).await?;
-        }
-        last = end;
-    }
 }
 
 async fn rows(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Findings, Patient};
+use super::findings::{Findings, Patient};
 use crate::config::Database;
 use crate::disk_space;
 use crate::modules;

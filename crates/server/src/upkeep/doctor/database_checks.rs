@@ -3,7 +3,7 @@
 use mana_llm::Gateway;
 use mana_store::{DatabaseContents, PostgresStore, Scope, SqliteStore};
 
-use super::{Finding, Findings, Patient};
+use super::findings::{Finding, Findings, Patient};
 use crate::backup::status::BackupStatus;
 use crate::clock;
 use crate::clock_check::{ClockDoubt, doubt};
@@ -47,7 +47,7 @@ pub(super) async fn can_be_opened(config: &Config, findings: &mut Findings<'_>) 
         Ok(false) => {
             findings.warn(
                 format!("the schema of the database {name} is another version's"),
-                "start the server, which upgrades it (`mana backup` before, `mana upgrade --rehearse` tries it on a copy)",
+                "run `mana upgrade`, which makes a backup first (`mana upgrade --rehearse` tries it on a copy)",
             );
             false
         }
@@ -146,8 +146,8 @@ async fn integrity(patient: &Patient, findings: &mut Findings<'_>) {
     if let Database::Sqlite(path) = &patient.config.storage.database
         && path.exists()
     {
-        let remedy = "stop Mana, keep a copy of its files, and put a backup back (`mana export` saves the accounts that \
-            can still be read)";
+        let remedy = "stop Mana, keep a copy of its files, and put a backup back (`mana export` saves the accounts \
+            that can still be read)";
         match SqliteStore::quick_check(path).await {
             Ok(faults) if faults.is_empty() => findings.ok("the file's pages are sound"),
             Ok(faults) => findings.problem(faults.join("; "), remedy),

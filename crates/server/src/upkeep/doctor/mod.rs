@@ -2,82 +2,14 @@
 
 mod checks;
 mod database_checks;
+mod findings;
 
 use anyhow::{Result, bail};
-use serde::Serialize;
+use findings::{Finding, Findings, Outcome, Patient};
 
 use crate::config::{Config, ConfigError};
 use crate::modules;
 use crate::storage::Upkeep;
-
-/// How a check came out; the later word is the worse one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Outcome {
-    /// All is well.
-    Ok,
-    /// The check does not apply, or another problem stands before it.
-    Skipped,
-    /// Someone should look.
-    Warning,
-    /// The server can't do its work, or data is at risk.
-    Problem,
-}
-
-/// A finding of a check.
-#[derive(Debug, Clone, Serialize)]
-struct Finding {
-    /// The check.
-    check: &'static str,
-    outcome: Outcome,
-    /// What was found.
-    found: String,
-    /// What to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<String>,
-}
-
-/// The findings of one check.
-struct Findings<'d> {
-    check: &'static str,
-    all: &'d mut Vec<Finding>,
-}
-
-impl Findings<'_> {
-    fn ok(&mut self, found: impl Into<String>) {
-        self.add(Outcome::Ok, found, None);
-    }
-
-    fn skip(&mut self, found: impl Into<String>) {
-        self.add(Outcome::Skipped, found, None);
-    }
-
-    fn warn(&mut self, found: impl Into<String>, remedy: impl Into<String>) {
-        self.add(Outcome::Warning, found, Some(remedy.into()));
-    }
-
-    fn problem(&mut self, found: impl Into<String>, remedy: impl Into<String>) {
-        self.add(Outcome::Problem, found, Some(remedy.into()));
-    }
-
-    fn add(&mut self, outcome: Outcome, found: impl Into<String>, remedy: Option<String>) {
-        self.all.push(Finding {
-            check: self.check,
-            outcome,
-            found: found.into(),
-            remedy,
-        });
-    }
-}
-
-/// What the checks look at.
-struct Patient {
-    config: Config,
-    /// The open database; none where it can't be opened without changing it.
-    upkeep: Option<Upkeep>,
-    /// Whether every record is compared with its log.
-    deep: bool,
-}
 
 /// Runs every check, prints the findings and fails where one is a problem.
 pub async fn doctor(config: Result<Config, ConfigError>, deep: bool, as_json: bool) -> Result<()> {
