@@ -336,7 +336,14 @@ async fn nightly_backups_are_made_proven_kept_and_told() {
     assert_eq!(mode(&made), 0o600);
     does(&home, &["backup", "--check", made.to_str().unwrap()]).await;
     assert!(metrics().await.contains("mana_backup_failed 0"));
-    assert_eq!(server.get("/ready").await.1["status"], "ready");
+    let ready = server.get("/ready").await.1;
+    assert_eq!(ready["status"], "ready");
+    assert!(
+        ready["backupAgeSeconds"]
+            .as_u64()
+            .is_some_and(|age| age < 60),
+        "{ready}"
+    );
     server.stop().await;
     assert!(home.log().contains("was made and proven"));
 }
@@ -404,4 +411,67 @@ async fn a_restore_beside_another_servers_keys_is_refused() {
         std::fs::remove_file(fresh.data().join(key)).unwrap();
     }
     does(&fresh, &["restore", file.to_str().unwrap()]).await;
+}
+
+#[tokio::test]
+async fn of_several_servers_on_a_database_one_makes_the_nights_backup() {
+    let cluster = Cluster::shared();
+    let database = cluster.create();
+    let url = cluster.url(&database);
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().to_str().unwrap();
+    let home = || Home::new(&[("DATABASE_URL", &url), ("MANA_BACKUP_DIR", place)]);
+    let homes = [home(), home(), home()];
+    let (server, owner) = Server::with_owner(&homes[0]).await;
+    owner.push("todo", "laptop", task("t1")).await;
+    server.stop().await;
+    let due = "INSERT INTO kv VALUES ('backup.status',
+         convert_to('{\"attemptedAt\":\"2020-01-01T00:00:00Z\",\"since\":\"2020-01-01T00:00:00Z\"}', 'UTF8'))
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    cluster.sql(&database, due);
+    let mut servers = Vec::new();
+    for home in &homes {
+        servers.push(home.start().await);
+    }
+    for server in &servers {
+        until(async || server.get("/ready").await.1["backupAgeSeconds"].is_u64()).await;
+    }
+    assert_eq!(
+        backups(folder.path()).len(),
+        1,
+        "{:?}",
+        backups(folder.path())
+    );
+    for server in servers {
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_backup_beside_a_server_that_is_written_to_is_of_one_moment() {
+    let cluster = Cluster::shared();
+    let url = cluster.url(&cluster.create());
+    for home in [Home::new(&[]), Home::new(&[("DATABASE_URL", &url)])] {
+        let (server, owner) = Server::with_owner(&home).await;
+        let writing = tokio::spawn({
+            let owner = owner.clone();
+            async move {
+                for n in 0.. {
+                    // Both records of a push are in the backup, or neither.
+                    let pair = json!([
+                        { "table": "tasks", "id": format!("a{n}"), "op": "insert", "data": {"title": "a"} },
+                        { "table": "tasks", "id": format!("b{n}"), "op": "insert", "data": {"title": "b"} },
+                    ]);
+                    owner.push("todo", "laptop", pair).await;
+                }
+            }
+        });
+        let file = home.dir.path().join("b");
+        let said = does(&home, &["backup", "--json", file.to_str().unwrap()]).await;
+        assert!(!writing.is_finished());
+        writing.abort();
+        let made: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(made["records"].as_u64().unwrap() % 2, 0, "{made}");
+        server.stop().await;
+    }
 }

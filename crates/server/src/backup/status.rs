@@ -87,6 +87,12 @@ impl BackupStatus {
         }
     }
 
+    /// The age of the last good backup, in seconds.
+    pub fn age_s(&self, now: Micros) -> Option<u64> {
+        let age = now.0.saturating_sub(self.last.as_ref()?.at.0);
+        Some(age.max(0).unsigned_abs() / 1_000_000)
+    }
+
     /// Sets the meters of backups.
     pub fn measure(&self, now: Micros) {
         gauge!("mana_backup_failed").set(if self.failure.is_some() { 1.0 } else { 0.0 });

@@ -2044,6 +2044,11 @@ export interface components {
         };
         /** @description Whether the server can do its work. */
         Readiness: {
+            /**
+             * Format: int64
+             * @description The age of the last good backup, in seconds; left out where there is none.
+             */
+            backupAgeSeconds?: number | null;
             /** @description The reasons for a status other than `ready`. */
             reasons: components["schemas"]["Reason"][];
             /** @description How ready the server is. */
