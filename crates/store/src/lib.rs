@@ -7,6 +7,7 @@
 
 mod accounts;
 mod apply_push;
+mod backup;
 mod contents;
 mod database_errors;
 mod error;
@@ -32,6 +33,10 @@ mod stored_change;
 mod tables;
 
 pub use accounts::{Accounts, Invitation, NewUser, Role, Session, User};
+pub use backup::{
+    BackupEntry, BackupOrigin, BackupSink, BackupSource, Cell, DatabaseKind, RestoreOptions,
+    Restored, RestoredEpoch, TableHead,
+};
 pub use contents::DatabaseContents;
 pub use error::{Result, ResyncReason, StoreError};
 pub use identity::{CursorCheck, KnownLog, LogIdentity};
@@ -56,3 +61,4 @@ pub use schedule::{Claim, Fence, Lease, Schedule, Take};
 pub use scope::{Cursor, InvalidCursor, Scope, UserId};
 pub use sqlite::SqliteStore;
 pub use store::{SharedDatabase, Store};
+pub use tables::left_behind;

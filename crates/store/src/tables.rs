@@ -9,10 +9,6 @@ pub(crate) struct Table {
     /// The table's name.
     pub name: &'static str,
     /// Whether its rows are a person's content. Postgres then guards them by row-level security that is forced.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "compared with the catalogue by a test")
-    )]
     pub content: bool,
     /// The databases that have the table.
     #[cfg_attr(
@@ -21,10 +17,6 @@ pub(crate) struct Table {
     )]
     pub on: On,
     /// The fate of the table's rows when an account moves to another server.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "compared with an import by a test")
-    )]
     pub export: Export,
 }
 
@@ -102,4 +94,12 @@ pub(crate) const TABLES: [Table; 20] = [
 /// The names of all tables, as SQL lists them.
 pub(crate) fn names() -> String {
     TABLES.map(|table| table.name).join(", ")
+}
+
+/// The tables that an export leaves behind, each with the reason.
+pub fn left_behind() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLES.iter().filter_map(|table| match table.export {
+        Export::LeftBehind(reason) => Some((table.name, reason)),
+        Export::Carried | Export::Rebuilt => None,
+    })
 }

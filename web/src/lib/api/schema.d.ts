@@ -2046,6 +2046,11 @@ export interface components {
         };
         /** @description Whether the server can do its work. */
         Readiness: {
+            /**
+             * Format: int64
+             * @description The age of the last good backup, in seconds; left out where there is none.
+             */
+            backupAgeSeconds?: number | null;
             /** @description The reasons for a status other than `ready`. */
             reasons: components["schemas"]["Reason"][];
             /** @description How ready the server is. */
@@ -2058,7 +2063,7 @@ export interface components {
         ReadyStatus: "ready" | "degraded" | "unavailable";
         /** @description A reason. */
         Reason: {
-            /** @description `stopping`, `database`, `disk` or `schedule`. */
+            /** @description `stopping`, `database`, `disk`, `backup` or `schedule`. */
             code: string;
             /** @description The problem and the remedy, for people. */
             message: string;
@@ -3532,6 +3537,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description The address has shown too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
         };
     };
     put_aliases: {
@@ -3979,7 +3993,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Bearer and the service key */
+                /** @description Bearer and the metrics key, or the service key */
                 Authorization: string;
             };
             path?: never;
@@ -3998,6 +4012,15 @@ export interface operations {
             };
             /** @description The key is wrong or missing */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The address has shown too many wrong keys */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
