@@ -330,6 +330,12 @@ export function visible(text: string): string {
 	return text.split(ISOLATE).map(part).join('');
 }
 
+/** The program behind a write: Mana itself, or another one by a name of its own (rule SYNC S13). */
+export function programOf(actor: Actor): { own: boolean; name: string | null } {
+	if (!loaded) return { own: false, name: null };
+	return JSON.parse(loaded.program(toJson(actor ?? null))) as { own: boolean; name: string | null };
+}
+
 /**
  * A text within a sentence, whoever wrote it: its hidden characters are written out, and where it is read from right to
  * left it is isolated as by `<bdi>`, which attributes and spoken words can't hold.

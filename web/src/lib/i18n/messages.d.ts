@@ -327,6 +327,7 @@ export interface MessageArguments {
 	'reason.never': NoArguments;
 	'by.by': NoArguments;
 	'by.program': NoArguments;
+	'by.programNamed': { name: Value };
 	'by.why': NoArguments;
 	'today.hours': NoArguments;
 	'today.due': NoArguments;
