@@ -1004,6 +1004,7 @@ export interface MessageArguments {
 	'card.gone': NoArguments;
 	'card.goesAlong': NoArguments;
 	'card.linesUnchanged': { count: number };
+	'card.leadsTo': { host: Value };
 	'card.links': NoArguments;
 	'card.notHere': { id: Value };
 	'card.now': { value: Value };
