@@ -142,6 +142,7 @@ async fn faults_of_the_data_are_named() {
              \"since\":\"2020-01-01T00:00:00Z\",\"failure\":\"no room\"}' AS BLOB))",
     )
     .await;
+    std::fs::create_dir(home.data().join("backups")).unwrap();
     // A row that was written by a clock 400 days ahead.
     sql(
         &home,
@@ -153,6 +154,14 @@ async fn faults_of_the_data_are_named() {
     names(&findings, "integrity", "problem", "differ from their logs");
     names(&findings, "missions", "warning", "has been due for");
     names(&findings, "backups", "problem", "no room");
+    sql(&home, "DELETE FROM kv WHERE key = 'backup.status'").await;
+    let (beside, _) = examine(&home, &[]).await;
+    names(
+        &beside,
+        "backups",
+        "warning",
+        "is on the disk of the database",
+    );
     names(
         &findings,
         "clock",

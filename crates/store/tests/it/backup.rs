@@ -171,6 +171,37 @@ const BESIDE: [&str; 12] = [
      VALUES ('k', {x01}, '{user}', '{}', 1)",
 ];
 
+/// Statements that give a row to each of the tables that have none yet, as the catalogue lists them: table, column and
+/// type. A table whose columns take only certain values needs a line in [`BESIDE`].
+fn fillers(columns: &[(String, String, String)], user: &UserId) -> Vec<String> {
+    let mut tables: Vec<&String> = columns.iter().map(|(table, _, _)| table).collect();
+    tables.dedup();
+    let insert = |table: &String| {
+        let of_table: Vec<_> = columns
+            .iter()
+            .filter(|(name, _, _)| name == table)
+            .collect();
+        let names: Vec<_> = of_table.iter().map(|(_, name, _)| name.as_str()).collect();
+        let value = |(_, name, kind): &&(String, String, String)| match kind.as_str() {
+            _ if name == "user_id" => format!("'{}'", user.0),
+            "TEXT" | "text" => "'x'".to_owned(),
+            "BLOB" => "x'01'".to_owned(),
+            "bytea" => "'\\x01'::bytea".to_owned(),
+            "boolean" => "true".to_owned(),
+            "jsonb" => "'{}'".to_owned(),
+            "timestamp with time zone" => "now()".to_owned(),
+            _ => "1".to_owned(),
+        };
+        let values: Vec<_> = of_table.iter().map(value).collect();
+        format!(
+            "INSERT INTO {table} ({}) VALUES ({})",
+            names.join(", "),
+            values.join(", ")
+        )
+    };
+    tables.into_iter().map(insert).collect()
+}
+
 fn beside(user: &UserId, bytes: &str) -> impl Iterator<Item = String> {
     let user = user.0.clone();
     let bytes = bytes.to_owned();
@@ -203,6 +234,33 @@ pub async fn of_sqlite() -> (Kept, tempfile::TempDir) {
             .execute(AssertSqlSafe(text))
             .await
             .expect("a row");
+    }
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("a catalogue");
+    for name in names {
+        let count = format!("SELECT count(*) FROM {name}");
+        let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count))
+            .fetch_one(&mut connection)
+            .await
+            .expect("a table");
+        if rows == 0 {
+            let columns: Vec<(String, String, String)> =
+                sqlx::query_as("SELECT ?1, name, type FROM pragma_table_info(?1)")
+                    .bind(&name)
+                    .fetch_all(&mut connection)
+                    .await
+                    .expect("a catalogue");
+            for text in fillers(&columns, &people[0]) {
+                connection
+                    .execute(AssertSqlSafe(text))
+                    .await
+                    .expect("a row");
+            }
+        }
     }
     let mut kept = Kept::default();
     // While the server has the file open.
@@ -239,6 +297,35 @@ pub async fn of_postgres(cluster: &Cluster) -> Kept {
         .execute(AssertSqlSafe(refused))
         .await
         .expect("a row");
+    let names: Vec<String> =
+        sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+            .fetch_all(&mut connection)
+            .await
+            .expect("a catalogue");
+    for name in names {
+        let count = format!("SELECT count(*) FROM {name}");
+        let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count))
+            .fetch_one(&mut connection)
+            .await
+            .expect("a table");
+        // A row by SQL, which comes next, fills this one.
+        if rows == 0 && name != "pending_folds" {
+            let columns: Vec<(String, String, String)> = sqlx::query_as(
+                "SELECT table_name::text, column_name::text, data_type::text FROM information_schema.columns
+                 WHERE table_schema = 'public' AND table_name = $1",
+            )
+            .bind(&name)
+            .fetch_all(&mut connection)
+            .await
+            .expect("a catalogue");
+            for text in fillers(&columns, &people[0]) {
+                connection
+                    .execute(AssertSqlSafe(text))
+                    .await
+                    .expect("a row");
+            }
+        }
+    }
     // A row that came by SQL and that no server has folded.
     let by_sql = format!(
         "SET app.current_user_id = '{}';

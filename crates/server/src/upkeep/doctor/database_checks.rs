@@ -1,5 +1,7 @@
 //! The checks that need the database.
 
+use std::path::Path;
+
 use mana_llm::Gateway;
 use mana_store::{DatabaseContents, PostgresStore, Scope, SqliteStore};
 
@@ -229,10 +231,35 @@ async fn backups(config: &Config, upkeep: &Upkeep, findings: &mut Findings<'_>) 
         );
         return;
     }
+    if let Database::Sqlite(path) = &config.storage.database
+        && on_one_disk(path, folder)
+    {
+        findings.warn(
+            format!(
+                "{} is on the disk of the database, and is lost with it",
+                folder.display()
+            ),
+            "set MANA_BACKUP_DIR to a folder on another disk, or copy the files elsewhere",
+        );
+    }
     match status.last {
         Some(last) => findings.ok(format!("the last one is of {}: {}", last.at, last.file)),
         None => findings.ok(format!("the first one is made at {}", config.backup.at)),
     }
+}
+
+/// Whether both places are there, on one file system.
+#[cfg(unix)]
+fn on_one_disk(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let disk = |path: &Path| std::fs::metadata(path).ok().map(|file| file.dev());
+    disk(one).is_some_and(|one| disk(other) == Some(one))
+}
+
+/// Whether both places are on one file system, which other systems don't tell.
+#[cfg(not(unix))]
+fn on_one_disk(_: &Path, _: &Path) -> bool {
+    false
 }
 
 async fn providers(config: &Config, upkeep: &Upkeep, findings: &mut Findings<'_>) {
