@@ -14,7 +14,6 @@ use crate::failure::Failure;
 use crate::llm::{ChatAnswer, ChatRequest, LlmError, ModelFacts};
 use crate::load::Run;
 use crate::messages::{self, BudgetOwner, dollars};
-use crate::model_tokens::prompt_tokens;
 
 /// Tokens that are reserved for an answer.
 pub(crate) const ANSWER_TOKENS: u64 = 2_000;
@@ -113,14 +112,16 @@ impl<'a> RunBudget<'a> {
         budgets
     }
 
-    /// Reserves what a call may take at most. The failure names the budget that the call would exceed.
+    /// Reserves what a call with a prompt of so many tokens may take at most. The failure names the budget that the
+    /// call would exceed.
     pub async fn reserve(
         &mut self,
         request: &ChatRequest,
+        prompt: usize,
         now: Micros,
         longest: Duration,
     ) -> mana_store::Result<Result<CallReservation, Failure>> {
-        let prompt = prompt_tokens(request) as u64;
+        let prompt = prompt as u64;
         let tokens = prompt + ANSWER_TOKENS;
         let budgets = self.budgets();
         for budget in &budgets {

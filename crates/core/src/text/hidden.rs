@@ -21,33 +21,60 @@ const FLAG_TAGS: usize = 6;
 ///
 /// A text without a hidden character is returned as it is.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() && !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
-        return Cow::Borrowed(text);
-    }
-    let characters: Vec<char> = text.chars().collect();
-    let hidden = hidden(&characters);
-    if !hidden.contains(&true) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    let mut at = 0;
-    while at < characters.len() {
-        let c = characters[at];
-        if !hidden[at] {
-            out.push(c);
-            at += 1;
-            continue;
+    changed(text, |out, characters, hidden| {
+        let mut at = 0;
+        while at < characters.len() {
+            let c = characters[at];
+            if !hidden[at] {
+                out.push(c);
+                at += 1;
+                continue;
+            }
+            let repeated = (at..characters.len())
+                .take_while(|i| hidden[*i] && characters[*i] == c)
+                .count();
+            out.push_str(&match repeated {
+                1 => format!("[U+{:04X}]", u32::from(c)),
+                _ => format!("[U+{:04X} ×{repeated}]", u32::from(c)),
+            });
+            at += repeated;
         }
-        let repeated = (at..characters.len())
-            .take_while(|i| hidden[*i] && characters[*i] == c)
-            .count();
-        out.push_str(&match repeated {
-            1 => format!("[U+{:04X}]", u32::from(c)),
-            _ => format!("[U+{:04X} ×{repeated}]", u32::from(c)),
-        });
-        at += repeated;
+    })
+}
+
+/// Writes the lines that have a hidden character anew. No character is hidden by what stands in another line, and
+/// nearly every line is plain.
+fn changed(text: &str, write: impl Fn(&mut String, &[char], &[bool])) -> Cow<'_, str> {
+    // A text of nothing but blanks would look like none.
+    let is_empty = text.chars().all(|c| is_blank(c) || c.is_whitespace());
+    let fewest = if is_empty { 1 } else { BLANKS };
+    let mut out = String::new();
+    let mut written = 0;
+    let mut begin = 0;
+    for line in text.split_inclusive('\n') {
+        let end = begin + line.len();
+        if !is_plain(line) {
+            let characters: Vec<char> = line.chars().collect();
+            let hidden = hidden(&characters, fewest);
+            if hidden.contains(&true) {
+                out.push_str(&text[written..begin]);
+                write(&mut out, &characters, &hidden);
+                written = end;
+            }
+        }
+        begin = end;
     }
+    if written == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[written..]);
     Cow::Owned(out)
+}
+
+/// Whether a line has ASCII alone, and no control but its end.
+fn is_plain(line: &str) -> bool {
+    let is_control = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t');
+    line.is_ascii() && !line.bytes().any(is_control)
 }
 
 /// Makes every text within a JSON value [`visible`]; names of fields stay as they are.
@@ -65,21 +92,17 @@ pub fn visible_value(value: &Value) -> Value {
 
 /// Returns the text without its hidden characters, for a reader that would take them for text: a model.
 pub fn without_hidden(text: &str) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    let hidden = hidden(&characters);
-    characters
-        .into_iter()
-        .zip(hidden)
-        .filter_map(|(c, hidden)| (!hidden || is_blank(c)).then_some(c))
-        .collect()
+    let shown = changed(text, |out, characters, hidden| {
+        let all = characters.iter().zip(hidden);
+        let shown = all.filter(|(c, hidden)| !**hidden || is_blank(**c));
+        out.extend(shown.map(|(c, _)| *c));
+    });
+    shown.into_owned()
 }
 
-/// Says of each character whether it is hidden at its place.
-fn hidden(characters: &[char]) -> Vec<bool> {
+/// Says of each character of a line whether it is hidden at its place. So many blanks in a row are hidden.
+fn hidden(characters: &[char], fewest: usize) -> Vec<bool> {
     let mut hidden = vec![false; characters.len()];
-    // A text of nothing but blanks would look like none.
-    let is_empty = characters.iter().all(|c| is_blank(*c) || c.is_whitespace());
-    let fewest = if is_empty { 1 } else { BLANKS };
     let mut at = 0;
     let mut marks = 0;
     while at < characters.len() {
