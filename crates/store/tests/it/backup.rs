@@ -148,27 +148,11 @@ async fn grow<S: Store + Accounts + Maintenance>(store: &S) -> Vec<UserId> {
     people
 }
 
-/// Rows of the tables that pushes don't fill.
-const BESIDE: [&str; 12] = [
-    "INSERT INTO sessions (token_hash, id, user_id, created_at, expires_at) VALUES ({x01}, 's', '{user}', 1, 2)",
+/// Rows with what no other row has: no value, and a claim without a worker.
+const BESIDE: [&str; 2] = [
     "INSERT INTO secrets (secret_hash, purpose, expires_at) VALUES ({x01}, 'invite', NULL)",
-    "INSERT INTO kv (key, value) VALUES ('k', {x01})",
-    "INSERT INTO client_pushes (user_id, client_id, number, changes, digest, pushed_at)
-     VALUES ('{user}', 'c', 1, 1, 'd', 1)",
-    "INSERT INTO run_requests (user_id, mission_id, slot, iteration_id, not_before)
-     VALUES ('{user}', 'm', 's', 'i', 1)",
-    "INSERT INTO run_inputs (user_id, mission_id, slot, inputs) VALUES ('{user}', 'm', 's', '{}')",
-    "INSERT INTO run_debug (user_id, iteration_id, at, body) VALUES ('{user}', 'i', 1, '{}')",
     "INSERT INTO mission_claims (user_id, mission_id, token, slot, lease_until, attempts)
      VALUES ('{user}', 'm', 7, 's', 1, 1)",
-    "INSERT INTO ledger_reservations (id, reserved_at, expires_at, tokens, micros_usd, accounts, tags)
-     VALUES ('r', 1, 2, 1, 1, '[]', '{}')",
-    "INSERT INTO ledger_accounts (account, quarter, tokens, micros_usd) VALUES ('a', 1, 1, 1)",
-    "INSERT INTO usage (quarter, user_id, mission_id, agent_id, key_id, model, calls, failed, cancelled,
-         prompt_tokens, completion_tokens, micros_usd)
-     VALUES (1, 'me', '', '', '', 'm', 1, 0, 0, 1, 1, 1)",
-    "INSERT INTO virtual_keys (id, secret_hash, user_id, settings, created_at)
-     VALUES ('k', {x01}, '{user}', '{}', 1)",
 ];
 
 /// Statements that give a row to each of the tables that have none yet, as the catalogue lists them: table, column and
@@ -289,14 +273,6 @@ pub async fn of_postgres(cluster: &Cluster) -> Kept {
             .await
             .expect("a row");
     }
-    let refused = format!(
-        "INSERT INTO sync_refused (user_id, reason, change) VALUES ('{}', 'r', '{{}}')",
-        people[0].0
-    );
-    connection
-        .execute(AssertSqlSafe(refused))
-        .await
-        .expect("a row");
     let names: Vec<String> =
         sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
             .fetch_all(&mut connection)
