@@ -148,6 +148,8 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    type Reader = fn(&[u8]);
+
     /// How often each seed is changed.
     const CHANGES: usize = 400;
 
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn every_reader_takes_its_seeds_however_they_are_changed() {
         let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds");
-        let readers: [(&str, fn(&[u8])); 5] = [
+        let readers: [(&str, Reader); 5] = [
             ("events", super::events),
             ("answers", super::answers),
             ("anthropic", super::anthropic),

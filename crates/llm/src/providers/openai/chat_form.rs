@@ -296,7 +296,7 @@ fn plain_part(
             part("text", json!({ "text": text }))
         }
         "image_url" | "file" | "input_audio" => given,
-        "image" => picture(&given.extra["source"])?,
+        "image" => picture(given.extra.get("source").unwrap_or(&Value::Null))?,
         "document" => document(given.extra)?,
         "search_result" => {
             let content = given.extra.get("content").unwrap_or(&Value::Null);

@@ -155,6 +155,15 @@ fn a_part_that_only_anthropic_reads_is_refused_by_name() {
         let error = plain_of(body(part), &Dialect::USUAL).unwrap_err();
         assert!(error.message.contains(told), "{error}");
     }
+    // Nothing of a block has to be there.
+    for kind in ["image", "document", "search_result", "text"] {
+        let refused = plain_of(body(json!({"type": kind})), &Dialect::USUAL);
+        assert_eq!(
+            refused.is_err(),
+            kind == "image" || kind == "document",
+            "{kind}"
+        );
+    }
     let found = json!({"type": "search_result", "title": "t", "content": [{"type": "text", "text": "found"}]});
     let told = plain_of(body(found), &Dialect::USUAL).unwrap();
     assert_eq!(told["messages"][0]["content"], "found");
