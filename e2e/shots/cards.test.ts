@@ -72,6 +72,19 @@ const own: Card[] = [
 	of('place new', 'create_place', { name: 'Bäckerei', address: 'Hauptstraße 5, 10827 Berlin', category: 'shop' }),
 	of('Hebrew and Arabic', 'create_task', { title: 'שלום עולם 123', notes: 'مرحبا بالعالم (abc) 456' }),
 	of('blanks and zero width', 'create_task', { title: `Milk${'\u3000'.repeat(60)}and\u200b more` }),
+	of(
+		'links that lie',
+		'update_note',
+		{
+			noteId: '<id>',
+			body:
+				note.body +
+				'\n\n[bank.example](https://bank.example&commat;evil.example/x), <https://раypal.example>, ' +
+				'https:\\\\evil.example and [shop](https://shop.example)'
+		},
+		note
+	),
+	of('marks that pile up', 'create_task', { title: `Pay ${'e\u0301'.padEnd(40, '\u0301')} Bob`, notes: 'a\ufffcb' }),
 	of('emoji and joiners', 'create_note', { title: '👩‍💻 notes 🏳️‍🌈', body: 'می‌خواهم' })
 ];
 

@@ -323,6 +323,8 @@ const isIsolate = (part: string, index: number) => index % 2 === 1 && RIGHT_TO_L
 
 /** The text with its hidden characters written out, as `[U+202E]` (rule MISSIONS X1). The module is loaded by then. */
 export function visible(text: string): string {
+	// A record may hold a value of another kind where its type says text.
+	if (typeof text !== 'string') return visible((text as unknown) == null ? '' : toJson(text));
 	if (!loaded || !MAYBE_HIDDEN.test(text)) return text;
 	const { visible: written } = loaded;
 	const part = (one: string, index: number) =>

@@ -31,9 +31,12 @@ const list = $derived.by(() => {
 
 /** The agent that a mission runs under, with its policy, model and bounds. */
 function terms(mission: Data): Terms {
+	// Every call carries its agents as JSON, so that all of them would cost the square of their number.
+	const asked = [DEFAULT_AGENT, ...(typeof mission.agentId === 'string' ? [mission.agentId] : [])];
+	const known = asked.filter((id) => Object.hasOwn(data, id));
 	return currentReplica().core.terms({
 		mission,
-		agents: data,
+		agents: Object.fromEntries(known.map((id) => [id, data[id]!])),
 		settings: settingsRows.rows.find((row) => row.id === SETTINGS_ID)?.data
 	});
 }

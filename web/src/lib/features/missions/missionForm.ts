@@ -9,26 +9,24 @@ import type { MissionData } from '$lib/core/types';
 import { plainText } from '$lib/primitives/text';
 import { cadenceText } from './cadence';
 import { usualOverlap } from './missions.svelte';
+import { readableFields } from './readable';
 
 /** The fields that the form writes. */
 export type MissionFormData = Partial<MissionData> & { title: string };
 
 /** A mission's fields as the form shows them. An empty `overlap` is the usual rule of a new mission's cadence. */
 export function shownOf(mission: Partial<MissionData>) {
-	const overlap: Overlap | '' = mission.overlap ?? (mission.state ? 'skip' : '');
+	const { timezone, model, agentId, catchUpMinutes, jitterMinutes, ...fields } = readableFields({ ...mission });
+	const overlap: Overlap | '' = fields.overlap ?? (mission.state ? 'skip' : '');
 	return {
-		title: mission.title ?? '',
-		objective: mission.objective ?? '',
-		conceptMarkdown: mission.conceptMarkdown ?? '',
-		cadence: mission.cadence ?? { kind: 'daily' as const, atHour: 8, atMinute: 0 },
-		timezone: mission.timezone ?? session.user?.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
-		inputs: mission.inputs ?? [],
-		model: mission.model ?? '',
+		...fields,
+		cadence: mission.cadence ? fields.cadence : { kind: 'daily' as const, atHour: 8, atMinute: 0 },
+		timezone: timezone ?? session.user?.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+		model: model ?? '',
 		overlap,
-		agentId: mission.agentId ?? '',
-		budget: mission.budget ?? {},
-		catchUpMinutes: mission.catchUpMinutes ?? null,
-		jitterMinutes: mission.jitterMinutes ?? null
+		agentId: agentId ?? '',
+		catchUpMinutes: catchUpMinutes ?? null,
+		jitterMinutes: jitterMinutes ?? null
 	};
 }
 

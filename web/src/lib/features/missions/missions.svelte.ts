@@ -16,11 +16,11 @@ import type {
 } from '$lib/core/types';
 import { collection } from '$lib/replica/collection.svelte';
 import { currentReplica, onReplica } from '$lib/replica/current';
-import { i18n } from '$lib/i18n';
+import { i18n, t } from '$lib/i18n';
 import { currentApi, currentTokens, session } from '$lib/features/session/session.svelte';
 import { flush } from '$lib/replica/actions';
 import { createRecord, deleteRecord, updateRecord } from '$lib/features/records/records';
-import { listOf, readableStep } from './readable';
+import { readableMission } from './readable';
 
 export { templates, templateText, type MissionTemplate } from './templates';
 
@@ -245,17 +245,8 @@ function accountTimezone(): string {
 }
 
 function asMission(row: Row): Mission {
-	const data = row.data as unknown as Mission;
-	const iterations = listOf(data.iterations).map((one) => ({ ...one, plan: listOf(one.plan).map(readableStep) }));
-	return {
-		...data,
-		id: row.id,
-		conceptMarkdown: data.conceptMarkdown ?? '',
-		objective: data.objective ?? '',
-		inputs: data.inputs ?? [],
-		cadence: data.cadence ?? { kind: 'manual' },
-		iterations
-	};
+	const mission = readableMission(row.data);
+	return { ...mission, id: row.id, title: mission.title.trim() ? mission.title : t('word.untitled') };
 }
 
 onReplica((replica) => {

@@ -68,7 +68,7 @@ export function cardOf(proposal: Proposal): ProposalCard {
 export function isTitleLine(operation: CardOperation, field: CardField): boolean {
 	if (operation.op !== 'insert' || field.role !== 'title' || field.after.fit !== 'fits') return false;
 	const { shown } = field.after;
-	if (shown.kind !== 'text' || !shown.text.trim()) return false;
+	if (shown.kind !== 'text' || shown.text !== operation.title) return false;
 	if (tableOf(operation.app, operation.table)?.singleton) return false;
 	return !field.text || (field.text.kind === 'whole' && !field.text.folds);
 }
