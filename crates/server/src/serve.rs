@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use mana_accounts::{Auth, TokenKeys};
 use mana_ai::{Runner, RunnerConfig, RunnerParts};
-use mana_store::Accounts;
+use mana_store::AccountStore;
 use mana_sync::{Hub, Sync};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -16,18 +16,19 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::config::{Config, Database, ServerRole};
 use crate::data_dir::DataDir;
-use crate::gateway::Settings;
+use crate::gateway::{KeyUses, Settings, Vault};
 use crate::http::open_connections::{ConnectionBounds, OpenConnections};
 use crate::http::{connections, open_files};
 use crate::limits::Limits;
 use crate::llm::GatewayLlm;
+use crate::mail::Mailer;
 use crate::member_limits::MemberLimits;
 use crate::readiness::ReadyProbe;
 use crate::service_key::ServiceKey;
 use crate::storage::Storage;
 use crate::telemetry::meters::Meters;
 use crate::web::WebApp;
-use crate::{clock, first_start, modules, router};
+use crate::{clock, first_start, modules, people_changes, router};
 
 /// How long runs may go on when the server stops.
 const RUNS_END_WITHIN: Duration = Duration::from_secs(5);
@@ -107,6 +108,8 @@ pub async fn serve(config: Config) -> Result<()> {
         gateway: gateway.clone(),
         llm,
         web: WebApp::load(),
+        key_uses: KeyUses::default(),
+        mailer: config.smtp.as_ref().map(Mailer::new).transpose()?,
         meters,
         ready: ReadyProbe::default(),
         shutdown: shutdown.clone(),
@@ -120,6 +123,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let relaying = tokio::spawn(relay(app.clone()));
     let clearing = tokio::spawn(clear_expired(app.clone()));
     let rereading = tokio::spawn(reread_settings(app.clone()));
+    app.llm.people_changed(&*app.auth.accounts).await;
+    let following_operator = tokio::spawn(people_changes::follow_operator(app.clone()));
     let following = store
         .is_shared()
         .then(|| tokio::spawn(clock::follow(store.clone())));
@@ -147,6 +152,7 @@ pub async fn serve(config: Config) -> Result<()> {
     tracing::info!("Mana is stopping");
     clearing.abort();
     rereading.abort();
+    following_operator.abort();
     if let Some(following) = following {
         following.abort();
     }
@@ -195,7 +201,7 @@ pub async fn migrate(config: Config) -> Result<()> {
 async fn open_accounts(
     config: &Config,
     dir: &DataDir,
-    accounts: Arc<dyn Accounts>,
+    accounts: Arc<dyn AccountStore>,
     is_shared: bool,
 ) -> Result<Auth> {
     let mut key = dir.secret("token.key", TokenKeys::generate)?;
@@ -203,7 +209,8 @@ async fn open_accounts(
         key = accounts.kv_init("token.key", &key).await?;
     }
     let clock = Arc::new(clock::now);
-    Auth::open(accounts, &key, config.auth.clone(), clock).with_context(|| {
+    let seal = Arc::new(Vault::open(dir)?);
+    Auth::open(accounts, &key, config.auth.clone(), seal, clock).with_context(|| {
         format!(
             "{} is damaged; remove it, and everybody signs in again",
             dir.join("token.key").display()

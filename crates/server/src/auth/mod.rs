@@ -4,5 +4,5 @@ mod attempt;
 mod caller;
 pub mod cookie;
 
-pub use attempt::Attempt;
-pub use caller::{Caller, Owner, bearer};
+pub use attempt::{Attempt, ClientAddress, user_agent};
+pub use caller::{ActingOwner, Caller, Owner, bearer};

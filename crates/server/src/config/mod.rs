@@ -4,6 +4,7 @@
 //! value counts as unset.
 
 mod cors_origins;
+mod sign_in;
 mod source;
 mod table;
 mod values;
@@ -38,6 +39,8 @@ pub struct Config {
     pub auth: AccountSettings,
     /// Limits of one person.
     pub limits: LimitsConfig,
+    /// The server that sends mail to people.
+    pub smtp: Option<SmtpConfig>,
     /// The runner of missions.
     pub runner: RunnerConfig,
     /// The providers of models.
@@ -110,6 +113,15 @@ impl Database {
     }
 }
 
+/// A server that sends mail.
+#[derive(Debug, Clone)]
+pub struct SmtpConfig {
+    /// The address, which may hold a password: `smtps://…`, or `smtp://…?tls=required`.
+    pub url: Secret,
+    /// The sender.
+    pub from: lettre::message::Mailbox,
+}
+
 /// Limits of one person.
 #[derive(Debug, Clone)]
 pub struct LimitsConfig {
@@ -134,13 +146,6 @@ pub struct MemberLimitsConfig {
     pub models: mana_store::Limits,
     /// Whether programs may ask for models with a member's own token.
     pub may_call_models: bool,
-}
-
-impl MemberLimitsConfig {
-    /// Whether a log may hold anything.
-    pub fn log_is_unlimited(&self) -> bool {
-        self.bytes.is_none() && self.records.is_none()
-    }
 }
 
 /// The runner.
@@ -272,7 +277,9 @@ impl Config {
             auth: AccountSettings {
                 signup: signup(&source)?,
                 issuer: issuer(&source)?,
+                oidc: sign_in::oidc(&source)?,
             },
+            smtp: sign_in::smtp(&source)?,
             limits: LimitsConfig {
                 pushes_per_minute: count(&source, "MANA_PUSHES_PER_MINUTE")?,
                 connections: count(&source, "MANA_CONNECTIONS_PER_USER")?,

@@ -1,6 +1,7 @@
 //! The owner's settings of models, over those of `mana.toml` and the environment; and the authenticator of `/v1`.
 
 mod auth;
+mod key_uses;
 mod vault;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,8 @@ use crate::data_dir::DataDir;
 use crate::error::{ApiError, ApiResult, sentence};
 
 pub use auth::GatewayAuth;
-use vault::Vault;
+pub use key_uses::KeyUses;
+pub use vault::Vault;
 
 /// The key of the settings in the store.
 const SAVED: &str = "llm.settings";
@@ -190,6 +192,13 @@ impl Settings {
                 *lock(&self.problem) = Some(format!("{error:#}"));
             }
         }
+    }
+
+    /// Takes over that accounts have changed: their limits, and when their days begin.
+    pub async fn people_changed(&self, people: &dyn mana_store::People) {
+        // Where it isn't known, each account is read.
+        let limits_people = people.limits_people().await.unwrap_or(true);
+        self.metering.people_changed(limits_people);
     }
 
     /// Reads the virtual keys.

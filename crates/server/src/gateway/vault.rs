@@ -1,4 +1,4 @@
-//! Providers' keys at rest: sealed with a key from the data directory, so that a copy of the database alone
+//! Providers' keys and the secrets of second factors at rest: sealed with a key from the data directory, so that a copy of the database alone
 //! gives none of them away.
 
 use anyhow::{Context, Result, anyhow};
@@ -67,6 +67,16 @@ impl Vault {
             .open_in_place(nonce, Aad::from(name.as_bytes()), &mut sealed)
             .map_err(|_| wrong())?;
         String::from_utf8(secret.to_vec()).context("the sealed key is no text")
+    }
+}
+
+impl mana_accounts::Seal for Vault {
+    fn seal(&self, name: &str, secret: &str) -> Result<String> {
+        Vault::seal(self, name, secret)
+    }
+
+    fn unseal(&self, name: &str, sealed: &str) -> Result<String> {
+        Vault::unseal(self, name, sealed)
     }
 }
 

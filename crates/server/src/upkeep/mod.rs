@@ -15,7 +15,7 @@ use mana_store::{DatabaseContents, Scope, User};
 
 pub use export::export;
 pub use import::import;
-pub use people::{list_people, reset_password};
+pub use people::{AccountChange, add_person, change_account, list_people, reset_password};
 pub use restore::restore;
 
 use crate::config::{Config, Database};

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
 
-use super::{claim, db::SqliteStore, log, push};
+use super::{claim, db::SqliteStore, log, push, space};
 use crate::{
     ChangesPage, ChangesQuery, Claim, HistoryQuery, Push, Pushed, Result, RunProgress, Scope,
     SharedDatabase, SnapshotPage, SnapshotQuery, Take, UserId, message::Message, sql::Backend,
@@ -31,6 +31,17 @@ impl Backend for SqliteStore {
 
     async fn begin_as(&self, _: &UserId) -> Result<Transaction<'static, Sqlite>> {
         self.write().await
+    }
+
+    /// What is deleted is overwritten by zeros, which the pool changes back.
+    async fn begin_alone(&self, _: &UserId) -> Result<Transaction<'static, Sqlite>> {
+        let begin = "PRAGMA secure_delete = ON; BEGIN IMMEDIATE";
+        Ok(self.writer.begin_with(begin).await?)
+    }
+
+    /// Until the write-ahead log is emptied it holds the pages as they were.
+    async fn scrub(&self) {
+        space::empty_log(&self.writer).await;
     }
 
     async fn read_as(&self, _: &UserId) -> Result<PoolConnection<Sqlite>> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
+use mana_accounts::{AuditEvent, Origin};
 use mana_llm::{ModelSettings, ProviderCatalogue};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::{Caller, Owner};
+use crate::auth::{ActingOwner, Caller, Owner};
 use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
 use crate::gateway::{SavedProvider, Settings};
 
@@ -150,7 +151,7 @@ async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
 ))]
 async fn put_provider(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     ApiPath(name): ApiPath<String>,
     ApiJson(body): ApiJson<ProviderBody>,
 ) -> ApiResult<Json<LlmSettingsView>> {
@@ -177,7 +178,14 @@ async fn put_provider(
             Ok(())
         })
         .await?;
+    note(&app, &origin, &name).await;
     view(&app).await
+}
+
+async fn note(app: &App, origin: &Origin, what: &str) {
+    let auth = &app.auth;
+    auth.note(AuditEvent::ModelsChanged, origin, None, what)
+        .await;
 }
 
 /// Whether a provider's calls go to the same scheme, host and port as before.
@@ -187,7 +195,7 @@ fn goes_to_same_place(kept: &SavedProvider, body: &ProviderBody) -> bool {
         // The protocol's own address.
         (None, None) => kept.api == body.api,
         (Some(kept), Some(body)) => {
-            let (kept, body) = (origin(&kept), origin(&body));
+            let (kept, body) = (origin_of(&kept), origin_of(&body));
             kept.is_some() && kept == body
         }
         _ => false,
@@ -195,7 +203,7 @@ fn goes_to_same_place(kept: &SavedProvider, body: &ProviderBody) -> bool {
 }
 
 /// The scheme, host and port of an address.
-fn origin(url: &str) -> Option<(String, String, u16)> {
+fn origin_of(url: &str) -> Option<(String, String, u16)> {
     let url: Uri = url.trim().parse().ok()?;
     let scheme = url.scheme_str()?.to_ascii_lowercase();
     let default = if scheme == "https" { 443 } else { 80 };
@@ -212,7 +220,7 @@ fn origin(url: &str) -> Option<(String, String, u16)> {
 ))]
 async fn delete_provider(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     ApiPath(name): ApiPath<String>,
 ) -> ApiResult<Json<LlmSettingsView>> {
     app.llm
@@ -224,6 +232,7 @@ async fn delete_provider(
             ))),
         })
         .await?;
+    note(&app, &origin, &name).await;
     view(&app).await
 }
 
@@ -236,7 +245,7 @@ async fn delete_provider(
 ))]
 async fn put_aliases(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     ApiJson(body): ApiJson<BTreeMap<String, Vec<String>>>,
 ) -> ApiResult<Json<LlmSettingsView>> {
     app.llm
@@ -245,6 +254,7 @@ async fn put_aliases(
             Ok(())
         })
         .await?;
+    note(&app, &origin, "aliases").await;
     view(&app).await
 }
 
@@ -259,7 +269,7 @@ async fn put_aliases(
 ))]
 async fn put_models(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     ApiJson(body): ApiJson<BTreeMap<String, ModelSettings>>,
 ) -> ApiResult<Json<LlmSettingsView>> {
     app.llm
@@ -268,6 +278,7 @@ async fn put_models(
             Ok(())
         })
         .await?;
+    note(&app, &origin, "models").await;
     view(&app).await
 }
 
