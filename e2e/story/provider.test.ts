@@ -58,7 +58,7 @@ test('an identity of a provider signs in, joined or invited, and never by its ad
 	await owner.reload();
 	await expect(owner.getByText('Person ola')).toBeVisible();
 
-	// What comes back without the browser that went out, or twice, is refused.
+	// An answer that another browser brings back is refused.
 	const forged = await (await browser.newContext()).newPage();
 	await forged.goto(`${server.url}/auth/oidc/callback?code=x&state=y`);
 	await expect(forged.getByRole('alert')).toContainText('did not confirm');

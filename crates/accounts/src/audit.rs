@@ -196,7 +196,7 @@ impl AuditEvent {
     }
 }
 
-/// Who acts, and from where.
+/// The account that acts, and the place that it acts from.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     /// The account that acts; none where nobody is signed in.

@@ -40,7 +40,7 @@ pub enum AccountError {
     /// The password is right, and a code of the second factor has to follow.
     #[error("The password is right; now show a code of your app, or a recovery code.")]
     SecondStep {
-        /// What comes back with the code.
+        /// The text that comes back with the code.
         challenge: String,
     },
     /// The second step took too long, or the account has changed meanwhile.

@@ -17,7 +17,8 @@ pub fn normalize_email(email: &str) -> String {
     let email: String = email.trim().nfkc().collect();
     let email: String = email.to_lowercase().nfkc().collect();
     match email.rsplit_once('@') {
-        Some((name, host)) if !host.is_ascii() => match idna::domain_to_ascii(host) {
+        // A character that shows nothing would be mapped to nothing; such a host is refused.
+        Some((name, host)) if !host.is_ascii() && visible(host) == host => match idna::domain_to_ascii(host) {
             Ok(host) => format!("{name}@{host}"),
             Err(_) => email,
         },

@@ -1,6 +1,6 @@
 //! Sign-in by an OpenID provider: the authorization code with PKCE (OpenID Connect Core 1.0, RFC 7636).
 //!
-//! What has to be remembered from the way out to the way back is in a signed token that the browser keeps, so any
+//! State, nonce and verifier are in a signed token that the browser keeps from the way out to the way back, so any
 //! server of several can serve the way back.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,7 +89,7 @@ pub enum OidcOutcome {
     Joined,
 }
 
-/// What is remembered from the way out to the way back.
+/// Values remembered from the way out to the way back.
 #[derive(Clone, Serialize, Deserialize)]
 struct Flow {
     state: String,

@@ -13,6 +13,6 @@ pub trait Seal: Send + Sync {
     ///
     /// # Errors
     ///
-    /// It was sealed with another key, or under another name.
+    /// The secret was sealed with another key, or under another name.
     fn unseal(&self, name: &str, sealed: &str) -> anyhow::Result<String>;
 }

@@ -36,7 +36,7 @@ pub struct NewFactor {
     pub url: String,
 }
 
-/// What a person shows in the second step.
+/// The proof that a person shows in the second step.
 #[derive(Debug, Clone)]
 pub enum SecondProof {
     /// The six digits of the app.

@@ -21,6 +21,10 @@ const LASTS: i64 = SESSION_LIFETIME_S * 1_000_000;
 /// How long a session lasts at most, however it is used, in seconds.
 const SESSION_AT_MOST_S: i64 = 180 * 24 * 60 * 60;
 
+/// How long a secret of a session lasts before a use changes it, in microseconds. A copied browser profile has to sign
+/// in again after it, because nothing tells it from a thief's.
+const ROTATE_AFTER: i64 = 24 * 60 * 60 * 1_000_000;
+
 /// For how long the secret before the present one counts without a further change, in microseconds: tabs ask at once.
 const GRACE: i64 = 60 * 1_000_000;
 
@@ -74,7 +78,7 @@ impl Auth {
     }
 
     /// Uses a session: it ends [`SESSION_LIFETIME_S`] from now, and no later than [`SESSION_AT_MOST_S`] after it began;
-    /// its secret changes. A secret that was replaced long ago ends the session, because two have it.
+    /// its secret changes once a day. A secret that was replaced long ago ends the session, because two have it.
     pub async fn use_session(
         &self,
         secret: &str,
@@ -88,6 +92,7 @@ impl Auth {
             token: secret,
             next_token: &next,
             now: self.now(),
+            rotate_after: ROTATE_AFTER,
             grace: GRACE,
             lasts: LASTS,
             at_most: SESSION_AT_MOST_S * 1_000_000,

@@ -1,4 +1,4 @@
-//! What follows in a running server from a change of a person: keys, limits and missions.
+//! Consequences of a change of a person in a running server: keys, limits and missions.
 
 use std::sync::Arc;
 use std::time::Duration;

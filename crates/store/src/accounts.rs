@@ -153,6 +153,8 @@ pub struct SessionUse<'s> {
     pub next_token: &'s str,
     /// The time.
     pub now: Micros,
+    /// How long a secret lasts before a use changes it, in microseconds.
+    pub rotate_after: i64,
     /// For how long the secret before the present one may come again, in microseconds: two tabs ask at once.
     pub grace: i64,
     /// How long the session lasts after this use, in microseconds.

@@ -1,4 +1,4 @@
-//! What proves a person beside the password: codes of an app, recovery codes, identities of an OpenID provider.
+//! Proofs of a person beside the password: codes of an app, recovery codes, identities of an OpenID provider.
 
 use async_trait::async_trait;
 use mana_core::Micros;

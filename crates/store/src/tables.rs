@@ -49,13 +49,13 @@ impl On {
 pub(crate) enum Owned {
     /// None of them.
     Nobody,
-    /// Those with the account's id as `user_id`.
+    /// Rows with the account's id as `user_id`.
     ById,
     /// The account itself.
     Account,
     /// The secrets of resets.
     Secrets,
-    /// Those that count in an account of the ledger that is the person's.
+    /// Reservations that count in the person's account of the ledger.
     Reservations,
     /// The person's accounts of the ledger, by their names.
     LedgerAccounts,

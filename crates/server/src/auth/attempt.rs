@@ -51,7 +51,7 @@ async fn client_address(parts: &mut Parts, app: &Arc<App>) -> Result<IpAddr, Api
     Ok(proxies.client_address(peer, &parts.headers))
 }
 
-/// What the browser says of itself.
+/// The browser's name for itself.
 pub fn user_agent(headers: &HeaderMap) -> &str {
     let agent = headers.get(header::USER_AGENT);
     agent

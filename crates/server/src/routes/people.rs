@@ -22,7 +22,7 @@ const PAGE: usize = 200;
 /// Entries of the audit log in an answer, at most.
 const ENTRIES: usize = 200;
 
-/// Limits of one person, in the place of the server's for members. What is left out has no limit.
+/// Limits of one person, in the place of the server's for members. A measure that is left out has no limit.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct LimitsView {

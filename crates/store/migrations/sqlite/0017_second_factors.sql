@@ -1,4 +1,4 @@
--- What proves a person beside the password. Times are microseconds since the epoch.
+-- Proofs of a person beside the password. Times are microseconds since the epoch.
 
 -- `secret` is sealed with the server's settings key; who reads the file can't make codes of it.
 CREATE TABLE second_factors (

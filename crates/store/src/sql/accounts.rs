@@ -369,13 +369,14 @@ impl<B: Backend> Accounts for B {
         // The secret before the present one, shown late: the answer with the present one was lost on its way.
         let rotate = sql(
             "UPDATE sessions SET previous_hash = $1, token_hash = $2, rotated_at = $3
-             WHERE id = $4 AND (token_hash = $1 OR rotated_at <= $5)",
+             WHERE id = $4 AND (token_hash = $1 AND rotated_at <= $5 OR previous_hash = $1 AND rotated_at <= $6)",
         );
         let rotate = rotate
             .bind(&shown)
             .bind(&next)
             .bind(used.now)
             .bind(&session.id)
+            .bind(used.now.plus(-used.rotate_after))
             .bind(used.now.plus(-used.grace));
         let rotated = tx.execute(rotate).await? == 1;
         let keep = sql(

@@ -154,7 +154,7 @@ impl<B: Backend> People for B {
                 self.tell(&mut tx, Message::cancel(id, mission)).await?;
             }
         }
-        // What waited is due now.
+        // Missions that waited are due now.
         let moved = Message::default().schedule(true);
         self.tell(&mut tx, moved).await?;
         tx.commit().await?;

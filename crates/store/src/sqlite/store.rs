@@ -33,7 +33,7 @@ impl Backend for SqliteStore {
         self.write().await
     }
 
-    /// What is deleted is overwritten by zeros, which the pool changes back.
+    /// Deleted content is overwritten by zeros; the pool changes that back.
     async fn begin_alone(&self, _: &UserId) -> Result<Transaction<'static, Sqlite>> {
         let begin = "PRAGMA secure_delete = ON; BEGIN IMMEDIATE";
         Ok(self.writer.begin_with(begin).await?)

@@ -210,6 +210,7 @@ fn using<'s>(token: &'s str, next_token: &'s str, now: Micros) -> SessionUse<'s>
         token,
         next_token,
         now,
+        rotate_after: 0,
         grace: 60_000_000,
         lasts: 600_000_000,
         at_most: 3_000_000_000,
@@ -277,6 +278,13 @@ pub async fn a_replaced_secret_of_a_session_is_good_until_the_new_one_was_used(
     assert!(store.session("s0", after(110)).await.unwrap().is_some());
     assert!(store.session("s1", after(110)).await.unwrap().is_some());
     assert!(store.session("s2", after(110)).await.unwrap().is_none());
+    // A secret that is young stays.
+    let young = SessionUse {
+        rotate_after: 60_000_000,
+        ..using("s1", "s2", after(120))
+    };
+    let kept = store.use_session(young).await.unwrap();
+    assert!(matches!(kept, SessionUsed::Kept(_)));
     // The answer with the new one was lost.
     assert!(matches!(
         use_of("s0", "s3", 200).await,

@@ -1,6 +1,6 @@
 import { errorText, t, type PlainKey } from '$lib/i18n';
 
-/** What is wrong with a password that is easy to guess, by the server's word for it. */
+/** Messages about passwords that are easy to guess, by the server's word for the fault. */
 const FAULTS: Record<string, PlainKey> = {
 	'key-row': 'password.weakKeys',
 	'key-pattern': 'password.weakKeys',
