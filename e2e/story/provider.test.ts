@@ -24,7 +24,7 @@ test('an identity of a provider signs in, joined or invited, and never by its ad
 	await stranger.goto(`${server.url}/login`);
 	await stranger.getByRole('link', { name: 'Continue with Homebase' }).click();
 	await confirm(stranger, provider, 'lena');
-	await expect(stranger.getByRole('alert')).toContainText('takes');
+	await expect(stranger.getByRole('alert')).toContainText('does not take new accounts');
 	expect(new URL(stranger.url()).pathname).toBe('/login');
 
 	// Joined in the settings, it does.

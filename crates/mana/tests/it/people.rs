@@ -166,7 +166,7 @@ async fn who_leaves_leaves_nothing_and_the_password_is_asked() {
     let people = owner.get("/auth/people").await.1;
     assert_eq!(people["people"].as_array().unwrap().len(), 1);
     let audit = owner.get("/auth/audit").await.1;
-    assert_eq!(events(&audit)[0], "account-deleted");
+    assert!(events(&audit).contains(&"account-deleted"));
     assert!(!audit.to_string().contains(&member.user_id));
     server.stop().await;
     for file in ["mana.db", "mana.db-wal"] {
@@ -390,13 +390,12 @@ async fn refresh(server: &Server, cookie: &str) -> (StatusCode, Option<String>) 
 
 #[tokio::test]
 async fn the_secret_of_a_session_changes_once_a_day_and_an_old_one_ends_it() {
-    let mut home = Home::new(&[]);
+    let mut home = Home::new(&[("MANA_CLOCK_SKEW_MS", "-86400000")]);
     let (server, owner) = Server::with_owner(&home).await;
     let first = owner.cookie.clone();
     assert_eq!(refresh(&server, &first).await, (StatusCode::OK, None));
     server.stop().await;
-    let hours = |hours: i64| (hours * 3_600_000).to_string();
-    home.set("MANA_CLOCK_SKEW_MS", &hours(25));
+    home.set("MANA_CLOCK_SKEW_MS", "0");
     let server = home.start().await;
     let (_, second) = refresh(&server, &first).await;
     let second = second.expect("another secret");
@@ -404,7 +403,7 @@ async fn the_secret_of_a_session_changes_once_a_day_and_an_old_one_ends_it() {
     // Another tab, which did not hear of the second one yet.
     assert_eq!(refresh(&server, &first).await, (StatusCode::OK, None));
     server.stop().await;
-    home.set("MANA_CLOCK_SKEW_MS", &hours(50));
+    home.set("MANA_CLOCK_SKEW_MS", "86400000");
     let server = home.start().await;
     let (_, third) = refresh(&server, &second).await;
     let third = third.expect("a third secret");

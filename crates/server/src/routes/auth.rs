@@ -89,7 +89,8 @@ pub struct Me {
     pub user_id: String,
     /// The address; empty for an account of a foreign issuer.
     pub email: String,
-    /// Whether the account has a password.
+    /// Whether the account has a password; left out where it has none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub has_password: bool,
     /// The person's name; may be empty.

@@ -50,6 +50,8 @@ export const session: {
 	user: Profile | null;
 	status: SessionStatus;
 	expired: boolean;
+	/** The account that was here was deleted a moment ago. */
+	deleted?: boolean;
 	startError: ManaError | null;
 } = $state({ user: null, status: 'unknown', expired: false, startError: null });
 
@@ -206,6 +208,7 @@ export function signOut({ empty = false } = {}): Promise<void> {
 export function accountDeleted(): Promise<void> {
 	return inTurn(async () => {
 		localStorage.removeItem(PROFILE_KEY);
+		session.deleted = true;
 		leave(false);
 		await emptyDevice();
 	});
@@ -277,6 +280,7 @@ async function enter(profile: Profile, answer: TokenAnswer | null): Promise<bool
 	setReplica(replica);
 	session.user = profile;
 	session.expired = false;
+	session.deleted = false;
 	session.status = 'in';
 	stopRunning = startBackground(replica, holder, () => pause(startBackground));
 	return true;
