@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use mana_store::{AccountStore, StoreError};
 use tokio::sync::broadcast;
 
-use crate::audit::{AuditEvent, Origin};
+use crate::audit_events::{AuditEvent, Origin};
 use crate::clock::Clock;
 use crate::error::{AccountError, Result};
 use crate::issuer::Issuer;
-use crate::oidc::Provider;
 use crate::passwords::Passwords;
+use crate::provider::Provider;
 use crate::random;
 use crate::seal::Seal;
 use crate::session_ended::SessionEnded;

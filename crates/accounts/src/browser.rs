@@ -48,7 +48,7 @@ mod tests {
                 "Firefox on Linux",
             ),
             (
-                "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36",
+                "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36",
                 "Chromium on Android",
             ),
             (

@@ -3,10 +3,10 @@
 use mana_core::Micros;
 use mana_store::{Invitation, NewInvitation, Role};
 
-use crate::audit::{AuditEvent, Origin};
+use crate::audit_events::{AuditEvent, Origin};
 use crate::auth::Auth;
 use crate::error::{AccountError, Result};
-use crate::profile::checked_name;
+use crate::profile_checks::checked_name;
 use crate::random;
 use crate::settings::Signup;
 

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use crate::clock::Clock;
 use crate::error::{AccountError, Result};
 use crate::outgoing;
-use crate::profile::{is_locale, is_name, is_timezone};
+use crate::profile_checks::{is_locale, is_name, is_timezone};
 use crate::settings::IssuerConfig;
 use crate::tokens::Claims;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use mana_store::UserId;
 
-use crate::audit::Origin;
+use crate::audit_events::Origin;
 use crate::auth::Auth;
 use crate::browser::device_label;
 use crate::error::{AccountError, Result};

@@ -1,11 +1,11 @@
 //! Accounts: who may come in, and who is calling.
 //!
-//! The crate knows people, sessions, second factors, bearer tokens, invitations, the audit log and the issuer of foreign
-//! tokens. The crate knows no
-//! HTTP routes: the server calls it, and turns [`AccountError`] into an answer. Time is
-//! passed in as a [`Clock`].
+//! The crate knows people, sessions, second factors, bearer tokens, invitations, the audit log and the issuer of
+//! foreign tokens. The crate knows no HTTP routes: the server calls it, and turns [`AccountError`] into an answer.
+//! Time is passed in as a [`Clock`].
 
 mod audit;
+mod audit_events;
 mod auth;
 mod browser;
 mod clock;
@@ -22,6 +22,8 @@ mod password_quality;
 mod passwords;
 mod people;
 mod profile;
+mod profile_checks;
+mod provider;
 mod purpose_tokens;
 pub mod random;
 mod seal;
@@ -34,15 +36,17 @@ mod sign_up;
 mod tokens;
 mod verified_tokens;
 
-pub use audit::{AuditEvent, Origin, entry};
+pub use audit_events::{AuditEvent, Origin, entry};
 pub use auth::Auth;
 pub use clock::Clock;
 pub use error::{AccountError, Result};
 pub use known_device::{DEVICE_LIFETIME_S, KnownDevice};
 pub use known_devices::SignInAttempt;
-pub use oidc::{OidcConfig, OidcOutcome, OidcReturn, OidcStart};
+pub use oidc::{OidcOutcome, OidcStart};
 pub use password_change::create_password_reset;
-pub use profile::{ProfileChange, new_account};
+pub use profile::ProfileChange;
+pub use profile_checks::new_account;
+pub use provider::{OidcConfig, OidcReturn};
 pub use seal::Seal;
 pub use second_step::{NewFactor, SecondProof, TRUST_LIFETIME_S};
 pub use session_ended::SessionEnded;

@@ -18,10 +18,12 @@ pub fn normalize_email(email: &str) -> String {
     let email: String = email.to_lowercase().nfkc().collect();
     match email.rsplit_once('@') {
         // A character that shows nothing would be mapped to nothing; such a host is refused.
-        Some((name, host)) if !host.is_ascii() && visible(host) == host => match idna::domain_to_ascii(host) {
-            Ok(host) => format!("{name}@{host}"),
-            Err(_) => email,
-        },
+        Some((name, host)) if !host.is_ascii() && visible(host) == host => {
+            match idna::domain_to_ascii(host) {
+                Ok(host) => format!("{name}@{host}"),
+                Err(_) => email,
+            }
+        }
         _ => email,
     }
 }

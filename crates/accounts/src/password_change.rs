@@ -3,12 +3,12 @@
 use mana_core::Micros;
 use mana_store::{AccountStore, StoreError, User, UserId};
 
-use crate::audit::AuditEvent;
+use crate::audit_events::AuditEvent;
 use crate::auth::Auth;
 use crate::error::{AccountError, Result};
 use crate::known_devices::SignInAttempt;
 use crate::password_quality::check_new_password;
-use crate::profile::checked_email;
+use crate::profile_checks::checked_email;
 use crate::random;
 
 /// How long the link of a reset is good, in microseconds.

@@ -3,7 +3,7 @@
 use mana_core::Micros;
 use mana_store::{Person, PersonLimits, Role, User, UserId};
 
-use crate::audit::{AuditEvent, Origin};
+use crate::audit_events::{AuditEvent, Origin};
 use crate::auth::Auth;
 use crate::error::{AccountError, Result};
 use crate::known_devices::SignInAttempt;

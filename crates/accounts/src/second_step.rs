@@ -5,7 +5,7 @@ use mana_store::{FactorState, StoreError, User, UserId};
 use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret, Totp};
 
-use crate::audit::AuditEvent;
+use crate::audit_events::AuditEvent;
 use crate::auth::Auth;
 use crate::error::{AccountError, Result};
 use crate::known_devices::SignInAttempt;

@@ -6,7 +6,7 @@ use mana_core::Micros;
 use mana_store::{NewSession, Session, SessionUse, SessionUsed, StoreNotice, User, UserId};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::audit::{AuditEvent, Origin};
+use crate::audit_events::{AuditEvent, Origin};
 use crate::auth::Auth;
 use crate::browser::device_label;
 use crate::error::{AccountError, Result};

@@ -1,6 +1,6 @@
 //! Settings of accounts, which the server reads from its configuration.
 
-use crate::oidc::OidcConfig;
+use crate::provider::OidcConfig;
 
 /// Settings of accounts.
 #[derive(Debug, Clone)]

@@ -2,13 +2,13 @@
 
 use mana_store::{NewUser, StoreError, User};
 
-use crate::audit::AuditEvent;
+use crate::audit_events::AuditEvent;
 use crate::auth::Auth;
 use crate::error::{AccountError, Result};
 use crate::known_devices::SignInAttempt;
 use crate::lookalikes::{EMAIL_MAX_BYTES, normalize_email};
 use crate::password_quality::{PASSWORD_MAX_BYTES, check_new_password};
-use crate::profile::{
+use crate::profile_checks::{
     checked_email, checked_locale, checked_name, checked_timezone, refuse_lookalikes,
 };
 use crate::settings::Signup;

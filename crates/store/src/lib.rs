@@ -2,8 +2,8 @@
 //! missions with its claims, the accounts, and the ledger of what models cost.
 //!
 //! [`Log`], [`Schedule`], [`Runs`], [`Accounts`], [`People`], [`SecondFactors`], [`AuditLog`], [`Ledger`] and
-//! [`Maintenance`] are sets of verbs, each verb one transaction; [`Store`] is the first three together, [`AccountStore`]
-//! the four that are about people. Each backend proves them with the contract suite in
+//! [`Maintenance`] are sets of verbs, each verb one transaction; [`Store`] is the first three together,
+//! [`AccountStore`] the four that are about people. Each backend proves them with the contract suite in
 //! `tests/it/contract`.
 
 mod accounts;

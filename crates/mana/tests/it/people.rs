@@ -410,7 +410,10 @@ async fn the_secret_of_a_session_changes_once_a_day_and_an_old_one_ends_it() {
     let stolen = refresh(&server, &first).await;
     assert_eq!(stolen.0, StatusCode::UNAUTHORIZED, "two have the session");
     assert_eq!(refresh(&server, &third).await.0, StatusCode::UNAUTHORIZED);
-    assert!(home.log().contains("an old secret of it was shown from 127.0.0.1"));
+    assert!(
+        home.log()
+            .contains("an old secret of it was shown from 127.0.0.1")
+    );
 }
 
 #[tokio::test]

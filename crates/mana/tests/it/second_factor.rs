@@ -16,7 +16,7 @@ fn code(secret: &str, steps: i64) -> String {
         .to_string()
 }
 
-/// Codes are taken within a step before and after the present one: a test that shows three must not meet the end of one.
+/// Codes are taken within a step before and after the present one: a test that shows three must not meet an end.
 async fn at_the_beginning_of_a_step() {
     while now_s() % 30 > 15 {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;

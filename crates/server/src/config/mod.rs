@@ -19,6 +19,7 @@ pub use cors_origins::CorsOrigins;
 use mana_accounts::{AccountSettings, IssuerConfig, Signup};
 use mana_llm::{LlmConfig, LlmSettings, Secret};
 use mana_store::PostgresOptions;
+pub use sign_in::SmtpConfig;
 pub use source::ConfigError;
 use source::Source;
 use table::{Variable, variable_table};
@@ -111,15 +112,6 @@ impl Database {
             Database::Postgres { .. } => "of DATABASE_URL (Postgres)".to_owned(),
         }
     }
-}
-
-/// A server that sends mail.
-#[derive(Debug, Clone)]
-pub struct SmtpConfig {
-    /// The address, which may hold a password: `smtps://…`, or `smtp://…?tls=required`.
-    pub url: Secret,
-    /// The sender.
-    pub from: lettre::message::Mailbox,
 }
 
 /// Limits of one person.

@@ -3,8 +3,16 @@
 use mana_accounts::OidcConfig;
 use mana_llm::Secret;
 
-use super::SmtpConfig;
 use super::source::{ConfigError, Source};
+
+/// A server that sends mail.
+#[derive(Debug, Clone)]
+pub struct SmtpConfig {
+    /// The address, which may hold a password: `smtps://…`, or `smtp://…?tls=required`.
+    pub url: Secret,
+    /// The sender.
+    pub from: lettre::message::Mailbox,
+}
 
 /// Reads the OpenID provider. Issuer and client id belong together; a public client has no secret.
 pub fn oidc(source: &Source) -> Result<Option<OidcConfig>, ConfigError> {

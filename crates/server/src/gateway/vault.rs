@@ -1,5 +1,5 @@
-//! Providers' keys and the secrets of second factors at rest: sealed with a key from the data directory, so that a copy of the database alone
-//! gives none of them away.
+//! Providers' keys and the secrets of second factors at rest: sealed with a key from the data directory, so that a
+//! copy of the database alone gives none of them away.
 
 use anyhow::{Context, Result, anyhow};
 use base64::Engine as _;

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use mana_accounts::{SecondProof, SignInAttempt, SignUpRequest};
-use mana_store::{Session, User};
-use serde::{Deserialize, Serialize};
+use mana_accounts::{SecondProof, SignUpRequest};
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::signed_in::{
+    CLEAR_DEVICE, CLEAR_SITE_DATA, Cookies, SignedIn, Start, signed_in, with_cookies,
+};
 use crate::app::App;
 use crate::auth::{Attempt, ClientAddress, bearer, cookie, user_agent};
 use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
@@ -67,45 +69,6 @@ struct SignOut {
     #[serde(default)]
     clear_device: bool,
 }
-
-/// A bearer token.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SignedIn {
-    /// The account.
-    pub user_id: String,
-    /// For the header `Authorization: Bearer`.
-    pub token: String,
-    /// End of the token; a client asks for the next one before that.
-    #[schema(format = DateTime)]
-    pub expires_at: String,
-}
-
-/// The account that is signed in.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Me {
-    /// The account's id.
-    pub user_id: String,
-    /// The address; empty for an account of a foreign issuer.
-    pub email: String,
-    /// Whether the account has a password; left out where it has none.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    #[schema(required = false)]
-    pub has_password: bool,
-    /// The person's name; may be empty.
-    pub name: String,
-    /// IANA name.
-    pub timezone: String,
-    /// BCP 47 tag.
-    pub locale: String,
-    /// `owner` or `member`.
-    pub role: String,
-}
-
-/// <https://www.w3.org/TR/clear-site-data/>. Cookies go by their own header: the device stays known.
-pub(super) const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
-pub(super) const CLEAR_DEVICE: &str = r#""cache", "storage""#;
 
 /// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
@@ -267,108 +230,10 @@ async fn log_out(
     Ok(response)
 }
 
-impl Me {
-    /// The account as its person sees it.
-    pub fn of(user: User) -> Me {
-        Me {
-            // An account of a foreign issuer has a mark there that nobody can enter.
-            email: match user.email.contains(' ') {
-                true => String::new(),
-                false => user.email,
-            },
-            has_password: !user.password_hash.is_empty(),
-            user_id: user.id.0,
-            name: user.name,
-            timezone: user.timezone,
-            locale: user.locale,
-            role: user.role.as_str().to_owned(),
-        }
-    }
-}
-
 /// The public keys that tokens are signed with
 #[utoipa::path(get, path = "/auth/jwks", tag = "auth", responses(
     (status = 200, description = "A JSON Web Key Set", body = Value),
 ))]
 async fn jwks(State(app): State<Arc<App>>) -> Json<Value> {
     Json(app.auth.jwks())
-}
-
-/// A sign-in that was proved.
-pub(super) struct Start<'s> {
-    status: StatusCode,
-    user: &'s User,
-    /// How it was proved.
-    proof: &'s str,
-    /// The token by which the device is not asked for a second step.
-    trust: Option<String>,
-}
-
-impl<'s> Start<'s> {
-    pub(super) fn new(status: StatusCode, user: &'s User, proof: &'s str) -> Start<'s> {
-        Start {
-            status,
-            user,
-            proof,
-            trust: None,
-        }
-    }
-}
-
-pub(super) async fn signed_in(
-    app: &App,
-    start: Start<'_>,
-    attempt: &SignInAttempt,
-    headers: &HeaderMap,
-) -> ApiResult<Response> {
-    let auth = &app.auth;
-    // A browser has one session at a time: the earlier one ends.
-    if let Some(secret) = cookie::read(headers)
-        && let Some(earlier) = auth.session(secret).await?
-    {
-        auth.end_session(&earlier.id).await?;
-    }
-    let (session, secret) = auth.start_session(start.user, attempt, start.proof).await?;
-    let cookies = Cookies {
-        secret: Some(&secret),
-        trust: start.trust.as_deref(),
-    };
-    with_cookies(app, start.status, &session, cookies, headers)
-}
-
-/// Secrets that the browser is to keep; what is none stays as it is.
-struct Cookies<'s> {
-    secret: Option<&'s str>,
-    trust: Option<&'s str>,
-}
-
-fn with_cookies(
-    app: &App,
-    status: StatusCode,
-    session: &Session,
-    cookies: Cookies<'_>,
-    headers: &HeaderMap,
-) -> ApiResult<Response> {
-    let (token, expires_at) = app.auth.issue_token(session)?;
-    let body = SignedIn {
-        user_id: session.user_id.0.clone(),
-        token,
-        expires_at: expires_at.to_string(),
-    };
-    let known = cookie::read_device(headers).and_then(|token| app.auth.known_device(token));
-    let device = app.auth.issue_device_token(&session.user_id, known)?;
-    let secure = app.config.server.is_https();
-    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    let mut response = (status, no_store, Json(body)).into_response();
-    let cookies = [
-        cookies.secret.map(|secret| cookie::keep(secret, secure)),
-        Some(cookie::keep_device(&device, secure)),
-        cookies
-            .trust
-            .map(|trust| cookie::keep_trusted(trust, secure)),
-    ];
-    for cookie in cookies.into_iter().flatten() {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    Ok(response)
 }

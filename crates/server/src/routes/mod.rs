@@ -16,6 +16,7 @@ pub mod ready;
 pub mod runs;
 pub mod schema;
 pub mod second_factor;
+pub mod signed_in;
 pub mod snapshot;
 pub mod stream;
 pub mod sync;

@@ -13,8 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Start, signed_in};
 use super::profile::account;
+use super::signed_in::{Start, signed_in};
 use crate::app::App;
 use crate::auth::{Attempt, Caller, cookie};
 use crate::error::{ApiError, ApiJson, ApiQuery, ApiResult, ErrorEnvelope};

@@ -8,16 +8,57 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use mana_accounts::ProfileChange;
 use mana_store::User;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{CLEAR_DEVICE, CLEAR_SITE_DATA, Me};
+use super::signed_in::{CLEAR_DEVICE, CLEAR_SITE_DATA};
 use crate::app::App;
 use crate::auth::{Attempt, Caller, cookie};
 use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
 use crate::people_changes;
+
+/// The account that is signed in.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Me {
+    /// The account's id.
+    pub user_id: String,
+    /// The address; empty for an account of a foreign issuer.
+    pub email: String,
+    /// Whether the account has a password; left out where it has none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub has_password: bool,
+    /// The person's name; may be empty.
+    pub name: String,
+    /// IANA name.
+    pub timezone: String,
+    /// BCP 47 tag.
+    pub locale: String,
+    /// `owner` or `member`.
+    pub role: String,
+}
+
+impl Me {
+    /// The account as its person sees it.
+    pub fn of(user: User) -> Me {
+        Me {
+            // An account of a foreign issuer has a mark there that nobody can enter.
+            email: match user.email.contains(' ') {
+                true => String::new(),
+                false => user.email,
+            },
+            has_password: !user.password_hash.is_empty(),
+            user_id: user.id.0,
+            name: user.name,
+            timezone: user.timezone,
+            locale: user.locale,
+            role: user.role.as_str().to_owned(),
+        }
+    }
+}
 
 /// A change of the account; what is left out stays.
 #[derive(Deserialize, ToSchema)]

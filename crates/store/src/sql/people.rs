@@ -89,7 +89,9 @@ async fn delete_rows<D: Dialect>(
             for start in ["mission:", "agent:"] {
                 let start = format!("{start}{id}/");
                 // Not `LIKE`: an id may hold its wildcards.
-                let delete = sql("DELETE FROM ledger_accounts WHERE substr(account, 1, CAST($1 AS integer)) = $2");
+                let delete = sql(
+                    "DELETE FROM ledger_accounts WHERE substr(account, 1, CAST($1 AS integer)) = $2",
+                );
                 let length = start.chars().count();
                 tx.execute(delete.bind(length).bind(&start)).await?;
             }

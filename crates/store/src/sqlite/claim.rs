@@ -7,7 +7,8 @@ use super::db::SqliteStore;
 use crate::{Claim, Result, StoreError, Take, UserId};
 
 /// The slot of each mission that nobody holds: what somebody asked for, else what is due longest. With the
-/// attempts already made at it. Locked accounts have none. Each person's next one has the turn after those that are under way.
+/// attempts already made at it. Locked accounts have none. Each person's next one has the turn after those that are
+/// under way.
 const CLAIMABLE: &str = "
     WITH slots AS (
         SELECT user_id, mission_id, slot, min(due_at) AS due_at, max(requested) AS requested FROM (

@@ -1815,7 +1815,7 @@ export interface components {
          * @enum {string}
          */
         LessonKind: "refused" | "undone" | "edited";
-        /** @description Limits of one person, in the place of the server's for members. What is left out has no limit. */
+        /** @description Limits of one person, in the place of the server's for members. A measure that is left out has no limit. */
         LimitsView: {
             /**
              * Format: int64
@@ -1928,8 +1928,8 @@ export interface components {
         Me: {
             /** @description The address; empty for an account of a foreign issuer. */
             email: string;
-            /** @description Whether the account has a password. */
-            hasPassword: boolean;
+            /** @description Whether the account has a password; left out where it has none. */
+            hasPassword?: boolean;
             /** @description BCP 47 tag. */
             locale: string;
             /** @description The person's name; may be empty. */
@@ -3439,16 +3439,16 @@ export interface operations {
     };
     audit_log: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query?: {
                 /** @description `next` of the page before. */
-                before: number | null;
+                before?: number;
                 /** @description The account that they are about. */
-                person: string | null;
+                person?: string;
                 /** @description How many, 50 by default and 200 at most. */
-                limit: number | null;
+                limit?: number;
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -3962,13 +3962,13 @@ export interface operations {
     };
     finish_oidc: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                code: string | null;
-                state: string | null;
-                error: string | null;
+            query?: {
+                code?: string;
+                state?: string;
+                error?: string;
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -4033,14 +4033,14 @@ export interface operations {
     };
     begin_oidc: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query?: {
                 /** @description The token of an invitation, for an identity that has no account yet. */
-                invite: string | null;
+                invite?: string;
                 /** @description Whether the identity is to be joined to the account that is signed in. */
-                join: boolean;
+                join?: boolean;
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -4107,12 +4107,12 @@ export interface operations {
     };
     list_people: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query?: {
                 /** @description `next` of the page before. */
-                after: string | null;
+                after?: string;
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
