@@ -18,6 +18,9 @@ use tokio::time::timeout;
 /// An operation that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The settings key of servers that share a database: 32 bytes in Base64.
+const SETTINGS_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+
 /// Where a server keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum On {
@@ -176,7 +179,9 @@ impl Home {
             .stderr(log)
             .kill_on_drop(true);
         if let Some((cluster, name)) = &self.database {
-            command.env("DATABASE_URL", cluster.url(name));
+            command
+                .env("DATABASE_URL", cluster.url(name))
+                .env("MANA_SETTINGS_KEY", SETTINGS_KEY);
         }
         Ok(command)
     }

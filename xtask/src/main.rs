@@ -9,6 +9,7 @@ mod dependency_rules;
 mod house;
 mod models;
 mod paths;
+mod postgres_versions;
 mod process;
 mod python;
 mod requirements;
@@ -35,10 +36,12 @@ cargo xtask COMMAND
   wasm           generate the core for the browser (web/src/lib/core/wasm)
   types          write spec/openapi.json and web/src/lib/api/schema.d.ts from the server's code
   e2e [ARGS]     the browser tests only; ARGS go to Playwright
-  sdk            OpenAI's clients for Node and Python, and npm `ai`, against the gateway
+  sdk            OpenAI's and Anthropic's clients for Node and Python, and npm `ai`, against the gateway
   sdk litellm    LiteLLM's proxy behind the gateway (750 MB, so not among the tests)
   sim [ARGS]     many devices and servers in one thread: --seeds N, --from S,
                  --face native|json|mixed
+  postgres-versions [N]  roles, migrations, upgrades and backups on PostgreSQL 14 to 18, or on N alone
+  pooler         a server behind pgbouncer (apt-get install pgbouncer)
   house [ARGS]   figures of the source tree and their bounds: circles, comments, sizes [--root FOLDER] [--list]
   advisories     known advisories against our dependencies [--db PATH to a folder or .tar.gz of RustSec's database]
   tokens         the realistic mission's prompt by the tokenizers of Qwen 3, Llama 3 and GPT-4o
@@ -83,6 +86,8 @@ fn run() -> Result<()> {
         "sdk" => sdk::run(&rest),
         "tokens" => tokens::run(),
         "models" => models::run(&rest),
+        "postgres-versions" => postgres_versions::run(&rest),
+        "pooler" => postgres_versions::pooler(),
         "house" => house::run(&rest),
         "advisories" => cargo_deny::advisories(&rest),
         "screenshots" => browser_tests::screenshots(),

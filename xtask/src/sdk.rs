@@ -1,5 +1,5 @@
-//! Clients that other programs use (npm `openai`, npm `ai`, Python `openai`) against the gateway of a debug server, and
-//! LiteLLM's proxy behind it.
+//! Clients that other programs use (npm `openai`, `@anthropic-ai/sdk` and `ai`, Python `openai` and `anthropic`)
+//! against the gateway of a debug server, and LiteLLM's proxy behind it.
 
 use std::path::{Path, PathBuf};
 

@@ -9,7 +9,7 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::{paths, process, requirements};
 
 /// The most bytes that a browser may have to fetch for the module, after Brotli.
-pub const MOST_BYTES: u64 = 300_000;
+pub const MOST_BYTES: u64 = 400_000;
 
 /// How the core is compiled.
 #[derive(Clone, Copy)]

@@ -14,7 +14,6 @@ use crate::failure::Failure;
 use crate::llm::{ChatAnswer, ChatRequest, LlmError, ModelFacts};
 use crate::load::Run;
 use crate::messages::{self, BudgetOwner, dollars};
-use crate::model_tokens::prompt_tokens;
 
 /// Tokens that are reserved for an answer.
 pub(crate) const ANSWER_TOKENS: u64 = 2_000;
@@ -114,14 +113,16 @@ impl<'a> RunBudget<'a> {
         budgets
     }
 
-    /// Reserves what a call may take at most. The failure names the budget that the call would exceed.
+    /// Reserves what a call with a prompt of so many tokens may take at most. The failure names the budget that the
+    /// call would exceed.
     pub async fn reserve(
         &mut self,
         request: &ChatRequest,
+        prompt: usize,
         now: Micros,
         longest: Duration,
     ) -> mana_store::Result<Result<CallReservation, Failure>> {
-        let prompt = prompt_tokens(request) as u64;
+        let prompt = prompt as u64;
         let tokens = prompt + ANSWER_TOKENS;
         let budgets = self.budgets();
         for budget in &budgets {
@@ -200,7 +201,14 @@ impl<'a> RunBudget<'a> {
         let lost = answer.as_ref().map_or(0, |answer| answer.prompts_lost);
         let prompt = prompt.saturating_add(held.prompt.saturating_mul(lost));
         self.used = self.used.saturating_add(prompt).saturating_add(completion);
-        let micros = facts.micros_usd(prompt, completion);
+        let told = answer.as_ref().ok().and_then(|answer| answer.micros_usd);
+        let micros = match told {
+            Some(told) => {
+                let lost = facts.micros_usd(held.prompt.saturating_mul(lost), 0);
+                Some(told.saturating_add(lost.unwrap_or(0)))
+            }
+            None => facts.micros_usd(prompt, completion),
+        };
         if let Some(micros) = micros {
             self.micros_usd = Some(self.micros_usd.unwrap_or(0).saturating_add(micros));
         }

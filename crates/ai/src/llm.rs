@@ -58,6 +58,9 @@ pub struct ChatAnswer {
     pub prompt_tokens: Option<u64>,
     /// How many models had read the prompt before they failed, so that it is paid for once more each.
     pub prompts_lost: u64,
+    /// The cost of the answer in millionths of a US dollar, where the provider's own count says it better than the list
+    /// price: tokens of its cache cost another part of it.
+    pub micros_usd: Option<u64>,
 }
 
 impl ChatAnswer {

@@ -154,7 +154,7 @@ impl PlannerSession<'_> {
         let is_first = request.messages.len() == PROMPT_MESSAGES;
         let patience = config.llm_timeout * (config.parallel as u32 + 1);
         let now = self.run.parts().now();
-        let held = match self.budget.reserve(&request, now, patience).await? {
+        let held = match self.budget.reserve(&request, own, now, patience).await? {
             Ok(held) => held,
             Err(failure) => return Ok(Err(failure)),
         };

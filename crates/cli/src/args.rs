@@ -30,6 +30,15 @@ pub enum Command {
     Config,
     /// Bring the database up to date and stop
     Migrate,
+    /// Make a backup, then bring the database up to date and stop
+    Upgrade {
+        /// Upgrade a copy instead, compare every record with its log, and say how long it took
+        #[arg(long)]
+        rehearse: bool,
+        /// An empty Postgres database for the copy of one on Postgres
+        #[arg(long, value_name = "URL", requires = "rehearse")]
+        on: Option<String>,
+    },
     /// Print the HTTP interface as OpenAPI
     Openapi,
     /// Drop overwritten rows from the logs; the server may go on meanwhile
@@ -38,13 +47,35 @@ pub enum Command {
         #[arg(long, value_name = "AGE", default_value = "90d", value_parser = parse_age)]
         before: Age,
     },
+    /// Check configuration, disk, permissions, clock, database, providers, backups and missions; exit code 1 where
+    /// something has to be done
+    Doctor {
+        /// Compare every record with its log too, which reads all of them
+        #[arg(long)]
+        deep: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Project the logs into records and schedule again
     Reproject {
         /// Only compare, and name the differences; exit code 1 if there are any
         #[arg(long)]
         check: bool,
     },
-    /// Write accounts with their logs to a file, as JSON Lines: to keep, or for `mana import` on another database
+    /// Save the whole server in one file: database, keys, settings, modules. The file is opened and proven
+    Backup {
+        /// Only prove the file, which is there already
+        #[arg(long, requires = "file")]
+        check: bool,
+        /// Print JSON
+        #[arg(long, conflicts_with = "check")]
+        json: bool,
+        /// The file to make; by default one in the folder of backups (MANA_BACKUP_DIR), where the oldest then go
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Write accounts with their logs to a file, as JSON Lines: for `mana import` on another server
     Export {
         /// Only the account with this e-mail address
         #[arg(long, value_name = "EMAIL")]
@@ -59,12 +90,13 @@ pub enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Say that the database was put back from a copy: devices then give back what they have beyond it
+    /// Put a backup back, or say that a copy was put back: devices then give back what they have beyond it
     Restore {
         /// Devices are to drop what they have beyond the copy
         #[arg(long)]
         discard_newer: bool,
-        /// A file of `mana export` to restore from, into an empty database; without it, the copy is in place already
+        /// A file of `mana backup`, or of `mana export`, to restore into an empty database; without it, the copy is in
+        /// place already
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },

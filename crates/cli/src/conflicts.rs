@@ -84,7 +84,7 @@ fn who(side: &WrittenValue) -> String {
         Actor::Ai { .. } => "a mission".to_owned(),
         actor if actor.is_servers() => "the server".to_owned(),
         actor => match actor.program() {
-            Some(name) => format!("the program \"{}\"", short(name)),
+            Some(name) => format!("the program \"{}\"", short(&name)),
             None => "another program".to_owned(),
         },
     }

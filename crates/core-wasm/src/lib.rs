@@ -9,7 +9,8 @@ mod missions;
 mod modules;
 mod sync;
 
-use mana_core::manifest::Registry;
+use mana_core::{Actor, manifest::Registry};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 pub use fault::Fault;
@@ -35,4 +36,25 @@ impl Core {
 #[wasm_bindgen]
 pub fn visible(text: &str) -> String {
     mana_core::text::visible(text).into_owned()
+}
+
+/// The program behind a write.
+#[derive(Debug, Serialize)]
+struct Program {
+    /// Whether the program is Mana itself, by the mark that no device may send.
+    own: bool,
+    /// The name by which another program is told; missing where none of its names is its own.
+    name: Option<String>,
+}
+
+/// The actor of a write, as JSON → `{own, name|null}`: the program behind it (rule SYNC S13). An actor that can't be
+/// read has no name.
+#[wasm_bindgen]
+pub fn program(actor: &str) -> Result<String, JsError> {
+    let actor: Option<Actor> = fault::read(actor).ok();
+    let program = Program {
+        own: actor.as_ref().is_some_and(Actor::is_servers),
+        name: actor.and_then(|actor| actor.program_by(missions::nfkd)),
+    };
+    Ok(fault::write(&program)?)
 }

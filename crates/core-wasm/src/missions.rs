@@ -134,6 +134,7 @@ export function offsetSeconds(zone, ms) {
 }
 
 export const nfkc = (text) => text.normalize('NFKC');
+export const nfkd = (text) => text.normalize('NFKD');
 "#)]
 extern "C" {
     /// Seconds by which a zone's wall clock is ahead of UTC; NaN where there is no such zone.
@@ -142,6 +143,9 @@ extern "C" {
 
     /// Unicode's form NFKC of a text, by the browser's tables.
     fn nfkc(text: &str) -> String;
+
+    /// Unicode's form NFKD of a text, by the browser's tables.
+    pub(crate) fn nfkd(text: &str) -> String;
 }
 
 /// A time zone as the browser knows it.

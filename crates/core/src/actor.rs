@@ -3,13 +3,20 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
-use crate::{Gather, Map, json, text::passes_for_mana, time::Micros};
+use crate::{
+    Gather, Map, json,
+    text::{NormalForm, nfkd, passes_for_mana_by},
+    time::Micros,
+};
 
 /// The field of an actor that holds the time of the decision.
 const DECIDED_AT: &str = "decidedAt";
 
 /// The fields that the AI always has.
 const AI_FIELDS: [&str; 3] = ["missionId", "iterationId", "rationale"];
+
+/// The most characters of a program's name that are told.
+const LONGEST_NAME: usize = 200;
 
 /// The field of a removal's actor that holds the stamps that were seen, by field.
 pub(crate) const SEEN: &str = "seen";
@@ -280,8 +287,13 @@ impl Actor {
 
     /// The name of another program that wrote it, as that program says it: the first of its names that does not pass
     /// for Mana's own, its kind last. None for a person, a mission and the server, and where every name passes for
-    /// Mana's.
-    pub fn program(&self) -> Option<&str> {
+    /// Mana's. Quotation marks and what is too long are left out, so that a name in quotation marks ends where they end.
+    pub fn program(&self) -> Option<String> {
+        self.program_by(nfkd)
+    }
+
+    /// [`Actor::program`] by a given NFKD.
+    pub fn program_by(&self, nfkd: NormalForm) -> Option<String> {
         let (source, kind) = match self {
             Actor::User { .. } | Actor::Ai { .. } => return None,
             _ if self.is_servers() => return None,
@@ -291,8 +303,12 @@ impl Actor {
         let said = |field: &str| self.extra().get(field).and_then(Value::as_str);
         let source = source.or(said("source"));
         let names = [said("displayName"), said("principalId"), source, Some(kind)];
-        let is_own = |name: &&str| !name.trim().is_empty() && !passes_for_mana(name);
-        names.into_iter().flatten().find(is_own)
+        let unquoted = |name: &str| -> String {
+            let characters = name.chars().filter(|c| !is_quotation_mark(*c));
+            characters.take(LONGEST_NAME).collect()
+        };
+        let is_own = |name: &String| !name.trim().is_empty() && !passes_for_mana_by(nfkd, name);
+        names.into_iter().flatten().map(unquoted).find(is_own)
     }
 
     /// The further fields.
@@ -323,6 +339,15 @@ impl Actor {
     }
 }
 
+/// Whether a character opens or closes a quotation in some language.
+fn is_quotation_mark(c: char) -> bool {
+    matches!(
+        c,
+        '"' | '«' | '»' | '\u{2018}'
+            ..='\u{201f}' | '‹' | '›' | '〝' | '〞' | '〟' | '＂' | '「' | '」' | '『' | '』'
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -331,7 +356,7 @@ mod tests {
 
     fn program(actor: Value) -> Option<String> {
         let actor: Actor = serde_json::from_value(actor).expect("an author");
-        actor.program().map(str::to_owned)
+        actor.program()
     }
 
     #[test]
@@ -357,6 +382,14 @@ mod tests {
             (
                 json!({"kind": "bot", "displayName": " ", "principalId": 3}),
                 "bot",
+            ),
+            (
+                json!({"kind": "bot", "displayName": "x\", with your leave, by \u{201e}M\u{201d}ana\u{201d}"}),
+                "bot",
+            ),
+            (
+                json!({"kind": "bot", "displayName": "Lena\u{201d}, with your leave"}),
+                "Lena, with your leave",
             ),
             // An author of the AI that says less than Mana's own does.
             (json!({"kind": "ai", "displayName": "Mana"}), "ai"),

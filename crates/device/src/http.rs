@@ -260,19 +260,21 @@ impl Transport for HttpTransport {
         self.request(Method::POST, "/sync", Some(request)).await
     }
 
-    async fn join(&self, request: &JoinRequest) -> Result<(), TransportError> {
-        let answer: Result<Value, _> = self
+    async fn join(&self, request: &JoinRequest) -> Result<String, TransportError> {
+        let answer: Value = self
             .request(Method::POST, "/sync/join", Some(request))
-            .await;
-        answer.map(drop)
+            .await?;
+        let end = answer.get("logEnd").and_then(Value::as_str);
+        Ok(end.unwrap_or_default().to_owned())
     }
 
     async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError> {
         let path = format!(
-            "/sync/snapshot?after={}&logEpoch={}&logEnd={}",
+            "/sync/snapshot?after={}&logEpoch={}&logEnd={}&lostEnd={}",
             escaped(&request.after),
             escaped(&request.log_epoch),
-            escaped(&request.log_end)
+            escaped(&request.log_end),
+            escaped(&request.lost_end)
         );
         self.request(Method::GET, &path, None::<&()>).await
     }

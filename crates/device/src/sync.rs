@@ -153,9 +153,9 @@ impl Replica {
 
     async fn join(&self, transport: &dyn Transport, request: JoinRequest) -> Event {
         match transport.join(&request).await {
-            Ok(()) => {
+            Ok(log_end) => {
                 self.resynced.given_back(request.records.len());
-                Event::Joined {}
+                Event::Joined { log_end }
             }
             Err(error) => {
                 let now = (self.env.now)();

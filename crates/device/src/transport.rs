@@ -14,6 +14,6 @@ pub trait Transport: Send + Sync {
     /// `GET /sync/snapshot`.
     async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError>;
 
-    /// `POST /sync/join`.
-    async fn join(&self, request: &JoinRequest) -> Result<(), TransportError>;
+    /// `POST /sync/join`. Returns the log's end after it; empty where the server is older.
+    async fn join(&self, request: &JoinRequest) -> Result<String, TransportError>;
 }

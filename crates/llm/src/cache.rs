@@ -84,13 +84,18 @@ impl Answers {
             return;
         };
         let entry = CacheEntry {
-            bytes: (question.len() + text.len() + answer.text.as_ref().map_or(0, Bytes::len))
-                as u64,
+            bytes: (question.len() + text.len() + as_written(&answer)) as u64,
             cached_at: now,
             answer: Arc::new(answer),
         };
         self.entries.insert(question, entry);
     }
+}
+
+/// The length of the texts of an answer that are kept as their upstream wrote them.
+fn as_written(answer: &ChatCompletion) -> usize {
+    let texts = [&answer.text, &answer.native];
+    texts.into_iter().flatten().map(Bytes::len).sum()
 }
 
 impl Cache {

@@ -88,6 +88,34 @@ fn told(usage: &Usage) -> Option<u64> {
     is_believed.then(|| (usd * 1e6).ceil() as u64)
 }
 
+/// The tokens of a request that have to do with the provider's cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CacheTokens {
+    /// Read from it.
+    pub read: u64,
+    /// Written to it.
+    pub written: u64,
+    /// The part of the written ones that is kept for an hour.
+    pub for_an_hour: u64,
+}
+
+/// The tokens of a request that have to do with the provider's cache, of all that it has.
+pub(crate) fn of_cache(usage: &Usage, prompt_tokens: u64) -> CacheTokens {
+    let said = Value::Object(usage.extra.clone());
+    let most = |fields: &[&str]| {
+        let counts = fields.iter().map(|field| count_of(said.pointer(field)));
+        counts.max().unwrap_or(0)
+    };
+    let read = most(&CACHED).min(prompt_tokens);
+    let written = most(&WRITTEN).min(prompt_tokens - read);
+    let for_an_hour = most(&[WRITTEN_FOR_AN_HOUR]).min(written);
+    CacheTokens {
+        read,
+        written,
+        for_an_hour,
+    }
+}
+
 fn by_tokens(
     model: &str,
     price: Price,
@@ -96,22 +124,16 @@ fn by_tokens(
     completion_tokens: u64,
 ) -> u64 {
     let rates = rates_by_name(model);
-    let said = Value::Object(usage.extra.clone());
-    let most = |fields: &[&str]| {
-        let counts = fields.iter().map(|field| count_of(said.pointer(field)));
-        counts.max().unwrap_or(0)
-    };
-    let cached = most(&CACHED).min(prompt_tokens);
-    let written = most(&WRITTEN).min(prompt_tokens - cached);
-    let for_an_hour = most(&[WRITTEN_FOR_AN_HOUR]).min(written);
-    let plain = prompt_tokens - cached - written;
+    let cache = of_cache(usage, prompt_tokens);
+    let plain = prompt_tokens - cache.read - cache.written;
     let weighed = plain as f64
-        + cached as f64 * rates.cached
-        + (written - for_an_hour) as f64 * rates.written
-        + for_an_hour as f64 * rates.written_for_an_hour;
+        + cache.read as f64 * rates.cached
+        + (cache.written - cache.for_an_hour) as f64 * rates.written
+        + cache.for_an_hour as f64 * rates.written_for_an_hour;
     let is_long = rates.long.filter(|long| prompt_tokens > long.above);
     let (input, output) = is_long.map_or((1.0, 1.0), |long| (long.input, long.output));
-    let tier = match (said["service_tier"].as_str(), said["speed"].as_str()) {
+    let said = |field: &str| usage.extra.get(field).and_then(Value::as_str);
+    let tier = match (said("service_tier"), said("speed")) {
         (_, Some("fast")) => FAST,
         (Some("priority"), _) => rates.priority,
         _ => 1.0,
@@ -119,6 +141,11 @@ fn by_tokens(
     let usd = weighed * price.input * input + completion_tokens as f64 * price.output * output;
     // Dollars per million tokens are millionths of a dollar per token; a float's own error is no millionth.
     (usd * tier - 1e-6).ceil().max(0.0) as u64
+}
+
+/// The price of a token of a prompt that a model's provider keeps, in parts of the list price.
+pub(crate) fn rate_of_keeping(model: &str) -> f64 {
+    rates_by_name(model).written.max(1.0)
 }
 
 /// The most that a call to a model costs in millionths of a US dollar, in its usual tier and without a cache.

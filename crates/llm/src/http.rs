@@ -1,4 +1,4 @@
-//! The gateway over HTTP, as OpenAI's clients expect it.
+//! The gateway over HTTP, as OpenAI's and Anthropic's clients expect it.
 
 use std::sync::Arc;
 
@@ -12,7 +12,6 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use mana_core::change::has_nul;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -21,11 +20,14 @@ pub use crate::call_usage::{CallEstimate, Ending, MeterGuard, Used};
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::gateway::{Gateway, refuse_empty};
 use crate::metered::Meter;
+use crate::protocols::messages::{self, MessagesRequest, MessagesWriter};
+use crate::protocols::responses::ResponsesRequest;
+use crate::protocols::{AnswerWriter, ChatWriter};
 use crate::reason::SHOULD_RETRY;
 use crate::streaming;
 pub use crate::unknown_paths::without_v1;
 use crate::unknown_paths::{with_unknown_paths, wrong_method};
-use crate::wire::{BYTE_ORDER_MARK, ChatRequest, EmbeddingsRequest, ModelList};
+use crate::wire::{BYTE_ORDER_MARK, ChatRequest, EmbeddingsRequest};
 
 /// Which model answered, as `provider/model`.
 pub const RESOLVED: HeaderName = HeaderName::from_static("x-mana-llm-resolved");
@@ -49,6 +51,9 @@ struct Shared {
 pub fn router(gateway: Arc<Gateway>, auth: Arc<dyn Auth>) -> Router {
     let routes = Router::new()
         .route("/v1/chat/completions", post(chat))
+        .route("/v1/messages", post(messages))
+        .route("/v1/messages/count_tokens", post(count_tokens))
+        .route("/v1/responses", post(responses))
         .route("/v1/embeddings", post(embeddings))
         .route("/v1/models", get(models))
         .route("/v1/models/{*id}", get(model))
@@ -64,17 +69,32 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = GatewayError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self> {
-        let caller = match bearer(&parts.headers) {
-            Some(bearer) => shared.auth.caller(bearer).await,
-            None => None,
-        };
-        caller.ok_or_else(|| {
-            GatewayError::new(
-                ErrorKind::Unauthorized,
-                "No valid bearer; send `Authorization: Bearer …` with your token, a virtual key or the service key",
-            )
-        })
+        for credential in credentials(parts.uri.path(), &parts.headers) {
+            if let Some(caller) = shared.auth.caller(credential).await {
+                return Ok(caller);
+            }
+        }
+        Err(GatewayError::new(
+            ErrorKind::Unauthorized,
+            "No valid bearer; send `Authorization: Bearer …` with your token, a virtual key or the service key; \
+             Anthropic's clients may send it as `x-api-key`",
+        ))
     }
+}
+
+/// Anthropic's header for a key.
+const API_KEY: &str = "x-api-key";
+/// The paths on which Anthropic's clients call.
+const OF_ANTHROPICS_CLIENTS: [&str; 2] = ["/v1/messages", "/v1/models"];
+
+/// The credentials that a caller shows: a bearer, and where Anthropic's clients call also their own header.
+fn credentials<'h>(path: &str, headers: &'h HeaderMap) -> impl Iterator<Item = &'h str> + use<'h> {
+    let mut paths = OF_ANTHROPICS_CLIENTS.iter();
+    let takes_key = paths.any(|known| path.starts_with(known));
+    let key = headers.get(API_KEY).filter(|_| takes_key);
+    let key = key.and_then(|key| key.to_str().ok()).map(str::trim);
+    let key = key.filter(|key| !key.is_empty());
+    bearer(headers).into_iter().chain(key)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -84,32 +104,96 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 async fn chat(
-    State(Shared { gateway, auth }): State<Shared>,
+    State(shared): State<Shared>,
     caller: Caller,
     JsonBody(mut request, written): JsonBody<ChatRequest>,
 ) -> Result<Response> {
     request.written = Some(written);
+    request.settle_limits()?;
+    let wants_usage = request.wants_usage();
+    let writer = |_: &ChatRequest| ChatWriter { wants_usage };
+    answer(shared, &caller, request, writer).await
+}
+
+async fn responses(
+    State(shared): State<Shared>,
+    caller: Caller,
+    JsonBody(request, _): JsonBody<ResponsesRequest>,
+) -> Result<Response> {
+    let (mut request, writer) = request.into_chat()?;
+    request.settle_limits()?;
+    answer(shared, &caller, request, |_| writer).await
+}
+
+/// Every failure is told in Anthropic's shape, also that of a caller who is not let in.
+async fn messages(State(shared): State<Shared>, request: Request) -> Response {
+    let answered = async {
+        let (caller, request) = messages_call(&shared, request).await?;
+        answer(shared, &caller, request, |request| {
+            MessagesWriter::to(request, estimated_tokens(request))
+        })
+        .await
+    };
+    answered.await.unwrap_or_else(messages_refusal)
+}
+
+/// The tokens of a request. No provider is asked: each counts its own way, and the gateway reserves by this count.
+async fn count_tokens(State(shared): State<Shared>, request: Request) -> Response {
+    match messages_call(&shared, request).await {
+        Ok((_, request)) => {
+            let tokens = estimated_tokens(&request);
+            Json(json!({ "input_tokens": tokens })).into_response()
+        }
+        Err(error) => messages_refusal(error),
+    }
+}
+
+/// The caller of a request in Anthropic's shape, and the request in the gateway's words.
+async fn messages_call(shared: &Shared, request: Request) -> Result<(Caller, ChatRequest)> {
+    let (mut parts, body) = request.into_parts();
+    let caller = Caller::from_request_parts(&mut parts, shared).await?;
+    let request = Request::from_parts(parts, body);
+    let JsonBody(request, _) = JsonBody::<MessagesRequest>::from_request(request, shared).await?;
+    let mut request = request.into_chat()?;
     refuse_empty(&request)?;
     request.settle_limits()?;
+    Ok((caller, request))
+}
+
+fn estimated_tokens(request: &ChatRequest) -> u64 {
+    CallEstimate::of_chat(request).prompt_tokens
+}
+
+fn messages_refusal(error: GatewayError) -> Response {
+    let body = messages::refusal(&error);
+    refused(&error, body)
+}
+
+/// Answers a request over its chain, in the words of a writer that is made for it.
+async fn answer<W: AnswerWriter>(
+    Shared { gateway, auth }: Shared,
+    caller: &Caller,
+    mut request: ChatRequest,
+    writer: impl FnOnce(&ChatRequest) -> W,
+) -> Result<Response> {
+    refuse_empty(&request)?;
+    let mut writer = writer(&request);
     let question = gateway.cache.key(&caller.name(), &request);
     if let Some(question) = &question
         && let Some(kept) = gateway.cache.get(question)
     {
         let mut headers = headers(&kept.resolved, &kept.left_out);
         headers.insert(CACHE, HeaderValue::from_static("hit"));
-        return Ok(whole(headers, kept.text.as_ref(), &*kept));
+        return Ok(whole(headers, writer.whole(&kept)?));
     }
-    let mut meter = Meter::open(&gateway, &*auth, &caller, || {
-        CallEstimate::of_chat(&request)
-    })
-    .await?;
+    let mut meter =
+        Meter::open(&gateway, &*auth, caller, || CallEstimate::of_chat(&request)).await?;
     request.bound = meter.bound();
     request.retry = true;
     request.caller = caller.name();
     if request.stream == Some(true) {
-        let wants_usage = request.wants_usage();
         let opening = async move { gateway.chat_stream(request).await };
-        return streaming::answer(opening, meter, wants_usage, headers).await;
+        return streaming::answer(opening, meter, writer, headers).await;
     }
     match gateway.chat(request).await {
         Ok(answer) => {
@@ -121,7 +205,7 @@ async fn chat(
                 &answer.failed,
             );
             let headers = headers(&answer.resolved, &answer.left_out);
-            let response = whole(headers, answer.text.as_ref(), &answer);
+            let response = whole(headers, writer.whole(&answer)?);
             if let Some(question) = question {
                 gateway.cache.put(question, answer);
             }
@@ -146,32 +230,49 @@ async fn embeddings(
         Ok(answer) => {
             meter.answered(&answer.resolved, answer.usage.as_ref(), 0, &answer.failed);
             let headers = headers(&answer.resolved, &[]);
-            Ok(whole(headers, answer.text.as_ref(), &answer))
+            match &answer.text {
+                Some(text) => Ok(whole(headers, text.clone())),
+                None => Ok((headers, Json(answer)).into_response()),
+            }
         }
         Err(error) => Err(meter.failed(error)),
     }
 }
 
-async fn models(State(Shared { gateway, auth }): State<Shared>, caller: Caller) -> Json<ModelList> {
+async fn models(
+    State(Shared { gateway, auth }): State<Shared>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
     let mut list = gateway.models().await;
     list.data.retain(|model| auth.may_see(&caller, &model.id));
-    Json(list)
+    match messages::speaks_messages("", &headers) {
+        true => Json(messages::listed(&list)).into_response(),
+        false => Json(list).into_response(),
+    }
 }
 
 async fn model(
     State(Shared { gateway, auth }): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Response> {
+    headers: HeaderMap,
+) -> Response {
     let id = id.trim_matches('/');
     let listed = gateway.models().await.data;
     let found = listed.into_iter().find(|model| model.id == id);
-    match found.filter(|model| auth.may_see(&caller, &model.id)) {
-        Some(model) => Ok(Json(model).into_response()),
-        None => Err(GatewayError::new(
+    let found = found.filter(|model| auth.may_see(&caller, &model.id));
+    let unknown = || {
+        GatewayError::new(
             ErrorKind::UnknownModel,
             format!("There is no model {id}; GET /v1/models lists those that there are"),
-        )),
+        )
+    };
+    match (found, messages::speaks_messages("", &headers)) {
+        (Some(model), true) => Json(messages::named(&model)).into_response(),
+        (Some(model), false) => Json(model).into_response(),
+        (None, true) => messages_refusal(unknown()),
+        (None, false) => unknown().into_response(),
     }
 }
 
@@ -185,13 +286,10 @@ async fn health(State(Shared { gateway, .. }): State<Shared>, _: Caller) -> Resp
     Json(gateway.health()).into_response()
 }
 
-/// A whole answer: the upstream's own text where there is one.
-fn whole(headers: HeaderMap, text: Option<&Bytes>, answer: &impl Serialize) -> Response {
-    let Some(text) = text else {
-        return (headers, Json(answer)).into_response();
-    };
+/// A whole answer, written already.
+fn whole(headers: HeaderMap, text: Bytes) -> Response {
     let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    (headers, json, text.clone()).into_response()
+    (headers, json, text).into_response()
 }
 
 /// The body of a request, read and as it was written.
@@ -258,22 +356,28 @@ fn headers(resolved: &str, left_out: &[&str]) -> HeaderMap {
 
 impl IntoResponse for GatewayError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_GATEWAY);
-        let mut response = (status, Json(self.body())).into_response();
-        if let Some(wait) = self.retry_after() {
-            // Rounded up: a second early is a call for nothing.
-            let seconds = wait.as_millis().div_ceil(1000);
-            if let Ok(value) = HeaderValue::try_from(seconds.to_string()) {
-                response.headers_mut().insert(RETRY_AFTER, value);
-            }
-        }
-        if self.must_not_be_retried() {
-            // OpenAI's clients make failed calls again by themselves, which multiplies the gateway's own attempts.
-            let never = HeaderValue::from_static("false");
-            response.headers_mut().insert(SHOULD_RETRY, never);
-        }
-        response
+        let body = self.body();
+        refused(&self, body)
     }
+}
+
+/// The answer to a call that failed, whose body is written already.
+fn refused(error: &GatewayError, body: Value) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut response = (status, Json(body)).into_response();
+    if let Some(wait) = error.retry_after() {
+        // Rounded up: a second early is a call for nothing.
+        let seconds = wait.as_millis().div_ceil(1000);
+        if let Ok(value) = HeaderValue::try_from(seconds.to_string()) {
+            response.headers_mut().insert(RETRY_AFTER, value);
+        }
+    }
+    if error.must_not_be_retried() {
+        // OpenAI's clients make failed calls again by themselves, which multiplies the gateway's own attempts.
+        let never = HeaderValue::from_static("false");
+        response.headers_mut().insert(SHOULD_RETRY, never);
+    }
+    response
 }
 
 #[cfg(test)]

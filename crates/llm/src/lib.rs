@@ -26,12 +26,15 @@ mod error;
 mod events;
 mod extra;
 mod fallback;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod gateway;
 pub mod http;
 mod inflate;
 mod metered;
 pub mod metering;
 mod models;
+mod protocols;
 mod provider_config;
 mod provider_state;
 pub mod providers;

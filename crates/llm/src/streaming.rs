@@ -1,4 +1,5 @@
-//! A streamed answer over HTTP: every piece as it comes, and signs of life while none comes.
+//! A streamed answer over HTTP, in the protocol of its caller: every piece as it comes, and signs of life while none
+//! comes.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -14,8 +15,9 @@ use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use crate::answer::ChatStream;
-use crate::error::{GatewayError, Result};
+use crate::error::Result;
 use crate::metered::Meter;
+use crate::protocols::AnswerWriter;
 use crate::providers::StreamEvent;
 
 /// How long a caller waits for the status of an answer. Then the answer begins with a sign of life: proxies give up who
@@ -30,10 +32,10 @@ const SIGN_OF_LIFE: Bytes = Bytes::from_static(b":\n\n");
 type Opening = Pin<Box<dyn Future<Output = Result<ChatStream>> + Send>>;
 
 /// An answer on its way to its caller.
-struct Answer {
+struct Answer<W> {
     state: State,
     meter: Meter,
-    wants_usage: bool,
+    writer: W,
     beat: Interval,
     /// Nothing was sent since the last beat.
     is_quiet: bool,
@@ -50,7 +52,7 @@ enum State {
 pub(crate) async fn answer(
     opening: impl Future<Output = Result<ChatStream>> + Send + 'static,
     mut meter: Meter,
-    wants_usage: bool,
+    writer: impl AnswerWriter,
     headers: fn(&str, &[&str]) -> HeaderMap,
 ) -> Result<Response> {
     let mut opening: Opening = Box::pin(opening);
@@ -75,7 +77,7 @@ pub(crate) async fn answer(
     let answer = Answer {
         state,
         meter,
-        wants_usage,
+        writer,
         beat,
         is_quiet: true,
     };
@@ -89,9 +91,9 @@ pub(crate) async fn answer(
 /// Tells nginx to pass on each piece at once.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-impl Answer {
-    /// The next frame, and the answer if it goes on after it. An answer that fails ends with an error event and without
-    /// `[DONE]`, so that nobody takes it for complete.
+impl<W: AnswerWriter> Answer<W> {
+    /// The next frames, and the answer if it goes on after them. An answer that fails ends with an error, so that
+    /// nobody takes it for complete.
     async fn next(mut self) -> (Bytes, Option<Self>) {
         loop {
             let event = match &mut self.state {
@@ -103,7 +105,7 @@ impl Answer {
                             self.state = State::Begun(answer);
                             continue;
                         }
-                        Err(error) => return (failure(&self.meter.failed(error)), None),
+                        Err(error) => return (self.writer.failure(&self.meter.failed(error)), None),
                     },
                     _ = self.beat.tick() => return (SIGN_OF_LIFE, Some(self)),
                 },
@@ -121,41 +123,34 @@ impl Answer {
             let State::Begun(answer) = &self.state else {
                 continue;
             };
-            self.is_quiet = false;
-            match event {
+            let frames = match event {
                 Some(Ok(StreamEvent::Data(data))) => {
                     self.meter.piece(&answer.resolved, &data);
-                    return (frame(&data), Some(self));
-                }
-                Some(Ok(StreamEvent::Usage { usage, chunk })) => {
-                    self.meter.usage(&answer.resolved, &usage);
-                    if let Some(chunk) = chunk.filter(|_| self.wants_usage) {
-                        return (frame(&chunk), Some(self));
+                    match self.writer.piece(&data) {
+                        Ok(frames) => frames,
+                        Err(error) => {
+                            return (self.writer.failure(&self.meter.broke_off(error)), None);
+                        }
                     }
                 }
-                Some(Ok(StreamEvent::KeepAlive)) => return (SIGN_OF_LIFE, Some(self)),
-                Some(Err(error)) => return (failure(&self.meter.broke_off(error)), None),
+                Some(Ok(StreamEvent::Native(event))) => self.writer.native(&event),
+                Some(Ok(StreamEvent::Usage { usage, chunk })) => {
+                    self.meter.usage(&answer.resolved, &usage);
+                    self.writer.usage(&usage, chunk)
+                }
+                Some(Ok(StreamEvent::KeepAlive)) => SIGN_OF_LIFE,
+                Some(Err(error)) => {
+                    return (self.writer.failure(&self.meter.broke_off(error)), None);
+                }
                 None => {
                     self.meter.complete();
-                    return (frame(b"[DONE]"), None);
+                    return (self.writer.end(), None);
                 }
+            };
+            if !frames.is_empty() {
+                self.is_quiet = false;
+                return (frames, Some(self));
             }
         }
     }
-}
-
-fn failure(error: &GatewayError) -> Bytes {
-    frame(error.body().to_string().as_bytes())
-}
-
-/// An event. Data of several lines stays one event.
-fn frame(data: &[u8]) -> Bytes {
-    let mut frame = Vec::with_capacity(data.len() + 8);
-    for line in data.split(|byte| *byte == b'\n') {
-        frame.extend_from_slice(b"data: ");
-        frame.extend_from_slice(line);
-        frame.push(b'\n');
-    }
-    frame.push(b'\n');
-    frame.into()
 }

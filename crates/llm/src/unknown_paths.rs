@@ -10,12 +10,15 @@ use axum::{Json, routing};
 use serde_json::json;
 use tower::ServiceExt as _;
 
+use crate::protocols::messages::{refusal_body, speaks_messages};
+
 /// Paths of the protocols, without their `/v1`.
-const OF_PROGRAMS: [&str; 6] = [
+const OF_PROGRAMS: [&str; 7] = [
     "/chat/completions",
     "/completions",
     "/embeddings",
     "/messages",
+    "/messages/count_tokens",
     "/models",
     "/responses",
 ];
@@ -68,8 +71,17 @@ fn without_slashes(path: &str) -> String {
 
 /// Says that there is nothing at a path of `/v1`.
 fn nothing_at(path: &str, headers: &HeaderMap) -> Response {
-    let message = format!("There is nothing at {path}; check the address of the call.");
-    refusal(StatusCode::NOT_FOUND, "not_found", &message, headers)
+    let message = match path {
+        _ if path.starts_with("/v1/v1/") => format!(
+            "There is nothing at {path}; this program adds /v1 by itself, so leave it out of its base URL."
+        ),
+        _ if path.starts_with("/v1/responses/") => format!(
+            "There is nothing at {path}: responses are not stored here; send the whole conversation as `input` of \
+             POST /v1/responses."
+        ),
+        _ => format!("There is nothing at {path}; check the address of the call."),
+    };
+    refusal(StatusCode::NOT_FOUND, "not_found", &message, path, headers)
 }
 
 /// Says that a path doesn't take a method.
@@ -77,7 +89,7 @@ pub(crate) async fn wrong_method(method: Method, uri: Uri, headers: HeaderMap) -
     let path = uri.path();
     let message = format!("{path} doesn't take {method}; check the method of the call.");
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    refusal(status, "method_not_allowed", &message, &headers)
+    refusal(status, "method_not_allowed", &message, path, &headers)
 }
 
 /// The refusal of a program whose base URL lacks its `/v1`; none for any other path, and for a browser.
@@ -99,20 +111,21 @@ pub fn without_v1(path: &str, headers: &HeaderMap) -> Option<Response> {
         StatusCode::NOT_FOUND,
         "not_found",
         &message,
+        path,
         headers,
     ))
 }
 
 /// A refusal as Anthropic's clients read it, where the caller is such a one, else as OpenAI's do.
-fn refusal(status: StatusCode, code: &str, message: &str, headers: &HeaderMap) -> Response {
-    let body = match headers.contains_key("anthropic-version") {
-        true => {
-            let kind = match status {
-                StatusCode::NOT_FOUND => "not_found_error",
-                _ => "invalid_request_error",
-            };
-            json!({ "type": "error", "error": { "type": kind, "message": message } })
-        }
+fn refusal(
+    status: StatusCode,
+    code: &str,
+    message: &str,
+    path: &str,
+    headers: &HeaderMap,
+) -> Response {
+    let body = match speaks_messages(path, headers) {
+        true => refusal_body(status.as_u16(), message),
         false => json!({ "error": {
             "message": message, "type": "invalid_request_error", "param": null, "code": code } }),
     };

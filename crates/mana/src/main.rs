@@ -48,7 +48,23 @@ fn run(command: Command) -> Result<()> {
             runtime()?.block_on(mana_cli::run(command, &config.data_dir))
         }
         Command::Compact { before } => maintain(|config| upkeep::compact(config, before.0)),
+        Command::Upgrade { rehearse: true, on } => {
+            maintain(|config| upkeep::rehearse_upgrade(config, on))
+        }
+        Command::Upgrade { .. } => maintain(upkeep::upgrade),
+        Command::Doctor { deep, json } => {
+            let _telemetry = Telemetry::install();
+            runtime()?.block_on(upkeep::doctor(Config::load(), deep, json))
+        }
         Command::Reproject { check } => maintain(|config| upkeep::reproject(config, check)),
+        Command::Backup {
+            check: true,
+            file: Some(file),
+            ..
+        } => maintain(async move |config| upkeep::check_backup(config, &file).await),
+        Command::Backup { json, file, .. } => {
+            maintain(|config| upkeep::make_backup(config, file, json))
+        }
         Command::Export { user, file } => maintain(|config| upkeep::export(config, user, file)),
         Command::Import { file } => maintain(|config| upkeep::import(config, file)),
         Command::Restore {

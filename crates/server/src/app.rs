@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::gateway::{KeyUses, Settings};
+use crate::key_guesses::KeyGuesses;
 use crate::limits::Limits;
 use crate::mail::Mailer;
 use crate::member_limits::MemberLimits;
@@ -28,6 +29,10 @@ pub struct App {
     pub auth: Auth,
     /// The key that opens `/internal/*` and `/metrics`.
     pub service_key: ServiceKey,
+    /// The key that opens `/metrics` and nothing else.
+    pub metrics_key: Option<ServiceKey>,
+    /// Wrong keys of each address.
+    pub key_guesses: KeyGuesses,
     /// Logs, records, the schedule and runs.
     pub store: Arc<dyn Store>,
     /// Budgets and usage of models.

@@ -5,7 +5,9 @@
 
 mod app;
 mod auth;
+mod backup;
 mod clock;
+mod clock_check;
 mod config;
 mod data_dir;
 mod disk_space;
@@ -13,6 +15,7 @@ mod error;
 mod first_start;
 mod gateway;
 mod http;
+mod key_guesses;
 mod limits;
 mod links;
 mod llm;
@@ -30,6 +33,7 @@ mod service_key;
 mod storage;
 mod telemetry;
 pub mod upkeep;
+mod vault;
 mod web;
 
 use mana_accounts::random;

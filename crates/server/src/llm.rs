@@ -32,10 +32,15 @@ impl GatewayLlm {
             // A zero says nothing, but for the planner that is no model.
             (total > 0 || answer.resolved.starts_with("builtin/")).then_some((prompt, total))
         });
+        let micros_usd = usage.and_then(|(prompt, total)| {
+            let told = answer.usage.as_ref()?;
+            self.0.cost(&answer.resolved, told, prompt, total - prompt)
+        });
         let lost = answer.failed.iter().filter(|attempt| attempt.prompt_read);
         ChatAnswer {
             tokens: usage.map(|(_, total)| total),
             prompt_tokens: usage.map(|(prompt, _)| prompt),
+            micros_usd,
             prompts_lost: lost.count() as u64,
             model: answer.resolved,
             ..choice
@@ -127,6 +132,7 @@ fn functions_bytes(request: &ChatRequest) -> usize {
 fn asked(request: ChatRequest) -> mana_llm::ChatRequest {
     let messages = request.messages.into_iter().map(wire).collect();
     let mut asked = mana_llm::ChatRequest::new(request.model, messages);
+    asked.keeps_prompt = true;
     asked.caller = format!("user:{}", request.user);
     asked.outline = Some(request.outline);
     asked.bound = Some(request.max_tokens as u64);
@@ -191,6 +197,37 @@ mod tests {
     use mana_llm::{LlmConfig, ModelSettings, ProviderConfig};
 
     use super::*;
+
+    fn claude() -> GatewayLlm {
+        let base = "https://models.invalid/v1";
+        let mut anthropic = ProviderConfig::new("anthropic", base, "test").unwrap();
+        anthropic.models = vec!["claude-sonnet-4-6".to_owned()];
+        GatewayLlm::new(Gateway::from_config(LlmConfig {
+            providers: vec![anthropic],
+            probe: None,
+            ..LlmConfig::default()
+        }))
+    }
+
+    #[tokio::test]
+    async fn tokens_of_the_providers_cache_cost_what_they_cost() {
+        let llm = claude();
+        let mut answer = ChatCompletion::of_text("m", 1, "Hi".to_owned());
+        answer.resolved = "anthropic/claude-sonnet-4-6".to_owned();
+        let usage = json!({"prompt_tokens": 3000, "completion_tokens": 100, "total_tokens": 3100,
+            "prompt_tokens_details": {"cached_tokens": 1000}, "cache_creation_input_tokens": 1000});
+        answer.usage = serde_json::from_value(usage).unwrap();
+        // 3 dollars for a million tokens, a tenth of it to read from the cache, a quarter more to write to it; 15 for the
+        // answer.
+        let expected = 3 * (1000 + 100 + 1250) + 15 * 100;
+        assert_eq!(llm.answered(answer, 9000).micros_usd, Some(expected));
+    }
+
+    #[tokio::test]
+    async fn a_prompt_that_is_kept_is_reserved_at_what_keeping_costs() {
+        let facts = claude().facts("anthropic/claude-sonnet-4-6").await;
+        assert_eq!(facts.price, Some((3.75, 15.0)));
+    }
 
     #[tokio::test]
     async fn a_model_is_without_a_price_where_one_of_its_chain_is() {

@@ -9,7 +9,7 @@ use crate::router;
 #[openapi(info(
     title = "Mana",
     description = "Accounts, sync, runs and the app's own facts. The gateway under /v1 speaks OpenAI's \
-        interface and is described there. `cargo xtask` writes this file from the routes."
+        and Anthropic's interfaces and is described there. `cargo xtask` writes this file from the routes."
 ))]
 struct Base;
 

@@ -17,6 +17,9 @@ pub struct Readiness {
     pub status: ReadyStatus,
     /// The reasons for a status other than `ready`.
     pub reasons: Vec<Reason>,
+    /// The age of the last good backup, in seconds; left out where there is none.
+    #[serde(rename = "backupAgeSeconds", skip_serializing_if = "Option::is_none")]
+    pub backup_age_s: Option<u64>,
 }
 
 /// How ready a server is; the later word is the worse one.
@@ -34,7 +37,7 @@ pub enum ReadyStatus {
 /// A reason.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Reason {
-    /// `stopping`, `database`, `disk` or `schedule`.
+    /// `stopping`, `database`, `disk`, `backup` or `schedule`.
     code: &'static str,
     /// The problem and the remedy, for people.
     message: String,

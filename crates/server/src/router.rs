@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use mana_core::paths::PROGRAM_PATHS;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::auth::limit_key_guesses;
 use crate::config::ServerRole;
 use crate::error::ApiError;
 use crate::{http, routes, web};
@@ -61,7 +63,8 @@ pub fn router(app: Arc<App>) -> Router {
             },
         );
     }
-    http::wrap(router, &app.config.server).with_state(app)
+    let guesses = middleware::from_fn_with_state(app.clone(), limit_key_guesses);
+    http::wrap(router.layer(guesses), &app.config.server).with_state(app)
 }
 
 /// Answers every address that no route takes.

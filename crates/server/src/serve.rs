@@ -14,11 +14,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::clock_check::ClockDoubt;
 use crate::config::{Config, Database, ServerRole};
 use crate::data_dir::DataDir;
-use crate::gateway::{KeyUses, Settings, Vault};
+use crate::gateway::{KeyUses, Settings};
 use crate::http::open_connections::{ConnectionBounds, OpenConnections};
 use crate::http::{connections, open_files};
+use crate::key_guesses::KeyGuesses;
 use crate::limits::Limits;
 use crate::llm::GatewayLlm;
 use crate::mail::Mailer;
@@ -27,8 +29,9 @@ use crate::readiness::ReadyProbe;
 use crate::service_key::ServiceKey;
 use crate::storage::Storage;
 use crate::telemetry::meters::Meters;
+use crate::vault::{Vault, open_signing_key, seal_signing_key};
 use crate::web::WebApp;
-use crate::{clock, first_start, modules, people_changes, router};
+use crate::{clock, clock_check, first_start, modules, people_changes, router};
 
 /// How long runs may go on when the server stops.
 const RUNS_END_WITHIN: Duration = Duration::from_secs(5);
@@ -38,6 +41,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(9);
 const CLEAR_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Connections of an address without a request: what ten browsers keep.
 const IDLE_PER_ADDRESS: usize = 64;
+/// The file of the key that tokens are signed with, and its setting on a shared database.
+const SIGNING_KEY: &str = "token.key";
 /// How long an instance may use settings that another one has changed.
 const REREAD_EVERY: Duration = Duration::from_secs(30);
 
@@ -61,6 +66,12 @@ pub async fn serve(config: Config) -> Result<()> {
         ledger,
     } = Storage::open(&config, registry.clone()).await?;
     clock::synchronize(&*store).await?;
+    if let Some(doubt) = clock_check::doubt(store.newest_time().await?, clock::now()) {
+        tracing::warn!(
+            "This start may have a wrong clock: {doubt}; {}",
+            ClockDoubt::REMEDY
+        );
+    }
     // Where the store isn't shared, every claim is an earlier process's.
     let freed = if store.is_shared() {
         0
@@ -97,6 +108,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let app = Arc::new(App {
         auth,
         service_key: ServiceKey::open(config.server.service_key.clone(), &dir)?,
+        metrics_key: config.server.metrics_key.clone().map(ServiceKey::of),
+        key_guesses: KeyGuesses::default(),
         store: store.clone(),
         ledger,
         registry,
@@ -125,6 +138,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let rereading = tokio::spawn(reread_settings(app.clone()));
     app.llm.people_changed(&*app.auth.accounts).await;
     let following_operator = tokio::spawn(people_changes::follow_operator(app.clone()));
+    let saving = (!app.config.serves_only_gateway())
+        .then(|| tokio::spawn(crate::backup::nightly::run(app.clone())));
     let following = store
         .is_shared()
         .then(|| tokio::spawn(clock::follow(store.clone())));
@@ -153,6 +168,9 @@ pub async fn serve(config: Config) -> Result<()> {
     clearing.abort();
     rereading.abort();
     following_operator.abort();
+    if let Some(saving) = saving {
+        saving.abort();
+    }
     if let Some(following) = following {
         following.abort();
     }
@@ -197,23 +215,40 @@ pub async fn migrate(config: Config) -> Result<()> {
 }
 
 /// Opens the accounts with the key that tokens are signed with, which the first start makes. Servers that share a
-/// database sign with one key, that of the first: any of them serves any device.
+/// database sign with one key, that of the first, which the database keeps sealed: any of them serves any device.
 async fn open_accounts(
     config: &Config,
     dir: &DataDir,
     accounts: Arc<dyn AccountStore>,
     is_shared: bool,
 ) -> Result<Auth> {
-    let mut key = dir.secret("token.key", TokenKeys::generate)?;
-    if is_shared {
-        key = accounts.kv_init("token.key", &key).await?;
+    let mut key = dir.secret(SIGNING_KEY, TokenKeys::generate)?;
+    let vault = Vault::open(dir, config.server.settings_key.as_ref())?;
+    let kept = match is_shared {
+        true => {
+            let sealed = seal_signing_key(&vault, SIGNING_KEY, &key)?;
+            Some(accounts.kv_init(SIGNING_KEY, &sealed).await?)
+        }
+        // A database that was on Postgres before.
+        false => accounts.kv_get(SIGNING_KEY).await?,
+    };
+    if let Some(kept) = kept {
+        let (opened, sealed) = open_signing_key(&vault, SIGNING_KEY, &kept)?;
+        key = opened;
+        if let Some(sealed) = sealed
+            && accounts
+                .kv_replace(SIGNING_KEY, Some(&kept), &sealed)
+                .await?
+        {
+            tracing::info!("The key that tokens are signed with is sealed in the database now");
+        }
     }
     let clock = Arc::new(clock::now);
-    let seal = Arc::new(Vault::open(dir)?);
+    let seal = Arc::new(vault);
     Auth::open(accounts, &key, config.auth.clone(), seal, clock).with_context(|| {
         format!(
             "{} is damaged; remove it, and everybody signs in again",
-            dir.join("token.key").display()
+            dir.join(SIGNING_KEY).display()
         )
     })
 }

@@ -15,12 +15,17 @@ impl ServiceKey {
     /// Returns the configured key, else the data directory's, which the first start makes.
     pub fn open(configured: Option<Secret>, dir: &DataDir) -> Result<ServiceKey> {
         if let Some(key) = configured {
-            return Ok(ServiceKey(key));
+            return Ok(ServiceKey::of(key));
         }
         let bytes = dir.secret("service.key", || Ok(random::secret().into_bytes()))?;
         Ok(ServiceKey(Secret::new(
             String::from_utf8_lossy(&bytes).trim(),
         )))
+    }
+
+    /// A key that is configured.
+    pub fn of(key: Secret) -> ServiceKey {
+        ServiceKey(key)
     }
 
     /// Whether the presented text is this key. The comparison takes constant time.

@@ -7,7 +7,7 @@ use mana_core::{
     mission::{APP, Agent, Intent, MISSIONS, Mission, RUNS, Step, StepStatus},
     policy::Overrides,
     staging::{ProposalStatus, Records, Staging},
-    sync::record_key,
+    sync::{GIVEN_BACK, record_key},
 };
 use mana_device::Storage as _;
 use mana_store::LoggedChange;
@@ -177,7 +177,10 @@ fn missions(
                 );
             }
             let run = RecordKey::new(APP, RUNS, &iteration.id);
-            if !records.contains_key(&run) && !forgotten.contains(&run) {
+            // A device that had read the mission and not yet the run's record gives back what it has.
+            let given_back = RecordKey::new(APP, GIVEN_BACK, &iteration.id);
+            let came_alone = world.put_back && records.contains_key(&given_back);
+            if !records.contains_key(&run) && !forgotten.contains(&run) && !came_alone {
                 return fail(
                     Kind::Mission,
                     format!("the slot {slot} has no record of its run"),

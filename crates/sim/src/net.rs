@@ -27,8 +27,8 @@ pub enum Response {
     Answer(PushAnswer),
     /// A page of a snapshot.
     Page(SnapshotPage),
-    /// States were taken back.
-    Joined,
+    /// States were taken back; the log's end after it.
+    Joined(String),
 }
 
 /// The end of a request, as a device sees it.
@@ -111,8 +111,11 @@ impl Transport for Connection {
         }
     }
 
-    async fn join(&self, request: &JoinRequest) -> Result<(), TransportError> {
-        self.send(Request::Join(request.clone())).await.map(drop)
+    async fn join(&self, request: &JoinRequest) -> Result<String, TransportError> {
+        match self.send(Request::Join(request.clone())).await? {
+            Response::Joined(log_end) => Ok(log_end),
+            _ => unreachable!("what is given back is taken or not"),
+        }
     }
 }
 
@@ -141,7 +144,7 @@ pub fn described(device: usize, server: usize, request: &Request, reply: &Reply)
             answer.adjusted.len(),
             answer.conflicts.len()
         ),
-        Ok(Response::Joined) => "taken".to_owned(),
+        Ok(Response::Joined(_)) => "taken".to_owned(),
         Ok(Response::Page(page)) => {
             format!("{} records at {}", page.records.len(), page.synced_until)
         }

@@ -91,6 +91,16 @@ impl Llm for Model {
     }
 }
 
+/// For how long a log takes back what devices hold, in microseconds (SYNC R8).
+const GIVES_BACK: i64 = 30 * 86_400 * 1_000_000;
+
+/// A copy of the database.
+#[derive(Clone)]
+pub struct Backup {
+    log: LogPage,
+    gives_back_until: Option<Micros>,
+}
+
 impl Backend {
     /// So many instances over a new database.
     pub fn new(instances: usize, time: Arc<AtomicI64>) -> Backend {
@@ -207,36 +217,45 @@ impl Backend {
         let (sync, scope) = (&self.instances[server].sync, self.scope());
         let joined = sync.join(&scope, join.client_id.clone(), body, self.now(server));
         match self.runtime.block_on(joined) {
-            Ok(_) => Ok(Response::Joined),
+            Ok(answer) => Ok(Response::Joined(answer.log_end.to_string())),
             Err(error) => Err(refused(&error)),
         }
     }
 
-    /// A copy of the log.
-    pub fn backup(&self) -> LogPage {
+    /// A copy of the database.
+    pub fn backup(&self) -> Backup {
         let (scope, all) = (self.scope(), 10_000_000);
         let export = self.store.export(&scope, Cursor::BEGINNING, all);
-        self.runtime.block_on(export).expect("the log is readable")
+        let log = self.runtime.block_on(export).expect("the log is readable");
+        let identity = self.runtime.block_on(self.store.identity(&scope));
+        Backup {
+            log,
+            gives_back_until: identity.expect("the store reads").give_back_until,
+        }
     }
 
     /// The database becomes the copy, and every server starts again. Returns the event ids that the log had.
-    pub fn put_back(&mut self, backup: &LogPage, restored: bool) -> Vec<String> {
+    pub fn put_back(&mut self, backup: &Backup, restored: bool) -> Vec<String> {
         let had = self.log().into_iter().filter_map(|row| row.change.event_id);
         let had = had.collect();
         let (registry, user) = (self.registry.clone(), self.user.clone());
-        let rows = stream::iter(backup.rows.clone()).map(Ok).boxed();
+        let rows = stream::iter(backup.log.rows.clone()).map(Ok).boxed();
         let now = Micros(self.time.load(Ordering::SeqCst));
         let old = self.store.clone();
         self.store = self.runtime.block_on(async move {
             let store = SqliteStore::memory(registry).await;
             let store = store.expect("a database in memory");
             let account = old.user(&user).await.expect("the store reads");
-            let (account, epoch) = (account.expect("an account"), Some(backup.epoch.clone()));
-            let imported = store.import(account, backup.floor, epoch, rows).await;
+            let (account, epoch) = (account.expect("an account"), Some(backup.log.epoch.clone()));
+            let imported = store.import(account, backup.log.floor, epoch, rows).await;
             imported.expect("the copy is whole");
             if restored {
                 let begun = store.begin_epoch(&Scope::own(&user), now, false).await;
                 begun.expect("the store writes");
+            } else if let Some(until) = backup.gives_back_until {
+                let scope = Scope::own(&user);
+                let opened = store.open_give_back(&scope, until.plus(-GIVES_BACK), false);
+                opened.await.expect("the store writes");
             }
             store
         });
@@ -251,6 +270,7 @@ impl Backend {
             after: asked.after.clone(),
             log_epoch: Some(asked.log_epoch.clone()),
             log_end: asked.log_end.clone(),
+            lost_end: asked.lost_end.clone(),
             // Small pages, so that things happen between them.
             limit: Some(5),
         };

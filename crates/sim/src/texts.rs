@@ -9,6 +9,7 @@ use mana_core::{
 };
 use mana_device::Storage as _;
 use mana_store::LoggedChange;
+use serde_json::Value;
 
 use crate::{
     disk::ready,
@@ -18,6 +19,7 @@ use crate::{
 
 /// A text as it stands in the log.
 struct Text {
+    value: Value,
     base: Option<Micros>,
     by_person: bool,
     event_id: String,
@@ -49,6 +51,7 @@ pub(crate) fn check(world: &World, log: &[LoggedChange]) -> Result<(), Failure> 
                 base: change.fields.get(write.field).and_then(|write| write.base),
                 by_person: written.is_persons()
                     && written.text().is_some_and(|text| !text.trim().is_empty()),
+                value: written.value,
                 event_id: change.event_id.clone().unwrap_or_default(),
             };
             let place = (key.clone(), write.field.to_owned());
@@ -60,13 +63,17 @@ pub(crate) fn check(world: &World, log: &[LoggedChange]) -> Result<(), Failure> 
     for ((key, field), texts) in &texts {
         // Newest first: a text is kept where one that saw it is.
         let mut kept: BTreeSet<(Micros, &str)> = BTreeSet::new();
+        let mut values: Vec<&Value> = Vec::new();
         for ((at, event), text) in texts.iter().rev() {
             let stands = kept.is_empty();
             let seen = texts.iter().any(|((later, by_event), by)| {
                 by.base == Some(*at) && kept.contains(&(*later, by_event.as_str()))
             });
             let is_told = told.contains(&(key.clone(), field.clone(), *at));
-            if stands || seen || is_told || !text.by_person || world.joined {
+            // Two people may have written the same.
+            let same = values.contains(&&text.value);
+            if stands || seen || is_told || same || !text.by_person || world.joined {
+                values.push(&text.value);
                 kept.insert((*at, event.as_str()));
                 continue;
             }

@@ -18,7 +18,6 @@ use mana_core::{
     undo::UndoExtent,
 };
 use mana_device::{DeviceError, Env, Replica, StorageError, SyncError};
-use mana_store::LogPage;
 use serde_json::Value;
 
 use crate::{
@@ -29,7 +28,7 @@ use crate::{
     figures::Figures,
     net::{Connection, Net, Packet, broken, described},
     person::{mission_id, writes},
-    server::{Backend, lock},
+    server::{Backend, Backup, lock},
 };
 
 /// How many tabs each device has. The tabs of a device share its disk.
@@ -85,7 +84,7 @@ pub(crate) struct World {
     /// Whether devices may have joined states, which tell of no conflict.
     pub joined: bool,
     /// The last copy of the database.
-    backup: Option<LogPage>,
+    backup: Option<Backup>,
     /// Whether the database was put back to a copy: what was overwritten before it is gone with the log's rows.
     pub put_back: bool,
     /// Whether that happened underneath, so that the runner may have planned a slot again.

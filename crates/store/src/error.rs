@@ -84,6 +84,20 @@ pub enum StoreError {
         /// The first unknown step.
         version: i64,
     },
+    /// A backup was made by a newer version.
+    #[error(
+        "the backup was made by a newer version of Mana (this one does not know step {version} of its schema); \
+         restore it with that version"
+    )]
+    NewerBackup {
+        /// The last step of the backup's schema.
+        version: i64,
+    },
+    /// A restore would meet accounts that are there.
+    #[error(
+        "the database has accounts already; restore into an empty one, or move this one away first"
+    )]
+    HasAccounts,
     /// The file is damaged.
     #[error(
         "the database is damaged: {0}; stop Mana, keep a copy of its files, and put a backup back \

@@ -9,6 +9,7 @@
 mod accounts;
 mod apply_push;
 mod audit;
+mod backup;
 mod contents;
 mod database_errors;
 mod error;
@@ -40,6 +41,10 @@ pub use accounts::{
     SessionUse, SessionUsed, User,
 };
 pub use audit::{AUDIT_KEPT, AuditClass, AuditEntry, AuditLog, AuditRow};
+pub use backup::{
+    BackupEntry, BackupOrigin, BackupSink, BackupSource, Cell, DatabaseKind, RestoreOptions,
+    Restored, RestoredEpoch, TableHead,
+};
 pub use contents::DatabaseContents;
 pub use error::{Result, ResyncReason, StoreError};
 pub use identity::{CursorCheck, KnownLog, LogIdentity};
@@ -66,3 +71,4 @@ pub use scope::{Cursor, InvalidCursor, Scope, UserId};
 pub use second_factors::{FactorState, SecondFactor, SecondFactors};
 pub use sqlite::SqliteStore;
 pub use store::{AccountStore, SharedDatabase, Store};
+pub use tables::left_behind;

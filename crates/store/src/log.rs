@@ -27,6 +27,8 @@ pub struct Push {
     /// The event ids that were derived from the changes themselves: each stands for its change, whatever the door made
     /// of it.
     pub derived: BTreeSet<String>,
+    /// The event ids of the changes whose lists the sync service rewrote by what the log has (S18).
+    pub rewritten: BTreeSet<String>,
     /// The changes that the server adds.
     pub follow_ups: Vec<FollowUp>,
     /// The size to which a record may grow, in bytes of its JSON: [`MAX_RECORD_BYTES`] for the changes of a device.
@@ -46,6 +48,7 @@ impl Push {
             sender: None,
             number: None,
             derived: BTreeSet::new(),
+            rewritten: BTreeSet::new(),
             follow_ups: Vec::new(),
             largest_record: MAX_RECORD_BYTES,
             room: Room::default(),

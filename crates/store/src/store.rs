@@ -26,6 +26,10 @@ pub trait SharedDatabase: Send + Sync {
         None
     }
 
+    /// The time of the newest row that the store knows without reading content: a clock that shows an earlier one is
+    /// wrong, or was wrong then.
+    async fn newest_time(&self) -> Result<Option<Micros>>;
+
     /// Finishes what is being written and closes the files.
     async fn close(&self);
 }

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use mana_core::{
-    AdjustedStamp, Change, Op, manifest::Registry, merge::canonical, merge::normalize,
-    sync::record_key,
+    AdjustedStamp, Change, ListSpec, Map, Op, manifest::Registry, merge::canonical,
+    merge::normalize, sync::record_key,
 };
 use serde_json::Value;
 
@@ -70,7 +70,8 @@ pub(crate) fn check_event_ids(
         let known = stored.get(id).map(|stored| &stored.content);
         let known = known.or_else(|| sent.get(id).copied());
         let known = known.filter(|_| !push.derived.contains(id));
-        if known.is_some_and(|known| !is_same(registry, known, change)) {
+        let rewritten = push.rewritten.contains(id);
+        if known.is_some_and(|known| !is_same(registry, known, change, rewritten)) {
             return Err(StoreError::EventIdTaken { index });
         }
         sent.insert(id, change);
@@ -79,18 +80,69 @@ pub(crate) fn check_event_ids(
 }
 
 /// Whether two changes say the same of the same record: table, id, operation and the values by field.
-fn is_same(registry: &Registry, one: &Change, other: &Change) -> bool {
+///
+/// A push that is repeated after the log was put back, or took states back, is rewritten otherwise than it was then: of
+/// a rewritten change's lists with decisions, the decisions that both have are compared.
+fn is_same(registry: &Registry, one: &Change, other: &Change, rewritten: bool) -> bool {
     record_key(one) == record_key(other)
         && one.op == other.op
         // A delete's value is its stamp.
         // What was forgotten stays forgotten, whatever the list says.
-        && (matches!(one.op, Op::Delete | Op::Forget) || values(registry, one) == values(registry, other))
+        && (matches!(one.op, Op::Delete | Op::Forget) || are_same(registry, one, other, rewritten))
 }
 
-/// The canonical values by field, the stamps of a keyed list's elements left out.
-fn values(registry: &Registry, change: &Change) -> BTreeMap<String, String> {
-    let key = record_key(change);
+/// Whether the values by field are the same, the stamps of a keyed list's elements left out.
+fn are_same(registry: &Registry, one: &Change, other: &Change, rewritten: bool) -> bool {
+    let key = record_key(one);
     let lists = &registry.schema(&key.app, &key.table).lists;
+    let (one, other) = (values(one), values(other));
+    one.keys().eq(other.keys())
+        && one
+            .iter()
+            .zip(other.values())
+            .all(|((field, one), other)| match lists.get(field) {
+                Some(spec) if rewritten && has_decisions(spec) => decide_alike(spec, one, other),
+                Some(spec) => text_of_list(spec, one) == text_of_list(spec, other),
+                None => canonical(&normalize(one)) == canonical(&normalize(other)),
+            })
+}
+
+fn has_decisions(spec: &ListSpec) -> bool {
+    spec.decision || spec.lists.values().any(has_decisions)
+}
+
+/// Whether the elements that both lists have carry the same decisions, as far as both carry one.
+fn decide_alike(spec: &ListSpec, one: &Value, other: &Value) -> bool {
+    fn objects(list: &Value) -> impl Iterator<Item = &Map> {
+        list.as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object)
+    }
+    objects(one).all(|one| {
+        let same_id = |other: &&Map| other.get("id") == one.get("id");
+        let Some(other) = objects(other).find(same_id) else {
+            return true;
+        };
+        one.iter().all(
+            |(field, value)| match (other.get(field), spec.lists.get(field)) {
+                (None, _) => true,
+                (Some(other), Some(nested)) => decide_alike(nested, value, other),
+                (Some(_), None) if field == "decidedAt" => true,
+                (Some(other), None) => !spec.is_decision(field) || value == other,
+            },
+        )
+    })
+}
+
+fn text_of_list(spec: &ListSpec, list: &Value) -> String {
+    let mut list = list.clone();
+    spec.strip_stamps(&mut list);
+    canonical(&normalize(&list))
+}
+
+/// The values by field.
+fn values(change: &Change) -> BTreeMap<String, Value> {
     let mut change = change.clone();
     // A stored change has its values in `data`, whatever its operation is.
     let mut values: BTreeMap<String, Value> = change.data.take().into_iter().flatten().collect();
@@ -99,12 +151,5 @@ fn values(registry: &Registry, change: &Change) -> BTreeMap<String, String> {
             values.insert(field, value);
         }
     }
-    let canonical = |(field, mut value): (String, Value)| {
-        if let Some(spec) = lists.get(&field) {
-            spec.strip_stamps(&mut value);
-        }
-        let text = canonical(&normalize(&value));
-        (field, text)
-    };
-    values.into_iter().map(canonical).collect()
+    values
 }

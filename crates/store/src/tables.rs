@@ -11,20 +11,12 @@ pub(crate) struct Table {
     /// The table's name.
     pub name: &'static str,
     /// Whether its rows are a person's content. Postgres then guards them by row-level security that is forced.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "compared with the catalogue by a test")
-    )]
     pub content: bool,
     /// The databases that have the table.
     pub on: On,
     /// The rows that are a person's.
     pub owned: Owned,
     /// The fate of the table's rows when an account moves to another server.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "compared with an import by a test")
-    )]
     pub export: Export,
 }
 
@@ -138,4 +130,12 @@ pub(crate) const TABLES: [Table; 25] = [
 /// The names of all tables, as SQL lists them.
 pub(crate) fn names() -> String {
     TABLES.map(|table| table.name).join(", ")
+}
+
+/// The tables that an export leaves behind, each with the reason.
+pub fn left_behind() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLES.iter().filter_map(|table| match table.export {
+        Export::LeftBehind(reason) => Some((table.name, reason)),
+        Export::Carried | Export::Rebuilt => None,
+    })
 }

@@ -120,9 +120,9 @@ impl Sync {
             })
             .collect::<Result<Vec<_>, _>>()?;
 
-        let mut follow_ups = Vec::new();
+        let (mut follow_ups, mut rewritten) = (Vec::new(), BTreeSet::new());
         if push.origin == Origin::Device {
-            follow_ups = self.admit_iterations(scope, &mut changes, now).await?;
+            (follow_ups, rewritten) = self.admit_iterations(scope, &mut changes, now).await?;
         }
 
         let event_ids: Vec<String> = changes
@@ -154,6 +154,7 @@ impl Sync {
                         sender,
                         number: push.number,
                         derived,
+                        rewritten,
                         follow_ups,
                         // The runner keeps a bound of its own, so that a failure can always be told.
                         largest_record: match push.origin {
@@ -272,7 +273,8 @@ impl Sync {
         scope: &Scope,
         changes: &mut [Change],
         now: Micros,
-    ) -> Result<Vec<FollowUp>, SyncError> {
+    ) -> Result<(Vec<FollowUp>, BTreeSet<String>), SyncError> {
+        let mut rewritten = BTreeSet::new();
         let mut missions: HashMap<String, Option<RecordState>> = HashMap::new();
         let mut follow_ups = Vec::new();
         let schema = self.registry.schema(mission::APP, mission::MISSIONS);
@@ -287,7 +289,11 @@ impl Sync {
                     entry.insert(self.log.record(scope, &key).await?)
                 }
             };
+            let sent = change.clone();
             let follow_up = whole_lists::admit(&self.registry, change, stored.as_ref(), now);
+            if *change != sent {
+                rewritten.extend(change.event_id.clone());
+            }
             attribution::check_iterations(change, stored.as_ref())
                 .map_err(|reason| SyncError::InvalidChange { index, reason })?;
             // A later change of the push is read by what this one makes.
@@ -298,7 +304,7 @@ impl Sync {
                 follow_ups.push(follow_up);
             }
         }
-        Ok(follow_ups)
+        Ok((follow_ups, rewritten))
     }
 
     /// Commits and tells. In a task of its own: a caller that hangs up in between must not keep the others from

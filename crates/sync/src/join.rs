@@ -9,7 +9,7 @@ use mana_core::{
     ids, mission,
     sync::{GIVEN_BACK, GIVEN_BACK_BY, changes_of_state},
 };
-use mana_store::{LogSize, Push, ResyncReason, Room, Scope, StoreError};
+use mana_store::{Cursor, LogSize, Push, ResyncReason, Room, Scope, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -58,6 +58,8 @@ pub struct JoinAnswer {
     pub server_time: Micros,
     /// The identity of the log.
     pub log_epoch: String,
+    /// The end of the log: every state stands before it.
+    pub log_end: Cursor,
     /// Whether the log takes back more.
     pub give_back: bool,
     /// How much the states added to the log.
@@ -113,6 +115,7 @@ impl Sync {
             .await?;
         let stored = changes.len();
         let mut grown = LogSize::default();
+        let mut end = None;
         // The marks first, so that nothing takes an iteration for the server's own.
         for (client, changes) in [(SERVER_CLIENT.to_owned(), marks), (client_id, changes)] {
             if !changes.is_empty() {
@@ -122,12 +125,18 @@ impl Sync {
                     ..derived(client, changes, now)
                 };
                 let pushed = self.commit(scope, push).await?;
+                end = Some(pushed.cursor);
                 grown.bytes += pushed.grown.bytes;
                 grown.records += pushed.grown.records;
             }
         }
+        let log_end = match end {
+            Some(end) => end,
+            None => self.log_end(scope).await?,
+        };
         Ok(JoinAnswer {
             stored,
+            log_end,
             server_time: now,
             give_back: true,
             log_epoch: log.epoch,

@@ -2,7 +2,9 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mana_core::{Micros, RecordKey};
-use mana_store::{Cursor, KnownLog, Scope, SnapshotQuery};
+use mana_store::{
+    ChangesQuery, Cursor, CursorCheck, KnownLog, LogIdentity, Scope, SnapshotQuery, StoreError,
+};
 
 use crate::{PAGE, SnapshotAnswer, SnapshotParams, SnapshotRecord, Sync, SyncError, check};
 
@@ -31,7 +33,11 @@ impl Sync {
             limit: params.limit.unwrap_or(PAGE).clamp(1, PAGE),
         };
         let page = self.log.snapshot(scope, query).await;
-        let page = self.noticing(scope, &check, page, now).await?;
+        let mut page = self.noticing(scope, &check, page, now).await?;
+        if !params.lost_end.is_empty() && !page.log.gives_back(now) {
+            let lost = params.lost_end.parse().map_err(SyncError::InvalidCursor)?;
+            page.log = self.notice_lost(scope, lost, now).await?;
+        }
         let cursor = first.unwrap_or(page.cursor);
         let last = page.records.last().filter(|_| page.has_more);
         Ok(SnapshotAnswer {
@@ -61,7 +67,46 @@ impl Sync {
                 .collect(),
         })
     }
+
+    /// Looks for the end that a device knew before it began to read anew: a copy may have been put back underneath
+    /// since. Returns the log's identity, which takes back what devices hold if the end is missing (R8).
+    async fn notice_lost(
+        &self,
+        scope: &Scope,
+        lost: Cursor,
+        now: Micros,
+    ) -> Result<LogIdentity, SyncError> {
+        let check = CursorCheck::Exact(KnownLog {
+            epoch: NO_EPOCH.to_owned(),
+            end: lost,
+        });
+        let query = ChangesQuery {
+            check: check.clone(),
+            limit: 1,
+            ..ChangesQuery::default()
+        };
+        let found = self.log.changes(scope, query).await;
+        match self.noticing(scope, &check, found, now).await {
+            Ok(_) | Err(SyncError::Store(StoreError::ResyncRequired(_))) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(self.log.identity(scope).await?)
+    }
+
+    /// The end of a log.
+    pub(crate) async fn log_end(&self, scope: &Scope) -> Result<Cursor, SyncError> {
+        let query = SnapshotQuery {
+            check: CursorCheck::Floor,
+            app: None,
+            after: None,
+            limit: 1,
+        };
+        Ok(self.log.snapshot(scope, query).await?.end)
+    }
 }
+
+/// The epoch of a device that reads anew: no log has it.
+const NO_EPOCH: &str = "-";
 
 /// Where a snapshot goes on: after which record, and since when its device has to read the log. On the wire opaque.
 struct PageToken {

@@ -97,6 +97,10 @@ pub struct SnapshotParams {
     /// The furthest `logEnd` that the device was told, by earlier pages too.
     #[serde(default)]
     pub log_end: String,
+    /// The furthest end that the device was told of a log before it began to read anew. Where a row is missing there,
+    /// the log takes back what devices hold (R8); a page is never refused for it.
+    #[serde(default)]
+    pub lost_end: String,
 }
 
 /// A page of a snapshot.

@@ -154,6 +154,13 @@ impl Cluster {
         }
     }
 
+    /// A command of one of Postgres' client programs, such as `pg_dump`, connected to this cluster.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.bin.join(name));
+        command.env("PGHOST", &self.dir).stdin(Stdio::null());
+        command
+    }
+
     /// Kills the server as a power cut does.
     pub fn kill(&self) {
         self.command("kill");

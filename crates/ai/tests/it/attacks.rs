@@ -11,6 +11,7 @@ use mana_core::planner::calls::ToolCall;
 use mana_core::{Map, ids};
 use mana_store::Log;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::placements::{self, Reach};
 use crate::world::World;
@@ -227,17 +228,23 @@ fn missions_l3_the_corpus_is_large_and_knows_the_templates() {
     assert!(placed >= 600, "{placed}");
 }
 
-#[tokio::test]
+/// The worlds of the corpus are apart from each other, so that every processor tries some.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn missions_l3_no_text_that_a_mission_reads_gets_anything_written() {
-    let mut queried = BTreeSet::new();
-    for (part, some) in attacks().chunks(16).enumerate() {
-        let world = victim().await;
-        for (number, template) in some.iter().enumerate() {
-            // Both plan formats, so that each kind of attack is tried in both.
-            let calls = number % 2 == 0;
-            queried.extend(attack(&world, &format!("{part}-{number}"), template, calls).await);
-        }
+    let mut tries = JoinSet::new();
+    for (part, some) in attacks().chunks(8).map(<[String]>::to_vec).enumerate() {
+        tries.spawn(async move {
+            let world = victim().await;
+            let mut queried = BTreeSet::new();
+            for (number, template) in some.iter().enumerate() {
+                // Both plan formats, so that each kind of attack is tried in both.
+                let calls = number % 2 == 0;
+                queried.extend(attack(&world, &format!("{part}-{number}"), template, calls).await);
+            }
+            queried
+        });
     }
+    let queried: BTreeSet<String> = tries.join_all().await.into_iter().flatten().collect();
     let registry = Registry::builtin();
     let tables = placements::tables(&registry).into_iter();
     let read: BTreeSet<String> = tables

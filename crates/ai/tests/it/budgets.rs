@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mana_ai::{ModelFacts, RunnerConfig};
+use mana_ai::{ChatAnswer, ModelFacts, RunnerConfig};
 use mana_core::mission::RunStatus;
 use mana_store::{Ledger, Limits};
 use serde_json::{Value, json};
@@ -253,6 +253,25 @@ async fn missions_b6_every_model_that_has_read_the_prompt_is_paid_for() {
     }
     assert!(charged[0] == 0 && charged[1] > 0, "{charged:?}");
     assert_eq!(charged[2], 2 * charged[1]);
+}
+
+#[tokio::test]
+async fn missions_b6_the_cost_that_the_provider_tells_is_what_a_run_costs() {
+    let world = World::new().await;
+    world.llm.is(ModelFacts {
+        price: Some((1_000.0, 1_000.0)),
+        ..ModelFacts::default()
+    });
+    let id = world.daily_mission("Week").await;
+    let answer = ChatAnswer {
+        text: task("Milk").expect("a plan"),
+        tokens: Some(100),
+        micros_usd: Some(1_250),
+        ..ChatAnswer::default()
+    };
+    world.llm.will_answer("Week", Ok(answer));
+    world.tick().await;
+    assert_eq!(world.runs(&id).await[0].cost, Some(0.00125));
 }
 
 #[tokio::test]

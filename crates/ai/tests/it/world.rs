@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,15 +51,20 @@ const DIARY: &str = r#"{
     "effect": {"op": "insert", "table": "lines", "set": {"text": "$text", "more": "$more"}}}]
 }"#;
 
+/// The shipped modules and the diary: reading the manifests takes longer than making a world.
+static REGISTRY: LazyLock<Arc<Registry>> = LazyLock::new(|| {
+    let (registry, rejected) = Registry::builtin().with([("diary.json", DIARY)]);
+    assert_eq!(rejected, []);
+    Arc::new(registry)
+});
+
 impl World {
     pub async fn new() -> World {
         World::with(RunnerConfig::default()).await
     }
 
     pub async fn with(config: RunnerConfig) -> World {
-        let (registry, rejected) = Registry::builtin().with([("diary.json", DIARY)]);
-        assert_eq!(rejected, []);
-        let registry = Arc::new(registry);
+        let registry = REGISTRY.clone();
         let store = SqliteStore::memory(registry.clone())
             .await
             .expect("a store");

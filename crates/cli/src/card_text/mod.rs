@@ -8,11 +8,15 @@ use mana_core::{
     Op,
     staging::{
         CardField, CardItem, CardOperation, CardUnit, CardValue, FieldChange, Fit, ItemChange,
-        ProposalCard, RunKind, ShownValue, TextChange, TextPart, TextRun,
+        ProposalCard, RunKind, ShownValue, TextChange, TextPart, TextRun, says_its_host,
     },
 };
+use url::Url;
 
 use crate::terminal::visible;
+
+/// An address that a path of Mana's own belongs to.
+const HERE: &str = "https://mana.invalid/";
 
 /// The margin of a field's label.
 const FIELD: &str = "     ";
@@ -217,9 +221,10 @@ fn field_text(text: &mut String, field: &CardField) {
             text,
             LINE,
             &format!(
-                "Link \"{}\" leads to {}",
+                "Link \"{}\" leads to {}{}",
                 visible(&link.text),
-                visible(&link.address)
+                visible(&link.address),
+                host_note(&link.address)
             ),
         );
     }
@@ -285,9 +290,29 @@ fn inline(value: &CardValue, unit: Option<&CardUnit>) -> String {
         } => visible(title),
         ShownValue::Reference { id, .. } => format!("{} (not on this device)", visible(id)),
         ShownValue::List => visible(&value.raw.to_string()),
-        ShownValue::Address { address } => visible(address),
+        ShownValue::Address { address } => format!("{}{}", visible(address), host_note(address)),
         ShownValue::Json { json } => visible(json),
         ShownValue::WriteTime => "the time of the approval".to_owned(),
+    }
+}
+
+/// The host that an address leads to, as browsers read it, where the address does not say it plainly.
+fn host_note(address: &str) -> String {
+    let here = Url::parse(HERE).ok();
+    let Ok(url) = Url::options().base_url(here.as_ref()).parse(address) else {
+        return String::new();
+    };
+    match url.host_str() {
+        Some(host) if ["http", "https"].contains(&url.scheme()) => {
+            let plain = address.split_once("://").map_or("", |(_, after)| after);
+            let plain = plain.split([':', '/', '?', '#']).next().unwrap_or_default();
+            let is_told = says_its_host(address) && plain.eq_ignore_ascii_case(host);
+            match is_told || format!("https://{host}/") == HERE {
+                true => String::new(),
+                false => format!(" (host {})", visible(host)),
+            }
+        }
+        _ => String::new(),
     }
 }
 

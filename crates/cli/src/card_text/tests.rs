@@ -273,3 +273,39 @@ fn a_value_that_does_not_fit_is_marked() {
         " (stands there as \"2026-12-01T00:00:00Z\")"
     );
 }
+
+#[test]
+fn modules_c6_the_host_of_an_address_is_printed_where_it_is_not_plain() {
+    for (address, host) in [
+        ("https://bank.example@evil.example/x", "evil.example"),
+        ("https:\\\\evil.example", "evil.example"),
+        ("https://evil.example\\@bank.example", "evil.example"),
+        ("https://%65vil.example", "evil.example"),
+        ("https://раypal.example", "xn--ypal-43d9g.example"),
+        ("https://ev\til.example", "evil.example"),
+        ("https://0x7f.1/", "127.0.0.1"),
+        ("//evil.example", "evil.example"),
+    ] {
+        assert_eq!(host_note(address), format!(" (host {host})"), "{address}");
+    }
+    for plain in [
+        "https://a.example",
+        "http://A.Example:8080/x?y=b@c",
+        "/todo",
+        "mailto:a@b.example",
+        "javascript:x",
+        "https://",
+        "",
+    ] {
+        assert_eq!(host_note(plain), "", "{plain}");
+    }
+    let shown = ShownValue::Address {
+        address: "https://a@b.example".to_owned(),
+    };
+    let value = CardValue {
+        shown,
+        fit: Fit::Fits,
+        raw: json!("https://a@b.example"),
+    };
+    assert_eq!(inline(&value, None), "https://a@b.example (host b.example)");
+}

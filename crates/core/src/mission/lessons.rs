@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Gather, Map,
-    text::{Nfkc, nfkc, same_meaning_by},
+    text::{NormalForm, nfkc, same_meaning_by},
     time::{DAY, Micros},
 };
 
@@ -114,7 +114,7 @@ pub struct Lesson {
 
 impl Lesson {
     /// The lesson of a step, if the person's decision on it is one.
-    fn of(nfkc: Nfkc, iteration: &Iteration, step: &Step) -> Option<Lesson> {
+    fn of(nfkc: NormalForm, iteration: &Iteration, step: &Step) -> Option<Lesson> {
         let Intent::ToolCall { tool_name, params } = &step.intent else {
             return None;
         };
@@ -165,12 +165,12 @@ impl Lesson {
 }
 
 /// Whether a person's reason says that a refusal is for ever.
-fn is_for_ever(nfkc: Nfkc, reason: &str) -> bool {
+fn is_for_ever(nfkc: NormalForm, reason: &str) -> bool {
     speaks_of(nfkc, reason, NEVER) && !speaks_of(nfkc, reason, &["never mind"])
 }
 
 /// Whether a reason has one of the phrases, which are written as [`same_meaning_by`] writes them.
-fn speaks_of(nfkc: Nfkc, reason: &str, phrases: &[&str]) -> bool {
+fn speaks_of(nfkc: NormalForm, reason: &str, phrases: &[&str]) -> bool {
     let words = format!(" {} ", same_meaning_by(nfkc, reason));
     phrases
         .iter()
@@ -184,7 +184,7 @@ pub fn lessons(mission: &Mission) -> Vec<Lesson> {
 }
 
 /// [`lessons`] by a given NFKC.
-pub fn lessons_by(nfkc: Nfkc, mission: &Mission) -> Vec<Lesson> {
+pub fn lessons_by(nfkc: NormalForm, mission: &Mission) -> Vec<Lesson> {
     let steps = || {
         let iterations = mission.iterations.iter();
         iterations.flat_map(|iteration| iteration.plan.iter().map(move |step| (iteration, step)))

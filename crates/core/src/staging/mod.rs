@@ -19,7 +19,7 @@ pub use card::{
     CardField, CardItem, CardLink, CardOperation, CardUnit, CardValue, FieldChange, FieldRole, Fit,
     ItemChange, Lookup, ProposalCard, RunKind, ShownValue, TextChange, TextPart, TextRun,
     UnfitField, card_operation, card_records, operation_records, proposal_card, record_title,
-    unfit_fields,
+    says_its_host, unfit_fields,
 };
 pub use deadline::{LIFETIME_DAYS, deadline, open_steps};
 pub use decide::{DecideError, Decision, DecisionInput, DecisionResult, ShownStamp, decide};

@@ -38,6 +38,21 @@ pub(super) enum Remedy {
     Restart(String),
 }
 
+impl Remedy {
+    /// The place that was refused, where the remedy is to begin anew; the same place is not begun anew twice.
+    pub fn place(&self) -> Option<String> {
+        match self {
+            Remedy::Resync(place) | Remedy::Rejoin(place) | Remedy::Restart(place) => {
+                Some(place.clone())
+            }
+            // An end is no cursor: the log may refuse both, one after the other.
+            Remedy::Anew(asked) => Some(format!("{} {}", asked.log_epoch, asked.log_end)),
+            Remedy::Rename { from, .. } => Some(from.clone()),
+            Remedy::Halve(_) | Remedy::SetAside(..) => None,
+        }
+    }
+}
+
 /// The remedy for the refusal of a push.
 pub(super) fn of_push(flight: &PushInFlight, refusal: &Refusal) -> Option<Remedy> {
     match (refusal.status, refusal.code.as_str()) {

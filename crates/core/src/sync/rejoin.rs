@@ -8,7 +8,7 @@ use super::{
     push::{BATCH_BYTES, BATCH_CHANGES},
     shapes::{
         Commit, JoinRequest, OutboxRow, RecordRange, RecordRow, Refusal, RejoinPlace, ReplicaMeta,
-        SnapshotPage, SnapshotRecord, SnapshotRequest, rows_of,
+        SnapshotPage, SnapshotRecord, SnapshotRequest, is_later, rows_of,
     },
 };
 use crate::{
@@ -43,6 +43,7 @@ pub(super) struct Rejoin {
     synced_until: String,
     log_epoch: String,
     log_end: String,
+    lost_end: String,
     server_time: Micros,
     heard_at: Micros,
     fate: Fate,
@@ -57,11 +58,11 @@ pub(super) struct Rejoin {
 }
 
 impl Rejoin {
-    /// Takes a page apart. `from` is the place up to which earlier pages were dealt with.
+    /// Takes a page apart. `place` is how far earlier pages were dealt with.
     pub fn new(
         asked: SnapshotRequest,
         page: SnapshotPage,
-        from: Option<RecordKey>,
+        place: RejoinPlace,
         heard_at: Micros,
     ) -> Rejoin {
         let theirs: Records = (page.records.into_iter())
@@ -72,11 +73,12 @@ impl Rejoin {
             asked,
             until: page.after.as_ref().and(last),
             theirs,
-            from,
+            from: place.after,
             after: page.after,
             synced_until: page.synced_until,
             log_epoch: page.log_epoch,
             log_end: page.log_end,
+            lost_end: place.end,
             server_time: page.server_time,
             heard_at,
             fate: match (page.discard_newer, page.give_back) {
@@ -241,8 +243,11 @@ impl Rejoin {
         })
     }
 
-    /// So many states were taken.
-    pub fn taken(&mut self, count: usize) {
+    /// So many states were taken, and stand before this end of the log.
+    pub fn taken(&mut self, count: usize, log_end: String) {
+        if is_later(&log_end, &self.log_end) {
+            self.log_end = log_end;
+        }
         self.waiting.drain(..count.min(self.waiting.len()));
         self.batch = (self.batch * 2).min(BATCH_CHANGES);
     }
@@ -297,7 +302,12 @@ impl Rejoin {
         }
         meta.saw_end(&self.log_end);
         match &self.after {
-            Some(_) => meta.rejoin = Some(RejoinPlace { after: self.from }),
+            Some(_) => {
+                meta.rejoin = Some(RejoinPlace {
+                    after: self.from,
+                    end: self.lost_end,
+                })
+            }
             None => {
                 meta.rejoined.clone_from(&self.synced_until);
                 meta.cursor = self.synced_until;

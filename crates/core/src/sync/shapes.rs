@@ -142,6 +142,9 @@ pub struct SnapshotRequest {
     pub log_epoch: String,
     /// The furthest end of the log that was heard of.
     pub log_end: String,
+    /// The furthest end that was heard of before the replica began to read anew; empty where it did not (R8).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lost_end: String,
 }
 
 /// A page of `GET /sync/snapshot`.
@@ -298,6 +301,11 @@ impl ReplicaMeta {
             after: self.snapshot_after.clone(),
             log_epoch: self.log_epoch.clone(),
             log_end: self.log_end.clone(),
+            lost_end: self
+                .rejoin
+                .as_ref()
+                .map(|place| place.end.clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -308,13 +316,16 @@ impl ReplicaMeta {
         }
     }
 
-    /// Begins a snapshot of a log of which it is not known what it lacks. The outbox stays.
+    /// Begins a snapshot of a log of which it is not known what it lacks. The outbox stays, and so does the furthest
+    /// end that was heard of: a copy that is put back underneath meanwhile lacks it, too.
     pub(super) fn begin_rejoin(&mut self) {
+        let lost = self.rejoin.take().unwrap_or_default().end;
+        self.saw_end(&lost);
         self.cursor.clear();
         self.snapshot_after.clear();
         self.log_epoch.clear();
-        self.log_end.clear();
-        self.rejoin = Some(RejoinPlace::default());
+        let end = std::mem::take(&mut self.log_end);
+        self.rejoin = Some(RejoinPlace { after: None, end });
     }
 }
 
@@ -330,6 +341,9 @@ pub struct RejoinPlace {
     /// The last record that was dealt with; none at the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<RecordKey>,
+    /// The furthest end of a log that was heard of before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub end: String,
 }
 
 /// A part of a replica's records, by key in the order of the bytes of app, table and id.

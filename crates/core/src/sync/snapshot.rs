@@ -51,6 +51,7 @@ impl Paged {
             after,
             log_epoch: pick(!epoch.is_empty(), epoch, &self.log_epoch),
             log_end: pick(!is_later(&self.log_end, end), end, &self.log_end),
+            lost_end: String::new(),
         })
     }
 

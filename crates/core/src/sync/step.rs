@@ -140,7 +140,11 @@ pub enum Event {
         now: Micros,
     },
     /// The server took what was given back.
-    Joined {},
+    Joined {
+        /// The log's end after it; empty where the server is older.
+        #[serde(default)]
+        log_end: String,
+    },
     /// A request has no answer.
     Failed {
         /// Why.
@@ -267,7 +271,7 @@ impl State {
                 committing(commit, next)
             }
             (Phase::FetchingAnew(asked, place), Event::Paged { page, sent_at, now }) => {
-                let page = Rejoin::new(asked, page, place.after, midpoint(sent_at, now));
+                let page = Rejoin::new(asked, page, place, midpoint(sent_at, now));
                 let read = Effect::Read {
                     outbox: page.outbox(),
                     records: page.touched(),
@@ -307,8 +311,8 @@ impl State {
                 let commit = page.compare(registry, range, &outbox);
                 committing(commit, Next::GiveBack(page, meta.client_id))
             }
-            (Phase::GivingBack(mut page, sent), Event::Joined {}) => {
-                page.taken(sent);
+            (Phase::GivingBack(mut page, sent), Event::Joined { log_end }) => {
+                page.taken(sent, log_end);
                 compare(page)
             }
             (Phase::GivingBack(mut page, sent), Event::Failed { error, now }) => {
@@ -333,14 +337,7 @@ impl State {
                 give_back(page, &client_id)
             }
             (Phase::Mending { remedy, now }, Event::Read { meta, outbox, .. }) => {
-                let place = match &remedy {
-                    Remedy::Resync(place) | Remedy::Rejoin(place) | Remedy::Restart(place) => {
-                        Some(place.clone())
-                    }
-                    Remedy::Anew(asked) => Some(asked.log_end.clone()),
-                    Remedy::Rename { from, .. } => Some(from.clone()),
-                    Remedy::Halve(_) | Remedy::SetAside(..) => None,
-                };
+                let place = remedy.place();
                 match failure::mend(remedy, now, meta, &outbox) {
                     Some(commit) => committing(commit, Next::Choose { again: true }),
                     None => {
@@ -391,32 +388,27 @@ impl State {
     }
 
     fn mend(&mut self, remedy: Option<Remedy>, error: TransportError, now: Micros) -> Stepped {
-        let rows = match &remedy {
-            None => return stop(error),
-            Some(Remedy::Halve(batch)) => {
-                self.batch = *batch;
-                return self.choose(true);
+        let Some(remedy) = remedy else {
+            return stop(error);
+        };
+        if let Remedy::Halve(batch) = remedy {
+            self.batch = batch;
+            return self.choose(true);
+        }
+        let set_elsewhere = match &remedy {
+            Remedy::Resync(place)
+            | Remedy::Rejoin(place)
+            | Remedy::Restart(place)
+            | Remedy::Anew(SnapshotRequest { log_end: place, .. }) => {
+                self.snapshot_end.take().is_some_and(|end| end != *place)
             }
-            Some(
-                Remedy::Resync(place)
-                | Remedy::Rejoin(place)
-                | Remedy::Restart(place)
-                | Remedy::Anew(SnapshotRequest { log_end: place, .. }),
-            ) => {
-                let set_elsewhere = self.snapshot_end.take().is_some_and(|end| end != *place);
-                if !failure::may_renew(&mut self.refused, place) && !set_elsewhere {
-                    return stop(error);
-                }
-                0
-            }
-            Some(Remedy::Rename { from, .. }) => {
-                if !failure::may_renew(&mut self.refused, from) {
-                    return stop(error);
-                }
-                0
-            }
+            Remedy::Rename { .. } | Remedy::SetAside(..) | Remedy::Halve(_) => false,
+        };
+        let rows = match remedy.place() {
+            Some(place) if failure::may_renew(&mut self.refused, &place) || set_elsewhere => 0,
+            Some(_) => return stop(error),
             // A row of the push that is still queued is among the oldest of that number.
-            Some(Remedy::SetAside(..)) => BATCH_CHANGES,
+            None => BATCH_CHANGES,
         };
         let read = Effect::Read {
             outbox: rows,
@@ -424,8 +416,7 @@ impl State {
             texts: BTreeSet::new(),
             range: None,
         };
-        let phase = remedy.map_or(Phase::Idle, |remedy| Phase::Mending { remedy, now });
-        (phase, vec![read])
+        (Phase::Mending { remedy, now }, vec![read])
     }
 }
 
@@ -437,7 +428,7 @@ impl Event {
             Event::Committed {} => "a commit",
             Event::Answered { .. } => "an answer",
             Event::Paged { .. } => "a page",
-            Event::Joined {} => "the answer to what was given back",
+            Event::Joined { .. } => "the answer to what was given back",
             Event::Failed { .. } => "a failure",
         }
     }

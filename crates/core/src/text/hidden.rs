@@ -1,4 +1,5 @@
-//! Characters that show nothing or turn the direction of a text: found by their place, then written out or left out.
+//! Characters that show nothing, turn the direction of a text or cover the lines around them: found by their place,
+//! then written out or left out.
 //!
 //! Unicode's property `Default_Ignorable_Code_Point` names them (UAX #44); the directional controls are those of
 //! UAX #9. Joiners, selectors, fillers and the tags of a flag stay where a script or an emoji needs them.
@@ -10,6 +11,9 @@ use serde_json::Value;
 /// The fewest blanks beside each other that are written out; fewer are spacing.
 const BLANKS: usize = 3;
 
+/// The most marks on one character that are drawn. More would grow over the lines above and below.
+const MARKS: usize = 8;
+
 /// The most tags of a flag, such as England's: a region and a subdivision.
 const FLAG_TAGS: usize = 6;
 
@@ -17,33 +21,60 @@ const FLAG_TAGS: usize = 6;
 ///
 /// A text without a hidden character is returned as it is.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() && !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
-        return Cow::Borrowed(text);
-    }
-    let characters: Vec<char> = text.chars().collect();
-    let hidden = hidden(&characters);
-    if !hidden.contains(&true) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    let mut at = 0;
-    while at < characters.len() {
-        let c = characters[at];
-        if !hidden[at] {
-            out.push(c);
-            at += 1;
-            continue;
+    changed(text, |out, characters, hidden| {
+        let mut at = 0;
+        while at < characters.len() {
+            let c = characters[at];
+            if !hidden[at] {
+                out.push(c);
+                at += 1;
+                continue;
+            }
+            let repeated = (at..characters.len())
+                .take_while(|i| hidden[*i] && characters[*i] == c)
+                .count();
+            out.push_str(&match repeated {
+                1 => format!("[U+{:04X}]", u32::from(c)),
+                _ => format!("[U+{:04X} ×{repeated}]", u32::from(c)),
+            });
+            at += repeated;
         }
-        let repeated = (at..characters.len())
-            .take_while(|i| hidden[*i] && characters[*i] == c)
-            .count();
-        out.push_str(&match repeated {
-            1 => format!("[U+{:04X}]", u32::from(c)),
-            _ => format!("[U+{:04X} ×{repeated}]", u32::from(c)),
-        });
-        at += repeated;
+    })
+}
+
+/// Writes the lines that have a hidden character anew. No character is hidden by what stands in another line, and
+/// nearly every line is plain.
+fn changed(text: &str, write: impl Fn(&mut String, &[char], &[bool])) -> Cow<'_, str> {
+    // A text of nothing but blanks would look like none.
+    let is_empty = text.chars().all(|c| is_blank(c) || c.is_whitespace());
+    let fewest = if is_empty { 1 } else { BLANKS };
+    let mut out = String::new();
+    let mut written = 0;
+    let mut begin = 0;
+    for line in text.split_inclusive('\n') {
+        let end = begin + line.len();
+        if !is_plain(line) {
+            let characters: Vec<char> = line.chars().collect();
+            let hidden = hidden(&characters, fewest);
+            if hidden.contains(&true) {
+                out.push_str(&text[written..begin]);
+                write(&mut out, &characters, &hidden);
+                written = end;
+            }
+        }
+        begin = end;
     }
+    if written == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[written..]);
     Cow::Owned(out)
+}
+
+/// Whether a line has ASCII alone, and no control but its end.
+fn is_plain(line: &str) -> bool {
+    let is_control = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t');
+    line.is_ascii() && !line.bytes().any(is_control)
 }
 
 /// Makes every text within a JSON value [`visible`]; names of fields stay as they are.
@@ -61,22 +92,19 @@ pub fn visible_value(value: &Value) -> Value {
 
 /// Returns the text without its hidden characters, for a reader that would take them for text: a model.
 pub fn without_hidden(text: &str) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    let hidden = hidden(&characters);
-    characters
-        .into_iter()
-        .zip(hidden)
-        .filter_map(|(c, hidden)| (!hidden || is_blank(c)).then_some(c))
-        .collect()
+    let shown = changed(text, |out, characters, hidden| {
+        let all = characters.iter().zip(hidden);
+        let shown = all.filter(|(c, hidden)| !**hidden || is_blank(**c));
+        out.extend(shown.map(|(c, _)| *c));
+    });
+    shown.into_owned()
 }
 
-/// Says of each character whether it is hidden at its place.
-fn hidden(characters: &[char]) -> Vec<bool> {
+/// Says of each character of a line whether it is hidden at its place. So many blanks in a row are hidden.
+fn hidden(characters: &[char], fewest: usize) -> Vec<bool> {
     let mut hidden = vec![false; characters.len()];
-    // A text of nothing but blanks would look like none.
-    let is_empty = characters.iter().all(|c| is_blank(*c) || c.is_whitespace());
-    let fewest = if is_empty { 1 } else { BLANKS };
     let mut at = 0;
+    let mut marks = 0;
     while at < characters.len() {
         let run = blanks(&characters[at..]);
         if run > 0 {
@@ -99,7 +127,8 @@ fn hidden(characters: &[char]) -> Vec<bool> {
             _ => (!hidden[at - 1]).then(|| characters[at - 1]),
         };
         let after = characters.get(at + 1).copied();
-        hidden[at] = is_hidden(characters[at], before, after);
+        marks = if stacks(characters[at]) { marks + 1 } else { 0 };
+        hidden[at] = marks > MARKS || is_hidden(characters[at], before, after);
         at += 1;
     }
     hidden
@@ -138,7 +167,11 @@ fn is_hidden(c: char, before: Option<char>, after: Option<char>) -> bool {
             };
             !is_part(before) && !is_part(after)
         }
-        // Everything else that shows nothing, with the two separators and the marks of an annotation.
+        // Signs that stand above or join others of their own script alone.
+        '\u{70f}' => after.is_none_or(|c| !matches!(c, '\u{700}'..='\u{74f}')),
+        '\u{13430}'..='\u{1343f}' => base.is_none_or(|c| !matches!(c, '\u{13000}'..='\u{143ff}')),
+        // Everything else that shows nothing, with the two separators, the marks of an annotation and the sign of an
+        // object that isn't there.
         '\u{ad}'
         | '\u{17b4}'
         | '\u{17b5}'
@@ -150,13 +183,34 @@ fn is_hidden(c: char, before: Option<char>, after: Option<char>) -> bool {
         | '\u{3164}'
         | '\u{feff}'
         | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}'
+        | '\u{fff0}'..='\u{fffc}'
         | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d159}'
         | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}' => true,
         _ => false,
     }
+}
+
+/// Whether a character is a mark that is drawn above or below the one before it, however many there are.
+fn stacks(c: char) -> bool {
+    matches!(c,
+        '\u{300}'..='\u{36f}'
+        | '\u{483}'..='\u{489}'
+        | '\u{591}'..='\u{5c7}'
+        | '\u{610}'..='\u{61a}'
+        | '\u{64b}'..='\u{65f}'
+        | '\u{6d6}'..='\u{6ed}'
+        | '\u{e31}'
+        | '\u{e34}'..='\u{e3a}'
+        | '\u{e47}'..='\u{e4e}'
+        | '\u{eb1}'
+        | '\u{eb4}'..='\u{ebc}'
+        | '\u{ec8}'..='\u{ece}'
+        | '\u{1ab0}'..='\u{1aff}'
+        | '\u{1dc0}'..='\u{1dff}'
+        | '\u{20d0}'..='\u{20ff}'
+        | '\u{fe20}'..='\u{fe2f}')
 }
 
 /// Whether a joiner changes the form of a character: in Arabic and its relatives, in the scripts of India and of its
@@ -257,6 +311,22 @@ mod tests {
         assert_eq!(mixed, "a [U+2003] [U+2003] [U+2003] b");
     }
 
+    #[test]
+    fn missions_x1_marks_grow_over_no_other_line() {
+        for mark in ['\u{301}', '\u{e47}', '\u{20d7}', '\u{64b}'] {
+            let stack = |count: usize| mark.to_string().repeat(count);
+            let code = u32::from(mark);
+            assert_eq!(
+                visible(&format!("a{}b{}", stack(40), stack(8))),
+                format!("a{}[U+{code:04X} ×32]b{}", stack(8), stack(8))
+            );
+        }
+        for word in ["Z\u{325}\u{330}\u{301}\u{302}", "ปี่", "בְּרֵאשִׁית", "किताब"]
+        {
+            assert_eq!(visible(word), word);
+        }
+    }
+
     /// Each character that Unicode lets a font ignore is written out where nothing needs it.
     #[test]
     fn missions_x1_every_ignorable_character_is_found() {
@@ -307,6 +377,9 @@ mod tests {
         assert_eq!(visible("ж\u{fe0f}"), "ж[U+FE0F]");
         assert_eq!(visible("a\u{34f}b"), "a[U+034F]b");
         assert_eq!(visible("a\u{34f}\u{301}"), "a\u{34f}\u{301}");
+        assert_eq!(visible("a\u{fffc}\u{13430}b"), "a[U+FFFC][U+13430]b");
+        assert_eq!(visible("\u{70f}a"), "[U+070F]a");
+        assert_eq!(visible("\u{70f}\u{710}"), "\u{70f}\u{710}");
         assert_eq!(visible("\u{2800}"), "[U+2800]");
         assert_eq!(visible("\u{a0} \u{a0}"), "[U+00A0] [U+00A0]");
     }

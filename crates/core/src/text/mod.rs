@@ -3,10 +3,12 @@
 
 mod control_tokens;
 mod hidden;
+mod normal_form;
 mod own_names;
 mod same_meaning;
 
 pub use control_tokens::without_control_tokens;
 pub use hidden::{visible, visible_value, without_hidden};
-pub use own_names::passes_for_mana;
-pub use same_meaning::{Nfkc, nfkc, same_meaning, same_meaning_by};
+pub use normal_form::{NormalForm, nfkc, nfkd};
+pub use own_names::{passes_for_mana, passes_for_mana_by};
+pub use same_meaning::{same_meaning, same_meaning_by};

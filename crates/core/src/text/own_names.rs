@@ -1,6 +1,6 @@
 //! Names that a person would take for Mana's own: the server's, or its runner's.
 
-use unicode_normalization::UnicodeNormalization as _;
+use super::{NormalForm, nfkd};
 
 /// The words that name Mana or a part of it.
 const OWN: [&str; 6] = [
@@ -12,24 +12,48 @@ const OWN: [&str; 6] = [
     "missionrunner",
 ];
 
-/// Letters of other scripts that look like a letter of these words, beside it. Letters that Unicode decomposes (width,
-/// accents, mathematical letters) need not be named.
-const LOOKALIKES: [(&str, char); 9] = [
-    ("МмΜμᴍɱᎷꓟϺ", 'm'),
-    ("АаΑαᴀɑⲀᎪꓮ", 'a'),
-    ("ΝНнпոɴηꓠⲚռ", 'n'),
-    ("ЅѕꜱᏚꓢՏ", 's'),
-    ("ЕеΕεᴇⲈᎬꓰ", 'e'),
-    ("гʀᴦᏒꓣⲅ", 'r'),
-    ("Ѵѵνᴠᐯꓦ", 'v'),
-    ("ՍυᴜꓴƱ", 'u'),
-    ("Ііιɪӏ", 'i'),
+/// Letters and digits that look like a letter of these words, beside it: those of Unicode's `confusables.txt`
+/// (UTS #39), small capitals, and digits in place of letters. Letters that Unicode decomposes (width, accents,
+/// mathematical letters) need not be named.
+const LOOKALIKES: [(&str, char); 10] = [
+    ("ɱΜμϺМмᎷᗰᛖᴍⱮⲘꓟ\u{102b0}\u{10311}", 'm'),
+    ("4ɑΑαАаᎪᗅᴀ⍺Ⲁꓮ\u{102a0}\u{16f40}", 'a'),
+    ("ȠɴΝηНнпոռⲚꓠ\u{10513}", 'n'),
+    (
+        "5ƽЅѕՏᏕᏚꓢꜱꮪ\u{10296}\u{10420}\u{10448}\u{118c1}\u{16f3a}",
+        's',
+    ),
+    ("3ΕεЕеҽᎬᴇ℮⋿Ⲉⴹꓰꬲ\u{10286}\u{118a6}\u{118ae}", 'e'),
+    ("ƦʀгᎡᏒᖇᴦⲅꓣꭇꭈꮁ\u{104b4}\u{16f35}\u{1d216}", 'r'),
+    (
+        "νѴѵ۷Ꮩᐯᴠ∨⋁ⴸꓦꛟꮩ\u{1051d}\u{11706}\u{118a0}\u{118c0}\u{16f08}\u{1d20d}",
+        'v',
+    ),
+    (
+        "ƱʋυՍսሀᑌᴜ∪⋃ꓴꞟꭎꭒ\u{104ce}\u{104f6}\u{118b8}\u{118d8}\u{16f42}",
+        'u',
+    ),
+    ("1ıɩɪ˛ͺιІіӏᎥ⍳ꙇꭵ\u{118c3}", 'i'),
+    (
+        "0ΟοσОоՕօ۵०০੦૦ଠ୦௦\u{c02}౦\u{c82}೦\u{d02}ഠ൦\u{d82}๐໐ဝ၀ჿዐᴏᴑⲞⲟⵔ〇ꓳꬽ\u{10292}\u{102ab}\
+         \u{10404}\u{1042c}\u{104c2}\u{104ea}\u{10516}\u{114d0}\u{118b5}\u{118c8}\u{118d7}\
+         \u{118e0}",
+        'o',
+    ),
 ];
+
+/// The first of each alphabet of letters in boxes, which Unicode does not decompose.
+const BOXED: [char; 3] = ['\u{1f150}', '\u{1f170}', '\u{1f1e6}'];
 
 /// Whether a name passes for Mana's own: one of its words is Mana's, or all of its letters together are, however they
 /// are written.
 pub fn passes_for_mana(name: &str) -> bool {
-    let letters: String = name.nfkd().map(looks_like).collect();
+    passes_for_mana_by(nfkd, name)
+}
+
+/// [`passes_for_mana`] by a given NFKD.
+pub fn passes_for_mana_by(nfkd: NormalForm, name: &str) -> bool {
+    let letters: String = nfkd(name).chars().map(looks_like).collect();
     let letters = letters.to_lowercase();
     let is_own = |word: &str| OWN.contains(&word) || OWN.contains(&&*word.replace("rn", "m"));
     let together: String = letters.chars().filter(|c| c.is_alphanumeric()).collect();
@@ -42,8 +66,12 @@ pub fn passes_for_mana(name: &str) -> bool {
 }
 
 fn looks_like(c: char) -> char {
+    let boxed = BOXED.iter().find_map(|first| {
+        let place = u32::from(c).checked_sub(u32::from(*first))?;
+        (b'a'..=b'z').nth(place as usize)
+    });
     let known = LOOKALIKES.iter().find(|(others, _)| others.contains(c));
-    known.map_or(c, |(_, letter)| *letter)
+    known.map_or_else(|| boxed.map_or(c, char::from), |(_, letter)| *letter)
 }
 
 #[cfg(test)]
@@ -77,6 +105,17 @@ mod tests {
             "Ma\u{301}na",
             "rnana",
             "sеrvеr",
+            "ⲘⲀⲚⲀ",
+            "ᎷᎪNᎪ",
+            "🅼🅰🅽🅰",
+            "🇲🇦🇳🇦",
+            "Ⓜⓐⓝⓐ",
+            "m4na",
+            "Mana!",
+            "mana@home",
+            "Mɑnɑ 5erver",
+            "missiоnrunner",
+            "M\u{34f}ana",
         ] {
             assert!(passes_for_mana(name), "{name}");
         }

@@ -1,14 +1,6 @@
 //! Whether two texts mean the same: without case, punctuation, width and Unicode's form.
 
-use unicode_normalization::UnicodeNormalization as _;
-
-/// Unicode's form NFKC of a text. A browser has its own, so that its module needs no tables of Unicode.
-pub type Nfkc = fn(&str) -> String;
-
-/// [`Nfkc`] where there is no browser.
-pub fn nfkc(text: &str) -> String {
-    text.nfkc().collect()
-}
+use super::{NormalForm, nfkc};
 
 /// A text without what makes no difference in meaning. Texts that mean the same become the same.
 pub fn same_meaning(text: &str) -> String {
@@ -16,7 +8,7 @@ pub fn same_meaning(text: &str) -> String {
 }
 
 /// [`same_meaning`] by a given NFKC.
-pub fn same_meaning_by(nfkc: Nfkc, text: &str) -> String {
+pub fn same_meaning_by(nfkc: NormalForm, text: &str) -> String {
     // Upper case first: some letters have no lower case of their own, such as the German sharp s.
     let folded = nfkc(text).to_uppercase().to_lowercase();
     let words: Vec<&str> = folded

@@ -81,6 +81,38 @@ async fn sync_r7_a_rollback_is_noticed_also_after_others_have_written() {
     assert_eq!(late.tasks().await, a.tasks().await);
 }
 
+/// Requests of a device that begins to read anew, after each of which it is cut off; the last number is enough.
+const CUTS: std::ops::RangeInclusive<usize> = 1..=4;
+
+#[tokio::test]
+async fn sync_r8_a_copy_that_is_put_underneath_while_a_device_reads_anew_gets_back_what_it_lost() {
+    for requests in CUTS {
+        let (mut server, a, b) = put_back().await;
+        let copy = server.backup().await;
+        server.begin_epoch(false).await;
+        server.requests_left.store(requests, Ordering::SeqCst);
+        let cut_off = a.replica.sync(&server).await.is_err();
+        assert_eq!(cut_off, requests < *CUTS.end(), "{requests} requests");
+        server.requests_left.store(usize::MAX, Ordering::SeqCst);
+        server.put_back(&copy).await;
+        everything_is_back(&server, &a, &b).await;
+    }
+}
+
+#[tokio::test]
+async fn sync_r8_what_was_given_back_is_missed_where_a_copy_is_put_underneath() {
+    for requests in CUTS {
+        let (mut server, a, b) = put_back().await;
+        let copy = server.backup().await;
+        server.requests_left.store(requests, Ordering::SeqCst);
+        let _ = a.replica.sync(&server).await;
+        server.requests_left.store(usize::MAX, Ordering::SeqCst);
+        server.put_back(&copy).await;
+        // The other device knows less of what was lost.
+        everything_is_back(&server, &a, &b).await;
+    }
+}
+
 #[tokio::test]
 async fn sync_r8_with_discard_newer_nothing_comes_back_and_devices_follow() {
     let (server, a, b) = put_back().await;

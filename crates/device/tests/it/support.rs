@@ -28,6 +28,8 @@ pub struct Server {
     store: Arc<SqliteStore>,
     pub now: AtomicI64,
     pub online: Mutex<bool>,
+    /// Requests that still arrive.
+    pub requests_left: AtomicUsize,
     /// The answer to the next push is lost, after the push was stored.
     pub loses_answer: Mutex<bool>,
     /// Changes in a push at most; a larger push is answered with 413.
@@ -47,6 +49,7 @@ impl Server {
             store,
             now: AtomicI64::new(NOW.0),
             online: Mutex::new(true),
+            requests_left: AtomicUsize::new(usize::MAX),
             loses_answer: Mutex::default(),
             most: AtomicUsize::new(usize::MAX),
             pushes: Mutex::default(),
@@ -196,7 +199,9 @@ impl Server {
     }
 
     fn reach(&self) -> Result<(), TransportError> {
-        match *self.online.lock().unwrap() {
+        let one_less = |left: usize| left.checked_sub(1);
+        let left = (self.requests_left).fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
+        match *self.online.lock().unwrap() && left.is_ok() {
             true => Ok(()),
             false => Err(TransportError::Offline("there is no network".into())),
         }
@@ -236,7 +241,7 @@ impl Transport for Server {
         Ok(serde_json::from_value(json!(answer)).unwrap())
     }
 
-    async fn join(&self, request: &JoinRequest) -> Result<(), TransportError> {
+    async fn join(&self, request: &JoinRequest) -> Result<String, TransportError> {
         self.reach()?;
         let body = JoinBody {
             client_id: None,
@@ -250,7 +255,8 @@ impl Transport for Server {
             .sync
             .join(&self.scope(), client, body, self.now())
             .await;
-        joined.map(drop).map_err(|error| refused(&error))
+        let joined = joined.map_err(|error| refused(&error))?;
+        Ok(joined.log_end.to_string())
     }
 
     async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotPage, TransportError> {
@@ -261,6 +267,7 @@ impl Transport for Server {
             limit: Some(2),
             log_epoch: Some(request.log_epoch.clone()),
             log_end: request.log_end.clone(),
+            lost_end: request.lost_end.clone(),
         };
         let page = self
             .sync

@@ -17,14 +17,23 @@ impl Gateway {
         self.routes().price(model)
     }
 
-    /// The highest price of a chain of `provider/model`, each half for itself;
-    /// `None` where that of one isn't known.
+    /// The highest price of a chain of `provider/model` for a request whose prompt is to be kept, which some charge
+    /// more for, each half for itself; `None` where that of one isn't known.
     pub fn dearest(&self, chain: &[String]) -> Option<Price> {
         let routes = self.routes();
         chain.iter().try_fold(Price::default(), |dearest, model| {
             let price = routes.price(model)?;
+            let name = model.split('/').next().unwrap_or_default();
+            let mut states = routes.states.iter();
+            let keeps = states
+                .any(|state| state.name() == name && state.provider.keeps_prompts_when_told());
+            let rate = if keeps {
+                cost::rate_of_keeping(model)
+            } else {
+                1.0
+            };
             Some(Price {
-                input: dearest.input.max(price.input),
+                input: dearest.input.max(price.input * rate),
                 output: dearest.output.max(price.output),
             })
         })

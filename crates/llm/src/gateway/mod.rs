@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::aliases::ALIAS;
 use crate::answer::{Beginning, ChatStream};
 use crate::cache::Cache;
+use crate::call_usage::CallEstimate;
 use crate::chain::{Answered, Asking, first_answer};
 use crate::clients::Clients;
 use crate::closing::Closing;
@@ -24,11 +25,12 @@ use crate::models::Capabilities;
 use crate::provider_config::ProviderConfig;
 use crate::provider_state::{Condition, ProviderState};
 use crate::providers::builtin::{BUILTIN, Outline};
-use crate::providers::{Limits, connect};
+use crate::providers::{Limits, Provider, connect};
 use crate::route::{Routes, Target};
 use crate::secret::Scrubber;
 use crate::wire::{
-    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, ModelList,
+    CallerProtocol, ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model,
+    ModelList,
 };
 use capability::{capable, chain_for, refusal};
 
@@ -109,6 +111,11 @@ impl ChatPlan {
         let mut request = self.call.request.clone();
         request.model.clone_from(&target.model);
         request.window = request.window.or(self.routes.told_window(target));
+        if request.protocol != CallerProtocol::Chat
+            && let Some(window) = self.routes.facts(target).context_tokens
+        {
+            fit_answer(&mut request, window);
+        }
         let limits = limits(&self.routes, target, self.call.timeout, self.call.max_bytes);
         (request, limits)
     }
@@ -176,7 +183,7 @@ impl Gateway {
         answer.resolved = answered.target.name();
         answer.failed = answered.failed;
         let provider = &answered.target.state.provider;
-        answer.left_out = provider.leaves_out(&plan.call.request);
+        answer.left_out = left_out(&**provider, &plan.call.request);
         Ok(answer)
     }
 
@@ -200,7 +207,7 @@ impl Gateway {
         };
         let answered = self.answer(&plan, ask).await?;
         let provider = &answered.target.state.provider;
-        let left_out = provider.leaves_out(&plan.call.request);
+        let left_out = left_out(&**provider, &plan.call.request);
         let mut stream = ChatStream::begin(answered, &plan.routes, self.closing.subscribe());
         stream.left_out = left_out;
         Ok(stream)
@@ -432,6 +439,29 @@ async fn first_of(routes: &Routes, name: &str) -> Result<String> {
     let chain = routes.chain(name).await;
     let chain = chain.map_err(|error| error.scrubbed(&routes.scrub))?;
     Ok(chain[0].name())
+}
+
+/// Room for an answer below which a request is left as it is: its server says better what is wrong.
+const LEAST_ROOM: u64 = 256;
+
+/// Bounds an answer to what its prompt leaves of a window. Programs that speak a protocol of large models alone ask for
+/// answers that are longer than the window of a small one.
+fn fit_answer(request: &mut ChatRequest, window: u64) {
+    let Some(longest) = request.max_tokens() else {
+        return;
+    };
+    let prompt = CallEstimate::of_chat(request).prompt_tokens;
+    let room = window.saturating_sub(prompt);
+    if longest > room && room >= LEAST_ROOM {
+        request.extra.insert("max_tokens".to_owned(), room.into());
+    }
+}
+
+/// The parts of a request that the answer is without.
+fn left_out(provider: &dyn Provider, request: &ChatRequest) -> Vec<&'static str> {
+    let mut parts = request.left_out.clone();
+    parts.extend(provider.leaves_out(request));
+    parts
 }
 
 fn limits(

@@ -11,6 +11,8 @@ pub(crate) mod model_pick;
 mod provider;
 
 mod anthropic;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod gemini;
 mod groq;
 mod mistral;

@@ -39,6 +39,8 @@ pub enum StreamEvent {
         /// The chunk that says nothing else, for a caller who asked for it.
         chunk: Option<Bytes>,
     },
+    /// An event in Anthropic's own words, for a caller who speaks that protocol too; what follows it says the same.
+    Native(Bytes),
     /// The upstream shows that it is still there.
     KeepAlive,
 }
@@ -61,6 +63,11 @@ pub trait Provider: Send + Sync {
     fn leaves_out(&self, request: &ChatRequest) -> Vec<&'static str> {
         let _ = request;
         Vec::new()
+    }
+
+    /// Whether a prompt is kept only where the request says so, and keeping it costs more than reading it.
+    fn keeps_prompts_when_told(&self) -> bool {
+        false
     }
 
     /// Answers in one piece.

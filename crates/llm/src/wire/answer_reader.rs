@@ -47,6 +47,7 @@ pub(crate) fn completion(text: &[u8], model: &str) -> Option<Read<ChatCompletion
         failed: Vec::new(),
         left_out: Vec::new(),
         text: None,
+        native: None,
     };
     let changed = object.changed_text();
     Some(Read {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::lenient::{lenient_usage, null_as_default};
-use super::{Extra, Field, Object, RawJson, Usage, json_text, rewritten, texts};
+use super::{CallerProtocol, Extra, Field, Object, RawJson, Usage, json_text, rewritten, texts};
 use crate::error::Attempt;
 
 /// The body of `POST /v1/chat/completions`.
@@ -34,6 +34,10 @@ pub struct ChatRequest {
     /// it a request passes as it is.
     #[serde(skip)]
     pub window: Option<u64>,
+    /// More requests follow that begin as this one does: a provider that keeps prompts only where it is told to is
+    /// told.
+    #[serde(skip)]
+    pub keeps_prompt: bool,
     /// The tools, with their schemas as they were written: models write parameters in that order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools: Option<RawJson>,
@@ -51,6 +55,13 @@ pub struct ChatRequest {
     /// The data that `builtin/outline` plans from, set by the runner alone; no other provider sees it.
     #[serde(skip)]
     pub outline: Option<Arc<OutlineInput>>,
+    /// The protocol in which the caller asked. A request that was put into these words from another protocol's may
+    /// hold parts that no server of Chat Completions knows.
+    #[serde(skip)]
+    pub protocol: CallerProtocol,
+    /// The parts of the request that were left out before any provider was asked.
+    #[serde(skip)]
+    pub left_out: Vec<&'static str>,
     /// The body as the caller wrote it, of which no message has changed.
     #[serde(skip)]
     pub(crate) written: Option<Bytes>,
@@ -264,6 +275,9 @@ pub struct ChatCompletion {
     /// The answer as it is passed on: the upstream's own text where nothing in it had to change.
     #[serde(skip)]
     pub text: Option<Bytes>,
+    /// The answer in Anthropic's shape as Anthropic gave it, where the caller speaks that protocol too.
+    #[serde(skip)]
+    pub native: Option<Bytes>,
 }
 
 impl ChatCompletion {
@@ -286,6 +300,7 @@ impl ChatCompletion {
             failed: Vec::new(),
             left_out: Vec::new(),
             text: None,
+            native: None,
         }
     }
 

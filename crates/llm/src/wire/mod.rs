@@ -2,6 +2,7 @@
 //! every field that it does not know, in both directions.
 
 mod answer_reader;
+mod caller_protocol;
 mod chat;
 mod delta;
 mod embeddings;
@@ -16,6 +17,7 @@ mod texts;
 mod usage;
 
 pub(crate) use answer_reader::{Read, completion, usage as odd_usage};
+pub use caller_protocol::CallerProtocol;
 pub use chat::{ChatCompletion, ChatRequest, Choice, Content, ContentPart, Message};
 pub(crate) use delta::{Delta, says_something};
 pub use embeddings::{EmbeddingsRequest, EmbeddingsResponse};

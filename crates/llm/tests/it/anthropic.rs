@@ -7,7 +7,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::*;
 
-fn gateway(base: &str) -> Arc<Gateway> {
+pub fn gateway(base: &str) -> Arc<Gateway> {
     let mut anthropic = provider("anthropic", base);
     assert_eq!(anthropic.api.name(), "anthropic", "by its name");
     anthropic.models = vec!["claude-x".to_owned()];
@@ -54,7 +54,7 @@ async fn a_call_with_tools_goes_there_and_back() {
 }
 
 /// A stream as Anthropic documents it.
-const EVENTS: [&str; 12] = [
+pub const EVENTS: [&str; 12] = [
     concat!(
         r#"{"type":"message_start","message":{"id":"msg_1","model":"claude-x","#,
         r#""usage":{"input_tokens":10,"output_tokens":1}}}"#,
@@ -72,7 +72,7 @@ const EVENTS: [&str; 12] = [
     r#"{"type":"message_stop"}"#,
 ];
 
-async fn streaming(events: Vec<&'static str>) -> String {
+pub async fn streaming(events: Vec<&'static str>) -> String {
     raw::serve(move |mut caller| {
         let events = events.clone();
         async move {
@@ -108,7 +108,7 @@ async fn a_stream_comes_in_openais_pieces_with_its_usage_last() {
                     .or(reason);
             }
             StreamEvent::Usage { usage, .. } => last = Some(usage),
-            StreamEvent::KeepAlive => {}
+            StreamEvent::KeepAlive | StreamEvent::Native(_) => {}
         }
     }
     assert_eq!(

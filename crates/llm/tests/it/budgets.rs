@@ -172,7 +172,11 @@ impl World {
         body.as_object_mut()
             .unwrap()
             .extend(fields.as_object().unwrap().clone());
-        let request = client().post(format!("{}/v1/chat/completions", self.base));
+        let way = match body.as_object_mut().unwrap().remove("way") {
+            Some(Value::String(way)) => way,
+            _ => "chat/completions".to_owned(),
+        };
+        let request = client().post(format!("{}/v1/{way}", self.base));
         soon(request.bearer_auth(key).body(body.to_string()).send())
             .await
             .unwrap()
@@ -202,6 +206,18 @@ fn requests() -> Vec<Value> {
             "thinking": {"type": "enabled", "budget_tokens": 50_000}}),
         json!({"max_tokens": 300}),
         json!({"max_tokens": 7}),
+        json!({"way": "messages", "max_tokens": 900}),
+        json!({"way": "messages", "max_tokens": 10, "n": 50, "max_completion_tokens": 50_000}),
+        json!({"way": "messages", "stream": true, "max_tokens": 900}),
+        json!({"way": "messages", "model": "anthropic/m", "max_tokens": 1200,
+            "thinking": {"type": "enabled", "budget_tokens": 50_000}}),
+        json!({"way": "messages", "model": "anthropic/m", "max_tokens": "700.0", "MAX_TOKENS": 50_000}),
+        json!({"way": "messages", "model": "anthropic/m"}),
+        json!({"way": "responses", "input": "Hello", "max_output_tokens": 900}),
+        json!({"way": "responses", "input": "Hello", "max_output_tokens": 10, "max_tokens": 50_000, "n": 50}),
+        json!({"way": "responses", "input": "Hello", "stream": true, "reasoning": {"effort": "high"}}),
+        json!({"way": "responses", "model": "anthropic/m", "input": "Hello", "reasoning": {"effort": "high"},
+            "max_output_tokens": 100}),
     ]
 }
 

@@ -9,12 +9,16 @@ mod failures;
 mod fallback;
 mod http;
 mod lenient;
+mod messages;
 mod metering;
 mod providers_needs;
 mod quiet_logs;
 mod raw;
+mod responses;
 mod routing;
 mod stream;
+mod vendor_requests;
+mod vendor_streams;
 mod windows;
 
 use std::future::Future;

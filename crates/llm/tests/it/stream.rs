@@ -25,6 +25,7 @@ async fn read(gateway: &Gateway) -> (Vec<String>, Option<GatewayError>) {
                 pieces.extend(chunk.map(|chunk| String::from_utf8(chunk.to_vec()).unwrap()))
             }
             Ok(StreamEvent::KeepAlive) => pieces.push(":".to_owned()),
+            Ok(StreamEvent::Native(_)) => {}
             Err(error) => return (pieces, Some(error)),
         }
     }

@@ -365,6 +365,57 @@ async fn a_virtual_key_is_held_to_its_models_its_rate_and_its_budget() {
 }
 
 #[tokio::test]
+async fn a_key_pays_for_messages_and_responses_as_for_chats() {
+    let upstream = upstream().await;
+    let (home, server, owner) = with_model(&upstream).await;
+    let settings = json!({"name": "agents", "models": ["box/*"], "tokens": 250});
+    let (status, made) = call(&server, Method::POST, "/llm/keys", &owner, settings).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let secret = made["secret"].as_str().unwrap();
+    let messages = async |model: &str| {
+        let body = json!({"model": model, "max_tokens": 90, "messages": [{"role": "user", "content": "Hello"}]});
+        let request = server.request(Method::POST, "/v1/messages");
+        send(request.header("x-api-key", secret).json(&body)).await
+    };
+    let responses = async || {
+        let body = json!({"model": "box/m", "max_output_tokens": 90, "input": "Hello"});
+        let request = server.request(Method::POST, "/v1/responses");
+        send(request.bearer_auth(secret).json(&body)).await
+    };
+    let (status, said) = messages("builtin/outline").await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(said["error"]["type"], "permission_error", "{said}");
+
+    let (status, said) = messages("box/m").await;
+    assert_eq!(
+        (status, &said["content"][0]["text"]),
+        (StatusCode::OK, &json!("Hi"))
+    );
+    let (status, said) = responses().await;
+    assert_eq!(
+        (status, &said["usage"]["total_tokens"]),
+        (StatusCode::OK, &json!(30))
+    );
+    usage(&server, &owner, "key", 2).await;
+    let (_, keys) = call(&server, Method::GET, "/llm/keys", &owner, Value::Null).await;
+    assert_eq!(keys["keys"][0]["usedTokens"], 60);
+    let mut made = 2;
+    loop {
+        let (status, said) = messages("box/m").await;
+        if status != StatusCode::OK {
+            assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(said["error"]["type"], "rate_limit_error", "{said}");
+            break;
+        }
+        made += 1;
+        usage(&server, &owner, "key", made).await;
+    }
+    assert!((5..=6).contains(&made), "{made}");
+    assert_eq!(responses().await.0, StatusCode::TOO_MANY_REQUESTS);
+    assert!(!home.log().contains(secret));
+}
+
+#[tokio::test]
 async fn a_member_is_held_to_the_owners_limits_of_a_day_and_the_owner_is_not() {
     let upstream = upstream().await;
     let limits = [

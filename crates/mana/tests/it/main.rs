@@ -2,10 +2,14 @@
 
 mod accounts;
 mod attacks;
+mod backup;
 mod bench;
 mod cli;
 mod copies;
 mod data_safety;
+mod disaster;
+mod doctor;
+mod dumps;
 mod failures;
 mod first_client;
 mod gateway;
@@ -17,11 +21,13 @@ mod mail;
 mod missions;
 mod older_devices;
 mod people;
+mod poolers;
 mod postgres;
 mod process;
 mod restore;
 mod runs;
 mod second_factor;
+mod secrets;
 mod snapshot;
 mod strangers;
 mod stream;

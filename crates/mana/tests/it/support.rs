@@ -16,6 +16,9 @@ use tokio::time::timeout;
 /// Bound of every wait; a test that waits longer hangs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The settings key of servers on Postgres: 32 bytes in Base64.
+pub const SETTINGS_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+
 /// A data directory and the settings of the servers that are started on it, one after the other.
 pub struct Home {
     /// The directory.
@@ -43,6 +46,10 @@ impl Home {
         )
         .unwrap();
         let mut settings = vec![("TICK_ENABLED", "false"), ("MANA_LISTEN", "127.0.0.1:0")];
+        // Servers that share a database share the key that seals its secrets.
+        if env.iter().any(|(name, _)| *name == "DATABASE_URL") {
+            settings.push(("MANA_SETTINGS_KEY", SETTINGS_KEY));
+        }
         settings.extend(env);
         Home {
             env: settings

@@ -3,6 +3,8 @@
 mod attempt;
 mod caller;
 pub mod cookie;
+mod key_limit;
 
 pub use attempt::{Attempt, ClientAddress, user_agent};
 pub use caller::{ActingOwner, Caller, Owner, bearer};
+pub use key_limit::limit_key_guesses;

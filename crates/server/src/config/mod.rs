@@ -3,7 +3,9 @@
 //! A variable of the environment wins over `mana.toml` in the data directory, which wins over the default. An empty
 //! value counts as unset.
 
+mod backup;
 mod cors_origins;
+mod keys;
 mod sign_in;
 mod source;
 mod table;
@@ -15,6 +17,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use backup::BackupConfig;
 pub use cors_origins::CorsOrigins;
 use mana_accounts::{AccountSettings, IssuerConfig, Signup};
 use mana_llm::{LlmConfig, LlmSettings, Secret};
@@ -26,6 +29,7 @@ use table::{Variable, variable_table};
 use values::{boolean, count, dollars, millis, optional_count, skew, whole};
 
 use crate::http::trusted_proxies::TrustedProxies;
+use crate::vault::SettingsKey;
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -36,6 +40,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// The database.
     pub storage: StorageConfig,
+    /// Backups.
+    pub backup: BackupConfig,
     /// Accounts.
     pub auth: AccountSettings,
     /// Limits of one person.
@@ -68,6 +74,10 @@ pub struct ServerConfig {
     pub api_cors_origins: CorsOrigins,
     /// The key for `/internal/*`; if it is missing, the first start makes one in the data directory.
     pub service_key: Option<Secret>,
+    /// The key that opens `/metrics` alone.
+    pub metrics_key: Option<Secret>,
+    /// The key that seals secrets in the database; if it is missing, the first start makes one in the data directory.
+    pub settings_key: Option<SettingsKey>,
 }
 
 impl ServerConfig {
@@ -251,6 +261,16 @@ impl Config {
             tokens: optional_count(&source, "MANA_MEMBER_TOKENS_PER_DAY")?,
             micros_usd: dollars(&source, "MANA_MEMBER_MONEY_PER_DAY")?,
         };
+        let storage = StorageConfig {
+            database: database(&source, &data_dir)?,
+            wait: Duration::from_secs(whole(&source, "MANA_DB_WAIT_S", 0)?.into()),
+            first_start: first_start(&source)?,
+        };
+        // On Postgres the operator names a folder: several servers would otherwise each have one of their own.
+        let usual_backups = match storage.database {
+            Database::Sqlite(_) => Some(data_dir.join("backups")),
+            Database::Postgres { .. } => None,
+        };
         Ok(Config {
             server: ServerConfig {
                 listen: listen(&source, &roles)?,
@@ -259,13 +279,12 @@ impl Config {
                 trusted_proxies: trusted_proxies(&source)?,
                 cors_origins: cors_origins::of_pages(&source)?,
                 api_cors_origins: cors_origins::of_programs(&source)?,
-                service_key: service_key(&source)?,
+                service_key: keys::strong(&source, "MANA_SERVICE_KEY")?,
+                metrics_key: keys::strong(&source, "MANA_METRICS_KEY")?,
+                settings_key: keys::settings(&source)?,
             },
-            storage: StorageConfig {
-                database: database(&source, &data_dir)?,
-                wait: Duration::from_secs(whole(&source, "MANA_DB_WAIT_S", 0)?.into()),
-                first_start: first_start(&source)?,
-            },
+            backup: backup::of(&source, usual_backups)?,
+            storage,
             auth: AccountSettings {
                 signup: signup(&source)?,
                 issuer: issuer(&source)?,
@@ -466,16 +485,6 @@ fn trusted_proxies(source: &Source) -> Result<TrustedProxies, ConfigError> {
             ),
         )
     })
-}
-
-fn service_key(source: &Source) -> Result<Option<Secret>, ConfigError> {
-    match source.get("MANA_SERVICE_KEY") {
-        Some(key) if key.len() < 16 => Err(ConfigError::new(
-            "MANA_SERVICE_KEY",
-            "is shorter than 16 characters, so it could be guessed; use a longer one, or unset it and Mana makes one",
-        )),
-        key => Ok(key.map(Secret::new)),
-    }
 }
 
 fn database(source: &Source, data_dir: &Path) -> Result<Database, ConfigError> {

@@ -91,10 +91,28 @@ const TABLE: &[Variable] = &[
     plain("MANA_DB_IDLE_S", "db_idle_s", "30"),
     plain("MANA_DB_WAIT_S", "db_wait_s", "60"),
     plain("MANA_FIRST_START", "first_start", "allow"),
+    unset(
+        "MANA_BACKUP_DIR",
+        "backup_dir",
+        "backups in the data directory on SQLite, none on Postgres",
+    ),
+    plain("MANA_BACKUP_AT", "backup_at", "03:30"),
+    plain("MANA_BACKUP_KEEP", "backup_keep", "7"),
+    secret("MANA_BACKUP_PASSPHRASE", "backup_passphrase", "not sealed"),
     plain("MANA_ROLES", "roles", "web,auth,sync,ai,llm"),
     secret(
         "MANA_SERVICE_KEY",
         "service_key",
+        "made on first start, in the data directory",
+    ),
+    secret(
+        "MANA_METRICS_KEY",
+        "metrics_key",
+        "the service key alone opens /metrics",
+    ),
+    secret(
+        "MANA_SETTINGS_KEY",
+        "settings_key",
         "made on first start, in the data directory",
     ),
     unset("MANA_PUBLIC_URL", "public_url", "from the request"),

@@ -95,6 +95,13 @@ fn config_bad_values_name_the_variable_and_what_to_do() {
         ("MANA_PUBLIC_URL", "mana.example.org"),
         ("MANA_PUBLIC_URL", "https://mana.example.org/app"),
         ("MANA_SERVICE_KEY", "short"),
+        ("MANA_SERVICE_KEY", "changeme-changeme-changeme"),
+        ("MANA_METRICS_KEY", "aaaaaaaaaaaaaaaaaaaaaaaa"),
+        ("MANA_SETTINGS_KEY", "c2hvcnQ="),
+        ("MANA_BACKUP_DIR", "relative/folder"),
+        ("MANA_BACKUP_AT", "25:00"),
+        ("MANA_BACKUP_KEEP", "0"),
+        ("MANA_BACKUP_PASSPHRASE", "short"),
         ("MANA_PUSHES_PER_MINUTE", "0"),
         ("MANA_CONNECTIONS_PER_USER", "many"),
         ("DATABASE_URL", "mysql://x"),
@@ -228,7 +235,7 @@ fn config_providers_come_from_their_variable_or_their_table() {
 fn config_shows_effective_values_and_hides_secrets() {
     let env = [
         ("OPENAI_API_KEY", "sk-hunter2"),
-        ("MANA_SERVICE_KEY", "0123456789abcdef"),
+        ("MANA_SERVICE_KEY", "Zk3v9QmB1xT8wLr5"),
         ("MANA_LLM_MODEL", "m"),
     ];
     let shown = config(&env, "signup = 'open'").unwrap().show();
@@ -295,11 +302,11 @@ fn config_errors_name_the_place_of_the_value() {
 fn config_takes_secrets_from_files() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key");
-    std::fs::write(&path, "a-service-key-of-some-length-0123456789\n").unwrap();
+    std::fs::write(&path, "d2f1c6a09b7e4d58a3c0\n").unwrap();
     let path = path.to_str().unwrap();
     let read = config(&[("MANA_SERVICE_KEY_FILE", path)], "").unwrap();
     let key = read.server.service_key.unwrap();
-    assert_eq!(key.expose(), "a-service-key-of-some-length-0123456789");
+    assert_eq!(key.expose(), "d2f1c6a09b7e4d58a3c0");
     for (env, word) in [
         (vec![("MANA_SERVICE_KEY_FILE", "/nowhere")], "/nowhere"),
         (

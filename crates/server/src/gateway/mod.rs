@@ -2,7 +2,6 @@
 
 mod auth;
 mod key_uses;
-mod vault;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +17,10 @@ use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::data_dir::DataDir;
 use crate::error::{ApiError, ApiResult, sentence};
+use crate::vault::Vault;
 
 pub use auth::GatewayAuth;
 pub use key_uses::KeyUses;
-pub use vault::Vault;
 
 /// The key of the settings in the store.
 const SAVED: &str = "llm.settings";
@@ -83,7 +82,7 @@ impl Settings {
         accounts: Arc<dyn Accounts>,
         ledger: Arc<dyn Ledger>,
     ) -> Result<(Settings, Arc<Gateway>)> {
-        let vault = Vault::open(dir)?;
+        let vault = Vault::open(dir, config.server.settings_key.as_ref())?;
         let saved = read(&*accounts).await?;
         let (first, problem) = match effective(config, &saved, &vault) {
             Ok(llm) => (llm, None),
@@ -235,6 +234,13 @@ fn parse(saved: Option<&[u8]>) -> Result<Saved> {
     };
     serde_json::from_slice(saved)
         .context("The saved settings of models are broken; save them again")
+}
+
+/// Returns the providers of models with the owner's saved settings, for a command that looks at a server.
+pub async fn saved_config(config: &Config, accounts: &dyn Accounts) -> Result<LlmConfig> {
+    let saved = read(accounts).await?;
+    let vault = Vault::read(&config.data_dir, config.server.settings_key.as_ref())?;
+    Ok(effective(config, &saved, &vault)?)
 }
 
 /// The saved settings over the file's, and the environment over both.

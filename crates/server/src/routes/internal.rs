@@ -24,6 +24,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     responses(
         (status = 200, description = "Result of the tick", body = schema::TickReport),
         (status = 401, description = "The key is wrong or missing", body = ErrorEnvelope),
+        (status = 429, description = "The address has shown too many wrong keys", body = ErrorEnvelope),
     ))]
 async fn tick(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<Json<TickReport>> {
     let presented = headers

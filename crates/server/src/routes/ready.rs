@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::backup::status::BackupStatus;
 use crate::clock;
 use crate::config::ServerRole;
 use crate::disk_space;
@@ -58,6 +59,7 @@ fn well() -> Readiness {
     Readiness {
         status: ReadyStatus::Ready,
         reasons: Vec::new(),
+        backup_age_s: None,
     }
 }
 
@@ -105,6 +107,7 @@ async fn look(app: &App) -> Readiness {
     if let Some(disk) = disk_space::of(&app.config.data_dir) {
         disk_is_full(&mut readiness, disk);
     }
+    backups(&mut readiness, app, now).await;
     if app.config.serves(ServerRole::Ai) && app.config.runner.tick_enabled {
         schedule(&mut readiness, app, now).await;
     }
@@ -121,6 +124,20 @@ fn disk_is_full(readiness: &mut Readiness, disk: disk_space::DiskSpace) {
             disk.free_bytes / 1_000_000
         );
         readiness.add(ReadyStatus::Degraded, "disk", message);
+    }
+}
+
+async fn backups(readiness: &mut Readiness, app: &App, now: Micros) {
+    // A database that can't be read is told already.
+    let Ok((status, _)) = BackupStatus::read(&*app.auth.accounts).await else {
+        return;
+    };
+    readiness.backup_age_s = status.age_s(now);
+    // Where none are made by themselves, their operator has other means.
+    if app.config.backup.folder.is_some()
+        && let Some(problem) = status.problem(now)
+    {
+        readiness.add(ReadyStatus::Degraded, "backup", problem);
     }
 }
 

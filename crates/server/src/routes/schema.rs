@@ -70,6 +70,8 @@ pub struct JoinAnswer {
     pub server_time: Micros,
     /// The log's epoch.
     pub log_epoch: String,
+    /// The log's end: every state stands before it.
+    pub log_end: String,
     /// Whether the log takes back more.
     pub give_back: bool,
 }
@@ -222,6 +224,7 @@ mod tests {
             stored: 1,
             server_time: Micros(1),
             log_epoch: "e".to_owned(),
+            log_end: Cursor(Micros(1)),
             give_back: true,
             grown: mana_store::LogSize::default(),
         };

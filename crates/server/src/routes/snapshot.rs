@@ -28,6 +28,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         ("limit" = Option<usize>, Query, description = "Records at most; 1,000 by default, and at most"),
         ("logEpoch" = Option<String>, Query, description = "The epoch of the log that earlier pages were of"),
         ("logEnd" = Option<String>, Query, description = "The furthest `logEnd` that earlier answers named"),
+        ("lostEnd" = Option<String>, Query,
+            description = "The furthest `logEnd` from before the device began to read anew; refuses nothing"),
     ),
     responses(
         (status = 200, body = schema::SnapshotAnswer,
@@ -54,6 +56,8 @@ async fn all_apps(
         ("limit" = Option<usize>, Query, description = "Records at most; 1,000 by default, and at most"),
         ("logEpoch" = Option<String>, Query, description = "The epoch of the log that earlier pages were of"),
         ("logEnd" = Option<String>, Query, description = "The furthest `logEnd` that earlier answers named"),
+        ("lostEnd" = Option<String>, Query,
+            description = "The furthest `logEnd` from before the device began to read anew; refuses nothing"),
     ),
     responses(
         (status = 200, body = schema::SnapshotAnswer,

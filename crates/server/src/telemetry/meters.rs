@@ -165,6 +165,7 @@ fn describe() {
             "mana_llm_calls_total",
             "Calls of the gateway that ended, by provider and outcome",
         ),
+        ("mana_backup_failures_total", "Nightly backups that failed"),
         (
             "mana_http_answers_total",
             "Answers, by route, method and status",
@@ -173,6 +174,13 @@ fn describe() {
         describe_counter!(name, what);
     }
     for (name, what) in [
+        ("mana_backup_age_seconds", "Age of the last good backup"),
+        ("mana_backup_bytes", "Size of the last good backup"),
+        (
+            "mana_backup_seconds",
+            "Time that making and proving the last good backup took",
+        ),
+        ("mana_backup_failed", "Whether the last backup failed"),
         ("mana_runs_under_way", "Runs that this process is at"),
         (
             "mana_sync_listeners",

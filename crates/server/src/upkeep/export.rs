@@ -43,6 +43,7 @@ pub async fn export(config: Config, user: Option<String>, file: PathBuf) -> Resu
         "Exported {} accounts with {} changes.",
         end.users, end.changes
     );
+    tell_what_stays();
     if !end.left_out.is_empty() {
         bail!(
             "These accounts can't be read whole and are not in the file: {}",
@@ -50,6 +51,25 @@ pub async fn export(config: Config, user: Option<String>, file: PathBuf) -> Resu
         );
     }
     Ok(())
+}
+
+/// Says what an export has not: it is for moving accounts, and no backup.
+fn tell_what_stays() {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (table, reason) in mana_store::left_behind() {
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, tables)) => tables.push(table),
+            None => reasons.push((reason, vec![table])),
+        }
+    }
+    let reasons: Vec<_> = reasons
+        .into_iter()
+        .map(|(reason, tables)| format!("{} ({reason})", tables.join(", ")))
+        .collect();
+    eprintln!(
+        "Not in the file: keys, modules, mana.toml; {}. `mana backup` saves everything.",
+        reasons.join("; ")
+    );
 }
 
 /// What was written.

@@ -1,10 +1,13 @@
-//! The operator's commands: compact, reproject, export, import, restore, user.
+//! The operator's commands: backup, compact, doctor, reproject, export, import, restore, upgrade, user.
 
+mod backup;
+mod doctor;
 mod export;
 mod import;
 mod lines;
 mod people;
 mod restore;
+mod upgrade;
 
 use std::sync::Arc;
 
@@ -13,10 +16,13 @@ use jiff::SignedDuration;
 use mana_core::Micros;
 use mana_store::{DatabaseContents, Scope, User};
 
+pub use backup::{check_backup, make_backup};
+pub use doctor::doctor;
 pub use export::export;
 pub use import::import;
 pub use people::{AccountChange, add_person, change_account, list_people, reset_password};
 pub use restore::restore;
+pub use upgrade::{rehearse_upgrade, upgrade};
 
 use crate::config::{Config, Database};
 use crate::data_dir::DataDir;
@@ -107,9 +113,15 @@ pub async fn reproject(config: Config, check: bool) -> Result<()> {
 /// Opens the database of a server. What a command only looks at has to be there: a command that made it would prove,
 /// or save, nothing and call that done.
 async fn open(config: &Config) -> Result<Upkeep> {
+    there(config).await?;
+    open_or_make(config).await
+}
+
+/// Fails where the database of a server is not there.
+async fn there(config: &Config) -> Result<()> {
     let name = config.storage.database.name();
     match (contents(config).await?, &config.storage.database) {
-        (DatabaseContents::Tables, _) => open_or_make(config).await,
+        (DatabaseContents::Tables, _) => Ok(()),
         (DatabaseContents::Missing, _) => bail!(
             "There is no database {name}; set MANA_DATA_DIR to the directory that `mana serve` uses \
              (another user, such as root in a cron job, has another one)"

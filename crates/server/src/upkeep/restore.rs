@@ -1,18 +1,23 @@
 //! `mana restore`: a database that was put back from a copy says so to every device.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use mana_store::Scope;
+use anyhow::{Context as _, Result, bail};
+use mana_store::{PostgresStore, RestoreOptions, Restored, RestoredEpoch, Scope, SqliteStore};
 
 use super::import::{accounts, read_head, tell};
 use super::{Users, open, open_or_make};
+use crate::backup::{BackupReader, PutBack, is_backup};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Database};
+use crate::data_dir::DataDir;
 use crate::storage::Upkeep;
 
 /// Begins another epoch of every log, after importing the file if one is given.
 pub async fn restore(config: Config, file: Option<PathBuf>, discard_newer: bool) -> Result<()> {
+    if let Some(file) = file.as_deref().filter(|file| is_backup(file)) {
+        return restore_backup(config, file, discard_newer).await;
+    }
     let lines = file.as_deref().map(read_head).transpose()?;
     let upkeep = match lines {
         Some(_) => open_or_make(&config).await?,
@@ -21,12 +26,77 @@ pub async fn restore(config: Config, file: Option<PathBuf>, discard_newer: bool)
     let done = begin_epochs(&upkeep, lines, discard_newer).await;
     upkeep.store.close().await;
     let logs = done?;
+    tell_epochs(logs, discard_newer);
+    Ok(())
+}
+
+fn tell_epochs(logs: u64, discard_newer: bool) {
     let then = match discard_newer {
         true => "Devices drop what they have beyond it.",
         false => "For 30 days devices give back what they have beyond it.",
     };
     println!("{logs} logs have begun another epoch. {then}");
+}
+
+/// Puts a whole server back from a file of `mana backup`: keys, settings and modules first, so that a database without
+/// its keys never stands alone.
+async fn restore_backup(config: Config, file: &Path, discard_newer: bool) -> Result<()> {
+    let passphrase = config.backup.passphrase.as_ref();
+    // Nothing is touched before the file is known to be whole.
+    BackupReader::verify(file, passphrase)?;
+    let mut reader = BackupReader::open(file, passphrase)?;
+    let _dir = DataDir::open(&config.data_dir)?;
+    let configured = config.server.settings_key.as_ref();
+    let mut files = PutBack::plan(&config.data_dir, &reader.files, configured)?;
+    let options = RestoreOptions {
+        origin: reader.origin,
+        epoch: Some(RestoredEpoch {
+            now: clock::now(),
+            discard_newer,
+        }),
+    };
+    let done = match files.write() {
+        Ok(()) => into_database(&config, &mut reader, options).await,
+        Err(error) => Err(error),
+    };
+    let restored = match done {
+        Ok(restored) => restored,
+        Err(error) => {
+            files.undo();
+            return Err(error);
+        }
+    };
+    if !restored.unprojected.is_empty() {
+        let upkeep = open(&config).await?;
+        for user in &restored.unprojected {
+            upkeep.maintenance.reproject(&Scope::own(user)).await?;
+        }
+        upkeep.store.close().await;
+    }
+    for sentence in &files.told {
+        println!("{sentence}");
+    }
+    println!(
+        "Restored {} accounts with {} rows, as of {}.",
+        restored.users, restored.rows, reader.head.made_at
+    );
+    tell_epochs(restored.users, discard_newer);
     Ok(())
+}
+
+async fn into_database(
+    config: &Config,
+    reader: &mut BackupReader,
+    options: RestoreOptions,
+) -> Result<Restored> {
+    let restored = match &config.storage.database {
+        Database::Sqlite(path) => SqliteStore::restore(path, reader, options).await,
+        Database::Postgres { url, .. } => {
+            PostgresStore::restore(url.expose(), reader, options).await
+        }
+    };
+    let name = config.storage.database.name();
+    restored.with_context(|| format!("The database {name} was not restored"))
 }
 
 async fn begin_epochs(

@@ -2,6 +2,7 @@
 
 mod access;
 mod append;
+mod backup;
 mod claim;
 mod db;
 mod gate;
@@ -13,6 +14,7 @@ mod notify;
 mod pending;
 mod progress;
 mod push;
+mod restore;
 mod retention;
 mod schema;
 mod store;

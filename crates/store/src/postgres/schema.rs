@@ -12,7 +12,7 @@ use crate::{DatabaseContents, Result, StoreError, tables};
 /// The grants of the application's role, with `{tables}` for the list of tables and `{may_take}` for [`MAY_TAKE`].
 const ROLES: &str = include_str!("roles.sql");
 
-static MIGRATIONS: LazyLock<Migrator> =
+pub(super) static MIGRATIONS: LazyLock<Migrator> =
     LazyLock::new(|| include!(concat!(env!("OUT_DIR"), "/migrations_postgres.rs")));
 
 /// The statements that every connection begins with. A transaction that its server forgot must not hold a log for ever.
@@ -20,7 +20,8 @@ const SESSION: &str = "SET search_path TO public; SET idle_in_transaction_sessio
 const SESSION_AS_APP: &str = "SET search_path TO public; \
     SET idle_in_transaction_session_timeout TO '60s'; SET ROLE mana_app";
 
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+/// Connects, or says why not.
+pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     let connected = PgConnection::connect_with(options).await;
     connected.map_err(|error| StoreError::cannot_connect(options, &error))
 }
@@ -33,6 +34,36 @@ pub(super) async fn contents(options: &PgConnectOptions) -> Result<DatabaseConte
         .await?;
     connection.close().await?;
     Ok(DatabaseContents::of(tables))
+}
+
+/// Whether the database has the schema of this version.
+pub(super) async fn is_current(options: &PgConnectOptions) -> Result<bool> {
+    let mut connection = connect(options).await?;
+    let current = up_to_date(&mut connection).await?;
+    connection.close().await?;
+    Ok(current)
+}
+
+/// The last step of the schema.
+pub(super) async fn last_step(options: &PgConnectOptions) -> Result<i64> {
+    let mut connection = connect(options).await?;
+    let last: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM public._sqlx_migrations")
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(last.unwrap_or_default())
+}
+
+/// Whether [`role_lacks_grants`], and the server's version, such as 150004.
+pub(super) async fn roles_state(options: &PgConnectOptions) -> Result<(bool, i32)> {
+    let mut connection = connect(options).await?;
+    connection.execute("SET search_path TO public").await?;
+    let lacks = role_lacks_grants(&mut connection).await?;
+    let version = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok((lacks, version))
 }
 
 /// Brings the schema up to date if it isn't, and answers what every connection has to begin with.
@@ -108,10 +139,21 @@ async fn migrate(connection: &mut PgConnection) -> Result<()> {
     }
 }
 
-fn roles() -> String {
+/// The statements that make the application's role and its grants.
+pub(super) fn roles() -> String {
     ROLES
         .replace("{tables}", &tables::names())
         .replace("{may_take}", MAY_TAKE)
+}
+
+/// Names the role that lacks a right.
+pub(super) fn named<T>(options: &PgConnectOptions, done: Result<T>) -> Result<T> {
+    match done {
+        Err(error) if is_forbidden(&error) => Err(StoreError::MayNotMigrate {
+            role: options.get_username().to_owned(),
+        }),
+        done => done,
+    }
 }
 
 fn is_forbidden(error: &StoreError) -> bool {

@@ -60,6 +60,21 @@ impl PostgresStore {
         schema::contents(&PgConnectOptions::from_str(url)?.application_name("mana")).await
     }
 
+    /// Whether the role that Mana works as is missing, can't be taken, or lacks a grant; and the server's version.
+    pub async fn roles(url: &str) -> Result<(bool, i32)> {
+        schema::roles_state(&PgConnectOptions::from_str(url)?.application_name("mana")).await
+    }
+
+    /// The last step of the database's schema; 0 where there is none.
+    pub async fn schema(url: &str) -> Result<i64> {
+        schema::last_step(&PgConnectOptions::from_str(url)?.application_name("mana")).await
+    }
+
+    /// Whether the database has the schema of this version.
+    pub async fn is_current(url: &str) -> Result<bool> {
+        schema::is_current(&PgConnectOptions::from_str(url)?.application_name("mana")).await
+    }
+
     /// Connects, brings the schema up to date where the URL's role may, and takes the role that obeys row-level
     /// security.
     pub async fn open(
@@ -213,6 +228,15 @@ impl SharedDatabase for PostgresStore {
         let micros = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         let now: i64 = sqlx::query_scalar(micros).fetch_one(&self.db.pool).await?;
         Ok(Some(Micros(now)))
+    }
+
+    /// Row-level security stands before the end of a log, so its witnesses are devices' numbered pushes, sessions and
+    /// accounts.
+    async fn newest_time(&self) -> Result<Option<Micros>> {
+        let newest = "SELECT max(at) FROM (SELECT max(pushed_at) FROM client_pushes
+             UNION ALL SELECT max(created_at) FROM sessions UNION ALL SELECT max(created_at) FROM users) AS times (at)";
+        let newest: Option<i64> = sqlx::query_scalar(newest).fetch_one(&self.db.pool).await?;
+        Ok(newest.map(Micros))
     }
 
     fn is_shared(&self) -> bool {

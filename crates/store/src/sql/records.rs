@@ -8,12 +8,15 @@ use mana_core::{Micros, RecordKey, RecordState};
 use super::{Backend, Connection, Dialect, composed, forgotten_state, sql};
 use crate::{
     ChangesPage, ChangesQuery, Cursor, HistoryQuery, Log, LogIdentity, LogSize, Push, Pushed,
-    Result, Scope, SnapshotPage, SnapshotQuery, UserId,
+    RestoredEpoch, Result, Scope, SnapshotPage, SnapshotQuery, UserId,
     identity::{GIVE_BACK, IdentityRow, Standing},
     json as text,
     ledger::json,
     row,
 };
+
+/// Accounts whose epochs begin together.
+const EPOCHS_A_PAGE: i64 = 200;
 
 #[async_trait]
 impl<B: Backend> Log for B {
@@ -273,6 +276,28 @@ pub(crate) async fn begin_epoch(
     let begin = begin.bind(user).bind(epoch).bind(now).bind(until);
     tx.execute(begin.bind(discard_newer)).await?;
     Ok(())
+}
+
+/// Begins another epoch of every account's log, and returns the number of accounts.
+pub(crate) async fn begin_epochs(
+    tx: &mut impl Connection,
+    epoch: Option<RestoredEpoch>,
+) -> Result<u64> {
+    let (mut last, mut users) = (String::new(), 0);
+    loop {
+        let page = sql("SELECT id FROM users WHERE id > $1 ORDER BY id LIMIT $2");
+        let page: Vec<(String,)> = tx.fetch_all(page.bind(&last).bind(EPOCHS_A_PAGE)).await?;
+        let Some((end,)) = page.last().cloned() else {
+            return Ok(users);
+        };
+        last = end;
+        for (id,) in page {
+            users += 1;
+            if let Some(epoch) = epoch {
+                begin_epoch(tx, &UserId(id), epoch.now, epoch.discard_newer).await?;
+            }
+        }
+    }
 }
 
 /// Moves the floor up to this place, never down.

@@ -84,6 +84,32 @@ impl SqliteStore {
         Ok(DatabaseContents::of(tables > 0))
     }
 
+    /// Whether the file has the schema of this version.
+    pub async fn is_current(path: impl AsRef<Path>) -> Result<bool> {
+        Ok(Self::schema(path).await? == latest())
+    }
+
+    /// Returns the faults of the file's pages, the first of them; none where they are sound.
+    pub async fn quick_check(path: impl AsRef<Path>) -> Result<Vec<String>> {
+        let mut connection = options().filename(path).read_only(true).connect().await?;
+        let mut found: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(10)")
+            .fetch_all(&mut connection)
+            .await?;
+        connection.close().await?;
+        found.retain(|line| line != "ok");
+        Ok(found)
+    }
+
+    /// The last step of the file's schema.
+    pub async fn schema(path: impl AsRef<Path>) -> Result<Option<i64>> {
+        let mut connection = options().filename(path).read_only(true).connect().await?;
+        let done = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+            .fetch_one(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok(done)
+    }
+
     async fn connect(
         path: &Path,
         registry: Arc<Registry>,
@@ -148,7 +174,7 @@ impl SqliteStore {
     }
 }
 
-fn options() -> SqliteConnectOptions {
+pub(super) fn options() -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -187,7 +213,7 @@ fn unless_stuck(
     })
 }
 
-static MIGRATIONS: LazyLock<Migrator> =
+pub(super) static MIGRATIONS: LazyLock<Migrator> =
     LazyLock::new(|| include!(concat!(env!("OUT_DIR"), "/migrations_sqlite.rs")));
 
 async fn migrate(writer: &SqlitePool) -> Result<()> {
@@ -199,10 +225,15 @@ async fn is_migrated(writer: &SqlitePool) -> Result<bool> {
     let done: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
         .fetch_one(writer)
         .await?;
-    Ok(done == MIGRATIONS.iter().map(|migration| migration.version).max())
+    Ok(done == latest())
 }
 
-fn lock(path: &Path) -> Result<File> {
+/// The last step of this version's schema.
+pub(super) fn latest() -> Option<i64> {
+    MIGRATIONS.iter().map(|migration| migration.version).max()
+}
+
+pub(super) fn lock(path: &Path) -> Result<File> {
     let beside = path.with_added_extension("lock");
     let file = private(&beside)?;
     match file.try_lock() {
@@ -214,7 +245,7 @@ fn lock(path: &Path) -> Result<File> {
 
 /// Makes the database if it is missing or empty. Pages that rows leave can go back to the disk then, which SQLite
 /// allows to say of a new file alone.
-async fn make(path: &Path) -> Result<()> {
+pub(super) async fn make(path: &Path) -> Result<()> {
     let file = private(path)?;
     let size = file
         .metadata()
@@ -244,7 +275,7 @@ fn private(path: &Path) -> Result<File> {
         .map_err(|source| io_error(path, source))
 }
 
-fn io_error(path: &Path, source: std::io::Error) -> StoreError {
+pub(super) fn io_error(path: &Path, source: std::io::Error) -> StoreError {
     StoreError::Io {
         path: path.display().to_string(),
         source,

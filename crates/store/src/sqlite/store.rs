@@ -1,6 +1,7 @@
 //! The verbs on SQLite: its connections for the shared verbs, and its own log.
 
 use async_trait::async_trait;
+use mana_core::Micros;
 use sqlx::{Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
 
 use super::{claim, db::SqliteStore, log, push, space};
@@ -123,6 +124,15 @@ impl Backend for SqliteStore {
 
 #[async_trait]
 impl SharedDatabase for SqliteStore {
+    async fn newest_time(&self) -> Result<Option<Micros>> {
+        // The log's end of each account is one look into the index.
+        let newest = "SELECT max(
+             (SELECT coalesce(max((SELECT max(created_at) FROM sync_changes WHERE user_id = users.id)), 0) FROM users),
+             (SELECT coalesce(max(created_at), 0) FROM sessions), (SELECT coalesce(max(created_at), 0) FROM users))";
+        let newest: i64 = sqlx::query_scalar(newest).fetch_one(&self.readers).await?;
+        Ok((newest > 0).then_some(Micros(newest)))
+    }
+
     async fn close(&self) {
         self.sync.finish().await;
         self.readers.close().await;

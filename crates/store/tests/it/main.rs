@@ -2,8 +2,10 @@
 
 #[macro_use]
 mod contract;
+mod backup;
 mod durability;
 mod postgres;
+mod upgrades;
 
 /// A store in memory.
 mod memory {

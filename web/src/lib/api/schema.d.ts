@@ -1643,6 +1643,8 @@ export interface components {
         JoinAnswer: {
             /** @description Whether the log takes back more. */
             giveBack: boolean;
+            /** @description The log's end: every state stands before it. */
+            logEnd: string;
             /** @description The log's epoch. */
             logEpoch: string;
             /** @description The server's time. */
@@ -2503,6 +2505,11 @@ export interface components {
         };
         /** @description Whether the server can do its work. */
         Readiness: {
+            /**
+             * Format: int64
+             * @description The age of the last good backup, in seconds; left out where there is none.
+             */
+            backupAgeSeconds?: number | null;
             /** @description The reasons for a status other than `ready`. */
             reasons: components["schemas"]["Reason"][];
             /** @description How ready the server is. */
@@ -2515,7 +2522,7 @@ export interface components {
         ReadyStatus: "ready" | "degraded" | "unavailable";
         /** @description A reason. */
         Reason: {
-            /** @description `stopping`, `database`, `disk` or `schedule`. */
+            /** @description `stopping`, `database`, `disk`, `backup` or `schedule`. */
             code: string;
             /** @description The problem and the remedy, for people. */
             message: string;
@@ -4752,6 +4759,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description The address has shown too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
         };
     };
     put_aliases: {
@@ -5199,7 +5215,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Bearer and the service key */
+                /** @description Bearer and the metrics key, or the service key */
                 Authorization: string;
             };
             path?: never;
@@ -5218,6 +5234,15 @@ export interface operations {
             };
             /** @description The key is wrong or missing */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The address has shown too many wrong keys */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5490,6 +5515,8 @@ export interface operations {
                 logEpoch?: string;
                 /** @description The furthest `logEnd` that earlier answers named */
                 logEnd?: string;
+                /** @description The furthest `logEnd` from before the device began to read anew; refuses nothing */
+                lostEnd?: string;
             };
             header?: never;
             path?: never;
@@ -5771,6 +5798,8 @@ export interface operations {
                 logEpoch?: string;
                 /** @description The furthest `logEnd` that earlier answers named */
                 logEnd?: string;
+                /** @description The furthest `logEnd` from before the device began to read anew; refuses nothing */
+                lostEnd?: string;
             };
             header?: never;
             path: {

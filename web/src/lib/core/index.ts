@@ -37,7 +37,7 @@ export * from './types';
 
 /** What a text without hidden characters has none of; the core judges the others by their places. */
 const MAYBE_HIDDEN =
-	/[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cc}\p{Zl}\p{Zp}\u2800\ufff9-\ufffb\u{1d159}]|[^\S \n\t]/u;
+	/[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cc}\p{Zl}\p{Zp}\u2800\u070f\ufff9-\ufffc\u{13430}-\u{1343f}\u{1d159}]|[^\S \n\t]|\p{M}{9}/u;
 
 /** A record with its state; null where the replica does not have it. */
 export interface KeyedState extends RecordKey {
@@ -328,6 +328,12 @@ export function visible(text: string): string {
 	const part = (one: string, index: number) =>
 		isIsolate(one, index) ? `\u2068${written(one.slice(1, -1))}\u2069` : written(one);
 	return text.split(ISOLATE).map(part).join('');
+}
+
+/** The program behind a write: Mana itself, or another one by a name of its own (rule SYNC S13). */
+export function programOf(actor: Actor): { own: boolean; name: string | null } {
+	if (!loaded) return { own: false, name: null };
+	return JSON.parse(loaded.program(toJson(actor ?? null))) as { own: boolean; name: string | null };
 }
 
 /**

@@ -32,7 +32,7 @@ export interface ReplicaMeta {
 	/** The furthest end of that log that the server named. */
 	logEnd?: string;
 	/** Set while a snapshot is read of a log that may lack what this replica holds (R8). */
-	rejoin?: { after?: RecordKey };
+	rejoin?: { after?: RecordKey; end?: string };
 	/** The cursor with which the last giving back ended. */
 	rejoined?: string;
 }
@@ -43,6 +43,8 @@ export interface SnapshotRequest {
 	after: string;
 	logEpoch: string;
 	logEnd: string;
+	/** The furthest end from before the replica began to read anew. */
+	lostEnd?: string;
 }
 
 /** The body of POST /sync/join. */
@@ -112,7 +114,7 @@ export type SyncEvent =
 	| { committed: Record<never, never> }
 	| { answered: { answer: SyncAnswer; sentAt: string; now: string } }
 	| { paged: { page: SnapshotPage; sentAt: string; now: string } }
-	| { joined: Record<never, never> }
+	| { joined: { logEnd?: string } }
 	| { failed: { error: Failure; now: string } };
 
 /** The writes of one transaction: all or nothing. */

@@ -58,6 +58,7 @@ export type CardValue = Schemas['CardValue'];
 export type ShownValue = Schemas['ShownValue'];
 export type CardUnit = Schemas['CardUnit'];
 export type TextChange = Schemas['TextChange'];
+export type TextRun = Schemas['TextRun'];
 export type TextPart = Schemas['TextPart'];
 export type Closed = Schemas['ClosedProposal'];
 

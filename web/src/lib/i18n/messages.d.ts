@@ -327,6 +327,7 @@ export interface MessageArguments {
 	'reason.never': NoArguments;
 	'by.by': NoArguments;
 	'by.program': NoArguments;
+	'by.programNamed': { name: Value };
 	'by.why': NoArguments;
 	'today.hours': NoArguments;
 	'today.due': NoArguments;
@@ -1000,6 +1001,7 @@ export interface MessageArguments {
 	'card.gone': NoArguments;
 	'card.goesAlong': NoArguments;
 	'card.linesUnchanged': { count: number };
+	'card.leadsTo': { host: Value };
 	'card.links': NoArguments;
 	'card.notHere': { id: Value };
 	'card.now': { value: Value };

@@ -26,6 +26,25 @@ export function safeLink(address: string, origin: string): SafeLink | null {
 	return { href: url.href, external };
 }
 
+/** An address that says plainly to which host it leads. */
+const PLAIN = /^https?:\/\/([a-z0-9.-]+)(?::\d+)?(?:[/?#]|$)/i;
+
+/**
+ * The host that an address leads to, by the browser's own reading, where the address does not say it plainly: behind an
+ * `@`, with backslashes, in letters of other scripts, percent-encoded, or without a scheme. Null for plain addresses,
+ * paths of this origin and other schemes.
+ */
+export function unclearHost(address: string, origin: string): string | null {
+	let url: URL;
+	try {
+		url = new URL(address, origin);
+	} catch {
+		return null;
+	}
+	if (!/^https?:$/.test(url.protocol) || (url.origin === origin && !SCHEME.test(address))) return null;
+	return PLAIN.exec(address)?.[1]?.toLowerCase() === url.hostname ? null : url.hostname;
+}
+
 const bare = (address: string) =>
 	address
 		.trim()
@@ -38,5 +57,9 @@ const bare = (address: string) =>
  * beside them. `always`: of a picture, which would show nothing of its address.
  */
 export function tellsAnother(words: string, address: string, always = false): boolean {
-	return (always || /[\p{L}\p{N}-]\.[\p{L}\p{N}-]{2}|:\/\//u.test(words)) && bare(words) !== bare(address);
+	const shown = words.normalize('NFKC').replaceAll(/\p{Default_Ignorable_Code_Point}/gu, '');
+	return (always || ADDRESS.test(shown)) && bare(words) !== bare(address);
 }
+
+/** Words that read like an address: with a dot within them, also one of another script, or a scheme. */
+const ADDRESS = /[\p{L}\p{N}-][.。․][\p{L}\p{N}-]{2}|:\/\//u;

@@ -1,7 +1,7 @@
 import '../testing/dom';
 import { flushSync, mount, unmount } from 'svelte';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { safeLink } from './links';
+import { safeLink, unclearHost } from './links';
 import Markdown from './Markdown.svelte';
 import { parseMarkdown } from './parse';
 import { excerpt, isParsable, isPlain, LENGTH_LIMIT } from './text';
@@ -99,6 +99,10 @@ describe('a text in Markdown', () => {
 		expect(await told('[**bank**.example][x]\n\n[x]: https://evil.example')).toBe(true);
 		expect(await told('[bank.example](https://bank.example/)')).toBe(false);
 		expect(await told('[our bank](https://evil.example)')).toBe(false);
+		for (const dot of ['．', '。', '｡', '․', '\u200b.'])
+			expect(await told(`[bank${dot}example](https://evil.example)`), dot).toBe(true);
+		expect(await told('<https://bank.example@evil.example/x>')).toBe(true);
+		expect(await told('[us](https://раypal.example)')).toBe(true);
 		expect(await told('https://bank.example and www.bank.example and a@bank.example')).toBe(false);
 	});
 
@@ -151,6 +155,43 @@ describe('a link', () => {
 		''
 	])('is none where the address is %j', (address) => {
 		expect(safeLink(address, origin)).toBeNull();
+	});
+});
+
+describe('C6 the host of an address is said', () => {
+	const origin = 'https://mana.example';
+
+	it.each([
+		['https://bank.example@evil.example/x', 'evil.example'],
+		['https://bank.example:443@evil.example', 'evil.example'],
+		['https:\\\\evil.example', 'evil.example'],
+		['https:///evil.example', 'evil.example'],
+		['https://evil.example\\@bank.example', 'evil.example'],
+		['https://%65vil.example/', 'evil.example'],
+		['https://раypal.example', 'xn--ypal-43d9g.example'],
+		['https://ｅｖｉｌ。example', 'evil.example'],
+		['https://ev\til.example', 'evil.example'],
+		['https://ev\u00adil.example', 'evil.example'],
+		['https://0x7f.1/', '127.0.0.1'],
+		['//evil.example/x', 'evil.example'],
+		['/\\evil.example', 'evil.example'],
+		['https:\\\\mana.example', 'mana.example']
+	])('%j leads to %s', (address, host) => {
+		expect(unclearHost(address, origin)).toBe(host);
+	});
+
+	it.each([
+		'https://a.example',
+		'http://A.Example:8080/x?y=b@c#z',
+		'https://xn--bcher-kva.example/',
+		'/todo',
+		'todo',
+		'mailto:a@b.example',
+		'javascript:alert(1)',
+		'https://',
+		''
+	])('%j says it, or leads nowhere', (address) => {
+		expect(unclearHost(address, origin)).toBeNull();
 	});
 });
 

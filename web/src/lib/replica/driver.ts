@@ -59,7 +59,7 @@ export class SyncDriver {
 				} else if ('join' in effect) {
 					joined = uniqueKeys(effect.join.records);
 					await this.#resync.offer(this.replica.db, joined);
-					reply = this.#request(this.server.join(effect.join), () => ({ joined: {} }));
+					reply = this.#request(this.server.join(effect.join), ({ logEnd }) => ({ joined: { logEnd } }));
 				} else if ('read' in effect) {
 					effects.push(...(await this.#transact(step, effect.read)));
 				} else if ('done' in effect) {

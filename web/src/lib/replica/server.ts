@@ -8,6 +8,6 @@ export interface SyncServer {
 	post: PostSync;
 	/** A page of the snapshot. */
 	snapshot: (request: SnapshotRequest) => Promise<SnapshotPage>;
-	/** Gives back what the log lost. */
-	join: (body: JoinRequest) => Promise<unknown>;
+	/** Gives back what the log lost; the answer names the end of the log after it. */
+	join: (body: JoinRequest) => Promise<{ logEnd?: string }>;
 }

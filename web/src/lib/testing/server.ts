@@ -39,6 +39,7 @@ export class FakeServer implements SyncServer {
 		const failure = this.failures.shift();
 		if (failure) throw failure;
 		this.given.push(structuredClone(body));
+		return { logEnd: '' };
 	};
 
 	snapshot: SyncServer['snapshot'] = async ({ after }) => {

@@ -107,9 +107,13 @@ pub(super) fn first<'v>(fields: &'v Map, keys: &[&str]) -> Option<(&'v String, &
     if fields.len() > MAX_KEYS {
         return None;
     }
+    let folded: Vec<String> = fields.keys().map(|name| fold(name)).collect();
     keys.iter().find_map(|key| {
         let exact = fields.get_key_value(*key);
-        exact.or_else(|| fields.iter().find(|(name, _)| fold(name) == *key))
+        exact.or_else(|| {
+            let place = folded.iter().position(|name| name == key)?;
+            fields.iter().nth(place)
+        })
     })
 }
 

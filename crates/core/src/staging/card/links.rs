@@ -7,8 +7,13 @@ use serde_json::Value;
 
 use crate::{Gather, Map};
 
+use super::link_address::{address, decoded, says_its_host};
+
 /// The attributes of HTML that hold an address.
 const ADDRESS_ATTRIBUTES: [&str; 2] = ["href", "src"];
+
+/// The schemes of an address that stands in a text by itself.
+const SCHEMES: [&str; 2] = ["http", "https"];
 
 /// A link in a text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -31,13 +36,15 @@ pub(super) fn new_links(before: Option<&str>, after: Option<&str>) -> Vec<CardLi
 }
 
 /// The links of a text and its pictures: `[words](address)`, `[words][label]` with `[label]: address`,
-/// `<https://…>` and HTML's `<a href>` and `<img src>`. More is found than Markdown draws, in code for instance.
+/// `<https://…>` and HTML's `<a href>` and `<img src>`; an address that stands in the text by itself, where it does not
+/// say plainly to which host it leads. More is found than Markdown draws, in code for instance.
 fn links(text: &str) -> Vec<CardLink> {
     let mut found = Links::default();
     found.scan(text);
     // A label may stand before its address.
     if !found.addresses.is_empty() {
         found.links.clear();
+        found.bare_until = 0;
         found.scan(text);
     }
     found.links
@@ -48,6 +55,8 @@ struct Links {
     links: Vec<CardLink>,
     /// The addresses of labels; the first of a label counts.
     addresses: Map,
+    /// The end of the last address that stands by itself.
+    bare_until: usize,
 }
 
 impl Links {
@@ -57,11 +66,15 @@ impl Links {
         let mut open: Vec<(usize, bool)> = Vec::new();
         let mut at = 0;
         for (place, byte) in text.bytes().enumerate() {
-            if place < at || !matches!(byte, b'[' | b']' | b'<') {
+            if place < at || !matches!(byte, b'[' | b']' | b'<' | b':') {
                 continue;
             }
             let (said, rest) = (&text[..place], &text[place + 1..]);
             at = place + 1;
+            if byte == b':' {
+                self.bare(said, rest);
+                continue;
+            }
             let slashes = said.len() - said.trim_end_matches('\\').len();
             if slashes % 2 == 1 {
                 continue;
@@ -82,14 +95,35 @@ impl Links {
         }
     }
 
+    /// Reads an address that stands in the text by itself, at its colon. Others within it are part of it.
+    fn bare(&mut self, said: &str, rest: &str) {
+        let scheme = SCHEMES.iter().find_map(|scheme| {
+            let from = said.len().checked_sub(scheme.len())?;
+            let written = said.get(from..)?;
+            written.eq_ignore_ascii_case(scheme).then_some(written)
+        });
+        let Some(scheme) = scheme.filter(|_| said.len() >= self.bare_until) else {
+            return;
+        };
+        let end = rest.find(|c: char| c.is_whitespace() || "<>\"()[]".contains(c));
+        let end = end.unwrap_or(rest.len());
+        self.bare_until = said.len() + end;
+        let bare = rest[..end].trim_end_matches(|c: char| !c.is_alphanumeric());
+        if bare.starts_with(['/', '\\']) && !says_its_host(&format!("{scheme}:{bare}")) {
+            let bare = format!("{scheme}:{bare}");
+            self.push(&bare, bare.clone());
+        }
+    }
+
     /// Reads what follows the words in brackets. Returns how much of it was read.
     fn after_words(&mut self, words: &str, holds_others: bool, rest: &str) -> usize {
         if let Some(after) = rest.strip_prefix(['(', ':']) {
-            let (address, end) = address(after);
+            let (written, end) = address(after);
+            let address = decoded(written, true);
             if rest.starts_with(':') && !address.is_empty() {
                 let label = label(words);
                 if !self.addresses.contains_key(&label) {
-                    self.addresses.insert(label, Value::from(address));
+                    self.addresses.insert(label, Value::from(address.as_str()));
                 }
             }
             self.push(words, address);
@@ -108,7 +142,7 @@ impl Links {
         }
         let known = self.addresses.get(&label(named.unwrap_or(words)));
         if let Some(address) = known.and_then(Value::as_str).map(str::to_owned) {
-            self.push(words, &address);
+            self.push(words, address);
         }
         read
     }
@@ -118,70 +152,47 @@ impl Links {
         let tag = &rest[..rest.find('<').unwrap_or(rest.len())];
         let (inner, _) = tag.split_once('>').unwrap_or_default();
         if inner.contains([':', '@']) && !inner.contains(char::is_whitespace) {
-            self.push(inner, inner);
+            self.push(inner, inner.to_owned());
             return;
         }
         let names = tag.to_ascii_lowercase();
         for attribute in ADDRESS_ATTRIBUTES {
-            let Some(begin) = names.find(attribute) else {
-                continue;
-            };
-            let value = tag[begin + attribute.len()..].trim_start();
-            let Some(value) = value.strip_prefix('=') else {
-                continue;
-            };
-            let value = value.trim_start();
-            let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
-            let value = &value[quote.map_or(0, |_| 1)..];
-            let ends = |c: char| match quote {
-                Some(quote) => c == quote,
-                None => c == '>' || c.is_whitespace(),
-            };
-            let (address, after) = value.split_at(value.find(ends).unwrap_or(value.len()));
-            let (_, words) = after.split_once('>').unwrap_or_default();
-            self.push(words.trim(), address);
+            let mut at = 0;
+            while let Some(begin) = names[at..].find(attribute) {
+                at += begin + attribute.len();
+                let value = tag[at..].trim_start();
+                let Some(value) = value.strip_prefix('=') else {
+                    continue;
+                };
+                let value = value.trim_start();
+                let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+                let value = &value[quote.map_or(0, |_| 1)..];
+                let ends = |c: char| match quote {
+                    Some(quote) => c == quote,
+                    None => c == '>' || c.is_whitespace(),
+                };
+                let (address, after) = value.split_at(value.find(ends).unwrap_or(value.len()));
+                let (_, words) = after.split_once('>').unwrap_or_default();
+                self.push(words.trim(), decoded(address, false));
+                at = tag.len() - after.len();
+            }
         }
     }
 
-    fn push(&mut self, words: &str, address: &str) {
+    fn push(&mut self, words: &str, address: String) {
         if !address.is_empty() {
             self.links.push(CardLink {
                 text: words.to_owned(),
-                address: address.to_owned(),
+                address,
             });
         }
     }
 }
 
-/// The address at the beginning of a text, and where it ends.
-fn address(text: &str) -> (&str, usize) {
-    let blanks = text.len() - text.trim_start().len();
-    let text = &text[blanks..];
-    if let Some(inner) = text.strip_prefix('<') {
-        let end = inner.find('>').unwrap_or(inner.len());
-        return (&inner[..end], blanks + 1 + end);
-    }
-    // As in Markdown, an address holds brackets that are closed in it.
-    let mut open = 0_usize;
-    let ends = |c: char| match c {
-        '(' => {
-            open += 1;
-            false
-        }
-        ')' if open > 0 => {
-            open -= 1;
-            false
-        }
-        c => c == ')' || c.is_whitespace(),
-    };
-    let end = text.find(ends).unwrap_or(text.len());
-    (&text[..end], blanks + end)
-}
-
 /// A label as labels are compared: without case, blanks as one.
 fn label(words: &str) -> String {
     let words: Vec<&str> = words.split_whitespace().collect();
-    words.join(" ").to_lowercase()
+    words.join(" ").to_lowercase().to_uppercase()
 }
 
 #[cfg(test)]
@@ -292,6 +303,52 @@ mod tests {
                 &[" -> https://evil.example/?d=1"],
             ),
             (
+                "[a](https://bank.example\\@evil.example) [b](https&colon;//evil.example) [c](<//evil\\>x>)",
+                &[
+                    "a -> https://bank.example@evil.example",
+                    "b -> https://evil.example",
+                    "c -> //evil>x",
+                ],
+            ),
+            (
+                "[a](https://bank.example\\)@evil.example)",
+                &["a -> https://bank.example)@evil.example"],
+            ),
+            (
+                "[x]\n\n[x]: https://bank.example&commat;evil.example",
+                &[
+                    "x -> https://bank.example@evil.example",
+                    "x -> https://bank.example@evil.example",
+                ],
+            ),
+            ("[ẞ]\n\n[SS]: /url", &["ẞ -> /url", "SS -> /url"]),
+            (
+                "<a data-href='https://bank.example' href=https&#58;//evil.example>bank</a>",
+                &[
+                    "bank -> https://bank.example",
+                    "bank -> https://evil.example",
+                ],
+            ),
+            (
+                "See https://bank.example@evil.example, HTTPS:\\\\evil.example or (https://раypal.example/x).",
+                &[
+                    "https://bank.example@evil.example -> https://bank.example@evil.example",
+                    "HTTPS:\\\\evil.example -> HTTPS:\\\\evil.example",
+                    "https://раypal.example/x -> https://раypal.example/x",
+                ],
+            ),
+            (
+                "[https://bank.example@x](https://evil.example)",
+                &[
+                    "https://bank.example@x -> https://bank.example@x",
+                    "https://bank.example@x -> https://evil.example",
+                ],
+            ),
+            (
+                "https://a.example, https://a.example/b@c. \"http://a.example:80\" https:// is no link, http: neither",
+                &[],
+            ),
+            (
                 "a[0] < b[1], [ ] open, [x] done, 1 < 2 > 0, <b>bold</b>",
                 &[],
             ),
@@ -334,6 +391,11 @@ mod tests {
             "\\[",
             "[a](<",
             "<a href=x>",
+            "<a href href",
+            "http:/",
+            "http://x@",
+            "&colon;",
+            "[a](\\",
         ] {
             let many = open.repeat(100_000);
             let defined = format!("[a]: /x\n{many}");

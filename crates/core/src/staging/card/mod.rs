@@ -4,6 +4,7 @@
 //! from the stored operations, never from the model's summary. Words that a person's language decides (labels, dates,
 //! numbers) are left to whoever draws.
 
+mod link_address;
 mod links;
 mod text_change;
 mod unfit;
@@ -25,6 +26,7 @@ use crate::{
     merge::normalize,
     record::{RecordKey, RecordState},
 };
+pub use link_address::says_its_host;
 pub use links::CardLink;
 use links::new_links;
 pub use text_change::{RunKind, TextChange, TextPart, TextRun};

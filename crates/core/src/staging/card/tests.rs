@@ -534,6 +534,27 @@ fn modules_c5_a_list_is_told_item_by_item() {
         told(before, after, true),
         [r#"~{"id":"1","n":2}"#, r#"+{"id":"3"}"#, r#"={"id":"2"}"#]
     );
+    // Equal items are as many as there are; an element without an id is the one that is the same.
+    assert_eq!(
+        told(json!(["a", "b", "a"]), json!(["a", "a", "a", 1]), false),
+        ["=a", "=a", "+a", "+1", "-b"]
+    );
+    assert_eq!(
+        told(json!([{ "n": 1 }, "1"]), json!(["1", { "n": 1 }]), true),
+        ["=1", r#"={"n":1}"#]
+    );
+}
+
+/// Comparing each item with each would take hours.
+#[test]
+fn modules_c5_a_huge_list_is_told_in_time() {
+    let words = |from: usize| -> Value { (from..from + 100_000).map(|n| n.to_string()).collect() };
+    for keyed in [false, true] {
+        let told = items(&words(0), &words(60_000), keyed);
+        let count = |change| told.iter().filter(|item| item.change == change).count();
+        assert_eq!(count(ItemChange::Added), 60_000);
+        assert_eq!(told.len(), 160_000);
+    }
 }
 
 fn text() -> impl Strategy<Value = String> {

@@ -1,5 +1,7 @@
 //! A value as a card says it: by the kind of its field, without formatting.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -398,14 +400,16 @@ pub enum ItemChange {
 /// changes, and the others stay.
 pub(super) fn items(before: &Value, after: &Value, keyed: bool) -> Vec<CardItem> {
     let (old, new) = (elements(before), elements(after));
-    let mut rest: Vec<&Value> = old.clone();
+    // The places of the old elements, by what they are found by, the last place first.
+    let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (place, element) in old.iter().enumerate().rev() {
+        places.entry(sign(element, keyed)).or_default().push(place);
+    }
+    let mut rest: Vec<Option<&Value>> = old.into_iter().map(Some).collect();
     let mut items = Vec::new();
     for element in new {
-        let place = match keyed.then(|| id_of(element)).flatten() {
-            Some(id) => rest.iter().position(|old| id_of(old) == Some(id)),
-            None => rest.iter().position(|old| *old == element),
-        };
-        let old = place.map(|place| rest.remove(place));
+        let place = places.get_mut(&sign(element, keyed)).and_then(Vec::pop);
+        let old = place.and_then(|place| rest[place].take());
         let (change, before) = match old {
             Some(old) if keyed => match merged(old, element) {
                 whole if whole == *old => (ItemChange::Same, None),
@@ -420,7 +424,7 @@ pub(super) fn items(before: &Value, after: &Value, keyed: bool) -> Vec<CardItem>
             after: Some(item(element)),
         });
     }
-    let left = rest.into_iter().map(|element| match keyed {
+    let left = rest.into_iter().flatten().map(|element| match keyed {
         true => CardItem {
             change: ItemChange::Same,
             before: None,
@@ -454,8 +458,10 @@ fn elements(value: &Value) -> Vec<&Value> {
     }
 }
 
-fn id_of(element: &Value) -> Option<&str> {
-    element.get("id")?.as_str()
+/// The text by which an element is found among others: its id in a keyed list, else its JSON.
+fn sign(element: &Value, keyed: bool) -> String {
+    let id = keyed.then(|| element.get("id")?.as_str()).flatten();
+    id.map_or_else(|| element.to_string(), |id| format!("id {id}"))
 }
 
 /// An element of a keyed list with what a write of it changes.

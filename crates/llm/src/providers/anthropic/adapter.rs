@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use axum::http::Uri;
 use bytes::Bytes;
 use futures_util::stream as streams;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{answer, request, stream};
@@ -18,7 +19,8 @@ use crate::models::Facts;
 use crate::providers::provider::{EventStream, Limits, Provider, StreamEvent};
 use crate::upstream::Upstream;
 use crate::wire::{
-    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, mended,
+    CallerProtocol, ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model,
+    mended,
 };
 
 /// A provider that speaks Anthropic's protocol.
@@ -72,19 +74,30 @@ impl Provider for Anthropic {
         request::left_out(request)
     }
 
+    fn keeps_prompts_when_told(&self) -> bool {
+        true
+    }
+
     async fn chat(&self, request: ChatRequest, limits: Limits) -> Result<ChatCompletion> {
         let model = request.model.clone();
+        let speaks_messages = request.protocol == CallerProtocol::Messages;
         let body = request::body(request, false)?;
         let sent = self.upstream.chat_body(&model, bytes(&body));
         let answer = self
             .upstream
             .post(&self.messages, &model, sent, &limits)
             .await?;
-        self.completion(&answer, body.answer.as_deref())
+        let mut completion = self.completion(&answer, body.answer.as_deref())?;
+        // An answer by schema has come through a tool that the caller knows nothing of.
+        let is_native = speaks_messages && body.answer.is_none();
+        let is_json = || serde_json::from_slice::<IgnoredAny>(&answer).is_ok();
+        completion.native = (is_native && is_json()).then_some(answer);
+        Ok(completion)
     }
 
     async fn chat_stream(&self, request: ChatRequest, limits: Limits) -> Result<EventStream> {
         let model = request.model.clone();
+        let speaks_messages = request.protocol == CallerProtocol::Messages;
         let body = request::body(request, true)?;
         let sent = self.upstream.chat_body(&model, bytes(&body));
         let response = self
@@ -101,7 +114,8 @@ impl Provider for Anthropic {
                 return Ok(Box::pin(streams::iter([Ok(data), Ok(usage)])));
             }
         };
-        Ok(stream::chunks(events, body.answer))
+        let tells_native = speaks_messages && body.answer.is_none();
+        Ok(stream::chunks(events, body.answer, tells_native))
     }
 
     async fn embeddings(&self, _: EmbeddingsRequest, _: Limits) -> Result<EmbeddingsResponse> {

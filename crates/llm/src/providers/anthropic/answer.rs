@@ -71,6 +71,7 @@ pub(super) fn completion(message: &Value, by_schema: Option<&str>) -> Option<Cha
         failed: Vec::new(),
         left_out: Vec::new(),
         text: None,
+        native: None,
     })
 }
 

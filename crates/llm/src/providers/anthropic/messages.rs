@@ -82,6 +82,21 @@ impl Conversation {
         })
     }
 
+    /// Marks where the next request may begin to differ: after the instructions, with the tools before them, and once
+    /// the conversation has gone on, at its end too. The end of a first request is not marked, as most plans need no
+    /// second one and keeping costs a quarter more than reading.
+    pub fn mark_for_cache(&mut self) {
+        let has_gone_on = self.turns.iter().any(|turn| turn.role == "assistant");
+        let last = self.turns.last_mut().filter(|_| has_gone_on);
+        let ends = [
+            self.system.last_mut(),
+            last.and_then(|turn| turn.blocks.last_mut()),
+        ];
+        for block in ends.into_iter().flatten() {
+            block["cache_control"] = json!({"type": "ephemeral"});
+        }
+    }
+
     /// Whether the answer is to go on with words of the assistant's.
     pub fn is_prefilled(&self) -> bool {
         self.turns

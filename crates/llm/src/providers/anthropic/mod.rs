@@ -2,6 +2,8 @@
 
 mod adapter;
 mod answer;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod messages;
 mod model;
 mod request;

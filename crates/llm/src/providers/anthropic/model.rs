@@ -30,6 +30,11 @@ impl Version {
         self >= Self(4, 7)
     }
 
+    /// Whether the model can be told to decide itself how much it thinks, and to make so much effort.
+    pub fn knows_effort(self) -> bool {
+        self >= Self(4, 6)
+    }
+
     /// Whether the model refuses `temperature` and `top_p` together.
     pub fn takes_one_of_temperature_and_top_p(self) -> bool {
         self >= Self(4, 1)

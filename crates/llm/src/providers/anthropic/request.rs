@@ -113,6 +113,9 @@ pub(super) fn body(mut request: ChatRequest, stream: bool) -> Result<Body> {
     }
     let version = Version::of(&request.model);
     let mut conversation = conversation(request.messages)?;
+    if request.keeps_prompt {
+        conversation.mark_for_cache();
+    }
     let mut tools = tools(request.tools.as_ref());
     let mut choice = tool_choice(&extra);
     let is_forced = choice

@@ -383,3 +383,61 @@ fn what_cannot_be_asked_is_said() {
     let messages = json!([{"role": "user", "content": picture}]);
     assert!(refused(json!({"messages": messages})).contains("base64"));
 }
+
+#[test]
+fn a_prompt_is_marked_to_be_kept_where_more_requests_begin_like_it() {
+    let marks = |messages: Value| {
+        let mut request: ChatRequest =
+            serde_json::from_value(json!({"model": "claude-x", "messages": messages})).unwrap();
+        request.keeps_prompt = true;
+        let body = serde_json::to_value(body(request, false).unwrap()).unwrap();
+        let marked = |block: &Value| block["cache_control"] == json!({"type": "ephemeral"});
+        let system = body["system"].as_array().unwrap().iter().map(marked);
+        let turns = body["messages"].as_array().unwrap().iter();
+        let turns = turns.map(|turn| marked(turn["content"].as_array().unwrap().last().unwrap()));
+        (system.collect::<Vec<_>>(), turns.collect::<Vec<_>>())
+    };
+    let begins = [
+        json!({"role": "system", "content": "Plan."}),
+        json!({"role": "user", "content": "Hi"}),
+    ];
+    assert_eq!(marks(json!(begins)), (vec![true], vec![false]));
+    let call = json!({"id": "a", "function": {"name": "f", "arguments": "{}"}});
+    let goes_on = [
+        begins[0].clone(),
+        begins[1].clone(),
+        json!({"role": "assistant", "tool_calls": [call]}),
+        json!({"role": "tool", "tool_call_id": "a", "content": "one"}),
+    ];
+    assert_eq!(
+        marks(json!(goes_on)),
+        (vec![true], vec![false, false, true])
+    );
+}
+
+#[test]
+fn a_model_is_told_how_to_think_in_the_words_of_its_version() {
+    for (model, thinking, config) in [
+        (
+            "claude-sonnet-4-5",
+            json!({"type": "enabled", "budget_tokens": 4096}),
+            Value::Null,
+        ),
+        (
+            "claude-sonnet-4-6",
+            json!({"type": "adaptive"}),
+            json!({"effort": "high"}),
+        ),
+        (
+            "claude-opus-4-8",
+            json!({"type": "adaptive"}),
+            json!({"effort": "high"}),
+        ),
+    ] {
+        let body = asked(json!({"model": model, "max_tokens": 32_000,
+            "thinking": {"type": "adaptive"}, "output_config": {"effort": "high"},
+            "messages": [{"role": "user", "content": "Hi"}]}));
+        assert_eq!(body["thinking"], thinking, "{model}");
+        assert_eq!(body["output_config"], config, "{model}");
+    }
+}

@@ -13,12 +13,13 @@ use crate::providers::provider::{EventStream, StreamEvent};
 use crate::sse::Frame;
 use crate::wire::mended;
 
-/// The chunks of a streamed message.
-pub(super) fn chunks(events: Events, by_schema: Option<String>) -> EventStream {
+/// The chunks of a streamed message; with `tells_native` the events themselves beside them.
+pub(super) fn chunks(events: Events, by_schema: Option<String>, tells_native: bool) -> EventStream {
     let max_bytes = events.limits.max_bytes;
     let reading = Reading {
         events,
         decoder: StreamDecoder::new(by_schema, max_bytes),
+        tells_native,
         over: false,
     };
     Box::pin(stream::unfold(reading, |mut reading| async move {
@@ -38,6 +39,7 @@ struct TooMuchThinking;
 struct Reading {
     events: Events,
     decoder: StreamDecoder,
+    tells_native: bool,
     over: bool,
 }
 
@@ -68,13 +70,22 @@ impl Reading {
             match frame {
                 Some(Frame::Comment) => return Ok(Some(StreamEvent::KeepAlive)),
                 Some(Frame::Data(data) | Frame::Error(data)) => {
-                    let event: Value = serde_json::from_slice(&data)
-                        .or_else(|_| serde_json::from_slice(&mended(&data)))
-                        .map_err(|_| upstream.bad_json("a piece of a message", &data))?;
+                    let (event, data): (Value, Bytes) = match serde_json::from_slice(&data) {
+                        Ok(event) => (event, data),
+                        Err(_) => {
+                            let mended = Bytes::from(mended(&data));
+                            let event = serde_json::from_slice(&mended);
+                            let bad = |_| upstream.bad_json("a piece of a message", &data);
+                            (event.map_err(bad)?, mended)
+                        }
+                    };
                     if event["type"] == "error" || event["error"].is_object() {
                         return Err(upstream.reported(&event["error"]));
                     }
                     let kind = event["type"].as_str().unwrap_or_default();
+                    if self.tells_native && kind != "ping" {
+                        self.decoder.ready.push_back(StreamEvent::Native(data));
+                    }
                     if kind.starts_with("content_block") || kind == "message_delta" {
                         self.events.goes_on();
                     }
@@ -83,10 +94,16 @@ impl Reading {
                         .map_err(|TooMuchThinking| self.events.too_large())?;
                 }
                 // The reason why it stopped is said before the very end.
-                None if self.decoder.finished => self
-                    .decoder
-                    .event(json!({"type": "message_stop"}))
-                    .map_err(|TooMuchThinking| self.events.too_large())?,
+                None if self.decoder.finished => {
+                    let stop = json!({"type": "message_stop"});
+                    if self.tells_native {
+                        let native = StreamEvent::Native(Bytes::from(stop.to_string()));
+                        self.decoder.ready.push_back(native);
+                    }
+                    self.decoder
+                        .event(stop)
+                        .map_err(|TooMuchThinking| self.events.too_large())?;
+                }
                 None => {
                     return Err(upstream.error(
                         ErrorKind::CutOff,
@@ -96,6 +113,18 @@ impl Reading {
             }
         }
     }
+}
+
+/// Reads events, each as JSON, until there is too much of them.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn decode(events: impl Iterator<Item = Value>, most: usize) -> Vec<StreamEvent> {
+    let mut decoder = StreamDecoder::new(None, most);
+    for event in events {
+        if decoder.event(event).is_err() {
+            break;
+        }
+    }
+    decoder.ready.into()
 }
 
 /// A block of thinking, gathered from its pieces.

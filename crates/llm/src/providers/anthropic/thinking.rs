@@ -27,6 +27,9 @@ pub(super) fn think(
             extra.remove(field);
         }
     }
+    if !version.knows_effort() {
+        extra.remove("output_config");
+    }
     let Some(wanted) = wanted else {
         return longest.unwrap_or(MAX_TOKENS);
     };
@@ -55,7 +58,9 @@ pub(super) fn think(
             thinking.remove("budget_tokens");
             thinking.insert("type".to_owned(), "adaptive".into());
         }
-        false if thinking.get("type").is_some_and(|kind| kind == "adaptive") => {}
+        false
+            if version.knows_effort()
+                && thinking.get("type").is_some_and(|kind| kind == "adaptive") => {}
         false => {
             thinking.insert("type".to_owned(), "enabled".into());
             thinking.insert("budget_tokens".to_owned(), budget.into());

@@ -13,6 +13,7 @@ pub(crate) const PROVIDER: KnownProvider = KnownProvider {
     dialect: Dialect {
         // Mistral refuses fields that it doesn't know, and tells the usage unasked.
         asks_for_usage: false,
+        takes_thoughts: false,
         ..Dialect::USUAL
     },
     prefers: &[

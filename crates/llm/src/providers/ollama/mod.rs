@@ -1,5 +1,7 @@
 //! Ollama: models on this machine, looked for unasked.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod host;
 pub(crate) mod native;
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
 
+use super::chat_form;
 use super::dialect::{Dialect, OwnProtocol};
 use super::gathered::gathered;
 use super::reported::reported;
@@ -19,8 +20,8 @@ use crate::providers::ollama::native;
 use crate::providers::provider::{EventStream, Limits, Provider, StreamEvent};
 use crate::upstream::Upstream;
 use crate::wire::{
-    ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model, Read, completion,
-    mended,
+    CallerProtocol, ChatCompletion, ChatRequest, EmbeddingsRequest, EmbeddingsResponse, Model,
+    Read, completion, mended,
 };
 
 /// An OpenAI-compatible provider.
@@ -126,6 +127,14 @@ impl OpenAi {
         Box::pin(stream::iter(events.collect::<Vec<_>>()))
     }
 
+    /// Brings a request of another protocol into the form that the server takes.
+    fn bring_into_form(&self, request: &mut ChatRequest) -> Result<()> {
+        match request.protocol {
+            CallerProtocol::Chat => Ok(()),
+            _ => chat_form::plain(request, &self.dialect),
+        }
+    }
+
     /// Puts a request into the words of the server: the name of its bound, the freedom of its words, and the role of
     /// its instructions.
     fn put_into_dialect(&self, request: &mut ChatRequest) {
@@ -154,7 +163,15 @@ impl Provider for OpenAi {
         }
     }
 
+    fn leaves_out(&self, request: &ChatRequest) -> Vec<&'static str> {
+        match request.protocol {
+            CallerProtocol::Chat => Vec::new(),
+            _ => chat_form::left_out(request, &self.dialect),
+        }
+    }
+
     async fn chat(&self, mut request: ChatRequest, limits: Limits) -> Result<ChatCompletion> {
+        self.bring_into_form(&mut request)?;
         if let Some(window) = self.own_window(&request) {
             return self.chat_in_window(request, window, &limits).await;
         }
@@ -168,6 +185,7 @@ impl Provider for OpenAi {
     }
 
     async fn chat_stream(&self, mut request: ChatRequest, limits: Limits) -> Result<EventStream> {
+        self.bring_into_form(&mut request)?;
         if let Some(window) = self.own_window(&request) {
             let answer = self.chat_in_window(request, window, &limits).await?;
             return Ok(Self::one_piece(answer));

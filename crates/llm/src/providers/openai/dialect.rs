@@ -19,6 +19,16 @@ pub(crate) struct Dialect {
     pub takes_temperature: fn(&str) -> bool,
     /// Whether instructions may have OpenAI's newer role for them; elsewhere templates stumble over it.
     pub knows_developer: bool,
+    /// Whether the models are OpenAI's own, with the fields that only they know.
+    pub is_openais: bool,
+    /// Whether a model can be told how much to think. Where it can't think, the server refuses the request for it.
+    pub takes_effort: fn(&str) -> bool,
+    /// Whether a message may hold what the model thought before it; strict servers refuse it.
+    pub takes_thoughts: bool,
+    /// Whether a model refuses calls in a history that it has not signed.
+    pub signs_calls: fn(&str) -> bool,
+    /// Whether a part of a content may carry a mark for the provider's cache.
+    pub keeps_cache_marks: bool,
     /// The server has a protocol of its own beside OpenAI's, which says more.
     pub own: Option<OwnProtocol>,
 }
@@ -58,6 +68,11 @@ impl Dialect {
         earlier_list: None,
         takes_temperature: |_| true,
         knows_developer: false,
+        is_openais: false,
+        takes_effort: |model| thinks(model) || model.contains("gpt-oss"),
+        takes_thoughts: true,
+        signs_calls: |_| false,
+        keeps_cache_marks: false,
         own: None,
     };
 
@@ -65,6 +80,8 @@ impl Dialect {
     pub const AZURE: Self = Self {
         bound_field: |_| "max_completion_tokens",
         knows_developer: true,
+        is_openais: true,
+        takes_thoughts: false,
         ..Self::USUAL
     };
 }

@@ -1,7 +1,10 @@
 //! OpenAI, and what every provider shares that speaks its protocol.
 
 mod adapter;
+mod chat_form;
 pub(crate) mod dialect;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod gathered;
 mod reported;
 mod stream;
@@ -59,6 +62,8 @@ pub(crate) const PROVIDER: KnownProvider = KnownProvider {
         bound_field: |_| "max_completion_tokens",
         takes_temperature: |model| !dialect::thinks(model),
         knows_developer: true,
+        is_openais: true,
+        takes_thoughts: false,
         ..Dialect::USUAL
     },
     prefers: &["gpt-5-mini", "gpt-5", "gpt-4.1-mini", "gpt-4o-mini", "gpt-"],

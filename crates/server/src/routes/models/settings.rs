@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use mana_accounts::{AuditEvent, Origin};
 use mana_llm::{ModelSettings, ProviderCatalogue};
 use serde::{Deserialize, Deserializer, Serialize};
+use url::Url;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -188,27 +188,21 @@ async fn note(app: &App, origin: &Origin, what: &str) {
         .await;
 }
 
-/// Whether a provider's calls go to the same scheme, host and port as before.
+/// Whether a provider's calls go to the same scheme, host and port as before, as the gateway reads both addresses.
 fn goes_to_same_place(kept: &SavedProvider, body: &ProviderBody) -> bool {
     let written = |url: &Option<String>| url.clone().filter(|url| !url.trim().is_empty());
     match (written(&kept.base_url), written(&body.base_url)) {
         // The protocol's own address.
         (None, None) => kept.api == body.api,
-        (Some(kept), Some(body)) => {
-            let (kept, body) = (origin_of(&kept), origin_of(&body));
-            kept.is_some() && kept == body
-        }
+        (Some(kept), Some(body)) => is_same_origin(&kept, &body),
         _ => false,
     }
 }
 
-/// The scheme, host and port of an address.
-fn origin_of(url: &str) -> Option<(String, String, u16)> {
-    let url: Uri = url.trim().parse().ok()?;
-    let scheme = url.scheme_str()?.to_ascii_lowercase();
-    let default = if scheme == "https" { 443 } else { 80 };
-    let port = url.port_u16().unwrap_or(default);
-    Some((scheme, url.host()?.to_ascii_lowercase(), port))
+/// Whether two addresses have the same scheme, host and port. An address that can't be read has none.
+fn is_same_origin(one: &str, other: &str) -> bool {
+    let origin = |url: &str| Url::parse(url.trim()).ok().map(|url| url.origin());
+    origin(one).is_some_and(|one| one.is_tuple() && Some(one) == origin(other))
 }
 
 /// Forget a saved provider
@@ -340,4 +334,43 @@ async fn models(State(app): State<Arc<App>>, _caller: Caller) -> Json<ModelViews
         });
     }
     Json(ModelViews { models })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_key_stays_with_the_host_that_the_gateway_calls() {
+        let kept = "https://box.example/v1";
+        for same in [
+            "https://box.example/v2?x#y",
+            " HTTPS://BOX.example:443/ ",
+            "https://user@box.example/v1",
+            "https://b%6Fx.example/v1",
+            "https:\\\\box.example\\v1",
+            "https://ｂox.example/v1",
+        ] {
+            assert!(is_same_origin(kept, same), "{same}");
+        }
+        for other in [
+            "http://box.example/v1",
+            "https://box.example:8443/v1",
+            "https://box.example./v1",
+            "https://box.example@evil.example/v1",
+            "https://box.example:443@evil.example/v1",
+            "https://evil.example\\@box.example/v1",
+            "https://evil.example#@box.example/v1",
+            "https://box.example.evil.example/v1",
+            "https://bоx.example/v1",
+            "//box.example/v1",
+            "file://box.example/v1",
+            "nonsense",
+            "",
+        ] {
+            assert!(!is_same_origin(kept, other), "{other}");
+        }
+        assert!(!is_same_origin("nonsense", "nonsense"));
+        assert!(!is_same_origin("file:///a", "file:///a"));
+    }
 }

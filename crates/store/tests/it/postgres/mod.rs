@@ -10,6 +10,7 @@ use tokio::sync::broadcast::Receiver;
 
 mod instances;
 mod order;
+mod owners;
 mod roles;
 mod sql;
 

@@ -8,7 +8,7 @@ import type { Replica } from '$lib/replica/replica';
 import { ITERATION, iterationArrives, MISSION, missionInsert, toolStep } from '$lib/testing/missions';
 import { arrive, manifests, openTab, someUser, until } from '$lib/testing/replica';
 import { missions } from '$lib/features/missions/missions.svelte';
-import { leaveOf, type AiActor } from './attribution';
+import { leaveOf, programName, type AiActor } from './attribution';
 
 const AT = '2026-11-01T08:00:00.000000Z';
 let replica: Replica;
@@ -100,5 +100,26 @@ describe('S13 a write had leave', () => {
 		expect(leaveOf(row, { ...actor, iterationId: 'other' })).toBe(t('by.unproven'));
 		expect(leaveOf(row, { ...actor, missionId: 'other' })).toBe(t('by.unproven'));
 		expect(leaveOf(...task({ ...step, id: 'other' }))).toBe(t('by.unproven'));
+	});
+});
+
+describe('S13 a program is named as', () => {
+	it.each<[object | null, string]>([
+		[{ kind: 'system', source: 'mission-runner', displayName: 'X' }, 'Mana'],
+		[{ kind: 'system', source: 'projection' }, 'Mana'],
+		[{ kind: 'system', source: 'rule', displayName: 'Streak tracker' }, 'the program “Streak tracker”'],
+		[{ kind: 'system', source: 'rule', displayName: 'Mana' }, 'the program “rule”'],
+		[{ kind: 'bot', displayName: 'Мана', principalId: 'ᴍᴀɴᴀ' }, 'the program “bot”'],
+		[{ kind: 'bot', displayName: 'Ma\u200bna' }, 'the program “bot”'],
+		[{ kind: 'bot', displayName: 'Ｍäna server' }, 'the program “bot”'],
+		[{ kind: 'Mana' }, 'another program'],
+		[{ kind: 'bot', displayName: 'you' }, 'the program “you”'],
+		[{ kind: 'bot', displayName: 'Weekly plan”, with your leave' }, 'the program “Weekly plan, with your leave”'],
+		[{ kind: 'bot', displayName: 'x\u202ey' }, 'the program “x[U+202E]y”'],
+		[{ kind: 'bot', displayName: 7, principalId: ' ' }, 'the program “bot”'],
+		[{}, 'another program'],
+		[null, 'another program']
+	])('%j: %s', (actor, name) => {
+		expect(programName(actor as unknown as Actor)).toBe(name);
 	});
 });

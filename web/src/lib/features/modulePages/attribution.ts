@@ -2,7 +2,7 @@
 import { missions } from '$lib/features/missions/missions.svelte';
 import { t } from '$lib/i18n';
 import { collection } from '$lib/replica/collection.svelte';
-import { visible } from '$lib/core';
+import { programOf } from '$lib/core';
 import { toJson } from '$lib/core/json';
 import type { Actor, Data, Row, Stamp, Step } from '$lib/core/types';
 import { listOf } from '$lib/features/missions/readable';
@@ -84,16 +84,11 @@ function isSameValue(a: unknown, b: unknown): boolean {
 	return typeof a === 'string' && typeof b === 'string' && /^\d{4}-.*T/.test(a) && Date.parse(a) === Date.parse(b);
 }
 
-/** The marks of Mana's own writes, which no device can send. Rule SYNC S13. */
-const OWN_SOURCES: unknown[] = ['mission-runner', 'projection'];
-
-/** The name of the program behind a write that no person and no mission made: Mana's own, or what the program says. */
+/** The program behind a write that no person and no mission made: Mana, or another one by a name that isn't Mana's. */
 export function programName(actor: Actor): string {
-	const { kind, source, displayName, principalId } = (actor ?? {}) as unknown as Record<string, unknown>;
-	if (kind === 'system' && OWN_SOURCES.includes(source)) return t('app.name');
-	const names = [displayName, principalId, source, kind];
-	const name = names.find((one) => typeof one === 'string' && one.trim() !== '');
-	return typeof name === 'string' ? visible(name) : t('by.program');
+	const { own, name } = programOf(actor);
+	if (own) return t('app.name');
+	return name === null ? t('by.program') : t('by.programNamed', { name });
 }
 
 /** Behind a mission's name: whose leave the write had, or that nothing here shows it. */
