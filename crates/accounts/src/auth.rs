@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use mana_store::Accounts;
+use mana_store::{AccountStore, StoreError};
 use tokio::sync::broadcast;
 
+use crate::audit_events::{AuditEvent, Origin};
 use crate::clock::Clock;
 use crate::error::{AccountError, Result};
 use crate::issuer::Issuer;
 use crate::passwords::Passwords;
+use crate::provider::Provider;
 use crate::random;
+use crate::seal::Seal;
 use crate::session_ended::SessionEnded;
 use crate::settings::{AccountSettings, Signup};
 use crate::sign_in_limits::SignInLimits;
@@ -23,28 +26,33 @@ const ENDED_WAITING: usize = 64;
 /// Accounts, their sessions and their tokens.
 pub struct Auth {
     /// Where accounts and sessions are kept.
-    pub accounts: Arc<dyn Accounts>,
+    pub accounts: Arc<dyn AccountStore>,
     pub(crate) tokens: TokenKeys,
     pub(crate) passwords: Passwords,
     pub(crate) limits: SignInLimits,
     pub(crate) signup: Signup,
     pub(crate) ended: broadcast::Sender<SessionEnded>,
     pub(crate) verified: VerifiedTokens,
+    pub(crate) seal: Arc<dyn Seal>,
+    /// Held from the look for lookalikes to the write.
+    pub(crate) lookalikes: tokio::sync::Mutex<()>,
+    pub(crate) provider: Option<Provider>,
     issuer: Option<Issuer>,
     clock: Clock,
 }
 
 impl Auth {
     /// Opens the service. `token_key` is the Ed25519 key, as PKCS #8, that tokens are signed with: servers that share
-    /// a database pass the same one, so any of them serves any device.
+    /// a database pass the same one, so any of them serves any device. `seal` keeps the secrets of second factors.
     ///
     /// # Errors
     ///
     /// The key can't be read.
     pub fn open(
-        accounts: Arc<dyn Accounts>,
+        accounts: Arc<dyn AccountStore>,
         token_key: &[u8],
         settings: AccountSettings,
+        seal: Arc<dyn Seal>,
         clock: Clock,
     ) -> anyhow::Result<Auth> {
         Ok(Auth {
@@ -53,11 +61,14 @@ impl Auth {
             issuer: settings
                 .issuer
                 .map(|config| Issuer::new(config, clock.clone())),
+            provider: settings.oidc.map(Provider::new),
             passwords: Passwords::default(),
             limits: SignInLimits::default(),
             signup: settings.signup,
             ended: broadcast::channel(ENDED_WAITING).0,
             verified: VerifiedTokens::default(),
+            seal,
+            lookalikes: tokio::sync::Mutex::default(),
             clock,
         })
     }
@@ -119,12 +130,25 @@ impl Auth {
     async fn verify_foreign_token(&self, token: &str) -> Result<Claims> {
         let issuer = self.issuer.as_ref().ok_or(AccountError::Unauthorized)?;
         let (claims, account) = issuer.check(token).await?;
-        if self.accounts.user(&account.id).await?.is_none() {
-            let id = account.id.clone();
-            if self.accounts.admit(account).await? {
-                tracing::info!(user_id = %id, "Account {id} was made by a token of another issuer");
+        match self.accounts.user(&account.id).await? {
+            Some(known) if known.locked_at.is_some() => Err(AccountError::Unauthorized),
+            Some(_) => Ok(claims),
+            None => {
+                let id = account.id.clone();
+                match self.accounts.admit(account).await {
+                    Ok(made) => {
+                        if made {
+                            let origin = Origin::default();
+                            self.note(AuditEvent::AccountMade, &origin, Some(&id), "issuer")
+                                .await;
+                        }
+                        Ok(claims)
+                    }
+                    // The account was deleted here.
+                    Err(StoreError::NoSuchUser) => Err(AccountError::Unauthorized),
+                    Err(error) => Err(error.into()),
+                }
             }
         }
-        Ok(claims)
     }
 }

@@ -25,6 +25,30 @@ pub enum AccountError {
         /// The problem and the remedy, for the person.
         message: String,
     },
+    /// A new password is easy to guess.
+    #[error(
+        "This password is easy to guess: {because}. Use several words that don't belong together."
+    )]
+    WeakPassword {
+        /// The field's name in the request.
+        field: &'static str,
+        /// The fault, for programs.
+        fault: &'static str,
+        /// The fault, for people.
+        because: &'static str,
+    },
+    /// The password is right, and a code of the second factor has to follow.
+    #[error("The password is right; now show a code of your app, or a recovery code.")]
+    SecondStep {
+        /// The text that comes back with the code.
+        challenge: String,
+    },
+    /// The second step took too long, or the account has changed meanwhile.
+    #[error("This step took too long, or the account has changed meanwhile; sign in again.")]
+    StepExpired,
+    /// The sign-in by a provider failed.
+    #[error("{0}")]
+    Provider(String),
     /// An account or an address has used up its sign-in attempts.
     #[error("There were too many attempts; try again in {retry_after_s} s.")]
     TooManyAttempts {

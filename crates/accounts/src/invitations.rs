@@ -1,10 +1,12 @@
 //! Invitations: links by which the owner lets people in, each valid for one account and a number of days.
 
 use mana_core::Micros;
-use mana_store::Invitation;
+use mana_store::{Invitation, NewInvitation, Role};
 
+use crate::audit_events::{AuditEvent, Origin};
 use crate::auth::Auth;
 use crate::error::{AccountError, Result};
+use crate::profile_checks::checked_name;
 use crate::random;
 use crate::settings::Signup;
 
@@ -14,9 +16,15 @@ const DAYS_MAX: i64 = 90;
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 
 impl Auth {
-    /// Makes an invitation, valid for 1 to 90 days (7 by default). Returns it with its secret, which belongs into the
-    /// link and is stored as a hash only.
-    pub async fn create_invitation(&self, days: Option<i64>) -> Result<(Invitation, String)> {
+    /// Makes an invitation, valid for 1 to 90 days (7 by default), listed under a name and good for a role. Returns it
+    /// with its secret, which belongs into the link and is stored as a hash only.
+    pub async fn create_invitation(
+        &self,
+        origin: &Origin,
+        days: Option<i64>,
+        name: &str,
+        role: Role,
+    ) -> Result<(Invitation, String)> {
         if self.signup == Signup::Closed {
             return Err(AccountError::SignupClosed(
                 "This server takes no new accounts, so an invitation would let nobody in; \
@@ -31,8 +39,15 @@ impl Auth {
             ));
         }
         let secret = random::secret();
-        let expires_at = Micros(self.now().0 + days * DAY_US);
-        let invitation = self.accounts.put_invitation(&secret, expires_at).await?;
+        let invitation = NewInvitation {
+            expires_at: Micros(self.now().0 + days * DAY_US),
+            label: checked_name(name)?,
+            role,
+            now: self.now(),
+        };
+        let invitation = self.accounts.put_invitation(&secret, invitation).await?;
+        self.note(AuditEvent::InvitationMade, origin, None, role.as_str())
+            .await;
         Ok((invitation, secret))
     }
 
@@ -42,7 +57,12 @@ impl Auth {
     }
 
     /// Withdraws an invitation. Returns whether it was there.
-    pub async fn withdraw_invitation(&self, id: &str) -> Result<bool> {
-        Ok(self.accounts.delete_invitation(id).await?)
+    pub async fn withdraw_invitation(&self, origin: &Origin, id: &str) -> Result<bool> {
+        let withdrawn = self.accounts.delete_invitation(id).await?;
+        if withdrawn {
+            self.note(AuditEvent::InvitationWithdrawn, origin, None, "")
+                .await;
+        }
+        Ok(withdrawn)
     }
 }

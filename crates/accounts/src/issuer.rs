@@ -4,7 +4,7 @@
 //! keys are old. A token whose key is known doesn't wait for the network.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -12,25 +12,21 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use mana_core::Micros;
 use mana_store::{Role, User, UserId};
-use reqwest::redirect;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::error::{AccountError, Result};
-use crate::profile::{is_locale, is_name, is_timezone};
+use crate::outgoing;
+use crate::profile_checks::{is_locale, is_name, is_timezone};
 use crate::settings::IssuerConfig;
 use crate::tokens::Claims;
 
-/// How long the issuer may take to give its keys.
-const FETCH_WITHIN: Duration = Duration::from_secs(5);
 /// Least time between two fetches, whatever tokens come.
 const FETCH_EVERY: Duration = Duration::from_secs(60);
 /// A withdrawn key is accepted no longer than this, as long as the issuer answers.
 const KEYS_FRESH_FOR: Duration = Duration::from_secs(60 * 60);
-/// Largest set of keys. A key is a few hundred bytes.
-const SET_MAX_BYTES: usize = 64 * 1024;
 const KEYS_MAX: usize = 32;
 /// How far the issuer's clock may be from this server's, in seconds.
 const LEEWAY_S: i64 = 30;
@@ -40,7 +36,7 @@ const SUBJECT_MAX_BYTES: usize = 128;
 pub struct Issuer {
     config: IssuerConfig,
     clock: Clock,
-    http: OnceLock<reqwest::Client>,
+    http: outgoing::Http,
     keys: RwLock<Arc<Keys>>,
     /// When the keys were last fetched; the holder of the lock fetches.
     last_fetch: Mutex<Option<Instant>>,
@@ -77,7 +73,7 @@ impl Issuer {
         Issuer {
             config,
             clock,
-            http: OnceLock::new(),
+            http: outgoing::Http::default(),
             keys: RwLock::default(),
             last_fetch: Mutex::new(None),
         }
@@ -172,37 +168,8 @@ impl Issuer {
     }
 
     async fn fetch(&self) -> Result<BTreeMap<String, DecodingKey>, String> {
-        let reading = async {
-            let answer = self.http()?.get(&self.config.jwks_url).send().await;
-            let answer = answer.and_then(reqwest::Response::error_for_status);
-            let mut answer = answer.map_err(without_url)?;
-            let mut text = Vec::new();
-            while let Some(part) = answer.chunk().await.map_err(without_url)? {
-                text.extend_from_slice(&part);
-                if text.len() > SET_MAX_BYTES {
-                    return Err(format!("they are larger than {SET_MAX_BYTES} bytes"));
-                }
-            }
-            Ok(text)
-        };
-        let text = tokio::time::timeout(FETCH_WITHIN, reading)
-            .await
-            .map_err(|_| format!("no answer in {} s", FETCH_WITHIN.as_secs()))??;
-        parse(&text)
-    }
-
-    fn http(&self) -> Result<&reqwest::Client, String> {
-        if let Some(client) = self.http.get() {
-            return Ok(client);
-        }
-        // An error means that a provider is already installed, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("mana/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(without_url)?;
-        Ok(self.http.get_or_init(|| client))
+        let request = self.http.client()?.get(&self.config.jwks_url);
+        parse(&outgoing::read(request).await?)
     }
 }
 
@@ -266,12 +233,9 @@ fn account(claims: ForeignClaims, now: Micros) -> User {
         locale: valid_or(claims.locale, is_locale, "en"),
         role: Role::Member,
         created_at: now,
+        locked_at: None,
+        limits: None,
     }
-}
-
-/// Returns an error's text without the address in it, which may hold a secret.
-fn without_url(error: reqwest::Error) -> String {
-    error.without_url().to_string()
 }
 
 #[cfg(test)]

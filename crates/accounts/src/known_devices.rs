@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use mana_store::UserId;
 
+use crate::audit_events::Origin;
 use crate::auth::Auth;
+use crate::browser::device_label;
 use crate::error::{AccountError, Result};
 use crate::known_device::KnownDevice;
 use crate::random;
@@ -14,6 +16,33 @@ use crate::random;
 pub struct SignInAttempt {
     pub(crate) address: IpAddr,
     pub(crate) device: Option<KnownDevice>,
+    /// The browser and the system, for the list of sessions.
+    pub(crate) browser: String,
+}
+
+impl SignInAttempt {
+    /// Somebody who is not signed in, at the attempt's address.
+    pub fn origin(&self) -> Origin {
+        Origin::stranger(self.address)
+    }
+
+    /// Somebody who is signed in, at the attempt's address.
+    pub fn origin_of(&self, user: &UserId) -> Origin {
+        Origin {
+            actor: Some(user.clone()),
+            ..self.origin()
+        }
+    }
+
+    /// The address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The browser and the system, such as `Firefox on Linux`; empty where unknown.
+    pub fn browser(&self) -> &str {
+        &self.browser
+    }
 }
 
 impl Auth {
@@ -26,13 +55,18 @@ impl Auth {
         &self,
         address: IpAddr,
         device_token: Option<&str>,
+        user_agent: &str,
     ) -> Result<SignInAttempt> {
         let device = device_token.and_then(|token| self.known_device(token));
         match &device {
             Some(device) => self.limits.take_device(&device.id)?,
             None => self.limits.take_address(address)?,
         }
-        Ok(SignInAttempt { address, device })
+        Ok(SignInAttempt {
+            address,
+            device,
+            browser: device_label(user_agent),
+        })
     }
 
     /// Returns the device of a token that this server issued and that has not ended.

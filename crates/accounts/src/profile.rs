@@ -1,19 +1,66 @@
-//! Checks of a person's name, time zone and language.
+//! A person's own name, address, time zone and language.
 
-const NAME_MAX_BYTES: usize = 200;
+use mana_store::User;
 
-/// Whether the text is a name that an account may have.
-pub fn is_name(text: &str) -> bool {
-    text.len() <= NAME_MAX_BYTES && !text.contains('\0')
+use crate::audit_events::AuditEvent;
+use crate::auth::Auth;
+use crate::error::Result;
+use crate::known_devices::SignInAttempt;
+use crate::profile_checks::{
+    checked_email, checked_locale, checked_name, checked_timezone, refuse_lookalikes,
+};
+
+/// A change of a profile; what is none stays.
+#[derive(Default)]
+pub struct ProfileChange {
+    /// The name.
+    pub name: Option<String>,
+    /// The address to sign in with; needs the password.
+    pub email: Option<String>,
+    /// The present password.
+    pub password: Option<String>,
+    /// IANA name.
+    pub timezone: Option<String>,
+    /// BCP 47 tag.
+    pub locale: Option<String>,
 }
 
-/// Whether the text is an IANA time zone.
-pub fn is_timezone(text: &str) -> bool {
-    jiff::tz::TimeZone::get(text).is_ok()
-}
-
-/// Whether the text looks like a BCP 47 tag.
-pub fn is_locale(text: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    !text.is_empty() && text.len() <= 35 && text.chars().all(is_plain)
+impl Auth {
+    /// Changes the profile of somebody who is signed in. Returns the account as it is now.
+    pub async fn change_profile(
+        &self,
+        user: &User,
+        change: ProfileChange,
+        attempt: &SignInAttempt,
+    ) -> Result<User> {
+        let mut changed = user.clone();
+        if let Some(name) = &change.name {
+            changed.name = checked_name(name)?;
+        }
+        if let Some(timezone) = change.timezone {
+            changed.timezone = checked_timezone(timezone)?;
+        }
+        if let Some(locale) = change.locale {
+            changed.locale = checked_locale(locale)?;
+        }
+        if let Some(email) = &change.email {
+            changed.email = checked_email(email)?;
+        }
+        let moves = changed.email != user.email;
+        if moves {
+            let password = change.password.unwrap_or_default();
+            self.confirm_password(user, password, attempt).await?;
+        }
+        let _turn = self.lookalikes.lock().await;
+        let email = Some(changed.email.as_str()).filter(|_| moves);
+        let name = Some(changed.name.as_str()).filter(|_| changed.name != user.name);
+        refuse_lookalikes(&*self.accounts, email, name, Some(&user.id)).await?;
+        self.accounts.set_profile(&changed).await?;
+        if moves {
+            let origin = attempt.origin_of(&user.id);
+            self.note(AuditEvent::AddressChanged, &origin, Some(&user.id), "")
+                .await;
+        }
+        Ok(changed)
+    }
 }

@@ -8,11 +8,16 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 /// Returns a new secret of 256 bits, safe in URLs and headers.
 pub fn secret() -> String {
     let mut bytes = [0_u8; 32];
+    fill(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Fills with random bytes.
+pub fn fill(bytes: &mut [u8]) {
     // Without the operating system's generator no secret may be made at all.
     SystemRandom::new()
-        .fill(&mut bytes)
+        .fill(bytes)
         .expect("the operating system gives no randomness");
-    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Returns the SHA-256 in standard base64, the form of content security policies.

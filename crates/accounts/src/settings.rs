@@ -1,5 +1,7 @@
 //! Settings of accounts, which the server reads from its configuration.
 
+use crate::provider::OidcConfig;
+
 /// Settings of accounts.
 #[derive(Debug, Clone)]
 pub struct AccountSettings {
@@ -7,6 +9,8 @@ pub struct AccountSettings {
     pub signup: Signup,
     /// A foreign issuer whose tokens are accepted beside the server's own.
     pub issuer: Option<IssuerConfig>,
+    /// The OpenID provider by which people may sign in.
+    pub oidc: Option<OidcConfig>,
 }
 
 /// People who may sign up.

@@ -21,6 +21,8 @@ const PER_ACCOUNT: NonZeroU32 = NonZeroU32::new(100).unwrap();
 const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(60).unwrap();
 /// Attempts of a known device: the burst, and the refill a minute.
 const PER_DEVICE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// Mails to an address about a forgotten password: the burst, and the refill an hour.
+const MAILS: NonZeroU32 = NonZeroU32::new(3).unwrap();
 /// Number of buckets at which the full ones are removed.
 const SWEEP_ABOVE: usize = 10_000;
 
@@ -33,6 +35,7 @@ pub struct SignInLimits {
     accounts_at: Keyed<(String, IpAddr)>,
     addresses: Keyed<IpAddr>,
     devices: Keyed<String>,
+    mails: Keyed<String>,
     clock: DefaultClock,
 }
 
@@ -43,6 +46,7 @@ impl Default for SignInLimits {
             accounts_at: RateLimiter::hashmap(Quota::per_minute(PER_ACCOUNT_AND_ADDRESS)),
             addresses: RateLimiter::hashmap(Quota::per_minute(PER_ADDRESS)),
             devices: RateLimiter::hashmap(Quota::per_minute(PER_DEVICE)),
+            mails: RateLimiter::hashmap(Quota::per_hour(MAILS)),
             clock: DefaultClock::default(),
         }
     }
@@ -63,6 +67,11 @@ impl SignInLimits {
     /// Takes one attempt of a known device.
     pub fn take_device(&self, id: &str) -> Result<()> {
         self.take(&self.devices, id.to_owned())
+    }
+
+    /// Takes one mail to an address, whether or not there is an account.
+    pub fn take_mail(&self, email: &str) -> Result<()> {
+        self.take(&self.mails, email.to_owned())
     }
 
     fn take<K: Clone + Eq + std::hash::Hash>(&self, limiter: &Keyed<K>, key: K) -> Result<()> {

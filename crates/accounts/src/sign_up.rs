@@ -1,25 +1,24 @@
 //! Signing up and signing in with an e-mail address and a password.
 
-use mana_store::{NewUser, User};
+use mana_store::{NewUser, StoreError, User};
 
+use crate::audit_events::AuditEvent;
 use crate::auth::Auth;
 use crate::error::{AccountError, Result};
 use crate::known_devices::SignInAttempt;
-use crate::profile::{is_locale, is_name, is_timezone};
+use crate::lookalikes::{EMAIL_MAX_BYTES, normalize_email};
+use crate::password_quality::{PASSWORD_MAX_BYTES, check_new_password};
+use crate::profile_checks::{
+    checked_email, checked_locale, checked_name, checked_timezone, refuse_lookalikes,
+};
 use crate::settings::Signup;
-
-const PASSWORD_MIN_CHARS: usize = 10;
-/// Longer passwords only cost time.
-const PASSWORD_MAX_BYTES: usize = 1024;
-/// The limit of mail itself (RFC 5321). The sign-in limits keep an address in memory, so a longer one gets no bucket.
-const EMAIL_MAX_BYTES: usize = 254;
 
 /// A request for an account. Empty optional texts count as missing.
 #[derive(Clone, Default)]
 pub struct SignUpRequest {
     /// The address to sign in with.
     pub email: String,
-    /// At least 10 characters.
+    /// At least 10 characters, and not easy to guess.
     pub password: String,
     /// The person's name; may be missing.
     pub name: Option<String>,
@@ -33,7 +32,7 @@ pub struct SignUpRequest {
 
 impl Auth {
     /// Makes an account.
-    pub async fn sign_up(&self, request: SignUpRequest, attempt: SignInAttempt) -> Result<User> {
+    pub async fn sign_up(&self, request: SignUpRequest, attempt: &SignInAttempt) -> Result<User> {
         // A known device has no need of another account: the address counts as for everybody.
         if attempt.device.is_some() {
             self.limits.take_address(attempt.address)?;
@@ -48,29 +47,77 @@ impl Auth {
             password_hash: self.passwords.hash(request.password.clone()).await?,
             ..user
         };
-        let now = self.now();
-        let user = match permission {
-            Permission::Setup(token) => self.accounts.create_owner(user, token, now).await?,
-            Permission::Invited(token) => self.accounts.create_invited(user, token, now).await?,
-            Permission::Open => self.accounts.create_user(user, now).await?,
+        self.make_account(user, permission, attempt, "password")
+            .await
+    }
+
+    /// Makes an account on the ground that was found.
+    pub(crate) async fn make_account(
+        &self,
+        user: NewUser,
+        permission: Permission<'_>,
+        attempt: &SignInAttempt,
+        way: &str,
+    ) -> Result<User> {
+        let _turn = self.lookalikes.lock().await;
+        let (email, name) = (Some(user.email.as_str()), Some(user.name.as_str()));
+        refuse_lookalikes(&*self.accounts, email, name, None).await?;
+        let (now, origin) = (self.now(), attempt.origin());
+        let made = match permission {
+            Permission::Setup(token) => self.accounts.create_owner(user, token, now).await,
+            Permission::Invited(token) => self.accounts.create_invited(user, token, now).await,
+            Permission::Open => self.accounts.create_user(user, now).await,
         };
-        tracing::info!(user_id = %user.id, role = user.role.as_str(), "Account {} was made", user.id);
+        if let Err(StoreError::SecretInvalid) = made {
+            self.note(AuditEvent::InvitationFailed, &origin, None, "")
+                .await;
+        }
+        let user = made?;
+        let detail = format!("{}, {way}", user.role.as_str());
+        self.note(AuditEvent::AccountMade, &origin, Some(&user.id), detail)
+            .await;
         Ok(user)
     }
 
-    /// Returns the account of an address and a password. Takes one attempt of the account, unless the device is known
-    /// to be the account's, and as much time for an unknown account as for a known one.
+    /// Returns the account of an address and a password, where no second step is to follow: the account has no second
+    /// factor, or `trusted` is this account's token of a trusted device.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError::SecondStep`] with the challenge for [`Auth::second_step`].
     pub async fn sign_in(
         &self,
         email: &str,
         password: String,
-        attempt: SignInAttempt,
+        attempt: &SignInAttempt,
+        trusted: Option<&str>,
+    ) -> Result<User> {
+        let user = self.check_password(email, password, attempt).await?;
+        if user.locked_at.is_some() {
+            let origin = attempt.origin();
+            self.note(AuditEvent::SignInLocked, &origin, Some(&user.id), "")
+                .await;
+            return Err(StoreError::AccountLocked.into());
+        }
+        match self.challenge(&user, trusted).await? {
+            Some(challenge) => Err(AccountError::SecondStep { challenge }),
+            None => Ok(user),
+        }
+    }
+
+    /// Returns the account of an address and a password. Takes one attempt of the account, unless the device is known
+    /// to be the account's, and as much time for an unknown account as for a known one.
+    pub(crate) async fn check_password(
+        &self,
+        email: &str,
+        password: String,
+        attempt: &SignInAttempt,
     ) -> Result<User> {
         let email = normalize_email(email);
         if email.len() > EMAIL_MAX_BYTES {
             return Err(AccountError::WrongCredentials);
         }
-        let user = self.accounts.user_by_email(&email).await?;
+        let user = self.user_by_written_email(&email).await?;
         match (&attempt.device, &user) {
             (Some(device), Some(user)) if device.user == user.id => {}
             (device, _) => {
@@ -78,7 +125,12 @@ impl Auth {
                 if device.is_some() {
                     self.limits.take_address(attempt.address)?;
                 }
-                self.limits.take_account(&email, attempt.address)?;
+                let taken = self.limits.take_account(&email, attempt.address);
+                if taken.is_err() {
+                    let id = user.as_ref().map(|user| &user.id);
+                    self.note_line(AuditEvent::SignInFailed, &attempt.origin(), id);
+                }
+                taken?;
             }
         }
         let hash = user.as_ref().map(|user| user.password_hash.clone());
@@ -86,14 +138,34 @@ impl Auth {
         let hash = hash.filter(|hash| !hash.is_empty());
         let matches =
             password.len() <= PASSWORD_MAX_BYTES && self.passwords.verify(password, hash).await?;
+        if !matches {
+            let id = user.as_ref().map(|user| &user.id);
+            self.note(AuditEvent::SignInFailed, &attempt.origin(), id, "")
+                .await;
+        }
         user.filter(|_| matches)
             .ok_or(AccountError::WrongCredentials)
+    }
+
+    /// The account of a normalised address; else one that an earlier version stored as it was written.
+    pub(crate) async fn user_by_written_email(&self, email: &str) -> Result<Option<User>> {
+        let user = self.accounts.user_by_email(email).await?;
+        let Some((name, host)) = email.rsplit_once('@').filter(|_| user.is_none()) else {
+            return Ok(user);
+        };
+        match idna::domain_to_unicode(host) {
+            (host, Ok(())) if !host.is_ascii() => Ok(self
+                .accounts
+                .user_by_email(&format!("{name}@{host}"))
+                .await?),
+            _ => Ok(None),
+        }
     }
 }
 
 /// The ground on which an account is made.
 #[derive(Debug, PartialEq, Eq)]
-enum Permission<'a> {
+pub(crate) enum Permission<'a> {
     Setup(&'a str),
     Invited(&'a str),
     Open,
@@ -101,7 +173,11 @@ enum Permission<'a> {
 
 /// Decides whether an account may be made. A token is the setup link's while there is no owner, and an invitation's
 /// afterwards.
-fn permission(signup: Signup, has_owner: bool, invite: Option<&str>) -> Result<Permission<'_>> {
+pub(crate) fn permission(
+    signup: Signup,
+    has_owner: bool,
+    invite: Option<&str>,
+) -> Result<Permission<'_>> {
     let closed = |message| Err(AccountError::SignupClosed(message));
     match (signup, has_owner, invite) {
         (_, false, Some(token)) => Ok(Permission::Setup(token)),
@@ -121,59 +197,16 @@ fn permission(signup: Signup, has_owner: bool, invite: Option<&str>) -> Result<P
 
 /// Checks a request. The password's hash is still missing in the result.
 fn new_user(request: &SignUpRequest) -> Result<NewUser> {
-    let email = normalize_email(&request.email);
-    if !looks_like_email(&email) {
-        return Err(AccountError::field(
-            "email",
-            "This is no e-mail address; write one such as ada@example.org.",
-        ));
-    }
-    check_new_password(&request.password)?;
-    let timezone = text_or(request.timezone.as_deref(), "UTC");
-    if !is_timezone(&timezone) {
-        return Err(AccountError::field(
-            "timezone",
-            "This time zone is unknown; use an IANA name such as Europe/Berlin.",
-        ));
-    }
-    let locale = text_or(request.locale.as_deref(), "en");
-    if !is_locale(&locale) {
-        return Err(AccountError::field(
-            "locale",
-            "This language is unknown; use a tag such as en or de.",
-        ));
-    }
-    let name = text_or(request.name.as_deref(), "");
-    if !is_name(&name) {
-        return Err(AccountError::field(
-            "name",
-            "The name is too long; use at most 200 characters.",
-        ));
-    }
+    let email = checked_email(&request.email)?;
+    let name = checked_name(&text_or(request.name.as_deref(), ""))?;
+    check_new_password("password", &request.password, &[&email, &name])?;
     Ok(NewUser {
+        timezone: checked_timezone(text_or(request.timezone.as_deref(), "UTC"))?,
+        locale: checked_locale(text_or(request.locale.as_deref(), "en"))?,
         email,
         name,
         password_hash: String::new(),
-        timezone,
-        locale,
     })
-}
-
-/// Refuses a new password that is too short, or so long that it only costs time.
-pub(crate) fn check_new_password(password: &str) -> Result<()> {
-    if password.chars().count() < PASSWORD_MIN_CHARS {
-        return Err(AccountError::field(
-            "password",
-            "The password is too short; use at least 10 characters.",
-        ));
-    }
-    if password.len() > PASSWORD_MAX_BYTES {
-        return Err(AccountError::field(
-            "password",
-            "The password is too long; use at most 1,000 characters.",
-        ));
-    }
-    Ok(())
 }
 
 fn text_or(text: Option<&str>, default: &str) -> String {
@@ -181,21 +214,6 @@ fn text_or(text: Option<&str>, default: &str) -> String {
         .filter(|text| !text.is_empty())
         .unwrap_or(default)
         .to_owned()
-}
-
-fn normalize_email(email: &str) -> String {
-    email.trim().to_lowercase()
-}
-
-/// Refuses what is surely a slip. Only a message to the address could tell whether the address exists.
-fn looks_like_email(email: &str) -> bool {
-    let is_plain = !email.chars().any(|c| c.is_whitespace() || c.is_control());
-    let (name, host) = email.rsplit_once('@').unwrap_or_default();
-    is_plain
-        && email.len() <= EMAIL_MAX_BYTES
-        && !name.is_empty()
-        && !name.contains('@')
-        && !host.is_empty()
 }
 
 #[cfg(test)]
@@ -225,22 +243,5 @@ mod tests {
         permission(Signup::Invite, true, None).unwrap_err();
         permission(Signup::Closed, true, Some("t")).unwrap_err();
         permission(Signup::Closed, false, None).unwrap_err();
-    }
-
-    #[test]
-    fn signup_email_is_normalized_and_slips_are_refused() {
-        assert_eq!(normalize_email(" Ada@Example.ORG "), "ada@example.org");
-        assert!(looks_like_email("ada@example.org") && looks_like_email("ada@localhost"));
-        for slip in [
-            "",
-            "ada",
-            "ada@",
-            "@example.org",
-            "a da@example.org",
-            "a@b@c",
-            "ada\0@example.org",
-        ] {
-            assert!(!looks_like_email(slip), "{slip:?}");
-        }
     }
 }

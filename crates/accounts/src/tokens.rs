@@ -11,11 +11,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result as JwtResult};
 use jsonwebtoken::signature::{Error as SignatureError, Signer, Verifier};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, DecodingKeyKind, EncodingKey, Header, Validation, decode, encode,
+};
 use mana_core::Micros;
 use mana_store::UserId;
 use ring::rand::SystemRandom;
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_2048_8192_SHA256,
+    RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -70,8 +75,8 @@ const DEVICE_AUDIENCE: &str = "mana-device";
 pub struct TokenKeys {
     id: String,
     public: Vec<u8>,
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    pub(crate) encoding: EncodingKey,
+    pub(crate) decoding: DecodingKey,
 }
 
 impl std::fmt::Debug for TokenKeys {
@@ -184,13 +189,7 @@ fn install_provider() {
                 .map_err(|_| ErrorKind::InvalidEddsaKey)?;
             Ok(Box::new(EdDsaSigner(pair)))
         },
-        verifier_factory: |algorithm, key| {
-            eddsa_only(algorithm)?;
-            Ok(Box::new(EdDsaVerifier(UnparsedPublicKey::new(
-                &ED25519,
-                key.try_get_as_bytes()?.to_vec(),
-            ))))
-        },
+        verifier_factory: |algorithm, key| Ok(Box::new(RingVerifier::new(*algorithm, key)?)),
         key_utils: KeyUtils::new_unimplemented(),
     };
     static INSTALL: Once = Once::new();
@@ -222,19 +221,55 @@ impl JwtSigner for EdDsaSigner {
     }
 }
 
-struct EdDsaVerifier(UnparsedPublicKey<Vec<u8>>);
+/// Verifies signatures: Mana's own by EdDSA, and those of OpenID providers.
+enum RingVerifier {
+    Point(Algorithm, UnparsedPublicKey<Vec<u8>>),
+    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+}
 
-impl Verifier<Vec<u8>> for EdDsaVerifier {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), SignatureError> {
-        self.0
-            .verify(message, signature)
-            .map_err(|_| SignatureError::new())
+impl RingVerifier {
+    fn new(algorithm: Algorithm, key: &DecodingKey) -> JwtResult<RingVerifier> {
+        let point = |kind: &'static dyn VerificationAlgorithm| {
+            let bytes = key.try_get_as_bytes()?.to_vec();
+            Ok(RingVerifier::Point(
+                algorithm,
+                UnparsedPublicKey::new(kind, bytes),
+            ))
+        };
+        match (algorithm, key.kind()) {
+            (Algorithm::EdDSA, _) => point(&ED25519),
+            (Algorithm::ES256, _) => point(&ECDSA_P256_SHA256_FIXED),
+            (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => {
+                Ok(RingVerifier::Rsa {
+                    modulus: n.clone(),
+                    exponent: e.clone(),
+                })
+            }
+            _ => Err(ErrorKind::InvalidAlgorithm.into()),
+        }
     }
 }
 
-impl JwtVerifier for EdDsaVerifier {
+impl Verifier<Vec<u8>> for RingVerifier {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), SignatureError> {
+        let verified = match self {
+            RingVerifier::Point(_, key) => key.verify(message, signature),
+            RingVerifier::Rsa { modulus, exponent } => RsaPublicKeyComponents {
+                n: modulus,
+                e: exponent,
+            }
+            .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature),
+        };
+        verified.map_err(|_| SignatureError::new())
+    }
+}
+
+impl JwtVerifier for RingVerifier {
     fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDSA
+        match self {
+            RingVerifier::Point(algorithm, _) => *algorithm,
+            RingVerifier::Rsa { .. } => Algorithm::RS256,
+        }
     }
 }
 

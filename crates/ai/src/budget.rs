@@ -100,7 +100,8 @@ impl<'a> RunBudget<'a> {
             },
             run_tokens: budget.tokens_per_run,
         }));
-        let members = self.run.parts().config.members;
+        let own = self.run.user.limits.map(|limits| limits.models());
+        let members = own.unwrap_or(self.run.parts().config.members);
         if self.run.user.role != Role::Owner && !members.is_unlimited() {
             budgets.push(HeldBudget {
                 owner: BudgetOwner::Server,

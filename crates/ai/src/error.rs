@@ -1,13 +1,15 @@
-//! Why a run left nothing in the log.
+//! Why a run, or a correction of due times, left nothing in the log.
 
 use mana_store::StoreError;
 use mana_sync::SyncError;
 
 /// Why a run could not be committed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RunError {
+pub enum RunError {
+    /// The database refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The push was refused.
     #[error(transparent)]
     Sync(#[from] SyncError),
     /// A change that the rules of its table refuse.

@@ -47,6 +47,7 @@ mod tool_loop;
 mod unseen_edits;
 
 pub use config::RunnerConfig;
+pub use error::RunError;
 pub use llm::{ChatAnswer, ChatRequest, Llm, LlmError, ModelFacts};
 pub use parts::{Clock, RunnerParts};
 pub use report::TickReport;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use mana_core::Micros;
-use mana_store::{Claim, UserId};
+use mana_store::{Claim, User, UserId};
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, timeout};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::concurrency::AgentPermits;
+use crate::error::RunError;
 use crate::model_tokens::ModelTokens;
 use crate::parts::{RunContext, RunnerParts};
 use crate::progress::RunsUnderWay;
@@ -184,6 +185,16 @@ impl Runner {
         if let Err(error) = schedule_check::heal(self.parts(), now).await {
             tracing::error!(%error, "due times in the far future could not be checked: {error}");
         }
+    }
+
+    /// Lets a person's missions without a time zone of their own follow the account's, which has changed.
+    ///
+    /// # Errors
+    ///
+    /// The log can't be read or written; missions before that have followed.
+    pub async fn follow_time_zone(&self, person: &User) -> Result<(), RunError> {
+        let parts = self.parts();
+        schedule_check::follow_time_zone(parts, person, parts.now()).await
     }
 
     async fn stop(&self) {

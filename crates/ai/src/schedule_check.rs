@@ -1,9 +1,9 @@
-//! Checking the schedule for due times that lie beyond a mission's next occurrence: a clock was wrong once, the
-//! server's or a device's, and the mission would wait for a time that is years away.
+//! Correcting due times: those that lie beyond a mission's next occurrence because a clock was wrong once, and those of
+//! missions that follow their person into another time zone.
 
-use mana_core::mission::{self, Mission};
+use mana_core::mission::{self, Cadence, Mission};
 use mana_core::{Map, Micros, RecordKey, ids};
-use mana_store::{Scope, UserId};
+use mana_store::{Scope, User, UserId};
 use mana_sync::{AcceptPush, Origin};
 use serde_json::{Value, json};
 
@@ -41,6 +41,62 @@ pub(crate) async fn heal(parts: &RunnerParts, now: Micros) -> Result<(), RunErro
     }
 }
 
+/// Gives the missions of a person that have no time zone of their own their next occurrence in the person's: the
+/// account's time zone has changed. Intervals don't look at a clock on the wall, and a run that is tried again keeps
+/// its time.
+pub(crate) async fn follow_time_zone(
+    parts: &RunnerParts,
+    person: &User,
+    now: Micros,
+) -> Result<(), RunError> {
+    let user = &person.id;
+    let scope = Scope::own(user);
+    let mut after = (user.clone(), String::new());
+    loop {
+        let place = Some(after.clone());
+        let page = parts
+            .store
+            .scheduled_beyond(Micros(i64::MIN), place, PAGE)
+            .await?;
+        let is_last = page.len() < PAGE as usize;
+        for (whose, mission_id) in page {
+            if whose != *user {
+                return Ok(());
+            }
+            follow_mission(parts, &scope, person, &mission_id, now).await?;
+            after = (whose, mission_id);
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+async fn follow_mission(
+    parts: &RunnerParts,
+    scope: &Scope,
+    person: &User,
+    mission_id: &str,
+    now: Micros,
+) -> Result<(), RunError> {
+    let key = RecordKey::new(mission::APP, mission::MISSIONS, mission_id);
+    let Some(state) = parts.store.record(scope, &key).await? else {
+        return Ok(());
+    };
+    let mission = Mission::parse(mission_id, &state.data);
+    let is_by_the_wall = !matches!(mission.cadence, Cadence::Manual | Cadence::Interval { .. });
+    let follows = mission.is_active()
+        && is_by_the_wall
+        && mission.timezone.is_none()
+        && mission.retry_slot.is_none();
+    let zone = mission.zone(Some(&person.timezone));
+    let next = mission::cadence::next_after(&mission.cadence, &zone, now);
+    let Some(next) = next.filter(|next| follows && Some(*next) != mission.next_run_at) else {
+        return Ok(());
+    };
+    set_next_run(parts, scope, mission_id, next, ("zone", now)).await
+}
+
 async fn heal_mission(
     parts: &RunnerParts,
     user: &UserId,
@@ -70,8 +126,19 @@ async fn heal_mission(
         "the next run of mission {mission_id} lay beyond its next occurrence, as if written by a wrong clock; \
          it was set to that occurrence"
     );
-    let seed = ids::derive(mission_id, &format!("heal:{}", now.0));
-    let mut batch = ChangeBatch::new(parts, &scope, now, seed);
+    set_next_run(parts, &scope, mission_id, next, ("heal", now)).await
+}
+
+/// Writes when a mission runs next, as the server, for a reason and at a time.
+async fn set_next_run(
+    parts: &RunnerParts,
+    scope: &Scope,
+    mission_id: &str,
+    next: Micros,
+    (reason, now): (&str, Micros),
+) -> Result<(), RunError> {
+    let seed = ids::derive(mission_id, &format!("{reason}:{}", now.0));
+    let mut batch = ChangeBatch::new(parts, scope, now, seed);
     let set = [
         ("nextRunAt".to_owned(), json!(next)),
         ("retrySlot".to_owned(), Value::Null),
@@ -81,6 +148,6 @@ async fn heal_mission(
         since: now.to_string(),
         ..AcceptPush::new(Origin::Runner, CLIENT, batch.into_values())
     };
-    parts.sync.accept(&scope, push, now).await?;
+    parts.sync.accept(scope, push, now).await?;
     Ok(())
 }

@@ -117,10 +117,55 @@ pub enum UserCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Make an account, and print the link with which its person sets the password; good once, for a day
+    Add {
+        /// The account's e-mail address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+        /// The person's name
+        #[arg(long, default_value = "")]
+        name: String,
+        /// Make the account an owner
+        #[arg(long)]
+        owner: bool,
+    },
     /// Print a link with which a person sets another password; good once, for a day
     Reset {
         /// The account's e-mail address
         #[arg(value_name = "EMAIL")]
         email: String,
+        /// Take the second factor away instead, for a person who lost phone and recovery codes
+        #[arg(long)]
+        second_factor: bool,
+    },
+    /// Lock an account: its sessions, tokens and keys end, its missions wait
+    Lock {
+        /// The account's e-mail address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+    },
+    /// Open a locked account
+    Unlock {
+        /// The account's e-mail address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+    },
+    /// Make an account an owner, or a member again
+    Promote {
+        /// The account's e-mail address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+        /// Make the owner a member
+        #[arg(long)]
+        member: bool,
+    },
+    /// Delete an account with everything that is kept of it: content, missions, keys, usage
+    Delete {
+        /// The account's e-mail address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+        /// Don't ask: the account with this e-mail address goes
+        #[arg(long)]
+        yes: bool,
     },
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use mana_core::sync::TransportError;
 use mana_device::{Credentials, HttpTransport, Session};
 use serde_json::json;
 
@@ -32,7 +33,18 @@ pub(crate) async fn login(
             .context("the password can't be asked for; set MANA_PASSWORD")?,
     };
     let credentials = Credentials { email, password };
-    let http = HttpTransport::sign_in(&url, &credentials, |_| {}).await?;
+    let http = match HttpTransport::sign_in(&url, &credentials, |_| {}).await {
+        Err(TransportError::Refused(refusal)) if refusal.code == "second_step_required" => {
+            let challenge = refusal.details["challenge"].as_str().unwrap_or_default();
+            let code = match set("MANA_CODE") {
+                Some(code) => code,
+                None => ask("Code of your app, or a recovery code: ")?,
+            };
+            HttpTransport::sign_in_by_code(&url, &credentials.email, challenge, &code, |_| {})
+                .await?
+        }
+        signed_in => signed_in?,
+    };
     let session = http.session().await;
     let held = |before: &Session| {
         let path = dir.database(before);
@@ -90,7 +102,7 @@ fn ask(question: &str) -> Result<String> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     match line.trim() {
-        "" => bail!("an e-mail address is needed; type it, or set MANA_EMAIL"),
+        "" => bail!("nothing was typed; type it, or set MANA_EMAIL and MANA_CODE"),
         text => Ok(text.to_owned()),
     }
 }

@@ -155,10 +155,12 @@ impl Workspace {
             bail!("You are not signed in; run `mana login URL` with your server's address");
         };
         let keep = dir.clone();
+        let reread = dir.clone();
         let http = HttpTransport::resume(session.clone(), move |session| {
             // A lost token only costs a request: the next command asks for another one.
             let _ = keep.keep_session(session);
-        })?;
+        })?
+        .rereading(move || reread.session().ok().flatten());
         Workspace::with(dir, &session, http).await
     }
 

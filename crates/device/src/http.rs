@@ -56,6 +56,7 @@ pub struct HttpTransport {
     client: Client,
     session: Mutex<Session>,
     keep: Box<dyn Fn(&Session) + Send + Sync>,
+    reread: Box<dyn Fn() -> Option<Session> + Send + Sync>,
     /// The name under which this process pushes and listens, which no copy of its replica has.
     connection_id: String,
 }
@@ -68,16 +69,42 @@ struct SignedIn {
 }
 
 impl HttpTransport {
-    /// Signs in. `keep` is called with every new token.
+    /// Signs in. `keep` is called with every new token. Where a second step has to follow, the refusal has the code
+    /// `second_step_required` and the challenge in its details.
     pub async fn sign_in(
         url: &str,
         credentials: &Credentials,
         keep: impl Fn(&Session) + Send + Sync + 'static,
     ) -> Result<HttpTransport, TransportError> {
+        let body = json!({ "email": credentials.email, "password": credentials.password });
+        Self::begin(url, "/auth/login", body, &credentials.email, keep).await
+    }
+
+    /// Completes a sign-in by a code of the second factor: six digits of an app, else a recovery code.
+    pub async fn sign_in_by_code(
+        url: &str,
+        email: &str,
+        challenge: &str,
+        code: &str,
+        keep: impl Fn(&Session) + Send + Sync + 'static,
+    ) -> Result<HttpTransport, TransportError> {
+        let is_of_app = code.chars().filter(char::is_ascii_digit).count() == 6
+            && !code.contains(|c: char| c.is_ascii_alphabetic());
+        let name = if is_of_app { "code" } else { "recoveryCode" };
+        let body = json!({ "challenge": challenge, name: code });
+        Self::begin(url, "/auth/login/code", body, email, keep).await
+    }
+
+    async fn begin(
+        url: &str,
+        path: &str,
+        body: Value,
+        email: &str,
+        keep: impl Fn(&Session) + Send + Sync + 'static,
+    ) -> Result<HttpTransport, TransportError> {
         let client = client(url)?;
         let url = url.trim_end_matches('/');
-        let body = json!({ "email": credentials.email, "password": credentials.password });
-        let request = client.post(format!("{url}/auth/login")).json(&body);
+        let request = client.post(format!("{url}{path}")).json(&body);
         let response = send(request).await?;
         let cookie = cookie_of(&response)
             .ok_or_else(|| offline("the answer holds no session; is this a Mana server?"))?;
@@ -85,7 +112,7 @@ impl HttpTransport {
         let session = Session {
             url: url.to_owned(),
             user_id,
-            email: credentials.email.clone(),
+            email: email.to_owned(),
             cookie,
             token,
         };
@@ -94,6 +121,7 @@ impl HttpTransport {
             client,
             session: Mutex::new(session),
             keep: Box::new(keep),
+            reread: Box::new(|| None),
             connection_id: (Env::system().new_id)(),
         })
     }
@@ -107,8 +135,19 @@ impl HttpTransport {
             client: client(&session.url)?,
             session: Mutex::new(session),
             keep: Box::new(keep),
+            reread: Box::new(|| None),
             connection_id: (Env::system().new_id)(),
         })
+    }
+
+    /// The same, looking at what another process has kept before the session is used: its secret changes with time.
+    #[must_use]
+    pub fn rereading(
+        mut self,
+        reread: impl Fn() -> Option<Session> + Send + Sync + 'static,
+    ) -> HttpTransport {
+        self.reread = Box::new(reread);
+        self
     }
 
     /// The session, with the newest token.
@@ -192,6 +231,12 @@ impl HttpTransport {
     /// A new token by the session's cookie; the one that another request has fetched meanwhile, if there is one.
     pub(crate) async fn refresh(&self, ended: &str) -> Result<String, TransportError> {
         let mut session = self.session.lock().await;
+        if session.token == ended
+            && let Some(kept) = (self.reread)()
+            && (&kept.url, &kept.user_id) == (&session.url, &session.user_id)
+        {
+            *session = kept;
+        }
         if session.token == ended {
             let request = self
                 .client

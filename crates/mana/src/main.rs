@@ -71,15 +71,36 @@ fn run(command: Command) -> Result<()> {
             discard_newer,
             file,
         } => maintain(|config| upkeep::restore(config, file, discard_newer)),
-        Command::User(UserCommand::List { json }) => {
-            maintain(|config| upkeep::list_people(config, json))
-        }
-        Command::User(UserCommand::Reset { email }) => {
-            maintain(|config| upkeep::reset_password(config, email))
-        }
+        Command::User(command) => maintain(|config| user(command, config)),
         Command::Openapi => {
             println!("{}", openapi::text());
             Ok(())
+        }
+    }
+}
+
+async fn user(command: UserCommand, config: Config) -> Result<()> {
+    use upkeep::{AccountChange, change_account};
+    let change = |change, email| change_account(config.clone(), email, change);
+    match command {
+        UserCommand::List { json } => upkeep::list_people(config, json).await,
+        UserCommand::Add { email, name, owner } => {
+            upkeep::add_person(config, email, name, owner).await
+        }
+        UserCommand::Reset {
+            email,
+            second_factor: false,
+        } => upkeep::reset_password(config, email).await,
+        UserCommand::Reset { email, .. } => change(AccountChange::NoSecondFactor, email).await,
+        UserCommand::Lock { email } => change(AccountChange::Locked, email).await,
+        UserCommand::Unlock { email } => change(AccountChange::Open, email).await,
+        UserCommand::Promote {
+            email,
+            member: false,
+        } => change(AccountChange::Owner, email).await,
+        UserCommand::Promote { email, .. } => change(AccountChange::Member, email).await,
+        UserCommand::Delete { email, yes } => {
+            change(AccountChange::Deleted { unasked: yes }, email).await
         }
     }
 }

@@ -11,9 +11,10 @@ use mana_sync::Sync;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::gateway::Settings;
+use crate::gateway::{KeyUses, Settings};
 use crate::key_guesses::KeyGuesses;
 use crate::limits::Limits;
+use crate::mail::Mailer;
 use crate::member_limits::MemberLimits;
 use crate::readiness::ReadyProbe;
 use crate::service_key::ServiceKey;
@@ -54,6 +55,10 @@ pub struct App {
     pub llm: Settings,
     /// The web app.
     pub web: WebApp,
+    /// The days on which virtual keys were last used.
+    pub key_uses: KeyUses,
+    /// Mail to people, where a mail server is configured.
+    pub mailer: Option<Arc<Mailer>>,
     /// Counters and histograms.
     pub meters: Meters,
     /// The last look at whether the server can do its work.

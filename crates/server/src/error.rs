@@ -161,6 +161,11 @@ impl ApiError {
         )
     }
 
+    /// Returns the code, which programs match on.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// Adds details for programs.
     pub fn with_details(mut self, details: Value) -> ApiError {
         self.details = Some(details);
@@ -249,8 +254,8 @@ impl From<PathRejection> for ApiError {
 impl From<mana_store::StoreError> for ApiError {
     fn from(error: mana_store::StoreError) -> ApiError {
         use mana_store::StoreError::{
-            Busy, DiskFull, EmailTaken, InvalidCursor, OwnerExists, SecretInvalid, TooManyRuns,
-            Unavailable,
+            AccountLocked, Busy, CodeWrong, DiskFull, EmailTaken, InvalidCursor, LastOwner,
+            NoSuchUser, OwnerExists, SecretInvalid, TooManyRuns, Unavailable,
         };
         match error {
             Busy => ApiError::busy(),
@@ -267,6 +272,13 @@ impl From<mana_store::StoreError> for ApiError {
                 sentence(&error),
             ),
             OwnerExists => ApiError::new(StatusCode::CONFLICT, "owner_exists", sentence(&error)),
+            LastOwner => ApiError::new(StatusCode::CONFLICT, "last_owner", sentence(&error)),
+            AccountLocked => {
+                ApiError::new(StatusCode::FORBIDDEN, "account_locked", sentence(&error))
+            }
+            CodeWrong => ApiError::new(StatusCode::UNAUTHORIZED, "code_wrong", sentence(&error)),
+            // A write of somebody whose account was deleted meanwhile.
+            NoSuchUser => ApiError::unauthorized(),
             SecretInvalid => {
                 ApiError::new(StatusCode::FORBIDDEN, "invite_invalid", sentence(&error))
             }
@@ -292,6 +304,19 @@ impl From<mana_accounts::AccountError> for ApiError {
             }
             Account::InvalidField { field, .. } => {
                 ApiError::invalid(message).with_details(serde_json::json!({ "field": field }))
+            }
+            Account::WeakPassword { field, fault, .. } => ApiError::invalid(message)
+                .with_details(serde_json::json!({ "field": field, "fault": fault })),
+            Account::SecondStep { challenge } => {
+                let status = StatusCode::UNAUTHORIZED;
+                ApiError::new(status, "second_step_required", message)
+                    .with_details(serde_json::json!({ "challenge": challenge }))
+            }
+            Account::StepExpired => {
+                ApiError::new(StatusCode::UNAUTHORIZED, "step_expired", message)
+            }
+            Account::Provider(_) => {
+                ApiError::new(StatusCode::UNAUTHORIZED, "provider_failed", message)
             }
             Account::TooManyAttempts { retry_after_s } => {
                 ApiError::slow_down(message, retry_after_s)

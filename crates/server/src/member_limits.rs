@@ -32,9 +32,17 @@ type KnownLog = tokio::sync::Mutex<Option<Known>>;
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    is_owner: bool,
+    /// The person's limits; none where there are none.
+    limits: Option<LogLimits>,
     size: LogSize,
     measured: Instant,
+}
+
+/// The limits of a person's log, the owner's for this person or the server's for members.
+#[derive(Debug, Clone, Copy)]
+struct LogLimits {
+    bytes: Option<u64>,
+    records: Option<u64>,
 }
 
 /// The room that a push of a person has. Where the push is not [`settled`](Allowance::settled), the log is measured
@@ -42,7 +50,7 @@ struct Known {
 pub struct Allowance(Option<Limited>);
 
 struct Limited {
-    limits: MemberLimitsConfig,
+    limits: LogLimits,
     known: Known,
     log: OwnedMutexGuard<Option<Known>>,
 }
@@ -64,12 +72,23 @@ impl MemberLimits {
 
     /// The room for changes, or states, that are about to be pushed.
     pub async fn allowance(&self, user: &UserId, sent: &[Value]) -> ApiResult<Allowance> {
-        let limits = self.limits;
-        if limits.log_is_unlimited() || sent.is_empty() {
+        if sent.is_empty() {
             return Ok(Allowance(None));
         }
         let log = self.log(user).lock_owned().await;
         self.limited(user, sent, log).await
+    }
+
+    /// Forgets what is known of a person, whose limits or role have changed.
+    pub fn forget(&self, user: &UserId) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(user);
+    }
+
+    /// Forgets everybody.
+    pub fn forget_all(&self) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clear();
     }
 
     async fn limited(
@@ -78,12 +97,13 @@ impl MemberLimits {
         sent: &[Value],
         mut log: OwnedMutexGuard<Option<Known>>,
     ) -> ApiResult<Allowance> {
-        let limits = self.limits;
         let most = most(sent);
         let surely_fits = |known: &Known| {
-            let room = room(limits, known.size);
-            let fits = |room: Option<u64>, most: u64| room.is_none_or(|room| most <= room);
-            known.is_owner || fits(room.bytes, most.bytes) && fits(room.records, most.records)
+            known.limits.is_none_or(|limits| {
+                let room = room(limits, known.size);
+                let fits = |room: Option<u64>, most: u64| room.is_none_or(|room| most <= room);
+                fits(room.bytes, most.bytes) && fits(room.records, most.records)
+            })
         };
         let fresh = log
             .take()
@@ -92,22 +112,36 @@ impl MemberLimits {
             Some(known) => known,
             None => self.measure(user).await?,
         };
-        if known.is_owner {
+        let Some(limits) = known.limits else {
+            // Several pushes of the person may go at once.
             *log = Some(known);
             return Ok(Allowance(None));
-        }
+        };
         Ok(Allowance(Some(Limited { limits, known, log })))
     }
 
     async fn measure(&self, user: &UserId) -> ApiResult<Known> {
         let account = self.accounts.user(user).await?;
-        let is_owner = account.is_some_and(|account| account.role == Role::Owner);
+        let is_owner = (account.as_ref()).is_some_and(|account| account.role == Role::Owner);
+        let own = account.and_then(|account| account.limits);
+        let limits = match own {
+            Some(own) => LogLimits {
+                bytes: own.bytes,
+                records: own.records,
+            },
+            None => LogLimits {
+                bytes: self.limits.bytes,
+                records: self.limits.records,
+            },
+        };
+        let is_limited = limits.bytes.is_some() || limits.records.is_some();
+        let limits = Some(limits).filter(|_| is_limited && !is_owner);
         Ok(Known {
-            is_owner,
-            // The owner has no limits, so nothing need be read.
-            size: match is_owner {
-                true => LogSize::default(),
-                false => self.store.size(&Scope::own(user)).await?,
+            limits,
+            // Where nothing is limited nothing need be read.
+            size: match limits {
+                None => LogSize::default(),
+                Some(_) => self.store.size(&Scope::own(user)).await?,
             },
             measured: Instant::now(),
         })
@@ -170,7 +204,7 @@ fn most(sent: &[Value]) -> LogSize {
 }
 
 /// The room that a log of this size has left.
-fn room(limits: MemberLimitsConfig, size: LogSize) -> Room {
+fn room(limits: LogLimits, size: LogSize) -> Room {
     Room {
         bytes: limits.bytes,
         records: limits.records,
@@ -178,7 +212,7 @@ fn room(limits: MemberLimitsConfig, size: LogSize) -> Room {
     .less(size)
 }
 
-fn refusal(limits: MemberLimitsConfig, size: LogSize, measure: LogMeasure) -> ApiError {
+fn refusal(limits: LogLimits, size: LogSize, measure: LogMeasure) -> ApiError {
     let (limit, used) = match measure {
         LogMeasure::Bytes => (limits.bytes, size.bytes),
         LogMeasure::Records => (limits.records, size.records),
@@ -198,10 +232,9 @@ mod tests {
 
     #[test]
     fn limits_of_members_leave_room_by_bytes_and_by_records() {
-        let limits = MemberLimitsConfig {
+        let limits = LogLimits {
             bytes: Some(100),
             records: Some(10),
-            ..MemberLimitsConfig::default()
         };
         let left = |bytes, records| {
             let room = room(limits, LogSize { bytes, records });
@@ -210,7 +243,10 @@ mod tests {
         assert_eq!(left(90, 9), (Some(10), Some(1)));
         assert_eq!(left(101, 10), (Some(0), Some(0)));
         let unlimited = room(
-            MemberLimitsConfig::default(),
+            LogLimits {
+                bytes: None,
+                records: None,
+            },
             LogSize {
                 bytes: 1 << 60,
                 records: 1,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use mana_accounts::{Auth, TokenKeys};
 use mana_ai::{Runner, RunnerConfig, RunnerParts};
-use mana_store::Accounts;
+use mana_store::AccountStore;
 use mana_sync::{Hub, Sync};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -17,12 +17,13 @@ use crate::app::App;
 use crate::clock_check::ClockDoubt;
 use crate::config::{Config, Database, ServerRole};
 use crate::data_dir::DataDir;
-use crate::gateway::Settings;
+use crate::gateway::{KeyUses, Settings};
 use crate::http::open_connections::{ConnectionBounds, OpenConnections};
 use crate::http::{connections, open_files};
 use crate::key_guesses::KeyGuesses;
 use crate::limits::Limits;
 use crate::llm::GatewayLlm;
+use crate::mail::Mailer;
 use crate::member_limits::MemberLimits;
 use crate::readiness::ReadyProbe;
 use crate::service_key::ServiceKey;
@@ -30,7 +31,7 @@ use crate::storage::Storage;
 use crate::telemetry::meters::Meters;
 use crate::vault::{Vault, open_signing_key, seal_signing_key};
 use crate::web::WebApp;
-use crate::{clock, clock_check, first_start, modules, router};
+use crate::{clock, clock_check, first_start, modules, people_changes, router};
 
 /// How long runs may go on when the server stops.
 const RUNS_END_WITHIN: Duration = Duration::from_secs(5);
@@ -120,6 +121,8 @@ pub async fn serve(config: Config) -> Result<()> {
         gateway: gateway.clone(),
         llm,
         web: WebApp::load(),
+        key_uses: KeyUses::default(),
+        mailer: config.smtp.as_ref().map(Mailer::new).transpose()?,
         meters,
         ready: ReadyProbe::default(),
         shutdown: shutdown.clone(),
@@ -133,6 +136,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let relaying = tokio::spawn(relay(app.clone()));
     let clearing = tokio::spawn(clear_expired(app.clone()));
     let rereading = tokio::spawn(reread_settings(app.clone()));
+    app.llm.people_changed(&*app.auth.accounts).await;
+    let following_operator = tokio::spawn(people_changes::follow_operator(app.clone()));
     let saving = (!app.config.serves_only_gateway())
         .then(|| tokio::spawn(crate::backup::nightly::run(app.clone())));
     let following = store
@@ -162,6 +167,7 @@ pub async fn serve(config: Config) -> Result<()> {
     tracing::info!("Mana is stopping");
     clearing.abort();
     rereading.abort();
+    following_operator.abort();
     if let Some(saving) = saving {
         saving.abort();
     }
@@ -213,7 +219,7 @@ pub async fn migrate(config: Config) -> Result<()> {
 async fn open_accounts(
     config: &Config,
     dir: &DataDir,
-    accounts: Arc<dyn Accounts>,
+    accounts: Arc<dyn AccountStore>,
     is_shared: bool,
 ) -> Result<Auth> {
     let mut key = dir.secret(SIGNING_KEY, TokenKeys::generate)?;
@@ -238,7 +244,8 @@ async fn open_accounts(
         }
     }
     let clock = Arc::new(clock::now);
-    Auth::open(accounts, &key, config.auth.clone(), clock).with_context(|| {
+    let seal = Arc::new(vault);
+    Auth::open(accounts, &key, config.auth.clone(), seal, clock).with_context(|| {
         format!(
             "{} is damaged; remove it, and everybody signs in again",
             dir.join(SIGNING_KEY).display()

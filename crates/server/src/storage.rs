@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use mana_core::manifest::Registry;
 use mana_store::{
-    Accounts, DatabaseContents, Ledger, Maintenance, PostgresStore, SqliteStore, Store,
+    AccountStore, DatabaseContents, Ledger, Maintenance, PostgresStore, SqliteStore, Store,
 };
 
 use crate::config::{Config, Database};
@@ -16,7 +16,7 @@ pub struct Storage {
     /// Logs, records and the schedule.
     pub store: Arc<dyn Store>,
     /// Accounts and settings.
-    pub accounts: Arc<dyn Accounts>,
+    pub accounts: Arc<dyn AccountStore>,
     /// Budgets and usage of models.
     pub ledger: Arc<dyn Ledger>,
 }
@@ -49,7 +49,7 @@ impl Storage {
         opened.with_context(|| not_opened(config))
     }
 
-    fn of<S: Store + Accounts + Ledger + 'static>(store: Arc<S>) -> Storage {
+    fn of<S: Store + AccountStore + Ledger + 'static>(store: Arc<S>) -> Storage {
         Storage {
             store: store.clone(),
             accounts: store.clone(),
@@ -63,7 +63,7 @@ pub struct Upkeep {
     /// Compaction, proof, export and import.
     pub maintenance: Arc<dyn Maintenance>,
     /// Accounts.
-    pub accounts: Arc<dyn Accounts>,
+    pub accounts: Arc<dyn AccountStore>,
     /// The store, which must be closed at the end.
     pub store: Arc<dyn Store>,
 }
@@ -84,7 +84,7 @@ impl Upkeep {
         opened.with_context(|| not_opened(config))
     }
 
-    fn of<S: Maintenance + Store + Accounts + 'static>(store: Arc<S>) -> Upkeep {
+    fn of<S: Maintenance + Store + AccountStore + 'static>(store: Arc<S>) -> Upkeep {
         Upkeep {
             maintenance: store.clone(),
             accounts: store.clone(),

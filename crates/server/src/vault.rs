@@ -142,6 +142,16 @@ pub fn seal_signing_key(vault: &Vault, name: &str, key: &[u8]) -> Result<Vec<u8>
     Ok([SEALED, sealed.as_bytes()].concat())
 }
 
+impl mana_accounts::Seal for Vault {
+    fn seal(&self, name: &str, secret: &str) -> Result<String> {
+        Vault::seal(self, name, secret)
+    }
+
+    fn unseal(&self, name: &str, sealed: &str) -> Result<String> {
+        Vault::unseal(self, name, sealed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use crate::{Result, UserId, json, sql::columns};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Set up the server. There is one.
+    /// Administers the server. At least one who is not locked stays.
     Owner,
     /// Everybody else.
     Member,
@@ -26,6 +26,13 @@ impl Role {
             Self::Owner => "owner",
             Self::Member => "member",
         }
+    }
+
+    /// The role of a stored or sent word.
+    pub fn parse(word: &str) -> Option<Role> {
+        [Self::Owner, Self::Member]
+            .into_iter()
+            .find(|role| role.as_str() == word)
     }
 }
 
@@ -63,6 +70,10 @@ pub struct User {
     pub role: Role,
     /// When it was made.
     pub created_at: Micros,
+    /// Since when nobody signs in to it; none where somebody may.
+    pub locked_at: Option<Micros>,
+    /// The owner's limits of this person; none where the server's hold.
+    pub limits: Option<PersonLimits>,
 }
 
 impl fmt::Debug for User {
@@ -86,6 +97,117 @@ pub struct Session {
     pub created_at: Micros,
     /// Until when.
     pub expires_at: Micros,
+    /// When it was last used to get a token.
+    pub used_at: Micros,
+    /// The browser and the system of the last use, such as `Firefox on Linux`; empty where unknown.
+    pub device: String,
+    /// The network address of the last use; empty where unknown.
+    pub address: String,
+    /// How the person proved who they are: `password`, `code`, `recovery-code` or `oidc`.
+    pub proof: String,
+}
+
+/// A sign-in to be made.
+#[derive(Debug, Clone)]
+pub struct NewSession<'s> {
+    /// The session's id.
+    pub id: String,
+    /// The account that signs in.
+    pub user: &'s UserId,
+    /// The secret, stored as a hash.
+    pub token: &'s str,
+    /// When it begins.
+    pub now: Micros,
+    /// When it ends unless it is used before.
+    pub expires_at: Micros,
+    /// As in [`Session`].
+    pub device: &'s str,
+    /// As in [`Session`].
+    pub address: &'s str,
+    /// As in [`Session`].
+    pub proof: &'s str,
+}
+
+impl<'s> NewSession<'s> {
+    /// A sign-in by password from an unknown place.
+    pub fn new(user: &'s UserId, token: &'s str, now: Micros, expires_at: Micros) -> Self {
+        NewSession {
+            id: uuid::Uuid::now_v7().to_string(),
+            user,
+            token,
+            now,
+            expires_at,
+            device: "",
+            address: "",
+            proof: "password",
+        }
+    }
+}
+
+/// The next use of a session.
+#[derive(Debug, Clone)]
+pub struct SessionUse<'s> {
+    /// The secret that was shown.
+    pub token: &'s str,
+    /// The secret that takes its place.
+    pub next_token: &'s str,
+    /// The time.
+    pub now: Micros,
+    /// How long a secret lasts before a use changes it, in microseconds.
+    pub rotate_after: i64,
+    /// For how long the secret before the present one may come again, in microseconds: two tabs ask at once.
+    pub grace: i64,
+    /// How long the session lasts after this use, in microseconds.
+    pub lasts: i64,
+    /// How long a session lasts at most, in microseconds.
+    pub at_most: i64,
+    /// As in [`Session`].
+    pub device: &'s str,
+    /// As in [`Session`].
+    pub address: &'s str,
+}
+
+/// The outcome of a use of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionUsed {
+    /// The session lasts on, with the next secret in the place of the present one.
+    Rotated(Session),
+    /// The session lasts on, and its secret stays: it changed a moment ago.
+    Kept(Session),
+    /// No session has this secret.
+    Unknown,
+}
+
+/// Limits that the owner sets for one person, in the place of the server's; none for no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PersonLimits {
+    /// The content of the log's rows, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// The log's records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+    /// Calls to models in a day of the person's time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
+    /// Tokens of calls in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Millionths of a US dollar of calls in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micros_usd: Option<u64>,
+}
+
+impl PersonLimits {
+    /// The limits of calls to models.
+    pub fn models(&self) -> crate::Limits {
+        crate::Limits {
+            calls: self.calls,
+            tokens: self.tokens,
+            micros_usd: self.micros_usd,
+        }
+    }
 }
 
 /// An invitation that nobody has used yet.
@@ -95,6 +217,25 @@ pub struct Invitation {
     pub id: String,
     /// Until when it is good.
     pub expires_at: Micros,
+    /// The name by which it is listed; may be empty.
+    pub label: String,
+    /// The role that it gives.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: Micros,
+}
+
+/// An invitation to be made.
+#[derive(Debug, Clone)]
+pub struct NewInvitation {
+    /// Until when it is good.
+    pub expires_at: Micros,
+    /// The name by which it is listed; may be empty.
+    pub label: String,
+    /// The role that it gives.
+    pub role: Role,
+    /// When it is made.
+    pub now: Micros,
 }
 
 /// The verbs around accounts, each one transaction. Tokens and secrets are stored as SHA-256 only.
@@ -106,7 +247,7 @@ pub trait Accounts: Send + Sync {
     /// Spends the setup secret and makes the owner, in one transaction: a failure leaves the secret good.
     async fn create_owner(&self, user: NewUser, setup_secret: &str, now: Micros) -> Result<User>;
 
-    /// Spends an invitation and makes a member, in one transaction: a failure leaves the secret good.
+    /// Spends an invitation and makes an account of its role, in one transaction: a failure leaves the secret good.
     async fn create_invited(&self, user: NewUser, invite: &str, now: Micros) -> Result<User>;
 
     /// Makes an account that comes from elsewhere, unless there is one with its id. True if it was made.
@@ -160,23 +301,17 @@ pub trait Accounts: Send + Sync {
         only: Option<&str>,
     ) -> Result<Vec<String>>;
 
-    /// Starts a session.
-    async fn create_session(
-        &self,
-        id: &UserId,
-        token: &str,
-        now: Micros,
-        expires_at: Micros,
-    ) -> Result<Session>;
+    /// Starts a session. [`AccountLocked`](crate::StoreError::AccountLocked) where nobody may sign in.
+    async fn create_session(&self, session: NewSession<'_>) -> Result<Session>;
 
-    /// The session of a token, unless it has ended.
+    /// The session of a token, unless it has ended. The secret before the present one counts as well.
     async fn session(&self, token: &str, now: Micros) -> Result<Option<Session>>;
 
     /// The session with this id, unless it has ended.
     async fn session_by_id(&self, id: &str, now: Micros) -> Result<Option<Session>>;
 
-    /// Lets a session last longer. False if it has ended.
-    async fn extend_session(&self, token: &str, now: Micros, expires_at: Micros) -> Result<bool>;
+    /// Uses a session: it lasts longer, its secret changes, and where it was used is kept.
+    async fn use_session(&self, used: SessionUse<'_>) -> Result<SessionUsed>;
 
     /// Ends the session with this id.
     async fn delete_session_by_id(&self, id: &str) -> Result<()>;
@@ -184,8 +319,8 @@ pub trait Accounts: Send + Sync {
     /// Forgets sessions and secrets that have expired.
     async fn delete_expired(&self, now: Micros) -> Result<u64>;
 
-    /// Keeps a secret that makes one member.
-    async fn put_invitation(&self, secret: &str, expires_at: Micros) -> Result<Invitation>;
+    /// Keeps a secret that makes one account.
+    async fn put_invitation(&self, secret: &str, invitation: NewInvitation) -> Result<Invitation>;
 
     /// The invitations that are good still; first the one that ends first.
     async fn invitations(&self, now: Micros) -> Result<Vec<Invitation>>;
@@ -226,6 +361,8 @@ pub(crate) struct UserRow {
     locale: String,
     role: String,
     created_at: i64,
+    locked_at: Option<i64>,
+    limits: Option<String>,
 }
 
 columns!(UserRow {
@@ -237,7 +374,16 @@ columns!(UserRow {
     locale,
     role,
     created_at,
+    locked_at,
+    limits,
 });
+
+impl UserRow {
+    /// The account's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+}
 
 impl From<UserRow> for User {
     fn from(row: UserRow) -> Self {
@@ -249,12 +395,19 @@ impl From<UserRow> for User {
             timezone: row.timezone,
             locale: row.locale,
             // The table lets nothing else in.
-            role: if row.role == Role::Owner.as_str() {
-                Role::Owner
-            } else {
-                Role::Member
-            },
+            role: Role::parse(&row.role).unwrap_or(Role::Member),
             created_at: Micros(row.created_at),
+            locked_at: row.locked_at.map(Micros),
+            // Limits that can't be read are the strictest.
+            limits: row.limits.map(|text| {
+                serde_json::from_str(&text).unwrap_or(PersonLimits {
+                    bytes: Some(0),
+                    records: Some(0),
+                    calls: Some(0),
+                    tokens: Some(0),
+                    micros_usd: Some(0),
+                })
+            }),
         }
     }
 }
@@ -265,6 +418,10 @@ pub(crate) struct SessionRow {
     user_id: String,
     created_at: i64,
     expires_at: i64,
+    used_at: i64,
+    device: String,
+    address: String,
+    proof: String,
 }
 
 columns!(SessionRow {
@@ -272,6 +429,10 @@ columns!(SessionRow {
     user_id,
     created_at,
     expires_at,
+    used_at,
+    device,
+    address,
+    proof,
 });
 
 impl From<SessionRow> for Session {
@@ -281,6 +442,11 @@ impl From<SessionRow> for Session {
             user_id: UserId(row.user_id),
             created_at: Micros(row.created_at),
             expires_at: Micros(row.expires_at),
+            // A session of an earlier version says no use but its beginning.
+            used_at: Micros(row.used_at.max(row.created_at)),
+            device: row.device,
+            address: row.address,
+            proof: row.proof,
         }
     }
 }
@@ -292,10 +458,13 @@ pub(crate) fn hash(secret: &str) -> Vec<u8> {
 
 impl Invitation {
     /// The invitation of a stored secret.
-    pub(crate) fn of(secret_hash: &[u8], expires_at: Micros) -> Invitation {
+    pub(crate) fn of(secret_hash: &[u8], made: NewInvitation) -> Invitation {
         Invitation {
             id: json::hex(secret_hash),
-            expires_at,
+            expires_at: made.expires_at,
+            label: made.label,
+            role: made.role,
+            created_at: made.now,
         }
     }
 }
@@ -316,5 +485,7 @@ pub(crate) fn new_user(new: NewUser, role: Role, now: Micros) -> User {
         locale: new.locale,
         role,
         created_at: now,
+        locked_at: None,
+        limits: None,
     }
 }

@@ -37,6 +37,21 @@ pub enum StoreError {
     /// No such account.
     #[error("the account does not exist")]
     NoSuchUser,
+    /// Nobody may sign in to the account.
+    #[error("this account is locked; ask the owner of the server to open it")]
+    AccountLocked,
+    /// No other owner of the server could sign in.
+    #[error("this is the last owner of the server; make somebody else an owner first")]
+    LastOwner,
+    /// The second factor, or what was shown for it, does not fit.
+    #[error("the code is wrong or was used before; wait for the next one")]
+    CodeWrong,
+    /// Too many wrong codes were shown.
+    #[error("there were too many wrong codes; try again later")]
+    CodesClosed {
+        /// Until when no code is looked at.
+        until: mana_core::Micros,
+    },
     /// Another process has the database open.
     #[error(
         "another mana process is using {0}; stop it first, or give this one another MANA_DATA_DIR"

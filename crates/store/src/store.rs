@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use mana_core::Micros;
 use tokio::sync::broadcast;
 
-use crate::{Log, Result, Runs, Schedule, StoreNotice};
+use crate::{Accounts, AuditLog, Log, People, Result, Runs, Schedule, SecondFactors, StoreNotice};
 
 /// The database that the verbs run on, and the processes that share it.
 #[async_trait]
@@ -38,3 +38,8 @@ pub trait SharedDatabase: Send + Sync {
 pub trait Store: Log + Schedule + Runs + SharedDatabase {}
 
 impl<T: Log + Schedule + Runs + SharedDatabase> Store for T {}
+
+/// Everything about people, for the service that lets them in.
+pub trait AccountStore: Accounts + People + SecondFactors + AuditLog {}
+
+impl<T: Accounts + People + SecondFactors + AuditLog> AccountStore for T {}

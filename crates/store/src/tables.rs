@@ -1,8 +1,10 @@
-//! The list of tables: what the application's role may reach, what row-level security guards, and what an export
-//! carries.
+//! The list of tables: what the application's role may reach, what row-level security guards, what an export carries,
+//! and which rows go when a person is deleted.
 //!
 //! A migration that adds a table adds it here. The grants on Postgres are made from this list, and tests compare the
 //! list with the catalogue of each database, and an import with what the list says.
+
+use crate::sql::Dialect;
 
 /// A table of Mana's schema.
 pub(crate) struct Table {
@@ -11,11 +13,9 @@ pub(crate) struct Table {
     /// Whether its rows are a person's content. Postgres then guards them by row-level security that is forced.
     pub content: bool,
     /// The databases that have the table.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "compared with the catalogue by a test")
-    )]
     pub on: On,
+    /// The rows that are a person's.
+    pub owned: Owned,
     /// The fate of the table's rows when an account moves to another server.
     pub export: Export,
 }
@@ -27,6 +27,32 @@ pub(crate) enum On {
     Both,
     /// Postgres alone, because only there do rows come by SQL.
     Postgres,
+}
+
+impl On {
+    /// Whether the database of a dialect has the table.
+    pub fn has<D: Dialect>(self) -> bool {
+        self == On::Both || D::TAKES_SQL_WRITERS
+    }
+}
+
+/// The rows of a table that are one person's, and go with the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owned {
+    /// None of them.
+    Nobody,
+    /// Rows with the account's id as `user_id`.
+    ById,
+    /// The account itself.
+    Account,
+    /// The secrets of resets.
+    Secrets,
+    /// Reservations that count in the person's account of the ledger.
+    Reservations,
+    /// The person's accounts of the ledger, by their names.
+    LedgerAccounts,
+    /// Entries about the person; entries of what the person did stay without the name.
+    Audit,
 }
 
 /// How an export and an import treat a table.
@@ -43,10 +69,15 @@ pub(crate) enum Export {
 use Export::{Carried, LeftBehind, Rebuilt};
 
 const fn table(name: &'static str, content: bool, export: Export) -> Table {
+    owned(name, content, export, Owned::ById)
+}
+
+const fn owned(name: &'static str, content: bool, export: Export, owned: Owned) -> Table {
     Table {
         name,
         content,
         on: On::Both,
+        owned,
         export,
     }
 }
@@ -58,11 +89,16 @@ const USAGE: Export = LeftBehind("it was paid on the server that it was used on"
 const BY_SQL: Export = LeftBehind("it holds what came by SQL and was not merged");
 
 /// Every table that a migration makes.
-pub(crate) const TABLES: [Table; 20] = [
-    table("users", false, Carried),
+pub(crate) const TABLES: [Table; 25] = [
+    owned("users", false, Carried, Owned::Account),
     table("sessions", false, SIGN_IN),
-    table("secrets", false, SIGN_IN),
-    table("kv", false, SERVER),
+    owned("secrets", false, SIGN_IN, Owned::Secrets),
+    table("second_factors", false, SIGN_IN),
+    table("recovery_codes", false, SIGN_IN),
+    table("external_identities", false, SIGN_IN),
+    owned("audit_log", false, SERVER, Owned::Audit),
+    owned("deleted_accounts", false, SERVER, Owned::Nobody),
+    owned("kv", false, SERVER, Owned::Nobody),
     table("sync_changes", true, Carried),
     table("records", true, Rebuilt),
     table("log_floors", false, Carried),
@@ -77,8 +113,8 @@ pub(crate) const TABLES: [Table; 20] = [
         LeftBehind("debug records are short-lived"),
     ),
     table("mission_claims", false, IN_FLIGHT),
-    table("ledger_reservations", false, IN_FLIGHT),
-    table("ledger_accounts", false, USAGE),
+    owned("ledger_reservations", false, IN_FLIGHT, Owned::Reservations),
+    owned("ledger_accounts", false, USAGE, Owned::LedgerAccounts),
     table("usage", false, USAGE),
     table("virtual_keys", false, SERVER),
     Table {

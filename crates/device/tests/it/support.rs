@@ -79,6 +79,8 @@ impl Server {
             locale: "en".into(),
             role: Role::Owner,
             created_at: NOW,
+            locked_at: None,
+            limits: None,
         };
         let rows = stream::iter(backup.rows.clone()).map(Ok).boxed();
         let epoch = Some(backup.epoch.clone());

@@ -10,6 +10,7 @@ mod reservations;
 mod test_ledger;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -55,6 +56,8 @@ pub struct Metering {
     members: Limits,
     /// Whether programs may ask for models with a member's own token.
     members_may_call: bool,
+    /// Whether the owner limits single people.
+    limits_people: AtomicBool,
     /// Accounts that paid of late, each with the time when it was read.
     payers: Cache<UserId, (Micros, PayerFacts)>,
     clock: fn() -> Micros,
@@ -67,6 +70,8 @@ struct PayerFacts {
     zone: String,
     /// Whether the owner's limits of members hold for it.
     is_member: bool,
+    /// The most that its calls may take in a day: the owner's for this person, else those of members.
+    day: Limits,
 }
 
 impl Metering {
@@ -84,6 +89,7 @@ impl Metering {
             accounts,
             members,
             members_may_call: true,
+            limits_people: AtomicBool::new(false),
             payers: Cache::new(PAYERS),
             clock,
         }
@@ -94,6 +100,13 @@ impl Metering {
     pub fn letting_members_call(mut self, may: bool) -> Metering {
         self.members_may_call = may;
         self
+    }
+
+    /// Says whether the owner limits single people, whose accounts have to be read before a call then; and forgets what
+    /// was known of accounts.
+    pub fn people_changed(&self, limits_people: bool) {
+        self.limits_people.store(limits_people, Ordering::Relaxed);
+        self.payers.clear();
     }
 
     /// Renews, refills and settles reservations, until the future is dropped.
@@ -154,7 +167,9 @@ impl Metering {
         let money = gateway.most_micros_usd(&ask.chain, ask.prompt_tokens, answers);
         let key_limits = key.map(key_limits).unwrap_or_default();
         let is_shut = key.is_none() && !self.members_may_call;
-        let is_unlimited = key_limits.is_unlimited() && self.members.is_unlimited();
+        let is_unlimited = key_limits.is_unlimited()
+            && self.members.is_unlimited()
+            && !self.limits_people.load(Ordering::Relaxed);
         // What nobody limits, nobody waits for.
         let payer = match is_unlimited && !is_shut {
             true => None,
@@ -169,12 +184,12 @@ impl Metering {
             limits: Limits::default(),
         }];
         if let Some(payer) = payer.as_ref().filter(|payer| payer.is_member)
-            && !self.members.is_unlimited()
+            && !payer.day.is_unlimited()
         {
             lines.push(Line {
                 account: format!("{MEMBER}{user}"),
                 since: window_start(now, &payer.zone, Window::Day),
-                limits: self.members,
+                limits: payer.day,
             });
         }
         if let Some(key) = key {
@@ -304,7 +319,9 @@ impl Metering {
         }
         let account = self.accounts.user(user).await;
         let account = account.map_err(|error| not_metered(&error))?;
+        let own = account.as_ref().and_then(|account| account.limits);
         let facts = PayerFacts {
+            day: own.map_or(self.members, |own| own.models()),
             is_member: (account.as_ref()).is_none_or(|account| account.role != Role::Owner),
             zone: account.map_or_else(|| "UTC".to_owned(), |account| account.timezone),
         };

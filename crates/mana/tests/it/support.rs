@@ -60,6 +60,11 @@ impl Home {
         }
     }
 
+    /// Sets a variable for the servers that are started from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
     pub fn data(&self) -> std::path::PathBuf {
         self.dir.path().join("data")
     }

@@ -1,10 +1,11 @@
 //! An attempt to sign in or up, counted before the request's body is read.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use mana_accounts::SignInAttempt;
 
 use super::cookie;
@@ -19,11 +20,41 @@ impl FromRequestParts<Arc<App>> for Attempt {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Attempt, ApiError> {
-        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await;
-        let ConnectInfo(peer) = peer.map_err(ApiError::internal)?;
-        let proxies = &app.config.server.trusted_proxies;
-        let address = proxies.client_address(peer, &parts.headers);
+        let address = client_address(parts, app).await?;
         let device = cookie::read_device(&parts.headers);
-        Ok(Attempt(app.auth.begin_attempt(address, device)?))
+        let begun = app
+            .auth
+            .begin_attempt(address, device, user_agent(&parts.headers))?;
+        Ok(Attempt(begun))
     }
+}
+
+/// The network address that a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
+
+impl FromRequestParts<Arc<App>> for ClientAddress {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<App>,
+    ) -> Result<ClientAddress, ApiError> {
+        Ok(ClientAddress(client_address(parts, app).await?))
+    }
+}
+
+async fn client_address(parts: &mut Parts, app: &Arc<App>) -> Result<IpAddr, ApiError> {
+    let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await;
+    let ConnectInfo(peer) = peer.map_err(ApiError::internal)?;
+    let proxies = &app.config.server.trusted_proxies;
+    Ok(proxies.client_address(peer, &parts.headers))
+}
+
+/// The browser's name for itself.
+pub fn user_agent(headers: &HeaderMap) -> &str {
+    let agent = headers.get(header::USER_AGENT);
+    agent
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or_default()
 }

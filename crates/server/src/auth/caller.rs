@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use mana_accounts::Origin;
 use mana_core::Micros;
 use mana_store::{Role, Scope, User, UserId};
 
+use super::attempt::ClientAddress;
 use super::cookie;
 use crate::app::App;
 use crate::error::ApiError;
@@ -66,13 +68,33 @@ impl FromRequestParts<Arc<App>> for Owner {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Owner, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
         match app.auth.accounts.user(&caller.user).await? {
-            Some(user) if user.role == Role::Owner => Ok(Owner(user)),
+            Some(user) if user.role == Role::Owner && user.locked_at.is_none() => Ok(Owner(user)),
             _ => Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "owner_only",
                 "Only the owner of this server may do this; ask them.",
             )),
         }
+    }
+}
+
+/// The signed-in owner of the server and where the request comes from, for what the audit log tells.
+#[derive(Debug, Clone)]
+pub struct ActingOwner(pub Origin);
+
+impl FromRequestParts<Arc<App>> for ActingOwner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<App>,
+    ) -> Result<ActingOwner, ApiError> {
+        let Owner(user) = Owner::from_request_parts(parts, app).await?;
+        let ClientAddress(address) = ClientAddress::from_request_parts(parts, app).await?;
+        Ok(ActingOwner(Origin {
+            actor: Some(user.id),
+            address: Some(address),
+        }))
     }
 }
 

@@ -1,11 +1,17 @@
 //! The session cookie, and the cookie by which a device that has signed in before is known.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use mana_accounts::{DEVICE_LIFETIME_S, SESSION_LIFETIME_S};
+use mana_accounts::{DEVICE_LIFETIME_S, SESSION_LIFETIME_S, TRUST_LIFETIME_S};
 
 const NAME: &str = "mana_session";
 /// Outlives the session: signing out does not make a device a stranger.
 const DEVICE: &str = "mana_device";
+/// The device is not asked for a second step.
+const TRUSTED: &str = "mana_trusted";
+/// A sign-in by an OpenID provider is under way.
+const OIDC: &str = "mana_oidc";
+/// How long such a sign-in may take, in seconds.
+pub const OIDC_LIFETIME_S: i64 = 10 * 60;
 
 /// Returns the session's secret as the browser sent it.
 pub fn read(headers: &HeaderMap) -> Option<&str> {
@@ -15,6 +21,16 @@ pub fn read(headers: &HeaderMap) -> Option<&str> {
 /// Returns the device's token as the browser sent it.
 pub fn read_device(headers: &HeaderMap) -> Option<&str> {
     find(headers, DEVICE)
+}
+
+/// Returns the token of a trusted device as the browser sent it.
+pub fn read_trusted(headers: &HeaderMap) -> Option<&str> {
+    find(headers, TRUSTED)
+}
+
+/// Returns the state of a sign-in by a provider as the browser sent it.
+pub fn read_oidc(headers: &HeaderMap) -> Option<&str> {
+    find(headers, OIDC)
 }
 
 fn find<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
@@ -36,6 +52,21 @@ pub fn keep(secret: &str, secure: bool) -> HeaderValue {
 /// Returns the `Set-Cookie` that keeps a device's token, for the routes of accounts alone.
 pub fn keep_device(token: &str, secure: bool) -> HeaderValue {
     set(DEVICE, token, "/auth", DEVICE_LIFETIME_S, secure)
+}
+
+/// Returns the `Set-Cookie` that keeps a trusted device's token, for the routes of accounts alone.
+pub fn keep_trusted(token: &str, secure: bool) -> HeaderValue {
+    set(TRUSTED, token, "/auth", TRUST_LIFETIME_S, secure)
+}
+
+/// Returns the `Set-Cookie` that keeps the state of a sign-in by a provider.
+pub fn keep_oidc(token: &str, secure: bool) -> HeaderValue {
+    set(OIDC, token, "/auth/oidc", OIDC_LIFETIME_S, secure)
+}
+
+/// Returns the `Set-Cookie` that removes the state of a sign-in by a provider.
+pub fn remove_oidc(secure: bool) -> HeaderValue {
+    set(OIDC, "", "/auth/oidc", 0, secure)
 }
 
 /// Returns the `Set-Cookie` that removes the session's secret.

@@ -5,6 +5,6 @@ mod caller;
 pub mod cookie;
 mod key_limit;
 
-pub use attempt::Attempt;
-pub use caller::{Caller, Owner, bearer};
+pub use attempt::{Attempt, ClientAddress, user_agent};
+pub use caller::{ActingOwner, Caller, Owner, bearer};
 pub use key_limit::limit_key_guesses;

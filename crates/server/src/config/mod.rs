@@ -6,6 +6,7 @@
 mod backup;
 mod cors_origins;
 mod keys;
+mod sign_in;
 mod source;
 mod table;
 mod values;
@@ -21,6 +22,7 @@ pub use cors_origins::CorsOrigins;
 use mana_accounts::{AccountSettings, IssuerConfig, Signup};
 use mana_llm::{LlmConfig, LlmSettings, Secret};
 use mana_store::PostgresOptions;
+pub use sign_in::SmtpConfig;
 pub use source::ConfigError;
 use source::Source;
 use table::{Variable, variable_table};
@@ -44,6 +46,8 @@ pub struct Config {
     pub auth: AccountSettings,
     /// Limits of one person.
     pub limits: LimitsConfig,
+    /// The server that sends mail to people.
+    pub smtp: Option<SmtpConfig>,
     /// The runner of missions.
     pub runner: RunnerConfig,
     /// The providers of models.
@@ -144,13 +148,6 @@ pub struct MemberLimitsConfig {
     pub models: mana_store::Limits,
     /// Whether programs may ask for models with a member's own token.
     pub may_call_models: bool,
-}
-
-impl MemberLimitsConfig {
-    /// Whether a log may hold anything.
-    pub fn log_is_unlimited(&self) -> bool {
-        self.bytes.is_none() && self.records.is_none()
-    }
 }
 
 /// The runner.
@@ -291,7 +288,9 @@ impl Config {
             auth: AccountSettings {
                 signup: signup(&source)?,
                 issuer: issuer(&source)?,
+                oidc: sign_in::oidc(&source)?,
             },
+            smtp: sign_in::smtp(&source)?,
             limits: LimitsConfig {
                 pushes_per_minute: count(&source, "MANA_PUSHES_PER_MINUTE")?,
                 connections: count(&source, "MANA_CONNECTIONS_PER_USER")?,

@@ -120,6 +120,25 @@ const TABLE: &[Variable] = &[
     unset("MANA_JWT_ISSUER", "jwt_issuer", "own keys"),
     unset("MANA_JWT_AUDIENCE", "jwt_audience", "own keys"),
     plain("MANA_SIGNUP", "signup", "closed"),
+    unset(
+        "MANA_OIDC_ISSUER",
+        "oidc_issuer",
+        "no sign-in by a provider",
+    ),
+    unset(
+        "MANA_OIDC_CLIENT_ID",
+        "oidc_client_id",
+        "no sign-in by a provider",
+    ),
+    secret(
+        "MANA_OIDC_CLIENT_SECRET",
+        "oidc_client_secret",
+        "a public client",
+    ),
+    unset("MANA_OIDC_NAME", "oidc_name", "the issuer's host"),
+    // The address may hold a password.
+    secret("MANA_SMTP_URL", "smtp_url", "no mail"),
+    unset("MANA_SMTP_FROM", "smtp_from", "no mail"),
     plain("MANA_TRUSTED_PROXIES", "trusted_proxies", "127.0.0.0/8,::1"),
     unset("MANA_CORS_ORIGINS", "cors_origins", "none"),
     unset(

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use mana_accounts::{AuditEvent, Origin};
 use mana_llm::GatewayError;
 use mana_llm::http::{Auth, CallEstimate, Caller, MeterGuard};
 
 use crate::app::App;
+use crate::clock;
 
 /// Decides who may call `/v1`. [`Metering`](mana_llm::metering::Metering) decides what a call is charged.
 pub struct GatewayAuth(pub Arc<App>);
@@ -19,6 +21,18 @@ impl Auth for GatewayAuth {
             return Some(Caller::Service);
         }
         if let Some(key) = app.llm.metering.key_shown(bearer) {
+            if app.key_uses.is_first_of_day(&key.id, clock::now()) {
+                let (app, key) = (app.clone(), key.clone());
+                // A call must not wait for the entry.
+                tokio::spawn(async move {
+                    let origin = Origin {
+                        actor: Some(key.user.clone()),
+                        address: None,
+                    };
+                    let (event, name) = (AuditEvent::KeyUsed, key.settings.name.as_str());
+                    app.auth.note(event, &origin, Some(&key.user), name).await;
+                });
+            }
             return Some(Caller::Key {
                 id: key.id.clone(),
                 user: key.user.0.clone(),

@@ -1,6 +1,7 @@
 //! The owner's settings of models, over those of `mana.toml` and the environment; and the authenticator of `/v1`.
 
 mod auth;
+mod key_uses;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,7 @@ use crate::error::{ApiError, ApiResult, sentence};
 use crate::vault::Vault;
 
 pub use auth::GatewayAuth;
+pub use key_uses::KeyUses;
 
 /// The key of the settings in the store.
 const SAVED: &str = "llm.settings";
@@ -189,6 +191,13 @@ impl Settings {
                 *lock(&self.problem) = Some(format!("{error:#}"));
             }
         }
+    }
+
+    /// Takes over that accounts have changed: their limits, and when their days begin.
+    pub async fn people_changed(&self, people: &dyn mana_store::People) {
+        // Where it isn't known, each account is read.
+        let limits_people = people.limits_people().await.unwrap_or(true);
+        self.metering.people_changed(limits_people);
     }
 
     /// Reads the virtual keys.

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use mana_accounts::SignUpRequest;
-use mana_store::{Session, User};
-use serde::{Deserialize, Serialize};
+use mana_accounts::{SecondProof, SignUpRequest};
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::signed_in::{
+    CLEAR_DEVICE, CLEAR_SITE_DATA, Cookies, SignedIn, Start, signed_in, with_cookies,
+};
 use crate::app::App;
-use crate::auth::{Attempt, Caller, bearer, cookie};
+use crate::auth::{Attempt, ClientAddress, bearer, cookie, user_agent};
 use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
 use crate::http::body_limit;
 
@@ -25,7 +27,7 @@ use crate::http::body_limit;
 pub struct SignUp {
     /// The address to sign in with.
     email: String,
-    /// At least 10 characters.
+    /// At least 10 characters, and not easy to guess; details.fault of a refusal names the fault.
     password: String,
     /// The person's name.
     name: Option<String>,
@@ -44,35 +46,28 @@ pub struct LogIn {
     password: String,
 }
 
-/// A bearer token.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+/// The second step of a sign-in: one of the two codes.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SignedIn {
-    /// The account.
-    pub user_id: String,
-    /// For the header `Authorization: Bearer`.
-    pub token: String,
-    /// End of the token; a client asks for the next one before that.
-    #[schema(format = DateTime)]
-    pub expires_at: String,
+pub struct SecondStep {
+    /// The challenge of the first step.
+    challenge: String,
+    /// The six digits of the app.
+    code: Option<String>,
+    /// A recovery code, which is good once.
+    recovery_code: Option<String>,
+    /// Whether this device is not asked again for 30 days.
+    #[serde(default)]
+    trust_device: bool,
 }
 
-/// The account that is signed in.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+/// A sign-out.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Me {
-    /// The account's id.
-    pub user_id: String,
-    /// The address; empty for an account of a foreign issuer.
-    pub email: String,
-    /// The person's name; may be empty.
-    pub name: String,
-    /// IANA name.
-    pub timezone: String,
-    /// BCP 47 tag.
-    pub locale: String,
-    /// `owner` or `member`.
-    pub role: String,
+struct SignOut {
+    /// Whether the browser is told to drop everything that it holds of this server.
+    #[serde(default)]
+    clear_device: bool,
 }
 
 /// Returns the routes.
@@ -80,11 +75,15 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     let router = OpenApiRouter::new()
         .routes(routes!(sign_up))
         .routes(routes!(log_in))
+        .routes(routes!(second_step))
         .routes(routes!(refresh))
         .routes(routes!(log_out))
-        .routes(routes!(me))
         .routes(routes!(jwks))
+        .merge(super::profile::router())
         .merge(super::passwords::router())
+        .merge(super::second_factor::router())
+        .merge(super::oidc::router())
+        .merge(super::people::router())
         .merge(super::invitations::router());
     // Strangers send these bodies.
     body_limit::bound(router, body_limit::STRANGERS)
@@ -113,14 +112,17 @@ async fn sign_up(
         locale: form.locale,
         invite: form.invite,
     };
-    let user = app.auth.sign_up(request, attempt).await?;
-    signed_in(&app, StatusCode::CREATED, &user, &headers).await
+    let user = app.auth.sign_up(request, &attempt).await?;
+    let start = Start::new(StatusCode::CREATED, &user, "password");
+    signed_in(&app, start, &attempt, &headers).await
 }
 
 /// Sign in
 #[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = LogIn, responses(
     (status = 200, description = "Signed in", body = SignedIn),
-    (status = 401, description = "Address or password is wrong", body = ErrorEnvelope),
+    (status = 401, description = "Address or password is wrong; or second_step_required, with details.challenge",
+        body = ErrorEnvelope),
+    (status = 403, description = "account_locked", body = ErrorEnvelope),
     (status = 413, description = "Over 16 KiB; details.maxBytes names the bound", body = ErrorEnvelope),
     (status = 429, description = "Too many attempts", body = ErrorEnvelope),
 ))]
@@ -131,8 +133,48 @@ async fn log_in(
     ApiJson(form): ApiJson<LogIn>,
 ) -> ApiResult<Response> {
     let LogIn { email, password } = form;
-    let user = app.auth.sign_in(&email, password, attempt).await?;
-    signed_in(&app, StatusCode::OK, &user, &headers).await
+    let trusted = cookie::read_trusted(&headers);
+    let user = app
+        .auth
+        .sign_in(&email, password, &attempt, trusted)
+        .await?;
+    let start = Start::new(StatusCode::OK, &user, "password");
+    signed_in(&app, start, &attempt, &headers).await
+}
+
+/// Complete a sign-in by a code
+#[utoipa::path(post, path = "/auth/login/code", tag = "auth", request_body = SecondStep, responses(
+    (status = 200, description = "Signed in", body = SignedIn),
+    (status = 400, description = "There is no code", body = ErrorEnvelope),
+    (status = 401, description = "code_wrong, or step_expired: begin anew", body = ErrorEnvelope),
+    (status = 429, description = "Too many attempts, or five wrong codes in a row", body = ErrorEnvelope),
+))]
+async fn second_step(
+    State(app): State<Arc<App>>,
+    Attempt(attempt): Attempt,
+    headers: HeaderMap,
+    ApiJson(form): ApiJson<SecondStep>,
+) -> ApiResult<Response> {
+    let proof = match (form.code, form.recovery_code) {
+        (Some(code), None) => SecondProof::Code(code),
+        (None, Some(code)) => SecondProof::RecoveryCode(code),
+        _ => {
+            return Err(ApiError::invalid(
+                "The second step needs a code; send code or recoveryCode.",
+            ));
+        }
+    };
+    let auth = &app.auth;
+    let (user, proof) = auth.second_step(&form.challenge, proof, &attempt).await?;
+    let trust = match form.trust_device {
+        true => auth.trust_device(&user).await?,
+        false => None,
+    };
+    let start = Start {
+        trust,
+        ..Start::new(StatusCode::OK, &user, proof)
+    };
+    signed_in(&app, start, &attempt, &headers).await
 }
 
 /// Get the next bearer token, by the session cookie
@@ -140,19 +182,33 @@ async fn log_in(
     (status = 200, description = "A new token", body = SignedIn),
     (status = 401, description = "The session has ended", body = ErrorEnvelope),
 ))]
-async fn refresh(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<Response> {
+async fn refresh(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
     let secret = cookie::read(&headers).ok_or_else(ApiError::unauthorized)?;
-    let session = app
+    let step = app
         .auth
-        .extend_session(secret)
+        .use_session(secret, address, user_agent(&headers))
         .await?
         .ok_or_else(ApiError::unauthorized)?;
-    with_cookie(&app, StatusCode::OK, &session, secret, &headers)
+    let cookies = Cookies {
+        secret: step.secret.as_deref(),
+        trust: None,
+    };
+    with_cookies(&app, StatusCode::OK, &step.session, cookies, &headers)
 }
 
 /// Sign out: the session, its tokens and its sockets end
-#[utoipa::path(post, path = "/auth/logout", tag = "auth", responses((status = 204, description = "Signed out")))]
-async fn log_out(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<Response> {
+#[utoipa::path(post, path = "/auth/logout", tag = "auth", request_body = Option<SignOut>, responses(
+    (status = 204, description = "Signed out; with clearDevice, Clear-Site-Data empties the browser's copy"),
+))]
+async fn log_out(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    form: Option<ApiJson<SignOut>>,
+) -> ApiResult<Response> {
     let auth = &app.auth;
     if let Some(claims) = bearer(&headers).and_then(|token| auth.own_claims(token)) {
         auth.end_session(&claims.sid).await?;
@@ -166,34 +222,12 @@ async fn log_out(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<R
         header::SET_COOKIE,
         cookie::remove(app.config.server.is_https()),
     )]);
-    Ok((StatusCode::NO_CONTENT, removed).into_response())
-}
-
-/// The account that is signed in
-#[utoipa::path(get, path = "/auth/me", tag = "auth", responses(
-    (status = 200, description = "The account", body = Me),
-    (status = 401, description = "Not signed in", body = ErrorEnvelope),
-))]
-async fn me(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<Me>> {
-    let user = app
-        .auth
-        .accounts
-        .user(&caller.user)
-        .await?
-        .ok_or_else(ApiError::unauthorized)?;
-    let email = if user.password_hash.is_empty() {
-        String::new()
-    } else {
-        user.email
-    };
-    Ok(Json(Me {
-        user_id: user.id.0,
-        email,
-        name: user.name,
-        timezone: user.timezone,
-        locale: user.locale,
-        role: user.role.as_str().to_owned(),
-    }))
+    let mut response = (StatusCode::NO_CONTENT, removed).into_response();
+    if form.is_some_and(|form| form.0.clear_device) {
+        let everything = HeaderValue::from_static(CLEAR_DEVICE);
+        response.headers_mut().insert(CLEAR_SITE_DATA, everything);
+    }
+    Ok(response)
 }
 
 /// The public keys that tokens are signed with
@@ -202,48 +236,4 @@ async fn me(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<Me>> 
 ))]
 async fn jwks(State(app): State<Arc<App>>) -> Json<Value> {
     Json(app.auth.jwks())
-}
-
-async fn signed_in(
-    app: &App,
-    status: StatusCode,
-    user: &User,
-    headers: &HeaderMap,
-) -> ApiResult<Response> {
-    let auth = &app.auth;
-    // A browser has one session at a time: the earlier one ends.
-    if let Some(secret) = cookie::read(headers)
-        && let Some(earlier) = auth.session(secret).await?
-    {
-        auth.end_session(&earlier.id).await?;
-    }
-    let (session, secret) = auth.start_session(user).await?;
-    with_cookie(app, status, &session, &secret, headers)
-}
-
-fn with_cookie(
-    app: &App,
-    status: StatusCode,
-    session: &Session,
-    secret: &str,
-    headers: &HeaderMap,
-) -> ApiResult<Response> {
-    let (token, expires_at) = app.auth.issue_token(session)?;
-    let body = SignedIn {
-        user_id: session.user_id.0.clone(),
-        token,
-        expires_at: expires_at.to_string(),
-    };
-    let known = cookie::read_device(headers).and_then(|token| app.auth.known_device(token));
-    let device = app.auth.issue_device_token(&session.user_id, known)?;
-    let secure = app.config.server.is_https();
-    let keep = AppendHeaders([
-        (header::SET_COOKIE, cookie::keep(secret, secure)),
-        (header::SET_COOKIE, cookie::keep_device(&device, secure)),
-        (
-            header::CACHE_CONTROL,
-            header::HeaderValue::from_static("no-store"),
-        ),
-    ]);
-    Ok((status, keep, Json(body)).into_response())
 }

@@ -50,6 +50,11 @@ struct AppInfo {
     signup: &'static str,
     /// Whether the server has been set up.
     has_owner: bool,
+    /// The name of the OpenID provider by which people may sign in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
+    /// Whether the server sends a link to somebody who forgot the password.
+    mails_links: bool,
     /// For signed-in people: the model of each alias, and `outline`: whether missions are planned without an AI.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<std::collections::BTreeMap<String, Value>>)]
@@ -123,6 +128,8 @@ async fn info(
         version: VERSION,
         signup: app.config.auth.signup.as_str(),
         has_owner: accounts.owner_exists().await?,
+        provider: app.auth.provider_name().map(str::to_owned),
+        mails_links: app.mailer.is_some(),
         model,
         rejected_modules: is_owner.then(rejected),
     }))

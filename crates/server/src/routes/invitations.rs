@@ -5,21 +5,27 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
+use mana_store::Role;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::Owner;
+use crate::auth::{ActingOwner, Owner};
 use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
+use crate::links;
 
 /// Settings of a new invitation.
 #[derive(Default, Deserialize, ToSchema)]
 struct Invite {
     /// Days that the link is valid for: 1 to 90, 7 by default.
     days: Option<i64>,
+    /// The name by which the invitation is listed.
+    name: Option<String>,
+    /// The role that it gives: `owner` or `member`, which is the default.
+    role: Option<String>,
 }
 
 /// A new invitation. Its link is shown this once.
@@ -38,6 +44,13 @@ struct NewInvitation {
 #[serde(rename_all = "camelCase")]
 struct OpenInvitation {
     id: String,
+    /// The name by which it is listed; may be empty.
+    name: String,
+    /// The role that it gives.
+    role: String,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    made_at: String,
     #[schema(format = DateTime)]
     expires_at: String,
 }
@@ -58,16 +71,23 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 ))]
 async fn make_invitation(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     wish: Option<ApiJson<Invite>>,
 ) -> ApiResult<(StatusCode, Json<NewInvitation>)> {
-    let days = wish.and_then(|wish| wish.0.days);
-    let (invitation, secret) = app.auth.create_invitation(days).await?;
-    let server = &app.config.server;
-    let is_https = server.trusted_proxies.is_https(peer, &headers);
-    let base = base(server.public_url.as_deref(), is_https, &headers);
+    let wish = wish.map(|wish| wish.0).unwrap_or_default();
+    let role = match wish.role.as_deref() {
+        None => Role::Member,
+        Some(word) => Role::parse(word)
+            .ok_or_else(|| ApiError::invalid("The role is unknown; use owner or member."))?,
+    };
+    let name = wish.name.unwrap_or_default();
+    let (invitation, secret) = app
+        .auth
+        .create_invitation(&origin, wish.days, &name, role)
+        .await?;
+    let base = links::base(&app, peer, &headers);
     let made = NewInvitation {
         id: invitation.id,
         // The token is in the fragment, so it never reaches a log.
@@ -89,6 +109,9 @@ async fn list_invitations(
     let open = app.auth.invitations().await?;
     let open = open.into_iter().map(|invitation| OpenInvitation {
         id: invitation.id,
+        name: invitation.label,
+        role: invitation.role.as_str().to_owned(),
+        made_at: invitation.created_at.to_string(),
         expires_at: invitation.expires_at.to_string(),
     });
     Ok(Json(open.collect()))
@@ -103,41 +126,13 @@ async fn list_invitations(
 ))]
 async fn withdraw_invitation(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     Path(id): Path<String>,
 ) -> ApiResult<StatusCode> {
-    if app.auth.withdraw_invitation(&id).await? {
+    if app.auth.withdraw_invitation(&origin, &id).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(ApiError::not_found(
         "There is no such invitation; it was used, withdrawn or has ended.",
     ))
-}
-
-/// Returns the base of links: the configured one, else the address that the request came to.
-fn base(public_url: Option<&str>, is_https: bool, headers: &HeaderMap) -> String {
-    if let Some(url) = public_url {
-        return url.to_owned();
-    }
-    let scheme = if is_https { "https" } else { "http" };
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    format!("{scheme}://{host}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn invitation_links_to_the_public_url_else_to_where_the_request_came() {
-        let mut headers = HeaderMap::new();
-        headers.insert("host", "box:3050".parse().unwrap());
-        assert_eq!(base(None, false, &headers), "http://box:3050");
-        assert_eq!(base(None, true, &headers), "https://box:3050");
-        let public = Some("https://mana.example.org");
-        assert_eq!(base(public, false, &headers), "https://mana.example.org");
-    }
 }

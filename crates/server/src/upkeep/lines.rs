@@ -1,7 +1,7 @@
 //! The lines of an export (spec/SYNC.md, R6).
 
 use mana_core::{AdjustedStamp, Change, Micros};
-use mana_store::{Cursor, LogRow, LoggedChange, Role, User, UserId};
+use mana_store::{Cursor, LogRow, LoggedChange, PersonLimits, Role, User, UserId};
 use serde::{Deserialize, Serialize};
 
 /// Version of the file that this program writes, and the only version that it reads.
@@ -45,6 +45,12 @@ pub struct Account {
     locale: String,
     role: Role,
     created_at: Micros,
+    /// Since when nobody signs in to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    locked_at: Option<Micros>,
+    /// The owner's limits of the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<PersonLimits>,
     /// How far its log was compacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     floor: Option<Cursor>,
@@ -95,6 +101,8 @@ impl Account {
             locale: user.locale,
             role: user.role,
             created_at: user.created_at,
+            locked_at: user.locked_at,
+            limits: user.limits,
         }
     }
 
@@ -113,6 +121,8 @@ impl Account {
             locale: self.locale,
             role: self.role,
             created_at: self.created_at,
+            locked_at: self.locked_at,
+            limits: self.limits,
         };
         (user, log)
     }

@@ -20,7 +20,7 @@ pub use backup::{check_backup, make_backup};
 pub use doctor::doctor;
 pub use export::export;
 pub use import::import;
-pub use people::{list_people, reset_password};
+pub use people::{AccountChange, add_person, change_account, list_people, reset_password};
 pub use restore::restore;
 pub use upgrade::{rehearse_upgrade, upgrade};
 

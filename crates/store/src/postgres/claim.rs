@@ -7,7 +7,7 @@ use super::db::Db;
 use crate::{Claim, Result, Take, UserId};
 
 /// Claims the slot of each mission that nobody holds: what somebody asked for, else what is due longest. Each
-/// person's next one has the turn after those that are under way.
+/// person's next one has the turn after those that are under way. Locked accounts have none.
 ///
 /// The row that makes a slot due is locked first, so that a run which ends meanwhile takes its slot along, and rows
 /// that others lock are left to them. The claim's own row decides between two that both got so far.
@@ -18,8 +18,10 @@ const CLAIM: &str = "
             FROM mission_schedule s WHERE next_run_at <= $1 AND NOT $6 AND NOT EXISTS (
                 SELECT 1 FROM mission_claims c WHERE c.user_id = s.user_id AND c.mission_id = s.mission_id
                     AND c.slot = s.slot AND c.worker IS NULL AND c.not_before > $1)
+                AND NOT EXISTS (SELECT FROM users u WHERE u.id = s.user_id AND u.locked_at IS NOT NULL)
             UNION ALL
-            SELECT user_id, mission_id, slot, not_before, true FROM run_requests WHERE not_before <= $1
+            SELECT user_id, mission_id, slot, not_before, true FROM run_requests r WHERE not_before <= $1
+                AND NOT EXISTS (SELECT FROM users u WHERE u.id = r.user_id AND u.locked_at IS NOT NULL)
         ) AS due GROUP BY user_id, mission_id, slot
     ), ranked AS (
         SELECT s.*, row_number() OVER (PARTITION BY s.user_id, s.mission_id

@@ -90,6 +90,11 @@ impl Db {
         self.begin(user, "mana_as").await
     }
 
+    /// To take away a log with everything beside it, alone.
+    pub async fn alone(&self, user: &UserId) -> Result<Tx> {
+        self.wait_for(user, Instant::now() + self.wait).await
+    }
+
     /// To write a log, alone; and what is there of it without the rows that came by SQL.
     pub async fn lock(&self, user: &UserId, wanted: &Wanted<'_>) -> Result<(LogTx, Found)> {
         let until = Instant::now() + self.wait;
@@ -103,6 +108,9 @@ impl Db {
             tx.rollback().await?;
             tx = self.wait_for(user, until).await?;
             (end, found) = look(&mut tx, user, wanted).await?;
+        }
+        if end.deleted {
+            return Err(StoreError::NoSuchUser);
         }
         let log = LogTx {
             tx,
@@ -156,6 +164,8 @@ struct End {
     pending: bool,
     /// `mana_as_writer` got the lock.
     locked: bool,
+    /// The account was deleted.
+    deleted: bool,
     identity: LogIdentity,
 }
 
@@ -183,16 +193,18 @@ async fn look(
                 (SELECT json_build_object('number', number, 'changes', changes, 'digest', digest)::text
                  FROM client_pushes WHERE user_id = $1 AND client_id = $6),
                 NULL, NULL, NULL, NULL, NULL, NULL,
-                e.epoch, e.restored_at, e.give_back_until, e.discards_newer
+                e.epoch, e.restored_at, e.give_back_until, e.discards_newer,
+                EXISTS (SELECT FROM deleted_accounts WHERE id_hash = sha256(convert_to($1, 'UTF8')))
          FROM (SELECT) AS log LEFT JOIN log_epochs e ON e.user_id = $1
          UNION ALL
          SELECT NULL, NULL, NULL, c.event_id, c.adjusted, c.app_id, c.table_name, c.record_id, c.data, c.op,
-                c.unchanged, NULL, NULL, NULL, NULL
+                c.unchanged, NULL, NULL, NULL, NULL, NULL
          FROM unnest($2::text[]) AS k (id) CROSS JOIN LATERAL (
              SELECT event_id, adjusted, app_id, table_name, record_id, data::text, op, unchanged
              FROM sync_changes WHERE user_id = $1 AND event_id = k.id LIMIT 1) AS c
          UNION ALL
-         SELECT NULL, NULL, NULL, NULL, NULL, k.app, k.tbl, k.id, r.state, NULL, NULL, NULL, NULL, NULL, NULL
+         SELECT NULL, NULL, NULL, NULL, NULL, k.app, k.tbl, k.id, r.state, NULL, NULL, NULL, NULL, NULL, NULL,
+                NULL
          FROM unnest($3::text[], $4::text[], $5::text[]) AS k (app, tbl, id) CROSS JOIN LATERAL (
              SELECT state FROM records
              WHERE user_id = $1 AND app_id = k.app AND table_name = k.tbl AND record_id = k.id LIMIT 1) AS r",
@@ -212,6 +224,7 @@ async fn look(
                 head: row.try_get(0)?,
                 pending: row.try_get(1)?,
                 locked,
+                deleted: row.try_get(15)?,
                 identity: Standing::identity(
                     user,
                     (

@@ -142,6 +142,13 @@ impl Backend for PostgresStore {
         self.db.beside(user).await
     }
 
+    async fn begin_alone(&self, user: &UserId) -> Result<Tx> {
+        self.db.alone(user).await
+    }
+
+    /// The server's own vacuum does it.
+    async fn scrub(&self) {}
+
     async fn read_as(&self, user: &UserId) -> Result<Tx> {
         self.db.beside(user).await
     }

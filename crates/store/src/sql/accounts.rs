@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use mana_core::Micros;
 
-use super::{Backend, Connection, settings, sql};
+use super::{Backend, Connection, Dialect, composed, deleted, settings, sql};
 use crate::{
-    Accounts, Imported, Invitation, NewUser, Result, Role, Session, StoreError, User, UserId,
+    Accounts, Imported, Invitation, NewInvitation, NewSession, NewUser, Result, Role, Session,
+    SessionUse, SessionUsed, StoreError, User, UserId,
     accounts::{INVITE, SETUP, SessionRow, UserRow, hash, new_user, normalise},
     json,
     message::Message,
@@ -13,10 +14,10 @@ use crate::{
 
 /// Inserts an account unless its address, or its id, is taken. Returns whether it was inserted.
 async fn insert(tx: &mut impl Connection, user: &User) -> Result<bool> {
-    let insert = sql(
-        "INSERT INTO users (id, email, name, password_hash, timezone, locale, role, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-    );
+    let insert = sql("INSERT INTO users
+             (id, email, name, password_hash, timezone, locale, role, created_at, locked_at, limits)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING");
+    let limits = user.limits.as_ref().map(crate::ledger::json);
     let insert = insert
         .bind(&user.id)
         .bind(&user.email)
@@ -25,7 +26,9 @@ async fn insert(tx: &mut impl Connection, user: &User) -> Result<bool> {
         .bind(&user.timezone)
         .bind(&user.locale)
         .bind(user.role.as_str())
-        .bind(user.created_at);
+        .bind(user.created_at)
+        .bind(user.locked_at)
+        .bind(limits.as_deref());
     Ok(tx.execute(insert).await? == 1)
 }
 
@@ -43,7 +46,10 @@ async fn make_user(
     }
 }
 
-async fn user_by_id(connection: &mut impl Connection, id: &UserId) -> Result<Option<User>> {
+pub(super) async fn user_by_id(
+    connection: &mut impl Connection,
+    id: &UserId,
+) -> Result<Option<User>> {
     let select = sql("SELECT * FROM users WHERE id = $1").bind(id);
     let row: Option<UserRow> = connection.fetch_optional(select).await?;
     Ok(row.map(User::from))
@@ -55,7 +61,7 @@ async fn owner_exists(connection: &mut impl Connection) -> Result<bool> {
     Ok(exists)
 }
 
-async fn put_secret(
+pub(super) async fn put_secret(
     tx: &mut impl Connection,
     purpose: &str,
     secret: &str,
@@ -71,21 +77,28 @@ async fn put_secret(
     Ok(())
 }
 
-/// Spends a secret. Returns whether it was good.
+/// Spends a secret. Returns the role that it gives, if it was good.
 async fn take_secret(
     tx: &mut impl Connection,
     purpose: &str,
     secret: &str,
     now: Micros,
-) -> Result<bool> {
+) -> Result<Option<Role>> {
     let take = sql("DELETE FROM secrets
-         WHERE purpose = $1 AND secret_hash = $2 AND (expires_at IS NULL OR expires_at > $3)");
+         WHERE purpose = $1 AND secret_hash = $2 AND (expires_at IS NULL OR expires_at > $3)
+         RETURNING role");
     let hash = hash(secret);
-    Ok(tx.execute(take.bind(purpose).bind(&hash).bind(now)).await? == 1)
+    let taken: Option<(String,)> = tx
+        .fetch_optional(take.bind(purpose).bind(&hash).bind(now))
+        .await?;
+    Ok(taken.and_then(|(role,)| Role::parse(&role)))
 }
 
+const SESSION: &str =
+    "id, user_id, created_at, expires_at, used_at, device, address, proof FROM sessions";
+
 /// The purpose of the secret with which a person sets another password.
-fn reset_of(id: &UserId) -> String {
+pub(super) fn reset_of(id: &UserId) -> String {
     format!("reset:{}", id.as_str())
 }
 
@@ -98,7 +111,7 @@ async fn replace_hash(tx: &mut impl Connection, id: &UserId, password_hash: &str
 }
 
 /// Ends sessions of an account, and tells the other processes of each: its devices may be connected there.
-async fn end_sessions<B: Backend>(
+pub(super) async fn end_sessions<B: Backend>(
     store: &B,
     tx: &mut sqlx::Transaction<'_, B::Db>,
     id: &UserId,
@@ -126,6 +139,7 @@ pub(crate) async fn import(tx: &mut impl Connection, mut user: User) -> Result<I
         return Ok(imported);
     }
     imported.account_made = true;
+    deleted::forget(tx, &user.id).await?;
     if user.role == Role::Owner && owner_exists(tx).await? {
         imported.made_member = true;
         user.role = Role::Member;
@@ -151,7 +165,10 @@ impl<B: Backend> Accounts for B {
         if owner_exists(&mut *tx).await? {
             return Err(StoreError::OwnerExists);
         }
-        if !take_secret(&mut *tx, SETUP, setup_secret, now).await? {
+        if take_secret(&mut *tx, SETUP, setup_secret, now)
+            .await?
+            .is_none()
+        {
             return Err(StoreError::SecretInvalid);
         }
         let user = make_user(&mut *tx, user, Role::Owner, now).await?;
@@ -161,16 +178,17 @@ impl<B: Backend> Accounts for B {
 
     async fn create_invited(&self, user: NewUser, invite: &str, now: Micros) -> Result<User> {
         let mut tx = self.begin().await?;
-        if !take_secret(&mut *tx, INVITE, invite, now).await? {
-            return Err(StoreError::SecretInvalid);
-        }
-        let user = make_user(&mut *tx, user, Role::Member, now).await?;
+        let role = take_secret(&mut *tx, INVITE, invite, now).await?;
+        let role = role.ok_or(StoreError::SecretInvalid)?;
+        let user = make_user(&mut *tx, user, role, now).await?;
         tx.commit().await?;
         Ok(user)
     }
 
     async fn admit(&self, user: User) -> Result<bool> {
         let mut tx = self.begin().await?;
+        // A foreign token outlives the account that was deleted here.
+        deleted::refuse(&mut *tx, &user.id).await?;
         let made = insert(&mut *tx, &user).await?;
         let there = user_by_id(&mut *tx, &user.id).await?.is_some();
         tx.commit().await?;
@@ -241,7 +259,11 @@ impl<B: Backend> Accounts for B {
         now: Micros,
     ) -> Result<Vec<String>> {
         let mut tx = self.begin().await?;
-        if !take_secret(&mut *tx, &reset_of(id), secret, now).await? {
+        let purpose = reset_of(id);
+        if take_secret(&mut *tx, &purpose, secret, now)
+            .await?
+            .is_none()
+        {
             return Err(StoreError::SecretInvalid);
         }
         replace_hash(&mut *tx, id, password_hash).await?;
@@ -251,8 +273,9 @@ impl<B: Backend> Accounts for B {
     }
 
     async fn sessions(&self, id: &UserId, now: Micros) -> Result<Vec<Session>> {
-        let select = sql("SELECT id, user_id, created_at, expires_at FROM sessions
-             WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id");
+        let select = composed(format!(
+            "SELECT {SESSION} WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id"
+        ));
         let rows: Vec<SessionRow> = self
             .reader()
             .await?
@@ -273,59 +296,104 @@ impl<B: Backend> Accounts for B {
         Ok(ended)
     }
 
-    async fn create_session(
-        &self,
-        id: &UserId,
-        token: &str,
-        now: Micros,
-        expires_at: Micros,
-    ) -> Result<Session> {
-        let session = Session {
-            id: uuid::Uuid::now_v7().to_string(),
-            user_id: id.clone(),
-            created_at: now,
-            expires_at,
-        };
-        let hash = hash(token);
-        let create = sql(
-            "INSERT INTO sessions (token_hash, id, user_id, created_at, expires_at)
-             SELECT $1, $2, id, $3, $4 FROM users WHERE id = $5",
-        );
+    async fn create_session(&self, new: NewSession<'_>) -> Result<Session> {
+        let hash = hash(new.token);
+        let create = sql("INSERT INTO sessions (token_hash, id, user_id, created_at, expires_at,
+                 rotated_at, used_at, device, address, proof)
+             SELECT $1, $2, id, $3, $4, $3, $3, $5, $6, $7 FROM users WHERE id = $8 AND locked_at IS NULL");
         let create = create
             .bind(&hash)
-            .bind(&session.id)
-            .bind(now)
-            .bind(expires_at)
-            .bind(id);
-        match self.writer().await?.execute(create).await? {
-            0 => Err(StoreError::NoSuchUser),
-            _ => Ok(session),
+            .bind(&new.id)
+            .bind(new.now)
+            .bind(new.expires_at)
+            .bind(new.device)
+            .bind(new.address)
+            .bind(new.proof)
+            .bind(new.user);
+        let mut writer = self.writer().await?;
+        if writer.execute(create).await? == 0 {
+            return Err(match user_by_id(&mut *writer, new.user).await? {
+                Some(_) => StoreError::AccountLocked,
+                None => StoreError::NoSuchUser,
+            });
         }
+        Ok(Session {
+            id: new.id,
+            user_id: new.user.clone(),
+            created_at: new.now,
+            expires_at: new.expires_at,
+            used_at: new.now,
+            device: new.device.to_owned(),
+            address: new.address.to_owned(),
+            proof: new.proof.to_owned(),
+        })
     }
 
     async fn session(&self, token: &str, now: Micros) -> Result<Option<Session>> {
         let hash = hash(token);
-        let select = sql("SELECT id, user_id, created_at, expires_at FROM sessions
-             WHERE token_hash = $1 AND expires_at > $2");
+        let select = composed(format!(
+            "SELECT {SESSION} WHERE (token_hash = $1 OR previous_hash = $1) AND expires_at > $2"
+        ));
         let select = select.bind(&hash).bind(now);
         let row: Option<SessionRow> = self.reader().await?.fetch_optional(select).await?;
         Ok(row.map(Session::from))
     }
 
     async fn session_by_id(&self, id: &str, now: Micros) -> Result<Option<Session>> {
-        let select = sql("SELECT id, user_id, created_at, expires_at FROM sessions
-             WHERE id = $1 AND expires_at > $2");
+        let select = composed(format!(
+            "SELECT {SESSION} WHERE id = $1 AND expires_at > $2"
+        ));
         let select = select.bind(id).bind(now);
         let row: Option<SessionRow> = self.reader().await?.fetch_optional(select).await?;
         Ok(row.map(Session::from))
     }
 
-    async fn extend_session(&self, token: &str, now: Micros, expires_at: Micros) -> Result<bool> {
-        let hash = hash(token);
-        let extend =
-            sql("UPDATE sessions SET expires_at = $1 WHERE token_hash = $2 AND expires_at > $3");
-        let extend = extend.bind(expires_at).bind(&hash).bind(now);
-        Ok(self.writer().await?.execute(extend).await? == 1)
+    async fn use_session(&self, used: SessionUse<'_>) -> Result<SessionUsed> {
+        let (shown, next) = (hash(used.token), hash(used.next_token));
+        let mut tx = self.begin().await?;
+        let select = composed(format!(
+            "SELECT {SESSION} WHERE (token_hash = $1 OR previous_hash = $1) AND expires_at > $2{}",
+            B::Db::FOR_UPDATE
+        ));
+        let row: Option<SessionRow> = tx
+            .fetch_optional(select.bind(&shown).bind(used.now))
+            .await?;
+        let Some(mut session) = row.map(Session::from) else {
+            return Ok(SessionUsed::Unknown);
+        };
+        let last = session.created_at.plus(used.at_most);
+        session.expires_at = used.now.plus(used.lasts).min(last);
+        session.used_at = used.now;
+        session.device = used.device.to_owned();
+        session.address = used.address.to_owned();
+        // The secret before the present one, shown late: the answer with the present one was lost on its way.
+        let rotate = sql(
+            "UPDATE sessions SET previous_hash = $1, token_hash = $2, rotated_at = $3
+             WHERE id = $4 AND (token_hash = $1 AND rotated_at <= $5 OR previous_hash = $1 AND rotated_at <= $6)",
+        );
+        let rotate = rotate
+            .bind(&shown)
+            .bind(&next)
+            .bind(used.now)
+            .bind(&session.id)
+            .bind(used.now.plus(-used.rotate_after))
+            .bind(used.now.plus(-used.grace));
+        let rotated = tx.execute(rotate).await? == 1;
+        let keep = sql(
+            "UPDATE sessions SET expires_at = $1, used_at = $2, device = $3, address = $4 WHERE id = $5",
+        );
+        let keep = keep
+            .bind(session.expires_at)
+            .bind(used.now)
+            .bind(used.device)
+            .bind(used.address)
+            .bind(&session.id);
+        tx.execute(keep).await?;
+        tx.commit().await?;
+        Ok(match rotated {
+            true => SessionUsed::Rotated(session),
+            false => SessionUsed::Kept(session),
+        })
     }
 
     async fn delete_session_by_id(&self, id: &str) -> Result<()> {
@@ -346,26 +414,47 @@ impl<B: Backend> Accounts for B {
         ] {
             deleted += tx.execute(sql(delete).bind(now)).await?;
         }
+        deleted += deleted::prune(&mut *tx, now).await?;
         tx.commit().await?;
         Ok(deleted)
     }
 
-    async fn put_invitation(&self, secret: &str, expires_at: Micros) -> Result<Invitation> {
-        put_secret(&mut *self.writer().await?, INVITE, secret, Some(expires_at)).await?;
-        Ok(Invitation::of(&hash(secret), expires_at))
+    async fn put_invitation(&self, secret: &str, made: NewInvitation) -> Result<Invitation> {
+        let hash = hash(secret);
+        let put = sql(
+            "INSERT INTO secrets (purpose, secret_hash, expires_at, label, role, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        );
+        let put = put
+            .bind(INVITE)
+            .bind(&hash)
+            .bind(made.expires_at)
+            .bind(&made.label)
+            .bind(made.role.as_str())
+            .bind(made.now);
+        self.writer().await?.execute(put).await?;
+        Ok(Invitation::of(&hash, made))
     }
 
     async fn invitations(&self, now: Micros) -> Result<Vec<Invitation>> {
         let select = sql(
-            "SELECT secret_hash, expires_at FROM secrets WHERE purpose = $1 AND expires_at > $2
-             ORDER BY expires_at, secret_hash",
+            "SELECT secret_hash, expires_at, label, role, created_at FROM secrets
+             WHERE purpose = $1 AND expires_at > $2 ORDER BY expires_at, secret_hash",
         );
         let select = select.bind(INVITE).bind(now);
-        let rows: Vec<(Vec<u8>, i64)> = self.reader().await?.fetch_all(select).await?;
-        let rows = rows.into_iter();
-        Ok(rows
-            .map(|(hash, expires_at)| Invitation::of(&hash, Micros(expires_at)))
-            .collect())
+        let rows: Vec<(Vec<u8>, i64, String, String, i64)> =
+            self.reader().await?.fetch_all(select).await?;
+        let invitation =
+            |(hash, expires_at, label, role, created_at): (Vec<u8>, i64, _, String, i64)| {
+                let made = NewInvitation {
+                    expires_at: Micros(expires_at),
+                    label,
+                    role: Role::parse(&role).unwrap_or(Role::Member),
+                    now: Micros(created_at),
+                };
+                Invitation::of(&hash, made)
+            };
+        Ok(rows.into_iter().map(invitation).collect())
     }
 
     async fn delete_invitation(&self, id: &str) -> Result<bool> {

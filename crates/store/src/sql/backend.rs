@@ -39,6 +39,15 @@ pub(crate) trait Backend: Send + Sync + 'static {
         user: &UserId,
     ) -> impl Future<Output = Result<Transaction<'static, Self::Db>>> + Send;
 
+    /// A transaction that reaches everything of this person, while nobody else writes the log.
+    fn begin_alone(
+        &self,
+        user: &UserId,
+    ) -> impl Future<Output = Result<Transaction<'static, Self::Db>>> + Send;
+
+    /// Overwrites on the disk what deleted rows left there, as far as the database lets.
+    fn scrub(&self) -> impl Future<Output = ()> + Send;
+
     /// A connection that reads this person's rows beside the log.
     fn read_as(&self, user: &UserId) -> impl Future<Output = Result<Self::Content>> + Send;
 

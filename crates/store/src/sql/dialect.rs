@@ -4,6 +4,8 @@ use sqlx::{Postgres, Sqlite};
 
 /// The words of one database. A statement takes one of them where no text is understood by both.
 pub(crate) trait Dialect {
+    /// Whether rows of the log may come by SQL.
+    const TAKES_SQL_WRITERS: bool;
     /// The function that returns the lesser of two numbers.
     const LEAST: &'static str;
     /// The function that returns the greater of two numbers.
@@ -32,6 +34,7 @@ pub(crate) trait Dialect {
 }
 
 impl Dialect for Sqlite {
+    const TAKES_SQL_WRITERS: bool = false;
     const LEAST: &'static str = "min";
     const GREATEST: &'static str = "max";
     const TOTAL: &'static str = "total";
@@ -51,6 +54,7 @@ impl Dialect for Sqlite {
 }
 
 impl Dialect for Postgres {
+    const TAKES_SQL_WRITERS: bool = true;
     const LEAST: &'static str = "least";
     const GREATEST: &'static str = "greatest";
     const TOTAL: &'static str = "sum";

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use mana_core::Micros;
 use serde_json::Value;
 
-use super::{Backend, Connection, Dialect, composed, sql};
+use super::{Backend, Connection, Dialect, composed, deleted, sql};
 use crate::{
     Amount, Ledger, Line, Reservation, Reserved, Result, Settlement, StoreError, UsageQuery,
     UsageSum, VirtualKey,
@@ -159,6 +159,7 @@ impl<B: Backend> Ledger for B {
     async fn reserve(&self, now: Micros, reservation: Reservation) -> Result<Reserved> {
         let accounts = json(&accounts(&reservation.lines));
         let mut tx = self.begin_relaxed().await?;
+        deleted::refuse(&mut *tx, &reservation.tags.user).await?;
         if let Some(lock) = B::Db::LOCK_ACCOUNTS {
             tx.execute(sql(lock).bind(&accounts)).await?;
         }
@@ -302,7 +303,10 @@ impl<B: Backend> Ledger for B {
     }
 
     async fn keys(&self) -> Result<Vec<(Vec<u8>, VirtualKey)>> {
-        let select = sql("SELECT * FROM virtual_keys ORDER BY created_at, id");
+        let select = sql(
+            "SELECT * FROM virtual_keys WHERE user_id IN (SELECT id FROM users WHERE locked_at IS NULL)
+             ORDER BY created_at, id",
+        );
         let rows: Vec<KeyRow> = self.reader().await?.fetch_all(select).await?;
         rows.into_iter().map(KeyRow::key).collect()
     }

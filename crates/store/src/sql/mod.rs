@@ -5,14 +5,18 @@
 //! connections. A verb that is written here exists once; `sqlite/` and `postgres/` hold what is truly theirs.
 
 pub(crate) mod accounts;
+mod audit;
 mod backend;
 pub(crate) mod client_pushes;
 mod connection;
+pub(crate) mod deleted;
 mod dialect;
 mod ledger;
+mod people;
 pub(crate) mod records;
 mod runs;
 pub(crate) mod schedule;
+mod second_factors;
 mod settings;
 mod statement;
 

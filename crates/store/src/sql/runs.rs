@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use mana_core::{Micros, RecordState};
 use serde_json::Value;
 
-use super::{Backend, Connection, Dialect, composed, forgotten_state, sql};
+use super::{Backend, Connection, Dialect, composed, deleted, forgotten_state, sql};
 use crate::{
     Cancelled, Claim, DEBUG_KEPT, DebugRecord, MOST_WAITING, Result, RunPhase, RunProgress,
     RunRequest, Runs, Scope, StoreError, json, message::Message, row,
@@ -15,6 +15,7 @@ impl<B: Backend> Runs for B {
     async fn enqueue_run(&self, scope: &Scope, request: RunRequest) -> Result<()> {
         let user = scope.owner();
         let mut tx = self.begin_as(user).await?;
+        deleted::refuse(&mut *tx, user).await?;
         let others = sql(
             "SELECT count(*) FROM run_requests WHERE user_id = $1 AND (mission_id, slot) <> ($2, $3)",
         );
@@ -129,6 +130,7 @@ impl<B: Backend> Runs for B {
     async fn keep_debug(&self, scope: &Scope, record: DebugRecord) -> Result<()> {
         let user = scope.owner();
         let mut tx = self.begin_as(user).await?;
+        deleted::refuse(&mut *tx, user).await?;
         let insert = sql(
             "INSERT INTO run_debug (user_id, iteration_id, at, body) VALUES ($1, $2, $3, $4)
              ON CONFLICT (user_id, iteration_id) DO UPDATE SET at = excluded.at, body = excluded.body",

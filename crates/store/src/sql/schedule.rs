@@ -7,31 +7,36 @@ use super::{Backend, Connection, Dialect, composed, sql};
 use crate::{Claim, Fence, Lease, Result, Schedule, Take, UserId, ledger::json, message::Message};
 
 /// Due times and requests of missions that no worker holds, a postponed one at its own time, and the ends of the leases
-/// of those that a worker holds.
+/// of those that a worker holds. Locked accounts wake nobody.
 const NEXT_WAKE: &str = "
     SELECT min(at) FROM (
         SELECT (SELECT next_run_at FROM mission_schedule s WHERE NOT EXISTS (
             SELECT 1 FROM mission_claims c
             WHERE c.user_id = s.user_id AND c.mission_id = s.mission_id
                 AND (c.worker IS NOT NULL OR c.slot = s.slot AND c.not_before > s.next_run_at))
+            AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = s.user_id AND u.locked_at IS NOT NULL)
             ORDER BY next_run_at LIMIT 1) AS at
         UNION ALL
         SELECT min(c.not_before) FROM mission_claims c JOIN mission_schedule s
             ON s.user_id = c.user_id AND s.mission_id = c.mission_id AND s.slot = c.slot
             WHERE c.worker IS NULL AND c.not_before > s.next_run_at
+            AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = c.user_id AND u.locked_at IS NOT NULL)
         UNION ALL
         SELECT (SELECT not_before FROM run_requests r WHERE NOT EXISTS (
             SELECT 1 FROM mission_claims c
             WHERE c.user_id = r.user_id AND c.mission_id = r.mission_id AND c.worker IS NOT NULL)
+            AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = r.user_id AND u.locked_at IS NOT NULL)
             ORDER BY not_before LIMIT 1)
         UNION ALL
-        SELECT min(lease_until) FROM mission_claims WHERE worker IS NOT NULL
+        SELECT min(lease_until) FROM mission_claims c WHERE worker IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = c.user_id AND u.locked_at IS NOT NULL)
     ) AS wakes";
 
 /// Requests of missions that no worker holds, and the ends of the leases of those that a worker holds.
 const NEXT_REQUESTED_WAKE: &str = "
     SELECT min(CASE WHEN c.worker IS NULL OR c.lease_until < r.not_before THEN r.not_before ELSE c.lease_until END)
-    FROM run_requests r LEFT JOIN mission_claims c ON c.user_id = r.user_id AND c.mission_id = r.mission_id";
+    FROM run_requests r LEFT JOIN mission_claims c ON c.user_id = r.user_id AND c.mission_id = r.mission_id
+    WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = r.user_id AND u.locked_at IS NOT NULL)";
 
 /// Ends the claim and the request that it answers. False if the claim isn't held.
 pub(crate) async fn end(tx: &mut impl Connection, user: &UserId, fence: &Fence) -> Result<bool> {

@@ -7,7 +7,8 @@ use super::db::SqliteStore;
 use crate::{Claim, Result, StoreError, Take, UserId};
 
 /// The slot of each mission that nobody holds: what somebody asked for, else what is due longest. With the
-/// attempts already made at it. Each person's next one has the turn after those that are under way.
+/// attempts already made at it. Locked accounts have none. Each person's next one has the turn after those that are
+/// under way.
 const CLAIMABLE: &str = "
     WITH slots AS (
         SELECT user_id, mission_id, slot, min(due_at) AS due_at, max(requested) AS requested FROM (
@@ -15,8 +16,10 @@ const CLAIMABLE: &str = "
             FROM mission_schedule s WHERE next_run_at <= ?1 AND NOT ?4 AND NOT EXISTS (
                 SELECT 1 FROM mission_claims c WHERE c.user_id = s.user_id AND c.mission_id = s.mission_id
                     AND c.slot = s.slot AND c.worker IS NULL AND c.not_before > ?1)
+                AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = s.user_id AND u.locked_at IS NOT NULL)
             UNION ALL
-            SELECT user_id, mission_id, slot, not_before, 1 FROM run_requests WHERE not_before <= ?1
+            SELECT user_id, mission_id, slot, not_before, 1 FROM run_requests r WHERE not_before <= ?1
+                AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = r.user_id AND u.locked_at IS NOT NULL)
         ) GROUP BY user_id, mission_id, slot
     ), ranked AS (
         SELECT s.user_id, s.mission_id, s.slot, s.due_at, s.requested,

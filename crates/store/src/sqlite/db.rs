@@ -206,7 +206,7 @@ fn unless_stuck(
 ) -> Pin<Box<dyn Future<Output = Result<bool, sqlx::Error>> + Send + '_>> {
     Box::pin(async move {
         // Answered after the rollback, if there is one to come. Not prepared: a prepared one would do it once only.
-        sqlx::raw_sql("PRAGMA synchronous = FULL")
+        sqlx::raw_sql("PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF")
             .execute(&mut *connection)
             .await?;
         Ok(!connection.is_in_transaction())

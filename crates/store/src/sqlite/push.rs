@@ -7,7 +7,7 @@ use crate::{
     Push, Pushed, Result, Scope, StoreError,
     apply_push::{self, Plan},
     push_number::NumberedPush,
-    sql::{client_pushes, records, schedule},
+    sql::{client_pushes, deleted, records, schedule},
     stored_change::check_event_ids,
 };
 
@@ -26,6 +26,7 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, mut push: Push) -> 
 
     let numbered = NumberedPush::of(&push);
     let mut tx = store.write().await?;
+    deleted::refuse(&mut *tx, user).await?;
     let sent = push.changes.len();
     let events = push
         .changes

@@ -42,6 +42,16 @@ pub(super) async fn free(writer: &SqlitePool) -> Result<FreedSpace> {
     })
 }
 
+/// Brings the write-ahead log into the file and empties it. A reader that is at it keeps it for a while longer.
+pub(super) async fn empty_log(writer: &SqlitePool) {
+    let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_all(writer)
+        .await;
+    if let Err(error) = emptied {
+        tracing::warn!(%error, "The write-ahead log could not be emptied: {error}");
+    }
+}
+
 async fn number(connection: &mut SqliteConnection, pragma: &'static str) -> Result<u64> {
     let number: i64 = sqlx::query_scalar(pragma).fetch_one(connection).await?;
     Ok(number.unsigned_abs())

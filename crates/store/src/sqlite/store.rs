@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use mana_core::Micros;
 use sqlx::{Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
 
-use super::{claim, db::SqliteStore, log, push};
+use super::{claim, db::SqliteStore, log, push, space};
 use crate::{
     ChangesPage, ChangesQuery, Claim, HistoryQuery, Push, Pushed, Result, RunProgress, Scope,
     SharedDatabase, SnapshotPage, SnapshotQuery, Take, UserId, message::Message, sql::Backend,
@@ -32,6 +32,17 @@ impl Backend for SqliteStore {
 
     async fn begin_as(&self, _: &UserId) -> Result<Transaction<'static, Sqlite>> {
         self.write().await
+    }
+
+    /// Deleted content is overwritten by zeros; the pool changes that back.
+    async fn begin_alone(&self, _: &UserId) -> Result<Transaction<'static, Sqlite>> {
+        let begin = "PRAGMA secure_delete = ON; BEGIN IMMEDIATE";
+        Ok(self.writer.begin_with(begin).await?)
+    }
+
+    /// Until the write-ahead log is emptied it holds the pages as they were.
+    async fn scrub(&self) {
+        space::empty_log(&self.writer).await;
     }
 
     async fn read_as(&self, _: &UserId) -> Result<PoolConnection<Sqlite>> {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use mana_core::manifest::Registry;
-use mana_store::{Accounts, Log, Schedule, SharedDatabase, SqliteStore, StoreError};
+use mana_store::{Accounts, Log, NewSession, Schedule, SharedDatabase, SqliteStore, StoreError};
 use tempfile::TempDir;
 
 use crate::contract::support::*;
@@ -138,12 +138,12 @@ async fn the_file_holds_no_token_and_no_secret() {
         .await
         .unwrap();
     store
-        .create_session(&ada.id, "a-session-token", NOW, after(60))
+        .create_session(NewSession::new(&ada.id, "a-session-token", NOW, after(60)))
         .await
         .unwrap();
     store.put_setup_secret("a-setup-token").await.unwrap();
     store
-        .put_invitation("an-invite-token", after(60))
+        .put_invitation("an-invite-token", invitation(after(60)))
         .await
         .unwrap();
     store.close().await;

@@ -89,6 +89,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sign-ins, failures and owners' acts, the newest first; for owners */
+        get: operations["audit_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Delete the account with everything that is kept of it */
+        post: operations["delete_me"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/forgot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a link by mail, with which the account's person sets another password
+         * @description The answer is the same whether or not there is such an account, and comes before anything is sent.
+         */
+        post: operations["forgot_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/invitations": {
         parameters: {
             query?: never;
@@ -158,6 +212,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/login/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Complete a sign-in by a code */
+        post: operations["second_step"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/logout": {
         parameters: {
             query?: never;
@@ -189,6 +260,75 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
+        /** Change name, address, time zone or language */
+        patch: operations["change_me"];
+        trace?: never;
+    };
+    "/auth/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The provider, and whether the account is joined to an identity of it */
+        get: operations["provider_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Come back from the provider: the browser is signed in and sent to the web app */
+        get: operations["finish_oidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the provider's identity from the account */
+        post: operations["leave_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Begin a sign-in by the provider: the browser is sent there */
+        get: operations["begin_oidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -207,6 +347,41 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/auth/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The people of the server; for owners */
+        get: operations["list_people"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/people/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete an account with everything that is kept of it; for owners */
+        delete: operations["delete_person"];
+        options?: never;
+        head?: never;
+        /** Change an account's role, lock or limits; for owners */
+        patch: operations["change_person"];
         trace?: never;
     };
     "/auth/refresh": {
@@ -237,6 +412,75 @@ export interface paths {
         put?: never;
         /** Set another password by a link; every session of the account ends */
         post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The second factor of the account */
+        get: operations["second_factor"];
+        put?: never;
+        /** Make a second factor, which is asked for once it is confirmed */
+        post: operations["begin_second_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm the second factor by its first code */
+        post: operations["confirm_second_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make new recovery codes; earlier ones are good no more */
+        post: operations["make_recovery_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the second factor away, with its recovery codes */
+        post: operations["remove_second_factor"];
         delete?: never;
         options?: never;
         head?: never;
@@ -783,15 +1027,52 @@ export interface components {
         AppInfo: {
             /** @description Whether the server has been set up. */
             hasOwner: boolean;
+            /** @description Whether the server sends a link to somebody who forgot the password. */
+            mailsLinks: boolean;
             /** @description For signed-in people: the model of each alias, and `outline`: whether missions are planned without an AI. */
             model?: {
                 [key: string]: unknown;
             } | null;
+            /** @description The name of the OpenID provider by which people may sign in. */
+            provider?: string | null;
             /** @description For the owner: files in `modules/` that are left out. */
             rejectedModules?: components["schemas"]["RejectedModule"][] | null;
             /** @description `open`, `invite` or `closed`. */
             signup: string;
             version: string;
+        };
+        /** @description Entries of the audit log. */
+        AuditPage: {
+            /** @description The newest first. */
+            entries: components["schemas"]["AuditView"][];
+            /**
+             * Format: int64
+             * @description Where the next page begins; left out on the last.
+             */
+            next?: number | null;
+        };
+        /** @description An entry of the audit log. */
+        AuditView: {
+            actor?: components["schemas"]["NamedPerson"] | null;
+            /** @description The network address that it came from. */
+            address?: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description `act`, or `failure` where somebody was refused. */
+            class: string;
+            /** @description A word or two: a role, a device. */
+            detail: string;
+            /** @description Such as `sign-in`, `sign-in-failed`, `role-changed`. */
+            event: string;
+            /**
+             * Format: int64
+             * @description Its place.
+             */
+            id: number;
+            subject?: components["schemas"]["NamedPerson"] | null;
         };
         /** @description The limits of spending of a mission, an agent or a person; a limit that isn't set does not apply. */
         Budget: {
@@ -1013,6 +1294,19 @@ export interface components {
             /** @description The record's table. */
             table: string;
         };
+        /** @description A change of the account; what is left out stays. */
+        ChangedProfile: {
+            /** @description The address to sign in with; needs the password. */
+            email?: string | null;
+            /** @description BCP 47 tag. */
+            locale?: string | null;
+            /** @description The name. */
+            name?: string | null;
+            /** @description The present password. */
+            password?: string | null;
+            /** @description IANA name; missions without a time zone of their own follow. */
+            timezone?: string | null;
+        };
         /** @description A proposal that stands otherwise than this replica has it. */
         ClosedProposal: {
             /** @description The proposal. */
@@ -1143,6 +1437,26 @@ export interface components {
             /** @description The error. */
             error: components["schemas"]["ErrorBody"];
         };
+        /** @description The second factor of an account. */
+        Factor: {
+            /**
+             * Format: int64
+             * @description Recovery codes that are left.
+             */
+            codesLeft: number;
+            /**
+             * Format: date-time
+             * @description Since when codes are asked for; left out where they are not.
+             */
+            since?: string | null;
+        };
+        /** @description A second factor that has yet to be confirmed by a code. */
+        FactorToConfirm: {
+            /** @description The secret in base32, for an app that can't scan. */
+            secret: string;
+            /** @description The address that an app scans or opens, `otpauth://totp/…`. */
+            url: string;
+        };
         /** @description A field of a table or a parameter of a tool. */
         Field: {
             /** @description Other names of it, for models, older clients and imports. */
@@ -1200,11 +1514,21 @@ export interface components {
             /** @description The value; an explicit null is one. */
             value?: unknown;
         };
+        /** @description A code of the app. */
+        FirstCode: {
+            /** @description Six digits. */
+            code: string;
+        };
         /**
          * @description How a value fits the kind of its field.
          * @enum {string}
          */
         Fit: "fits" | "coerced" | "unfit";
+        /** @description Somebody who forgot the password. */
+        Forgotten: {
+            /** @description The account's address. */
+            email: string;
+        };
         /** @description Health of the server. */
         Health: {
             ok: boolean;
@@ -1269,6 +1593,10 @@ export interface components {
              * @description Days that the link is valid for: 1 to 90, 7 by default.
              */
             days?: number | null;
+            /** @description The name by which the invitation is listed. */
+            name?: string | null;
+            /** @description The role that it gives: `owner` or `member`, which is the default. */
+            role?: string | null;
         };
         /**
          * @description The change of an item of a list.
@@ -1441,6 +1769,16 @@ export interface components {
         } & {
             [key: string]: string;
         };
+        /** @description The proof before an account is deleted. */
+        Leave: {
+            /** @description The present password; left out by an account without one, whose sign-in must be fresh. */
+            password?: string;
+        };
+        /** @description The present password. */
+        LeaveProvider: {
+            /** @description The present password. */
+            password: string;
+        };
         /** @description A decision of the person that the mission's next plans follow. */
         Lesson: {
             /** @description When the person decided. */
@@ -1479,6 +1817,34 @@ export interface components {
          * @enum {string}
          */
         LessonKind: "refused" | "undone" | "edited";
+        /** @description Limits of one person, in the place of the server's for members. A measure that is left out has no limit. */
+        LimitsView: {
+            /**
+             * Format: int64
+             * @description The content of the log, in bytes.
+             */
+            bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Calls to models in a day.
+             */
+            calls?: number | null;
+            /**
+             * Format: double
+             * @description US dollars of calls in a day.
+             */
+            money?: number | null;
+            /**
+             * Format: int64
+             * @description The log's records.
+             */
+            records?: number | null;
+            /**
+             * Format: int64
+             * @description Tokens of calls in a day.
+             */
+            tokens?: number | null;
+        };
         /** @description How the elements of a keyed list merge and are kept. */
         ListSpec: {
             /** @description Whether the elements carry a decision, whose `status` merges by rank. */
@@ -1564,6 +1930,8 @@ export interface components {
         Me: {
             /** @description The address; empty for an account of a foreign issuer. */
             email: string;
+            /** @description Whether the account has a password; left out where it has none. */
+            hasPassword?: boolean;
             /** @description BCP 47 tag. */
             locale: string;
             /** @description The person's name; may be empty. */
@@ -1722,6 +2090,13 @@ export interface components {
             /** @description The models of every provider that is up. */
             models: components["schemas"]["ModelView"][];
         };
+        /** @description Somebody whom an entry names. */
+        NamedPerson: {
+            /** @description The account's id. */
+            id: string;
+            /** @description The name, else the address. */
+            name: string;
+        };
         /** @description A new invitation. Its link is shown this once. */
         NewInvitation: {
             /** Format: date-time */
@@ -1747,11 +2122,24 @@ export interface components {
             /** Format: date-time */
             expiresAt: string;
             id: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            madeAt: string;
+            /** @description The name by which it is listed; may be empty. */
+            name: string;
+            /** @description The role that it gives. */
+            role: string;
         };
         /** @description A session of the account that is signed in. */
         OpenSession: {
+            /** @description The network address of the last use; empty where unknown. */
+            address: string;
             /** @description Whether this request belongs to it. */
             current: boolean;
+            /** @description The browser and the system, such as `Firefox on Linux`; empty where unknown. */
+            device: string;
             /**
              * Format: date-time
              * @description When it ends, unless it is used before.
@@ -1759,11 +2147,18 @@ export interface components {
             expiresAt: string;
             /** @description Names the session; no secret. */
             id: string;
+            /** @description How the person proved who they are: `password`, `code`, `recovery-code` or `oidc`. */
+            proof: string;
             /**
              * Format: date-time
              * @description When somebody signed in.
              */
             startedAt: string;
+            /**
+             * Format: date-time
+             * @description When it was last used.
+             */
+            usedAt: string;
         };
         /** @description An operation on a single record. A ghost card is drawn from it, a consent is bound to it. */
         Operation: {
@@ -1809,15 +2204,72 @@ export interface components {
         PasswordChange: {
             /** @description The present password. */
             currentPassword: string;
-            /** @description At least 10 characters. */
+            /** @description At least 10 characters, and not easy to guess; details.fault of a refusal names the fault. */
             newPassword: string;
+        };
+        /** @description The present password. */
+        PasswordProof: {
+            /** @description The present password. */
+            password: string;
         };
         /** @description Another password, by the link that the operator gave. */
         PasswordReset: {
-            /** @description At least 10 characters. */
+            /** @description At least 10 characters, and not easy to guess; details.fault of a refusal names the fault. */
             newPassword: string;
             /** @description The token of the link. */
             token: string;
+        };
+        /** @description The people of the server. */
+        PeoplePage: {
+            /** @description Where the next page begins; left out on the last. */
+            next?: string | null;
+            /** @description Oldest accounts first. */
+            people: components["schemas"]["PersonView"][];
+        };
+        /** @description A change of an account by an owner; what is left out stays. */
+        PersonChange: {
+            limits?: components["schemas"]["LimitsView"] | null;
+            /** @description Whether nobody may sign in to it. */
+            locked?: boolean | null;
+            /** @description `owner` or `member`. */
+            role?: string | null;
+        };
+        /** @description An account as an owner sees it. Nothing that its person wrote is in it. */
+        PersonView: {
+            /**
+             * Format: date-time
+             * @description When the account was made.
+             */
+            createdAt: string;
+            /** @description The address; empty for an account of a foreign issuer. */
+            email: string;
+            /** @description The account's id. */
+            id: string;
+            limits?: components["schemas"]["LimitsView"] | null;
+            /**
+             * Format: date-time
+             * @description Since when nobody signs in to it.
+             */
+            lockedAt?: string | null;
+            /** @description The person's name; may be empty. */
+            name: string;
+            /** @description `owner` or `member`. */
+            role: string;
+            /**
+             * Format: date-time
+             * @description Since when the account has a second factor.
+             */
+            secondFactorSince?: string | null;
+            /**
+             * Format: date-time
+             * @description When a session was last used.
+             */
+            seenAt?: string | null;
+            /**
+             * Format: int64
+             * @description Sessions that have not ended.
+             */
+            sessions: number;
         };
         /**
          * @description The level of permission of a tool.
@@ -1969,6 +2421,13 @@ export interface components {
             /** @description The providers, in the order in which they are offered. */
             providers: components["schemas"]["CatalogueProvider"][];
         };
+        /** @description Whether the account is joined to an identity of the provider. */
+        ProviderState: {
+            /** @description Whether the account is joined to an identity of it. */
+            joined: boolean;
+            /** @description The provider's name. */
+            name: string;
+        };
         /** @description A provider, without its key. */
         ProviderView: {
             /** @description The name of the protocol that it speaks, such as `openai`. */
@@ -2087,6 +2546,11 @@ export interface components {
             meta: {
                 [key: string]: components["schemas"]["Stamp"];
             };
+        };
+        /** @description New recovery codes. The server can't show them again. */
+        RecoveryCodes: {
+            /** @description Each is good once. */
+            recoveryCodes: string[];
         };
         /** @description A manifest that is left out. */
         RejectedModule: {
@@ -2211,6 +2675,17 @@ export interface components {
             /** @description Ended, skipped and missed runs, newest first. */
             runs: components["schemas"]["Run"][];
         };
+        /** @description The second step of a sign-in: one of the two codes. */
+        SecondStep: {
+            /** @description The challenge of the first step. */
+            challenge: string;
+            /** @description The six digits of the app. */
+            code?: string | null;
+            /** @description A recovery code, which is good once. */
+            recoveryCode?: string | null;
+            /** @description Whether this device is not asked again for 30 days. */
+            trustDevice?: boolean;
+        };
         /** @description The value that a field held. */
         SeenValue: {
             /** @description Its author. Missing in proposals that an older version staged. */
@@ -2314,6 +2789,11 @@ export interface components {
             /** @enum {string} */
             kind: "writeTime";
         };
+        /** @description A sign-out. */
+        SignOut: {
+            /** @description Whether the browser is told to drop everything that it holds of this server. */
+            clearDevice?: boolean;
+        };
         /** @description A request for an account. */
         SignUp: {
             /** @description The address to sign in with. */
@@ -2324,7 +2804,7 @@ export interface components {
             locale?: string | null;
             /** @description The person's name. */
             name?: string | null;
-            /** @description At least 10 characters. */
+            /** @description At least 10 characters, and not easy to guess; details.fault of a refusal names the fault. */
             password: string;
             /** @description IANA name, such as `Europe/Berlin`. */
             timezone?: string | null;
@@ -2964,6 +3444,140 @@ export interface operations {
             };
         };
     };
+    audit_log: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                before?: number;
+                /** @description The account that they are about. */
+                person?: string;
+                /** @description How many, 50 by default and 200 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Entries without secrets and without content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Not an owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    delete_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Leave"];
+            };
+        };
+        responses: {
+            /** @description Nothing of the account is left; the browser's copy is emptied */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The password is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description last_owner: somebody else has to be made an owner first */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    forgot_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Forgotten"];
+            };
+        };
+        responses: {
+            /** @description If there is such an account, a mail is on its way */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description This server sends no mail; its operator makes the link */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     list_invitations: {
         parameters: {
             query?: never;
@@ -3115,8 +3729,17 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description Address or password is wrong */
+            /** @description Address or password is wrong; or second_step_required, with details.challenge */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description account_locked */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3144,6 +3767,57 @@ export interface operations {
             };
         };
     };
+    second_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondStep"];
+            };
+        };
+        responses: {
+            /** @description Signed in */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description There is no code */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description code_wrong, or step_expired: begin anew */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many attempts, or five wrong codes in a row */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     log_out: {
         parameters: {
             query?: never;
@@ -3151,9 +3825,13 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SignOut"] | null;
+            };
+        };
         responses: {
-            /** @description Signed out */
+            /** @description Signed out; with clearDevice, Clear-Site-Data empties the browser's copy */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3188,6 +3866,198 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
+            };
+        };
+    };
+    change_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedProfile"];
+            };
+        };
+        responses: {
+            /** @description The account now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description A field can't be used; details.field names it */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The address has an account already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    provider_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderState"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The server has no provider */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    finish_oidc: {
+        parameters: {
+            query?: {
+                code?: string;
+                state?: string;
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the web app, with the session cookie; or to the sign-in page with #error=… */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    leave_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeaveProvider"];
+            };
+        };
+        responses: {
+            /** @description The provider lets nobody into this account any more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The password is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There was no identity */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    begin_oidc: {
+        parameters: {
+            query?: {
+                /** @description The token of an invitation, for an identity that has no account yet. */
+                invite?: string;
+                /** @description Whether the identity is to be joined to the account that is signed in. */
+                join?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider, or back to the sign-in page with #error=… */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -3233,6 +4103,145 @@ export interface operations {
             };
             /** @description Too many attempts */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_people: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accounts, without anything that their people wrote */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeoplePage"];
+                };
+            };
+            /** @description Not an owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    delete_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing of the account is left */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not an owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description No such account */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description last_owner: somebody else has to be made an owner first */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    change_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonChange"];
+            };
+        };
+        responses: {
+            /** @description Done. A lock ends sessions, tokens, keys and runs */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The role is unknown, or a limit can't be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not an owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description No such account */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description last_owner: somebody else has to be made an owner first */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3313,6 +4322,219 @@ export interface operations {
             };
             /** @description Too many attempts */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether codes are asked for, and how many recovery codes are left */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Factor"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    begin_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            /** @description The secret, shown this once */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorToConfirm"];
+                };
+            };
+            /** @description The password is wrong, or there is a factor already */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    confirm_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirstCode"];
+            };
+        };
+        responses: {
+            /** @description Codes are asked for from now on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description Not signed in; or code_wrong, step_expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too many attempts, or five wrong codes in a row */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    make_recovery_codes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            /** @description The codes, shown this once */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description The password is wrong, or there is no second factor */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    remove_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            /** @description The password alone lets in */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The password is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There is none */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -97,6 +97,13 @@ export function showMessages(next: Language, compiled: Readonly<Record<string, C
 	document.documentElement.dir = next.dir;
 }
 
+/** The language of the account that signed in, where no other one was chosen on this device. */
+export function useAccountLocale(tag: string): void {
+	if (localStorage.getItem('mana.locale')) return;
+	const known = languages.find((one) => one.tag === tag);
+	if (known && known !== language) void showLocale(known.tag).catch(() => undefined);
+}
+
 /** The language to start with: the chosen language, else the first of the browser's that has messages. */
 export function preferredLocale(): Locale {
 	const chosen = localStorage.getItem('mana.locale');

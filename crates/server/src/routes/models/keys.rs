@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use mana_accounts::{AuditEvent, Origin};
 use mana_core::Micros;
 use mana_llm::metering::keys::{Key, KeySettings, PREFIX};
 use mana_llm::metering::window_start;
@@ -15,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::Owner;
+use crate::auth::{ActingOwner, Owner};
 use crate::clock;
 use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
 use crate::random;
@@ -104,6 +105,7 @@ async fn keys(State(app): State<Arc<App>>, _: Owner) -> ApiResult<Json<KeyViews>
 async fn create_key(
     State(app): State<Arc<App>>,
     Owner(user): Owner,
+    ActingOwner(origin): ActingOwner,
     ApiJson(settings): ApiJson<KeySettings>,
 ) -> ApiResult<(StatusCode, Json<NewKey>)> {
     check(&settings)?;
@@ -116,6 +118,7 @@ async fn create_key(
     };
     let keys = &app.llm.metering.keys;
     let key = keys.create(key, settings, secret.clone()).await?;
+    note(&app, AuditEvent::KeyMade, &origin, &key.settings.name).await;
     let key = key_view(&app, &key).await?;
     Ok((StatusCode::CREATED, Json(NewKey { secret, key })))
 }
@@ -130,13 +133,14 @@ async fn create_key(
 ))]
 async fn put_key(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     ApiPath(id): ApiPath<String>,
     ApiJson(settings): ApiJson<KeySettings>,
 ) -> ApiResult<Json<KeyView>> {
     check(&settings)?;
     let updated = app.llm.metering.keys.update(id, settings).await?;
     let key = updated.ok_or_else(no_key)?;
+    note(&app, AuditEvent::KeyChanged, &origin, &key.settings.name).await;
     app.llm.metering.settle_what_can_be().await;
     Ok(Json(key_view(&app, &key).await?))
 }
@@ -150,13 +154,21 @@ async fn put_key(
 ))]
 async fn delete_key(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     ApiPath(id): ApiPath<String>,
 ) -> ApiResult<StatusCode> {
+    let name = app.llm.metering.keys.get(&id);
+    let name = name.map(|key| key.settings.name.clone());
     if !app.llm.metering.keys.delete(id).await? {
         return Err(no_key());
     }
+    let name = name.unwrap_or_default();
+    note(&app, AuditEvent::KeyRemoved, &origin, &name).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn note(app: &App, event: AuditEvent, origin: &Origin, name: &str) {
+    app.auth.note(event, origin, None, name).await;
 }
 
 fn no_key() -> ApiError {

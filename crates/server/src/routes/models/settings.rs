@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use mana_accounts::{AuditEvent, Origin};
 use mana_llm::{ModelSettings, ProviderCatalogue};
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
@@ -13,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::{Caller, Owner};
+use crate::auth::{ActingOwner, Caller, Owner};
 use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
 use crate::gateway::{SavedProvider, Settings};
 
@@ -150,7 +151,7 @@ async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
 ))]
 async fn put_provider(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     ApiPath(name): ApiPath<String>,
     ApiJson(body): ApiJson<ProviderBody>,
 ) -> ApiResult<Json<LlmSettingsView>> {
@@ -177,7 +178,14 @@ async fn put_provider(
             Ok(())
         })
         .await?;
+    note(&app, &origin, &name).await;
     view(&app).await
+}
+
+async fn note(app: &App, origin: &Origin, what: &str) {
+    let auth = &app.auth;
+    auth.note(AuditEvent::ModelsChanged, origin, None, what)
+        .await;
 }
 
 /// Whether a provider's calls go to the same scheme, host and port as before, as the gateway reads both addresses.
@@ -206,7 +214,7 @@ fn is_same_origin(one: &str, other: &str) -> bool {
 ))]
 async fn delete_provider(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     ApiPath(name): ApiPath<String>,
 ) -> ApiResult<Json<LlmSettingsView>> {
     app.llm
@@ -218,6 +226,7 @@ async fn delete_provider(
             ))),
         })
         .await?;
+    note(&app, &origin, &name).await;
     view(&app).await
 }
 
@@ -230,7 +239,7 @@ async fn delete_provider(
 ))]
 async fn put_aliases(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     ApiJson(body): ApiJson<BTreeMap<String, Vec<String>>>,
 ) -> ApiResult<Json<LlmSettingsView>> {
     app.llm
@@ -239,6 +248,7 @@ async fn put_aliases(
             Ok(())
         })
         .await?;
+    note(&app, &origin, "aliases").await;
     view(&app).await
 }
 
@@ -253,7 +263,7 @@ async fn put_aliases(
 ))]
 async fn put_models(
     State(app): State<Arc<App>>,
-    _: Owner,
+    ActingOwner(origin): ActingOwner,
     ApiJson(body): ApiJson<BTreeMap<String, ModelSettings>>,
 ) -> ApiResult<Json<LlmSettingsView>> {
     app.llm
@@ -262,6 +272,7 @@ async fn put_models(
             Ok(())
         })
         .await?;
+    note(&app, &origin, "models").await;
     view(&app).await
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mana_store::{Role, StoreError, User, UserId};
+use mana_core::Micros;
+use mana_store::{NewSession, Role, SessionUse, SessionUsed, StoreError, User, UserId};
 
 use super::support::*;
 
@@ -66,7 +67,10 @@ pub async fn a_failed_sign_up_leaves_the_secret_good(store: Arc<impl Backend>) {
         .await
         .unwrap();
     store.put_setup_secret("setup").await.unwrap();
-    store.put_invitation("come", after(60)).await.unwrap();
+    store
+        .put_invitation("come", invitation(after(60)))
+        .await
+        .unwrap();
     let taken = store
         .create_owner(new_user("ada@example.org"), "setup", NOW)
         .await;
@@ -121,8 +125,14 @@ pub async fn a_new_setup_secret_replaces_the_old(store: Arc<impl Backend>) {
 }
 
 pub async fn an_invitation_is_good_once_and_until_it_expires(store: Arc<impl Backend>) {
-    store.put_invitation("a", after(60)).await.unwrap();
-    store.put_invitation("b", after(60)).await.unwrap();
+    store
+        .put_invitation("a", invitation(after(60)))
+        .await
+        .unwrap();
+    store
+        .put_invitation("b", invitation(after(60)))
+        .await
+        .unwrap();
     assert_eq!(
         store
             .create_invited(new_user("a@x.org"), "a", after(59))
@@ -152,7 +162,7 @@ pub async fn a_session_ends_when_it_expires(store: Arc<impl Backend>) {
         .await
         .unwrap();
     store
-        .create_session(&ada.id, "token", NOW, after(60))
+        .create_session(NewSession::new(&ada.id, "token", NOW, after(60)))
         .await
         .unwrap();
     let session = store.session("token", after(59)).await.unwrap().unwrap();
@@ -170,11 +180,11 @@ pub async fn a_session_is_found_and_ended_by_its_id(store: Arc<impl Backend>) {
         .await
         .unwrap();
     let one = store
-        .create_session(&ada.id, "one", NOW, after(60))
+        .create_session(NewSession::new(&ada.id, "one", NOW, after(60)))
         .await
         .unwrap();
     let two = store
-        .create_session(&ada.id, "two", NOW, after(60))
+        .create_session(NewSession::new(&ada.id, "two", NOW, after(60)))
         .await
         .unwrap();
     assert!(one.id != two.id && one.id != "one");
@@ -194,28 +204,98 @@ pub async fn a_session_is_found_and_ended_by_its_id(store: Arc<impl Backend>) {
     assert_eq!(store.session_by_id(&two.id, NOW).await.unwrap(), Some(two));
 }
 
-pub async fn a_session_can_be_prolonged_while_it_lasts(store: Arc<impl Backend>) {
+/// The next use of a session, a minute's grace for the secret before.
+fn using<'s>(token: &'s str, next_token: &'s str, now: Micros) -> SessionUse<'s> {
+    SessionUse {
+        token,
+        next_token,
+        now,
+        rotate_after: 0,
+        grace: 60_000_000,
+        lasts: 600_000_000,
+        at_most: 3_000_000_000,
+        device: "Firefox on Linux",
+        address: "192.0.2.7",
+    }
+}
+
+pub async fn a_session_is_prolonged_by_its_use_until_its_last_day(store: Arc<impl Backend>) {
     let ada = store
         .create_user(new_user("ada@example.org"), NOW)
         .await
         .unwrap();
-    store
-        .create_session(&ada.id, "token", NOW, after(60))
+    let session = store.create_session(NewSession::new(&ada.id, "s0", NOW, after(60)));
+    session.await.unwrap();
+    let used = store.use_session(using("s0", "s1", after(50))).await;
+    let SessionUsed::Rotated(session) = used.unwrap() else {
+        panic!("the secret changes with a use");
+    };
+    assert_eq!(
+        (session.expires_at, session.used_at),
+        (after(650), after(50))
+    );
+    let listed = store.sessions(&ada.id, after(649)).await.unwrap();
+    assert_eq!(listed, [session]);
+    assert_eq!(
+        (listed[0].device.as_str(), listed[0].address.as_str()),
+        ("Firefox on Linux", "192.0.2.7")
+    );
+    for (turn, at) in (1..).zip((600..=2_900).step_by(500)) {
+        let (token, next) = (format!("s{turn}"), format!("s{}", turn + 1));
+        let used = store.use_session(using(&token, &next, after(at))).await;
+        assert!(matches!(used.unwrap(), SessionUsed::Rotated(_)), "{at}");
+    }
+    let listed = store.sessions(&ada.id, after(2_999)).await.unwrap();
+    assert_eq!(listed[0].expires_at, after(3_000), "its last day");
+    let late = store.use_session(using("s6", "s7", after(3_000))).await;
+    assert_eq!(late.unwrap(), SessionUsed::Unknown);
+}
+
+pub async fn a_replaced_secret_of_a_session_is_good_until_the_new_one_was_used(
+    store: Arc<impl Backend>,
+) {
+    let ada = store
+        .create_user(new_user("ada@example.org"), NOW)
         .await
         .unwrap();
-    assert!(
+    let session = store.create_session(NewSession::new(&ada.id, "s0", NOW, after(600)));
+    session.await.unwrap();
+    let use_of = async |token: &str, next: &str, at: i64| {
         store
-            .extend_session("token", after(50), after(120))
+            .use_session(using(token, next, after(at)))
             .await
             .unwrap()
-    );
-    assert!(store.session("token", after(119)).await.unwrap().is_some());
-    assert!(
-        !store
-            .extend_session("token", after(120), after(999))
-            .await
-            .unwrap()
-    );
+    };
+    assert!(matches!(
+        use_of("s0", "s1", 100).await,
+        SessionUsed::Rotated(_)
+    ));
+    // Another tab asked at the same moment.
+    assert!(matches!(
+        use_of("s0", "s2", 110).await,
+        SessionUsed::Kept(_)
+    ));
+    assert!(store.session("s0", after(110)).await.unwrap().is_some());
+    assert!(store.session("s1", after(110)).await.unwrap().is_some());
+    assert!(store.session("s2", after(110)).await.unwrap().is_none());
+    // A secret that is young stays.
+    let young = SessionUse {
+        rotate_after: 60_000_000,
+        ..using("s1", "s2", after(120))
+    };
+    let kept = store.use_session(young).await.unwrap();
+    assert!(matches!(kept, SessionUsed::Kept(_)));
+    // The answer with the new one was lost.
+    assert!(matches!(
+        use_of("s0", "s3", 200).await,
+        SessionUsed::Rotated(_)
+    ));
+    assert_eq!(use_of("s1", "s4", 201).await, SessionUsed::Unknown);
+    assert!(matches!(
+        use_of("s3", "s5", 300).await,
+        SessionUsed::Rotated(_)
+    ));
+    assert_eq!(use_of("s0", "s6", 301).await, SessionUsed::Unknown);
 }
 
 pub async fn a_new_password_ends_every_session(store: Arc<impl Backend>) {
@@ -229,7 +309,7 @@ pub async fn a_new_password_ends_every_session(store: Arc<impl Backend>) {
         .unwrap();
     for (user, token) in [(&ada, "one"), (&ada, "two"), (&bob, "his")] {
         store
-            .create_session(&user.id, token, NOW, after(60))
+            .create_session(NewSession::new(&user.id, token, NOW, after(60)))
             .await
             .unwrap();
     }
@@ -258,7 +338,7 @@ pub async fn a_password_change_keeps_the_session_that_asks(store: Arc<impl Backe
         .unwrap();
     let mut sessions = Vec::new();
     for token in ["laptop", "phone"] {
-        let session = store.create_session(&ada.id, token, NOW, after(60));
+        let session = store.create_session(NewSession::new(&ada.id, token, NOW, after(60)));
         sessions.push(session.await.unwrap().id);
     }
     let listed = store.sessions(&ada.id, NOW).await.unwrap();
@@ -300,7 +380,7 @@ pub async fn a_password_reset_is_spent_once_and_for_its_person(store: Arc<impl B
             .unwrap();
     }
     store
-        .create_session(&ada.id, "phone", NOW, after(60))
+        .create_session(NewSession::new(&ada.id, "phone", NOW, after(60)))
         .await
         .unwrap();
     for (user, secret, at) in [
@@ -324,16 +404,30 @@ pub async fn a_password_reset_is_spent_once_and_for_its_person(store: Arc<impl B
 
 pub async fn a_session_needs_an_account(store: Arc<impl Backend>) {
     let nobody = store
-        .create_session(&UserId("nobody".into()), "token", NOW, after(60))
+        .create_session(NewSession::new(
+            &UserId("nobody".into()),
+            "token",
+            NOW,
+            after(60),
+        ))
         .await;
     assert!(matches!(nobody, Err(StoreError::NoSuchUser)));
     assert_eq!(store.session("token", NOW).await.unwrap(), None);
 }
 
 pub async fn an_invitation_is_listed_until_it_is_used_or_taken_back(store: Arc<impl Backend>) {
-    let late = store.put_invitation("late", after(90)).await.unwrap();
-    let soon = store.put_invitation("soon", after(60)).await.unwrap();
-    let used = store.put_invitation("used", after(60)).await.unwrap();
+    let late = store
+        .put_invitation("late", invitation(after(90)))
+        .await
+        .unwrap();
+    let soon = store
+        .put_invitation("soon", invitation(after(60)))
+        .await
+        .unwrap();
+    let used = store
+        .put_invitation("used", invitation(after(60)))
+        .await
+        .unwrap();
     store.put_setup_secret("setup").await.unwrap();
     store
         .create_invited(new_user("a@x.org"), "used", NOW)
@@ -345,6 +439,10 @@ pub async fn an_invitation_is_listed_until_it_is_used_or_taken_back(store: Arc<i
     assert_eq!(left, std::slice::from_ref(&late));
     assert_eq!(store.invitations(after(90)).await.unwrap(), []);
 
+    assert_eq!(
+        (soon.label.as_str(), soon.role, soon.created_at),
+        ("Ola", Role::Member, NOW)
+    );
     assert!(store.delete_invitation(&soon.id).await.unwrap());
     for gone in [&soon.id, &used.id, "", "late"] {
         assert!(!store.delete_invitation(gone).await.unwrap(), "{gone}");
@@ -364,6 +462,8 @@ pub async fn an_account_from_elsewhere_is_made_once(store: Arc<impl Backend>) {
         locale: "de".to_owned(),
         role: Role::Member,
         created_at: NOW,
+        locked_at: None,
+        limits: None,
     };
     let tries = (0..4).map(|_| {
         let (store, ada) = (share(&store), ada.clone());
@@ -389,15 +489,21 @@ pub async fn expired_things_are_forgotten(store: Arc<impl Backend>) {
         .await
         .unwrap();
     store
-        .create_session(&ada.id, "short", NOW, after(60))
+        .create_session(NewSession::new(&ada.id, "short", NOW, after(60)))
         .await
         .unwrap();
     store
-        .create_session(&ada.id, "long", NOW, after(600))
+        .create_session(NewSession::new(&ada.id, "long", NOW, after(600)))
         .await
         .unwrap();
-    store.put_invitation("short", after(60)).await.unwrap();
-    store.put_invitation("longer", after(600)).await.unwrap();
+    store
+        .put_invitation("short", invitation(after(60)))
+        .await
+        .unwrap();
+    store
+        .put_invitation("longer", invitation(after(600)))
+        .await
+        .unwrap();
     assert_eq!(store.delete_expired(after(60)).await.unwrap(), 2);
     assert!(store.session("long", after(60)).await.unwrap().is_some());
     let gone = store

@@ -4,6 +4,7 @@
 //! The build script finds the cases: every `pub async fn` of a file in this folder, but of `support`.
 
 pub mod accounts;
+pub mod audit;
 pub mod claims;
 pub mod concurrent;
 pub mod epochs;
@@ -13,12 +14,14 @@ pub mod log;
 pub mod merge;
 pub mod missions;
 pub mod moving;
+pub mod people;
 pub mod postponed;
 pub mod push;
 pub mod retention;
 pub mod room;
 pub mod runs;
 pub mod scopes;
+pub mod second_factors;
 pub mod snapshot;
 pub mod support;
 pub mod usage;

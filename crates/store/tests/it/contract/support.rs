@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use mana_core::{Actor, Change, Defaults, Micros, RecordKey, RecordState, ids};
 use mana_store::{
-    Accounts, ChangesPage, ChangesQuery, Claim, Cursor, Ledger, Maintenance, NewUser, Push, Pushed,
-    RawState, RunRequest, Scope, SnapshotQuery, Store, Take, UserId,
+    AccountStore, ChangesPage, ChangesQuery, Claim, Cursor, Ledger, Maintenance, NewInvitation,
+    NewUser, Push, Pushed, RawState, Role, RunRequest, Scope, SnapshotQuery, Store, Take, UserId,
 };
 use serde_json::{Value, json};
 
 /// A backend, as the cases see it.
-pub trait Backend: Store + Accounts + Ledger + 'static {}
-impl<T: Store + Accounts + Ledger + 'static> Backend for T {}
+pub trait Backend: Store + AccountStore + Ledger + 'static {}
+impl<T: Store + AccountStore + Ledger + 'static> Backend for T {}
 
 /// A backend that its operator can look after.
 pub trait Upkept: Backend + Maintenance {}
@@ -175,6 +175,16 @@ pub fn new_user(email: &str) -> NewUser {
         password_hash: "$argon2id$test".to_owned(),
         timezone: "Europe/Berlin".to_owned(),
         locale: "de".to_owned(),
+    }
+}
+
+/// An invitation to be made, for a member.
+pub fn invitation(expires_at: Micros) -> NewInvitation {
+    NewInvitation {
+        expires_at,
+        label: "Ola".to_owned(),
+        role: Role::Member,
+        now: NOW,
     }
 }
 

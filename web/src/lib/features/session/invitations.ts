@@ -7,13 +7,13 @@ export type Invitation = components['schemas']['OpenInvitation'];
 export type NewInvitation = components['schemas']['NewInvitation'];
 
 /** Invitations that nobody has used yet; first the one that ends first. */
-export function invitations(): Promise<Invitation[]> {
+export async function invitations(): Promise<Invitation[]> {
 	return dataOf(currentApi().GET('/auth/invitations'));
 }
 
-/** Make one that is good for some days. */
-export function invite(days: number): Promise<NewInvitation> {
-	return dataOf(currentApi().POST('/auth/invitations', { body: { days } }));
+/** Make one that is good for some days, listed under a name, for a role. */
+export function invite(wish: components['schemas']['Invite']): Promise<NewInvitation> {
+	return dataOf(currentApi().POST('/auth/invitations', { body: wish }));
 }
 
 /** Its link lets nobody in any more. */

@@ -6,7 +6,7 @@ import type { Manifest } from '$lib/core/types';
 import { SessionEnded, TokenHolder, type TokenAnswer } from '$lib/api/token';
 import { currentReplica, setReplica } from '$lib/replica/current';
 import type { Replica } from '$lib/replica/replica';
-import { i18n } from '$lib/i18n';
+import { i18n, useAccountLocale } from '$lib/i18n';
 import { showModules } from '$lib/features/records/modules.svelte';
 import { resetStatus } from '$lib/replica/status.svelte';
 
@@ -50,6 +50,8 @@ export const session: {
 	user: Profile | null;
 	status: SessionStatus;
 	expired: boolean;
+	/** The account that was here was deleted a moment ago. */
+	deleted?: boolean;
 	startError: ManaError | null;
 } = $state({ user: null, status: 'unknown', expired: false, startError: null });
 
@@ -57,6 +59,8 @@ export const session: {
 const PROFILE_KEY = 'mana.user';
 /** A sign-out without network: the server hears of it at the next start, before anything else. */
 const LOGOUT_KEY = 'mana.logout-pending';
+/** Its value where the device is to be emptied. */
+const EMPTY = 'empty';
 
 let loadBackground: (() => Promise<Background>) | null = null;
 let tokens: TokenHolder | null = null;
@@ -129,6 +133,29 @@ export function signIn(email: string, password: string): Promise<void> {
 	});
 }
 
+/** The second step of a sign-in, by the challenge of the first. Throws with the server's reason. */
+export function signInByCode(
+	challenge: string,
+	proof: { code: string } | { recoveryCode: string },
+	trustDevice: boolean
+): Promise<void> {
+	return inTurn(async () => {
+		await welcome(await dataOf(publicApi.POST('/auth/login/code', { body: { challenge, trustDevice, ...proof } })));
+	});
+}
+
+/** The session cookie is there: somebody came back from a provider. Throws with the server's reason. */
+export function signInByCookie(): Promise<void> {
+	return inTurn(renew);
+}
+
+/** The account is another one than this device knew: the server's answer to a change of it. */
+export function profileChanged(profile: Profile): void {
+	if (session.user?.userId !== profile.userId) return;
+	session.user = profile;
+	localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
+}
+
 /** Make an account and sign in. */
 export function signUp(account: NewAccount, bring?: Profile): Promise<void> {
 	return inTurn(async () => {
@@ -161,15 +188,53 @@ export async function serverIsEmpty(): Promise<boolean> {
 	}
 }
 
-/** Close this person's database in every tab, and end the session on the server. */
-export function signOut(): Promise<void> {
+/**
+ * Close this person's database in every tab, and end the session on the server. `empty`: nothing stays on this device;
+ * what was not sent is lost with it.
+ */
+export function signOut({ empty = false } = {}): Promise<void> {
 	return inTurn(async () => {
-		localStorage.setItem(LOGOUT_KEY, '1');
+		localStorage.setItem(LOGOUT_KEY, empty ? EMPTY : '1');
 		localStorage.removeItem(PROFILE_KEY);
 		leave(false);
+		if (empty) await emptyDevice();
 		await finishLogout().catch(() => {
 			// no network: the mark stays, and the next start does it first
 		});
+	});
+}
+
+/** The account is gone from the server: nothing of it stays on this device. */
+export function accountDeleted(): Promise<void> {
+	return inTurn(async () => {
+		localStorage.removeItem(PROFILE_KEY);
+		session.deleted = true;
+		leave(false);
+		await emptyDevice();
+	});
+}
+
+/**
+ * Removes everything that the app keeps at this browser, but the mark of a sign-out that the server has yet to hear
+ * of. The server's `Clear-Site-Data` does the same where the connection is secure.
+ */
+async function emptyDevice(): Promise<void> {
+	const mark = localStorage.getItem(LOGOUT_KEY);
+	localStorage.clear();
+	if (mark) localStorage.setItem(LOGOUT_KEY, mark);
+	sessionStorage.clear();
+	const names = (await indexedDB.databases()).map(({ name }) => name ?? '');
+	await Promise.all(names.filter((name) => name.startsWith('mana-')).map(removeDatabase));
+	if (typeof caches === 'undefined') return;
+	await Promise.all((await caches.keys()).map((name) => caches.delete(name)));
+}
+
+/** Waits until the last tab has closed the database: each hears that the person signed out. */
+function removeDatabase(name: string): Promise<void> {
+	return new Promise((done, fail) => {
+		const request = indexedDB.deleteDatabase(name);
+		request.onsuccess = () => done();
+		request.onerror = () => fail(request.error ?? new Error(`${name} could not be removed`));
 	});
 }
 
@@ -185,6 +250,7 @@ async function welcome(answer: TokenAnswer, bring?: Profile): Promise<void> {
 	if (bring && bring.userId !== profile.userId)
 		await (await loadBackground?.())?.adoptReplica(bring.userId, profile.userId);
 	localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
+	useAccountLocale(profile.locale);
 	if (resumeSession && session.user?.userId === profile.userId) resumeSession(profile, answer);
 	else await enter(profile, answer);
 	void updateModules();
@@ -214,6 +280,7 @@ async function enter(profile: Profile, answer: TokenAnswer | null): Promise<bool
 	setReplica(replica);
 	session.user = profile;
 	session.expired = false;
+	session.deleted = false;
 	session.status = 'in';
 	stopRunning = startBackground(replica, holder, () => pause(startBackground));
 	return true;
@@ -297,8 +364,9 @@ function leave(expired: boolean): void {
 }
 
 async function finishLogout(): Promise<void> {
-	if (!localStorage.getItem(LOGOUT_KEY)) return;
-	await dataOf(publicApi.POST('/auth/logout'));
+	const mark = localStorage.getItem(LOGOUT_KEY);
+	if (!mark) return;
+	await dataOf(publicApi.POST('/auth/logout', { body: { clearDevice: mark === EMPTY } }));
 	localStorage.removeItem(LOGOUT_KEY);
 }
 

@@ -252,4 +252,23 @@ describe('a session', () => {
 		expect(server.calls).toEqual(['/auth/logout', '/auth/refresh']);
 		expect(session.status).toBe('out');
 	});
+
+	it('a sign-out that empties the device leaves nothing on it, and tells the server when it can', async () => {
+		vi.stubGlobal('sessionStorage', { clear: vi.fn() });
+		server.cookie = someUser();
+		await signIn(server.cookie, 'x');
+		localStorage.setItem('mana.theme', 'dark');
+		await createRecord('todo', 'tasks', { title: 'Nobody reads this' });
+		expect((await indexedDB.databases()).length).toBeGreaterThan(0);
+		server.online = false;
+		await signOut({ empty: true });
+		expect((await indexedDB.databases()).filter(({ name }) => name?.startsWith('mana-'))).toEqual([]);
+		expect(localStorage.getItem('mana.theme')).toBeNull();
+		expect(localStorage.getItem('mana.user')).toBeNull();
+		expect(localStorage.getItem('mana.logout-pending')).toBe('empty');
+		server.online = true;
+		await retryStart();
+		expect(server.cookie).toBeNull();
+		expect(localStorage.getItem('mana.logout-pending')).toBeNull();
+	});
 });

@@ -1,0 +1,47 @@
+-- People: several owners, locks, limits of one person, invitations that say for whom, sessions that say where and whose
+-- secret rotates, the audit log, and deleted accounts. Times are microseconds since the epoch.
+
+DROP INDEX users_one_owner;
+
+-- Since when nobody signs in to the account; null where somebody may.
+ALTER TABLE users ADD COLUMN locked_at bigint;
+-- The owner's limits of this person, as JSON; null where the server's hold.
+ALTER TABLE users ADD COLUMN limits text;
+
+-- The name by which the invitation is listed, the role that it gives, and when it was made.
+ALTER TABLE secrets ADD COLUMN label text NOT NULL DEFAULT '';
+ALTER TABLE secrets ADD COLUMN role text NOT NULL DEFAULT 'member' CHECK (role IN ('owner', 'member'));
+ALTER TABLE secrets ADD COLUMN created_at bigint NOT NULL DEFAULT 0;
+
+-- The secret before the present one, which is good until the present one was used, and when they changed places.
+ALTER TABLE sessions ADD COLUMN previous_hash bytea;
+ALTER TABLE sessions ADD COLUMN rotated_at bigint NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN used_at bigint NOT NULL DEFAULT 0;
+-- The device and the address of the last use, and how the person proved who they are.
+ALTER TABLE sessions ADD COLUMN device text NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN address text NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN proof text NOT NULL DEFAULT 'password';
+
+CREATE INDEX sessions_previous ON sessions (previous_hash);
+
+-- Sign-ins, failures and owners' acts. No content, no secret. The newest of each class are kept.
+CREATE TABLE audit_log (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at      bigint NOT NULL,
+    class   text NOT NULL CHECK (class IN ('act', 'failure')),
+    event   text NOT NULL,
+    -- The account that the entry is about, and the one that acted; null where none is known.
+    subject text COLLATE "C",
+    actor   text COLLATE "C",
+    address text,
+    detail  text NOT NULL
+);
+
+CREATE INDEX audit_log_class ON audit_log (class, id);
+CREATE INDEX audit_log_subject ON audit_log (subject);
+
+-- SHA-256 of the ids of deleted accounts: a late write of a deleted person is refused.
+CREATE TABLE deleted_accounts (
+    id_hash    bytea PRIMARY KEY,
+    deleted_at bigint NOT NULL
+);

@@ -1,0 +1,56 @@
+//! The audit log.
+
+use async_trait::async_trait;
+
+use super::{Backend, Connection, sql};
+use crate::{AUDIT_KEPT, AuditEntry, AuditLog, AuditRow, Result, UserId, audit::StoredAudit};
+
+#[async_trait]
+impl<B: Backend> AuditLog for B {
+    async fn keep_audit(&self, entry: AuditEntry) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let insert = sql(
+            "INSERT INTO audit_log (at, class, event, subject, actor, address, detail)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        );
+        let insert = insert
+            .bind(entry.at)
+            .bind(entry.class.as_str())
+            .bind(entry.event)
+            .bind(entry.subject.as_ref().map(UserId::as_str))
+            .bind(entry.actor.as_ref().map(UserId::as_str))
+            .bind(entry.address.as_deref())
+            .bind(&entry.detail);
+        tx.execute(insert).await?;
+        let prune = sql("DELETE FROM audit_log WHERE class = $1 AND id <= (
+                 SELECT id FROM audit_log WHERE class = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)");
+        tx.execute(prune.bind(entry.class.as_str()).bind(AUDIT_KEPT))
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn newest_operators_act(&self) -> Result<i64> {
+        let select = sql("SELECT coalesce(max(id), 0) FROM audit_log
+             WHERE class = 'act' AND actor IS NULL AND address IS NULL");
+        let (id,): (i64,) = self.reader().await?.fetch_one(select).await?;
+        Ok(id)
+    }
+
+    async fn audit(
+        &self,
+        before: Option<i64>,
+        subject: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>> {
+        let select = sql(
+            "SELECT id, at, class, event, subject, actor, address, detail FROM audit_log
+             WHERE id < $1 AND (CAST($2 AS text) IS NULL OR subject = $2) ORDER BY id DESC LIMIT $3",
+        );
+        let select = select
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(subject.map(UserId::as_str))
+            .bind(limit);
+        let rows: Vec<StoredAudit> = self.reader().await?.fetch_all(select).await?;
+        Ok(rows.into_iter().map(AuditRow::from).collect())
+    }
+}

@@ -1,0 +1,83 @@
+import type { components } from '$lib/api/schema';
+import { dataOf } from '$lib/api/client';
+import { currentApi } from '$lib/features/session/session.svelte';
+import type { PlainKey } from '$lib/i18n';
+
+export type Person = components['schemas']['PersonView'];
+export type PersonChange = components['schemas']['PersonChange'];
+export type PersonLimits = components['schemas']['LimitsView'];
+export type AuditEntry = components['schemas']['AuditView'];
+
+/** All accounts of the server, the oldest first. */
+export async function people(): Promise<Person[]> {
+	const all: Person[] = [];
+	let after: string | undefined;
+	do {
+		const page = await dataOf(currentApi().GET('/auth/people', { params: { query: { after } } }));
+		all.push(...page.people);
+		after = page.next ?? undefined;
+	} while (after);
+	return all;
+}
+
+/** Changes role, lock or limits of an account. */
+export async function changePerson(id: string, change: PersonChange): Promise<void> {
+	await dataOf(currentApi().PATCH('/auth/people/{id}', { params: { path: { id } }, body: change }));
+}
+
+/** Deletes an account with everything that belongs to it. */
+export async function deletePerson(id: string): Promise<void> {
+	await dataOf(currentApi().DELETE('/auth/people/{id}', { params: { path: { id } } }));
+}
+
+/** A page of the audit log, the newest entries first. */
+export async function audit(before?: number): Promise<components['schemas']['AuditPage']> {
+	return dataOf(currentApi().GET('/auth/audit', { params: { query: { before } } }));
+}
+
+/** How a person is called where a name is needed: the name, else the address, else the id. */
+export function calledName(person: { id: string; name: string; email?: string }): string {
+	return person.name || person.email || person.id;
+}
+
+/** The sentence of an event of the audit log; an event of a later server has its own word alone. */
+export function eventKey(event: string): PlainKey | null {
+	return EVENTS[event] ?? null;
+}
+
+const EVENTS: Record<string, PlainKey> = {
+	'sign-in': 'audit.signIn',
+	'sign-in-failed': 'audit.signInFailed',
+	'sign-in-locked': 'audit.signInLocked',
+	'code-failed': 'audit.codeFailed',
+	'second-step-closed': 'audit.secondStepClosed',
+	'recovery-code-used': 'audit.recoveryCodeUsed',
+	'session-ended': 'audit.sessionEnded',
+	'session-replayed': 'audit.sessionReplayed',
+	'account-made': 'audit.accountMade',
+	'invitation-failed': 'audit.invitationFailed',
+	'password-changed': 'audit.passwordChanged',
+	'password-reset': 'audit.passwordReset',
+	'reset-failed': 'audit.resetFailed',
+	'reset-link-made': 'audit.resetLinkMade',
+	'reset-mail-sent': 'audit.resetMailSent',
+	'address-changed': 'audit.addressChanged',
+	'factor-added': 'audit.factorAdded',
+	'factor-removed': 'audit.factorRemoved',
+	'recovery-codes-made': 'audit.recoveryCodesMade',
+	'identity-joined': 'audit.identityJoined',
+	'identity-removed': 'audit.identityRemoved',
+	'provider-refused': 'audit.providerRefused',
+	'invitation-made': 'audit.invitationMade',
+	'invitation-withdrawn': 'audit.invitationWithdrawn',
+	'account-locked': 'audit.accountLocked',
+	'account-opened': 'audit.accountOpened',
+	'role-changed': 'audit.roleChanged',
+	'limits-changed': 'audit.limitsChanged',
+	'account-deleted': 'audit.accountDeleted',
+	'key-made': 'audit.keyMade',
+	'key-changed': 'audit.keyChanged',
+	'key-removed': 'audit.keyRemoved',
+	'key-used': 'audit.keyUsed',
+	'models-changed': 'audit.modelsChanged'
+};
