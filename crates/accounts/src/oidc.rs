@@ -35,7 +35,7 @@ pub struct OidcStart {
 #[derive(Debug)]
 pub enum OidcOutcome {
     /// The account that is signed in.
-    SignedIn(User),
+    SignedIn(Box<User>),
     /// The identity was joined to the account that was signed in.
     Joined,
 }
@@ -139,9 +139,8 @@ impl Auth {
             }
             (Some(known), None) => {
                 let user = self.accounts.user(&known).await?;
-                Ok(OidcOutcome::SignedIn(
-                    user.ok_or(AccountError::Unauthorized)?,
-                ))
+                let user = user.ok_or(AccountError::Unauthorized)?;
+                Ok(OidcOutcome::SignedIn(Box::new(user)))
             }
             (None, None) => {
                 let has_owner = self.accounts.owner_exists().await?;
@@ -150,7 +149,7 @@ impl Auth {
                 let new = new_user(&claims)?;
                 let user = self.make_account(new, ground, attempt, "oidc").await?;
                 self.join(&user.id, &claims.sub, attempt).await?;
-                Ok(OidcOutcome::SignedIn(user))
+                Ok(OidcOutcome::SignedIn(Box::new(user)))
             }
         }
     }

@@ -98,11 +98,14 @@ pub(crate) struct IdClaims {
     pub locale: Option<String>,
 }
 
+/// The description of a provider, and its keys.
+type Known = Arc<(Description, JwkSet)>;
+
 /// The provider with what is known of it.
 pub(crate) struct Provider {
     pub config: OidcConfig,
     http: outgoing::Http,
-    known: Mutex<Option<(Instant, Arc<(Description, JwkSet)>)>>,
+    known: Mutex<Option<(Instant, Known)>>,
 }
 
 impl Provider {
@@ -115,7 +118,7 @@ impl Provider {
     }
 
     /// The provider's description and keys, fetched anew where they are old or `stale` has to be replaced.
-    pub async fn known(&self, anew: bool) -> Result<Arc<(Description, JwkSet)>, String> {
+    pub async fn known(&self, anew: bool) -> Result<Known, String> {
         let kept = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.clone()
