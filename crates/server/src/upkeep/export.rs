@@ -198,7 +198,7 @@ async fn rows(upkeep: &Upkeep, user: User, out: &mut impl Write) -> Result<u64, 
         floor: page.floor,
         epoch: page.epoch.clone(),
     };
-    put(out, &Line::User(Account::new(user, log))).map_err(Unread::Io)?;
+    put(out, &Line::User(Box::new(Account::new(user, log)))).map_err(Unread::Io)?;
     let mut changes = 0;
     loop {
         let last = page.rows.last().map(|row| row.logged.cursor);

@@ -56,7 +56,7 @@ pub(super) async fn accounts(upkeep: &Upkeep, lines: &mut Lines) -> Result<End> 
     loop {
         match lines.next()? {
             Line::User(account) => {
-                seen.changes += one(upkeep, lines, account).await?;
+                seen.changes += one(upkeep, lines, *account).await?;
                 seen.users += 1;
             }
             Line::Change(_) => bail!(

@@ -26,7 +26,7 @@ pub struct Head {
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Line {
     /// An account; the changes of its log follow.
-    User(Account),
+    User(Box<Account>),
     /// A row of the log of the account above.
     Change(Box<Row>),
     /// The last line.
