@@ -26,7 +26,8 @@ CREATE INDEX sessions_previous ON sessions (previous_hash);
 
 -- Sign-ins, failures and owners' acts. No content, no secret. The newest of each class are kept.
 CREATE TABLE audit_log (
-    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- The time in microseconds, or the place after the newest entry: no sequence, which a restore would have to move.
+    id      bigint PRIMARY KEY,
     at      bigint NOT NULL,
     class   text NOT NULL CHECK (class IN ('act', 'failure')),
     event   text NOT NULL,

@@ -2,26 +2,36 @@
 
 use async_trait::async_trait;
 
-use super::{Backend, Connection, sql};
+use super::{Backend, Connection, Dialect, composed, sql};
 use crate::{AUDIT_KEPT, AuditEntry, AuditLog, AuditRow, Result, UserId, audit::StoredAudit};
+
+/// How often a place for an entry is looked for.
+const ATTEMPTS: usize = 8;
 
 #[async_trait]
 impl<B: Backend> AuditLog for B {
     async fn keep_audit(&self, entry: AuditEntry) -> Result<()> {
         let mut tx = self.begin().await?;
-        let insert = sql(
-            "INSERT INTO audit_log (at, class, event, subject, actor, address, detail)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        let text = format!(
+            "INSERT INTO audit_log (id, at, class, event, subject, actor, address, detail)
+             SELECT {}($1, coalesce((SELECT max(id) FROM audit_log), 0) + 1), $1, $2, $3, $4, $5, $6, $7
+             WHERE true ON CONFLICT (id) DO NOTHING",
+            B::Db::GREATEST
         );
-        let insert = insert
-            .bind(entry.at)
-            .bind(entry.class.as_str())
-            .bind(entry.event)
-            .bind(entry.subject.as_ref().map(UserId::as_str))
-            .bind(entry.actor.as_ref().map(UserId::as_str))
-            .bind(entry.address.as_deref())
-            .bind(&entry.detail);
-        tx.execute(insert).await?;
+        // Another process may take the same place at the same moment.
+        for _ in 0..ATTEMPTS {
+            let insert = composed(text.clone())
+                .bind(entry.at)
+                .bind(entry.class.as_str())
+                .bind(entry.event)
+                .bind(entry.subject.as_ref().map(UserId::as_str))
+                .bind(entry.actor.as_ref().map(UserId::as_str))
+                .bind(entry.address.as_deref())
+                .bind(&entry.detail);
+            if tx.execute(insert).await? == 1 {
+                break;
+            }
+        }
         let prune = sql("DELETE FROM audit_log WHERE class = $1 AND id <= (
                  SELECT id FROM audit_log WHERE class = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)");
         tx.execute(prune.bind(entry.class.as_str()).bind(AUDIT_KEPT))
