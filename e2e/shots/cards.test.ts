@@ -139,7 +139,7 @@ test('cards', async ({ browser }) => {
 	const steps = ['one', 'two', 'three', 'four', 'five'].map((n) =>
 		of(n, 'create_task', { title: `Task ${n}`, dueDate: '2026-12-01' })
 	);
-	steps[2] = of('remove', 'delete_task', { taskId: 'card-12' });
+	steps[2] = of('remove', 'delete_task', { taskId: 'card-14' });
 	upstream.answers = [
 		plan(
 			'Five steps.',

@@ -34,7 +34,7 @@ const POISON: unknown[] = [
 	'x'.repeat(20_000)
 ];
 
-/** What a record of a table needs beside its title, so that its page shows it. */
+/** Fields that a record of a table needs beside its title, so that its page shows it. */
 const BESIDE: Record<string, object> = {
 	'calendar/events': { startsAt: new Date().toISOString() },
 	'goals/goals': { status: 'active' },

@@ -7,6 +7,7 @@ mod data;
 mod fault;
 mod missions;
 mod modules;
+mod normal_form;
 mod sync;
 
 use mana_core::{Actor, manifest::Registry};
@@ -54,7 +55,7 @@ pub fn program(actor: &str) -> Result<String, JsError> {
     let actor: Option<Actor> = fault::read(actor).ok();
     let program = Program {
         own: actor.as_ref().is_some_and(Actor::is_servers),
-        name: actor.and_then(|actor| actor.program_by(missions::nfkd)),
+        name: actor.and_then(|actor| actor.program_by(normal_form::nfkd)),
     };
     Ok(fault::write(&program)?)
 }

@@ -16,6 +16,7 @@ use wasm_bindgen::prelude::*;
 use crate::{
     Core,
     fault::{Fault, Named, call},
+    normal_form::nfkc,
 };
 
 #[wasm_bindgen]
@@ -132,20 +133,11 @@ export function offsetSeconds(zone, ms) {
   const wall = Date.UTC(at.year, at.month - 1, at.day, at.hour, at.minute, at.second);
   return wall / 1000 - Math.floor(ms / 1000);
 }
-
-export const nfkc = (text) => text.normalize('NFKC');
-export const nfkd = (text) => text.normalize('NFKD');
 "#)]
 extern "C" {
     /// Seconds by which a zone's wall clock is ahead of UTC; NaN where there is no such zone.
     #[wasm_bindgen(js_name = "offsetSeconds")]
     fn offset_seconds(zone: &str, ms: f64) -> f64;
-
-    /// Unicode's form NFKC of a text, by the browser's tables.
-    fn nfkc(text: &str) -> String;
-
-    /// Unicode's form NFKD of a text, by the browser's tables.
-    pub(crate) fn nfkd(text: &str) -> String;
 }
 
 /// A time zone as the browser knows it.

@@ -287,7 +287,8 @@ impl Actor {
 
     /// The name of another program that wrote it, as that program says it: the first of its names that does not pass
     /// for Mana's own, its kind last. None for a person, a mission and the server, and where every name passes for
-    /// Mana's. Quotation marks and what is too long are left out, so that a name in quotation marks ends where they end.
+    /// Mana's. Quotation marks and what is too long are left out, so that a name in quotation marks ends where they
+    /// end.
     pub fn program(&self) -> Option<String> {
         self.program_by(nfkd)
     }
@@ -341,11 +342,7 @@ impl Actor {
 
 /// Whether a character opens or closes a quotation in some language.
 fn is_quotation_mark(c: char) -> bool {
-    matches!(
-        c,
-        '"' | '«' | '»' | '\u{2018}'
-            ..='\u{201f}' | '‹' | '›' | '〝' | '〞' | '〟' | '＂' | '「' | '」' | '『' | '』'
-    )
+    matches!(c, '\u{2018}'..='\u{201f}') || "\"«»‹›〝〞〟＂「」『』".contains(c)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde_json::Value;
 const BLANKS: usize = 3;
 
 /// The most marks on one character that are drawn. More would grow over the lines above and below.
-const MARKS: usize = 8;
+const MARKS: usize = 4;
 
 /// The most tags of a flag, such as England's: a region and a subdivision.
 const FLAG_TAGS: usize = 6;
@@ -317,8 +317,8 @@ mod tests {
             let stack = |count: usize| mark.to_string().repeat(count);
             let code = u32::from(mark);
             assert_eq!(
-                visible(&format!("a{}b{}", stack(40), stack(8))),
-                format!("a{}[U+{code:04X} ×32]b{}", stack(8), stack(8))
+                visible(&format!("a{}b{}", stack(40), stack(MARKS))),
+                format!("a{}[U+{code:04X} ×36]b{}", stack(MARKS), stack(MARKS))
             );
         }
         for word in ["Z\u{325}\u{330}\u{301}\u{302}", "ปี่", "בְּרֵאשִׁית", "किताब"]

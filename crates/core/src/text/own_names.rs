@@ -1,6 +1,6 @@
 //! Names that a person would take for Mana's own: the server's, or its runner's.
 
-use super::{NormalForm, nfkd};
+use super::normal_form::{NormalForm, nfkd};
 
 /// The words that name Mana or a part of it.
 const OWN: [&str; 6] = [

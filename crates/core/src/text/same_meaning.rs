@@ -1,6 +1,6 @@
 //! Whether two texts mean the same: without case, punctuation, width and Unicode's form.
 
-use super::{NormalForm, nfkc};
+use super::normal_form::{NormalForm, nfkc};
 
 /// A text without what makes no difference in meaning. Texts that mean the same become the same.
 pub fn same_meaning(text: &str) -> String {

@@ -36,8 +36,11 @@ export * from './sync';
 export * from './types';
 
 /** What a text without hidden characters has none of; the core judges the others by their places. */
-const MAYBE_HIDDEN =
-	/[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cc}\p{Zl}\p{Zp}\u2800\u070f\ufff9-\ufffc\u{13430}-\u{1343f}\u{1d159}]|[^\S \n\t]|\p{M}{9}/u;
+const MAYBE_HIDDEN = new RegExp(
+	'[\\p{Default_Ignorable_Code_Point}\\p{Bidi_Control}\\p{Cc}\\p{Zl}\\p{Zp}' +
+		'\\u2800\\u070f\\ufff9-\\ufffc\\u{13430}-\\u{1343f}\\u{1d159}]|[^\\S \\n\\t]|\\p{M}{5}',
+	'u'
+);
 
 /** A record with its state; null where the replica does not have it. */
 export interface KeyedState extends RecordKey {
