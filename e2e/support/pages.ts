@@ -23,6 +23,7 @@ export function pages(mission: string): string[] {
 		'/settings',
 		'/settings/models',
 		'/settings/keys',
+		'/settings/people',
 		'/settings/usage'
 	];
 }

@@ -217,8 +217,8 @@ mod tests {
         let usage = json!({"prompt_tokens": 3000, "completion_tokens": 100, "total_tokens": 3100,
             "prompt_tokens_details": {"cached_tokens": 1000}, "cache_creation_input_tokens": 1000});
         answer.usage = serde_json::from_value(usage).unwrap();
-        // 3 dollars for a million tokens, a tenth of it to read from the cache, a quarter more to write to it; 15 for the
-        // answer.
+        // 3 dollars for a million tokens, a tenth of it to read from the cache, a quarter more to write to it; 15 for
+        // the answer.
         let expected = 3 * (1000 + 100 + 1250) + 15 * 100;
         assert_eq!(llm.answered(answer, 9000).micros_usd, Some(expected));
     }
