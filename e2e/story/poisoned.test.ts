@@ -50,7 +50,7 @@ function poisoned({ id: app, tables }: Manifest): object[] {
 		const good = { [list.title]: 'A good one', ...BESIDE[`${app}/${table}`] };
 		const insert = (id: string, data: object) => ({ table, id, op: 'insert', data });
 		// The server refuses a keyed list that is none.
-		const plain = Object.keys(fields).filter((name) => fields[name]!.type !== 'keyedList');
+		const plain = Object.keys(fields).filter((name) => fields[name].type !== 'keyedList');
 		const bad = POISON.flatMap((value, n) => [
 			insert(`all-${n}`, Object.fromEntries(plain.map((name) => [name, value]))),
 			...Object.keys(fields).map((name) =>
