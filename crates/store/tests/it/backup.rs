@@ -149,10 +149,12 @@ async fn grow<S: Store + Accounts + Maintenance>(store: &S) -> Vec<UserId> {
 }
 
 /// Rows with what no other row has: no value, and a claim without a worker.
-const BESIDE: [&str; 2] = [
+const BESIDE: [&str; 3] = [
     "INSERT INTO secrets (secret_hash, purpose, expires_at) VALUES ({x01}, 'invite', NULL)",
     "INSERT INTO mission_claims (user_id, mission_id, token, slot, lease_until, attempts)
      VALUES ('{user}', 'm', 7, 's', 1, 1)",
+    "INSERT INTO audit_log (id, at, class, event, subject, actor, address, detail)
+     VALUES (1, 1, 'act', 'x', NULL, NULL, NULL, 'x')",
 ];
 
 /// Statements that give a row to each of the tables that have none yet, as the catalogue lists them: table, column and
