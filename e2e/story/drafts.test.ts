@@ -297,7 +297,7 @@ test('a sign-out in another tab loses no draft, and the next person at the brows
 	await second.goto(`${server.url}/settings`);
 	await page.getByRole('button', { name: 'Edit' }).click();
 	await form(page).getByLabel('Text').fill('Typed just now');
-	await second.getByRole('button', { name: 'Sign out' }).click();
+	await second.getByRole('button', { name: 'Sign out', exact: true }).click();
 	await expect(page).toHaveURL(/\/login/);
 	await page.getByLabel('E-mail').fill('lena@example.org');
 	await page.getByLabel('Password').fill('a quiet morning');
@@ -308,7 +308,7 @@ test('a sign-out in another tab loses no draft, and the next person at the brows
 	await expect(form(page).getByLabel('Text')).toHaveValue('Typed just now');
 
 	await second.goto(`${server.url}/settings`);
-	await second.getByRole('button', { name: 'Sign out' }).click();
+	await second.getByRole('button', { name: 'Sign out', exact: true }).click();
 	await expect(page).toHaveURL(/\/login/);
 	await page
 		.getByRole('button', { name: 'No account yet? Make one' })

@@ -89,7 +89,7 @@ test('the next person at the same browser inherits nothing', async ({ browser })
 	await expect(page.getByText('Renew the parking permit')).toBeVisible();
 	await page.goto(`${server.url}/settings`);
 	await synced(page);
-	await page.getByRole('button', { name: 'Sign out' }).click();
+	await page.getByRole('button', { name: 'Sign out', exact: true }).click();
 	await expect(page).toHaveURL(/\/login/);
 	await page.goto(`${server.url}/todo`);
 	await expect(page).toHaveURL(/\/login/);
