@@ -1,5 +1,5 @@
 import { expect, test, type Page } from '@playwright/test';
-import { Api, becomeOwner, makeAccount, OLA, signIn, synced } from '../support/person';
+import { Api, becomeOwner, invitationLink, makeAccount, OLA, signIn, synced } from '../support/person';
 import { Server } from '../support/server';
 
 let server: Server;
@@ -157,18 +157,8 @@ test('a server that is killed in the midst of a push has each change once, wheth
 
 test('the owner invites someone by a link that works once', async ({ browser }) => {
 	const { page } = await becomeOwner(browser, server);
-	await page.goto(`${server.url}/settings/people`);
-	const sheet = page.getByRole('dialog');
 	const waiting = page.getByRole('listitem').filter({ hasText: 'Not yet' });
-	const makeLink = async (days: string) => {
-		await page.getByRole('button', { name: 'Invite someone' }).click();
-		await sheet.getByRole('button', { name: days, exact: true }).click();
-		await sheet.getByRole('button', { name: 'Make a link' }).click();
-		const link = await sheet.getByLabel('Invitation link').inputValue();
-		await sheet.getByRole('button', { name: 'Done' }).click();
-		return link;
-	};
-	const link = await makeLink('1 day');
+	const link = await invitationLink(page, server, '1 day');
 	await expect(waiting).toHaveCount(1);
 
 	const guest = await (await browser.newContext()).newPage();
@@ -193,7 +183,7 @@ test('the owner invites someone by a link that works once', async ({ browser }) 
 	await page.reload();
 	await expect(page.getByRole('button', { name: 'Invite someone' })).toBeVisible();
 	await expect(waiting).toHaveCount(0);
-	await makeLink('7 days');
+	await invitationLink(page, server);
 	await waiting.getByRole('button', { name: /Take back/ }).click();
 	await expect(waiting).toHaveCount(0);
 });

@@ -1,6 +1,6 @@
 import { expect, test, type Page } from '@playwright/test';
 import { violations } from '../support/axe';
-import { Api, becomeOwner, makeAccount, OLA, synced, writeMission } from '../support/person';
+import { Api, becomeOwner, invitationLink, makeAccount, OLA, synced, writeMission } from '../support/person';
 import { Server } from '../support/server';
 import { plan, Upstream } from '../support/upstream';
 
@@ -239,10 +239,9 @@ test('whoever does not own the server sees their own usage, and is told whose th
 	server = await Server.start({ MANA_SIGNUP: 'invite', MANA_MEMBER_API: 'on' });
 	const { page } = await becomeOwner(browser, server);
 	await addProvider(page);
-	await page.goto(`${server.url}/settings`);
-	await page.getByRole('button', { name: 'Make a link' }).click();
+	const link = await invitationLink(page, server);
 	const guest = await (await browser.newContext()).newPage();
-	await guest.goto(await page.getByLabel('Invitation link').inputValue());
+	await guest.goto(link);
 	await makeAccount(guest, server, OLA);
 	await guest.goto(`${server.url}/settings`);
 	await expect(guest.getByRole('link', { name: 'Models and providers' })).toHaveCount(0);

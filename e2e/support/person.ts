@@ -19,6 +19,18 @@ export async function makeAccount(
 	await expect(page).toHaveURL(`${server.url}/`);
 }
 
+/** A link that lets one person in, made by the owner on the page about people. */
+export async function invitationLink(page: Page, server: Server, days = '7 days'): Promise<string> {
+	await page.goto(`${server.url}/settings/people`);
+	await page.getByRole('button', { name: 'Invite someone' }).click();
+	const sheet = page.getByRole('dialog');
+	await sheet.getByRole('button', { name: days, exact: true }).click();
+	await sheet.getByRole('button', { name: 'Make a link' }).click();
+	const link = await sheet.getByLabel('Invitation link').inputValue();
+	await sheet.getByRole('button', { name: 'Done' }).click();
+	return link;
+}
+
 /** The first start's link, opened: the owner's account is made, and the day is on screen. */
 export async function becomeOwner(
 	browser: Browser,
