@@ -81,6 +81,26 @@ function awaitEnd(id: string): void {
 	locks()?.request(lockName(id), ended).then(readDrafts).catch(ended);
 }
 
+/** The time in which a page that is loaded again lets go of its drafts, in ms. */
+const FREED_WITHIN_MS = 2000;
+
+/**
+ * Waits until the drafts at a place that another page holds are let go of: a page that is loaded again still holds its
+ * own for a moment. Reads them then; false where they stay held, as by a form in another tab.
+ */
+export async function draftsFreed(place: string): Promise<boolean> {
+	const held = rows.filter((row) => row.place === place && elsewhere.has(row.id));
+	if (held.length === 0 || !locks()) return false;
+	const signal = AbortSignal.timeout(FREED_WITHIN_MS);
+	try {
+		await Promise.any(held.map(({ id }) => locks()!.request(lockName(id), { signal }, () => {})));
+	} catch {
+		return false;
+	}
+	await readDrafts();
+	return true;
+}
+
 /** Drops the drafts beyond the bounds. */
 function withinBounds(replica: Replica, all: readonly DraftRow[]): DraftRow[] {
 	const oldest = new Date(Date.now() - DRAFT_DAYS * 86_400_000).toISOString();

@@ -6,7 +6,16 @@ import type { Data, Row } from '$lib/core/types';
 import { t } from '$lib/i18n';
 import { NEVER } from '$lib/features/records/records';
 import { currentReplica } from '$lib/replica/current';
-import { drafts, dropDraft, holdDraft, keepDraft, keepDraftAtOnce, readDrafts, type DraftRow } from './drafts.svelte';
+import {
+	drafts,
+	draftsFreed,
+	dropDraft,
+	holdDraft,
+	keepDraft,
+	keepDraftAtOnce,
+	readDrafts,
+	type DraftRow
+} from './drafts.svelte';
 
 /** The pause between what is typed and its draft, in ms. */
 export const DRAFT_PAUSE_MS = 300;
@@ -87,10 +96,12 @@ export class Editor {
 		this.#restore();
 		// Another tab may have left one that this tab has not read yet.
 		if (this.restored === null)
-			void readDrafts().then(
-				() => this.#restore(),
-				() => {}
-			);
+			void readDrafts()
+				.then(() => this.#restore())
+				.then(async () => {
+					if (this.restored === null && (await draftsFreed(options.place))) this.#restore();
+				})
+				.catch(() => {});
 		$effect.pre(() => this.#follow(options.live?.()));
 		$effect(() => {
 			const written = this.#written;
