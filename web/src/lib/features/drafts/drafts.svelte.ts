@@ -20,7 +20,7 @@ const open = new SvelteSet<string>();
 /** Drafts whose form is open in another tab. */
 let elsewhere = $state.raw<ReadonlySet<string>>(new Set());
 /** Drafts of other tabs whose end this tab waits for. */
-const awaited = new Set<string>();
+const awaited = new Map<string, Promise<void>>();
 /** Each open form's way to write what it still holds back, before the database closes. */
 const closing = new Set<() => void>();
 
@@ -75,30 +75,29 @@ async function heldLocks(): Promise<Set<string>> {
 /** A form in another tab holds the draft; when it closes, or its tab is killed, the draft is anybody's. */
 function awaitEnd(id: string): void {
 	if (awaited.has(id)) return;
-	awaited.add(id);
 	const ended = () => void awaited.delete(id);
 	// The lock is let go of before the drafts are read, or it would seem to be held still.
-	locks()?.request(lockName(id), ended).then(readDrafts).catch(ended);
+	const freed: Promise<void> | undefined = locks()
+		?.request(lockName(id), ended)
+		.then(() => readDrafts())
+		.catch(ended);
+	if (freed) awaited.set(id, freed);
 }
 
-/** The time in which a page that is loaded again lets go of its drafts, in ms. */
+/** The time in which a page that is loaded again, or was killed, lets go of its drafts, in ms. */
 const FREED_WITHIN_MS = 2000;
 
 /**
- * Waits until the drafts at a place that another page holds are let go of: a page that is loaded again still holds its
- * own for a moment. Reads them then; false where they stay held, as by a form in another tab.
+ * Reads the drafts and looks for one at a place. Where another page still holds one there, as the page before this one
+ * does for a moment, looks again once it is let go of. Rejects without a replica.
  */
-export async function draftsFreed(place: string): Promise<boolean> {
-	const held = rows.filter((row) => row.place === place && elsewhere.has(row.id));
-	if (held.length === 0 || !locks()) return false;
-	const signal = AbortSignal.timeout(FREED_WITHIN_MS);
-	try {
-		await Promise.any(held.map(({ id }) => locks()!.request(lockName(id), { signal }, () => {})));
-	} catch {
-		return false;
-	}
+export async function lookForDraft(place: string, look: () => boolean): Promise<void> {
 	await readDrafts();
-	return true;
+	if (look()) return;
+	const held = rows.filter((row) => row.place === place).flatMap(({ id }) => awaited.get(id) ?? []);
+	if (held.length === 0) return;
+	const late = new Promise((resolve) => setTimeout(resolve, FREED_WITHIN_MS, 'late'));
+	if ((await Promise.race([late, ...held])) !== 'late') look();
 }
 
 /** Drops the drafts beyond the bounds. */

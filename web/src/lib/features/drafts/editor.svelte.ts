@@ -6,16 +6,7 @@ import type { Data, Row } from '$lib/core/types';
 import { t } from '$lib/i18n';
 import { NEVER } from '$lib/features/records/records';
 import { currentReplica } from '$lib/replica/current';
-import {
-	drafts,
-	draftsFreed,
-	dropDraft,
-	holdDraft,
-	keepDraft,
-	keepDraftAtOnce,
-	readDrafts,
-	type DraftRow
-} from './drafts.svelte';
+import { drafts, dropDraft, holdDraft, keepDraft, keepDraftAtOnce, lookForDraft, type DraftRow } from './drafts.svelte';
 
 /** The pause between what is typed and its draft, in ms. */
 export const DRAFT_PAUSE_MS = 300;
@@ -95,13 +86,7 @@ export class Editor {
 		this.#hold();
 		this.#restore();
 		// Another tab may have left one that this tab has not read yet.
-		if (this.restored === null)
-			void readDrafts()
-				.then(() => this.#restore())
-				.then(async () => {
-					if (this.restored === null && (await draftsFreed(options.place))) this.#restore();
-				})
-				.catch(() => {});
+		if (this.restored === null) void lookForDraft(options.place, () => this.#restore()).catch(() => {});
 		$effect.pre(() => this.#follow(options.live?.()));
 		$effect(() => {
 			const written = this.#written;
@@ -235,11 +220,11 @@ export class Editor {
 		this.#release = holdDraft(this.#id, () => this.#flushAtOnce());
 	}
 
-	/** Puts in the newest draft of this place, where the person has not written yet. */
-	#restore(): void {
-		if (this.#ended || this.#closed) return;
+	/** Puts in the newest draft of this place, where the person has not written yet. False where there is none. */
+	#restore(): boolean {
+		if (this.#ended || this.#closed) return false;
 		const row = untrack(() => drafts.at(this.#options.place).find(({ place }) => place === this.#options.place));
-		if (!row || untrack(() => this.#written.length > 0)) return;
+		if (!row || untrack(() => this.#written.length > 0)) return false;
 		this.#id = row.id;
 		this.#stored = true;
 		this.#hold();
@@ -251,6 +236,7 @@ export class Editor {
 		untrack(() => this.#follow(this.#options.live?.()));
 		// Saved in another tab meanwhile: nothing of it is left to save.
 		if (untrack(() => this.#written.length) === 0) void this.reset();
+		return true;
 	}
 
 	/** A field that nobody touched here becomes what its record says now. */
