@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::error::{GatewayError, Result};
+use crate::error::{ErrorKind, GatewayError, Result};
 use crate::wire::{ChatCompletion, Usage};
 
 /// Writes one answer in the protocol of its caller: as a whole, or as the events of a stream. Empty bytes say that
@@ -29,6 +29,27 @@ pub(crate) trait AnswerWriter: Send + 'static {
 
     /// The end of a stream that failed, which nobody must take for complete.
     fn failure(&mut self, error: &GatewayError) -> Bytes;
+}
+
+/// The most bytes of an answer that are kept, as its last event says all of it again.
+pub(super) const MOST_KEPT: usize = 32 << 20;
+
+/// The number of bytes that a writer keeps of an answer.
+#[derive(Default)]
+pub(super) struct KeptBytes(usize);
+
+impl KeptBytes {
+    /// Keeps so many bytes more, unless they are too many.
+    pub fn keep(&mut self, bytes: usize) -> Result<()> {
+        self.0 += bytes;
+        match self.0 > MOST_KEPT {
+            true => Err(GatewayError::new(
+                ErrorKind::TooLarge,
+                format!("The answer is larger than {} MB", MOST_KEPT >> 20),
+            )),
+            false => Ok(()),
+        }
+    }
 }
 
 /// An event without a name. Data of several lines stays one event.

@@ -22,7 +22,7 @@ mod vendor_streams;
 mod windows;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,6 +30,8 @@ use mana_llm::http::{Auth, Caller, router};
 use mana_llm::{ChatRequest, Gateway, LlmConfig, Message, ProviderConfig, Secret};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use wiremock::matchers::path;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 /// The key that every upstream of these tests is called with.
 pub const KEY: &str = "hush-0123456789-hush";
@@ -106,6 +108,23 @@ fn client() -> reqwest::Client {
         .tls_certs_only([])
         .build()
         .unwrap()
+}
+
+/// An upstream that answers with a template, and what it was asked.
+async fn upstream(way: &str, answer: ResponseTemplate) -> (MockServer, Arc<Mutex<Vec<Value>>>) {
+    let server = MockServer::start().await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let kept = asked.clone();
+    Mock::given(path(way))
+        .respond_with(move |request: &Request| {
+            kept.lock()
+                .unwrap()
+                .push(serde_json::from_slice(&request.body).unwrap());
+            answer.clone()
+        })
+        .mount(&server)
+        .await;
+    (server, asked)
 }
 
 async fn post(url: String, body: &Value) -> reqwest::Response {

@@ -1,10 +1,5 @@
 //! Anthropic's Messages, over every provider.
 
-use std::sync::Mutex;
-
-use wiremock::matchers::path;
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
-
 use crate::anthropic::{EVENTS, gateway as to_anthropic, streaming};
 use crate::*;
 
@@ -25,23 +20,6 @@ fn asking(model: &str, more: Value) -> Value {
         .unwrap()
         .extend(more.as_object().unwrap().clone());
     body
-}
-
-/// An upstream that answers with a template, and what it was asked.
-async fn upstream(way: &str, answer: ResponseTemplate) -> (MockServer, Arc<Mutex<Vec<Value>>>) {
-    let server = MockServer::start().await;
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let kept = asked.clone();
-    Mock::given(path(way))
-        .respond_with(move |request: &Request| {
-            kept.lock()
-                .unwrap()
-                .push(serde_json::from_slice(&request.body).unwrap());
-            answer.clone()
-        })
-        .mount(&server)
-        .await;
-    (server, asked)
 }
 
 /// The events of a stream: each name with its data as it was sent.

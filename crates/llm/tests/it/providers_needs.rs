@@ -1,4 +1,4 @@
-//! What providers need besides: headers and fields of the owner's, roles that they know, an address with its `/v1`.
+//! Needs of single providers: headers and fields of the owner's, roles that they know, an address with its `/v1`.
 
 use mana_llm::LlmSettings;
 use mana_llm::wire::EmbeddingsRequest;

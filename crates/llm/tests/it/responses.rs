@@ -1,32 +1,10 @@
 //! OpenAI's Responses, over every provider.
 
-use std::sync::Mutex;
-
-use wiremock::matchers::path;
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
-
 use crate::anthropic::gateway as to_anthropic;
 use crate::*;
 
 async fn ask(base: &str, body: &Value) -> reqwest::Response {
     post(format!("{base}/v1/responses"), body).await
-}
-
-/// An upstream that answers with a template, and what it was asked.
-async fn upstream(way: &str, answer: ResponseTemplate) -> (MockServer, Arc<Mutex<Vec<Value>>>) {
-    let server = MockServer::start().await;
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let kept = asked.clone();
-    Mock::given(path(way))
-        .respond_with(move |request: &Request| {
-            kept.lock()
-                .unwrap()
-                .push(serde_json::from_slice(&request.body).unwrap());
-            answer.clone()
-        })
-        .mount(&server)
-        .await;
-    (server, asked)
 }
 
 /// The events of a stream, each with its name, whose numbers have no gap.

@@ -72,7 +72,7 @@ fn tell_what_stays() {
     );
 }
 
-/// What was written.
+/// The extent of an export.
 #[derive(Default)]
 struct Exported {
     users: u64,

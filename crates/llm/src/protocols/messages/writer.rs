@@ -6,14 +6,11 @@ use serde_json::{Value, json};
 
 use super::answer::{Block, Call, stop_reason, usage};
 use super::refusal::refusal;
-use crate::error::{ErrorKind, GatewayError, Result};
+use crate::error::{GatewayError, Result};
 use crate::protocols::chunk::{CallPart, Chunk};
 use crate::protocols::thoughts::UNSIGNED;
-use crate::protocols::writer::{AnswerWriter, push_event};
+use crate::protocols::writer::{AnswerWriter, KeptBytes, push_event};
 use crate::wire::{ChatCompletion, Usage, json_text};
-
-/// The most bytes of calls and thoughts that are kept of a stream.
-const MOST_KEPT: usize = 32 << 20;
 
 /// Writes an answer as a message.
 pub(crate) struct MessagesWriter {
@@ -36,7 +33,7 @@ pub(crate) struct MessagesWriter {
     is_native: bool,
     /// The answer is wanted as a whole, so that its words are kept.
     is_whole: bool,
-    kept: usize,
+    kept: KeptBytes,
     events: Vec<u8>,
 }
 
@@ -56,7 +53,7 @@ impl MessagesWriter {
             has_begun: false,
             is_native: false,
             is_whole: false,
-            kept: 0,
+            kept: KeptBytes::default(),
             events: Vec::new(),
         }
     }
@@ -167,7 +164,7 @@ impl MessagesWriter {
         let is_streamed = matches!(self.last_open(), Some((_, Block::Thinking { .. })));
         // A whole answer says its thoughts twice; the blocks are signed.
         if !thoughts.is_empty() && (is_streamed || signed.is_empty()) {
-            self.keep(thoughts.len())?;
+            self.kept.keep(thoughts.len())?;
             let place = match self.last_open() {
                 Some((place, Block::Thinking { text, .. })) => {
                     text.push_str(thoughts);
@@ -186,7 +183,7 @@ impl MessagesWriter {
         for block in signed {
             let said = |field: &str| block[field].as_str().unwrap_or_default().to_owned();
             let (thinking, signed) = (said("thinking"), said("signature"));
-            self.keep(thinking.len() + signed.len())?;
+            self.kept.keep(thinking.len() + signed.len())?;
             if block["type"] != "thinking" {
                 self.close(false);
                 self.open(Block::Redacted(block));
@@ -226,7 +223,7 @@ impl MessagesWriter {
     }
 
     fn call(&mut self, part: CallPart) -> Result<()> {
-        self.keep(part.arguments.len())?;
+        self.kept.keep(part.arguments.len())?;
         let known = self
             .blocks
             .iter()
@@ -256,18 +253,6 @@ impl MessagesWriter {
             self.delta(place, "input_json_delta", "partial_json", &part.arguments);
         }
         Ok(())
-    }
-
-    /// Keeps so many bytes more, unless they are too many.
-    fn keep(&mut self, bytes: usize) -> Result<()> {
-        self.kept += bytes;
-        match self.kept > MOST_KEPT {
-            true => Err(GatewayError::new(
-                ErrorKind::TooLarge,
-                format!("The answer is larger than {} MB", MOST_KEPT >> 20),
-            )),
-            false => Ok(()),
-        }
     }
 
     fn reason(&self) -> (&'static str, Value) {

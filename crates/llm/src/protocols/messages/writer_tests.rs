@@ -1,4 +1,6 @@
 use super::*;
+use crate::error::ErrorKind;
+use crate::protocols::writer::MOST_KEPT;
 
 fn writer(thinks: bool) -> MessagesWriter {
     MessagesWriter::new(thinks, vec!["END".to_owned()], 7)

@@ -9,14 +9,11 @@ use serde_json::{Value, json};
 use super::echo::Echo;
 use super::item::{Call, Item, ItemKind, new_id, summary_part, text_part, usage};
 use super::tools::Tools;
-use crate::error::{ErrorKind, GatewayError, Result};
+use crate::error::{GatewayError, Result};
 use crate::protocols::chunk::{CallPart, Chunk};
 use crate::protocols::thoughts::Thoughts;
-use crate::protocols::writer::{AnswerWriter, push_event};
+use crate::protocols::writer::{AnswerWriter, KeptBytes, push_event};
 use crate::wire::{ChatCompletion, Usage, json_text};
-
-/// The most bytes of an answer that are kept, as its last event says all of it again.
-const MOST_KEPT: usize = 32 << 20;
 
 /// Writes an answer as a response.
 pub(crate) struct ResponsesWriter {
@@ -34,7 +31,7 @@ pub(crate) struct ResponsesWriter {
     usage: Option<Usage>,
     has_begun: bool,
     is_whole: bool,
-    kept: usize,
+    kept: KeptBytes,
     sequence_number: u64,
     events: Vec<u8>,
 }
@@ -54,7 +51,7 @@ impl ResponsesWriter {
             usage: None,
             has_begun: false,
             is_whole: false,
-            kept: 0,
+            kept: KeptBytes::default(),
             sequence_number: 0,
             events: Vec::new(),
         }
@@ -286,7 +283,7 @@ impl ResponsesWriter {
             return Ok(());
         }
         let signed_bytes = signed.iter().map(|block| block.to_string().len());
-        self.keep(text.len() + signed_bytes.sum::<usize>())?;
+        self.kept.keep(text.len() + signed_bytes.sum::<usize>())?;
         let known = match self.last_open() {
             Some((place, item)) if matches!(item.kind, ItemKind::Reasoning(_)) => Some(place),
             _ => None,
@@ -317,7 +314,7 @@ impl ResponsesWriter {
         if text.is_empty() {
             return Ok(());
         }
-        self.keep(text.len())?;
+        self.kept.keep(text.len())?;
         let known = match self.last_open() {
             Some((
                 place,
@@ -345,7 +342,7 @@ impl ResponsesWriter {
     }
 
     fn call(&mut self, part: CallPart) -> Result<()> {
-        self.keep(part.arguments.len())?;
+        self.kept.keep(part.arguments.len())?;
         let known = self.items.iter().position(
             |item| matches!(&item.kind, ItemKind::Call(call) if call.place == part.place),
         );
@@ -378,18 +375,6 @@ impl ResponsesWriter {
             self.of_item(place, &id, "response.function_call_arguments.delta", delta);
         }
         Ok(())
-    }
-
-    /// Keeps so many bytes more, unless they are too many.
-    fn keep(&mut self, bytes: usize) -> Result<()> {
-        self.kept += bytes;
-        match self.kept > MOST_KEPT {
-            true => Err(GatewayError::new(
-                ErrorKind::TooLarge,
-                format!("The answer is larger than {} MB", MOST_KEPT >> 20),
-            )),
-            false => Ok(()),
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 use super::*;
+use crate::error::ErrorKind;
 use crate::protocols::responses::ResponsesRequest;
+use crate::protocols::writer::MOST_KEPT;
 
 fn writer(more: Value) -> ResponsesWriter {
     let mut body = json!({"input": "Hi", "tools": [
