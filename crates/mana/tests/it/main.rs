@@ -1,9 +1,11 @@
 //! The real binary over real HTTP, on a port of its own, with a data directory of its own.
 
 mod accounts;
+mod additions;
 mod attacks;
 mod backup;
 mod bench;
+mod callers;
 mod cli;
 mod copies;
 mod data_safety;

@@ -590,6 +590,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/llm/extra": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Save additions to requests
+         * @description For a provider, or for one of its models. Without headers and fields nothing is added any more. They take the place
+         *     of those of that name in `mana.toml`.
+         */
+        put: operations["put_extra"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/llm/keys": {
         parameters: {
             query?: never;
@@ -624,6 +645,26 @@ export interface paths {
         post?: never;
         /** Take a virtual key away */
         delete: operations["delete_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/llm/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Let members' programs call models
+         * @description The environment counts first: where it says something else, nothing is changed here.
+         */
+        put: operations["put_members"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1437,6 +1478,28 @@ export interface components {
             /** @description The error. */
             error: components["schemas"]["ErrorBody"];
         };
+        /** @description The additions to requests, to be saved. */
+        ExtraBody: {
+            /** @description Fields of the body. */
+            body?: {
+                [key: string]: unknown;
+            };
+            /** @description Headers by name. `null`: the value that is saved stays. A header that is not named goes. */
+            headers?: {
+                [key: string]: string | null;
+            };
+            /** @description `provider`, or `provider/model`. */
+            name: string;
+        };
+        /** @description The additions to requests, without the values of headers. */
+        ExtraView: {
+            /** @description Fields of the body. */
+            body: {
+                [key: string]: unknown;
+            };
+            /** @description The names of headers; a value is never shown. */
+            headers: string[];
+        };
         /** @description The second factor of an account. */
         Factor: {
             /**
@@ -1879,6 +1942,14 @@ export interface components {
             };
             /** @description The providers and protocols that Mana knows beforehand. */
             catalogue: components["schemas"]["ProviderCatalogue"];
+            /** @description The headers and fields that the owner has saved for requests, by `provider` or `provider/model`. */
+            extra: {
+                [key: string]: components["schemas"]["ExtraView"];
+            };
+            /** @description Whether `/v1` answers calls with a member's own token. */
+            membersMayCall: boolean;
+            /** @description Whether the server's environment says so, where it can't be changed here. */
+            membersMayCallIsFixed: boolean;
             /** @description The owner's saved facts about models, by `provider/model`: prices and abilities. */
             models: {
                 [key: string]: components["schemas"]["ModelFacts"];
@@ -1942,6 +2013,11 @@ export interface components {
             timezone: string;
             /** @description The account's id. */
             userId: string;
+        };
+        /** @description Whether members' programs may call. */
+        MembersBody: {
+            /** @description Whether `/v1` answers calls with a member's own token; `null`: as the server's settings say. */
+            mayCall?: boolean | null;
         };
         /** @description The record of a mission without its iterations. A field may be null where nothing is to be said. */
         MissionData: {
@@ -4814,6 +4890,48 @@ export interface operations {
             };
         };
     };
+    put_extra: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtraBody"];
+            };
+        };
+        responses: {
+            /** @description The settings now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmSettingsView"];
+                };
+            };
+            /** @description They can't be right; nothing changed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     keys: {
         parameters: {
             query?: never;
@@ -4969,6 +5087,48 @@ export interface operations {
             };
             /** @description No such key */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    put_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MembersBody"];
+            };
+        };
+        responses: {
+            /** @description The settings now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmSettingsView"];
+                };
+            };
+            /** @description The environment says it; nothing changed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
