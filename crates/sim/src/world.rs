@@ -27,6 +27,7 @@ use crate::{
     failure::{Failure, Kind},
     figures::Figures,
     net::{Connection, Net, Packet, broken, described},
+    old_device::OldDevice,
     person::{mission_id, writes},
     server::{Backend, Backup, lock},
 };
@@ -75,6 +76,8 @@ pub(crate) struct World {
     tasks: Vec<Task>,
     /// Device, server, and whether up.
     cuts: BTreeSet<(usize, usize, bool)>,
+    /// The device of an older version.
+    pub old: OldDevice,
     /// Event ids of what devices acknowledged.
     pub acknowledged: Vec<String>,
     /// Event ids that the log had when it was compacted.
@@ -114,6 +117,7 @@ impl World {
                 .collect(),
             tasks: Vec::new(),
             cuts: BTreeSet::new(),
+            old: OldDevice::new(),
             acknowledged: Vec::new(),
             once_logged: BTreeSet::new(),
             texts: Vec::new(),
@@ -239,6 +243,12 @@ impl World {
                 self.say(|| "the database is copied".to_owned());
             }
             Action::PutBack { restored } => self.put_back(restored),
+            Action::OldDevice {
+                what,
+                value,
+                server,
+                lost,
+            } => self.old_device(what, value, self.server(server), lost),
             Action::Go { .. } => {}
         }
     }
@@ -258,6 +268,73 @@ impl World {
         self.say(|| {
             format!("the database is put back to its copy; its operator says so: {restored}")
         });
+    }
+
+    fn old_device(&mut self, what: u32, value: u32, server: usize, lost: bool) {
+        let now = Micros(self.time.load(Ordering::SeqCst));
+        let new_ids = self.new_ids.clone();
+        let new_id = move || {
+            let number = new_ids.fetch_add(1, Ordering::SeqCst);
+            ids::derive("old", &number.to_string())
+        };
+        let wrote = match what % 8 {
+            0..3 => self.old.write(what / 8, value, now, new_id),
+            3..5 => self.old.approve(now, new_id),
+            _ => {
+                self.sync_old_device(server, lost);
+                return;
+            }
+        };
+        if !wrote.is_empty() {
+            self.say(|| format!("the older device has written {}", wrote.join(", ")));
+        }
+        self.figures.acknowledged += wrote.len() as u64;
+        self.acknowledged.extend(wrote);
+    }
+
+    /// The older device sends what waits, and then asks for what there is, its own changes too.
+    fn sync_old_device(&mut self, server: usize, lost: bool) {
+        let (since, schema) = (self.old.cursor.clone(), self.old.schema_version);
+        let pushed = self
+            .backend
+            .push_of_old_device(server, &self.old.waiting, &since, schema);
+        self.say(|| match &pushed {
+            Ok(_) => format!("the older device has pushed; its answer is lost: {lost}"),
+            Err(error) => format!("the older device's push is refused: {error}"),
+        });
+        match pushed {
+            Ok(_) if lost => return,
+            Ok(_) => self.old.waiting.clear(),
+            Err(TransportError::Refused(refusal))
+                if refusal.code == "update_required" && self.old.is_old() =>
+            {
+                self.figures.updated += 1;
+                self.old.update();
+                return self.sync_old_device(server, lost);
+            }
+            Err(error) => {
+                let message = format!("the older device was refused: {error}");
+                self.failure = Some(Failure::new(Kind::Refused, message));
+                return;
+            }
+        }
+        loop {
+            let since = self.old.cursor.clone();
+            match self.backend.push_of_old_device(server, &[], &since, schema) {
+                Ok(answer) => {
+                    let more = answer.has_more;
+                    self.old.take(self.backend.registry(), answer);
+                    if !more {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    let message = format!("the older device was refused: {error}");
+                    self.failure = Some(Failure::new(Kind::Refused, message));
+                    return;
+                }
+            }
+        }
     }
 
     /// A replica as a tab has it, or a process: opened anew each time, so nothing but the disk remembers.
@@ -526,8 +603,12 @@ impl World {
                 self.sync(tab, (device + round) % self.backend.len());
                 self.drain()?;
             }
+            self.sync_old_device(round % self.backend.len(), false);
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
             let now = self.backend.log().len();
-            if now == rows {
+            if now == rows && self.old.waiting.is_empty() {
                 self.figures.rows = now as u64;
                 return Ok(());
             }
