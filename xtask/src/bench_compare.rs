@@ -1,7 +1,7 @@
 //! `cargo xtask bench compare`: two servers by the same benches in turn, so that a busy machine troubles both alike.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
