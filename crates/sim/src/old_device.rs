@@ -5,15 +5,15 @@
 use std::collections::BTreeSet;
 
 use mana_core::{
-    Actor, Change, Micros, Op, RecordState, apply,
+    Actor, Change, Micros, Op, RecordKey, RecordState, apply,
     manifest::Registry,
-    mission::{APP, Agent, Intent, MISSIONS, Mission},
+    mission::{APP, Agent, Intent, Iteration, MISSIONS, Mission, Step},
     staging::Records,
-    sync::{PushAnswer, SCHEMA_VERSION, record_key},
+    sync::{PushAnswer, SCHEMA_VERSION, TransportError, record_key},
 };
 use serde_json::{Value, json};
 
-use crate::person::writes;
+use crate::{person::writes, server::Backend};
 
 /// The version of the data that it names.
 const OLD_SCHEMA: u64 = 1;
@@ -27,9 +27,9 @@ pub(crate) struct OldDevice {
     /// The changes that no answer has acknowledged.
     pub waiting: Vec<Value>,
     /// The place to read on from.
-    pub cursor: String,
+    cursor: String,
     /// The version of the data that it names.
-    pub schema_version: u64,
+    schema_version: u64,
     /// The event ids of the updates that it approved, which outrank edits that it had not seen.
     pub approved: BTreeSet<String>,
 }
@@ -45,8 +45,65 @@ impl OldDevice {
         }
     }
 
-    /// A person writes. Returns the event ids.
-    pub fn write(
+    /// A person writes, or approves what waits. Returns the event ids.
+    pub fn act(
+        &mut self,
+        what: u32,
+        value: u32,
+        at: Micros,
+        new_id: impl Fn() -> String,
+    ) -> Vec<String> {
+        match what % 8 {
+            0..3 => self.write(what / 8, value, at, new_id),
+            _ => self.approve(at, new_id),
+        }
+    }
+
+    /// The device sends what waits, and then asks for what there is, its own changes too. `lost`: the answer to the
+    /// push does not arrive. Returns whether the device was told to update first.
+    pub fn sync(
+        &mut self,
+        backend: &Backend,
+        server: usize,
+        lost: bool,
+    ) -> Result<bool, TransportError> {
+        let mut updated = false;
+        loop {
+            match self.push(backend, server, &self.waiting) {
+                Err(TransportError::Refused(refusal))
+                    if refusal.code == "update_required" && self.schema_version == OLD_SCHEMA =>
+                {
+                    self.schema_version = SCHEMA_VERSION;
+                    updated = true;
+                }
+                Err(error) => return Err(error),
+                Ok(_) => break,
+            }
+        }
+        if lost {
+            return Ok(updated);
+        }
+        self.waiting.clear();
+        loop {
+            let answer = self.push(backend, server, &[])?;
+            let has_more = answer.has_more;
+            self.take(backend.registry(), answer);
+            if !has_more {
+                return Ok(updated);
+            }
+        }
+    }
+
+    fn push(
+        &self,
+        backend: &Backend,
+        server: usize,
+        changes: &[Value],
+    ) -> Result<PushAnswer, TransportError> {
+        backend.push_of_old_device(server, changes, &self.cursor, self.schema_version)
+    }
+
+    fn write(
         &mut self,
         what: u32,
         value: u32,
@@ -73,8 +130,8 @@ impl OldDevice {
         ids
     }
 
-    /// A person approves an update that the device knows of. Returns the event ids.
-    pub fn approve(&mut self, at: Micros, new_id: impl Fn() -> String) -> Vec<String> {
+    /// A person approves an update that the device knows of.
+    fn approve(&mut self, at: Micros, new_id: impl Fn() -> String) -> Vec<String> {
         let Some((mission, iteration, step)) = self.open_update() else {
             return Vec::new();
         };
@@ -136,7 +193,7 @@ impl OldDevice {
                         .get("taskId")
                         .and_then(Value::as_str)
                         .unwrap_or_default();
-                    let key = mana_core::RecordKey::new("todo", "tasks", task);
+                    let key = RecordKey::new("todo", "tasks", task);
                     let there = self
                         .records
                         .get(&key)
@@ -155,7 +212,7 @@ impl OldDevice {
     }
 
     /// The device takes the answer to a pull.
-    pub fn take(&mut self, registry: &Registry, answer: PushAnswer) {
+    fn take(&mut self, registry: &Registry, answer: PushAnswer) {
         for change in answer.server_changes {
             let Ok(change) = Change::read(change) else {
                 continue;
@@ -172,16 +229,6 @@ impl OldDevice {
             apply(schema, state, &change);
         }
         self.cursor = answer.synced_until;
-    }
-
-    /// Whether it has not been updated yet.
-    pub fn is_old(&self) -> bool {
-        self.schema_version == OLD_SCHEMA
-    }
-
-    /// The device is told to update, and is.
-    pub fn update(&mut self) {
-        self.schema_version = SCHEMA_VERSION;
     }
 }
 

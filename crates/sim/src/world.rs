@@ -265,75 +265,27 @@ impl World {
         self.put_back = true;
         self.figures.put_back += 1;
         self.rolled_back |= !restored;
-        self.say(|| {
-            format!("the database is put back to its copy; its operator says so: {restored}")
-        });
+        self.say(|| format!("the database is put back; its operator says so: {restored}"));
     }
 
     fn old_device(&mut self, what: u32, value: u32, server: usize, lost: bool) {
-        let now = Micros(self.time.load(Ordering::SeqCst));
-        let new_ids = self.new_ids.clone();
-        let new_id = move || {
-            let number = new_ids.fetch_add(1, Ordering::SeqCst);
-            ids::derive("old", &number.to_string())
-        };
-        let wrote = match what % 8 {
-            0..3 => self.old.write(what / 8, value, now, new_id),
-            3..5 => self.old.approve(now, new_id),
-            _ => {
-                self.sync_old_device(server, lost);
-                return;
-            }
-        };
-        if !wrote.is_empty() {
-            self.say(|| format!("the older device has written {}", wrote.join(", ")));
+        if what % 8 > 4 {
+            return self.sync_old_device(server, lost);
         }
+        let (now, made) = (self.time.load(Ordering::SeqCst), self.new_ids.clone());
+        let new_id = move || ids::derive("old", &made.fetch_add(1, Ordering::SeqCst).to_string());
+        let wrote = self.old.act(what, value, Micros(now), new_id);
+        self.say(|| format!("the older device writes {}", wrote.join(", ")));
         self.figures.acknowledged += wrote.len() as u64;
         self.acknowledged.extend(wrote);
     }
 
-    /// The older device sends what waits, and then asks for what there is, its own changes too.
     fn sync_old_device(&mut self, server: usize, lost: bool) {
-        let (since, schema) = (self.old.cursor.clone(), self.old.schema_version);
-        let pushed = self
-            .backend
-            .push_of_old_device(server, &self.old.waiting, &since, schema);
-        self.say(|| match &pushed {
-            Ok(_) => format!("the older device has pushed; its answer is lost: {lost}"),
-            Err(error) => format!("the older device's push is refused: {error}"),
-        });
-        match pushed {
-            Ok(_) if lost => return,
-            Ok(_) => self.old.waiting.clear(),
-            Err(TransportError::Refused(refusal))
-                if refusal.code == "update_required" && self.old.is_old() =>
-            {
-                self.figures.updated += 1;
-                self.old.update();
-                return self.sync_old_device(server, lost);
-            }
-            Err(error) => {
-                let message = format!("the older device was refused: {error}");
-                self.failure = Some(Failure::new(Kind::Refused, message));
-                return;
-            }
-        }
-        loop {
-            let since = self.old.cursor.clone();
-            match self.backend.push_of_old_device(server, &[], &since, schema) {
-                Ok(answer) => {
-                    let more = answer.has_more;
-                    self.old.take(self.backend.registry(), answer);
-                    if !more {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    let message = format!("the older device was refused: {error}");
-                    self.failure = Some(Failure::new(Kind::Refused, message));
-                    return;
-                }
-            }
+        let synced = self.old.sync(&self.backend, server, lost);
+        self.say(|| format!("the older device syncs with {server}, lost: {lost}; {synced:?}"));
+        match synced {
+            Ok(updated) => self.figures.updated += u64::from(updated),
+            Err(error) => self.failure = Some(Failure::new(Kind::Refused, error.to_string())),
         }
     }
 
@@ -604,9 +556,7 @@ impl World {
                 self.drain()?;
             }
             self.sync_old_device(round % self.backend.len(), false);
-            if let Some(failure) = self.failure.take() {
-                return Err(failure);
-            }
+            self.drain()?;
             let now = self.backend.log().len();
             if now == rows && self.old.waiting.is_empty() {
                 self.figures.rows = now as u64;
