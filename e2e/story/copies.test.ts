@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { chromium, expect, test, type BrowserContext, type Page } from '@playwright/test';
 import { Api, becomeOwner, LENA, makeAccount, signIn, synced } from '../support/person';
 import { Server } from '../support/server';
+import { addTask, done, taskLine } from '../support/tasks';
 
 let server: Server;
 
@@ -14,21 +15,6 @@ test.beforeEach(async () => {
 test.afterEach(async () => {
 	await server.dispose();
 });
-
-const done = (page: Page, title: string) => page.getByRole('checkbox', { name: `Done: ${title}` });
-
-async function quickAdd(page: Page) {
-	const field = page.getByRole('textbox', { name: 'New task' });
-	if (!(await field.isVisible())) await page.getByRole('button', { name: 'Add task' }).first().click();
-	return field;
-}
-
-async function addTask(page: Page, title: string): Promise<void> {
-	const field = await quickAdd(page);
-	await field.fill(title);
-	await field.press('Enter');
-	await expect(done(page, title)).toBeVisible();
-}
 
 async function titles(): Promise<string[]> {
 	const changes = await (await Api.signIn(server)).changes('todo', 'tasks');
@@ -95,7 +81,7 @@ test('half an emoji is kept as a replacement character, and nothing waits for it
 	const { page } = await becomeOwner(browser, server);
 	await page.goto(`${server.url}/todo`);
 	await synced(page);
-	const field = await quickAdd(page);
+	const field = await taskLine(page);
 	// A keyboard, or a program that cuts by UTF-16 units, leaves one half of a pair.
 	await field.evaluate((input: HTMLInputElement) => {
 		input.value = 'Party \ud83c\udf89 and half \ud83c of one';

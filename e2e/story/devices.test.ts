@@ -1,6 +1,7 @@
 import { expect, test, type Page } from '@playwright/test';
 import { Api, becomeOwner, invitationLink, makeAccount, OLA, signIn, synced } from '../support/person';
 import { Server } from '../support/server';
+import { addTask, done, taskLine, typeTask } from '../support/tasks';
 
 let server: Server;
 
@@ -11,20 +12,6 @@ test.beforeEach(async () => {
 test.afterEach(async () => {
 	await server.dispose();
 });
-
-const done = (page: Page, title: string) => page.getByRole('checkbox', { name: `Done: ${title}` });
-
-async function typeTask(page: Page, title: string): Promise<void> {
-	const field = page.getByRole('textbox', { name: 'New task' });
-	if (!(await field.isVisible())) await page.getByRole('button', { name: 'Add task' }).first().click();
-	await field.fill(title);
-	await field.press('Enter');
-}
-
-async function addTask(page: Page, title: string): Promise<void> {
-	await typeTask(page, title);
-	await expect(done(page, title)).toBeVisible();
-}
 
 async function titles(): Promise<string[]> {
 	const api = await Api.signIn(server);
@@ -50,7 +37,7 @@ test('a full disk is said where one looks, loses nothing that is typed, and is o
 		await expect(full.first()).toBeVisible({ timeout: 2_000 });
 	}).toPass({ timeout: 80_000 });
 	const last = `Thought ${thoughts}`;
-	const field = page.getByRole('textbox', { name: 'New task' });
+	const field = await taskLine(page);
 	await expect(field).toHaveValue(last);
 	await expect(done(page, last)).toHaveCount(0);
 	await expect(done(page, 'Before')).toBeVisible();

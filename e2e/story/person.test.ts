@@ -4,6 +4,7 @@ import { expect, test, type Page } from '@playwright/test';
 import { codeOf, earlyInStep } from '../support/codes';
 import { becomeOwner, makeAccount, OLA, stored, synced } from '../support/person';
 import { Server } from '../support/server';
+import { addTask } from '../support/tasks';
 
 const NEXT = 'a kite over the harbour';
 
@@ -13,14 +14,6 @@ async function enter(page: Page, server: Server, email: string, password: string
 	await page.getByLabel('E-mail').fill(email);
 	await page.getByLabel('Password').fill(password);
 	await page.getByRole('button', { name: 'Sign in' }).click();
-}
-
-async function addTask(page: Page, title: string): Promise<void> {
-	const field = page.getByRole('textbox', { name: 'New task' });
-	if (!(await field.isVisible())) await page.getByRole('button', { name: 'Add task' }).first().click();
-	await field.fill(title);
-	await field.press('Enter');
-	await synced(page);
 }
 
 /** Names of the local databases, and everything that is kept beside them. */
@@ -63,6 +56,7 @@ test('a person’s whole life: invited, second factor, lost phone, new password,
 	const secret = 'a note that nobody else has';
 	await page.goto(`${server.url}/todo`);
 	await addTask(page, secret);
+	await synced(page);
 
 	// A second factor.
 	await earlyInStep();
@@ -162,6 +156,7 @@ test('a sign-out keeps the device’s copy, or empties the device', async ({ bro
 	const { page } = await becomeOwner(browser, server);
 	await page.goto(`${server.url}/todo`);
 	await addTask(page, 'Buy stamps');
+	await synced(page);
 	await page.goto(`${server.url}/settings`);
 	await page.getByRole('button', { name: 'Sign out', exact: true }).click();
 	await expect(page).toHaveURL(`${server.url}/login`);

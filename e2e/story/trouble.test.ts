@@ -4,6 +4,7 @@ import { expect, test, type Page } from '@playwright/test';
 import { Api, becomeOwner, signIn, synced, writeMission } from '../support/person';
 import { Server } from '../support/server';
 import { plan, Upstream } from '../support/upstream';
+import { addTask } from '../support/tasks';
 
 let server: Server;
 let upstream: Upstream;
@@ -17,14 +18,6 @@ test.afterEach(async () => {
 	await server.dispose();
 	await upstream.stop();
 });
-
-async function addTask(page: Page, title: string): Promise<void> {
-	const field = page.getByRole('textbox', { name: 'New task' });
-	if (!(await field.isVisible())) await page.getByRole('button', { name: 'Add task' }).first().click();
-	await field.fill(title);
-	await field.press('Enter');
-	await expect(page.getByRole('checkbox', { name: `Done: ${title}` })).toBeVisible();
-}
 
 test('a change that the server refuses is set aside with its reason, and the rest goes on', async ({ browser }) => {
 	const { context, page } = await becomeOwner(browser, server);

@@ -115,36 +115,36 @@ function withinBounds(replica: Replica, all: readonly DraftRow[]): DraftRow[] {
 	return kept;
 }
 
-/** Keeps a draft; false where it is too long or the device has no room. */
-export async function keepDraft(row: DraftRow): Promise<boolean> {
-	if (JSON.stringify(row).length > DRAFT_CHARACTERS) return false;
+/**
+ * Keeps a draft; false where it is too long or the device has no room. The write is asked for and committed before this
+ * returns its promise: IndexedDB finishes it where the form, its tab or the database closes right after.
+ */
+export function keepDraft(replica: Replica, row: DraftRow): Promise<boolean> {
+	if (JSON.stringify(row).length > DRAFT_CHARACTERS) return Promise.resolve(false);
 	writes++;
-	try {
-		const replica = currentReplica();
-		await replica.db.drafts.put(row);
-		rows = withinBounds(replica, [...rows.filter(({ id }) => id !== row.id), row]);
-		return true;
-	} catch {
-		return false;
-	}
+	rows = withinBounds(replica, [...rows.filter(({ id }) => id !== row.id), row]);
+	return committed(replica, row).then(
+		() => true,
+		() => {
+			// The draft before this one stays.
+			void readDrafts().catch(() => {});
+			return false;
+		}
+	);
 }
 
-/**
- * Keeps a draft of a form that closes, also where the database closes right after: the request is made at once, and
- * IndexedDB finishes what was asked.
- */
-export function keepDraftAtOnce(replica: Replica, row: DraftRow): void {
-	if (JSON.stringify(row).length > DRAFT_CHARACTERS) return;
-	writes++;
-	rows = [...rows.filter(({ id }) => id !== row.id), row];
-	try {
+/** Writes a draft in a transaction of its own; rejects where the database is closed or has no room. */
+function committed(replica: Replica, row: DraftRow): Promise<void> {
+	return new Promise((resolve, reject) => {
 		const transaction = replica.db.backendDB().transaction('drafts', 'readwrite');
+		const refused = () => reject(transaction.error ?? new Error('the draft was not written'));
+		transaction.oncomplete = () => resolve();
+		transaction.onabort = refused;
+		transaction.onerror = refused;
 		transaction.objectStore('drafts').put(row);
 		// A tab that goes away has no later moment in which the transaction could commit by itself.
 		transaction.commit();
-	} catch {
-		// The database is closed: the last draft before this one stays.
-	}
+	});
 }
 
 /** Drops a draft: it was saved or discarded. */

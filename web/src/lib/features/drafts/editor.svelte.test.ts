@@ -175,6 +175,16 @@ describe('a draft', () => {
 		expect(await other.db.drafts.count()).toBe(0);
 	});
 
+	it('is committed in the turn that writes it: a tab that is killed right after leaves it', async () => {
+		const commit = vi.spyOn(IDBTransaction.prototype, 'commit');
+		onTestFinished(() => commit.mockRestore());
+		const at = new Date().toISOString();
+		const kept = keepDraft(replica, { id: 'd', place, written: { body: 'So far' }, opened: {}, seen: {}, at });
+		expect(commit).toHaveBeenCalledTimes(1);
+		expect(await kept).toBe(true);
+		expect(await stored()).toHaveLength(1);
+	});
+
 	it('is gone once it is saved or discarded, also where it was just on its way', async () => {
 		const { editor } = open();
 		editor.values.body = 'Saved.';
@@ -229,8 +239,8 @@ describe('a draft', () => {
 		expect(await replica.db.drafts.count()).toBe(DRAFTS_KEPT);
 		expect(await replica.db.drafts.get('old')).toBeUndefined();
 		expect(drafts.dropped).toBe(3);
-		expect(await keepDraft({ ...row('long', ages[0]!), written: { body: 'x'.repeat(DRAFT_CHARACTERS) } })).toBe(false);
-		expect(await keepDraft(row('one more', new Date(now + 1000).toISOString()))).toBe(true);
+		expect(await keepDraft(replica, { ...row('long', ages[0]!), written: { body: 'x'.repeat(DRAFT_CHARACTERS) } })).toBe(false);
+		expect(await keepDraft(replica, row('one more', new Date(now + 1000).toISOString()))).toBe(true);
 		expect(await replica.db.drafts.count()).toBe(DRAFTS_KEPT);
 		expect(drafts.dropped).toBe(4);
 	});

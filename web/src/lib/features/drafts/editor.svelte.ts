@@ -6,7 +6,7 @@ import type { Data, Row } from '$lib/core/types';
 import { t } from '$lib/i18n';
 import { NEVER } from '$lib/features/records/records';
 import { currentReplica } from '$lib/replica/current';
-import { drafts, dropDraft, holdDraft, keepDraft, keepDraftAtOnce, lookForDraft, type DraftRow } from './drafts.svelte';
+import { drafts, dropDraft, holdDraft, keepDraft, lookForDraft, type DraftRow } from './drafts.svelte';
 
 /** The pause between what is typed and its draft, in ms. */
 export const DRAFT_PAUSE_MS = 300;
@@ -159,7 +159,7 @@ export class Editor {
 		try {
 			// The draft is whole before the write: a tab that is killed meanwhile leaves the one or the other.
 			await this.#writing;
-			if (row) this.#stored = await keepDraft(row);
+			if (row) this.#stored = await keepDraft(this.#replica, row);
 			saved = await write(this.#stored ? this.#id : undefined);
 			return saved;
 		} finally {
@@ -276,7 +276,7 @@ export class Editor {
 		const row = this.#row();
 		if (row) {
 			this.#stored = true;
-			const kept = keepDraft(row);
+			const kept = keepDraft(this.#replica, row);
 			this.#writing = kept;
 			this.unkept = !(await kept);
 		} else if (this.#stored) {
@@ -295,7 +295,7 @@ export class Editor {
 		if (!row) return void this.#flush();
 		this.#dirty = false;
 		this.#stored = true;
-		keepDraftAtOnce(this.#replica, row);
+		void keepDraft(this.#replica, row);
 	}
 
 	#differing(): string[] {

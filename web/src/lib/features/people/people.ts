@@ -1,5 +1,5 @@
 import type { components } from '$lib/api/schema';
-import { dataOf } from '$lib/api/client';
+import { allPages, dataOf } from '$lib/api/client';
 import { currentApi } from '$lib/features/session/session.svelte';
 import type { PlainKey } from '$lib/i18n';
 
@@ -10,14 +10,10 @@ export type AuditEntry = components['schemas']['AuditView'];
 
 /** All accounts of the server, the oldest first. */
 export async function people(): Promise<Person[]> {
-	const all: Person[] = [];
-	let after: string | undefined;
-	do {
+	return allPages(async (after) => {
 		const page = await dataOf(currentApi().GET('/auth/people', { params: { query: { after } } }));
-		all.push(...page.people);
-		after = page.next ?? undefined;
-	} while (after);
-	return all;
+		return [page.people, page.next];
+	});
 }
 
 /** Changes role, lock or limits of an account. */
