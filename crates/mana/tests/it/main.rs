@@ -3,6 +3,7 @@
 mod accounts;
 mod attacks;
 mod backup;
+mod before_upgrade;
 mod bench;
 mod cli;
 mod copies;
@@ -10,6 +11,7 @@ mod data_safety;
 mod disaster;
 mod doctor;
 mod dumps;
+mod fail2ban;
 mod failures;
 mod first_client;
 mod gateway;
