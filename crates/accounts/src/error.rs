@@ -17,6 +17,12 @@ pub enum AccountError {
     /// The server takes no new account this way. The text says which way is open.
     #[error("{0}")]
     SignupClosed(&'static str),
+    /// As many invitations are open as there may be.
+    #[error("{most} invitations are open, which is as many as there may be; withdraw some first.")]
+    TooManyInvitations {
+        /// How many there may be.
+        most: usize,
+    },
     /// A field has a value that can't be used.
     #[error("{message}")]
     InvalidField {

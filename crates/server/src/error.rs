@@ -302,6 +302,9 @@ impl From<mana_accounts::AccountError> for ApiError {
             Account::SignupClosed(_) => {
                 ApiError::new(StatusCode::FORBIDDEN, "signup_closed", message)
             }
+            Account::TooManyInvitations { .. } => {
+                ApiError::new(StatusCode::CONFLICT, "too_many_invitations", message)
+            }
             Account::InvalidField { field, .. } => {
                 ApiError::invalid(message).with_details(serde_json::json!({ "field": field }))
             }

@@ -19,6 +19,7 @@ mod honest_pushes;
 mod hostile;
 mod invitations;
 mod issuer;
+mod lists;
 mod mail;
 mod missions;
 mod older_devices;

@@ -1801,10 +1801,12 @@ export interface components {
             /** @description The user who pays. */
             userId: string;
         };
-        /** @description The virtual keys. */
+        /** @description Virtual keys. */
         KeyViews: {
             /** @description Oldest first. */
             keys: components["schemas"]["KeyView"][];
+            /** @description Where the next page begins; left out on the last. */
+            next?: string | null;
         };
         /** @description A text by language; English is always there. */
         Label: {
@@ -2185,6 +2187,13 @@ export interface components {
             name: string;
             /** @description The role that it gives. */
             role: string;
+        };
+        /** @description Invitations that nobody has used yet. */
+        OpenInvitations: {
+            /** @description The earliest end first. */
+            invitations: components["schemas"]["OpenInvitation"][];
+            /** @description Where the next page begins; left out on the last. */
+            next?: string | null;
         };
         /** @description A session of the account that is signed in. */
         OpenSession: {
@@ -3654,20 +3663,32 @@ export interface operations {
     };
     list_invitations: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Unused invitations, the earliest end first */
+            /** @description A page of unused invitations */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenInvitation"][];
+                    "application/json": components["schemas"]["OpenInvitations"];
+                };
+            };
+            /** @description `after` can't be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
             /** @description Not the owner */
@@ -3714,6 +3735,15 @@ export interface operations {
             };
             /** @description Not the owner, or sign-up is closed */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description As many are open as there may be */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4977,20 +5007,32 @@ export interface operations {
     };
     keys: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The keys, without their secrets */
+            /** @description A page of keys, without their secrets */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["KeyViews"];
+                };
+            };
+            /** @description `after` can't be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
             /** @description Not the owner */
@@ -5037,6 +5079,15 @@ export interface operations {
             };
             /** @description Not the owner */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There are as many as there may be */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -413,6 +413,8 @@ export interface MessageArguments {
 	'error.slow_down': NoArguments;
 	'error.rate_limited': NoArguments;
 	'error.too_large': NoArguments;
+	'error.too_many_invitations': NoArguments;
+	'error.too_many_keys': NoArguments;
 	'error.gone': NoArguments;
 	'error.not_found': NoArguments;
 	'error.storage_full': NoArguments;

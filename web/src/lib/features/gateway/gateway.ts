@@ -1,5 +1,5 @@
 /** The gateway as its pages see it: providers, keys for programs and usage. All of it is the server's. */
-import { dataOf } from '$lib/api/client';
+import { allPages, dataOf } from '$lib/api/client';
 import type { components, paths } from '$lib/api/schema';
 import { currentApi, session } from '$lib/features/session/session.svelte';
 
@@ -45,7 +45,14 @@ const timeoutMs = SLOW_MS;
 export const gatewaySettings = () => load(SETTINGS, dataOf(currentApi().GET('/llm/settings')));
 export const gatewayModels = async () =>
 	(await load(MODELS, dataOf(currentApi().GET('/llm/models', { timeoutMs })))).models;
-export const gatewayKeys = async () => (await load(KEYS, dataOf(currentApi().GET('/llm/keys')))).keys;
+export const gatewayKeys = () =>
+	load(
+		KEYS,
+		allPages(async (after) => {
+			const page = await dataOf(currentApi().GET('/llm/keys', { params: { query: { after } } }));
+			return [page.keys, page.next];
+		})
+	);
 export const usage = (by: UsageBy, from: string) => {
 	// The specification lists these parameters as parts of the path, which has none; the server reads a query.
 	const params = { query: { by, from } } as unknown as paths['/llm/usage']['get']['parameters'];

@@ -1,5 +1,5 @@
 import type { components } from '$lib/api/schema';
-import { dataOf } from '$lib/api/client';
+import { allPages, dataOf } from '$lib/api/client';
 import { currentApi } from '$lib/features/session/session.svelte';
 import type { PlainKey } from '$lib/i18n';
 
@@ -16,15 +16,12 @@ export interface People {
 
 /** All accounts of the server, the oldest first. */
 export async function people(): Promise<People> {
-	const all: Person[] = [];
 	let factorFrom = '';
-	let after: string | undefined;
-	do {
+	const all = await allPages(async (after) => {
 		const page = await dataOf(currentApi().GET('/auth/people', { params: { query: { after } } }));
-		all.push(...page.people);
 		factorFrom = page.secondFactorFrom ?? '';
-		after = page.next ?? undefined;
-	} while (after);
+		return [page.people, page.next];
+	});
 	return { all, factorFrom };
 }
 
