@@ -74,13 +74,13 @@ async fn a_call(
 
 /// The sum in a file of callgrind's.
 fn total(text: &str) -> Result<f64> {
-    let sums = text.lines().filter_map(|line| {
+    let mut sums = text.lines().filter_map(|line| {
         let sum = line
             .strip_prefix("totals:")
             .or(line.strip_prefix("summary:"))?;
         sum.trim().parse().ok()
     });
-    sums.last().context("callgrind counted nothing")
+    sums.next_back().context("callgrind counted nothing")
 }
 
 /// The path of valgrind. A server under test gets an empty environment.
