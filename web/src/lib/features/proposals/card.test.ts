@@ -196,7 +196,9 @@ describe('the card of a proposal', () => {
 		// Another refusal shows others' words: they are to be read anew.
 		await updateRecord('todo', 'tasks', 't1', { dueDate: '2034-04-04' });
 		expect(await approveOne(stale, { over: first, read: true })).toBe(false);
-		const again = await until(() => (difference(proposals.open[0]!)?.dueDate?.now === '2034-04-04' ? proposals.open[0] : null));
+		const again = await until(() =>
+			difference(proposals.open[0]!)?.dueDate?.now === '2034-04-04' ? proposals.open[0] : null
+		);
 		const anew = show(ProposalError, { proposal: again! });
 		expect(anew.textContent).toContain('4 Apr 2034');
 		expect([...anew.querySelectorAll('button')].find((one) => one.textContent === t('prop.over'))!.disabled).toBe(true);
