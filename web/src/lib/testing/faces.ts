@@ -63,7 +63,7 @@ export const FACES: Record<string, (proposal: Proposal) => Promise<Face>> = {
 	async 'its plan'(proposal) {
 		const page = show(PlanView, { missionId: proposal.missionId });
 		const card = await cardIn(page, `[id="plan-${proposal.id}"]`);
-		return { card, approve: () => approveIn(page, t('plan.approve', { count: 1 }).split(' ')[0]) };
+		return { card, approve: () => approveIn(page, t('plan.approve', { count: 1 }).split(' ')[0]!) };
 	},
 	async 'its run'(proposal) {
 		const run = await until(() =>
