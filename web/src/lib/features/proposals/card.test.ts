@@ -199,7 +199,7 @@ describe('the card of a proposal', () => {
 		const again = await until(() =>
 			difference(proposals.open[0]!)?.dueDate?.now === '2034-04-04' ? proposals.open[0] : null
 		);
-		const anew = show(ProposalError, { proposal: again! });
+		const anew = show(ProposalError, { proposal: again });
 		expect(anew.textContent).toContain('4 Apr 2034');
 		expect([...anew.querySelectorAll('button')].find((one) => one.textContent === t('prop.over'))!.disabled).toBe(true);
 	});

@@ -3,7 +3,6 @@ import { missions } from '$lib/features/missions/missions.svelte';
 import { t } from '$lib/i18n';
 import { label, moduleOf } from '$lib/features/records/modules.svelte';
 import type { Data, Difference, Op, Operation, Proposal, Row } from '$lib/core/types';
-import { fieldUi } from '$lib/features/records/fieldUi';
 import { cardOf } from './card';
 import { fieldLabel, metaParts, recordAt, thing, valueText } from '$lib/features/records/fields';
 import { moduleName, tableOf, titleOf } from '$lib/features/records/titles';
