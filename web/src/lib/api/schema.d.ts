@@ -2508,6 +2508,8 @@ export interface components {
             folds: boolean;
             /** @description The proposal. */
             id: string;
+            /** @description Whether every mission reads what approving writes as the person's own words. */
+            instructsMissions: boolean;
             /** @description The tool's name for such a proposal: "New task". */
             label: components["schemas"]["Label"];
             /** @description The operations, in the order in which they are carried out. */

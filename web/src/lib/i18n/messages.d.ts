@@ -285,7 +285,6 @@ export interface MessageArguments {
 	'time.daysLeft': { count: number };
 	'time.headAt': { day: Value; time: Value };
 	'number.words': NoArguments;
-	'prop.removeShort': NoArguments;
 	'prop.from': NoArguments;
 	'prop.age': { count: number };
 	'prop.in': { module: Value };
@@ -298,6 +297,7 @@ export interface MessageArguments {
 	'prop.rationaleOutline': NoArguments;
 	'prop.noAi': NoArguments;
 	'prop.approve': NoArguments;
+	'prop.remove': { thing: Value };
 	'prop.reject': NoArguments;
 	'prop.fromVh': NoArguments;
 	'prop.toVh': NoArguments;
@@ -322,9 +322,6 @@ export interface MessageArguments {
 	'prop.staleTitle': NoArguments;
 	'prop.staleBody': NoArguments;
 	'prop.again': NoArguments;
-	'prop.seen': NoArguments;
-	'prop.now': NoArguments;
-	'prop.proposed': NoArguments;
 	'prop.alteredTitle': NoArguments;
 	'prop.deniedTitle': NoArguments;
 	'prop.invalidTitle': NoArguments;
@@ -669,6 +666,7 @@ export interface MessageArguments {
 	'keys.move': NoArguments;
 	'keys.select': NoArguments;
 	'keys.approve': NoArguments;
+	'keys.remove': NoArguments;
 	'keys.edit': NoArguments;
 	'keys.reject': NoArguments;
 	'keys.mission': NoArguments;
@@ -704,6 +702,9 @@ export interface MessageArguments {
 	'prop.expiredTitle': NoArguments;
 	'prop.over': NoArguments;
 	'prop.overRemoval': NoArguments;
+	'prop.itRead': { field: Value };
+	'prop.onTopOfNow': NoArguments;
+	'prop.nowThere': NoArguments;
 	'by.undo': NoArguments;
 	'module.byYouUndo': NoArguments;
 	'mission.step.undoneBy': { when: Value };
@@ -1017,6 +1018,7 @@ export interface MessageArguments {
 	'card.days': { count: number; text: Value };
 	'card.gone': NoArguments;
 	'card.goesAlong': NoArguments;
+	'card.instructsMissions': NoArguments;
 	'card.linesUnchanged': { count: number };
 	'card.leadsTo': { host: Value };
 	'card.links': NoArguments;
@@ -1037,6 +1039,8 @@ export interface MessageArguments {
 	'held.show': NoArguments;
 	'inbox.unread': { count: number };
 	'plan.approve': { count: number };
+	'plan.remove': { count: number };
+	'plan.withRemovals': { count: number };
 	'plan.approved': { count: number };
 	'plan.contents': NoArguments;
 	'plan.decide': NoArguments;
