@@ -2,6 +2,7 @@
 //! and with none.
 
 mod bounds;
+pub mod instructions;
 mod load;
 mod soak;
 mod systems;

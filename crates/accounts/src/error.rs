@@ -49,6 +49,12 @@ pub enum AccountError {
         /// The text that comes back with the code.
         challenge: String,
     },
+    /// The owners ask everyone for a second factor, and the account has none.
+    #[error(
+        "Everyone on this server needs a second factor, and this account has none yet; open Mana in a browser, sign \
+         in and add one."
+    )]
+    FactorRequired,
     /// The second step took too long, or the account has changed meanwhile.
     #[error("This step took too long, or the account has changed meanwhile; sign in again.")]
     StepExpired,

@@ -1,15 +1,19 @@
 //! The real binary over real HTTP, on a port of its own, with a data directory of its own.
 
 mod accounts;
+mod additions;
 mod attacks;
 mod backup;
+mod before_upgrade;
 mod bench;
+mod callers;
 mod cli;
 mod copies;
 mod data_safety;
 mod disaster;
 mod doctor;
 mod dumps;
+mod fail2ban;
 mod failures;
 mod first_client;
 mod gateway;

@@ -8,6 +8,8 @@ export type GatewaySettings = Schemas['LlmSettingsView'];
 export type Provider = Schemas['ProviderView'];
 export type Catalogue = Schemas['ProviderCatalogue'];
 export type ProviderBody = Partial<Schemas['ProviderBody']>;
+export type ExtraView = Schemas['ExtraView'];
+export type ExtraBody = Schemas['ExtraBody'];
 export type ModelFacts = Partial<Schemas['ModelFacts']>;
 export type Model = Schemas['ModelView'];
 export type Key = Schemas['KeyView'];
@@ -93,6 +95,13 @@ export async function saveFacts(model: string, facts: ModelFacts | null): Promis
 	const body = facts && Object.keys(facts).length ? { ...others, [model]: facts } : others;
 	return changed(dataOf(currentApi().PUT('/llm/models', { body: whole(body) })));
 }
+
+/** Saves the headers and fields that are added to the requests for a provider or a model. */
+export const saveExtra = (body: ExtraBody) => changed(dataOf(currentApi().PUT('/llm/extra', { body })));
+
+/** Lets members' own programs call models, or not. */
+export const letMembersCall = (mayCall: boolean) =>
+	changed(dataOf(currentApi().PUT('/llm/members', { body: { mayCall } })));
 
 export function createKey(settings: KeySettings): Promise<NewKey> {
 	return dataOf(currentApi().POST('/llm/keys', { body: whole(settings) }));

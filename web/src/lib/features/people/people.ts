@@ -8,12 +8,34 @@ export type PersonChange = components['schemas']['PersonChange'];
 export type PersonLimits = components['schemas']['LimitsView'];
 export type AuditEntry = components['schemas']['AuditView'];
 
+/** The people of the server, and from when on everyone needs a second factor; empty where nobody does. */
+export interface People {
+	all: Person[];
+	factorFrom: string;
+}
+
 /** All accounts of the server, the oldest first. */
-export async function people(): Promise<Person[]> {
-	return allPages(async (after) => {
+export async function people(): Promise<People> {
+	let factorFrom = '';
+	const all = await allPages(async (after) => {
 		const page = await dataOf(currentApi().GET('/auth/people', { params: { query: { after } } }));
+		factorFrom = page.secondFactorFrom ?? '';
 		return [page.people, page.next];
 	});
+	return { all, factorFrom };
+}
+
+/** Whether a person has to be asked for a second factor: an account without a password comes in by a provider. */
+export const lacksFactor = (person: Person): boolean => person.hasPassword && !person.secondFactorSince;
+
+/** Asks everyone for a second factor from a time on; null: a password alone is enough. */
+export async function setFactorRule(from: Date | null): Promise<void> {
+	await dataOf(currentApi().PUT('/auth/second-factor-rule', { body: { from: from?.toISOString() ?? null } }));
+}
+
+/** Asks a person to add a second factor. */
+export async function askForFactor(id: string): Promise<void> {
+	await dataOf(currentApi().POST('/auth/people/{id}/second-factor-request', { params: { path: { id } } }));
 }
 
 /** Changes role, lock or limits of an account. */
@@ -61,6 +83,8 @@ const EVENTS: Record<string, PlainKey> = {
 	'factor-added': 'audit.factorAdded',
 	'factor-removed': 'audit.factorRemoved',
 	'recovery-codes-made': 'audit.recoveryCodesMade',
+	'factor-asked-for': 'audit.factorAskedFor',
+	'factor-rule-changed': 'audit.factorRuleChanged',
 	'identity-joined': 'audit.identityJoined',
 	'identity-removed': 'audit.identityRemoved',
 	'provider-refused': 'audit.providerRefused',
