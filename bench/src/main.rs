@@ -55,6 +55,18 @@ enum Command {
         #[arg(long, value_enum)]
         without: Vec<gateway::Other>,
     },
+    /// Instructions that a call takes in two servers, counted by callgrind
+    Instructions {
+        /// The binary that was there before
+        #[arg(long)]
+        before: PathBuf,
+        /// The binary that may take no more
+        #[arg(long)]
+        after: PathBuf,
+        /// Calls of each kind
+        #[arg(long, default_value_t = 500)]
+        calls: usize,
+    },
     /// Repeated kill -9 under load: every acknowledged change must survive
     Crash {
         /// Kills
@@ -176,6 +188,15 @@ fn run(cli: Cli) -> Result<()> {
                     without,
                 };
                 let report = gateway::run(&binary, on, &plan).await?;
+                print!("{report}");
+                report.verdict()
+            }
+            Command::Instructions {
+                before,
+                after,
+                calls,
+            } => {
+                let report = gateway::instructions::run(&before, &after, calls).await?;
                 print!("{report}");
                 report.verdict()
             }

@@ -2,8 +2,9 @@
 //!
 //! The realistic mission (95 records) runs in windows of 2,048, 4,096 and 8,192 tokens: with a schema that the server
 //! keeps the answer to, with functions, and without either. A model of this size plans nothing sensible. The check is
-//! about everything around it: the prompt fits, an answer that is kept to a schema is read, an answer that cannot be
-//! read fails with its reason, and nothing of that is told as done.
+//! about everything around it: the prompt fits and leaves room for an answer by the server's own count, an answer that
+//! is kept to a schema is read, an answer that cannot be read fails with its reason, a plan says what the model said, and
+//! no record is written.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -28,6 +29,12 @@ const PATIENCE: Duration = Duration::from_secs(900);
 
 /// The records and the mission, which the tests of the prompt's size read too.
 const REALISTIC: &str = include_str!("../../crates/core/src/planner/tests/realistic.json");
+
+/// The tokens that a prompt leaves for the answer; a quarter of a window that is smaller than four times as much.
+const ANSWER_ROOM: usize = 2_000;
+
+/// Letters by which a step's reason is found in the model's words.
+const COMPARED: usize = 24;
 
 /// The name under which the model is served.
 const MODEL: &str = "smollm2-135m";
@@ -80,6 +87,8 @@ struct Row {
     manner: Manner,
     /// The calls to the model, as llama.cpp's log tells them.
     calls: Vec<Call>,
+    /// Whether a plan with proposals came of it.
+    proposes: bool,
     outcome: String,
 }
 
@@ -134,6 +143,12 @@ pub async fn run(binary: &Path, plan: &Plan) -> Result<Report> {
             rows.push(row);
         }
     }
+    ensure!(
+        rows.iter()
+            .any(|row| row.manner == Manner::Schema && row.proposes),
+        "no plan by schema came through the reader with a step:\n{}",
+        Report(rows)
+    );
     Ok(Report(rows))
 }
 
@@ -153,6 +168,7 @@ async fn once(
     let server = home.start().await?;
     let owner = Person::sign_up(&server, http, "owner").await?;
     write_mission(http, &server, &owner).await?;
+    let before = records(http, &server, &owner).await?;
     let asked = post(http, &server, &owner, "/ai/missions/m1/run", &json!({})).await?;
     let iteration = asked["iterationId"]
         .as_str()
@@ -162,43 +178,50 @@ async fn once(
         .await
         .with_context(|| format!("the server said:\n{}", home.log()))?;
     let plan = planned(http, &server, &owner).await?;
-    let answers = answers(http, &server, &owner, &iteration).await?;
+    let rounds = rounds(http, &server, &owner, &iteration).await?;
     let calls = llama.calls()?;
-    let outcome = judge(manner, &run, &plan, &answers).with_context(|| {
-        format!(
-            "{run}\n{plan}\nThe model said:\n{}",
-            answers.join("\n---\n")
-        )
+    let outcome = judge(manner, &run, &plan, &rounds).with_context(|| {
+        let said: Vec<String> = rounds.iter().map(said).collect();
+        format!("{run}\n{plan}\nThe model said:\n{}", said.join("\n---\n"))
     })?;
     ensure!(!calls.is_empty(), "the model was not called: {run}");
+    let room = ANSWER_ROOM.min(window / 4);
     for call in &calls {
         ensure!(
-            call.prompt + call.answer <= window,
-            "a prompt of {} tokens with an answer of {} in a window of {window}",
-            call.prompt,
-            call.answer
+            call.prompt + room <= window,
+            "a prompt of {} tokens in a window of {window} leaves less than {room} for the answer",
+            call.prompt
         );
     }
+    ensure!(
+        records(http, &server, &owner).await? == before,
+        "a run changed records that nobody had approved a change of"
+    );
     server.kill().await?;
     Ok(Row {
         window,
         manner,
         calls,
+        proposes: !proposals(&plan).is_empty(),
         outcome,
     })
 }
 
 /// Says what a run came to, and fails where it is told as what it was not.
-fn judge(manner: Manner, run: &Value, plan: &Value, answers: &[String]) -> Result<String> {
-    let steps: &[Value] = plan["plan"].as_array().map_or(&[], Vec::as_slice);
+fn judge(manner: Manner, run: &Value, plan: &Value, rounds: &[Value]) -> Result<String> {
+    let proposals = proposals(plan);
     match run["status"].as_str() {
         Some("failed") => {
             let (code, reason) = (text(run, "code"), text(run, "reason"));
             ensure!(
-                !code.is_empty() && !reason.is_empty(),
-                "a failure has a code and a reason"
+                !code.is_empty() && reason.ends_with('.'),
+                "a failure has a code, and a sentence for its person"
             );
-            ensure!(steps.is_empty(), "a failed run has no steps");
+            ensure!(
+                plan["error"].is_object(),
+                "the plan of a failed run says that it failed"
+            );
+            ensure!(proposals.is_empty(), "a failed run proposes nothing");
             // A schema binds the form of an answer and not its length.
             ensure!(
                 manner != Manner::Schema || code == "truncated",
@@ -207,23 +230,60 @@ fn judge(manner: Manner, run: &Value, plan: &Value, answers: &[String]) -> Resul
             Ok(format!("failed, {code}"))
         }
         Some("ran") => {
-            let calls = steps
-                .iter()
-                .filter(|step| step["intent"]["kind"] == "toolCall")
-                .count();
-            // A plan stands in the answer, or it was made up.
-            let is_plan = |answer: &String| answer.contains("steps") || answer.contains("why");
+            ensure!(plan["error"].is_null(), "a run that ran has no error");
+            let all: Vec<String> = rounds.iter().map(|round| letters(&said(round))).collect();
+            for step in &proposals {
+                let reason = letters(&text(step, "rationale"));
+                let start: String = reason.chars().take(COMPARED).collect();
+                ensure!(
+                    !start.is_empty() && all.iter().any(|said| said.contains(&start)),
+                    "a step for which the model gave no such reason: {step}"
+                );
+            }
             ensure!(
-                answers.iter().any(is_plan),
-                "a plan that the model did not write"
+                !proposals.is_empty() || rounds.iter().any(hands_in),
+                "a plan without steps that the model did not hand in"
             );
+            let steps = plan["plan"].as_array().map_or(0, Vec::len);
             Ok(format!(
-                "ran: {calls} proposals, {} notes",
-                steps.len() - calls
+                "ran: {} proposals, {} notes",
+                proposals.len(),
+                steps - proposals.len()
             ))
         }
         _ => bail!("a run that neither ran nor failed"),
     }
+}
+
+/// The steps of a plan that a person could approve.
+fn proposals(plan: &Value) -> Vec<&Value> {
+    let steps = plan["plan"].as_array().map_or(&[][..], Vec::as_slice);
+    let calls = steps
+        .iter()
+        .filter(|step| step["intent"]["kind"] == "toolCall");
+    calls.collect()
+}
+
+/// The model's words and calls of a round.
+fn said(round: &Value) -> String {
+    let calls = round["calls"].as_array().map_or(&[][..], Vec::as_slice);
+    let calls = calls
+        .iter()
+        .map(|call| format!("\n{}: {}", text(call, "name"), text(call, "arguments")));
+    calls.fold(text(round, "answer"), |said, call| said + &call)
+}
+
+/// Whether the model ended a plan in a round by a call, or by the key that every plan has.
+fn hands_in(round: &Value) -> bool {
+    let said = said(round);
+    said.contains("hand_in_plan") || said.contains("\"summary\"")
+}
+
+/// The letters of a text, by which it is found whatever quotes and escapes stand in it.
+fn letters(text: &str) -> String {
+    text.chars()
+        .filter(|letter| letter.is_alphabetic())
+        .collect()
 }
 
 /// Pushes the records, the mission, and the setting that keeps the exchange with the model.
@@ -316,13 +376,13 @@ async fn planned(http: &Client, server: &Server, owner: &Person) -> Result<Value
     Ok(mission["data"]["iterations"][0].clone())
 }
 
-/// Returns the texts that the model answered, by round.
-async fn answers(
+/// Returns the calls to the model, as the debug record keeps them.
+async fn rounds(
     http: &Client,
     server: &Server,
     owner: &Person,
     iteration: &str,
-) -> Result<Vec<String>> {
+) -> Result<Vec<Value>> {
     let path = format!("/ai/missions/m1/runs/{iteration}/debug");
     let began = Instant::now();
     // The exchange is kept once the run is written.
@@ -336,11 +396,21 @@ async fn answers(
         );
         sleep(Duration::from_millis(100)).await;
     };
-    let rounds = kept["record"]["rounds"]
-        .as_array()
-        .context("rounds")?
-        .iter();
-    Ok(rounds.map(|round| round["answer"].to_string()).collect())
+    let rounds = kept["record"]["rounds"].as_array().context("rounds")?;
+    Ok(rounds.clone())
+}
+
+/// Returns the merged records that a mission reads and could change, without the missions' own.
+async fn records(http: &Client, server: &Server, owner: &Person) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    for app in ["todo", "calendar", "notes", "goals", "context"] {
+        let path = format!("/sync/{app}/snapshot?limit=1000");
+        let page = get(http, server, owner, &path).await?;
+        let page = page.context("a snapshot")?;
+        all.extend(page["records"].as_array().context("records")?.clone());
+    }
+    ensure!(!all.is_empty(), "the records are there");
+    Ok(all)
 }
 
 /// A running llama-server.
@@ -422,5 +492,66 @@ impl Llama {
             }
         }
         Ok(calls)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(rationale: &str) -> Value {
+        json!({ "error": null, "plan": [
+            { "summary": "Buy", "rationale": rationale, "intent": { "kind": "toolCall" } } ] })
+    }
+
+    fn judged(manner: Manner, run: Value, plan: Value, rounds: Value) -> Option<String> {
+        let rounds = rounds.as_array().expect("rounds");
+        judge(manner, &run, &plan, rounds).ok()
+    }
+
+    #[test]
+    fn a_run_is_judged_by_what_the_model_said() {
+        let ran = || json!({ "status": "ran" });
+        let words = json!([{ "answer": "{\"summary\": \"s\", \"steps\": [{\"why\": \"The \\\"milk\\\" is out.\"}]}" }]);
+        let call = json!([{ "answer": "", "calls": [
+            { "name": "create_task", "arguments": "{\"why\":\"The milk is out.\"}" } ] }]);
+        let reason = || plan("The \"milk\" is out.");
+        let one = Some("ran: 1 proposals, 0 notes".to_owned());
+        assert_eq!(judged(Manner::Schema, ran(), reason(), words), one);
+        assert_eq!(judged(Manner::Functions, ran(), reason(), call), one);
+        let prose = || json!([{ "answer": "I have bought it, that's why." }]);
+        let empty = json!({ "plan": [], "summary": "Done" });
+        assert_eq!(
+            judged(Manner::Unconstrained, ran(), reason(), prose()),
+            None
+        );
+        assert_eq!(judged(Manner::Unconstrained, ran(), empty, prose()), None);
+    }
+
+    #[test]
+    fn a_failure_says_why_and_proposes_nothing() {
+        let failed = |code: &str, reason: &str| json!({ "status": "failed", "code": code, "reason": reason });
+        let error = || json!({ "plan": [], "error": { "code": "prose" } });
+        let prose = || json!([{ "answer": "Hello!" }]);
+        let judged = |manner, run, plan| judged(manner, run, plan, prose());
+        let plain = || failed("prose", "It answered in prose.");
+        assert!(judged(Manner::Unconstrained, plain(), error()).is_some());
+        assert_eq!(judged(Manner::Schema, plain(), error()), None);
+        assert_eq!(
+            judged(Manner::Unconstrained, failed("prose", ""), error()),
+            None
+        );
+        assert_eq!(
+            judged(Manner::Unconstrained, plain(), plan("Because")),
+            None
+        );
+        assert_eq!(
+            judged(
+                Manner::Unconstrained,
+                json!({ "status": "planned" }),
+                error()
+            ),
+            None
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct Home {
     dir: TempDir,
     database: Option<(Arc<Cluster>, String)>,
     settings: BTreeMap<String, String>,
+    /// The program and its arguments under which servers run; empty for none.
+    tool: Vec<String>,
 }
 
 impl Home {
@@ -106,7 +109,13 @@ impl Home {
             dir,
             database,
             settings: BTreeMap::new(),
+            tool: Vec::new(),
         })
+    }
+
+    /// Runs the servers that are started from now on under a tool, such as valgrind.
+    pub fn run_under(&mut self, tool: &[String]) {
+        self.tool = tool.to_vec();
     }
 
     /// Another server's home. On Postgres it shares the database.
@@ -165,7 +174,14 @@ impl Home {
             .create(true)
             .append(true)
             .open(self.dir.path().join("log"))?;
-        let mut command = Command::new(&self.binary);
+        let mut command = match self.tool.split_first() {
+            Some((tool, arguments)) => {
+                let mut command = Command::new(tool);
+                command.args(arguments).arg(&self.binary);
+                command
+            }
+            None => Command::new(&self.binary),
+        };
         command
             .args(arguments)
             .env_clear()
@@ -257,6 +273,24 @@ impl Server {
     /// Resident memory now, in MiB.
     pub fn memory(&self) -> Result<f64> {
         resident(self.process.id().context("the server has ended")?)
+    }
+
+    /// The same as an address of a socket.
+    pub fn address(&self) -> Result<SocketAddr> {
+        let address = self.base.strip_prefix("http://");
+        Ok(address.context("a plain address")?.parse()?)
+    }
+
+    /// Ends the server as an operator does, and waits until it is gone.
+    pub async fn stop(mut self) -> Result<()> {
+        let id = self.process.id().context("the server has ended")?;
+        let id = rustix::process::Pid::from_raw(i32::try_from(id)?).context("an id")?;
+        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+        let status = timeout(PATIENCE, self.process.wait()).await??;
+        match status.success() {
+            true => Ok(()),
+            false => bail!("the server ended with {status}"),
+        }
     }
 
     /// Kills the server (`kill -9`) and waits until it is gone.

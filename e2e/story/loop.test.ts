@@ -74,7 +74,9 @@ test('a mission planned while no tab is open becomes a task that says why', asyn
 	expect(made.actor.iterationId).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-test('a reason for a rejection reaches the next prompt', async ({ browser }) => {
+test('a reason for a rejection reaches the next prompt, until it is taken back on the mission’s page', async ({
+	browser
+}) => {
 	const { page } = await becomeOwner(browser, server);
 	const mission = await writeMission(page, 'Weekly plan');
 	await synced(page);
@@ -93,6 +95,21 @@ test('a reason for a rejection reaches the next prompt', async ({ browser }) => 
 	await server.tick();
 	expect(upstream.prompts).toHaveLength(2);
 	expect(upstream.lastPrompt).toContain('Not mine to do');
+
+	await page.goto(`${server.url}/companion/missions/${mission}`);
+	const learnt = page.getByRole('listitem').filter({ hasText: `You refused: New task: ${BOOK.params.title}` });
+	await expect(learnt).toContainText('Not mine to do');
+	await learnt.getByRole('link', { name: /^Decided/ }).click();
+	await expect(page.locator(':target')).toBeVisible();
+	await learnt.getByRole('button', { name: 'Forget this' }).click();
+	await expect(learnt).toHaveCount(0);
+	await synced(page);
+	upstream.answers = [plan('One room is missing.', [BOOK])];
+	await api.makeDue(mission);
+	await server.tick();
+	expect(upstream.prompts).toHaveLength(3);
+	await page.goto(`${server.url}/todo`);
+	await expect(ghost(page, BOOK.params.title)).toBeVisible();
 });
 
 test('two tabs and two devices open at the arrival: one proposal each, one task after both approve', async ({

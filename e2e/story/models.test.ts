@@ -234,6 +234,48 @@ test('without network the pages say so, keep what was loaded last, and come back
 	await expect(page.getByRole('heading', { name: 'No keys yet' })).toBeVisible();
 });
 
+test('the owner adds headers and fields to requests, and lets members’ programs ask', async ({ browser }) => {
+	const { page } = await becomeOwner(browser, server);
+	await addProvider(page);
+	const box = page.getByRole('article', { name: 'box' });
+	await box.getByRole('button', { name: 'Headers and fields box' }).click();
+	const form = page.getByRole('form', { name: 'Headers and fields added for box' });
+	await expect(form.getByLabel('Header', { exact: true })).toBeFocused();
+	await form.getByLabel('Header', { exact: true }).fill('x-access');
+	await form.getByLabel('Fields added to each request, as JSON').fill('[1]');
+	await form.getByRole('button', { name: 'Save' }).click();
+	await expect(form.getByText('Please write a name and a value.')).toBeVisible();
+	await expect(form.getByText('Please write a JSON object.')).toBeVisible();
+	await expect(form.getByLabel('Value')).toBeFocused();
+	expect(await violations(page)).toEqual([]);
+	await form.getByLabel('Value').fill('of-the-owner');
+	await form.getByLabel('Fields added to each request, as JSON').fill('{"keep_alive": -1}');
+	await form.getByRole('button', { name: 'Save' }).click();
+	await expect(box).toContainText('adds x-access, keep_alive');
+
+	// The value is never shown again; what the server refuses is said with its name.
+	await box.getByRole('button', { name: 'Headers and fields box' }).click();
+	expect(await page.content()).not.toContain('of-the-owner');
+	await expect(form.getByLabel('Header', { exact: true })).toHaveValue('x-access');
+	await form.getByRole('button', { name: 'Add a header' }).press('Enter');
+	await form.getByLabel('Header', { exact: true }).nth(1).fill('host');
+	await form.getByLabel('Value').nth(1).fill('x');
+	await form.getByRole('button', { name: 'Save' }).click();
+	await expect(form.getByRole('alert')).toContainText('host');
+	await form.getByRole('button', { name: 'Take out host' }).click();
+	await form.getByRole('button', { name: 'Save' }).click();
+	await expect(box).toContainText('adds x-access, keep_alive');
+
+	await page.goto(`${server.url}/settings/people`);
+	const programs = page.getByRole('group', { name: 'Members’ programs' });
+	await expect(programs.getByRole('button', { name: 'May not' })).toHaveAttribute('aria-pressed', 'true');
+	await programs.getByRole('button', { name: 'May ask models' }).click();
+	await expect(programs.getByRole('button', { name: 'May ask models' })).toHaveAttribute('aria-pressed', 'true');
+	expect(await violations(page)).toEqual([]);
+	await page.reload();
+	await expect(programs.getByRole('button', { name: 'May ask models' })).toHaveAttribute('aria-pressed', 'true');
+});
+
 test('whoever does not own the server sees their own usage, and is told whose the rest is', async ({ browser }) => {
 	await server.dispose();
 	server = await Server.start({ MANA_SIGNUP: 'invite', MANA_MEMBER_API: 'on' });

@@ -1,7 +1,7 @@
 //! `cargo xtask bench compare`: two servers by the same benches in turn, so that a busy machine troubles both alike.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
@@ -30,10 +30,16 @@ const BENCHES: [(&str, &[&str]); 4] = [
 
 /// The binaries, benches and number of pairs of a comparison.
 struct Comparison {
-    before: PathBuf,
-    after: PathBuf,
+    before: Measured,
+    after: Measured,
     pairs: usize,
     benches: Vec<(&'static str, &'static [&'static str])>,
+}
+
+/// A server's binary, and the checkout whose benches measure it: a server of an older protocol is measured by its own.
+struct Measured {
+    binary: PathBuf,
+    tree: PathBuf,
 }
 
 /// The figures of all runs by name: the unit, then a value before and a value after for each pair.
@@ -80,17 +86,19 @@ pub fn run(args: &[String]) -> Result<()> {
 
 fn parse(args: &[String]) -> Result<Comparison> {
     let (mut before, mut after, mut pairs, mut benches) = (None, None, 5, Vec::new());
+    let mut before_tree = paths::root();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().with_context(|| format!("{arg} takes a value"));
         match arg.as_str() {
             "--before" => before = Some(paths::root().join(value()?)),
+            "--before-tree" => before_tree = paths::root().join(value()?),
             "--after" => after = Some(paths::root().join(value()?)),
             "--pairs" => pairs = value()?.parse()?,
             name => match BENCHES.iter().find(|(bench, _)| *bench == name) {
                 Some(bench) => benches.push(*bench),
                 None => bail!(
-                    "compare takes --before PATH, --after PATH, --pairs N, and any of sync, gateway, runner, start; \
+                    "compare takes --before PATH, --before-tree PATH, --after PATH, --pairs N, and any of sync, gateway, runner, start; \
                      not `{name}`"
                 ),
             },
@@ -100,25 +108,38 @@ fn parse(args: &[String]) -> Result<Comparison> {
         benches.extend(BENCHES);
     }
     Ok(Comparison {
-        before: before.context("compare needs --before PATH: a server's binary")?,
-        after: after.context("compare needs --after PATH: a server's binary")?,
+        before: Measured {
+            binary: before.context("compare needs --before PATH: a server's binary")?,
+            tree: before_tree,
+        },
+        after: Measured {
+            binary: after.context("compare needs --after PATH: a server's binary")?,
+            tree: paths::root(),
+        },
         pairs,
         benches,
     })
 }
 
 /// The figures of a run, each with its unit. A bound that doesn't hold is no reason to stop.
-fn measure(bench: &str, args: &[&str], binary: &Path) -> Result<BTreeMap<String, (f64, String)>> {
+fn measure(bench: &str, args: &[&str], of: &Measured) -> Result<BTreeMap<String, (f64, String)>> {
     let mut command = match bench {
-        "start" => browser_tests::bench_start_command(binary)?,
+        "start" => {
+            let mut command = browser_tests::bench_start_command(&of.binary)?;
+            command.current_dir(of.tree.join("e2e"));
+            command
+        }
         _ => {
-            let program = paths::target().join("release/mana-bench");
+            let program = of.tree.join("target/release/mana-bench");
             let mut command = process::command(&program.to_string_lossy(), &[bench]);
-            command.args(args).env("MANA_BIN", binary);
+            command
+                .args(args)
+                .env("MANA_BIN", &of.binary)
+                .current_dir(&of.tree);
             command
         }
     };
-    eprintln!("▸ {bench} with {}", binary.display());
+    eprintln!("▸ {bench} with {}", of.binary.display());
     let output = command.output()?;
     let figures = figures(&String::from_utf8_lossy(&output.stdout));
     if figures.is_empty() {

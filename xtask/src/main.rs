@@ -50,6 +50,7 @@ cargo xtask COMMAND
   bench start    start time, memory, sizes and time to paint
   bench sync     ingest, the way to another device, a new device, idle sockets [--on postgres] [--rows N]
   bench gateway  what the gateway adds to a call, beside crabllm and LiteLLM [--minutes N] [--without litellm]
+  bench instructions  instructions of a call by callgrind: --before BINARY --after BINARY [--calls N]
   bench runner   what missions cost the server: none due, a hundred due, ten thousand due [--on postgres]
   bench crash    kill -9 under load: nothing acknowledged is lost [--on postgres] [--times N]
   bench night    three servers on one Postgres, kill -9 and wrong clocks: every mission runs once

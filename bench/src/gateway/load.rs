@@ -165,6 +165,16 @@ impl Target {
         all
     }
 
+    /// Sends so many requests one after the other on one connection.
+    pub fn ask_in_turn(&self, kind: Kind, requests: usize) -> Result<()> {
+        let request = self.request(kind);
+        let mut connection = None;
+        for _ in 0..requests {
+            self.ask(&mut connection, &request, kind)?;
+        }
+        Ok(())
+    }
+
     fn request(&self, kind: Kind) -> Vec<u8> {
         let stream = kind == Kind::Stream;
         let body = format!(

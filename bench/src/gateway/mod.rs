@@ -2,6 +2,7 @@
 //! and with none.
 
 mod bounds;
+pub mod instructions;
 mod load;
 mod soak;
 mod systems;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::task::block_in_place;
 
-use self::bounds::{MOST_ADDED_FIRST, MOST_MEMORY, TURN};
+use self::bounds::{MOST_MEMORY, TURN};
 use crate::report::{Bound, Report, load as busy, number, percentile};
 use crate::server::On;
 use load::{Fired, Kind, Pace, Target};
@@ -223,11 +224,7 @@ fn judge(report: &mut Report, kind: Kind, rate: u32, measured: &[Measured]) {
     };
     for (at, part) in ["p50", "p99"].into_iter().enumerate() {
         let added = |one: &Measured| of(one)[at] - of(direct)[at];
-        let bound = match kind {
-            Kind::Chat => crabllm.map_or(Bound::None, |crabllm| Bound::AtMost(added(crabllm))),
-            Kind::Stream if at == 0 => Bound::AtMost(MOST_ADDED_FIRST),
-            Kind::Stream => Bound::None,
-        };
+        let bound = crabllm.map_or(Bound::None, |crabllm| Bound::AtMost(added(crabllm)));
         let what = match kind {
             Kind::Chat => format!("added to a call at {rate}/s, {part}"),
             Kind::Stream => format!("added to the first token of a stream at {rate}/s, {part}"),

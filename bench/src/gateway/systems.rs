@@ -25,7 +25,8 @@ const PRICE: (f64, f64) = (1.0, 4.0);
 /// Budgets that no run exceeds. Each call is metered against them all the same.
 const TOKENS: u64 = 1_000_000_000_000;
 const MONEY: f64 = 1_000_000.0;
-const MODEL: &str = "bench-chat";
+/// The model of every call.
+pub const MODEL: &str = "bench-chat";
 
 /// A program that runs until it is dropped.
 pub struct Program {
@@ -219,28 +220,11 @@ pub struct Mana {
 }
 
 impl Mana {
-    /// Creates the owner and the key with a whole server, then starts the gateway alone on the same data.
+    /// Starts the gateway alone on data with an owner and a key.
     pub async fn start(binary: &Path, on: On, upstream: &Program) -> Result<(Mana, Target)> {
-        let mut home = Home::new(binary, on)?;
-        let (input, output) = PRICE;
-        fs::write(
-            home.file().with_file_name("mana.toml"),
-            format!(
-                "[llm]\nfind_ollama = false\n[llm.models.\"default/{MODEL}\"]\ninput = {input:?}\noutput = {output:?}\n"
-            ),
-        )?;
-        home.set("MANA_LLM_URL", format!("http://{}/v1", upstream.address));
-        home.set("MANA_LLM_MODEL", MODEL);
-        let mut whole = home.start().await?;
-        let (id, secret) = new_key(&mut whole).await?;
-        whole.kill().await?;
-        home.set("MANA_ROLES", "llm");
+        let (home, id, secret) = prepared(binary, on, upstream.address).await?;
         let server = home.start().await?;
-        let address = server
-            .base
-            .strip_prefix("http://")
-            .context("a plain address")?
-            .parse()?;
+        let address = server.address()?;
         let target = Target::new("Mana", address, secret, "default/bench-chat");
         let mana = Mana {
             home,
@@ -280,6 +264,30 @@ impl Mana {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
+}
+
+/// Creates the owner and the key with a whole server, and returns the home of a gateway alone on the same data, with the
+/// key's id and secret.
+pub async fn prepared(
+    binary: &Path,
+    on: On,
+    upstream: SocketAddr,
+) -> Result<(Home, String, String)> {
+    let mut home = Home::new(binary, on)?;
+    let (input, output) = PRICE;
+    fs::write(
+        home.file().with_file_name("mana.toml"),
+        format!(
+            "[llm]\nfind_ollama = false\n[llm.models.\"default/{MODEL}\"]\ninput = {input:?}\noutput = {output:?}\n"
+        ),
+    )?;
+    home.set("MANA_LLM_URL", format!("http://{upstream}/v1"));
+    home.set("MANA_LLM_MODEL", MODEL);
+    let mut whole = home.start().await?;
+    let (id, secret) = new_key(&mut whole).await?;
+    whole.kill().await?;
+    home.set("MANA_ROLES", "llm");
+    Ok((home, id, secret))
 }
 
 async fn charged(file: &mut SqliteConnection, key: &str) -> Result<(i64, i64)> {

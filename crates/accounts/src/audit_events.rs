@@ -28,6 +28,8 @@ pub enum AuditEvent {
     FactorAdded,
     FactorRemoved,
     RecoveryCodesMade,
+    FactorAskedFor,
+    FactorRuleChanged,
     IdentityJoined,
     IdentityRemoved,
     ProviderRefused,
@@ -50,7 +52,7 @@ use AuditEvent as E;
 
 /// Every event with its name, its class and its sentence in the server's log. Filters such as fail2ban's match the
 /// sentences of failures (`deploy/fail2ban`).
-const EVENTS: [(AuditEvent, &str, AuditClass, &str); 34] = [
+const EVENTS: [(AuditEvent, &str, AuditClass, &str); 36] = [
     (E::SignIn, "sign-in", Act, "Sign-in"),
     (E::SignInFailed, "sign-in-failed", Failure, "Sign-in failed"),
     (
@@ -141,6 +143,18 @@ const EVENTS: [(AuditEvent, &str, AuditClass, &str); 34] = [
         "Recovery codes made",
     ),
     (
+        E::FactorAskedFor,
+        "factor-asked-for",
+        Act,
+        "Second factor asked for",
+    ),
+    (
+        E::FactorRuleChanged,
+        "factor-rule-changed",
+        Act,
+        "Rule of second factors changed",
+    ),
+    (
         E::IdentityJoined,
         "identity-joined",
         Act,
@@ -180,6 +194,16 @@ const EVENTS: [(AuditEvent, &str, AuditClass, &str); 34] = [
         Act,
         "Settings of models changed",
     ),
+];
+
+/// The events after which other servers read anew what they know of people.
+pub const CHANGES_PEOPLE: [AuditEvent; 6] = [
+    E::AccountLocked,
+    E::AccountOpened,
+    E::RoleChanged,
+    E::LimitsChanged,
+    E::AccountDeleted,
+    E::FactorRuleChanged,
 ];
 
 impl AuditEvent {
@@ -271,5 +295,19 @@ mod tests {
         let names: BTreeSet<&str> = EVENTS.iter().map(|(_, name, ..)| *name).collect();
         assert_eq!(names.len(), EVENTS.len());
         assert_eq!(AuditEvent::ModelsChanged.as_str(), "models-changed");
+    }
+
+    #[test]
+    fn the_filter_of_fail2ban_has_the_sentence_of_each_failure() {
+        let filter = include_str!("../../../deploy/fail2ban/filter.d/mana.conf");
+        let failures = EVENTS.iter().filter(|(.., class, _)| *class == Failure);
+        for (_, name, _, sentence) in failures {
+            let alternative = [
+                format!("(?:{sentence}|"),
+                format!("|{sentence}|"),
+                format!("|{sentence})"),
+            ];
+            assert!(alternative.iter().any(|one| filter.contains(one)), "{name}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use crate::audit_events::{AuditEvent, Origin};
 use crate::clock::Clock;
 use crate::error::{AccountError, Result};
+use crate::factor_rule::FactorRule;
 use crate::issuer::Issuer;
 use crate::passwords::Passwords;
 use crate::provider::Provider;
@@ -37,6 +38,7 @@ pub struct Auth {
     /// Held from the look for lookalikes to the write.
     pub(crate) lookalikes: tokio::sync::Mutex<()>,
     pub(crate) provider: Option<Provider>,
+    pub(crate) factor_rule: FactorRule,
     issuer: Option<Issuer>,
     clock: Clock,
 }
@@ -69,6 +71,7 @@ impl Auth {
             verified: VerifiedTokens::default(),
             seal,
             lookalikes: tokio::sync::Mutex::default(),
+            factor_rule: FactorRule::default(),
             clock,
         })
     }

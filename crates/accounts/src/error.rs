@@ -17,6 +17,12 @@ pub enum AccountError {
     /// The server takes no new account this way. The text says which way is open.
     #[error("{0}")]
     SignupClosed(&'static str),
+    /// As many invitations are open as there may be.
+    #[error("{most} invitations are open, which is as many as there may be; withdraw some first.")]
+    TooManyInvitations {
+        /// How many there may be.
+        most: usize,
+    },
     /// A field has a value that can't be used.
     #[error("{message}")]
     InvalidField {
@@ -43,6 +49,12 @@ pub enum AccountError {
         /// The text that comes back with the code.
         challenge: String,
     },
+    /// The owners ask everyone for a second factor, and the account has none.
+    #[error(
+        "Everyone on this server needs a second factor, and this account has none yet; open Mana in a browser, sign \
+         in and add one."
+    )]
+    FactorRequired,
     /// The second step took too long, or the account has changed meanwhile.
     #[error("This step took too long, or the account has changed meanwhile; sign in again.")]
     StepExpired,

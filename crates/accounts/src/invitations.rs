@@ -13,6 +13,8 @@ use crate::settings::Signup;
 /// Days that an invitation is valid for by default.
 const DAYS: i64 = 7;
 const DAYS_MAX: i64 = 90;
+/// Unused invitations at most. Owners who invite at the same moment may pass it by one each.
+const INVITATIONS_MAX: usize = 500;
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 
 impl Auth {
@@ -38,10 +40,15 @@ impl Auth {
                 format!("An invitation is good for 1 to {DAYS_MAX} days; choose a number between."),
             ));
         }
+        let name = checked_name(name)?;
+        let most = INVITATIONS_MAX;
+        if self.invitations(None, most).await?.len() == most {
+            return Err(AccountError::TooManyInvitations { most });
+        }
         let secret = random::secret();
         let invitation = NewInvitation {
             expires_at: Micros(self.now().0 + days * DAY_US),
-            label: checked_name(name)?,
+            label: name,
             role,
             now: self.now(),
         };
@@ -51,9 +58,13 @@ impl Auth {
         Ok((invitation, secret))
     }
 
-    /// Returns the unused invitations, the one that ends first being the first.
-    pub async fn invitations(&self) -> Result<Vec<Invitation>> {
-        Ok(self.accounts.invitations(self.now()).await?)
+    /// Returns unused invitations behind the one with this end and id, the one that ends first being the first.
+    pub async fn invitations(
+        &self,
+        after: Option<(Micros, &str)>,
+        limit: usize,
+    ) -> Result<Vec<Invitation>> {
+        Ok(self.accounts.invitations(after, limit, self.now()).await?)
     }
 
     /// Withdraws an invitation. Returns whether it was there.

@@ -119,6 +119,7 @@ impl Auth {
     ) -> Result<bool> {
         self.confirm_password(user, password, attempt).await?;
         let removed = self.accounts.remove_factor(&user.id).await?;
+        self.factor_rule.forget(&user.id);
         if removed {
             let origin = attempt.origin_of(&user.id);
             self.note(AuditEvent::FactorRemoved, &origin, Some(&user.id), "app")

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::manifest::Registry;
-use mana_core::mission::{Input, Intent, Mission, slot};
+use mana_core::mission::{CONTEXT, Input, Intent, Mission, slot};
 use mana_core::planner::prompt::ITERATIONS_SHOWN;
 use mana_core::planner::resolve::{self, Resolver};
 use mana_core::planner::{BusyTime, InputText, PendingProposal, ShortIds};
@@ -17,9 +17,6 @@ use crate::messages;
 
 /// The most open proposals that a prompt tells of, of the missions that are read first.
 const MAX_PENDING: usize = 100;
-
-/// The page about the person, which stands in every prompt.
-const CONTEXT: (&str, &str) = ("context", "documents");
 
 /// The part of a prompt that comes from the person's data.
 #[derive(Default)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mana_core::manifest::Schema;
-use mana_core::planner::calls::{Function, ToolCall};
+use mana_core::planner::calls::{Function, ToolCall, apart};
 use mana_core::planner::{Message, ModelAnswer, OutlineInput, PlanFormat};
 use mana_store::UserId;
 use serde_json::Value;
@@ -64,8 +64,9 @@ pub struct ChatAnswer {
 }
 
 impl ChatAnswer {
-    /// The answer in a choice of OpenAI's shape, `{message, finish_reason}`, as servers give it: with text or parts,
-    /// with thoughts in one of several fields, with calls or with the one call of before there were calls.
+    /// The answer in a choice of OpenAI's shape, `{message, finish_reason}`, as servers give it: with text, parts or the
+    /// words of a refusal, with thoughts in one of several fields, with calls or with the one call of before there were
+    /// calls.
     pub fn of_choice(choice: &Value) -> ChatAnswer {
         let message = &choice["message"];
         let thoughts = ["reasoning_content", "reasoning", "thinking", "thoughts"].iter();
@@ -78,12 +79,16 @@ impl ChatAnswer {
             .map(|call| (call, call.get("function").unwrap_or(call)));
         let legacy = legacy.filter(|_| made.is_empty()).map(|call| (call, call));
         ChatAnswer {
-            text: text(&message["content"]),
+            text: [&message["content"], &message["refusal"], &choice["text"]]
+                .into_iter()
+                .map(text)
+                .find(|text| !text.is_empty())
+                .unwrap_or_default(),
             reasoning: thoughts
                 .map(|field| text(&message[*field]))
                 .find(|text| !text.is_empty())
                 .unwrap_or_default(),
-            calls: calls.chain(legacy).enumerate().map(call).collect(),
+            calls: apart(calls.chain(legacy).enumerate().map(call).collect()),
             cut: matches!(
                 choice["finish_reason"].as_str(),
                 Some("length" | "max_tokens" | "MAX_TOKENS")
@@ -115,11 +120,11 @@ fn text(content: &Value) -> String {
                 .filter_map(|part| part.get("text").unwrap_or(part).as_str())
                 .collect()
         }
-        Value::Object(part) => part
-            .get("text")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned(),
+        Value::Object(part) => match part.get("text").and_then(Value::as_str) {
+            Some(text) => text.to_owned(),
+            // A server that has read the JSON of the answer already.
+            None => content.to_string(),
+        },
         _ => String::new(),
     }
 }

@@ -32,7 +32,12 @@ pub(crate) async fn show(mut workspace: Workspace, as_json: bool) -> Result<()> 
         .collect();
     workspace.dir().write(SHOWN, &json!(ids).to_string())?;
     if as_json {
-        println!("{}", json!(proposals));
+        let whole = proposals.iter().map(|proposal| {
+            let mut whole = json!(proposal);
+            whole["hash"] = json!(proposal.shown_hash());
+            whole
+        });
+        println!("{}", Value::from_iter(whole));
     } else if proposals.is_empty() {
         println!("Nothing waits for you.");
     } else {
@@ -70,7 +75,8 @@ pub(crate) async fn approve(
         if !as_json {
             print!("{}", text("", proposal, card));
         }
-        let meant = |hash: &String| hash.eq_ignore_ascii_case(&card.ops_hash);
+        let shown_hash = proposal.shown_hash();
+        let meant = |hash: &String| hash.eq_ignore_ascii_case(&shown_hash);
         if !hashes.is_empty() && !hashes.iter().any(meant) {
             bail!(
                 "{} is not what has this hash (any more). Nothing was changed; `mana inbox` shows it as it is now.",
@@ -87,7 +93,7 @@ pub(crate) async fn approve(
     };
     let mut done = Vec::new();
     for (proposal, card) in &shown {
-        decide(&workspace, proposal, card, &decision).await?;
+        decide(&workspace, proposal, &decision).await?;
         if !as_json {
             println!("Approved: {}", heading(card));
         }
@@ -134,7 +140,7 @@ pub(crate) async fn reject(
     workspace.fetch().await?;
     let proposal = find(&workspace, which).await?;
     let card = card(&workspace.replica, &proposal).await?;
-    decide(&workspace, &proposal, &card, &Decision::Reject { reason }).await?;
+    decide(&workspace, &proposal, &Decision::Reject { reason }).await?;
     if as_json {
         println!(
             "{}",
@@ -149,15 +155,11 @@ pub(crate) async fn reject(
 }
 
 /// Decides on the proposal as its card says it.
-async fn decide(
-    workspace: &Workspace,
-    proposal: &Proposal,
-    card: &ProposalCard,
-    decision: &Decision,
-) -> Result<()> {
+async fn decide(workspace: &Workspace, proposal: &Proposal, decision: &Decision) -> Result<()> {
+    let shown = proposal.shown_hash();
     let decided = workspace
         .replica
-        .decide_shown(&proposal.id, &card.ops_hash, decision);
+        .decide_shown(&proposal.id, &shown, decision);
     match decided.await {
         Ok(_) => Ok(()),
         Err(DeviceError::Decision(error)) if error.code == "stale" => {
@@ -200,8 +202,8 @@ async fn find(workspace: &Workspace, which: &str) -> Result<Proposal> {
     found.with_context(|| format!("there is no proposal {id} here; run `mana inbox` first"))
 }
 
-/// Returns a proposal as text for the decision: the card, whole, then the reason and the hash of what the card says.
-/// The model's own words stand only where there is no operation to say.
+/// Returns a proposal as text for the decision: the card, whole, then the reason and the hash of what the card says and
+/// was made upon. The model's own words stand only where there is no operation to say.
 pub(crate) fn text(number: &str, proposal: &Proposal, card: &ProposalCard) -> String {
     let mut text = format!("{number}{}", heading(card));
     if card.operations.is_empty() {
@@ -227,7 +229,8 @@ pub(crate) fn text(number: &str, proposal: &Proposal, card: &ProposalCard) -> St
     }
     text.push_str(&format!(
         "\n   hash {}\n   {}\n\n",
-        card.ops_hash, proposal.id
+        proposal.shown_hash(),
+        proposal.id
     ));
     text
 }

@@ -9,8 +9,9 @@ pub const PROGRAM_PATHS: [&str; 12] = [
 ];
 
 /// First parts of paths of the web app's own pages. Pages of modules, such as `todo`, are the modules' routes.
-pub const PAGE_PATHS: [&str; 7] = [
+pub const PAGE_PATHS: [&str; 8] = [
     "companion",
+    "factor",
     "join",
     "login",
     "more",

@@ -8,7 +8,6 @@ use mana_core::{
     policy::Overrides,
     staging::{
         Decision, DecisionInput, Proposal, ProposalError, ProposalStatus, Records, Staging, decide,
-        ops_hash,
     },
 };
 
@@ -144,15 +143,15 @@ impl Replica {
         self.decide_where(id, None, decision).await
     }
 
-    /// [`Replica::decide`] on the operations with this hash. Refuses as `altered` where the proposal holds others by
-    /// now.
+    /// [`Replica::decide`] on what has this [`Proposal::shown_hash`]. Refuses as `altered` where the proposal is another
+    /// one by now.
     pub async fn decide_shown(
         &self,
         id: &str,
-        ops_hash: &str,
+        shown_hash: &str,
         decision: &Decision,
     ) -> Result<Vec<Change>, DeviceError> {
-        self.decide_where(id, Some(ops_hash), decision).await
+        self.decide_where(id, Some(shown_hash), decision).await
     }
 
     async fn decide_where(
@@ -163,7 +162,7 @@ impl Replica {
     ) -> Result<Vec<Change>, DeviceError> {
         let mut tx = self.storage.begin().await?;
         let proposal = find(&mut tx, id).await?;
-        if shown.is_some_and(|shown| shown != ops_hash(&proposal.operations)) {
+        if shown.is_some_and(|shown| shown != proposal.shown_hash()) {
             return Err(altered());
         }
         let mission_key = RecordKey::new(APP, MISSIONS, &proposal.mission_id);

@@ -1,5 +1,6 @@
 //! A streamed answer on its way from a provider to a reader.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -61,7 +62,7 @@ pub struct ChatStream {
     /// The entries of the chain that failed before.
     pub failed: Vec<Attempt>,
     /// The fields of the request that the provider has no word for.
-    pub left_out: Vec<&'static str>,
+    pub left_out: Vec<Cow<'static, str>>,
     /// The first pieces: on their way to the reader before the next one is read.
     ahead: VecDeque<StreamEvent>,
     /// The first pieces are all that there is.

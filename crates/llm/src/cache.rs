@@ -117,7 +117,7 @@ impl Cache {
         let certain = request.extra.get("temperature")?.as_f64()? == 0.0;
         let whole = request.stream != Some(true);
         (certain && whole)
-            .then(|| serde_json::to_string(&(caller, request)).ok())
+            .then(|| serde_json::to_string(&(caller, request, &request.betas)).ok())
             .flatten()
     }
 

@@ -12,6 +12,11 @@ const BELIEVED_USD: f64 = 100.0;
 /// An answer that Anthropic makes faster costs so many times the price.
 const FAST: f64 = 6.0;
 
+/// The millionths of a US dollar that Anthropic takes for a search of the web.
+const SEARCH_MICROS_USD: u64 = 10_000;
+/// Where Anthropic counts searches.
+const SEARCHES: &str = "/server_tool_use/web_search_requests";
+
 /// The fields in which providers say what they took, and how many of it make a US dollar.
 const COSTS: [(&str, f64); 5] = [
     ("cost", 1.0),
@@ -60,11 +65,20 @@ pub(crate) fn micros_usd(
 ) -> Option<u64> {
     let by_tokens =
         price.map(|price| by_tokens(model, price, usage, prompt_tokens, completion_tokens));
+    let by_tokens = by_tokens.map(|micros| micros.saturating_add(of_searches(usage)));
     match told(usage) {
         // A zero says nothing where tokens cost something: an owner pays some providers elsewhere.
         Some(told) if told > 0 || by_tokens.unwrap_or(0) == 0 => Some(told),
         _ => by_tokens,
     }
+}
+
+/// The cost of searches, which comes on top of the tokens.
+fn of_searches(usage: &Usage) -> u64 {
+    let said = Value::Object(usage.extra.clone());
+    let micros = count_of(said.pointer(SEARCHES)).saturating_mul(SEARCH_MICROS_USD);
+    let is_believed = micros as f64 <= BELIEVED_USD * 1e6;
+    if is_believed { micros } else { 0 }
 }
 
 /// The amount that the provider says it took.
@@ -253,6 +267,20 @@ mod tests {
                 100,
                 10,
                 450,
+            ),
+            (
+                "anthropic/claude-opus-4-6",
+                json!({"server_tool_use": {"web_search_requests": 3}}),
+                100,
+                10,
+                30_750,
+            ),
+            (
+                "anthropic/claude-opus-4-6",
+                json!({"server_tool_use": {"web_search_requests": 1e15}}),
+                100,
+                10,
+                750,
             ),
             (
                 "anthropic/claude-opus-4-6",

@@ -295,15 +295,20 @@ impl GatewayError {
     }
 
     fn openai_type(&self) -> &'static str {
-        if self.kind == ErrorKind::OverBudget {
-            return "insufficient_quota";
+        match self.kind {
+            ErrorKind::OverBudget => "insufficient_quota",
+            _ => openai_type(self.status()),
         }
-        match self.status() {
-            401 => "authentication_error",
-            429 => "rate_limit_error",
-            400..=499 => "invalid_request_error",
-            _ => "api_error",
-        }
+    }
+}
+
+/// OpenAI's name for failures of a status.
+pub(crate) fn openai_type(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "api_error",
     }
 }
 

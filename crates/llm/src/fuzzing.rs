@@ -5,9 +5,9 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::call_usage::CallEstimate;
-use crate::protocols::AnswerWriter;
-use crate::protocols::messages::{MessagesRequest, MessagesWriter};
+use crate::protocols::messages::{Betas, MessagesRequest, MessagesWriter};
 use crate::protocols::responses::ResponsesRequest;
+use crate::protocols::{AnswerWriter, give_back};
 use crate::providers::fuzzing as providers;
 use crate::sse::{Decoder, Frame};
 use crate::wire::{ChatRequest, completion, mended};
@@ -75,6 +75,8 @@ fn to_providers(mut request: ChatRequest) {
         return;
     }
     let _ = CallEstimate::of_chat(&request);
+    let messages = request.messages.iter_mut();
+    messages.for_each(|message| give_back(message, "mana"));
     for body in providers::bodies(request) {
         match body {
             Ok(body) => {
@@ -92,7 +94,7 @@ pub fn messages(bytes: &[u8]) {
     let Ok(request) = serde_json::from_slice::<MessagesRequest>(request) else {
         return;
     };
-    if let Ok(request) = request.into_chat() {
+    if let Ok(request) = request.into_chat(Betas::default()) {
         let writer = MessagesWriter::to(&request, 1);
         to_providers(request);
         written(writer, chunks, "message_stop");
@@ -119,6 +121,7 @@ fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {
 
 /// Writes an answer from the lines of its chunks: every event is JSON of its name, and the last one is an end.
 fn written(mut writer: impl AnswerWriter, chunks: &[u8], end: &str) {
+    writer.answered_by("mana");
     let mut sent = Vec::new();
     for chunk in chunks.split(|byte| *byte == b'\n') {
         match writer.piece(&Bytes::copy_from_slice(chunk)) {

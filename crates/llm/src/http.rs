@@ -1,10 +1,11 @@
 //! The gateway over HTTP, as OpenAI's and Anthropic's clients expect it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -20,10 +21,12 @@ pub use crate::call_usage::{CallEstimate, Ending, MeterGuard, Used};
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::gateway::{Gateway, refuse_empty};
 use crate::metered::Meter;
-use crate::protocols::messages::{self, MessagesRequest, MessagesWriter};
+use crate::protocols::messages::{self, Betas, MessagesRequest, MessagesWriter};
 use crate::protocols::responses::ResponsesRequest;
 use crate::protocols::{AnswerWriter, ChatWriter};
-use crate::reason::SHOULD_RETRY;
+use crate::refusal_shape::RefusalShape;
+pub use crate::refusal_shape::refuse;
+use crate::route::provider_of;
 use crate::streaming;
 pub use crate::unknown_paths::without_v1;
 use crate::unknown_paths::{with_unknown_paths, wrong_method};
@@ -64,34 +67,41 @@ pub fn router(gateway: Arc<Gateway>, auth: Arc<dyn Auth>) -> Router {
     with_unknown_paths(routes)
 }
 
-/// Each route asks for its caller, and lets nobody else in.
-impl FromRequestParts<Shared> for Caller {
-    type Rejection = GatewayError;
+/// A caller who is let in, and the shape in which it reads refusals.
+struct Entered {
+    caller: Caller,
+    shape: RefusalShape,
+}
 
-    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self> {
-        for credential in credentials(parts.uri.path(), &parts.headers) {
+/// Each route asks for its caller, and lets nobody else in.
+impl FromRequestParts<Shared> for Entered {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Response> {
+        let path = parts.uri.path();
+        let shape = RefusalShape::of(path, &parts.headers);
+        for credential in credentials(path, &parts.headers) {
             if let Some(caller) = shared.auth.caller(credential).await {
-                return Ok(caller);
+                return Ok(Self { caller, shape });
             }
         }
-        Err(GatewayError::new(
+        let stranger = GatewayError::new(
             ErrorKind::Unauthorized,
             "No valid bearer; send `Authorization: Bearer …` with your token, a virtual key or the service key; \
              Anthropic's clients may send it as `x-api-key`",
-        ))
+        );
+        Err(shape.refusal(&stranger))
     }
 }
 
-/// Anthropic's header for a key.
-const API_KEY: &str = "x-api-key";
 /// The paths on which Anthropic's clients call.
-const OF_ANTHROPICS_CLIENTS: [&str; 2] = ["/v1/messages", "/v1/models"];
+const OF_ANTHROPICS_CLIENTS: [&str; 2] = [messages::PATH, "/v1/models"];
 
 /// The credentials that a caller shows: a bearer, and where Anthropic's clients call also their own header.
 fn credentials<'h>(path: &str, headers: &'h HeaderMap) -> impl Iterator<Item = &'h str> + use<'h> {
     let mut paths = OF_ANTHROPICS_CLIENTS.iter();
     let takes_key = paths.any(|known| path.starts_with(known));
-    let key = headers.get(API_KEY).filter(|_| takes_key);
+    let key = headers.get(messages::API_KEY).filter(|_| takes_key);
     let key = key.and_then(|key| key.to_str().ok()).map(str::trim);
     let key = key.filter(|key| !key.is_empty());
     bearer(headers).into_iter().chain(key)
@@ -105,68 +115,67 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 async fn chat(
     State(shared): State<Shared>,
-    caller: Caller,
+    entered: Entered,
     JsonBody(mut request, written): JsonBody<ChatRequest>,
-) -> Result<Response> {
-    request.written = Some(written);
-    request.settle_limits()?;
-    let wants_usage = request.wants_usage();
-    let writer = |_: &ChatRequest| ChatWriter { wants_usage };
-    answer(shared, &caller, request, writer).await
+) -> Response {
+    let answered = async {
+        request.written = Some(written);
+        request.settle_limits()?;
+        let wants_usage = request.wants_usage();
+        let writer = |_: &ChatRequest| ChatWriter { wants_usage };
+        answer(shared, &entered.caller, request, writer).await
+    };
+    entered.shape.told(answered.await)
 }
 
 async fn responses(
     State(shared): State<Shared>,
-    caller: Caller,
+    entered: Entered,
     JsonBody(request, _): JsonBody<ResponsesRequest>,
-) -> Result<Response> {
-    let (mut request, writer) = request.into_chat()?;
-    request.settle_limits()?;
-    answer(shared, &caller, request, |_| writer).await
+) -> Response {
+    let answered = async {
+        let (mut request, writer) = request.into_chat()?;
+        request.settle_limits()?;
+        answer(shared, &entered.caller, request, |_| writer).await
+    };
+    entered.shape.told(answered.await)
 }
 
-/// Every failure is told in Anthropic's shape, also that of a caller who is not let in.
-async fn messages(State(shared): State<Shared>, request: Request) -> Response {
+async fn messages(
+    State(shared): State<Shared>,
+    entered: Entered,
+    headers: HeaderMap,
+    JsonBody(request, _): JsonBody<MessagesRequest>,
+) -> Response {
     let answered = async {
-        let (caller, request) = messages_call(&shared, request).await?;
-        answer(shared, &caller, request, |request| {
+        let mut request = request.into_chat(Betas::of(&headers))?;
+        request.settle_limits()?;
+        answer(shared, &entered.caller, request, |request| {
             MessagesWriter::to(request, estimated_tokens(request))
         })
         .await
     };
-    answered.await.unwrap_or_else(messages_refusal)
+    entered.shape.told(answered.await)
 }
 
 /// The tokens of a request. No provider is asked: each counts its own way, and the gateway reserves by this count.
-async fn count_tokens(State(shared): State<Shared>, request: Request) -> Response {
-    match messages_call(&shared, request).await {
-        Ok((_, request)) => {
-            let tokens = estimated_tokens(&request);
-            Json(json!({ "input_tokens": tokens })).into_response()
-        }
-        Err(error) => messages_refusal(error),
-    }
-}
-
-/// The caller of a request in Anthropic's shape, and the request in the gateway's words.
-async fn messages_call(shared: &Shared, request: Request) -> Result<(Caller, ChatRequest)> {
-    let (mut parts, body) = request.into_parts();
-    let caller = Caller::from_request_parts(&mut parts, shared).await?;
-    let request = Request::from_parts(parts, body);
-    let JsonBody(request, _) = JsonBody::<MessagesRequest>::from_request(request, shared).await?;
-    let mut request = request.into_chat()?;
-    refuse_empty(&request)?;
-    request.settle_limits()?;
-    Ok((caller, request))
+async fn count_tokens(
+    entered: Entered,
+    headers: HeaderMap,
+    JsonBody(request, _): JsonBody<MessagesRequest>,
+) -> Response {
+    let counted = || -> Result<Response> {
+        let mut request = request.into_chat(Betas::of(&headers))?;
+        refuse_empty(&request)?;
+        request.settle_limits()?;
+        let tokens = estimated_tokens(&request);
+        Ok(Json(json!({ "input_tokens": tokens })).into_response())
+    };
+    entered.shape.told(counted())
 }
 
 fn estimated_tokens(request: &ChatRequest) -> u64 {
     CallEstimate::of_chat(request).prompt_tokens
-}
-
-fn messages_refusal(error: GatewayError) -> Response {
-    let body = messages::refusal(&error);
-    refused(&error, body)
 }
 
 /// Answers a request over its chain, in the words of a writer that is made for it.
@@ -182,6 +191,7 @@ async fn answer<W: AnswerWriter>(
     if let Some(question) = &question
         && let Some(kept) = gateway.cache.get(question)
     {
+        writer.answered_by(provider_of(&kept.resolved));
         let mut headers = headers(&kept.resolved, &kept.left_out);
         headers.insert(CACHE, HeaderValue::from_static("hit"));
         return Ok(whole(headers, writer.whole(&kept)?));
@@ -204,6 +214,7 @@ async fn answer<W: AnswerWriter>(
                 bytes,
                 &answer.failed,
             );
+            writer.answered_by(provider_of(&answer.resolved));
             let headers = headers(&answer.resolved, &answer.left_out);
             let response = whole(headers, writer.whole(&answer)?);
             if let Some(question) = question {
@@ -216,13 +227,21 @@ async fn answer<W: AnswerWriter>(
 }
 
 async fn embeddings(
-    State(Shared { gateway, auth }): State<Shared>,
-    caller: Caller,
+    State(shared): State<Shared>,
+    Entered { caller, shape }: Entered,
     JsonBody(mut request, written): JsonBody<EmbeddingsRequest>,
-) -> Result<Response> {
+) -> Response {
     request.written = Some(written);
     request.caller = caller.name();
-    let mut meter = Meter::open(&gateway, &*auth, &caller, || {
+    shape.told(embedded(shared, &caller, request).await)
+}
+
+async fn embedded(
+    Shared { gateway, auth }: Shared,
+    caller: &Caller,
+    request: EmbeddingsRequest,
+) -> Result<Response> {
+    let mut meter = Meter::open(&gateway, &*auth, caller, || {
         CallEstimate::of_embeddings(&request)
     })
     .await?;
@@ -241,12 +260,12 @@ async fn embeddings(
 
 async fn models(
     State(Shared { gateway, auth }): State<Shared>,
-    caller: Caller,
+    Entered { caller, .. }: Entered,
     headers: HeaderMap,
 ) -> Response {
     let mut list = gateway.models().await;
     list.data.retain(|model| auth.may_see(&caller, &model.id));
-    match messages::speaks_messages("", &headers) {
+    match headers.contains_key(messages::VERSION) {
         true => Json(messages::listed(&list)).into_response(),
         false => Json(list).into_response(),
     }
@@ -254,7 +273,7 @@ async fn models(
 
 async fn model(
     State(Shared { gateway, auth }): State<Shared>,
-    caller: Caller,
+    Entered { caller, shape }: Entered,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
@@ -262,27 +281,26 @@ async fn model(
     let listed = gateway.models().await.data;
     let found = listed.into_iter().find(|model| model.id == id);
     let found = found.filter(|model| auth.may_see(&caller, &model.id));
-    let unknown = || {
-        GatewayError::new(
-            ErrorKind::UnknownModel,
-            format!("There is no model {id}; GET /v1/models lists those that there are"),
-        )
-    };
-    match (found, messages::speaks_messages("", &headers)) {
+    match (found, headers.contains_key(messages::VERSION)) {
         (Some(model), true) => Json(messages::named(&model)).into_response(),
         (Some(model), false) => Json(model).into_response(),
-        (None, true) => messages_refusal(unknown()),
-        (None, false) => unknown().into_response(),
+        (None, _) => shape.refusal(&GatewayError::new(
+            ErrorKind::UnknownModel,
+            format!("There is no model {id}; GET /v1/models lists those that there are"),
+        )),
     }
 }
 
-async fn aliases(State(Shared { gateway, auth }): State<Shared>, caller: Caller) -> Json<Value> {
+async fn aliases(
+    State(Shared { gateway, auth }): State<Shared>,
+    Entered { caller, .. }: Entered,
+) -> Json<Value> {
     let mut aliases = gateway.aliases().await;
     aliases.retain(|alias| auth.may_see(&caller, &alias.id));
     Json(json!({ "object": "list", "data": aliases }))
 }
 
-async fn health(State(Shared { gateway, .. }): State<Shared>, _: Caller) -> Response {
+async fn health(State(Shared { gateway, .. }): State<Shared>, _: Entered) -> Response {
     Json(gateway.health()).into_response()
 }
 
@@ -296,9 +314,10 @@ fn whole(headers: HeaderMap, text: Bytes) -> Response {
 struct JsonBody<T>(T, Bytes);
 
 impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
-    type Rejection = GatewayError;
+    type Rejection = Response;
 
-    async fn from_request(mut request: Request, shared: &Shared) -> Result<Self> {
+    async fn from_request(mut request: Request, shared: &Shared) -> Result<Self, Response> {
+        let shape = RefusalShape::of(request.uri().path(), request.headers());
         DefaultBodyLimit::max(MAX_REQUEST_BYTES).apply(&mut request);
         let body = Bytes::from_request(request, shared).await;
         let body = body.map(|body| match body.starts_with(BYTE_ORDER_MARK) {
@@ -306,11 +325,14 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
             false => body,
         });
         let written = body.as_ref().ok().cloned();
-        parse(body).map(|read| Self(read, written.unwrap_or_default()))
+        match parse(body) {
+            Ok(read) => Ok(Self(read, written.unwrap_or_default())),
+            Err(error) => Err(shape.refusal(&error)),
+        }
     }
 }
 
-/// Reads a body; what is wrong with it is said in OpenAI's shape.
+/// Reads a body, or says what is wrong with it.
 fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => GatewayError::new(
@@ -340,7 +362,7 @@ fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T> 
 }
 
 /// The headers that say who answered, and how.
-fn headers(resolved: &str, left_out: &[&str]) -> HeaderMap {
+fn headers(resolved: &str, left_out: &[Cow<'static, str>]) -> HeaderMap {
     // Room for those that every answer gets: growing would touch each of them again.
     let mut headers = HeaderMap::with_capacity(16);
     if let Ok(value) = HeaderValue::from_bytes(resolved.as_bytes()) {
@@ -352,32 +374,6 @@ fn headers(resolved: &str, left_out: &[&str]) -> HeaderMap {
         headers.insert(LEFT_OUT, value);
     }
     headers
-}
-
-impl IntoResponse for GatewayError {
-    fn into_response(self) -> Response {
-        let body = self.body();
-        refused(&self, body)
-    }
-}
-
-/// The answer to a call that failed, whose body is written already.
-fn refused(error: &GatewayError, body: Value) -> Response {
-    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let mut response = (status, Json(body)).into_response();
-    if let Some(wait) = error.retry_after() {
-        // Rounded up: a second early is a call for nothing.
-        let seconds = wait.as_millis().div_ceil(1000);
-        if let Ok(value) = HeaderValue::try_from(seconds.to_string()) {
-            response.headers_mut().insert(RETRY_AFTER, value);
-        }
-    }
-    if error.must_not_be_retried() {
-        // OpenAI's clients make failed calls again by themselves, which multiplies the gateway's own attempts.
-        let never = HeaderValue::from_static("false");
-        response.headers_mut().insert(SHOULD_RETRY, never);
-    }
-    response
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ mod provider_config;
 mod provider_state;
 pub mod providers;
 mod reason;
+mod refusal_shape;
 mod route;
 mod secret;
 mod sse;

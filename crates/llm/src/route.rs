@@ -32,6 +32,13 @@ impl Target {
     }
 }
 
+/// The provider in `provider/model`.
+pub(crate) fn provider_of(resolved: &str) -> &str {
+    resolved
+        .split_once('/')
+        .map_or(resolved, |(provider, _)| provider)
+}
+
 /// Where calls may go, as one configuration says. A call keeps the one that it
 /// began with.
 pub(crate) struct Routes {

@@ -153,17 +153,17 @@ mod tests {
 
     #[test]
     fn any_cut_gives_the_same_frames() {
-        let wire = b": hello\n\ndata: {\"a\":1}\r\n\r\nevent: x\nid: 1\ndata:two\ndata: lines\n\ndata: [DONE]\n\n";
+        let wire = ": hello\n\ndata: {\"a\":\"\u{1f389}\"}\r\n\r\nevent: x\nid: 1\ndata:two\ndata: lines\n\ndata: [DONE]\n\n";
         let expected = [
             Frame::Comment,
-            data("{\"a\":1}"),
+            data("{\"a\":\"\u{1f389}\"}"),
             data("two\nlines"),
             data("[DONE]"),
         ];
         for cut in 1..wire.len() {
             let mut decoder = Decoder::new(100);
             let mut frames = Vec::new();
-            for piece in wire.chunks(cut) {
+            for piece in wire.as_bytes().chunks(cut) {
                 decoder.push(piece);
                 frames.extend(all(&mut decoder));
             }

@@ -1,6 +1,7 @@
 //! A streamed answer over HTTP, in the protocol of its caller: every piece as it comes, and signs of life while none
 //! comes.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,6 +20,7 @@ use crate::error::Result;
 use crate::metered::Meter;
 use crate::protocols::AnswerWriter;
 use crate::providers::StreamEvent;
+use crate::route::provider_of;
 
 /// How long a caller waits for the status of an answer. Then the answer begins with a sign of life: proxies give up who
 /// says nothing, and a local model may read its prompt for minutes.
@@ -52,13 +54,14 @@ enum State {
 pub(crate) async fn answer(
     opening: impl Future<Output = Result<ChatStream>> + Send + 'static,
     mut meter: Meter,
-    writer: impl AnswerWriter,
-    headers: fn(&str, &[&str]) -> HeaderMap,
+    mut writer: impl AnswerWriter,
+    headers: fn(&str, &[Cow<'static, str>]) -> HeaderMap,
 ) -> Result<Response> {
     let mut opening: Opening = Box::pin(opening);
     let (state, mut headers) = match timeout(FIRST_SIGN, &mut opening).await {
         Ok(Ok(answer)) => {
             meter.failed_before(&answer.failed);
+            writer.answered_by(provider_of(&answer.resolved));
             let headers = headers(&answer.resolved, &answer.left_out);
             (State::Begun(answer), headers)
         }
@@ -102,6 +105,7 @@ impl<W: AnswerWriter> Answer<W> {
                     opened = opening => match opened {
                         Ok(answer) => {
                             self.meter.failed_before(&answer.failed);
+                            self.writer.answered_by(provider_of(&answer.resolved));
                             self.state = State::Begun(answer);
                             continue;
                         }

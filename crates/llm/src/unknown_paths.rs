@@ -7,10 +7,9 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, routing};
-use serde_json::json;
 use tower::ServiceExt as _;
 
-use crate::protocols::messages::{refusal_body, speaks_messages};
+use crate::refusal_shape::RefusalShape;
 
 /// Paths of the protocols, without their `/v1`.
 const OF_PROGRAMS: [&str; 7] = [
@@ -124,10 +123,6 @@ fn refusal(
     path: &str,
     headers: &HeaderMap,
 ) -> Response {
-    let body = match speaks_messages(path, headers) {
-        true => refusal_body(status.as_u16(), message),
-        false => json!({ "error": {
-            "message": message, "type": "invalid_request_error", "param": null, "code": code } }),
-    };
+    let body = RefusalShape::of(path, headers).body(status, code, message);
     (status, Json(body)).into_response()
 }

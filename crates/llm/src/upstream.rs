@@ -1,6 +1,7 @@
 //! An HTTP upstream: every call has a deadline, every body a bound, and every
 //! failure a plain sentence.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -158,7 +159,7 @@ impl Upstream {
 
     /// Reads a page.
     pub async fn get(&self, uri: Uri, limits: &Limits) -> Result<Bytes> {
-        let response = self.send(Method::GET, uri, "", None, limits).await?;
+        let response = self.send(Method::GET, uri, "", None, None, limits).await?;
         self.read(response, limits).await
     }
 
@@ -170,7 +171,21 @@ impl Upstream {
         body: Vec<u8>,
         limits: &Limits,
     ) -> Result<Answer> {
-        self.send(Method::POST, uri.clone(), model, Some(body), limits)
+        self.send(Method::POST, uri.clone(), model, Some(body), None, limits)
+            .await
+    }
+
+    /// The same with names in a header, beside those that the owner has in it.
+    pub async fn open_naming(
+        &self,
+        uri: &Uri,
+        model: &str,
+        body: Vec<u8>,
+        names: (HeaderName, &[String]),
+        limits: &Limits,
+    ) -> Result<Answer> {
+        let post = Method::POST;
+        self.send(post, uri.clone(), model, Some(body), Some(names), limits)
             .await
     }
 
@@ -202,6 +217,7 @@ impl Upstream {
         uri: Uri,
         model: &str,
         body: Option<Vec<u8>>,
+        names: Option<(HeaderName, &[String])>,
         limits: &Limits,
     ) -> Result<Answer> {
         let client = self.clients.get(self.transport);
@@ -212,6 +228,9 @@ impl Upstream {
         *request.headers_mut() = self.headers.clone()?;
         if let Some(extra) = self.extra.of_model(model) {
             extra.add_headers(request.headers_mut());
+        }
+        if let Some((header, names)) = names {
+            add_names(request.headers_mut(), header, names);
         }
         let span = client_span(&self.name, request.method(), request.uri());
         add_trace_headers(&span, request.headers_mut());
@@ -368,10 +387,14 @@ impl Upstream {
 
     /// A 2xx answer whose body is an error all the same.
     pub fn reported(&self, error: &Value) -> GatewayError {
-        let status = error
-            .get("code")
-            .and_then(Value::as_u64)
-            .filter(|code| (400..600).contains(code))
+        let code = |field: &str| match error.get(field)? {
+            Value::String(text) => text.trim().parse().ok(),
+            code => code.as_u64(),
+        };
+        let codes = ["code", "status", "status_code"].into_iter();
+        let status = codes
+            .filter_map(code)
+            .find(|code| (400..600).contains(code))
             .unwrap_or(502) as u16;
         let kind = match status {
             429 => ErrorKind::RateLimited { retry_after: None },
@@ -517,6 +540,22 @@ impl Upstream {
 }
 
 /// The headers of every request to a provider.
+/// Adds names to a header that lists names, each once.
+fn add_names(headers: &mut HeaderMap, header: HeaderName, names: &[String]) {
+    if names.is_empty() {
+        return;
+    }
+    let given = headers.get(&header).map(|given| given.to_str());
+    let given = given.and_then(Result::ok).unwrap_or_default().to_owned();
+    let mut all: Vec<&str> = given.split(',').map(str::trim).collect();
+    all.extend(names.iter().map(String::as_str));
+    let mut seen = HashSet::new();
+    all.retain(|name| !name.is_empty() && seen.insert(*name));
+    if let Ok(value) = HeaderValue::try_from(all.join(",")) {
+        headers.insert(header, value);
+    }
+}
+
 fn headers(config: &ProviderConfig, label: &str, protocol: &ProtocolHeaders) -> Result<HeaderMap> {
     let accepted = HeaderValue::from_static("application/json, text/event-stream");
     // Where a request says nothing of it, any compression is fine.

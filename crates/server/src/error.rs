@@ -302,6 +302,9 @@ impl From<mana_accounts::AccountError> for ApiError {
             Account::SignupClosed(_) => {
                 ApiError::new(StatusCode::FORBIDDEN, "signup_closed", message)
             }
+            Account::TooManyInvitations { .. } => {
+                ApiError::new(StatusCode::CONFLICT, "too_many_invitations", message)
+            }
             Account::InvalidField { field, .. } => {
                 ApiError::invalid(message).with_details(serde_json::json!({ "field": field }))
             }
@@ -311,6 +314,9 @@ impl From<mana_accounts::AccountError> for ApiError {
                 let status = StatusCode::UNAUTHORIZED;
                 ApiError::new(status, "second_step_required", message)
                     .with_details(serde_json::json!({ "challenge": challenge }))
+            }
+            Account::FactorRequired => {
+                ApiError::new(StatusCode::FORBIDDEN, "second_factor_required", message)
             }
             Account::StepExpired => {
                 ApiError::new(StatusCode::UNAUTHORIZED, "step_expired", message)
@@ -495,5 +501,28 @@ fn refuse_nul(encoded: &str) -> Result<(), ApiError> {
             "The address holds a NUL character (%00); leave it out.",
         )),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mana_store::StoreError;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_507_whoever_meets_it() {
+        let full = || StoreError::DiskFull;
+        for error in [
+            ApiError::from(full()),
+            ApiError::from(mana_accounts::AccountError::from(full())),
+            ApiError::from(mana_sync::SyncError::Store(full())),
+        ] {
+            assert_eq!(
+                (error.status, error.code()),
+                (StatusCode::INSUFFICIENT_STORAGE, "disk_full")
+            );
+            assert!(error.message.ends_with('.'), "{}", error.message);
+        }
     }
 }

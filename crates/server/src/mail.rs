@@ -1,4 +1,4 @@
-//! Mail to people: the link of a forgotten password.
+//! Mail to people: the link of a forgotten password, and the request for a second factor.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,10 @@ const WITHIN: Duration = Duration::from_secs(20);
 /// Mails under way at a time.
 const AT_A_TIME: usize = 4;
 
-/// The mail that a person gets: language, subject, text with `{link}`.
-const RESET: [(&str, &str, &str); 2] = [
+/// A mail that a person gets, in each language: language, subject, text with `{link}`. The last is for everybody else.
+type Texts = [(&'static str, &'static str, &'static str); 2];
+
+const RESET: Texts = [
     (
         "de",
         "Neues Passwort für Mana",
@@ -29,6 +31,21 @@ const RESET: [(&str, &str, &str); 2] = [
         "A new password for Mana",
         "Somebody asked for a new password of this account. If it was you, open this link:\n\n{link}\n\n\
          It is good once, for a day. If it was not you, do nothing: nothing changes.\n",
+    ),
+];
+
+const FACTOR: Texts = [
+    (
+        "de",
+        "Bitte richte einen zweiten Faktor für Mana ein",
+        "Der Inhaber dieses Servers bittet dich um einen zweiten Faktor, zum Beispiel eine Code-App auf dem Telefon. \
+         Hier richtest du ihn ein:\n\n{link}\n\nBis dahin schützt allein dein Passwort, was du geschrieben hast.\n",
+    ),
+    (
+        "en",
+        "Please add a second factor for Mana",
+        "The owner of this server asks you for a second factor, such as a code app on your phone. Add it here:\n\n\
+         {link}\n\nUntil then your password alone protects what you wrote.\n",
     ),
 ];
 
@@ -62,20 +79,32 @@ impl Mailer {
     /// Sends the link of a forgotten password. A failure is for the operator: whoever asked must not be told whether
     /// there is an account.
     pub async fn send_reset_link(&self, user: &User, link: &str) {
-        if let Err(error) = self.send(user, link).await {
+        self.send(user, &RESET, link, "with the link of a password")
+            .await;
+    }
+
+    /// Asks a person to add a second factor.
+    pub async fn ask_for_factor(&self, user: &User, link: &str) {
+        self.send(user, &FACTOR, link, "that asks for a second factor")
+            .await;
+    }
+
+    async fn send(&self, user: &User, texts: &Texts, link: &str, what: &str) {
+        if let Err(error) = self.try_to_send(user, texts, link).await {
             tracing::error!(
                 user_id = %user.id,
-                "The mail with the link of a password could not be sent; check MANA_SMTP_URL: {error:#}"
+                "The mail {what} could not be sent; check MANA_SMTP_URL: {error:#}"
             );
         }
     }
 
-    async fn send(&self, user: &User, link: &str) -> Result<()> {
+    async fn try_to_send(&self, user: &User, texts: &Texts, link: &str) -> Result<()> {
         let language = user.locale.split('-').next().unwrap_or_default();
-        let (_, subject, text) = RESET
+        let [.., otherwise] = texts;
+        let (_, subject, text) = texts
             .iter()
             .find(|(known, ..)| *known == language)
-            .unwrap_or(&RESET[1]);
+            .unwrap_or(otherwise);
         let mail = Message::builder()
             .from(self.from.clone())
             .to(user

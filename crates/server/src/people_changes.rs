@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mana_accounts::SessionEnded;
+use mana_accounts::{AuditEvent, CHANGES_PEOPLE, SessionEnded};
 use mana_store::{User, UserId};
 
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 
-/// How often the server looks whether its operator changed a person by a command beside it.
+/// How often the server looks whether its operator, or an owner at another server, changed a person.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// An account was locked or opened, or is another's to pay: its keys, its limits, and when its missions run.
@@ -40,22 +40,32 @@ async fn refresh(app: &App) {
     app.sync.schedule_changed().notify_one();
 }
 
-/// Follows the operator's commands on people, which work beside the server and can't tell it.
-pub async fn follow_operator(app: Arc<App>) {
+/// Follows changes of people that this server did not make: by the operator's commands, which work beside the server
+/// and can't tell it, and by owners at other servers on the database.
+pub async fn follow(app: Arc<App>) {
     let accounts = &app.auth.accounts;
-    let mut seen = accounts.newest_operators_act().await.unwrap_or(0);
+    let events = CHANGES_PEOPLE.map(AuditEvent::as_str);
+    let mut seen = accounts.newest_act(&events).await.unwrap_or(0);
     let mut every = tokio::time::interval(LOOK_EVERY);
     loop {
         every.tick().await;
         // A database that can't answer is told by whoever needs it.
-        let Ok(newest) = accounts.newest_operators_act().await else {
+        let Ok(newest) = accounts.newest_act(&events).await else {
             continue;
         };
         if newest != seen {
             seen = newest;
+            read_factor_rule(&app).await;
             app.auth.announce(SessionEnded::Any);
             app.member_limits.forget_all();
             refresh(&app).await;
         }
+    }
+}
+
+/// Reads whether everyone needs a second factor.
+pub async fn read_factor_rule(app: &App) {
+    if let Err(error) = app.auth.read_factor_rule().await {
+        tracing::warn!("The rule of second factors could not be read: {error}");
     }
 }

@@ -137,7 +137,9 @@ pub async fn serve(config: Config) -> Result<()> {
     let clearing = tokio::spawn(clear_expired(app.clone()));
     let rereading = tokio::spawn(reread_settings(app.clone()));
     app.llm.people_changed(&*app.auth.accounts).await;
-    let following_operator = tokio::spawn(people_changes::follow_operator(app.clone()));
+    let rule = app.auth.read_factor_rule().await;
+    rule.context("The rule of second factors can't be read")?;
+    let following_people = tokio::spawn(people_changes::follow(app.clone()));
     let saving = (!app.config.serves_only_gateway())
         .then(|| tokio::spawn(crate::backup::nightly::run(app.clone())));
     let following = store
@@ -167,7 +169,7 @@ pub async fn serve(config: Config) -> Result<()> {
     tracing::info!("Mana is stopping");
     clearing.abort();
     rereading.abort();
-    following_operator.abort();
+    following_people.abort();
     if let Some(saving) = saving {
         saving.abort();
     }

@@ -8,6 +8,7 @@ use mana_store::{
     AccountStore, DatabaseContents, Ledger, Maintenance, PostgresStore, SqliteStore, Store,
 };
 
+use crate::backup::before_upgrade;
 use crate::config::{Config, Database};
 
 /// The one store, as each part of the server sees it.
@@ -36,8 +37,9 @@ fn not_opened(config: &Config) -> String {
 }
 
 impl Storage {
-    /// Opens the configured database, and brings its schema up to date.
+    /// Opens the configured database, and brings its schema up to date, once the state before is saved.
     pub async fn open(config: &Config, registry: Arc<Registry>) -> Result<Storage> {
+        let _turn = before_upgrade::keep(config).await?;
         let opened = match &config.storage.database {
             Database::Sqlite(path) => SqliteStore::open(path, registry).await.map(Storage::of),
             Database::Postgres { url, options } => {
@@ -69,8 +71,10 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
-    /// Opens the configured database, and makes it if it is missing.
+    /// Opens the configured database, and makes it if it is missing. An earlier version's is brought up to date where
+    /// no server runs on it, once the state before is saved.
     pub async fn open(config: &Config, registry: Arc<Registry>) -> Result<Upkeep> {
+        let _turn = before_upgrade::keep(config).await?;
         let opened = match &config.storage.database {
             Database::Sqlite(path) => SqliteStore::open_beside(path, registry)
                 .await

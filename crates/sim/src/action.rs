@@ -90,6 +90,14 @@ pub enum Action {
     Backup,
     /// The database is put back to its last copy. `restored`: its operator says so; else a file was copied underneath.
     PutBack { restored: bool },
+    /// The person does something at a device of an older version: writes, approves, or syncs. `lost`: the answer of
+    /// the push does not arrive.
+    OldDevice {
+        what: u32,
+        value: u32,
+        server: u32,
+        lost: bool,
+    },
 }
 
 const DAY_US: i64 = 86_400_000_000;
@@ -118,8 +126,23 @@ pub fn generate(seed: u64) -> Vec<Action> {
         let action = draw(&mut rng);
         actions.push(action);
     }
+    // Drawn by themselves, so that the rest of a history is as it would be without an older device.
+    let mut rng = Rng::new(seed ^ OLDER);
+    for _ in 0..rng.below(3) * 8 {
+        let at = rng.below(actions.len() as u64) as usize;
+        let action = Action::OldDevice {
+            what: rng.pick(),
+            value: rng.pick(),
+            server: rng.pick(),
+            lost: rng.below(4) == 0,
+        };
+        actions.insert(at, action);
+    }
     actions
 }
+
+/// Makes the numbers of an older device others than those of its history.
+const OLDER: u64 = 0x6f6c_6465_7221;
 
 /// The number in [`Action::Write`] that makes a mission.
 pub const MISSION: u32 = 7;

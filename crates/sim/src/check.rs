@@ -62,6 +62,10 @@ pub(crate) fn check(world: &mut World) -> Result<(), Failure> {
             );
         }
     }
+    if !world.old.waiting.is_empty() {
+        let message = format!("the older device still has {:?} to send", world.old.waiting);
+        return fail(Kind::Stuck, message);
+    }
     let mut records = Records::new();
     let registry = world.backend.registry();
     for key in log
@@ -98,6 +102,12 @@ pub(crate) fn check(world: &mut World) -> Result<(), Failure> {
         }
         held.extend((forgotten.iter()).map(|key| (key.clone(), RecordState::default())));
         same(&format!("device {n}"), &held, &records)?;
+    }
+    // An older device hears of no log that was put back, and keeps what it holds.
+    if !world.put_back {
+        let mut held = world.old.records.clone();
+        held.extend((forgotten.iter()).map(|key| (key.clone(), RecordState::default())));
+        same("the older device", &held, &records)?;
     }
     // Of a log that was put back, what had been overwritten is gone, and nothing says what was planned.
     if !world.put_back {

@@ -17,6 +17,8 @@ pub struct Figures {
     pub crashed: u64,
     /// Times that the database was put back to a copy.
     pub put_back: u64,
+    /// Older devices that were told to update.
+    pub updated: u64,
     /// Records that the server had forgotten at the end.
     pub forgotten: u64,
     /// Iterations at the end.
@@ -35,6 +37,7 @@ impl Figures {
         self.lost += other.lost;
         self.crashed += other.crashed;
         self.put_back += other.put_back;
+        self.updated += other.updated;
         self.forgotten += other.forgotten;
         self.iterations += other.iterations;
         self.decided += other.decided;

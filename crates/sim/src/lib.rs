@@ -14,6 +14,7 @@ mod face;
 mod failure;
 mod figures;
 mod net;
+mod old_device;
 mod person;
 mod rng;
 mod run;

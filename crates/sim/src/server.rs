@@ -11,7 +11,7 @@ use mana_ai::{ChatAnswer, ChatRequest, Llm, LlmError, Runner, RunnerConfig, Runn
 use mana_core::{
     Micros, RecordKey, RecordState, ids,
     manifest::Registry,
-    sync::{JoinRequest, PushRequest, Refusal, SnapshotRequest, TransportError},
+    sync::{JoinRequest, PushAnswer, PushRequest, Refusal, SnapshotRequest, TransportError},
 };
 use mana_store::{
     Accounts, ChangesQuery, Cursor, KnownLog, Log as _, LogPage, LoggedChange, Maintenance as _,
@@ -319,8 +319,32 @@ impl Backend {
                 epoch: push.log_epoch.clone(),
                 end: push.log_end.parse().expect("a cursor of this server"),
             }),
+            number: push.push_number,
             ..AcceptPush::new(Origin::Device, &push.client_id, changes)
         };
+        self.accept(server, accept)
+    }
+
+    /// Takes a push of a device of version 0.1, or its question for what others did.
+    pub fn push_of_old_device(
+        &self,
+        server: usize,
+        changes: &[Value],
+        since: &str,
+        schema_version: u64,
+    ) -> Result<PushAnswer, TransportError> {
+        let accept = AcceptPush {
+            since: since.to_owned(),
+            schema_version: Some(schema_version),
+            ..AcceptPush::new(Origin::Device, "old-device", changes.to_vec())
+        };
+        match self.accept(server, accept)? {
+            Response::Answer(answer) => Ok(answer),
+            other => panic!("a push is answered: {other:?}"),
+        }
+    }
+
+    fn accept(&self, server: usize, accept: AcceptPush) -> Reply {
         let sync = &self.instances[server].sync;
         let answer = self
             .runtime

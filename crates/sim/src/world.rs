@@ -27,6 +27,7 @@ use crate::{
     failure::{Failure, Kind},
     figures::Figures,
     net::{Connection, Net, Packet, broken, described},
+    old_device::OldDevice,
     person::{mission_id, writes},
     server::{Backend, Backup, lock},
 };
@@ -75,6 +76,8 @@ pub(crate) struct World {
     tasks: Vec<Task>,
     /// Device, server, and whether up.
     cuts: BTreeSet<(usize, usize, bool)>,
+    /// The device of an older version.
+    pub old: OldDevice,
     /// Event ids of what devices acknowledged.
     pub acknowledged: Vec<String>,
     /// Event ids that the log had when it was compacted.
@@ -114,6 +117,7 @@ impl World {
                 .collect(),
             tasks: Vec::new(),
             cuts: BTreeSet::new(),
+            old: OldDevice::new(),
             acknowledged: Vec::new(),
             once_logged: BTreeSet::new(),
             texts: Vec::new(),
@@ -239,6 +243,12 @@ impl World {
                 self.say(|| "the database is copied".to_owned());
             }
             Action::PutBack { restored } => self.put_back(restored),
+            Action::OldDevice {
+                what,
+                value,
+                server,
+                lost,
+            } => self.old_device(what, value, self.server(server), lost),
             Action::Go { .. } => {}
         }
     }
@@ -255,9 +265,28 @@ impl World {
         self.put_back = true;
         self.figures.put_back += 1;
         self.rolled_back |= !restored;
-        self.say(|| {
-            format!("the database is put back to its copy; its operator says so: {restored}")
-        });
+        self.say(|| format!("the database is put back; its operator says so: {restored}"));
+    }
+
+    fn old_device(&mut self, what: u32, value: u32, server: usize, lost: bool) {
+        if what % 8 > 4 {
+            return self.sync_old_device(server, lost);
+        }
+        let (now, made) = (self.time.load(Ordering::SeqCst), self.new_ids.clone());
+        let new_id = move || ids::derive("old", &made.fetch_add(1, Ordering::SeqCst).to_string());
+        let wrote = self.old.act(what, value, Micros(now), new_id);
+        self.say(|| format!("the older device writes {}", wrote.join(", ")));
+        self.figures.acknowledged += wrote.len() as u64;
+        self.acknowledged.extend(wrote);
+    }
+
+    fn sync_old_device(&mut self, server: usize, lost: bool) {
+        let synced = self.old.sync(&self.backend, server, lost);
+        self.say(|| format!("the older device syncs with {server}, lost: {lost}; {synced:?}"));
+        match synced {
+            Ok(updated) => self.figures.updated += u64::from(updated),
+            Err(error) => self.failure = Some(Failure::new(Kind::Refused, error.to_string())),
+        }
     }
 
     /// A replica as a tab has it, or a process: opened anew each time, so nothing but the disk remembers.
@@ -526,8 +555,10 @@ impl World {
                 self.sync(tab, (device + round) % self.backend.len());
                 self.drain()?;
             }
+            self.sync_old_device(round % self.backend.len(), false);
+            self.drain()?;
             let now = self.backend.log().len();
-            if now == rows {
+            if now == rows && self.old.waiting.is_empty() {
                 self.figures.rows = now as u64;
                 return Ok(());
             }

@@ -322,8 +322,13 @@ pub trait Accounts: Send + Sync {
     /// Keeps a secret that makes one account.
     async fn put_invitation(&self, secret: &str, invitation: NewInvitation) -> Result<Invitation>;
 
-    /// The invitations that are good still; first the one that ends first.
-    async fn invitations(&self, now: Micros) -> Result<Vec<Invitation>>;
+    /// Invitations that are good still, behind the one with this end and id; first the one that ends first.
+    async fn invitations(
+        &self,
+        after: Option<(Micros, &str)>,
+        limit: usize,
+        now: Micros,
+    ) -> Result<Vec<Invitation>>;
 
     /// Takes an invitation back. False if there is none with this id, such as after it was used.
     async fn delete_invitation(&self, id: &str) -> Result<bool>;

@@ -73,8 +73,9 @@ pub trait AuditLog: Send + Sync {
     /// Keeps an entry, and of its class the newest [`AUDIT_KEPT`].
     async fn keep_audit(&self, entry: AuditEntry) -> Result<()>;
 
-    /// Returns the place of the newest entry that an operator's command made, beside the server; 0 where there is none.
-    async fn newest_operators_act(&self) -> Result<i64>;
+    /// Returns the place of the newest entry of these events, or that an operator's command made, beside the server; 0
+    /// where there is none.
+    async fn newest_act(&self, events: &[&str]) -> Result<i64>;
 
     /// Returns entries, the newest first: those before this place, about this account where one is given.
     async fn audit(

@@ -11,6 +11,22 @@ pub enum DatabaseContents {
     Tables,
 }
 
+/// The steps of the schema that a database lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MissingSteps {
+    /// The last step that it has.
+    pub from: i64,
+    /// The last step that this version knows.
+    pub to: i64,
+}
+
+impl MissingSteps {
+    /// The steps from one to another; none where there are none, as in a database of a later version.
+    pub(crate) fn between(from: i64, to: i64) -> Option<Self> {
+        (from < to).then_some(Self { from, to })
+    }
+}
+
 impl DatabaseContents {
     /// Contents by whether Mana's tables were found.
     pub(crate) fn of(has_tables: bool) -> Self {

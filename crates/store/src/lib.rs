@@ -45,7 +45,7 @@ pub use backup::{
     BackupEntry, BackupOrigin, BackupSink, BackupSource, Cell, DatabaseKind, RestoreOptions,
     Restored, RestoredEpoch, TableHead,
 };
-pub use contents::DatabaseContents;
+pub use contents::{DatabaseContents, MissingSteps};
 pub use error::{Result, ResyncReason, StoreError};
 pub use identity::{CursorCheck, KnownLog, LogIdentity};
 pub use ledger::{
@@ -62,7 +62,7 @@ pub use maintenance::{
 };
 pub use notice::StoreNotice;
 pub use people::{People, Person};
-pub use postgres::{PostgresOptions, PostgresStore};
+pub use postgres::{PostgresOptions, PostgresStore, UpgradeTurn};
 pub use runs::{
     Cancelled, DEBUG_KEPT, DebugRecord, MOST_WAITING, RunPhase, RunProgress, RunRequest, Runs,
 };

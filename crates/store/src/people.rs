@@ -16,6 +16,8 @@ pub struct Person {
     pub seen_at: Option<Micros>,
     /// Since when the account has a second factor.
     pub factor_since: Option<Micros>,
+    /// When an owner last asked for a second factor.
+    pub asked_at: Option<Micros>,
 }
 
 /// The verbs of owners about people, each one transaction.
@@ -60,12 +62,14 @@ pub(crate) struct PersonRow {
     sessions: i64,
     seen_at: Option<i64>,
     factor_since: Option<i64>,
+    asked_at: Option<i64>,
 }
 
 columns!(PersonRow {
     sessions,
     seen_at,
     factor_since,
+    asked_at,
 });
 
 impl PersonRow {
@@ -75,6 +79,7 @@ impl PersonRow {
             sessions: self.sessions.unsigned_abs(),
             seen_at: self.seen_at.map(Micros),
             factor_since: self.factor_since.map(Micros),
+            asked_at: self.asked_at.map(Micros),
         }
     }
 }

@@ -66,6 +66,12 @@ pub trait SecondFactors: Send + Sync {
     /// Takes the second factor away, with its recovery codes. False where there is none.
     async fn remove_factor(&self, id: &UserId) -> Result<bool>;
 
+    /// Keeps when an owner asked the person to add a second factor.
+    async fn ask_for_factor(&self, id: &UserId, now: Micros) -> Result<()>;
+
+    /// When an owner last asked the person to add a second factor.
+    async fn asked_for_factor(&self, id: &UserId) -> Result<Option<Micros>>;
+
     /// The account of a provider's identity.
     async fn user_of_identity(&self, issuer: &str, subject: &str) -> Result<Option<UserId>>;
 

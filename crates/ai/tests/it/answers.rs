@@ -1,6 +1,7 @@
 //! Answers of models as people's servers give them: each of `answers.json` ends as a person who reads it would expect.
 
 use mana_ai::{ChatAnswer, LlmError, ModelFacts};
+use mana_core::Micros;
 use mana_core::mission::{Intent, Iteration, RunStatus, StepStatus};
 use serde_json::{Value, json};
 
@@ -56,6 +57,33 @@ pub async fn run(mode: &str, answers: &[Value]) -> (World, String) {
     }
     world.tick().await;
     (world, id)
+}
+
+/// Whether two values are the same; of times only the moment counts.
+fn same(left: &Value, right: &Value) -> bool {
+    let moment = |value: &Value| value.as_str().and_then(|text| Micros::parse(text).ok());
+    left == right || moment(left).is_some_and(|moment_left| moment(right) == Some(moment_left))
+}
+
+/// Whether the proposed steps are exactly these `{toolName, params}`.
+fn is_as_expected(iteration: &Iteration, expected: &[Value]) -> bool {
+    let planned = iteration
+        .plan
+        .iter()
+        .filter(|step| step.status == StepStatus::Planned);
+    let planned: Vec<_> = planned.collect();
+    planned.len() == expected.len()
+        && planned.iter().zip(expected).all(|(step, expected)| {
+            let Intent::ToolCall { tool_name, params } = &step.intent else {
+                return false;
+            };
+            let wanted = expected["params"].as_object().expect("params");
+            expected["toolName"] == tool_name.as_str()
+                && params.len() == wanted.len()
+                && wanted
+                    .iter()
+                    .all(|(name, value)| params.get(name).is_some_and(|given| same(given, value)))
+        })
 }
 
 /// The titles of the steps that are proposed.
@@ -114,7 +142,10 @@ async fn fault(case: &Value) -> Option<String> {
     let counted = case["steps"]
         .as_u64()
         .is_none_or(|steps| titles.len() as u64 == steps);
-    let fine = ends_well && !drafts && noted && counted;
+    let as_expected = case["expect"]
+        .as_array()
+        .is_none_or(|expected| is_as_expected(&iteration, expected));
+    let fine = ends_well && !drafts && noted && counted && as_expected;
     (!fine).then(|| {
         format!(
             "{name}: {titles:?}, {:?}, {:?}",
@@ -152,4 +183,9 @@ async fn missions_a1_to_a13_further_answers() {
 #[tokio::test]
 async fn missions_a1_to_a13_answers_by_others() {
     faults(include_str!("../answers_unseen.json"), 50).await;
+}
+
+#[tokio::test]
+async fn missions_a1_to_a13_answers_by_others_to_the_last_value() {
+    faults(include_str!("../answers_fresh.json"), 71).await;
 }

@@ -235,6 +235,8 @@ async fn missions_r8_a_lesson_that_is_taken_back_is_forgotten() {
     removed["updatedAt"] = json!(world.now());
     world.update(&id, json!({"lessons": [removed]})).await;
     world.pass_until(at("2026-11-23T12:00:00Z")).await;
+    let prompt = world.llm.last_prompt();
+    assert!(!prompt.contains("REFUSED FOR EVER"), "{prompt}");
     let plan = world
         .iterations(&id)
         .await

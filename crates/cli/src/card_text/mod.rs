@@ -60,6 +60,13 @@ pub(crate) fn card_text(card: &ProposalCard) -> String {
     if card.changes_nothing {
         push(&mut text, FIELD, "Nothing would change.");
     }
+    if card.instructs_missions {
+        push(
+            &mut text,
+            FIELD,
+            "Missions read this page: from their next run on they follow the new text.",
+        );
+    }
     text
 }
 
@@ -417,6 +424,8 @@ impl HunkLines {
         let drawn = broken(&removed).is_some() && broken(&removed) == broken(&added);
         let line = |sign: char, line: &String| {
             let words = line.trim_end_matches('\n');
+            // A terminal shows a tab as it shows spaces.
+            let words = &words.replace('\t', "⇥");
             let bare = words.trim_end_matches(' ');
             let end = if drawn && line.ends_with('\n') {
                 "⏎"

@@ -29,7 +29,7 @@ pub use lessons::{Lesson, LessonKind};
 pub use record::{Input, Mission, MissionState, Overlap};
 pub use shrink::{DroppedBodies, drop_bodies};
 pub use status::StepStatus;
-pub use tables::{AGENTS, APP, MISSIONS, RUNS, SETTINGS};
+pub use tables::{AGENTS, APP, CONTEXT, MISSIONS, RUNS, SETTINGS};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,9 @@
 /// The app of missions and their runs.
 pub const APP: &str = "ai";
 
+/// The table of the page about a person, by its module: every mission reads it as the person's own words.
+pub const CONTEXT: (&str, &str) = ("context", "documents");
+
 /// The table of missions.
 pub const MISSIONS: &str = "aiMissions";
 

@@ -181,6 +181,37 @@ pub enum CallMeaning {
     UnreadableStep(RefusedStep),
 }
 
+/// The calls of an answer, each with the arguments of one. Servers that put a stream together may join the arguments of
+/// two calls in one text, `{…}{…}`, or leave an empty object before them.
+pub fn apart(calls: Vec<ToolCall>) -> Vec<ToolCall> {
+    calls.into_iter().flat_map(each).collect()
+}
+
+fn each(call: ToolCall) -> Vec<ToolCall> {
+    let values = serde_json::Deserializer::from_str(&call.arguments).into_iter::<Map>();
+    let Ok(mut arguments) = values
+        .take(MAX_CALLS_PER_ANSWER)
+        .collect::<Result<Vec<_>, _>>()
+    else {
+        return vec![call];
+    };
+    let several = arguments.len() > 1;
+    arguments.retain(|arguments| !arguments.is_empty());
+    if !several || arguments.is_empty() {
+        return vec![call];
+    }
+    let calls = arguments.into_iter().enumerate();
+    let calls = calls.map(|(place, arguments)| ToolCall {
+        id: match place {
+            0 => call.id.clone(),
+            _ => format!("{}_{place}", call.id),
+        },
+        name: call.name.clone(),
+        arguments: Value::Object(arguments).to_string(),
+    });
+    calls.collect()
+}
+
 /// Interprets a call. A tool that the policy denies is no tool; a step that names it is refused like any other.
 pub fn interpret(call: &ToolCall, checks: &PlanChecks<'_>) -> CallMeaning {
     let names = ToolNames::of(checks);

@@ -7,7 +7,7 @@ use super::checks::PlanChecks;
 use super::meaning;
 use super::plan::{Plan, PlanNote, PlannedStep, RefusedStep};
 use super::reader::{
-    self, Coerced, ModelAnswer, ReadAnswer, ToolNames, UnusableAnswer, is_placeholder,
+    self, Coerced, ModelAnswer, ReadAnswer, ToolNames, UnusableAnswer, is_no_word, is_placeholder,
 };
 use crate::Map;
 use crate::change::has_nul;
@@ -197,10 +197,12 @@ fn fits(tool: ToolRef<'_>, coerced: &Coerced) -> Result<(), Reason> {
     ))
 }
 
-/// A text of a step; empty where it is missing or a placeholder.
+/// A text of a step; empty where it is missing, a placeholder, or a word for nothing.
 fn text(step: &Value, name: &str) -> String {
     match step.get(name) {
-        Some(value) if is_placeholder(value) => String::new(),
+        Some(value) if is_placeholder(value) || value.as_str().is_some_and(is_no_word) => {
+            String::new()
+        }
         value => line(value),
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::seen::SeenValue;
 use crate::{
     Map,
     change::Op,
-    manifest::{Operation, Registry},
+    manifest::{Operation, Registry, hash_of, ops_hash},
     time::Micros,
 };
 
@@ -69,6 +69,16 @@ pub struct Proposal {
 }
 
 impl Proposal {
+    /// The hash of everything that a card is made from, beside the records as they are now: the operations, and the
+    /// values that they were proposed upon. A yes that is given by hash is bound to both: a removal of another content
+    /// is the same operation. [`ops_hash`] where nothing was there before.
+    pub fn shown_hash(&self) -> String {
+        match self.seen.values().all(BTreeMap::is_empty) {
+            true => ops_hash(&self.operations),
+            false => hash_of(&json!({ "operations": self.operations, "seen": self.seen })),
+        }
+    }
+
     /// Whether it failed for a tool that was not known here and is by now: its module came later than the plan. Such a
     /// proposal is staged anew.
     pub fn is_outdated(&self, registry: &Registry) -> bool {

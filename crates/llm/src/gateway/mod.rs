@@ -4,6 +4,7 @@
 mod accounting;
 mod capability;
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::closing::Closing;
 use crate::config::LlmConfig;
 use crate::error::{GatewayError, Result};
 use crate::models::Capabilities;
+use crate::protocols::give_back;
 use crate::provider_config::ProviderConfig;
 use crate::provider_state::{Condition, ProviderState};
 use crate::providers::builtin::{BUILTIN, Outline};
@@ -115,6 +117,11 @@ impl ChatPlan {
             && let Some(window) = self.routes.facts(target).context_tokens
         {
             fit_answer(&mut request, window);
+        }
+        if request.protocol != CallerProtocol::Chat {
+            let provider = target.state.name();
+            let messages = request.messages.iter_mut();
+            messages.for_each(|message| give_back(message, provider));
         }
         let limits = limits(&self.routes, target, self.call.timeout, self.call.max_bytes);
         (request, limits)
@@ -458,9 +465,9 @@ fn fit_answer(request: &mut ChatRequest, window: u64) {
 }
 
 /// The parts of a request that the answer is without.
-fn left_out(provider: &dyn Provider, request: &ChatRequest) -> Vec<&'static str> {
+fn left_out(provider: &dyn Provider, request: &ChatRequest) -> Vec<Cow<'static, str>> {
     let mut parts = request.left_out.clone();
-    parts.extend(provider.leaves_out(request));
+    parts.extend(provider.leaves_out(request).into_iter().map(Cow::Borrowed));
     parts
 }
 

@@ -38,7 +38,8 @@ const MEMBER: &str = "member:";
 
 /// The refusal of a member's own token.
 const SHUT: &str = "The owner of this server has not opened its models to members' programs; ask the owner for a key, \
-                    or to set MANA_MEMBER_API=on, best with a limit of members' calls, tokens or money a day";
+                    or to open them on the page about people or with MANA_MEMBER_API=on, best with a limit of \
+                    members' calls, tokens or money a day";
 
 /// The most accounts whose facts are kept in memory.
 const PAYERS: usize = 10_000;
@@ -55,7 +56,7 @@ pub struct Metering {
     /// The most that each member's calls may take in a day.
     members: Limits,
     /// Whether programs may ask for models with a member's own token.
-    members_may_call: bool,
+    members_may_call: AtomicBool,
     /// Whether the owner limits single people.
     limits_people: AtomicBool,
     /// Accounts that paid of late, each with the time when it was read.
@@ -88,18 +89,21 @@ impl Metering {
             reservations: Arc::new(Reservations::new(ledger)),
             accounts,
             members,
-            members_may_call: true,
+            members_may_call: AtomicBool::new(true),
             limits_people: AtomicBool::new(false),
             payers: Cache::new(PAYERS),
             clock,
         }
     }
 
-    /// The same, letting members' own tokens call models or not. Their virtual keys are the owner's leave.
-    #[must_use]
-    pub fn letting_members_call(mut self, may: bool) -> Metering {
-        self.members_may_call = may;
-        self
+    /// Lets members' own tokens call models or not. Their virtual keys are the owner's leave.
+    pub fn let_members_call(&self, may: bool) {
+        self.members_may_call.store(may, Ordering::Relaxed);
+    }
+
+    /// Whether members' own tokens may call models.
+    pub fn members_may_call(&self) -> bool {
+        self.members_may_call.load(Ordering::Relaxed)
     }
 
     /// Says whether the owner limits single people, whose accounts have to be read before a call then; and forgets what
@@ -166,7 +170,7 @@ impl Metering {
         let answers = completion_tokens.saturating_mul(ask.choices.max(1));
         let money = gateway.most_micros_usd(&ask.chain, ask.prompt_tokens, answers);
         let key_limits = key.map(key_limits).unwrap_or_default();
-        let is_shut = key.is_none() && !self.members_may_call;
+        let is_shut = key.is_none() && !self.members_may_call();
         let is_unlimited = key_limits.is_unlimited()
             && self.members.is_unlimited()
             && !self.limits_people.load(Ordering::Relaxed);

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use super::signed::{signed_fields, words_of_details};
+use crate::wire::Extra;
+
 /// The fields in which servers stream what a model thinks.
 const THOUGHTS: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
 
@@ -16,6 +19,8 @@ pub(super) struct Chunk {
     pub thoughts: String,
     /// Whole blocks of thoughts in Anthropic's shape, with their signatures.
     pub thinking_blocks: Vec<Value>,
+    /// The fields that the provider wants back with the message.
+    pub signed: Extra,
     /// The model's words.
     pub text: String,
     /// The model's reason not to answer.
@@ -39,6 +44,8 @@ pub(super) struct CallPart {
     pub name: String,
     /// More of the arguments.
     pub arguments: String,
+    /// The fields that the provider wants back with the call.
+    pub signed: Extra,
 }
 
 impl Chunk {
@@ -57,17 +64,19 @@ impl Chunk {
         let delta = &choice["delta"];
         let said = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let thoughts = THOUGHTS.iter().map(|field| said(&delta[field]));
+        let signed = signed_fields(delta);
         let mut read = Self {
             id: said(&chunk["id"]),
             model: said(&chunk["model"]),
             thoughts: thoughts
                 .into_iter()
                 .find(|thoughts| !thoughts.is_empty())
-                .unwrap_or_default(),
+                .unwrap_or_else(|| words_of_details(&signed)),
             thinking_blocks: delta["thinking_blocks"]
                 .as_array()
                 .cloned()
                 .unwrap_or_default(),
+            signed,
             refusal: said(&delta["refusal"]),
             finish_reason: choice["finish_reason"].as_str().map(str::to_owned),
             stop_sequence: choice["stop_reason"].as_str().map(str::to_owned),
@@ -109,6 +118,7 @@ fn call_part((place, call): (usize, &Value)) -> CallPart {
             Value::Null => String::new(),
             other => other.to_string(),
         },
+        signed: signed_fields(call),
     }
 }
 

@@ -5,8 +5,10 @@ mod chat;
 mod chunk;
 pub(crate) mod messages;
 pub(crate) mod responses;
+mod signed;
 mod thoughts;
 mod writer;
 
 pub(crate) use chat::ChatWriter;
+pub(crate) use signed::give_back;
 pub(crate) use writer::AnswerWriter;

@@ -3,8 +3,10 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::signed::Signed;
 use crate::wire::Message;
 
 /// The signature of thoughts that no provider has signed.
@@ -13,40 +15,53 @@ pub(super) const UNSIGNED: &str = "mana";
 const SEALED: &str = "mana1.";
 
 /// The thoughts of one message.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Thoughts {
     /// The text.
     pub text: String,
     /// Blocks that Anthropic has signed.
     pub blocks: Vec<Value>,
+    /// The fields that other providers want back.
+    pub signed: Vec<Signed>,
 }
 
 impl Thoughts {
+    /// Thoughts that say nothing and carry what a provider wants back, sealed.
+    pub fn sealing(signed: Signed) -> String {
+        let thoughts = Self {
+            signed: vec![signed],
+            ..Self::default()
+        };
+        thoughts.sealed()
+    }
+
     /// The thoughts as a text that a caller hands back unread.
     pub fn sealed(&self) -> String {
-        let json = json!({ "text": self.text, "blocks": self.blocks });
-        format!("{SEALED}{}", BASE64_STANDARD.encode(json.to_string()))
+        format!(
+            "{SEALED}{}",
+            BASE64_STANDARD.encode(json!(self).to_string())
+        )
     }
 
     /// The thoughts in such a text; none in a text of anybody else's.
     pub fn unsealed(text: &str) -> Option<Self> {
         let bytes = BASE64_STANDARD.decode(text.strip_prefix(SEALED)?).ok()?;
-        let mut json: Value = serde_json::from_slice(&bytes).ok()?;
-        let blocks = match json["blocks"].take() {
-            Value::Array(blocks) => blocks,
-            _ => Vec::new(),
-        };
-        Some(Self {
-            text: json["text"].as_str().unwrap_or_default().to_owned(),
-            blocks,
-        })
+        let mut thoughts: Self = serde_json::from_slice(&bytes).ok()?;
+        let signed = thoughts.signed.into_iter();
+        thoughts.signed = signed.filter_map(Signed::checked).collect();
+        Some(thoughts)
     }
 
     /// Takes a block in Anthropic's shape.
     pub fn take_block(&mut self, block: Value) {
         let text = block["thinking"].as_str().unwrap_or_default();
         self.text.push_str(text);
-        self.keep_signed(block);
+        let sealed = block["signature"].as_str().or(block["data"].as_str());
+        match sealed.and_then(Self::unsealed) {
+            Some(thoughts) => self.signed.extend(thoughts.signed),
+            None => self.keep_signed(block),
+        }
     }
 
     /// Keeps a block whose text has come by itself, where its provider wants it back.
@@ -74,6 +89,9 @@ impl Thoughts {
                 blocks.extend(self.blocks);
             }
         }
+        for signed in self.signed {
+            signed.keep_in_message(message);
+        }
     }
 }
 
@@ -89,7 +107,15 @@ mod tests {
         thoughts.take_block(json!({"type": "redacted_thinking", "data": "x"}));
         assert_eq!((&*thoughts.text, thoughts.blocks.len()), ("hm so", 2));
         assert_eq!(Thoughts::unsealed(&thoughts.sealed()), Some(thoughts));
-        for other in ["", "gAAAAB", "mana1.", "mana1.%", "mana1.W10x"] {
+        for other in [
+            "",
+            "gAAAAB",
+            "mana1.",
+            "mana1.%",
+            "mana1.W10x",
+            "mana1.W10=",
+            "mana1.Nw==",
+        ] {
             assert!(
                 Thoughts::unsealed(other).is_none_or(|thoughts| thoughts == Thoughts::default()),
                 "{other}"

@@ -3,11 +3,16 @@
 use bytes::Bytes;
 
 use crate::error::{ErrorKind, GatewayError, Result};
-use crate::wire::{ChatCompletion, Usage};
+use crate::wire::{ChatCompletion, Extra, Usage};
 
 /// Writes one answer in the protocol of its caller: as a whole, or as the events of a stream. Empty bytes say that
 /// there is nothing to send.
 pub(crate) trait AnswerWriter: Send + 'static {
+    /// Tells the provider that answers, as far as the caller's next request has to find back to it.
+    fn answered_by(&mut self, provider: &str) {
+        let _ = provider;
+    }
+
     /// A whole answer, as JSON.
     fn whole(&mut self, answer: &ChatCompletion) -> Result<Bytes>;
 
@@ -49,6 +54,12 @@ impl KeptBytes {
             )),
             false => Ok(()),
         }
+    }
+
+    /// Keeps fields as JSON.
+    pub fn keep_fields(&mut self, fields: &Extra) -> Result<()> {
+        let bytes = fields.values().map(|value| value.to_string().len());
+        self.keep(bytes.sum())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Chat completions: what is asked and what is answered.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -61,7 +62,10 @@ pub struct ChatRequest {
     pub protocol: CallerProtocol,
     /// The parts of the request that were left out before any provider was asked.
     #[serde(skip)]
-    pub left_out: Vec<&'static str>,
+    pub left_out: Vec<Cow<'static, str>>,
+    /// The features of Anthropic's that the request asks for by name.
+    #[serde(skip)]
+    pub betas: Vec<String>,
     /// The body as the caller wrote it, of which no message has changed.
     #[serde(skip)]
     pub(crate) written: Option<Bytes>,
@@ -271,7 +275,7 @@ pub struct ChatCompletion {
     pub failed: Vec<Attempt>,
     /// The fields of the request that the provider has no word for; not on the wire, see the header.
     #[serde(skip)]
-    pub left_out: Vec<&'static str>,
+    pub left_out: Vec<Cow<'static, str>>,
     /// The answer as it is passed on: the upstream's own text where nothing in it had to change.
     #[serde(skip)]
     pub text: Option<Bytes>,

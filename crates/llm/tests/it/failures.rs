@@ -76,6 +76,18 @@ async fn a_bad_answer_is_named_for_what_it_is() {
             "wait",
         ),
         (
+            ok().set_body_json(json!({"error": {"message": "wait", "code": "429"}})),
+            RateLimited { retry_after: None },
+            "wait",
+        ),
+        (
+            ok().set_body_json(
+                json!({"error": {"message": "full", "code": "overloaded", "status": 503}}),
+            ),
+            Http(503),
+            "full",
+        ),
+        (
             error(500).set_body_json(json!({"error": {"message": "out of memory"}})),
             Http(500),
             "out of memory",

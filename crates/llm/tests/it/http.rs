@@ -66,6 +66,66 @@ async fn nobody_without_a_valid_bearer_is_let_in() {
 }
 
 #[tokio::test]
+async fn every_refusal_has_the_shape_that_the_callers_client_reads() {
+    let base = serve(gateway_to(&raw::nobody())).await;
+    let asking = r#"{"model":"up/m","messages":[{"role":"user","content":"x"}],"input":"x"}"#;
+    let unknown = asking.replace("up/m", "mana/nope");
+    let calls = [
+        ("POST", "chat/completions"),
+        ("POST", "responses"),
+        ("POST", "embeddings"),
+        ("GET", "models"),
+        ("GET", "models/up/m"),
+        ("GET", "aliases"),
+        ("GET", "health"),
+        ("POST", "nothing"),
+        ("DELETE", "models"),
+    ];
+    for (header, value, is_anthropics) in [
+        ("x-api-key", "bad", true),
+        ("anthropic-version", "2023-06-01", true),
+        ("x-stainless-lang", "js", false),
+    ] {
+        for (method, way) in calls {
+            for (bearer, body) in [
+                ("bad", asking),
+                ("good", "{"),
+                ("good", &unknown),
+                ("good", asking),
+            ] {
+                let request = client()
+                    .request(method.parse().unwrap(), format!("{base}/v1/{way}"))
+                    .header(header, value)
+                    .bearer_auth(bearer);
+                let request = match method {
+                    "GET" => request,
+                    _ => request.body(body.to_owned()),
+                };
+                let response = soon(request.send()).await.unwrap();
+                let status = response.status().as_u16();
+                if status == 200 {
+                    continue;
+                }
+                let told = crate::body(response).await;
+                let named = format!("{header} {method} {way} {bearer} {body}: {told}");
+                assert_eq!(told["type"] == "error", is_anthropics, "{named}");
+                assert!(told["error"]["message"].is_string(), "{named}");
+                assert!(told["error"]["type"].is_string(), "{named}");
+                assert_eq!(
+                    told["error"].get("code").is_some(),
+                    !is_anthropics,
+                    "{named}"
+                );
+                if bearer == "bad" && !["nothing"].contains(&way) && method != "DELETE" {
+                    assert_eq!(status, 401, "{named}");
+                    assert_eq!(told["error"]["type"], "authentication_error", "{named}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_request_is_refused_with_what_to_do() {
     let base = serve(gateway_to(&raw::nobody())).await;
     let url = format!("{base}/v1/chat/completions");

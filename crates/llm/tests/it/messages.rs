@@ -413,6 +413,91 @@ async fn models_are_listed_in_the_callers_words() {
 }
 
 #[tokio::test]
+async fn features_by_name_go_up_where_they_are_known_and_are_named_where_not() {
+    let answer = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m",
+        "content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn"});
+    let server = wiremock::MockServer::start().await;
+    for (way, answer) in [
+        ("/v1/messages", answer),
+        ("/v1/chat/completions", completion("Hi")),
+    ] {
+        wiremock::Mock::given(wiremock::matchers::path(way))
+            .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+            .mount(&server)
+            .await;
+    }
+    let mut anthropic = provider("anthropic", &server.uri());
+    anthropic.models = vec!["claude-x".to_owned()];
+    let settings: mana_llm::LlmSettings = serde_json::from_value(json!({
+        "find_ollama": false,
+        "providers": {
+            "anthropic": {"base_url": format!("{}/v1", server.uri()), "key": KEY},
+            "owners": {"base_url": format!("{}/v1", server.uri()), "key": KEY, "api": "anthropic"},
+            "up": {"base_url": format!("{}/v1", server.uri())},
+        },
+        "extra": {"owners": {"headers": {"anthropic-beta": "context-1m-2025-08-07,of-the-owner"}}},
+    }))
+    .unwrap();
+    let gateway = Gateway::from_config(LlmConfig::load(settings, |_| None).unwrap());
+    let base = serve(gateway).await;
+    let known =
+        "interleaved-thinking-2025-05-14,context-management-2025-06-27,context-1m-2025-08-07";
+    for (model, went_up) in [
+        ("anthropic/claude-x", Some(known.to_owned())),
+        (
+            "owners/claude-x",
+            Some("context-1m-2025-08-07,of-the-owner,interleaved-thinking-2025-05-14,context-management-2025-06-27"
+                .to_owned()),
+        ),
+        ("up/m", None),
+    ] {
+        let mut body = asking(model, json!({"context_management": {"edits": []}}));
+        body["betas"] = json!(["made-up-2099-01-01"]);
+        let request = client()
+            .post(format!("{base}/v1/messages?beta=true"))
+            .header("x-api-key", "good")
+            .header("anthropic-version", "2023-06-01")
+            .header("anthropic-beta", format!("{known}, oauth-2025-04-20"))
+            .header("anthropic-beta", "files-api-2025-04-14")
+            .body(body.to_string());
+        let response = soon(request.send()).await.unwrap();
+        assert_eq!(response.status(), 200, "{model}");
+        assert_eq!(
+            response.headers()["x-mana-llm-left-out"],
+            "anthropic-beta: files-api-2025-04-14, anthropic-beta: made-up-2099-01-01",
+            "{model}"
+        );
+        let sent = server.received_requests().await.unwrap().pop().unwrap();
+        let told = sent.headers.get("anthropic-beta");
+        assert_eq!(told.map(|told| told.to_str().unwrap().to_owned()), went_up, "{model}");
+        let sent: Value = serde_json::from_slice(&sent.body).unwrap();
+        let managed = sent.get("context_management").is_some();
+        assert_eq!(managed, model != "up/m", "{model}");
+        assert_eq!(sent.get("betas"), None, "{model}");
+    }
+    // Without the feature Anthropic refuses the field, so it does not go up.
+    let body = asking(
+        "anthropic/claude-x",
+        json!({"context_management": {"edits": []}}),
+    );
+    assert_eq!(ask(&base, &body).await.status(), 200);
+    let sent = server.received_requests().await.unwrap().pop().unwrap();
+    let sent: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(sent.get("context_management"), None);
+}
+
+#[tokio::test]
+async fn servers_of_tools_that_anthropic_calls_are_refused_elsewhere_by_name() {
+    let base = serve(gateway_to(&raw::nobody())).await;
+    let servers = json!([{"type": "url", "url": "https://x/mcp", "name": "x"}]);
+    let response = ask(&base, &asking("up/m", json!({ "mcp_servers": servers }))).await;
+    assert_eq!(response.status(), 400);
+    let error = body(response).await;
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(message.contains("mcp_servers"), "{error}");
+}
+
+#[tokio::test]
 async fn a_tool_that_runs_at_anthropic_is_refused_elsewhere_by_name() {
     let base = serve(gateway_to(&raw::nobody())).await;
     let search = json!({"type": "web_search_20250305", "name": "web_search"});

@@ -262,6 +262,56 @@ async fn session_cookie_is_secure_behind_https() {
 }
 
 #[tokio::test]
+async fn session_cookie_is_of_this_host_alone_where_a_trusted_proxy_speaks_https() {
+    let home = Home::new(&[]);
+    let (server, owner) = Server::with_owner(&home).await;
+    assert!(owner.set_cookie.starts_with("mana_session=") && !owner.set_cookie.contains("Secure"));
+    let body = json!({"email": "owner@example.org", "password": PASSWORD});
+    let by_proxy = |path: &str| {
+        let request = server.request(Method::POST, path);
+        request.header("x-forwarded-proto", "https")
+    };
+    let answer = by_proxy("/auth/login").json(&body).send().await.unwrap();
+    let set = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(
+        set.starts_with("__Host-mana_session=")
+            && set.contains("; Path=/;")
+            && set.ends_with("; Secure"),
+        "{set}"
+    );
+    let cookie = set.split(';').next().unwrap();
+    // A neighbour's cookie of the plain name stands before it, and changes nothing.
+    let both = format!("{}; {cookie}", owner.cookie);
+    let refreshed = by_proxy("/auth/refresh").header("cookie", both);
+    assert_eq!(send(refreshed).await.0, StatusCode::OK);
+    let out = by_proxy("/auth/logout")
+        .header("cookie", cookie)
+        .send()
+        .await
+        .unwrap();
+    let removed = out.headers()["set-cookie"].to_str().unwrap();
+    assert!(removed.starts_with("__Host-mana_session=;"), "{removed}");
+    let ended = by_proxy("/auth/refresh").header("cookie", cookie);
+    assert_error(&send(ended).await, StatusCode::UNAUTHORIZED, "unauthorized");
+
+    // Two plain ones of different people: neither is believed.
+    let friend = server
+        .sign_in("owner@example.org", PASSWORD)
+        .await
+        .ok()
+        .unwrap();
+    let two = format!("{}; {}", owner.cookie, friend.cookie);
+    let tossed = server
+        .request(Method::POST, "/auth/refresh")
+        .header("cookie", two);
+    assert_error(
+        &send(tossed).await,
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+    );
+}
+
+#[tokio::test]
 async fn session_cookie_is_no_use_to_another_site() {
     let home = Home::new(&[]);
     let (server, owner) = Server::with_owner(&home).await;

@@ -504,9 +504,18 @@ async fn cli_fetches_before_it_approves_and_overwrites_nothing_unseen() {
     assert!(err.contains("changed since") && err.contains(mine), "{err}");
     let (out, _) = machine.does(&["list", "todo", "--json"]).await;
     assert!(out.contains(mine) && !out.contains("AI text"), "{out}");
+    // The same change on other values is another proposal: the hash that was read does not carry it out.
+    let err = machine
+        .refuses(&["approve", "1", "--yes", &hashes[0]])
+        .await;
+    assert!(err.contains("is not what has this hash"), "{err}");
     // Without the server the decision is made on what is here, and the command says so.
     let (out, _) = machine.does(&["inbox"]).await;
     let renewed = self::hashes(&out);
+    assert_ne!(renewed, hashes);
+    let (told, _) = machine.does(&["inbox", "--json"]).await;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told[0]["hash"], json!(renewed[0]));
     server.stop().await;
     let (out, err) = machine.does(&["approve", "1", "--yes", &renewed[0]]).await;
     assert!(out.contains("Approved"), "{out}");

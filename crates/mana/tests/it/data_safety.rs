@@ -10,6 +10,7 @@ use serde_json::json;
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tokio::time::timeout;
 
+use crate::missions::push_due_mission;
 use crate::support::{Home, PATIENCE, Server, mode};
 
 async fn run(home: &Home, arguments: &[&str]) -> Output {
@@ -312,4 +313,36 @@ async fn a_server_waits_for_a_database_that_starts_later() {
     };
     let (server, ()) = tokio::join!(home.start(), later);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_deleted_by_sql_leaves_no_run_that_is_claimed_again_and_again() {
+    let home = Home::new(&[("MANA_SIGNUP", "open")]);
+    let (server, _owner) = Server::with_owner(&home).await;
+    let friend = server.sign_up("friend@example.org", None).await;
+    push_due_mission(&friend, "m", "Milk").await;
+    server.stop().await;
+    sql(
+        &home,
+        "PRAGMA foreign_keys = OFF; DELETE FROM users WHERE email = 'friend@example.org'",
+    )
+    .await;
+    let server = home.start().await;
+    let key = home.service_key();
+    let tick = timeout(PATIENCE, server.tick(&key)).await;
+    let (status, report) = tick.expect("the tick ends");
+    assert_eq!(
+        (status, &report["errors"]),
+        (StatusCode::OK, &json!([])),
+        "{report}"
+    );
+    let (_, again) = server.tick(&key).await;
+    assert_eq!(again["dueMissionCount"], 0, "{again}");
+    server.stop().await;
+    let log = home.log();
+    assert_eq!(
+        log.matches("the schedule was put right").count(),
+        1,
+        "{log}"
+    );
 }

@@ -10,7 +10,14 @@ use crate::support::{Account, Answer, Home, PATIENCE, Server, send};
 /// A key that no answer may show.
 const HUSH: &str = "sk-hush-0123456789";
 
-async fn call(server: &Server, method: Method, path: &str, who: &Account, body: Value) -> Answer {
+/// Calls an address of the settings.
+pub async fn call(
+    server: &Server,
+    method: Method,
+    path: &str,
+    who: &Account,
+    body: Value,
+) -> Answer {
     let request = server.request(method, path).bearer_auth(&who.token);
     send(match body {
         Value::Null => request,
@@ -19,7 +26,8 @@ async fn call(server: &Server, method: Method, path: &str, who: &Account, body: 
     .await
 }
 
-async fn chat(server: &Server, bearer: &str, model: &str, extra: Value) -> Answer {
+/// Asks a model over `/v1`.
+pub async fn chat(server: &Server, bearer: &str, model: &str, extra: Value) -> Answer {
     let mut body = json!({"model": model, "messages": [{"role": "user", "content": "Hello"}]});
     let fields = extra.as_object().unwrap().clone();
     body.as_object_mut().unwrap().extend(fields);
@@ -28,7 +36,7 @@ async fn chat(server: &Server, bearer: &str, model: &str, extra: Value) -> Answe
 }
 
 /// A model's server that counts 10 tokens for a request and 20 for an answer, for callers with the key.
-async fn upstream() -> MockServer {
+pub async fn upstream() -> MockServer {
     let upstream = MockServer::start().await;
     let answer = json!({"id": "1", "object": "chat.completion", "created": 0, "model": "m",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
@@ -43,11 +51,15 @@ async fn upstream() -> MockServer {
 }
 
 /// Starts a server whose owner has saved that model, at a dollar for a million tokens.
-async fn with_model(upstream: &MockServer) -> (Home, Server, Account) {
+pub async fn with_model(upstream: &MockServer) -> (Home, Server, Account) {
     with_model_and(upstream, &[]).await
 }
 
-async fn with_model_and(upstream: &MockServer, more: &[(&str, &str)]) -> (Home, Server, Account) {
+/// The same with more settings of the environment.
+pub async fn with_model_and(
+    upstream: &MockServer,
+    more: &[(&str, &str)],
+) -> (Home, Server, Account) {
     let home = Home::new(&[&[("MANA_SIGNUP", "open")], more].concat());
     let (server, owner) = Server::with_owner(&home).await;
     let provider =

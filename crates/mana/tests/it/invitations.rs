@@ -19,7 +19,7 @@ async fn invitation_lets_one_person_in_once() {
     let link = made["link"].as_str().unwrap();
     assert!(link.starts_with(&server.base), "{link}");
     let listed = owner.get("/auth/invitations").await.1;
-    let listed = listed.as_array().unwrap();
+    let listed = listed["invitations"].as_array().unwrap();
     assert_eq!(listed.len(), 1);
     let wanted = [
         ("id", made["id"].clone()),
@@ -37,7 +37,10 @@ async fn invitation_lets_one_person_in_once() {
     assert_eq!(signed_up.0, StatusCode::CREATED);
     let guest = server.sign_in("guest@example.org", PASSWORD).await.unwrap();
     assert_eq!(guest.get("/auth/me").await.1["role"], "member");
-    assert_eq!(owner.get("/auth/invitations").await.1, json!([]));
+    assert_eq!(
+        owner.get("/auth/invitations").await.1,
+        json!({ "invitations": [] })
+    );
     let again = server
         .post("/auth/signup", form("other@example.org", link))
         .await;

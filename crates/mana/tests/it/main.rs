@@ -1,15 +1,19 @@
 //! The real binary over real HTTP, on a port of its own, with a data directory of its own.
 
 mod accounts;
+mod additions;
 mod attacks;
 mod backup;
+mod before_upgrade;
 mod bench;
+mod callers;
 mod cli;
 mod copies;
 mod data_safety;
 mod disaster;
 mod doctor;
 mod dumps;
+mod fail2ban;
 mod failures;
 mod first_client;
 mod gateway;
@@ -17,6 +21,7 @@ mod honest_pushes;
 mod hostile;
 mod invitations;
 mod issuer;
+mod lists;
 mod mail;
 mod missions;
 mod older_devices;

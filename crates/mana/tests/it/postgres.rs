@@ -157,3 +157,52 @@ async fn migrate_says_what_it_did_or_what_to_do() {
     let done = stranger.command(&["migrate"]).output().await.unwrap();
     assert!(done.status.success(), "there is nothing left to do");
 }
+
+/// Waits until a push is answered so.
+async fn until_pushes_are(account: &Account, expected: StatusCode) {
+    let wait = async {
+        for n in 0.. {
+            let body = json!({"clientId": "c", "changes": task(&format!("{expected} {n}"))});
+            if account.post("/sync/todo", body).await.0 == expected {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| panic!("no push is answered {expected}"));
+}
+
+#[tokio::test]
+async fn changes_of_people_at_one_server_reach_the_others_in_seconds() {
+    let cluster = Cluster::shared();
+    let url = cluster.url(&cluster.create());
+    let settings = [("DATABASE_URL", url.as_str()), ("MANA_SIGNUP", "open")];
+    let (first, second) = (Home::new(&settings), Home::new(&settings));
+    let (one, owner) = Server::with_owner(&first).await;
+    let friend = one.sign_up("friend@example.org", None).await;
+    let two = second.start().await;
+    let there = at(&friend, &two);
+    // The other server knows by now that nothing limits the person.
+    until_pushes_are(&there, StatusCode::OK).await;
+    let person = format!("/auth/people/{}", friend.user_id);
+    let change = |body: serde_json::Value| {
+        crate::support::send(owner.request(Method::PATCH, &person).json(&body))
+    };
+    assert_eq!(
+        change(json!({"limits": {"records": 1}})).await.0,
+        StatusCode::NO_CONTENT
+    );
+    until_pushes_are(&there, StatusCode::INSUFFICIENT_STORAGE).await;
+    assert_eq!(
+        change(json!({"limits": null})).await.0,
+        StatusCode::NO_CONTENT
+    );
+    until_pushes_are(&there, StatusCode::OK).await;
+    let rule = owner.request(Method::PUT, "/auth/second-factor-rule");
+    let off = crate::support::send(rule.json(&json!({"from": null}))).await;
+    assert_eq!(off.0, StatusCode::NO_CONTENT);
+    one.stop().await;
+    two.stop().await;
+}

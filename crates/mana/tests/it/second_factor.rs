@@ -218,3 +218,143 @@ async fn a_trusted_device_is_not_asked_until_the_factor_is_another_one() {
         "the password was another one meanwhile"
     );
 }
+
+/// A push that may be refused.
+async fn push(account: &Account, id: &str) -> (StatusCode, Value) {
+    let change = json!({"table": "tasks", "id": id, "op": "insert", "data": {"title": id}});
+    let body = json!({"clientId": "c", "changes": [change]});
+    account.post("/sync/todo", body).await
+}
+
+async fn set_rule(owner: &Account, from: Value) -> (StatusCode, Value) {
+    let request = owner.request(reqwest::Method::PUT, "/auth/second-factor-rule");
+    crate::support::send(request.json(&json!({"from": from}))).await
+}
+
+#[tokio::test]
+async fn everyone_needs_a_second_factor_from_the_time_that_an_owner_sets() {
+    let home = Home::new(&[("MANA_SIGNUP", "open")]);
+    let (server, owner) = Server::with_owner(&home).await;
+    let friend = server.sign_up("friend@example.org", None).await;
+    let refused = set_rule(&friend, json!("2020-01-01T00:00:00Z")).await;
+    assert_error(&refused, StatusCode::FORBIDDEN, "owner_only");
+    let refused = set_rule(&owner, json!("2020-01-01T00:00:00Z")).await;
+    assert_error(&refused, StatusCode::BAD_REQUEST, "invalid_request");
+    at_the_beginning_of_a_step().await;
+    add_app(&owner).await;
+    let refused = set_rule(&owner, json!("soon")).await;
+    assert_error(&refused, StatusCode::BAD_REQUEST, "invalid_request");
+
+    // Announced: nobody is kept out yet.
+    let later = "2099-01-01T00:00:00.000000Z";
+    assert_eq!(
+        set_rule(&owner, json!(later)).await.0,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(push(&friend, "a").await.0, StatusCode::OK);
+    assert_eq!(
+        friend.get("/auth/me").await.1["secondFactorNeededFrom"],
+        later
+    );
+    assert_eq!(
+        owner.get("/auth/me").await.1.get("secondFactorNeededFrom"),
+        None
+    );
+    assert_eq!(owner.get("/auth/people").await.1["secondFactorFrom"], later);
+
+    // In force: for the session that is there, and for a new one.
+    let past = json!("2020-01-01T00:00:00Z");
+    assert_eq!(set_rule(&owner, past).await.0, StatusCode::NO_CONTENT);
+    let anew = server
+        .sign_in("friend@example.org", PASSWORD)
+        .await
+        .unwrap();
+    for session in [&friend, &anew] {
+        let refused = push(session, "b").await;
+        assert_error(&refused, StatusCode::FORBIDDEN, "second_factor_required");
+        for read in ["/sync/todo/pull?collection=tasks", "/modules", "/runs"] {
+            let refused = session.get(read).await;
+            assert_error(&refused, StatusCode::FORBIDDEN, "second_factor_required");
+        }
+        assert_eq!(session.get("/auth/me").await.0, StatusCode::OK);
+        assert_eq!(session.get("/auth/sessions").await.0, StatusCode::OK);
+    }
+    let by_cookie = anew.by_cookie(reqwest::Method::GET, "/modules").await;
+    assert_error(&by_cookie, StatusCode::FORBIDDEN, "second_factor_required");
+    assert_eq!(push(&owner, "o").await.0, StatusCode::OK);
+
+    // Once it is added, everything goes on at once, in both sessions; once it is removed, nothing does.
+    at_the_beginning_of_a_step().await;
+    add_app(&anew).await;
+    assert_eq!(push(&friend, "b").await.0, StatusCode::OK);
+    assert_eq!(push(&anew, "c").await.0, StatusCode::OK);
+    let remove = json!({"password": PASSWORD});
+    let (status, _) = anew.post("/auth/second-factor/remove", remove).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let refused = push(&friend, "d").await;
+    assert_error(&refused, StatusCode::FORBIDDEN, "second_factor_required");
+
+    // The rule outlives a restart, and an owner takes it back.
+    server.stop().await;
+    let server = home.start().await;
+    let at = |account: &Account| Account {
+        base: server.base.clone(),
+        ..account.clone()
+    };
+    let (owner, friend) = (at(&owner), at(&friend));
+    let refused = push(&friend, "d").await;
+    assert_error(&refused, StatusCode::FORBIDDEN, "second_factor_required");
+    assert_eq!(
+        set_rule(&owner, Value::Null).await.0,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(push(&friend, "d").await.0, StatusCode::OK);
+    let log = owner.get("/auth/audit").await.1;
+    let entries = log["entries"].as_array().unwrap();
+    let rules: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry["event"] == "factor-rule-changed")
+        .map(|entry| entry["detail"].as_str().unwrap())
+        .collect();
+    assert_eq!(rules.len(), 3, "{rules:?}");
+    assert_eq!(rules[0], "off");
+}
+
+#[tokio::test]
+async fn an_owner_asks_a_person_for_a_second_factor() {
+    let home = Home::new(&[("MANA_SIGNUP", "open")]);
+    let (server, owner) = Server::with_owner(&home).await;
+    let friend = server.sign_up("friend@example.org", None).await;
+    let address = format!("/auth/people/{}/second-factor-request", friend.user_id);
+    let refused = friend.post(&address, json!({})).await;
+    assert_error(&refused, StatusCode::FORBIDDEN, "owner_only");
+    assert_eq!(
+        friend.get("/auth/me").await.1.get("secondFactorAskedAt"),
+        None
+    );
+    let (status, _) = owner.post(&address, json!({})).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    assert!(friend.get("/auth/me").await.1["secondFactorAskedAt"].is_string());
+    let people = owner.get("/auth/people").await.1;
+    assert!(
+        people["people"][1]["secondFactorAskedAt"].is_string(),
+        "{people}"
+    );
+    assert_eq!(people["people"][0].get("secondFactorAskedAt"), None);
+
+    // A person who has one is not asked, and the request is gone.
+    at_the_beginning_of_a_step().await;
+    add_app(&friend).await;
+    assert_eq!(
+        friend.get("/auth/me").await.1.get("secondFactorAskedAt"),
+        None
+    );
+    let people = owner.get("/auth/people").await.1;
+    assert_eq!(people["people"][1].get("secondFactorAskedAt"), None);
+    let refused = owner.post(&address, json!({})).await;
+    assert_error(&refused, StatusCode::BAD_REQUEST, "invalid_request");
+    let nobody = owner
+        .post("/auth/people/nobody/second-factor-request", json!({}))
+        .await;
+    assert_error(&nobody, StatusCode::NOT_FOUND, "not_found");
+}

@@ -45,10 +45,31 @@ impl FromRequestParts<Arc<App>> for ClientAddress {
 }
 
 async fn client_address(parts: &mut Parts, app: &Arc<App>) -> Result<IpAddr, ApiError> {
-    let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await;
-    let ConnectInfo(peer) = peer.map_err(ApiError::internal)?;
+    let peer = peer(parts, app).await?;
     let proxies = &app.config.server.trusted_proxies;
     Ok(proxies.client_address(peer, &parts.headers))
+}
+
+async fn peer(parts: &mut Parts, app: &Arc<App>) -> Result<SocketAddr, ApiError> {
+    let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await;
+    let ConnectInfo(peer) = peer.map_err(ApiError::internal)?;
+    Ok(peer)
+}
+
+/// Whether the request came by HTTPS: by the configured address, or as a trusted proxy says.
+#[derive(Debug, Clone, Copy)]
+pub struct IsHttps(pub bool);
+
+impl FromRequestParts<Arc<App>> for IsHttps {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<IsHttps, ApiError> {
+        let peer = peer(parts, app).await?;
+        let server = &app.config.server;
+        Ok(IsHttps(
+            server.is_https() || server.trusted_proxies.is_https(peer, &parts.headers),
+        ))
+    }
 }
 
 /// The browser's name for itself.

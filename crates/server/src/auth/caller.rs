@@ -14,7 +14,8 @@ use super::cookie;
 use crate::app::App;
 use crate::error::ApiError;
 
-/// A signed-in person: by bearer token, else by session cookie.
+/// A signed-in person: by bearer token, else by session cookie. An account that lacks the second factor which the
+/// owners ask for is refused; its own care takes an [`AccountCaller`].
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The person.
@@ -36,13 +37,30 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, ApiError> {
+        let AccountCaller(caller) = AccountCaller::from_request_parts(parts, app).await?;
+        app.auth.check_factor_rule(&caller.user).await?;
+        Ok(caller)
+    }
+}
+
+/// A signed-in person at the care of the own account, which stays open to whoever has yet to add a second factor.
+#[derive(Debug, Clone)]
+pub struct AccountCaller(pub Caller);
+
+impl FromRequestParts<Arc<App>> for AccountCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<App>,
+    ) -> Result<AccountCaller, ApiError> {
         if let Some(token) = bearer(&parts.headers) {
             let claims = app.auth.check_token(token).await?;
-            return Ok(Caller {
+            return Ok(AccountCaller(Caller {
                 user: claims.user(),
                 until: Micros(claims.exp.saturating_mul(1_000_000)),
                 session: claims.sid,
-            });
+            }));
         }
         let secret = cookie::read(&parts.headers).ok_or_else(ApiError::unauthorized)?;
         let session = app
@@ -50,11 +68,11 @@ impl FromRequestParts<Arc<App>> for Caller {
             .session(secret)
             .await?
             .ok_or_else(ApiError::unauthorized)?;
-        Ok(Caller {
+        Ok(AccountCaller(Caller {
             user: session.user_id,
             session: session.id,
             until: session.expires_at,
-        })
+        }))
     }
 }
 

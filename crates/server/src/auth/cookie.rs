@@ -4,6 +4,9 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use mana_accounts::{DEVICE_LIFETIME_S, SESSION_LIFETIME_S, TRUST_LIFETIME_S};
 
 const NAME: &str = "mana_session";
+/// Over HTTPS: a browser takes a cookie of this name from this host alone, and from no other port or subdomain (RFC
+/// 6265bis, 4.1.3.2).
+const NAME_OVER_HTTPS: &str = "__Host-mana_session";
 /// Outlives the session: signing out does not make a device a stranger.
 const DEVICE: &str = "mana_device";
 /// The device is not asked for a second step.
@@ -13,9 +16,14 @@ const OIDC: &str = "mana_oidc";
 /// How long such a sign-in may take, in seconds.
 pub const OIDC_LIFETIME_S: i64 = 10 * 60;
 
-/// Returns the session's secret as the browser sent it.
+/// Returns the session's secret as the browser sent it. Without HTTPS another port of the machine can set a cookie of
+/// the same name beside it: of two secrets neither counts.
 pub fn read(headers: &HeaderMap) -> Option<&str> {
-    find(headers, NAME)
+    find(headers, NAME_OVER_HTTPS).or_else(|| {
+        let mut found = all(headers, NAME);
+        let first = found.next()?;
+        found.all(|other| other == first).then_some(first)
+    })
 }
 
 /// Returns the device's token as the browser sent it.
@@ -33,20 +41,32 @@ pub fn read_oidc(headers: &HeaderMap) -> Option<&str> {
     find(headers, OIDC)
 }
 
-fn find<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
+fn find<'h>(headers: &'h HeaderMap, wanted: &'h str) -> Option<&'h str> {
+    all(headers, wanted).next()
+}
+
+fn all<'h>(headers: &'h HeaderMap, wanted: &'h str) -> impl Iterator<Item = &'h str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == wanted && !value.is_empty())
+        .filter(move |(name, value)| *name == wanted && !value.is_empty())
         .map(|(_, value)| value)
+}
+
+/// The name of the session's cookie.
+fn name(secure: bool) -> &'static str {
+    match secure {
+        true => NAME_OVER_HTTPS,
+        false => NAME,
+    }
 }
 
 /// Returns the `Set-Cookie` that keeps a session's secret.
 pub fn keep(secret: &str, secure: bool) -> HeaderValue {
-    set(NAME, secret, "/", SESSION_LIFETIME_S, secure)
+    set(name(secure), secret, "/", SESSION_LIFETIME_S, secure)
 }
 
 /// Returns the `Set-Cookie` that keeps a device's token, for the routes of accounts alone.
@@ -71,7 +91,7 @@ pub fn remove_oidc(secure: bool) -> HeaderValue {
 
 /// Returns the `Set-Cookie` that removes the session's secret.
 pub fn remove(secure: bool) -> HeaderValue {
-    set(NAME, "", "/", 0, secure)
+    set(name(secure), "", "/", 0, secure)
 }
 
 fn set(name: &str, value: &str, path: &str, max_age_s: i64, secure: bool) -> HeaderValue {
@@ -101,10 +121,28 @@ mod tests {
     }
 
     #[test]
+    fn of_two_session_cookies_the_one_of_this_host_counts_or_neither() {
+        let cookies = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, text.parse().unwrap());
+            read(&headers).map(str::to_owned)
+        };
+        assert_eq!(cookies("mana_session=attacker; mana_session=victim"), None);
+        assert_eq!(
+            cookies("mana_session=same; mana_session=same").as_deref(),
+            Some("same")
+        );
+        assert_eq!(
+            cookies("mana_session=attacker; __Host-mana_session=victim").as_deref(),
+            Some("victim")
+        );
+    }
+
+    #[test]
     fn cookie_is_out_of_reach_of_scripts_and_other_sites() {
         assert_eq!(
             keep("s", true),
-            "mana_session=s; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000; Secure"
+            "__Host-mana_session=s; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000; Secure"
         );
         assert_eq!(
             remove(false),

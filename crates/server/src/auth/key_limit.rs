@@ -2,18 +2,21 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use mana_llm::{ErrorKind, GatewayError};
 
 use crate::app::App;
 use crate::error::ApiError;
 
 /// Paths that a key opens.
-const BY_KEY: [&str; 3] = ["/metrics", "/internal/", "/v1/"];
+const BY_KEY: [&str; 3] = ["/metrics", "/internal/", OF_PROGRAMS];
+/// The gateway's paths, whose refusals have the shape that a program's client reads.
+const OF_PROGRAMS: &str = "/v1/";
 
 /// Refuses an address that guesses, and counts the keys that were refused.
 pub async fn limit_key_guesses(
@@ -34,6 +37,11 @@ pub async fn limit_key_guesses(
         let message = format!(
             "This address has shown too many wrong keys; try again in {wait_s} s with the right one."
         );
+        if path.starts_with(OF_PROGRAMS) {
+            let retry_after = Duration::from_secs(wait_s);
+            let error = GatewayError::new(ErrorKind::TooManyCalls { retry_after }, message);
+            return mana_llm::http::refuse(&error, path, request.headers());
+        }
         return ApiError::slow_down(message, wait_s).into_response();
     }
     let response = next.run(request).await;

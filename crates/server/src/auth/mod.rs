@@ -5,6 +5,6 @@ mod caller;
 pub mod cookie;
 mod key_limit;
 
-pub use attempt::{Attempt, ClientAddress, user_agent};
-pub use caller::{ActingOwner, Caller, Owner, bearer};
+pub use attempt::{Attempt, ClientAddress, IsHttps, user_agent};
+pub use caller::{AccountCaller, ActingOwner, Caller, Owner, bearer};
 pub use key_limit::limit_key_guesses;

@@ -10,7 +10,7 @@ use mana_core::Micros;
 use metrics::counter;
 
 use super::status::BackupStatus;
-use super::{make, prove};
+use super::{Place, make, prove};
 use crate::app::App;
 use crate::clock;
 use crate::config::Config;
@@ -82,7 +82,7 @@ async fn apart(config: Config) -> Result<super::Made> {
                 .enable_all()
                 .build();
             let made = match runtime {
-                Ok(runtime) => runtime.block_on(make(&config, None)),
+                Ok(runtime) => runtime.block_on(make(&config, Place::Folder)),
                 Err(error) => Err(error.into()),
             };
             let _ = done.send(made);

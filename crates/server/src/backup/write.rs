@@ -19,8 +19,26 @@ use crate::private_files::{create_private_dir, private_file};
 /// The extension of a backup whose records differ from their logs. It is kept, and counts for nothing.
 const UNPROVEN: &str = "unproven";
 
-/// The beginning of the names of backups in a folder.
+/// The beginnings of the names of backups in a folder: of days, and before upgrades. Neither kind drops the other.
 const PREFIX: &str = "mana-";
+const BEFORE_UPGRADE: &str = "before-upgrade-from-step-";
+
+/// The place of a backup.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// This file.
+    File(PathBuf),
+    /// The folder of backups, by the time.
+    Folder,
+    /// The folder of backups, by the step of the schema. A start that is repeated keeps one file, and no other step's
+    /// is dropped for it.
+    BeforeUpgrade(i64),
+}
+
+/// There is no account, so there was nothing to save.
+#[derive(Debug, thiserror::Error)]
+#[error("The database {0} has no account, so there was nothing to save")]
+pub struct NothingToSave(String);
 
 /// A backup that was made.
 #[derive(Debug, Clone)]
@@ -37,13 +55,19 @@ pub struct Made {
     pub seconds: f64,
 }
 
-/// Makes a backup of the whole server: in this file, or under a name of its own in the folder of backups. There, the
-/// oldest go once as many as are to be kept are there.
-pub async fn make(config: &Config, file: Option<PathBuf>) -> Result<Made> {
+/// Makes a backup of the whole server. In the folder of backups the oldest go once as many as are to be kept are there.
+pub async fn make(config: &Config, place: Place) -> Result<Made> {
     let (began, at) = (Instant::now(), clock::now());
-    let path = match &file {
-        Some(file) => file.clone(),
-        None => named(config, at)?,
+    let (path, kind) = match place {
+        Place::File(file) => (file, None),
+        Place::Folder => (
+            named(config, &format!("{PREFIX}{}", of_time(at)))?,
+            Some(PREFIX),
+        ),
+        Place::BeforeUpgrade(step) => (
+            named(config, &format!("{BEFORE_UPGRADE}{step:04}"))?,
+            Some(BEFORE_UPGRADE),
+        ),
     };
     let part = path.with_added_extension("part");
     let written = write(config, &part)
@@ -66,10 +90,10 @@ pub async fn make(config: &Config, file: Option<PathBuf>) -> Result<Made> {
             seconds: began.elapsed().as_secs_f64(),
         })
     });
-    match &done {
-        Ok(_) if file.is_none() => drop_oldest(config, &path),
-        Ok(_) => {}
-        Err(_) => {
+    match (&done, kind) {
+        (Ok(_), Some(kind)) => drop_oldest(config, &path, kind),
+        (Ok(_), None) => {}
+        (Err(_), _) => {
             let _ = fs::remove_file(&part);
         }
     }
@@ -92,10 +116,7 @@ pub async fn write(config: &Config, part: &Path) -> Result<()> {
     }
     let end = writer.finish()?;
     if end.tables.get("users").is_none_or(|users| *users == 0) {
-        bail!(
-            "The database {} has no account, so there was nothing to save",
-            config.storage.database.name()
-        );
+        return Err(NothingToSave(config.storage.database.name()).into());
     }
     Ok(())
 }
@@ -120,31 +141,34 @@ async fn proven(config: &Config, part: &Path, path: &Path) -> Result<Proof> {
     Ok(proof)
 }
 
-/// Returns the name of a new backup in the folder of backups, which is made (0700) if it is missing.
-fn named(config: &Config, at: Micros) -> Result<PathBuf> {
+/// Returns the path of a new backup in the folder of backups, which is made (0700) if it is missing.
+fn named(config: &Config, name: &str) -> Result<PathBuf> {
     let folder = folder(config);
     create_private_dir(&folder)
         .with_context(|| format!("The folder {} can't be made", folder.display()))?;
+    Ok(folder.join(format!("{name}.{EXTENSION}")))
+}
+
+fn of_time(at: Micros) -> String {
     let seconds = Timestamp::from_microsecond(at.0).unwrap_or_default();
-    let name = seconds.strftime("%Y%m%dT%H%M%SZ");
-    Ok(folder.join(format!("{PREFIX}{name}.{EXTENSION}")))
+    seconds.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
 /// The folder of backups: the configured one, or that in the data directory.
-fn folder(config: &Config) -> PathBuf {
+pub fn folder(config: &Config) -> PathBuf {
     let configured = config.backup.folder.clone();
     configured.unwrap_or_else(|| config.data_dir.join("backups"))
 }
 
-/// Removes the oldest backups beyond those that are to be kept, files that an earlier process did not finish, and all
-/// but the newest that is not proven. Names that Mana does not give are left alone.
-fn drop_oldest(config: &Config, newest: &Path) {
+/// Removes the oldest backups of a kind beyond those that are to be kept, files that an earlier process did not finish,
+/// and all but the newest that is not proven. Names that Mana does not give are left alone.
+fn drop_oldest(config: &Config, newest: &Path, kind: &str) {
     let names = fs::read_dir(folder(config)).into_iter().flatten();
     let mut files: Vec<PathBuf> = names
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
             let name = path.file_name().and_then(|name| name.to_str());
-            name.is_some_and(|name| name.starts_with(PREFIX))
+            name.is_some_and(|name| name.starts_with(kind))
         })
         .collect();
     files.sort();

@@ -7,7 +7,7 @@ use jiff::civil;
 use mana_llm::Secret;
 
 use super::source::{ConfigError, Source};
-use super::values::count;
+use super::values::{boolean, count};
 
 /// Fewest characters of a passphrase.
 const SHORTEST: usize = 12;
@@ -21,6 +21,8 @@ pub struct BackupConfig {
     pub at: civil::Time,
     /// How many are kept.
     pub keep: NonZeroU32,
+    /// Whether a schema is upgraded only after the state before was saved, where there is a folder.
+    pub before_upgrade: bool,
     /// The passphrase that seals them.
     pub passphrase: Option<Secret>,
 }
@@ -31,6 +33,7 @@ pub(super) fn of(source: &Source, usual: Option<PathBuf>) -> Result<BackupConfig
         folder: folder(source, usual)?,
         at: time(source)?,
         keep: count(source, "MANA_BACKUP_KEEP")?,
+        before_upgrade: boolean(source, "MANA_BACKUP_BEFORE_UPGRADE")?,
         passphrase: passphrase(source)?,
     })
 }

@@ -24,7 +24,7 @@ use mana_llm::{LlmConfig, LlmSettings, Secret};
 use mana_store::PostgresOptions;
 pub use sign_in::SmtpConfig;
 pub use source::ConfigError;
-use source::Source;
+use source::{Origin, Source};
 use table::{Variable, variable_table};
 use values::{boolean, count, dollars, millis, optional_count, skew, whole};
 
@@ -325,6 +325,12 @@ impl Config {
     /// Returns the providers of models: the owner's saved settings over those of `mana.toml`.
     pub fn llm_under(&self, over: LlmSettings) -> Result<LlmConfig, ConfigError> {
         self.source.llm_under(over)
+    }
+
+    /// Whether the environment says whether members' programs may call models, so that nobody else does.
+    pub fn member_api_is_fixed(&self) -> bool {
+        let found = self.source.find("MANA_MEMBER_API");
+        found.is_some_and(|(_, origin)| origin == Origin::Environment)
     }
 
     /// Whether this process serves a role.

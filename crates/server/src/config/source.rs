@@ -149,6 +149,7 @@ impl Source {
         }
         settings.aliases.extend(over.aliases);
         settings.models.extend(over.models);
+        settings.extra.extend(over.extra);
         let lookup = |name: &str| {
             let (value, origin) = self.find(name)?;
             // The gateway reads these two from the file itself, where they mean something else beside a URL.

@@ -98,6 +98,7 @@ const TABLE: &[Variable] = &[
     ),
     plain("MANA_BACKUP_AT", "backup_at", "03:30"),
     plain("MANA_BACKUP_KEEP", "backup_keep", "7"),
+    plain("MANA_BACKUP_BEFORE_UPGRADE", "backup_before_upgrade", "on"),
     secret("MANA_BACKUP_PASSPHRASE", "backup_passphrase", "not sealed"),
     plain("MANA_ROLES", "roles", "web,auth,sync,ai,llm"),
     secret(

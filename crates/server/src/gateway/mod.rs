@@ -1,6 +1,7 @@
 //! The owner's settings of models, over those of `mana.toml` and the environment; and the authenticator of `/v1`.
 
 mod auth;
+mod extra;
 mod key_uses;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::error::{ApiError, ApiResult, sentence};
 use crate::vault::Vault;
 
 pub use auth::GatewayAuth;
+pub use extra::{SavedExtra, forget_headers};
 pub use key_uses::KeyUses;
 
 /// The key of the settings in the store.
@@ -39,6 +41,11 @@ pub struct Saved {
     pub aliases: BTreeMap<String, Vec<String>>,
     /// Prices and abilities, by `provider/model`.
     pub models: BTreeMap<String, ModelSettings>,
+    /// Headers and fields that are added to requests, by `provider` or `provider/model`.
+    pub extra: BTreeMap<String, SavedExtra>,
+    /// Whether members' own tokens may call models; none where the server's settings decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members_may_call: Option<bool>,
 }
 
 /// A provider as it is stored.
@@ -94,10 +101,12 @@ impl Settings {
         let gateway = Gateway::from_config(first);
         let members = config.limits.members;
         let settings = Settings {
-            metering: Arc::new(
-                Metering::new(ledger, accounts.clone(), members.models, clock::now)
-                    .letting_members_call(members.may_call_models),
-            ),
+            metering: Arc::new(Metering::new(
+                ledger,
+                accounts.clone(),
+                members.models,
+                clock::now,
+            )),
             gateway: gateway.clone(),
             accounts,
             vault,
@@ -105,6 +114,7 @@ impl Settings {
             problem: Mutex::new(problem),
             turn: tokio::sync::Mutex::new(()),
         };
+        settings.let_members_call(config, &saved);
         settings.read_keys().await?;
         Ok((settings, gateway))
     }
@@ -140,6 +150,7 @@ impl Settings {
             let replaced = self.accounts.kv_replace(SAVED, before.as_deref(), &text);
             if replaced.await? {
                 self.gateway.reload(&llm);
+                self.let_members_call(&config, &saved);
                 *lock(&self.problem) = None;
                 return Ok(());
             }
@@ -147,6 +158,20 @@ impl Settings {
         Err(ApiError::internal(anyhow::anyhow!(
             "the settings of models are changed too often at the same time"
         )))
+    }
+
+    /// Whether members' own tokens may call models now.
+    pub fn members_may_call(&self) -> bool {
+        self.metering.members_may_call()
+    }
+
+    fn let_members_call(&self, config: &Config, saved: &Saved) {
+        let of_server = config.limits.members.may_call_models;
+        let may = match (config.member_api_is_fixed(), saved.members_may_call) {
+            (false, Some(may)) => may,
+            _ => of_server,
+        };
+        self.metering.let_members_call(may);
     }
 
     /// Seals a provider's key.
@@ -179,9 +204,11 @@ impl Settings {
         }
         let config = lock(&self.config).clone();
         let read = read(&*self.accounts).await;
-        match read.and_then(|saved| Ok(effective(&config, &saved, &self.vault)?)) {
-            Ok(llm) => {
+        let read = read.and_then(|saved| Ok((effective(&config, &saved, &self.vault)?, saved)));
+        match read {
+            Ok((llm, saved)) => {
                 self.gateway.reload(&llm);
+                self.let_members_call(&config, &saved);
                 *lock(&self.problem) = None;
             }
             Err(error) => {
@@ -274,6 +301,9 @@ fn effective(config: &Config, saved: &Saved, vault: &Vault) -> Result<LlmConfig,
     }
     over.aliases.clone_from(&saved.aliases);
     over.models.clone_from(&saved.models);
+    for (name, extra) in &saved.extra {
+        over.extra.insert(name.clone(), extra.opened(vault, name)?);
+    }
     config.llm_under(over)
 }
 

@@ -17,7 +17,7 @@ use super::signed_in::{
     CLEAR_DEVICE, CLEAR_SITE_DATA, Cookies, SignedIn, Start, signed_in, with_cookies,
 };
 use crate::app::App;
-use crate::auth::{Attempt, ClientAddress, bearer, cookie, user_agent};
+use crate::auth::{Attempt, ClientAddress, IsHttps, bearer, cookie, user_agent};
 use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
 use crate::http::body_limit;
 
@@ -101,6 +101,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 async fn sign_up(
     State(app): State<Arc<App>>,
     Attempt(attempt): Attempt,
+    https: IsHttps,
     headers: HeaderMap,
     ApiJson(form): ApiJson<SignUp>,
 ) -> ApiResult<Response> {
@@ -114,7 +115,7 @@ async fn sign_up(
     };
     let user = app.auth.sign_up(request, &attempt).await?;
     let start = Start::new(StatusCode::CREATED, &user, "password");
-    signed_in(&app, start, &attempt, &headers).await
+    signed_in(&app, start, &attempt, &headers, https).await
 }
 
 /// Sign in
@@ -129,6 +130,7 @@ async fn sign_up(
 async fn log_in(
     State(app): State<Arc<App>>,
     Attempt(attempt): Attempt,
+    https: IsHttps,
     headers: HeaderMap,
     ApiJson(form): ApiJson<LogIn>,
 ) -> ApiResult<Response> {
@@ -139,7 +141,7 @@ async fn log_in(
         .sign_in(&email, password, &attempt, trusted)
         .await?;
     let start = Start::new(StatusCode::OK, &user, "password");
-    signed_in(&app, start, &attempt, &headers).await
+    signed_in(&app, start, &attempt, &headers, https).await
 }
 
 /// Complete a sign-in by a code
@@ -152,6 +154,7 @@ async fn log_in(
 async fn second_step(
     State(app): State<Arc<App>>,
     Attempt(attempt): Attempt,
+    https: IsHttps,
     headers: HeaderMap,
     ApiJson(form): ApiJson<SecondStep>,
 ) -> ApiResult<Response> {
@@ -174,7 +177,7 @@ async fn second_step(
         trust,
         ..Start::new(StatusCode::OK, &user, proof)
     };
-    signed_in(&app, start, &attempt, &headers).await
+    signed_in(&app, start, &attempt, &headers, https).await
 }
 
 /// Get the next bearer token, by the session cookie
@@ -185,6 +188,7 @@ async fn second_step(
 async fn refresh(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,
+    https: IsHttps,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let secret = cookie::read(&headers).ok_or_else(ApiError::unauthorized)?;
@@ -197,7 +201,14 @@ async fn refresh(
         secret: step.secret.as_deref(),
         trust: None,
     };
-    with_cookies(&app, StatusCode::OK, &step.session, cookies, &headers)
+    with_cookies(
+        &app,
+        StatusCode::OK,
+        &step.session,
+        cookies,
+        &headers,
+        https,
+    )
 }
 
 /// Sign out: the session, its tokens and its sockets end
@@ -206,6 +217,7 @@ async fn refresh(
 ))]
 async fn log_out(
     State(app): State<Arc<App>>,
+    IsHttps(secure): IsHttps,
     headers: HeaderMap,
     form: Option<ApiJson<SignOut>>,
 ) -> ApiResult<Response> {
@@ -218,10 +230,7 @@ async fn log_out(
     {
         auth.end_session(&session.id).await?;
     }
-    let removed = AppendHeaders([(
-        header::SET_COOKIE,
-        cookie::remove(app.config.server.is_https()),
-    )]);
+    let removed = AppendHeaders([(header::SET_COOKIE, cookie::remove(secure))]);
     let mut response = (StatusCode::NO_CONTENT, removed).into_response();
     if form.is_some_and(|form| form.0.clear_device) {
         let everything = HeaderValue::from_static(CLEAR_DEVICE);

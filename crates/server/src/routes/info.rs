@@ -53,6 +53,9 @@ struct AppInfo {
     /// The name of the OpenID provider by which people may sign in.
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<String>,
+    /// The address of the server where it is HTTPS: a browser that has the page from elsewhere keeps no sign-in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secure_url: Option<String>,
     /// Whether the server sends a link to somebody who forgot the password.
     mails_links: bool,
     /// For signed-in people: the model of each alias, and `outline`: whether missions are planned without an AI.
@@ -129,6 +132,9 @@ async fn info(
         signup: app.config.auth.signup.as_str(),
         has_owner: accounts.owner_exists().await?,
         provider: app.auth.provider_name().map(str::to_owned),
+        secure_url: (app.config.server.is_https())
+            .then(|| app.config.server.public_url.clone())
+            .flatten(),
         mails_links: app.mailer.is_some(),
         model,
         rejected_modules: is_owner.then(rejected),

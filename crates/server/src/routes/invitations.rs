@@ -8,14 +8,18 @@ use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use mana_store::Role;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::auth::{ActingOwner, Owner};
-use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
+use crate::error::{ApiError, ApiJson, ApiQuery, ApiResult, ErrorEnvelope};
 use crate::links;
+use crate::routes::list_cursor;
+
+/// Invitations in a page.
+const PAGE: usize = 100;
 
 /// Settings of a new invitation.
 #[derive(Default, Deserialize, ToSchema)]
@@ -55,6 +59,24 @@ struct OpenInvitation {
     expires_at: String,
 }
 
+/// Invitations that nobody has used yet.
+#[derive(Serialize, ToSchema)]
+struct OpenInvitations {
+    /// The earliest end first.
+    invitations: Vec<OpenInvitation>,
+    /// Where the next page begins; left out on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Which invitations.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct InvitationsQuery {
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
 /// Returns the routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -68,6 +90,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     (status = 201, description = "The link; it is shown this once", body = NewInvitation),
     (status = 400, description = "The number of days is out of range", body = ErrorEnvelope),
     (status = 403, description = "Not the owner, or sign-up is closed", body = ErrorEnvelope),
+    (status = 409, description = "As many are open as there may be", body = ErrorEnvelope),
 ))]
 async fn make_invitation(
     State(app): State<Arc<App>>,
@@ -98,15 +121,23 @@ async fn make_invitation(
 }
 
 /// The invitations that nobody has used yet; for the owner
-#[utoipa::path(get, path = "/auth/invitations", tag = "auth", security(("bearer" = [])), responses(
-    (status = 200, description = "Unused invitations, the earliest end first", body = Vec<OpenInvitation>),
+#[utoipa::path(get, path = "/auth/invitations", tag = "auth", security(("bearer" = [])),
+    params(InvitationsQuery), responses(
+    (status = 200, description = "A page of unused invitations", body = OpenInvitations),
+    (status = 400, description = "`after` can't be read", body = ErrorEnvelope),
     (status = 403, description = "Not the owner", body = ErrorEnvelope),
 ))]
 async fn list_invitations(
     State(app): State<Arc<App>>,
     _: Owner,
-) -> ApiResult<Json<Vec<OpenInvitation>>> {
-    let open = app.auth.invitations().await?;
+    ApiQuery(query): ApiQuery<InvitationsQuery>,
+) -> ApiResult<Json<OpenInvitations>> {
+    let after = list_cursor::read_exact(query.after.as_deref())?;
+    let after = after.as_ref().map(|(end, id)| (*end, id.as_str()));
+    let open = app.auth.invitations(after, PAGE + 1).await?;
+    let (open, next) = list_cursor::page(open, PAGE, |last| {
+        (last.expires_at.to_string(), last.id.clone())
+    });
     let open = open.into_iter().map(|invitation| OpenInvitation {
         id: invitation.id,
         name: invitation.label,
@@ -114,7 +145,8 @@ async fn list_invitations(
         made_at: invitation.created_at.to_string(),
         expires_at: invitation.expires_at.to_string(),
     });
-    Ok(Json(open.collect()))
+    let invitations = open.collect();
+    Ok(Json(OpenInvitations { invitations, next }))
 }
 
 /// Withdraw an invitation; for the owner

@@ -5,6 +5,7 @@ pub mod history;
 pub mod info;
 pub mod internal;
 pub mod invitations;
+mod list_cursor;
 pub mod llm;
 pub mod metrics;
 pub mod models;

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::profile::account;
 use super::signed_in::{Start, signed_in};
 use crate::app::App;
-use crate::auth::{Attempt, Caller, cookie};
+use crate::auth::{Attempt, Caller, IsHttps, cookie};
 use crate::error::{ApiError, ApiJson, ApiQuery, ApiResult, ErrorEnvelope};
 use crate::links;
 
@@ -78,6 +78,7 @@ async fn begin_oidc(
     Attempt(_): Attempt,
     caller: Result<Caller, ApiError>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    IsHttps(secure): IsHttps,
     headers: HeaderMap,
     ApiQuery(begin): ApiQuery<Begin>,
 ) -> Response {
@@ -89,7 +90,6 @@ async fn begin_oidc(
     let redirect = redirect_uri(&app, peer, &headers);
     match app.auth.begin_oidc(&redirect, begin.invite, join).await {
         Ok(start) => {
-            let secure = app.config.server.is_https();
             let keep = cookie::keep_oidc(&start.flow, secure);
             see_other(&start.url, [keep])
         }
@@ -105,6 +105,7 @@ async fn finish_oidc(
     State(app): State<Arc<App>>,
     Attempt(attempt): Attempt,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    https: IsHttps,
     headers: HeaderMap,
     ApiQuery(answer): ApiQuery<Answer>,
 ) -> Response {
@@ -123,14 +124,14 @@ async fn finish_oidc(
         code,
         redirect_uri: &redirect_uri,
     };
-    let secure = app.config.server.is_https();
+    let IsHttps(secure) = https;
     let user = match app.auth.finish_oidc(back, &attempt).await {
         Ok(OidcOutcome::SignedIn(user)) => user,
         Ok(OidcOutcome::Joined) => return see_other(JOINED, [cookie::remove_oidc(secure)]),
         Err(error) => return failed(&error.into()),
     };
     let start = Start::new(StatusCode::OK, &user, "oidc");
-    match signed_in(&app, start, &attempt, &headers).await {
+    match signed_in(&app, start, &attempt, &headers, https).await {
         Ok(signed_in) => {
             let cookies = signed_in.headers().get_all(header::SET_COOKIE);
             let cookies = cookies.iter().cloned().chain([cookie::remove_oidc(secure)]);

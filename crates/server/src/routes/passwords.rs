@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::{Attempt, Caller, ClientAddress};
+use crate::auth::{AccountCaller, Attempt, Caller, ClientAddress};
 use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
 use crate::links;
 
@@ -98,7 +98,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     ))]
 async fn change_password(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    AccountCaller(caller): AccountCaller,
     Attempt(attempt): Attempt,
     ApiJson(form): ApiJson<PasswordChange>,
 ) -> ApiResult<Json<SessionsEnded>> {
@@ -188,7 +188,7 @@ async fn reset_password(
 ))]
 async fn list_sessions(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    AccountCaller(caller): AccountCaller,
 ) -> ApiResult<Json<Vec<OpenSession>>> {
     let sessions = app.auth.sessions(&caller.user).await?;
     let sessions = sessions.into_iter().map(|session| OpenSession {
@@ -211,7 +211,7 @@ async fn list_sessions(
 ))]
 async fn end_other_sessions(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    AccountCaller(caller): AccountCaller,
     ClientAddress(address): ClientAddress,
 ) -> ApiResult<Json<SessionsEnded>> {
     let auth = &app.auth;
@@ -233,7 +233,7 @@ async fn end_other_sessions(
 ))]
 async fn end_session(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    AccountCaller(caller): AccountCaller,
     ClientAddress(address): ClientAddress,
     Path(id): Path<String>,
 ) -> ApiResult<StatusCode> {

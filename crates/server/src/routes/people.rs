@@ -1,11 +1,13 @@
 //! `/auth/people` and `/auth/audit`: owners' care of people.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode};
+use mana_core::Micros;
 use mana_store::{Person, PersonLimits, Role, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +17,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::auth::{ActingOwner, Owner};
 use crate::error::{ApiError, ApiJson, ApiPath, ApiQuery, ApiResult, ErrorEnvelope};
-use crate::people_changes;
+use crate::{links, people_changes};
 
 /// People of an answer.
 const PAGE: usize = 200;
@@ -72,6 +74,12 @@ struct PersonView {
     #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     second_factor_since: Option<String>,
+    /// When an owner last asked for a second factor; left out where there is one.
+    #[schema(format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_factor_asked_at: Option<String>,
+    /// Whether the account is asked for a second factor: it has a password.
+    has_password: bool,
     /// The owner's limits of this person; the server's hold where they are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<LimitsView>,
@@ -85,6 +93,20 @@ struct PeoplePage {
     /// Where the next page begins; left out on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+    /// From when on everyone needs a second factor; left out where nobody does.
+    #[serde(rename = "secondFactorFrom", skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    second_factor_from: Option<String>,
+}
+
+/// The rule that everyone needs a second factor.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SecondFactorRule {
+    /// From when on; null: a password alone is enough.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    from: Option<Option<String>>,
 }
 
 /// Which people.
@@ -181,6 +203,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(list_people))
         .routes(routes!(change_person, delete_person))
+        .routes(routes!(set_second_factor_rule))
+        .routes(routes!(ask_for_second_factor))
         .routes(routes!(audit_log))
 }
 
@@ -201,7 +225,12 @@ async fn list_people(
         _ => None,
     };
     let people = people.into_iter().map(PersonView::of).collect();
-    Ok(Json(PeoplePage { people, next }))
+    let from = app.auth.factor_required_from();
+    Ok(Json(PeoplePage {
+        people,
+        next,
+        second_factor_from: from.map(|from| from.to_string()),
+    }))
 }
 
 /// Change an account's role, lock or limits; for owners
@@ -270,6 +299,58 @@ async fn delete_person(
     }
     app.auth.delete_person(&origin, &id).await?;
     people_changes::gone(&app, &id).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ask everyone for a second factor from a time on; for owners
+///
+/// From then on an account with a password and without a second factor may do nothing but care for itself, in sessions
+/// that began before as well. Keys of programs and missions go on.
+#[utoipa::path(put, path = "/auth/second-factor-rule", tag = "auth", security(("bearer" = [])),
+    request_body = SecondFactorRule, responses(
+    (status = 204, description = "Done"),
+    (status = 400, description = "The time can't be read, or the owner has no second factor", body = ErrorEnvelope),
+    (status = 403, description = "Not an owner", body = ErrorEnvelope),
+))]
+async fn set_second_factor_rule(
+    State(app): State<Arc<App>>,
+    ActingOwner(origin): ActingOwner,
+    ApiJson(rule): ApiJson<SecondFactorRule>,
+) -> ApiResult<StatusCode> {
+    let unread = || ApiError::invalid("Send from: a time such as 2026-12-01T00:00:00Z, or null.");
+    let from = rule.from.ok_or_else(unread)?.map(|text| {
+        let time = text.parse::<jiff::Timestamp>();
+        time.map(|time| Micros(time.as_microsecond()))
+            .map_err(|_| unread())
+    });
+    app.auth.set_factor_rule(&origin, from.transpose()?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ask a person to add a second factor; for owners
+///
+/// The person sees it in the app, and gets a mail where the server sends mail, once in an hour at most.
+#[utoipa::path(post, path = "/auth/people/{id}/second-factor-request", tag = "auth", security(("bearer" = [])),
+    params(("id" = String, Path)), responses(
+    (status = 204, description = "Asked"),
+    (status = 400, description = "The person has one, or signs in by a provider alone", body = ErrorEnvelope),
+    (status = 403, description = "Not an owner", body = ErrorEnvelope),
+    (status = 404, description = "No such account", body = ErrorEnvelope),
+))]
+async fn ask_for_second_factor(
+    State(app): State<Arc<App>>,
+    ActingOwner(origin): ActingOwner,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    ApiPath(id): ApiPath<String>,
+) -> ApiResult<StatusCode> {
+    let id = existing(&app, id).await?;
+    let write_to = app.auth.ask_for_factor(&origin, &id).await?;
+    if let (Some(user), Some(mailer)) = (write_to, app.mailer.clone()) {
+        let link = format!("{}/settings/people", links::base(&app, peer, &headers));
+        // Apart from the answer: the mail server may be slow.
+        tokio::spawn(async move { mailer.ask_for_factor(&user, &link).await });
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -349,6 +430,10 @@ impl PersonView {
             sessions: person.sessions,
             seen_at: person.seen_at.map(|at| at.to_string()),
             second_factor_since: person.factor_since.map(|at| at.to_string()),
+            second_factor_asked_at: (person.asked_at)
+                .filter(|_| person.factor_since.is_none())
+                .map(|at| at.to_string()),
+            has_password: !user.password_hash.is_empty(),
             limits: user.limits.map(LimitsView::of),
         }
     }

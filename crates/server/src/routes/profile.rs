@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::signed_in::{CLEAR_DEVICE, CLEAR_SITE_DATA};
 use crate::app::App;
-use crate::auth::{Attempt, Caller, cookie};
+use crate::auth::{AccountCaller, Attempt, Caller, IsHttps, cookie};
 use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
 use crate::people_changes;
 
@@ -39,12 +39,33 @@ pub struct Me {
     pub locale: String,
     /// `owner` or `member`.
     pub role: String,
+    /// Where the account lacks the second factor that everyone needs: from when on. From then on every call but those
+    /// of the own account (`/auth/*`) answers `second_factor_required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub second_factor_needed_from: Option<String>,
+    /// Where the account lacks a second factor and an owner asked for one: when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub second_factor_asked_at: Option<String>,
 }
 
 impl Me {
     /// The account as its person sees it.
-    pub fn of(user: User) -> Me {
-        Me {
+    async fn of(app: &App, user: User) -> ApiResult<Me> {
+        let auth = &app.auth;
+        let needed = match auth.lacks_factor(&user).await? {
+            true => auth.factor_required_from(),
+            false => None,
+        };
+        let asked = auth.accounts.asked_for_factor(&user.id).await?;
+        let asked = match asked {
+            Some(_) if auth.factor_state(&user.id).await?.is_some() => None,
+            asked => asked,
+        };
+        Ok(Me {
+            second_factor_needed_from: needed.map(|from| from.to_string()),
+            second_factor_asked_at: asked.map(|at| at.to_string()),
             // An account of a foreign issuer has a mark there that nobody can enter.
             email: match user.email.contains(' ') {
                 true => String::new(),
@@ -56,7 +77,7 @@ impl Me {
             timezone: user.timezone,
             locale: user.locale,
             role: user.role.as_str().to_owned(),
-        }
+        })
     }
 }
 
@@ -96,8 +117,12 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     (status = 200, description = "The account", body = Me),
     (status = 401, description = "Not signed in", body = ErrorEnvelope),
 ))]
-async fn me(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<Me>> {
-    Ok(Json(Me::of(account(&app, &caller).await?)))
+async fn me(
+    State(app): State<Arc<App>>,
+    AccountCaller(caller): AccountCaller,
+) -> ApiResult<Json<Me>> {
+    let user = account(&app, &caller).await?;
+    Ok(Json(Me::of(&app, user).await?))
 }
 
 /// Change name, address, time zone or language
@@ -111,7 +136,7 @@ async fn me(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<Me>> 
     ))]
 async fn change_me(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    AccountCaller(caller): AccountCaller,
     Attempt(attempt): Attempt,
     ApiJson(form): ApiJson<ChangedProfile>,
 ) -> ApiResult<Json<Me>> {
@@ -127,7 +152,7 @@ async fn change_me(
     if after.timezone != before.timezone {
         people_changes::zone_changed(&app, &after).await?;
     }
-    Ok(Json(Me::of(after)))
+    Ok(Json(Me::of(&app, after).await?))
 }
 
 /// Delete the account with everything that is kept of it
@@ -140,8 +165,9 @@ async fn change_me(
 ))]
 async fn delete_me(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    AccountCaller(caller): AccountCaller,
     Attempt(attempt): Attempt,
+    IsHttps(secure): IsHttps,
     ApiJson(form): ApiJson<Leave>,
 ) -> ApiResult<Response> {
     let user = account(&app, &caller).await?;
@@ -150,10 +176,7 @@ async fn delete_me(
         .await?;
     people_changes::gone(&app, &user.id).await;
     let headers = AppendHeaders([
-        (
-            header::SET_COOKIE,
-            cookie::remove(app.config.server.is_https()),
-        ),
+        (header::SET_COOKIE, cookie::remove(secure)),
         (CLEAR_SITE_DATA, HeaderValue::from_static(CLEAR_DEVICE)),
     ]);
     Ok((StatusCode::NO_CONTENT, headers).into_response())

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mana_core::ids::iteration_id;
 use mana_core::{Micros, RecordKey};
 use mana_store::RunRequest;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,6 +18,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::clock;
 use crate::error::{ApiError, ApiJson, ApiPath, ApiQuery, ApiResult, ErrorEnvelope};
+use crate::routes::list_cursor;
 
 /// How long before its due time a device may request a slot, to allow for its clock's error.
 const CLOCK_SLACK_US: i64 = 60 * 1_000_000;
@@ -240,19 +239,15 @@ async fn list(
     mission(&app, &caller, &mission_id).await?;
     let scope = caller.scope();
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    let after = query.after.filter(|after| !after.is_empty());
-    let before = after.map(|after| read_cursor(&after)).transpose()?;
+    let before = list_cursor::read(query.after.as_deref())?;
     // A further run tells whether there is another page.
-    let mut records = app
+    let records = app
         .store
         .runs_of_mission(&scope, &mission_id, before, limit + 1)
         .await?;
-    let has_more = records.len() > limit as usize;
-    records.truncate(limit as usize);
-    let last = records.last().filter(|_| has_more);
-    let after = last.map(|(id, state)| {
+    let (records, after) = list_cursor::page(records, limit as usize, |(id, state)| {
         let started = state.data.get("startedAt").and_then(Value::as_str);
-        cursor(started.unwrap_or_default(), id)
+        (started.unwrap_or_default().to_owned(), id.clone())
     });
     let runs = records.into_iter().map(|(id, state)| Run {
         id,
@@ -270,23 +265,6 @@ async fn list(
         runs: runs.collect(),
         after,
     }))
-}
-
-/// Returns the cursor behind a run: its start and its id, opaque to clients.
-fn cursor(started_at: &str, id: &str) -> String {
-    URL_SAFE_NO_PAD.encode(json!([started_at, id]).to_string())
-}
-
-/// Reads a [`cursor`].
-fn read_cursor(text: &str) -> ApiResult<(String, String)> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-    serde_json::from_slice(&bytes).map_err(|_| {
-        ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_cursor",
-            "This cursor can't be read; leave it out to begin with the newest run.",
-        )
-    })
 }
 
 async fn mission(app: &App, caller: &Caller, id: &str) -> ApiResult<()> {
@@ -334,19 +312,6 @@ fn checked_slot(slot: &str, now: Micros) -> ApiResult<Micros> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn run_cursor_is_read_as_it_was_written_and_nonsense_is_refused() {
-        let text = cursor("2026-04-08T08:00:00.000000Z", "i 1");
-        let read = read_cursor(&text).unwrap();
-        assert_eq!(
-            read,
-            ("2026-04-08T08:00:00.000000Z".to_owned(), "i 1".to_owned())
-        );
-        for nonsense in ["x", "AAAA", &text[1..]] {
-            read_cursor(nonsense).unwrap_err();
-        }
-    }
 
     #[test]
     fn run_slot_is_one_of_the_kinds_and_not_in_the_future() {

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::profile::account;
 use crate::app::App;
-use crate::auth::{Attempt, Caller};
+use crate::auth::{AccountCaller, Attempt};
 use crate::error::{ApiError, ApiJson, ApiResult, ErrorEnvelope};
 
 /// The second factor of an account.
@@ -72,7 +72,10 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     (status = 200, description = "Whether codes are asked for, and how many recovery codes are left", body = Factor),
     (status = 401, description = "Not signed in", body = ErrorEnvelope),
 ))]
-async fn second_factor(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<Factor>> {
+async fn second_factor(
+    State(app): State<Arc<App>>,
+    AccountCaller(caller): AccountCaller,
+) -> ApiResult<Json<Factor>> {
     let state = app.auth.factor_state(&caller.user).await?;
     Ok(Json(Factor {
         since: state.map(|state| state.confirmed_at.to_string()),
@@ -90,7 +93,7 @@ async fn second_factor(State(app): State<Arc<App>>, caller: Caller) -> ApiResult
 ))]
 async fn begin_second_factor(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    AccountCaller(caller): AccountCaller,
     Attempt(attempt): Attempt,
     headers: HeaderMap,
     ApiJson(form): ApiJson<PasswordProof>,
@@ -116,7 +119,7 @@ async fn begin_second_factor(
 ))]
 async fn confirm_second_factor(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    AccountCaller(caller): AccountCaller,
     Attempt(attempt): Attempt,
     ApiJson(form): ApiJson<FirstCode>,
 ) -> ApiResult<Json<RecoveryCodes>> {
@@ -135,7 +138,7 @@ async fn confirm_second_factor(
 ))]
 async fn remove_second_factor(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    AccountCaller(caller): AccountCaller,
     Attempt(attempt): Attempt,
     ApiJson(form): ApiJson<PasswordProof>,
 ) -> ApiResult<StatusCode> {
@@ -159,7 +162,7 @@ async fn remove_second_factor(
 ))]
 async fn make_recovery_codes(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    AccountCaller(caller): AccountCaller,
     Attempt(attempt): Attempt,
     ApiJson(form): ApiJson<PasswordProof>,
 ) -> ApiResult<Json<RecoveryCodes>> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::auth::cookie;
+use crate::auth::{IsHttps, cookie};
 use crate::error::ApiResult;
 
 /// Tells a browser what to drop (<https://www.w3.org/TR/clear-site-data/>). Cookies go by their own header: the device
@@ -61,6 +61,7 @@ pub async fn signed_in(
     start: Start<'_>,
     attempt: &SignInAttempt,
     headers: &HeaderMap,
+    https: IsHttps,
 ) -> ApiResult<Response> {
     let auth = &app.auth;
     // A browser has one session at a time: the earlier one ends.
@@ -74,7 +75,7 @@ pub async fn signed_in(
         secret: Some(&secret),
         trust: start.trust.as_deref(),
     };
-    with_cookies(app, start.status, &session, cookies, headers)
+    with_cookies(app, start.status, &session, cookies, headers, https)
 }
 
 /// Secrets that the browser is to keep; what is none stays as it is.
@@ -92,6 +93,7 @@ pub fn with_cookies(
     session: &Session,
     cookies: Cookies<'_>,
     headers: &HeaderMap,
+    IsHttps(secure): IsHttps,
 ) -> ApiResult<Response> {
     let (token, expires_at) = app.auth.issue_token(session)?;
     let body = SignedIn {
@@ -101,7 +103,6 @@ pub fn with_cookies(
     };
     let known = cookie::read_device(headers).and_then(|token| app.auth.known_device(token));
     let device = app.auth.issue_device_token(&session.user_id, known)?;
-    let secure = app.config.server.is_https();
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     let mut response = (status, no_store, Json(body)).into_response();
     let cookies = [

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::there;
 use crate::backup::status::BackupStatus;
-use crate::backup::{self, Made, Proof};
+use crate::backup::{self, Made, Place, Proof};
 use crate::config::{Config, Database};
 use crate::modules;
 use crate::storage::Upkeep;
@@ -16,7 +16,7 @@ use crate::storage::Upkeep;
 /// Makes a backup in the file, or in the folder of backups.
 pub async fn make_backup(config: Config, file: Option<PathBuf>, as_json: bool) -> Result<()> {
     there(&config).await?;
-    let made = backup::make(&config, file).await;
+    let made = backup::make(&config, file.map_or(Place::Folder, Place::File)).await;
     remember(&config, made.as_ref()).await;
     let Made {
         path,

@@ -6,18 +6,20 @@ use anyhow::{Context as _, Result, bail};
 use mana_llm::Secret;
 
 use super::there;
-use crate::backup::{self, Proof};
+use crate::backup::{self, Place, Proof, before_upgrade};
 use crate::config::{Config, Database};
 use crate::serve::migrate;
 
-/// Makes a backup in the folder of backups, then brings the database up to date.
-pub async fn upgrade(config: Config) -> Result<()> {
+/// Makes a backup in the folder of backups, then brings the database up to date. A schema that is an earlier version's
+/// is saved when the database is opened.
+pub async fn upgrade(mut config: Config) -> Result<()> {
     there(&config).await?;
-    let made = backup::make(&config, None).await?;
-    println!(
-        "The state before the upgrade is kept in {}.",
-        made.path.display()
-    );
+    config.backup.folder = Some(backup::folder(&config));
+    config.backup.before_upgrade = true;
+    if before_upgrade::missing_steps(&config).await?.is_none() {
+        let made = backup::make(&config, Place::Folder).await?;
+        println!("The state now is kept in {}.", made.path.display());
+    }
     migrate(config).await
 }
 

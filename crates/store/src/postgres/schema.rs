@@ -7,7 +7,7 @@ use sqlx::{
     postgres::PgConnectOptions,
 };
 
-use crate::{DatabaseContents, Result, StoreError, tables};
+use crate::{DatabaseContents, MissingSteps, Result, StoreError, tables};
 
 /// The grants of the application's role, with `{tables}` for the list of tables and `{may_take}` for [`MAY_TAKE`].
 const ROLES: &str = include_str!("roles.sql");
@@ -52,6 +52,31 @@ pub(super) async fn last_step(options: &PgConnectOptions) -> Result<i64> {
         .await?;
     connection.close().await?;
     Ok(last.unwrap_or_default())
+}
+
+/// The steps of the schema that opening a database with tables runs.
+pub(super) async fn missing_steps(options: &PgConnectOptions) -> Result<Option<MissingSteps>> {
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max();
+    let from = last_step(options).await?;
+    Ok(MissingSteps::between(from, known.unwrap_or_default()))
+}
+
+/// The turn of one server, of several on a database, to keep the state before an upgrade and to upgrade. A lock of its
+/// own: the migrator takes [`ONE_AT_A_TIME`] meanwhile.
+#[derive(Debug)]
+pub struct UpgradeTurn {
+    /// The turn ends with the connection.
+    _held: PgConnection,
+}
+
+/// Waits for the turn.
+pub(super) async fn upgrade_turn(options: &PgConnectOptions) -> Result<UpgradeTurn> {
+    let mut connection = connect(options).await?;
+    // A server that waits is idle for as long as another one makes a backup.
+    connection
+        .execute("SELECT pg_advisory_lock(hashtextextended('mana upgrade', 0))")
+        .await?;
+    Ok(UpgradeTurn { _held: connection })
 }
 
 /// Whether [`role_lacks_grants`], and the server's version, such as 150004.

@@ -18,12 +18,13 @@ use super::{
     lock::{self, Tx},
     log, notices,
     notify::notify,
-    progress, push, schema,
+    progress, push,
+    schema::{self, UpgradeTurn},
 };
 use crate::{
-    ChangesPage, ChangesQuery, Claim, DatabaseContents, HistoryQuery, Push, Pushed, Result,
-    RunProgress, Scope, SharedDatabase, SnapshotPage, SnapshotQuery, StoreNotice, Take, UserId,
-    message::Message, sql::Backend,
+    ChangesPage, ChangesQuery, Claim, DatabaseContents, HistoryQuery, MissingSteps, Push, Pushed,
+    Result, RunProgress, Scope, SharedDatabase, SnapshotPage, SnapshotQuery, StoreNotice, Take,
+    UserId, message::Message, sql::Backend,
 };
 
 /// How Mana uses a Postgres server.
@@ -68,6 +69,16 @@ impl PostgresStore {
     /// The last step of the database's schema; 0 where there is none.
     pub async fn schema(url: &str) -> Result<i64> {
         schema::last_step(&PgConnectOptions::from_str(url)?.application_name("mana")).await
+    }
+
+    /// The steps of the schema that opening a database with tables runs.
+    pub async fn missing_steps(url: &str) -> Result<Option<MissingSteps>> {
+        schema::missing_steps(&PgConnectOptions::from_str(url)?.application_name("mana")).await
+    }
+
+    /// Waits for the turn to keep the state before an upgrade and to upgrade.
+    pub async fn upgrade_turn(url: &str) -> Result<UpgradeTurn> {
+        schema::upgrade_turn(&PgConnectOptions::from_str(url)?.application_name("mana")).await
     }
 
     /// Whether the database has the schema of this version.

@@ -436,12 +436,28 @@ impl<B: Backend> Accounts for B {
         Ok(Invitation::of(&hash, made))
     }
 
-    async fn invitations(&self, now: Micros) -> Result<Vec<Invitation>> {
+    async fn invitations(
+        &self,
+        after: Option<(Micros, &str)>,
+        limit: usize,
+        now: Micros,
+    ) -> Result<Vec<Invitation>> {
+        let (end, hash) = match after {
+            Some((end, id)) => (end, json::unhex(id).unwrap_or_default()),
+            None => (now, Vec::new()),
+        };
         let select = sql(
             "SELECT secret_hash, expires_at, label, role, created_at FROM secrets
-             WHERE purpose = $1 AND expires_at > $2 ORDER BY expires_at, secret_hash",
+             WHERE purpose = $1 AND expires_at > $2
+               AND (expires_at > $3 OR (expires_at = $3 AND secret_hash > $4))
+             ORDER BY expires_at, secret_hash LIMIT $5",
         );
-        let select = select.bind(INVITE).bind(now);
+        let select = select
+            .bind(INVITE)
+            .bind(now)
+            .bind(end)
+            .bind(&hash)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
         let rows: Vec<(Vec<u8>, i64, String, String, i64)> =
             self.reader().await?.fetch_all(select).await?;
         let invitation =

@@ -39,9 +39,16 @@ impl<B: Backend> AuditLog for B {
         Ok(tx.commit().await?)
     }
 
-    async fn newest_operators_act(&self) -> Result<i64> {
-        let select = sql("SELECT coalesce(max(id), 0) FROM audit_log
-             WHERE class = 'act' AND actor IS NULL AND address IS NULL");
+    async fn newest_act(&self, events: &[&str]) -> Result<i64> {
+        let places: String = (1..=events.len()).map(|at| format!(", ${at}")).collect();
+        let text = format!(
+            "SELECT coalesce(max(id), 0) FROM audit_log
+             WHERE class = 'act' AND (event IN (''{places}) OR actor IS NULL AND address IS NULL)"
+        );
+        let mut select = composed(text);
+        for event in events {
+            select = select.bind(*event);
+        }
         let (id,): (i64,) = self.reader().await?.fetch_one(select).await?;
         Ok(id)
     }

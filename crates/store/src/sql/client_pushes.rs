@@ -8,24 +8,6 @@ use crate::{Result, UserId, push_number::LastPush};
 /// Clients of a person whose last push is kept; of the others no copy is noticed.
 const CLIENTS_KEPT: i64 = 500;
 
-/// The last push of a client.
-pub(crate) async fn last(
-    tx: &mut impl Connection,
-    user: &UserId,
-    client_id: &str,
-) -> Result<Option<LastPush>> {
-    let select = sql(
-        "SELECT number, changes, digest FROM client_pushes WHERE user_id = $1 AND client_id = $2",
-    );
-    let found: Option<(i64, i64, String)> =
-        tx.fetch_optional(select.bind(user).bind(client_id)).await?;
-    Ok(found.map(|(number, changes, digest)| LastPush {
-        number,
-        changes,
-        digest,
-    }))
-}
-
 /// Keeps the push of a client as its last.
 pub(crate) async fn keep(
     tx: &mut impl Connection,

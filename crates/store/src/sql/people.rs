@@ -128,7 +128,8 @@ impl<B: Backend> People for B {
                 "SELECT (SELECT count(*) FROM sessions WHERE user_id = $1 AND expires_at > $2) AS sessions,
                         (SELECT max(CASE WHEN used_at > created_at THEN used_at ELSE created_at END)
                          FROM sessions WHERE user_id = $1) AS seen_at,
-                        (SELECT confirmed_at FROM second_factors WHERE user_id = $1) AS factor_since",
+                        (SELECT confirmed_at FROM second_factors WHERE user_id = $1) AS factor_since,
+                        (SELECT asked_for_factor_at FROM users WHERE id = $1) AS asked_at",
             );
             let facts: PersonRow = reader.fetch_one(facts.bind(user.id()).bind(now)).await?;
             people.push(facts.person(user));

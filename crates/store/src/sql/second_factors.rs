@@ -153,6 +153,24 @@ impl<B: Backend> SecondFactors for B {
         Ok(removed)
     }
 
+    async fn ask_for_factor(&self, id: &UserId, now: Micros) -> Result<()> {
+        let update = sql("UPDATE users SET asked_for_factor_at = $1 WHERE id = $2");
+        let mut writer = self.writer().await?;
+        match writer.execute(update.bind(now).bind(id)).await? {
+            0 => Err(StoreError::NoSuchUser),
+            _ => Ok(()),
+        }
+    }
+
+    async fn asked_for_factor(&self, id: &UserId) -> Result<Option<Micros>> {
+        let select = sql(
+            "SELECT asked_for_factor_at FROM users WHERE id = $1 AND asked_for_factor_at IS NOT NULL",
+        );
+        let mut reader = self.reader().await?;
+        let found: Option<(i64,)> = reader.fetch_optional(select.bind(id)).await?;
+        Ok(found.map(|(at,)| Micros(at)))
+    }
+
     async fn user_of_identity(&self, issuer: &str, subject: &str) -> Result<Option<UserId>> {
         let select =
             sql("SELECT user_id FROM external_identities WHERE issuer = $1 AND subject = $2");

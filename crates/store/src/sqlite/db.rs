@@ -18,7 +18,7 @@ use sqlx::{
 };
 
 use super::{under_way::UnderWay, wal_sync::WalSync};
-use crate::{DatabaseContents, Result, StoreError};
+use crate::{DatabaseContents, MissingSteps, Result, StoreError};
 
 /// How long a verb waits for its turn before it answers [`StoreError::Busy`].
 const WAIT: Duration = Duration::from_secs(10);
@@ -87,6 +87,19 @@ impl SqliteStore {
     /// Whether the file has the schema of this version.
     pub async fn is_current(path: impl AsRef<Path>) -> Result<bool> {
         Ok(Self::schema(path).await? == latest())
+    }
+
+    /// The steps of the schema that opening a file with tables runs; none where a process uses the file, because that
+    /// process alone may run them.
+    pub async fn missing_steps(path: impl AsRef<Path>) -> Result<Option<MissingSteps>> {
+        let path = path.as_ref();
+        match lock(path) {
+            Ok(_) => {}
+            Err(StoreError::InUse(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let from = Self::schema(path).await?.unwrap_or_default();
+        Ok(MissingSteps::between(from, latest().unwrap_or_default()))
     }
 
     /// Returns the faults of the file's pages, the first of them; none where they are sound.

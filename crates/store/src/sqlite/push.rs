@@ -7,7 +7,7 @@ use crate::{
     Push, Pushed, Result, Scope, StoreError,
     apply_push::{self, Plan},
     push_number::NumberedPush,
-    sql::{client_pushes, deleted, records, schedule},
+    sql::{client_pushes, records, schedule},
     stored_change::check_event_ids,
 };
 
@@ -26,7 +26,10 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, mut push: Push) -> 
 
     let numbered = NumberedPush::of(&push);
     let mut tx = store.write().await?;
-    deleted::refuse(&mut *tx, user).await?;
+    let standing = append::standing(&mut tx, user, &push.client_id).await?;
+    if standing.deleted {
+        return Err(StoreError::NoSuchUser);
+    }
     let sent = push.changes.len();
     let events = push
         .changes
@@ -35,14 +38,13 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, mut push: Push) -> 
     let stored = append::stored(&mut tx, user, events).await?;
     check_event_ids(&store.registry, &push, &stored)?;
     let by_server = push.add_follow_ups(|id| stored.contains_key(id));
-    let mut cursor = log::head(&mut tx, user).await?;
+    let mut cursor = standing.head;
     let now = push.received_at.max(cursor.0.plus(1));
     let mut plan = Plan::new(&store.registry, push.changes, stored, now)?;
     if let Some(numbered) = numbered.filter(|_| !plan.fresh.is_empty()) {
-        let last = client_pushes::last(&mut *tx, user, numbered.client_id()).await?;
-        numbered.check(last.as_ref())?;
+        numbered.check(standing.last_push.as_ref())?;
         client_pushes::keep(&mut *tx, user, numbered.client_id(), &numbered.kept(), now).await?;
-        if last.is_none() {
+        if standing.last_push.is_none() {
             client_pushes::prune(&mut *tx, user).await?;
         }
     }
@@ -62,7 +64,7 @@ pub(super) async fn push(store: &SqliteStore, scope: &Scope, mut push: Push) -> 
         unseen_texts: plan.unseen_texts(None),
         unchanged: plan.unchanged(None),
         before: cursor,
-        log: records::identity(&mut *tx, user).await?,
+        log: standing.identity,
         ..Pushed::default()
     };
     if !plan.fresh.is_empty() {

@@ -5,6 +5,7 @@ mod contract;
 mod backup;
 mod durability;
 mod postgres;
+mod schemas;
 mod upgrades;
 
 /// A store in memory.

@@ -56,3 +56,17 @@ export async function dataOf<A extends { data?: unknown }>(call: Promise<A>): Pr
 		throw new OfflineError();
 	}
 }
+
+/** All entries of a list that comes in pages. `page` asks for the one behind a place, and returns the next place. */
+export async function allPages<T>(
+	page: (after: string | undefined) => Promise<[entries: T[], next: string | null | undefined]>
+): Promise<T[]> {
+	const all: T[] = [];
+	let after: string | undefined;
+	do {
+		const [entries, next] = await page(after);
+		all.push(...entries);
+		after = next ?? undefined;
+	} while (after);
+	return all;
+}

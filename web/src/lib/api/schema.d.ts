@@ -384,6 +384,26 @@ export interface paths {
         patch: operations["change_person"];
         trace?: never;
     };
+    "/auth/people/{id}/second-factor-request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a person to add a second factor; for owners
+         * @description The person sees it in the app, and gets a mail where the server sends mail, once in an hour at most.
+         */
+        post: operations["ask_for_second_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/refresh": {
         parameters: {
             query?: never;
@@ -430,6 +450,27 @@ export interface paths {
         put?: never;
         /** Make a second factor, which is asked for once it is confirmed */
         post: operations["begin_second_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/second-factor-rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Ask everyone for a second factor from a time on; for owners
+         * @description From then on an account with a password and without a second factor may do nothing but care for itself, in sessions
+         *     that began before as well. Keys of programs and missions go on.
+         */
+        put: operations["set_second_factor_rule"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -590,6 +631,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/llm/extra": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Save additions to requests
+         * @description For a provider, or for one of its models. Without headers and fields nothing is added any more. They take the place
+         *     of those of that name in `mana.toml`.
+         */
+        put: operations["put_extra"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/llm/keys": {
         parameters: {
             query?: never;
@@ -624,6 +686,26 @@ export interface paths {
         post?: never;
         /** Take a virtual key away */
         delete: operations["delete_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/llm/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Let members' programs call models
+         * @description The environment counts first: where it says something else, nothing is changed here.
+         */
+        put: operations["put_members"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1037,6 +1119,8 @@ export interface components {
             provider?: string | null;
             /** @description For the owner: files in `modules/` that are left out. */
             rejectedModules?: components["schemas"]["RejectedModule"][] | null;
+            /** @description The address of the server where it is HTTPS: a browser that has the page from elsewhere keeps no sign-in. */
+            secureUrl?: string | null;
             /** @description `open`, `invite` or `closed`. */
             signup: string;
             version: string;
@@ -1437,6 +1521,28 @@ export interface components {
             /** @description The error. */
             error: components["schemas"]["ErrorBody"];
         };
+        /** @description The additions to requests, to be saved. */
+        ExtraBody: {
+            /** @description Fields of the body. */
+            body?: {
+                [key: string]: unknown;
+            };
+            /** @description Headers by name. `null`: the value that is saved stays. A header that is not named goes. */
+            headers?: {
+                [key: string]: string | null;
+            };
+            /** @description `provider`, or `provider/model`. */
+            name: string;
+        };
+        /** @description The additions to requests, without the values of headers. */
+        ExtraView: {
+            /** @description Fields of the body. */
+            body: {
+                [key: string]: unknown;
+            };
+            /** @description The names of headers; a value is never shown. */
+            headers: string[];
+        };
         /** @description The second factor of an account. */
         Factor: {
             /**
@@ -1758,10 +1864,12 @@ export interface components {
             /** @description The user who pays. */
             userId: string;
         };
-        /** @description The virtual keys. */
+        /** @description Virtual keys. */
         KeyViews: {
             /** @description Oldest first. */
             keys: components["schemas"]["KeyView"][];
+            /** @description Where the next page begins; left out on the last. */
+            next?: string | null;
         };
         /** @description A text by language; English is always there. */
         Label: {
@@ -1879,6 +1987,14 @@ export interface components {
             };
             /** @description The providers and protocols that Mana knows beforehand. */
             catalogue: components["schemas"]["ProviderCatalogue"];
+            /** @description The headers and fields that the owner has saved for requests, by `provider` or `provider/model`. */
+            extra: {
+                [key: string]: components["schemas"]["ExtraView"];
+            };
+            /** @description Whether `/v1` answers calls with a member's own token. */
+            membersMayCall: boolean;
+            /** @description Whether the server's environment says so, where it can't be changed here. */
+            membersMayCallIsFixed: boolean;
             /** @description The owner's saved facts about models, by `provider/model`: prices and abilities. */
             models: {
                 [key: string]: components["schemas"]["ModelFacts"];
@@ -1938,10 +2054,26 @@ export interface components {
             name: string;
             /** @description `owner` or `member`. */
             role: string;
+            /**
+             * Format: date-time
+             * @description Where the account lacks a second factor and an owner asked for one: when.
+             */
+            secondFactorAskedAt?: string | null;
+            /**
+             * Format: date-time
+             * @description Where the account lacks the second factor that everyone needs: from when on. From then on every call but those
+             *     of the own account (`/auth/*`) answers `second_factor_required`.
+             */
+            secondFactorNeededFrom?: string | null;
             /** @description IANA name. */
             timezone: string;
             /** @description The account's id. */
             userId: string;
+        };
+        /** @description Whether members' programs may call. */
+        MembersBody: {
+            /** @description Whether `/v1` answers calls with a member's own token; `null`: as the server's settings say. */
+            mayCall?: boolean | null;
         };
         /** @description The record of a mission without its iterations. A field may be null where nothing is to be said. */
         MissionData: {
@@ -2132,6 +2264,13 @@ export interface components {
             /** @description The role that it gives. */
             role: string;
         };
+        /** @description Invitations that nobody has used yet. */
+        OpenInvitations: {
+            /** @description The earliest end first. */
+            invitations: components["schemas"]["OpenInvitation"][];
+            /** @description Where the next page begins; left out on the last. */
+            next?: string | null;
+        };
         /** @description A session of the account that is signed in. */
         OpenSession: {
             /** @description The network address of the last use; empty where unknown. */
@@ -2225,6 +2364,11 @@ export interface components {
             next?: string | null;
             /** @description Oldest accounts first. */
             people: components["schemas"]["PersonView"][];
+            /**
+             * Format: date-time
+             * @description From when on everyone needs a second factor; left out where nobody does.
+             */
+            secondFactorFrom?: string | null;
         };
         /** @description A change of an account by an owner; what is left out stays. */
         PersonChange: {
@@ -2243,6 +2387,8 @@ export interface components {
             createdAt: string;
             /** @description The address; empty for an account of a foreign issuer. */
             email: string;
+            /** @description Whether the account is asked for a second factor: it has a password. */
+            hasPassword: boolean;
             /** @description The account's id. */
             id: string;
             limits?: components["schemas"]["LimitsView"] | null;
@@ -2255,6 +2401,11 @@ export interface components {
             name: string;
             /** @description `owner` or `member`. */
             role: string;
+            /**
+             * Format: date-time
+             * @description When an owner last asked for a second factor; left out where there is one.
+             */
+            secondFactorAskedAt?: string | null;
             /**
              * Format: date-time
              * @description Since when the account has a second factor.
@@ -2357,6 +2508,8 @@ export interface components {
             folds: boolean;
             /** @description The proposal. */
             id: string;
+            /** @description Whether every mission reads what approving writes as the person's own words. */
+            instructsMissions: boolean;
             /** @description The tool's name for such a proposal: "New task". */
             label: components["schemas"]["Label"];
             /** @description The operations, in the order in which they are carried out. */
@@ -2674,6 +2827,14 @@ export interface components {
             running: components["schemas"]["Running"][];
             /** @description Ended, skipped and missed runs, newest first. */
             runs: components["schemas"]["Run"][];
+        };
+        /** @description The rule that everyone needs a second factor. */
+        SecondFactorRule: {
+            /**
+             * Format: date-time
+             * @description From when on; null: a password alone is enough.
+             */
+            from?: string | null;
         };
         /** @description The second step of a sign-in: one of the two codes. */
         SecondStep: {
@@ -3580,20 +3741,32 @@ export interface operations {
     };
     list_invitations: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Unused invitations, the earliest end first */
+            /** @description A page of unused invitations */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenInvitation"][];
+                    "application/json": components["schemas"]["OpenInvitations"];
+                };
+            };
+            /** @description `after` can't be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
             /** @description Not the owner */
@@ -3640,6 +3813,15 @@ export interface operations {
             };
             /** @description Not the owner, or sign-up is closed */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description As many are open as there may be */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4251,6 +4433,53 @@ export interface operations {
             };
         };
     };
+    ask_for_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Asked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The person has one, or signs in by a provider alone */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not an owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description No such account */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     refresh: {
         parameters: {
             query?: never;
@@ -4402,6 +4631,46 @@ export interface operations {
             };
             /** @description Too many attempts */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    set_second_factor_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondFactorRule"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The time can't be read, or the owner has no second factor */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not an owner */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4814,22 +5083,76 @@ export interface operations {
             };
         };
     };
-    keys: {
+    put_extra: {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtraBody"];
+            };
+        };
+        responses: {
+            /** @description The settings now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmSettingsView"];
+                };
+            };
+            /** @description They can't be right; nothing changed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    keys: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
         requestBody?: never;
         responses: {
-            /** @description The keys, without their secrets */
+            /** @description A page of keys, without their secrets */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["KeyViews"];
+                };
+            };
+            /** @description `after` can't be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
             /** @description Not the owner */
@@ -4876,6 +5199,15 @@ export interface operations {
             };
             /** @description Not the owner */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There are as many as there may be */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4969,6 +5301,48 @@ export interface operations {
             };
             /** @description No such key */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    put_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MembersBody"];
+            };
+        };
+        responses: {
+            /** @description The settings now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmSettingsView"];
+                };
+            };
+            /** @description The environment says it; nothing changed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not the owner */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -30,9 +30,18 @@ export interface Write extends RecordKey {
 /** A command of the write path. */
 export type Command =
 	| { kind: 'write'; actor: Actor; writes: Write[] }
-	| { kind: 'decide'; proposalId: string; decision: Decision }
+	/** `shown`: the proposal as the person read it; another one in its place is refused as `changed`. */
+	| { kind: 'decide'; proposalId: string; decision: Decision; shown?: Proposal }
 	/** Undoes exactly the preview with this hash. */
 	| { kind: 'undo'; missionId: string; extent: Extent; hash: string };
+
+/**
+ * Everything of a proposal that makes its card look as it does, beside the records as they are now: a yes is bound to
+ * the operations and to the values that they were proposed upon.
+ */
+export function faceOf(proposal: Proposal): string {
+	return `${proposal.opsHash} ${JSON.stringify(proposal.seen)}`;
+}
 
 /** The result of a command, committed as a whole or not at all. */
 interface Outcome {
@@ -97,7 +106,7 @@ function carryOut(replica: Replica, command: Command, last: string | null): Prom
 		case 'write':
 			return write(replica, command.actor, command.writes, last);
 		case 'decide':
-			return decide(replica, command.proposalId, command.decision, last);
+			return decide(replica, command, last);
 		case 'undo':
 			return undo(replica, command.missionId, command.extent, command.hash, last);
 	}
@@ -131,10 +140,19 @@ async function write(replica: Replica, actor: Actor, writes: Write[], last: stri
 	return { changes, records: [...states.values()], last: clock ?? '' };
 }
 
-async function decide(replica: Replica, proposalId: string, decision: Decision, last: string | null): Promise<Outcome> {
+async function decide(
+	replica: Replica,
+	{ proposalId, decision, shown }: Extract<Command, { kind: 'decide' }>,
+	last: string | null
+): Promise<Outcome> {
 	const { core, db } = replica;
 	const proposal = await db.proposals.get(proposalId);
 	if (!proposal) throw new ManaError('gone', 'This proposal is no longer on this device.');
+	if (shown && faceOf(shown) !== faceOf(proposal))
+		throw new ManaError(
+			'changed',
+			'Another proposal stands in its place by now. Nothing was changed; look at it again.'
+		);
 	const mission = await readMission(replica, proposal.missionId);
 	const touched = [...proposal.operations, ...Object.keys(proposal.seen).map(parseKey)];
 	const states = await readStates(replica, touched);

@@ -5,9 +5,10 @@ import Inbox from '../../routes/(app)/companion/inbox/+page.svelte';
 import type { Proposal } from '$lib/core/types';
 import { missions } from '$lib/features/missions/missions.svelte';
 import { forgetReadings, isRead, noteShown } from '$lib/features/proposals/consent.svelte';
-import { batchable } from '$lib/features/proposals/decisions.svelte';
+import { batchable, removes } from '$lib/features/proposals/decisions.svelte';
 import Ghost from '$lib/features/proposals/Ghost.svelte';
 import PlanView from '$lib/features/proposals/PlanView.svelte';
+import { yesWord } from '$lib/features/proposals/proposal';
 import ProposalDetail from '$lib/features/proposals/ProposalDetail.svelte';
 import StepView from '$lib/features/runs/StepView.svelte';
 import { t } from '$lib/i18n';
@@ -33,7 +34,7 @@ export interface Face {
 	approve: () => HTMLButtonElement | undefined;
 }
 
-const approveIn = (card: HTMLElement, word = t('prop.approve')) =>
+const approveIn = (card: HTMLElement, word: string) =>
 	[...card.querySelectorAll('button')].find((one) => one.textContent?.trim().startsWith(word));
 
 async function cardIn(page: HTMLElement, find: string): Promise<HTMLElement> {
@@ -47,22 +48,22 @@ async function cardIn(page: HTMLElement, find: string): Promise<HTMLElement> {
 export const FACES: Record<string, (proposal: Proposal) => Promise<Face>> = {
 	async 'the page of its module'(proposal) {
 		const card = show(Ghost, { proposal });
-		return { card, approve: () => approveIn(card) };
+		return { card, approve: () => approveIn(card, yesWord(proposal)) };
 	},
 	async 'beside the inbox'(proposal) {
 		const card = show(ProposalDetail, { proposal, onrefresh: () => {}, onrelease: () => {} });
-		return { card, approve: () => approveIn(card) };
+		return { card, approve: () => approveIn(card, yesWord(proposal)) };
 	},
 	async 'the inbox in one column'(proposal) {
 		Object.defineProperty(screen, 'wide', { configurable: true, value: false });
 		const page = show(Inbox, {});
 		const card = (await cardIn(page, `[id="p-${proposal.id}"]`)).closest('li')!;
-		return { card, approve: () => approveIn(card) };
+		return { card, approve: () => approveIn(card, yesWord(proposal)) };
 	},
 	async 'its plan'(proposal) {
 		const page = show(PlanView, { missionId: proposal.missionId });
 		const card = await cardIn(page, `[id="plan-${proposal.id}"]`);
-		return { card, approve: () => approveIn(page, t('plan.approve', { count: 1 }).split(' ')[0]) };
+		return { card, approve: () => approveIn(page, t('plan.approve', { count: 1 }).split(' ')[0]!) };
 	},
 	async 'its run'(proposal) {
 		const run = await until(() =>
@@ -70,7 +71,7 @@ export const FACES: Record<string, (proposal: Proposal) => Promise<Face>> = {
 		);
 		const step = run.plan.find(({ id }) => id === proposal.stepId)!;
 		const card = show(StepView, { step, proposal, missionId: proposal.missionId, iterationId: run.id });
-		return { card, approve: () => approveIn(card) };
+		return { card, approve: () => approveIn(card, yesWord(proposal)) };
 	}
 };
 
@@ -85,7 +86,7 @@ export async function readToTheEnd(
 	for (const place of faces) {
 		const where = `${name}, ${place}`;
 		const { card, approve } = await FACES[place]!(proposal);
-		expect(approve()?.disabled, where).not.toBe(false);
+		expect(approve()?.disabled, where).toBe(true);
 		const folds = () => [...card.querySelectorAll<HTMLButtonElement>('.unfold')];
 		// A text that lies open on a card waits only to be looked at.
 		if (folds().length) {
@@ -105,6 +106,8 @@ export async function readToTheEnd(
 		noteShown([proposal]);
 		flushSync();
 		expect(isRead(proposal), where).toBe(true);
+		// In a plan, a removal waits for its tick, too.
+		if (place !== 'its plan' || !removes(proposal)) expect(approve()?.disabled, where).toBe(false);
 		forgetReadings();
 		flushSync();
 	}

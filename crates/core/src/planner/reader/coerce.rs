@@ -142,7 +142,7 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// A word that a model writes where it has nothing to say.
-fn is_no_word(text: &str) -> bool {
+pub(in crate::planner) fn is_no_word(text: &str) -> bool {
     const NOTHING: &[&str] = &[
         "null",
         "none",
@@ -198,7 +198,16 @@ pub(in crate::planner) fn is_placeholder(value: &Value) -> bool {
     let dots = text
         .chars()
         .all(|c| matches!(c, '.' | '…' | '-' | '_' | '?' | '*'));
-    in_frame || dots || WORDS.contains(&unpunctuated(text).as_str())
+    let words = unpunctuated(text);
+    in_frame || dots || WORDS.contains(&words.as_str()) || is_form(&words)
+}
+
+/// Whether words say what should stand in their place: `your task here`, `insert the title here`.
+fn is_form(words: &str) -> bool {
+    let begins = ["your ", "insert ", "enter ", "write "];
+    words.ends_with(" here")
+        && begins.iter().any(|word| words.starts_with(word))
+        && words.split_whitespace().count() <= 5
 }
 
 /// The title in the prompt's worked step. A model that copies it means nothing by it.
@@ -287,7 +296,11 @@ fn of_kind(
         (Some("string"), Some("uri")) => Ok(Value::from(address(text(value)?))),
         (Some("string"), None) => match kind.definition {
             Definition::Values => {
-                let choice = tool.choice(name, field, text(value)?);
+                let word = text(value)?;
+                // `normal (default)`: what stands in brackets behind a choice says something about it.
+                let alone = word.split_once(" (").map_or(word, |(choice, _)| choice);
+                let choice = tool.choice(name, field, word);
+                let choice = choice.or_else(|| tool.choice(name, field, alone));
                 choice.map(Value::from).ok_or_else(nothing)
             }
             Definition::Table => {
@@ -551,6 +564,8 @@ mod tests {
             "{{title}}",
             "TBD",
             "<your text>",
+            "Your task here",
+            "Insert the title here…",
         ] {
             assert!(is_placeholder(&json!(text)), "{text}");
         }
@@ -571,6 +586,8 @@ mod tests {
             "?",
             "",
             "Notes",
+            "Your keys are here",
+            "Move here",
         ] {
             assert!(!is_empty_title(&json!(text)), "{text}");
         }

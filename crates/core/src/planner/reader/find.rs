@@ -159,7 +159,10 @@ fn element(text: &str, start: usize, names: ToolNames<'_>, fuel: &mut usize) -> 
     let inside = &text[tag.end..];
     let (name, closing) = match label {
         "function" | "invoke" | "tool" | "call" => (tag.name()?.to_owned(), label.to_owned()),
-        "tool_call" | "toolcall" | "function_call" => {
+        "tool_use" | "tool_call" | "toolcall" | "function_call" => {
+            if inside.trim_start().starts_with("<name>") {
+                return named_within(inside, label, tag.end, start, names, fuel);
+            }
             let head = inside
                 .trim_start()
                 .split(['<', '\n', '{'])
@@ -177,8 +180,15 @@ fn element(text: &str, start: usize, names: ToolNames<'_>, fuel: &mut usize) -> 
     let end = find_close(inside, &closing);
     let body = &inside[..end.map_or(inside.len(), |(end, _)| end)];
     *fuel = fuel.saturating_sub(2 * body.len());
-    if body.trim_start().starts_with(['{', '[']) {
-        // The arguments are JSON, which is read with the name before it.
+    // The arguments are JSON, also in a fence behind the name, which is read with the name before it.
+    let behind = body.trim_start();
+    let behind = behind.strip_prefix(name.as_str()).unwrap_or(behind);
+    let behind = behind.trim_start();
+    let inside = match behind.strip_prefix("```") {
+        Some(inside) => inside.trim_start_matches(char::is_alphanumeric),
+        None => behind,
+    };
+    if inside.trim_start().starts_with(['{', '[']) {
         return None;
     }
     let (value, whole) = children(body, 0, fuel);
@@ -189,6 +199,29 @@ fn element(text: &str, start: usize, names: ToolNames<'_>, fuel: &mut usize) -> 
         start,
         whole: whole
             && (end.is_some() || !body.trim_end().is_empty() && body.trim_end().ends_with('>')),
+        mended: false,
+    })
+}
+
+/// A call whose name is an element within it: `<tool_use><name>NAME</name><input>{…}</input></tool_use>`.
+fn named_within(
+    inside: &str,
+    label: &str,
+    behind: usize,
+    start: usize,
+    names: ToolNames<'_>,
+    fuel: &mut usize,
+) -> Option<Piece> {
+    let (end, close) = find_close(inside, label)?;
+    *fuel = fuel.saturating_sub(2 * end);
+    let (mut fields, whole) = children(&inside[..end], 0, fuel);
+    let name = fields.remove("name")?.as_str()?.to_owned();
+    names.is_known(&name).then(|| Piece {
+        name: Some(bare(&name).to_owned()),
+        value: fields.into(),
+        end: behind + close,
+        start,
+        whole,
         mended: false,
     })
 }

@@ -20,7 +20,9 @@ mod tests;
 
 use serde_json::Value;
 
-pub(super) use coerce::{CLEAR, Coerced, EXAMPLE_TITLE, coerce, is_empty_title, is_placeholder};
+pub(super) use coerce::{
+    CLEAR, Coerced, EXAMPLE_TITLE, coerce, is_empty_title, is_no_word, is_placeholder,
+};
 pub(super) use step_shape::call;
 pub(super) use tool_name::ToolNames;
 pub use tool_name::{FIND_TOOLS, HAND_IN_TOOL};

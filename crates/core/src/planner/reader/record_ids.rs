@@ -83,6 +83,7 @@ fn forms<'t>(text: &'t str, module: &str, table: &str) -> Vec<&'t str> {
         '"', '\'', '`', '[', ']', '<', '>', '#', '{', '}', '(', ')', '$', '@',
     ]);
     forms.push(inner.trim());
+    forms.push(inner.trim_end_matches(['.', '!', ',', ';']).trim());
     if let Some((before, after)) = inner.rsplit_once("id:") {
         forms.push(after.trim().trim_end_matches([')', ']', '"']).trim());
         forms.push(before.trim().trim_end_matches(['(', '[']).trim());
@@ -99,6 +100,8 @@ fn forms<'t>(text: &'t str, module: &str, table: &str) -> Vec<&'t str> {
         format!("{table}/"),
         format!("{table}:"),
         format!("{module}:"),
+        // `task t1`
+        format!("{} ", table.trim_end_matches('s')),
     ] {
         forms.extend(inner.strip_prefix(place.as_str()).map(str::trim));
     }

@@ -30,6 +30,8 @@ const STEPS: &[&str] = &[
     "recommendations",
     "steplist",
     "schritte",
+    "étapes",
+    "pasos",
     "proposedactions",
     "plan",
 ];
@@ -188,6 +190,12 @@ fn steps_of(
     match value {
         Value::Null => is_certain.then(|| (Vec::new(), None)),
         Value::Array(items) => {
+            // A list of steps within the list.
+            if let [Value::Array(inner)] = items.as_slice()
+                && inner.iter().any(|item| is_step(item, names))
+            {
+                return Some((inner.clone(), None));
+            }
             let fits = is_certain || items.iter().any(|item| is_step(item, names));
             if fits || items.is_empty() {
                 return Some((items.clone(), None));

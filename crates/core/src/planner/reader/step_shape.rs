@@ -32,6 +32,8 @@ const TOOL: &[&str] = &[
     "actiontype",
     "actionname",
     "werkzeug",
+    "outil",
+    "herramienta",
     "type",
     "intent",
 ];
@@ -60,6 +62,8 @@ const PARAMS: &[&str] = &[
     "argument",
     "functionarguments",
     "parametersjson",
+    "paramètres",
+    "parámetros",
 ];
 
 /// Other names of a step's rationale.
@@ -78,6 +82,8 @@ pub(super) const RATIONALE: &[&str] = &[
     "begründung",
     "grund",
     "warum",
+    "raison",
+    "razón",
     "reasons",
 ];
 
@@ -87,6 +93,8 @@ pub(super) const SUMMARY: &[&str] = &[
     "plansummary",
     "overview",
     "zusammenfassung",
+    "résumé",
+    "resumen",
     "headline",
     "description",
     "title",
@@ -166,9 +174,14 @@ fn has_params(fields: &Map) -> bool {
 fn tool_of(fields: &Map, names: ToolNames<'_>) -> Option<(String, String)> {
     let mut named = Vec::new();
     for key in TOOL {
-        if let Some((key, Value::String(name))) = first(fields, &[*key]) {
-            named.push((key.clone(), name.clone()));
-        }
+        let Some((key, value)) = first(fields, &[*key]) else {
+            continue;
+        };
+        let name = match value {
+            Value::Array(items) if items.len() == 1 => items[0].as_str(),
+            value => value.as_str(),
+        };
+        named.extend(name.map(|name| (key.clone(), name.to_owned())));
     }
     let known = named.iter().position(|(_, name)| names.is_known(name));
     let meant = || {
@@ -274,6 +287,14 @@ fn without_tool(fields: &Map) -> Value {
 /// A call with its arguments as a step: `{summary, rationale, params}`, or flat with the parameters beside these.
 pub(in crate::planner) fn call(name: &str, arguments: &Map, names: ToolNames<'_>) -> Value {
     let tool = names.find(name);
+    // `tool_call` with the name of the tool among its arguments.
+    if tool.is_none()
+        && !names.is_hand_in(name)
+        && let Some((_, inner)) = tool_of(arguments, names)
+        && names.is_known(&inner)
+    {
+        return step(&Value::Object(arguments.clone()), names);
+    }
     let declares = |param: &str| {
         tool.is_some_and(|tool| {
             tool.tool
@@ -359,12 +380,35 @@ pub(in crate::planner) fn call(name: &str, arguments: &Map, names: ToolNames<'_>
             params.entry(key).or_insert(value);
         }
     }
+    if let Some(inner) = under_one_name(&params, declares) {
+        params = inner;
+    }
     json!({
-        "summary": summary,
+        "summary": summary.map(sentences),
         "toolName": names.canonical(name),
         "params": params,
-        "rationale": rationale,
+        "rationale": rationale.map(sentences),
     })
+}
+
+/// The parameters that stand together under a name of their own: `{"task": {"title": …}}`.
+fn under_one_name(params: &Map, declares: impl Fn(&str) -> bool) -> Option<Map> {
+    let mut all = params.iter();
+    let (Some((name, Value::Object(inner))), None) = (all.next(), all.next()) else {
+        return None;
+    };
+    let fits = !declares(name) && inner.keys().any(|key| declares(key));
+    fits.then(|| inner.clone())
+}
+
+/// A text that may have come as a list of sentences, or under a name of its own.
+fn sentences(value: Value) -> Value {
+    let texts: Option<Vec<_>> = match &value {
+        Value::Array(items) => items.iter().map(Value::as_str).collect(),
+        Value::Object(fields) if fields.len() == 1 => fields.values().map(Value::as_str).collect(),
+        _ => None,
+    };
+    texts.map_or(value.clone(), |texts| texts.join(" ").into())
 }
 
 /// Keys around a call that say nothing about it.

@@ -24,6 +24,7 @@ use crate::{
     change::Op,
     manifest::{Bounds, Definition, Field, FieldType, Label, Operation, Registry, Table, ops_hash},
     merge::normalize,
+    mission::CONTEXT,
     record::{RecordKey, RecordState},
 };
 pub use link_address::says_its_host;
@@ -32,7 +33,7 @@ use links::new_links;
 pub use text_change::{RunKind, TextChange, TextPart, TextRun};
 pub use unfit::{UnfitField, unfit_fields};
 pub use value::{CardItem, CardValue, Fit, ItemChange, ShownValue};
-use value::{FieldContext, TitleOf, items, removed_items};
+use value::{FieldContext, TitleOf, items, removed_items, tell_apart};
 
 /// A proposal as a person reads it before deciding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,6 +52,8 @@ pub struct ProposalCard {
     pub changes_nothing: bool,
     /// Whether something on the card may be folded that has to be opened before the proposal can be approved.
     pub folds: bool,
+    /// Whether every mission reads what approving writes as the person's own words.
+    pub instructs_missions: bool,
 }
 
 /// An operation of a proposal.
@@ -234,6 +237,8 @@ pub fn proposal_card<'a>(
             .all(|operation| operation.op == Op::Update)
             && fields().all(|field| field.change == FieldChange::Same),
         folds: fields().any(|field| field.text.as_ref().is_some_and(TextChange::folds)),
+        instructs_missions: (operations.iter())
+            .any(|operation| (operation.app.as_str(), operation.table.as_str()) == CONTEXT),
         operations,
     }
 }
@@ -359,14 +364,16 @@ impl OperationContext<'_> {
         };
         let set = self.operation.set.get(name).unwrap_or(&null);
         let now = self.operation.now.iter().any(|field| field == name);
-        let after = if now {
+        let mut after = if now {
             CardValue::write_time()
         } else {
             read(set)
         };
-        let old = read(before);
+        let mut old = read(before);
         let changed_since =
             self.state.is_some() && normalize(held.unwrap_or(&null)) != normalize(before);
+        let mut held = changed_since.then(|| read(held.unwrap_or(&null)));
+        tell_apart([&mut old, &mut after].into_iter().chain(&mut held));
         let keyed = field.is_some_and(|field| field.kind.kind().definition == Definition::List);
         let items = match (&after.shown, &old.shown) {
             _ if op == Op::Delete && old.shown == ShownValue::List => removed_items(before),
@@ -404,7 +411,7 @@ impl OperationContext<'_> {
             kind: field.map(|field| field.kind),
             role: role(self.table, name),
             change,
-            now: changed_since.then(|| read(held.unwrap_or(&null))),
+            now: held,
             unit: field.and_then(|field| self.unit(name, field)),
             links: new_links(old.text(), after.text()),
             text,
@@ -435,8 +442,14 @@ impl OperationContext<'_> {
         let seen = self.seen.get("unit").map(|seen| &seen.value);
         let value = self.operation.set.get("unit").or(state).or(seen)?;
         let text = value.as_str().filter(|text| !text.trim().is_empty())?;
+        // A unit that begins with digits or their separators would be read as a part of the number before it.
+        let continues =
+            |c: char| c.is_numeric() || c.is_whitespace() || ".,:;'’`´·٫٬-−+/*×^".contains(c);
         unit.kind.is_text().then(|| CardUnit::Named {
-            name: text.to_owned(),
+            name: match text.starts_with(continues) {
+                true => format!("“{text}”"),
+                false => text.to_owned(),
+            },
         })
     }
 }

@@ -359,6 +359,91 @@ fn modules_c5_a_value_is_said_by_its_kind() {
     }
 }
 
+/// The values of a field of a kind as a card says them: the one before, the one after and the one that is there now.
+fn told_apart(kind: &str, values: [&str; 3]) -> [Value; 3] {
+    let mut field = json!({ "type": kind, "label": { "en": "F" } });
+    match kind {
+        "ref" => field["table"] = json!("rows"),
+        _ => {
+            field["values"] = json!([
+                { "value": "low", "label": { "en": "Normal", "de": "Niedrig" } },
+                { "value": "high", "label": { "en": "Normal", "de": "Hoch" } },
+                { "value": "none", "label": { "en": "None" } },
+            ]);
+        }
+    }
+    let field: Field = serde_json::from_value(field).expect("a field");
+    let title_of = |key: &RecordKey| {
+        let title = match key.id.as_str() {
+            "high" => "normal ",
+            "low" => "Normal",
+            _ => "None",
+        };
+        Some(title.to_owned())
+    };
+    let context = FieldContext {
+        app: "m",
+        field: Some(&field),
+        title_of: &title_of,
+    };
+    let mut read = values.map(|value| CardValue::read(&json!(value), context));
+    tell_apart(read.iter_mut());
+    read.map(|value| match value.shown {
+        ShownValue::Reference { title, .. } => json!(title),
+        ShownValue::Choice { label, .. } => json!(label.en()),
+        other => json!(other),
+    })
+}
+
+#[test]
+fn modules_c5_values_that_read_alike_say_what_is_kept() {
+    assert_eq!(
+        told_apart("ref", ["low", "high", "none"]),
+        ["Normal (low)", "normal  (high)", "None"]
+    );
+    assert_eq!(
+        told_apart("ref", ["low", "none", "high"]),
+        ["Normal (low)", "None", "normal  (high)"]
+    );
+    assert_eq!(
+        told_apart("enum", ["low", "high", "low"]),
+        ["Normal (low)", "Normal (high)", "Normal (low)"]
+    );
+    assert_eq!(
+        told_apart("enum", ["none", "high", "high"]),
+        ["None", "Normal", "Normal"]
+    );
+}
+
+#[test]
+fn modules_c5_no_unit_continues_its_number() {
+    let registry = Registry::builtin();
+    for (unit, named) in [
+        ("km", "km"),
+        ("% of the plan", "% of the plan"),
+        ("€", "€"),
+        ("000 km", "“000 km”"),
+        (".5 km", "“.5 km”"),
+        (" 000", "“ 000”"),
+        ("’000", "“’000”"),
+        ("٠٠٠", "“٠٠٠”"),
+        ("× 1000", "“× 1000”"),
+    ] {
+        let operation: Operation = serde_json::from_value(json!({
+            "op": "insert", "app": "goals", "table": "goals", "id": "g1", "set": { "target": 42, "unit": unit },
+        }))
+        .expect("an operation");
+        let card = card_operation(&registry, &operation, &BTreeMap::new(), &|_| None);
+        let target = card.fields.iter().find(|field| field.field == "target");
+        let name = named.to_owned();
+        assert_eq!(
+            target.expect("the target").unit,
+            Some(CardUnit::Named { name }),
+            "{unit}"
+        );
+    }
+}
+
 /// What is left of a value that does not fit a field of a kind: none where it fits.
 fn unfit(kind: &str, more: Value, value: Value) -> Option<(Value, String, Option<Value>)> {
     let mut field = json!({ "type": kind, "label": { "en": "F" } });

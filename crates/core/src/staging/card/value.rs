@@ -182,6 +182,53 @@ impl CardValue {
     }
 }
 
+/// Has values that read alike although they are others (records of one title, choices of one name) say as what they
+/// are kept, too.
+pub(super) fn tell_apart<'v>(values: impl Iterator<Item = &'v mut CardValue>) {
+    let mut values: Vec<&mut CardValue> = values.collect();
+    let is_alike = |a: &CardValue| {
+        let reads_like = |b: &&mut CardValue| a.raw != b.raw && a.shown.reads_like(&b.shown);
+        values.iter().any(reads_like)
+    };
+    let alike: Vec<bool> = values.iter().map(|value| is_alike(value)).collect();
+    for (value, _) in values.iter_mut().zip(alike).filter(|(_, alike)| *alike) {
+        value.shown.say_kept();
+    }
+}
+
+impl ShownValue {
+    /// Whether two names read alike.
+    fn reads_like(&self, other: &ShownValue) -> bool {
+        match (self, other) {
+            (
+                ShownValue::Reference { title: Some(a), .. },
+                ShownValue::Reference { title: Some(b), .. },
+            ) => a.trim().to_lowercase() == b.trim().to_lowercase(),
+            (ShownValue::Choice { label: a, .. }, ShownValue::Choice { label: b, .. }) => {
+                a.0.iter().any(|(language, text)| b.get(language) == text)
+            }
+            _ => false,
+        }
+    }
+
+    /// Adds to a name what is kept for it.
+    fn say_kept(&mut self) {
+        match self {
+            ShownValue::Reference {
+                title: Some(title),
+                id,
+                ..
+            } => *title = format!("{title} ({id})"),
+            ShownValue::Choice { value, label } => {
+                for text in label.0.values_mut() {
+                    *text = format!("{text} ({value})");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Whether a value says nothing.
 pub(super) fn is_empty(value: &Value) -> bool {
     match value {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::{GatewayError, Result};
+use crate::protocols::signed::{plain_id, unseal_id};
 use crate::protocols::thoughts::Thoughts;
 use crate::wire::{Content, ContentPart, Extra, Message, RawJson};
 
@@ -162,7 +163,10 @@ fn tool_result(block: &RawJson, place: &str) -> Result<Message> {
         _ => Content::Text(String::new()),
     };
     let mut extra = Extra::new();
-    extra.insert("tool_call_id".to_owned(), result.tool_use_id.into());
+    extra.insert(
+        "tool_call_id".to_owned(),
+        plain_id(&result.tool_use_id).into(),
+    );
     if result.is_error == Some(true) {
         extra.insert("is_error".to_owned(), true.into());
     }
@@ -200,8 +204,10 @@ fn assistant(content: Blocks, place: &str) -> Result<Option<Message>> {
                     ))
                 })?;
                 let input = call.input.as_ref().map_or("{}", RawJson::text);
-                calls.push(json!({"id": call.id, "type": "function",
-                    "function": {"name": call.name, "arguments": input}}));
+                let mut told = json!({"id": plain_id(&call.id), "type": "function",
+                    "function": {"name": call.name, "arguments": input}});
+                unseal_id(&call.id, &mut told, &mut message.extra);
+                calls.push(told);
             }
             _ => parts.push(part(block, place)?),
         }

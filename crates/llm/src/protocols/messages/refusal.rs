@@ -1,6 +1,5 @@
 //! Failures in Anthropic's shape.
 
-use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::error::{ErrorKind, GatewayError};
@@ -17,14 +16,6 @@ const TYPES: [(u16, &str); 9] = [
     (504, "timeout_error"),
     (529, "overloaded_error"),
 ];
-
-/// The path below which callers speak this protocol.
-const PATH: &str = "/v1/messages";
-
-/// Whether a caller reads failures in Anthropic's shape: it calls the protocol's own path, or names its version.
-pub(crate) fn speaks_messages(path: &str, headers: &HeaderMap) -> bool {
-    path.starts_with(PATH) || headers.contains_key("anthropic-version")
-}
 
 /// A failure as an event of a stream has it, and the body of an answer.
 pub(crate) fn refusal(error: &GatewayError) -> Value {

@@ -1,8 +1,11 @@
 //! A request in Anthropic's shape, put into the gateway's words.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::betas::{BETA, Betas};
 use super::input::{cache_control, messages, system};
 use super::writer::MessagesWriter;
 use crate::error::{GatewayError, Result};
@@ -30,9 +33,6 @@ pub(crate) struct MessagesRequest {
     extra: Extra,
 }
 
-/// Fields that Anthropic takes only with a beta header, which the gateway does not pass on.
-const OF_BETAS: [&str; 2] = ["context_management", "betas"];
-
 /// `output_config`, as far as it is read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -50,16 +50,23 @@ struct Format {
 }
 
 impl MessagesRequest {
-    /// The request in the gateway's words.
-    pub fn into_chat(self) -> Result<ChatRequest> {
+    /// The request in the gateway's words, with the features that its headers name.
+    pub fn into_chat(self, mut betas: Betas) -> Result<ChatRequest> {
         let mut messages = messages(&self.messages)?;
         if let Some(system) = self.system.as_ref().map(system).transpose()? {
             messages.splice(0..0, system);
         }
         let mut extra = self.extra;
-        for field in OF_BETAS {
-            extra.remove(field);
+        // Some clients name the features in the body.
+        if let Some(Value::Array(named)) = extra.remove("betas") {
+            let named = named.iter().filter_map(Value::as_str);
+            named.for_each(|name| betas.add(name));
         }
+        if !betas.manage_context() {
+            extra.remove("context_management");
+        }
+        let left_out = betas.unknown.into_iter();
+        let left_out = left_out.map(|name| Cow::Owned(format!("{BETA}: {name}")));
         if let Some(stops) = self.stop_sequences.filter(|stops| !stops.is_null()) {
             extra.insert("stop".to_owned(), stops);
         }
@@ -78,6 +85,8 @@ impl MessagesRequest {
             tools: tools(self.tools.unwrap_or_default())?,
             response_format: config.format.and_then(response_format),
             protocol: CallerProtocol::Messages,
+            betas: betas.known,
+            left_out: left_out.collect(),
             extra,
             ..ChatRequest::default()
         })

@@ -3,7 +3,7 @@ use super::*;
 fn chat(body: &str) -> Result<ChatRequest> {
     serde_json::from_str::<MessagesRequest>(body)
         .unwrap()
-        .into_chat()
+        .into_chat(Betas::default())
 }
 
 fn messages(request: &ChatRequest) -> Value {

@@ -8,7 +8,8 @@ use super::answer::{Block, Call, stop_reason, usage};
 use super::refusal::refusal;
 use crate::error::{GatewayError, Result};
 use crate::protocols::chunk::{CallPart, Chunk};
-use crate::protocols::thoughts::UNSIGNED;
+use crate::protocols::signed::{Signed, sealed_id};
+use crate::protocols::thoughts::{Thoughts, UNSIGNED};
 use crate::protocols::writer::{AnswerWriter, KeptBytes, push_event};
 use crate::wire::{ChatCompletion, Usage, json_text};
 
@@ -23,6 +24,8 @@ pub(crate) struct MessagesWriter {
     id: String,
     model: String,
     blocks: Vec<Block>,
+    /// The fields that the provider wants back and nothing carries yet.
+    signed: Signed,
     /// The places of blocks that are still open.
     open: Vec<usize>,
     finish_reason: Option<String>,
@@ -46,6 +49,7 @@ impl MessagesWriter {
             id: String::new(),
             model: String::new(),
             blocks: Vec::new(),
+            signed: Signed::default(),
             open: Vec::new(),
             finish_reason: None,
             stopped_at: None,
@@ -120,7 +124,10 @@ impl MessagesWriter {
             match &mut self.blocks[place] {
                 Block::Thinking { signature, .. } => {
                     if signature.is_empty() {
-                        UNSIGNED.clone_into(signature);
+                        *signature = match self.signed.is_empty() {
+                            true => UNSIGNED.to_owned(),
+                            false => Thoughts::sealing(self.signed.take()),
+                        };
                     }
                     let signature = signature.clone();
                     self.delta(place, "signature_delta", "signature", &signature);
@@ -143,6 +150,8 @@ impl MessagesWriter {
 
     fn take(&mut self, chunk: Chunk) -> Result<()> {
         self.begin(&chunk.id, &chunk.model);
+        self.kept.keep_fields(&chunk.signed)?;
+        self.signed.add(chunk.signed);
         if self.thinks {
             self.think(&chunk.thoughts, chunk.thinking_blocks)?;
         }
@@ -216,14 +225,32 @@ impl MessagesWriter {
             }
             _ => {
                 self.close(false);
+                self.carry_signed();
                 self.open(Block::Text(text.to_owned()))
             }
         };
         self.delta(place, "text_delta", "text", text);
     }
 
+    /// Gives thoughts without words to a caller that reads thoughts, where there is something that they have to carry.
+    fn carry_signed(&mut self) {
+        if self.thinks && !self.signed.is_empty() {
+            self.open(Block::Thinking {
+                text: String::new(),
+                signature: String::new(),
+            });
+            self.close(false);
+        }
+    }
+
+    fn has_called(&self) -> bool {
+        let mut blocks = self.blocks.iter();
+        blocks.any(|block| matches!(block, Block::Call(_)))
+    }
+
     fn call(&mut self, part: CallPart) -> Result<()> {
         self.kept.keep(part.arguments.len())?;
+        self.kept.keep_fields(&part.signed)?;
         let known = self
             .blocks
             .iter()
@@ -238,6 +265,8 @@ impl MessagesWriter {
                     true => format!("toolu_{}", uuid::Uuid::now_v7().simple()),
                     false => part.id,
                 };
+                let own = self.signed.of_call(part.signed);
+                let id = sealed_id(id, own, self.signed.take());
                 self.open(Block::Call(Call {
                     place: part.place,
                     id,
@@ -256,16 +285,17 @@ impl MessagesWriter {
     }
 
     fn reason(&self) -> (&'static str, Value) {
-        let called = self
-            .blocks
-            .iter()
-            .any(|block| matches!(block, Block::Call(_)));
+        let called = self.has_called();
         let stopped_at = self.stopped_at.as_deref();
         stop_reason(self.finish_reason.as_deref(), called, stopped_at)
     }
 }
 
 impl AnswerWriter for MessagesWriter {
+    fn answered_by(&mut self, provider: &str) {
+        self.signed.is_by(provider);
+    }
+
     fn whole(&mut self, answer: &ChatCompletion) -> Result<Bytes> {
         if let Some(native) = &answer.native {
             return Ok(native.clone());
@@ -314,6 +344,9 @@ impl AnswerWriter for MessagesWriter {
     fn end(&mut self) -> Bytes {
         if !self.is_native {
             self.begin("", "");
+            if self.has_called() {
+                self.carry_signed();
+            }
             self.close(true);
             let (reason, stopped_at) = self.reason();
             let usage = match &self.usage {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::tool_kind::{TOLD, ToolKind};
 use super::tools::{Tools, function_name};
 use crate::error::{GatewayError, Result};
+use crate::protocols::signed::{plain_id, unseal_id};
 use crate::protocols::thoughts::Thoughts;
 use crate::wire::{Content, ContentPart, Extra, Message, Object, RawJson};
 
@@ -131,12 +132,21 @@ impl<'t> Conversation<'t> {
         message
     }
 
+    /// Gives thoughts that came after a call to the message of the call.
+    fn end_thoughts(&mut self) {
+        let last = self.messages.last_mut();
+        if let Some(last) = last.filter(|last| last.role == "assistant") {
+            std::mem::take(&mut self.thoughts).put_into(last);
+        }
+    }
+
     /// Takes what the model thought: sealed by this gateway, else the text that anybody can read.
     fn think(&mut self, item: &Object<'_>) {
         let sealed: Option<Option<String>> = item.value("encrypted_content");
         if let Some(thoughts) = sealed.flatten().and_then(|text| Thoughts::unsealed(&text)) {
             self.thoughts.text.push_str(&thoughts.text);
             self.thoughts.blocks.extend(thoughts.blocks);
+            self.thoughts.signed.extend(thoughts.signed);
             return;
         }
         for field in ["content", "summary"] {
@@ -163,8 +173,10 @@ impl<'t> Conversation<'t> {
         };
         let name = function_name(said("namespace").as_deref(), &name);
         let arguments = tool.to_arguments(item.get(tool.field).unwrap_or("null"));
-        let call = json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+        let mut call = json!({"id": plain_id(&id), "type": "function",
+            "function": {"name": name, "arguments": arguments}});
         let message = self.assistant();
+        unseal_id(&id, &mut call, &mut message.extra);
         let calls = message.extra.entry("tool_calls").or_insert(json!([]));
         if let Some(calls) = calls.as_array_mut() {
             calls.push(call);
@@ -176,6 +188,7 @@ impl<'t> Conversation<'t> {
         let said = |field: &str| item.value::<Option<String>>(field).flatten();
         let id = said("call_id").or_else(|| said("id"));
         let id = id.ok_or_else(|| wrong(format!("`{place}` needs a `call_id`")))?;
+        self.end_thoughts();
         let content = match tool.kind {
             "tool_search" => {
                 self.add_tools(item)?;
@@ -193,7 +206,7 @@ impl<'t> Conversation<'t> {
         self.messages.push(Message {
             role: "tool".to_owned(),
             content: Some(content),
-            extra: Extra::from_iter([("tool_call_id".to_owned(), id.into())]),
+            extra: Extra::from_iter([("tool_call_id".to_owned(), plain_id(&id).into())]),
         });
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! A request in the shape of Responses, put into the gateway's words.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -126,6 +128,7 @@ impl ResponsesRequest {
         }
         let mut left_out = std::mem::take(&mut tools.left_out);
         left_out.extend(MISSED.into_iter().filter(|field| says(field)));
+        let left_out = left_out.into_iter().map(Cow::Borrowed).collect();
         let includes = self.extra.get("include").and_then(Value::as_array);
         let seals = includes
             .is_some_and(|includes| includes.contains(&json!("reasoning.encrypted_content")));

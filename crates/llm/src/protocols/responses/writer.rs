@@ -11,6 +11,7 @@ use super::item::{Call, Item, ItemKind, new_id, summary_part, text_part, usage};
 use super::tools::Tools;
 use crate::error::{GatewayError, Result};
 use crate::protocols::chunk::{CallPart, Chunk};
+use crate::protocols::signed::{Signed, sealed_id};
 use crate::protocols::thoughts::Thoughts;
 use crate::protocols::writer::{AnswerWriter, KeptBytes, push_event};
 use crate::wire::{ChatCompletion, Usage, json_text};
@@ -25,6 +26,8 @@ pub(crate) struct ResponsesWriter {
     created_at: u64,
     model: String,
     items: Vec<Item>,
+    /// The fields that the provider wants back and nothing carries yet.
+    signed: Signed,
     /// The places of items that are still open.
     open: Vec<usize>,
     finish_reason: Option<String>,
@@ -46,6 +49,7 @@ impl ResponsesWriter {
             created_at: now_s(),
             model: String::new(),
             items: Vec::new(),
+            signed: Signed::default(),
             open: Vec::new(),
             finish_reason: None,
             usage: None,
@@ -187,6 +191,13 @@ impl ResponsesWriter {
     fn close(&mut self, also_calls: bool) {
         let places = std::mem::take(&mut self.open);
         for place in places {
+            let item = &mut self.items[place];
+            if let ItemKind::Reasoning(thoughts) = &mut item.kind
+                && self.seals
+                && !self.signed.is_empty()
+            {
+                thoughts.signed.push(self.signed.take());
+            }
             let item = &self.items[place];
             let id = item.id.clone();
             let whole = item.json(self.status(), self.seals);
@@ -267,6 +278,8 @@ impl ResponsesWriter {
 
     fn take(&mut self, chunk: Chunk) -> Result<()> {
         self.begin(&chunk.model);
+        self.kept.keep_fields(&chunk.signed)?;
+        self.signed.add(chunk.signed);
         self.think(&chunk.thoughts, chunk.thinking_blocks)?;
         for text in [&chunk.text, &chunk.refusal] {
             self.say(text)?;
@@ -332,6 +345,7 @@ impl ResponsesWriter {
             Some(known) => known,
             None => {
                 self.close(false);
+                self.carry_signed();
                 let place = self.open(ItemKind::Message(text.to_owned()));
                 (place, self.items[place].id.clone())
             }
@@ -341,8 +355,18 @@ impl ResponsesWriter {
         Ok(())
     }
 
+    /// Gives thoughts without words to a caller that hands thoughts back, where there is something that they have to
+    /// carry.
+    fn carry_signed(&mut self) {
+        if self.seals && !self.signed.is_empty() {
+            self.open(ItemKind::Reasoning(Thoughts::default()));
+            self.close(false);
+        }
+    }
+
     fn call(&mut self, part: CallPart) -> Result<()> {
         self.kept.keep(part.arguments.len())?;
+        self.kept.keep_fields(&part.signed)?;
         let known = self.items.iter().position(
             |item| matches!(&item.kind, ItemKind::Call(call) if call.place == part.place),
         );
@@ -356,6 +380,8 @@ impl ResponsesWriter {
                     true => new_id("call_"),
                     false => part.id,
                 };
+                let own = self.signed.of_call(part.signed);
+                let call_id = sealed_id(call_id, own, self.signed.take());
                 self.open(ItemKind::Call(Call {
                     place: part.place,
                     call_id,
@@ -379,6 +405,10 @@ impl ResponsesWriter {
 }
 
 impl AnswerWriter for ResponsesWriter {
+    fn answered_by(&mut self, provider: &str) {
+        self.signed.is_by(provider);
+    }
+
     fn whole(&mut self, answer: &ChatCompletion) -> Result<Bytes> {
         self.is_whole = true;
         self.take(Chunk::of(&answer.clone().into_chunk()))?;
@@ -399,6 +429,10 @@ impl AnswerWriter for ResponsesWriter {
 
     fn end(&mut self) -> Bytes {
         self.begin("");
+        let mut items = self.items.iter();
+        if items.any(|item| matches!(item.kind, ItemKind::Call(_))) {
+            self.carry_signed();
+        }
         self.close(true);
         let status = self.status();
         self.response_event(&format!("response.{status}"), status, &Value::Null);

@@ -16,6 +16,7 @@ use super::{answer, request, stream};
 use crate::error::{GatewayError, Result};
 use crate::events::{self, Opened};
 use crate::models::Facts;
+use crate::protocols::messages::BETA;
 use crate::providers::provider::{EventStream, Limits, Provider, StreamEvent};
 use crate::upstream::Upstream;
 use crate::wire::{
@@ -78,15 +79,17 @@ impl Provider for Anthropic {
         true
     }
 
-    async fn chat(&self, request: ChatRequest, limits: Limits) -> Result<ChatCompletion> {
+    async fn chat(&self, mut request: ChatRequest, limits: Limits) -> Result<ChatCompletion> {
         let model = request.model.clone();
+        let betas = std::mem::take(&mut request.betas);
         let speaks_messages = request.protocol == CallerProtocol::Messages;
         let body = request::body(request, false)?;
         let sent = self.upstream.chat_body(&model, bytes(&body));
         let answer = self
             .upstream
-            .post(&self.messages, &model, sent, &limits)
+            .open_naming(&self.messages, &model, sent, (BETA, &betas), &limits)
             .await?;
+        let answer = self.upstream.read(answer, &limits).await?;
         let mut completion = self.completion(&answer, body.answer.as_deref())?;
         // An answer by schema has come through a tool that the caller knows nothing of.
         let is_native = speaks_messages && body.answer.is_none();
@@ -95,14 +98,15 @@ impl Provider for Anthropic {
         Ok(completion)
     }
 
-    async fn chat_stream(&self, request: ChatRequest, limits: Limits) -> Result<EventStream> {
+    async fn chat_stream(&self, mut request: ChatRequest, limits: Limits) -> Result<EventStream> {
         let model = request.model.clone();
+        let betas = std::mem::take(&mut request.betas);
         let speaks_messages = request.protocol == CallerProtocol::Messages;
         let body = request::body(request, true)?;
         let sent = self.upstream.chat_body(&model, bytes(&body));
         let response = self
             .upstream
-            .open(&self.messages, &model, sent, &limits)
+            .open_naming(&self.messages, &model, sent, (BETA, &betas), &limits)
             .await?;
         let events = match events::open(&self.upstream, response, limits).await? {
             Opened::Events(events) => *events,

@@ -114,7 +114,7 @@ pub(super) fn usage(said: &Value) -> Usage {
         extra.insert("cache_creation_input_tokens".to_owned(), written.into());
     }
     // These say how dear the tokens are.
-    for field in ["cache_creation", "service_tier", "speed"] {
+    for field in ["cache_creation", "server_tool_use", "service_tier", "speed"] {
         let value = said.get(field).filter(|value| !value.is_null());
         extra.extend(value.map(|value| (field.to_owned(), value.clone())));
     }

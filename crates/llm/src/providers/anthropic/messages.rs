@@ -97,6 +97,32 @@ impl Conversation {
         }
     }
 
+    /// The names of the tools that were called.
+    pub fn called(&self) -> Vec<Value> {
+        let blocks = self.turns.iter().flat_map(|turn| &turn.blocks);
+        let calls = blocks.filter(|block| block["type"] == "tool_use");
+        let mut names: Vec<Value> = Vec::new();
+        for call in calls {
+            if !names.contains(&call["name"]) {
+                names.push(call["name"].clone());
+            }
+        }
+        names
+    }
+
+    /// Takes the white space from the end of words that the answer is to go on with, which Anthropic refuses there.
+    pub fn trim_end(&mut self) {
+        let last = self
+            .turns
+            .last_mut()
+            .filter(|turn| turn.role == "assistant");
+        let block = last.and_then(|turn| turn.blocks.last_mut());
+        if let Some(block) = block.filter(|block| block["type"] == "text") {
+            let text = block["text"].as_str().unwrap_or_default().trim_end();
+            block["text"] = text.into();
+        }
+    }
+
     /// Whether the answer is to go on with words of the assistant's.
     pub fn is_prefilled(&self) -> bool {
         self.turns

@@ -8,7 +8,7 @@ use super::model::Version;
 use super::schema_tool::ANSWER;
 use super::thinking::{think, thinks};
 use crate::error::{GatewayError, Result};
-use crate::wire::{ChatRequest, Object, RawJson};
+use crate::wire::{CallerProtocol, ChatRequest, Object, RawJson};
 
 /// Fields of OpenAI's, and of servers that speak its protocol, that Anthropic has no word for and would refuse. Other
 /// unknown fields pass on.
@@ -116,8 +116,14 @@ pub(super) fn body(mut request: ChatRequest, stream: bool) -> Result<Body> {
     if request.keeps_prompt {
         conversation.mark_for_cache();
     }
+    conversation.trim_end();
     let mut tools = tools(request.tools.as_ref());
     let mut choice = tool_choice(&extra);
+    if tools.is_empty() && request.protocol != CallerProtocol::Messages {
+        // Anthropic wants the tools of a history described, also where none may be called any more.
+        tools.extend(conversation.called().into_iter().map(called_tool));
+        choice = (!tools.is_empty()).then(|| json!({"type": "none"}));
+    }
     let is_forced = choice
         .as_ref()
         .is_some_and(|choice| choice["type"] == "any" || choice["type"] == "tool");
@@ -281,6 +287,16 @@ impl Tool {
             Self::Own(tool) => tool.value()["name"].clone(),
         };
         name.as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A tool of which only its name is known.
+fn called_tool(name: Value) -> Tool {
+    Tool::Function {
+        name,
+        description: Value::Null,
+        input_schema: schema_or(None, json!({"type": "object"})),
+        more: Map::new(),
     }
 }
 

@@ -371,6 +371,48 @@ fn a_conversation_that_ends_with_the_models_words_goes_on_where_it_may() {
 }
 
 #[test]
+fn the_words_that_an_answer_goes_on_with_end_without_white_space() {
+    let last = |content: Value| {
+        let body = asked(json!({"model": "claude-sonnet-4-5", "messages": [
+            {"role": "user", "content": "x"}, {"role": "assistant", "content": content}]}));
+        body["messages"].as_array().unwrap().last().unwrap()["content"][0]["text"].clone()
+    };
+    assert_eq!(last(json!("The answer: \n")), "The answer:");
+    assert_eq!(last(json!([{"type": "text", "text": "a "}])), "a");
+}
+
+#[test]
+fn the_tools_of_a_history_are_described_where_the_request_has_none() {
+    let call =
+        |id: &str, name: &str| json!({"id": id, "function": {"name": name, "arguments": "{}"}});
+    let mut request = json!({"model": "m", "messages": [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "tool_calls": [call("a", "f"), call("b", "g"), call("c", "f")]},
+        {"role": "tool", "tool_call_id": "a", "content": "one"}]});
+    let body = asked(request.clone());
+    assert_eq!(
+        body["tools"],
+        json!([{"name": "f", "input_schema": {"type": "object"}}, {"name": "g", "input_schema": {"type": "object"}}])
+    );
+    assert_eq!(body["tool_choice"], json!({"type": "none"}));
+    request["response_format"] =
+        json!({"type": "json_schema", "json_schema": {"schema": {"type": "object"}}});
+    let body = asked(request.clone());
+    assert_eq!(body["tool_choice"], json!({"type": "tool", "name": ANSWER}));
+    request["tools"] = json!([{"type": "function", "function": {"name": "h"}}]);
+    let names = asked(request)["tools"].clone();
+    let names: Vec<&Value> = names
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| &tool["name"])
+        .collect();
+    assert_eq!(names, ["h", ANSWER]);
+    let plain = asked(json!({"model": "m", "messages": [{"role": "user", "content": "x"}]}));
+    assert_eq!((plain.get("tools"), plain.get("tool_choice")), (None, None));
+}
+
+#[test]
 fn what_cannot_be_asked_is_said() {
     let refused = |request: Value| {
         let request: ChatRequest = serde_json::from_value(request).unwrap();

@@ -50,6 +50,13 @@ fn is_taken(field: &str, dialect: &Dialect) -> bool {
 
 /// Brings a request into the plain form.
 pub(super) fn plain(request: &mut ChatRequest, dialect: &Dialect) -> Result<()> {
+    let servers = request.extra.get("mcp_servers").and_then(Value::as_array);
+    if servers.is_some_and(|servers| !servers.is_empty()) {
+        return Err(GatewayError::invalid(
+            Some("mcp_servers"),
+            "`mcp_servers` are called by Anthropic alone; leave them out, or name a model of Anthropic's",
+        ));
+    }
     let effort = effort(&request.extra);
     request.extra.retain(|field, _| is_taken(field, dialect));
     let effort = effort.filter(|_| (dialect.takes_effort)(&request.model));
@@ -186,9 +193,15 @@ fn messages(given: Vec<Message>, dialect: &Dialect) -> Result<Vec<Message>> {
         };
         message.extra.retain(|field, _| match field.as_str() {
             "name" | "tool_calls" | "tool_call_id" | "refusal" => true,
+            // Only what this provider gave itself.
+            "reasoning_details" | "extra_content" => true,
             "reasoning_content" => dialect.takes_thoughts,
             _ => false,
         });
+        if message.extra.contains_key("reasoning_details") {
+            // These say the same, with their signatures.
+            message.extra.remove("reasoning_content");
+        }
         match (is_instruction, messages.is_empty()) {
             (true, true) => instructions.push(message),
             // Most servers take instructions only at the beginning.
@@ -209,11 +222,17 @@ fn messages(given: Vec<Message>, dialect: &Dialect) -> Result<Vec<Message>> {
     Ok(messages)
 }
 
-/// Gives Google's word for "not signed" to the calls of a message, for which another protocol has had no place.
+/// Gives Google's word for "not signed" to the calls of a message, unless one is signed: of several at once the first
+/// is signed for all.
 fn sign_calls(message: &mut Message) {
     let calls = message.extra.get_mut("tool_calls");
-    let calls = calls.and_then(Value::as_array_mut).into_iter().flatten();
-    for call in calls.filter_map(Value::as_object_mut) {
+    let Some(calls) = calls.and_then(Value::as_array_mut) else {
+        return;
+    };
+    if calls.iter().any(|call| call["extra_content"].is_object()) {
+        return;
+    }
+    for call in calls.iter_mut().filter_map(Value::as_object_mut) {
         let unsigned = json!({"google": {"thought_signature": "skip_thought_signature_validator"}});
         call.entry("extra_content").or_insert(unsigned);
     }

@@ -10,16 +10,22 @@ use mana_core::Micros;
 use mana_llm::metering::keys::{Key, KeySettings, PREFIX};
 use mana_llm::metering::window_start;
 use mana_store::VirtualKey;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::auth::{ActingOwner, Owner};
 use crate::clock;
-use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
+use crate::error::{ApiError, ApiJson, ApiPath, ApiQuery, ApiResult, ErrorEnvelope};
 use crate::random;
+use crate::routes::list_cursor;
+
+/// Keys in a page.
+const PAGE: usize = 100;
+/// Keys at most. Owners who make some at the same moment may pass it by one each.
+const KEYS_MAX: usize = 1_000;
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
@@ -48,11 +54,22 @@ struct KeyView {
     used_money: f64,
 }
 
-/// The virtual keys.
+/// Virtual keys.
 #[derive(Serialize, ToSchema)]
 struct KeyViews {
     /// Oldest first.
     keys: Vec<KeyView>,
+    /// Where the next page begins; left out on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Which keys.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct KeysQuery {
+    /// `next` of the page before.
+    after: Option<String>,
 }
 
 /// A new virtual key.
@@ -81,17 +98,32 @@ async fn key_view(app: &App, key: &Key) -> ApiResult<KeyView> {
 }
 
 /// The virtual keys
-#[utoipa::path(get, path = "/llm/keys", tag = "llm", security(("bearer" = [])), responses(
-    (status = 200, description = "The keys, without their secrets", body = KeyViews),
+#[utoipa::path(get, path = "/llm/keys", tag = "llm", security(("bearer" = [])), params(KeysQuery), responses(
+    (status = 200, description = "A page of keys, without their secrets", body = KeyViews),
+    (status = 400, description = "`after` can't be read", body = ErrorEnvelope),
     (status = 403, description = "Not the owner", body = ErrorEnvelope),
 ))]
-async fn keys(State(app): State<Arc<App>>, _: Owner) -> ApiResult<Json<KeyViews>> {
+async fn keys(
+    State(app): State<Arc<App>>,
+    _: Owner,
+    ApiQuery(query): ApiQuery<KeysQuery>,
+) -> ApiResult<Json<KeyViews>> {
+    let after = list_cursor::read_exact(query.after.as_deref())?;
     app.llm.metering.settle_what_can_be().await;
+    let known = app.llm.metering.keys.all().into_iter();
+    let behind = known.filter(|key| {
+        after
+            .as_ref()
+            .is_none_or(|(at, id)| (key.created_at, &key.id) > (*at, id))
+    });
+    let (page, next) = list_cursor::page(behind.take(PAGE + 1).collect(), PAGE, |last| {
+        (last.created_at.to_string(), last.id.clone())
+    });
     let mut keys = Vec::new();
-    for key in app.llm.metering.keys.all() {
+    for key in page {
         keys.push(key_view(&app, &key).await?);
     }
-    Ok(Json(KeyViews { keys }))
+    Ok(Json(KeyViews { keys, next }))
 }
 
 /// Make a virtual key
@@ -101,6 +133,7 @@ async fn keys(State(app): State<Arc<App>>, _: Owner) -> ApiResult<Json<KeyViews>
     (status = 201, description = "The key with its secret", body = NewKey),
     (status = 400, description = "It can't be right", body = ErrorEnvelope),
     (status = 403, description = "Not the owner", body = ErrorEnvelope),
+    (status = 409, description = "There are as many as there may be", body = ErrorEnvelope),
 ))]
 async fn create_key(
     State(app): State<Arc<App>>,
@@ -109,6 +142,16 @@ async fn create_key(
     ApiJson(settings): ApiJson<KeySettings>,
 ) -> ApiResult<(StatusCode, Json<NewKey>)> {
     check(&settings)?;
+    let keys = &app.llm.metering.keys;
+    if keys.all().len() >= KEYS_MAX {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "too_many_keys",
+            format!(
+                "There are {KEYS_MAX} keys, which is as many as there may be; revoke some first."
+            ),
+        ));
+    }
     let secret = format!("{PREFIX}{}", random::secret());
     let key = VirtualKey {
         id: uuid::Uuid::now_v7().to_string(),
@@ -116,7 +159,6 @@ async fn create_key(
         settings: serde_json::to_value(&settings).map_err(ApiError::internal)?,
         created_at: clock::now(),
     };
-    let keys = &app.llm.metering.keys;
     let key = keys.create(key, settings, secret.clone()).await?;
     note(&app, AuditEvent::KeyMade, &origin, &key.settings.name).await;
     let key = key_view(&app, &key).await?;

@@ -1,5 +1,6 @@
 //! `/llm/*`: the owner's settings of models, virtual keys, and what models cost.
 
+mod extra;
 mod keys;
 mod settings;
 mod usage;
@@ -13,6 +14,7 @@ use crate::app::App;
 /// The routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     settings::router()
+        .merge(extra::router())
         .merge(keys::router())
         .merge(usage::router())
 }

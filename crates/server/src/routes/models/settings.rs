@@ -8,6 +8,7 @@ use axum::extract::State;
 use mana_accounts::{AuditEvent, Origin};
 use mana_llm::{ModelSettings, ProviderCatalogue};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use url::Url;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +17,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::auth::{ActingOwner, Caller, Owner};
 use crate::error::{ApiError, ApiJson, ApiPath, ApiResult, ErrorEnvelope};
-use crate::gateway::{SavedProvider, Settings};
+use crate::gateway::{SavedExtra, SavedProvider, Settings, forget_headers};
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Arc<App>> {
@@ -31,18 +32,43 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 /// Where models come from, for the owner.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct LlmSettingsView {
+pub(super) struct LlmSettingsView {
     /// In the order in which an alias looks for one.
     providers: Vec<ProviderView>,
     /// The chains that the owner has saved, by alias.
     aliases: BTreeMap<String, Vec<String>>,
     /// The owner's saved facts about models, by `provider/model`: prices and abilities.
     models: BTreeMap<String, ModelSettings>,
+    /// The headers and fields that the owner has saved for requests, by `provider` or `provider/model`.
+    extra: BTreeMap<String, ExtraView>,
+    /// Whether `/v1` answers calls with a member's own token.
+    members_may_call: bool,
+    /// Whether the server's environment says so, where it can't be changed here.
+    members_may_call_is_fixed: bool,
     /// The providers and protocols that Mana knows beforehand.
     catalogue: ProviderCatalogue,
     /// Why the settings in use are not the last ones: what is wrong, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
+}
+
+/// The additions to requests, without the values of headers.
+#[derive(Serialize, ToSchema)]
+struct ExtraView {
+    /// The names of headers; a value is never shown.
+    headers: Vec<String>,
+    /// Fields of the body.
+    #[schema(value_type = BTreeMap<String, Value>)]
+    body: Map<String, Value>,
+}
+
+impl From<&SavedExtra> for ExtraView {
+    fn from(saved: &SavedExtra) -> Self {
+        Self {
+            headers: saved.sealed_headers.keys().cloned().collect(),
+            body: saved.body.clone(),
+        }
+    }
 }
 
 /// A provider, without its key.
@@ -107,7 +133,7 @@ async fn settings(State(app): State<Arc<App>>, _: Owner) -> ApiResult<Json<LlmSe
     view(&app).await
 }
 
-async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
+pub(super) async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
     let saved = app.llm.saved().await?;
     let health = app.gateway.health().providers;
     let providers = app.gateway.providers().into_iter().map(|provider| {
@@ -132,6 +158,13 @@ async fn view(app: &App) -> ApiResult<Json<LlmSettingsView>> {
         providers: providers.collect(),
         aliases: saved.aliases,
         models: saved.models,
+        extra: saved
+            .extra
+            .iter()
+            .map(|(name, extra)| (name.clone(), extra.into()))
+            .collect(),
+        members_may_call: app.llm.members_may_call(),
+        members_may_call_is_fixed: app.config.member_api_is_fixed(),
         catalogue: mana_llm::catalogue(),
         problem: app.llm.problem(),
     }))
@@ -158,9 +191,9 @@ async fn put_provider(
     app.llm
         .change(|saved, vault| {
             // A key is its address's: whoever could move it elsewhere could read it there.
-            let kept = (saved.providers.get(&name))
-                .filter(|kept| goes_to_same_place(kept, &body))
-                .and_then(|kept| kept.sealed_key.clone());
+            let kept = (saved.providers.get(&name)).filter(|kept| goes_to_same_place(kept, &body));
+            let is_elsewhere = kept.is_none();
+            let kept = kept.and_then(|kept| kept.sealed_key.clone());
             let sealed_key = match &body.key {
                 None => kept,
                 Some(None) => None,
@@ -175,6 +208,9 @@ async fn put_provider(
                 concurrency: body.concurrency,
             };
             saved.providers.insert(name.clone(), provider);
+            if is_elsewhere {
+                forget_headers(&mut saved.extra, &name);
+            }
             Ok(())
         })
         .await?;
@@ -182,7 +218,7 @@ async fn put_provider(
     view(&app).await
 }
 
-async fn note(app: &App, origin: &Origin, what: &str) {
+pub(super) async fn note(app: &App, origin: &Origin, what: &str) {
     let auth = &app.auth;
     auth.note(AuditEvent::ModelsChanged, origin, None, what)
         .await;
@@ -219,7 +255,10 @@ async fn delete_provider(
 ) -> ApiResult<Json<LlmSettingsView>> {
     app.llm
         .change(|saved, _| match saved.providers.remove(&name) {
-            Some(_) => Ok(()),
+            Some(_) => {
+                forget_headers(&mut saved.extra, &name);
+                Ok(())
+            }
             None => Err(ApiError::not_found(format!(
                 "No provider {name} is saved here; \
                  what is in mana.toml or the environment is changed there."

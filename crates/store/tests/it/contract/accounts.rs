@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mana_core::Micros;
-use mana_store::{NewSession, Role, SessionUse, SessionUsed, StoreError, User, UserId};
+use mana_store::{Invitation, NewSession, Role, SessionUse, SessionUsed, StoreError, User, UserId};
 
 use super::support::*;
 
@@ -433,11 +433,11 @@ pub async fn an_invitation_is_listed_until_it_is_used_or_taken_back(store: Arc<i
         .create_invited(new_user("a@x.org"), "used", NOW)
         .await
         .unwrap();
-    let listed = store.invitations(NOW).await.unwrap();
+    let listed = store.invitations(None, 9, NOW).await.unwrap();
     assert_eq!(listed, [soon.clone(), late.clone()]);
-    let left = store.invitations(after(60)).await.unwrap();
+    let left = store.invitations(None, 9, after(60)).await.unwrap();
     assert_eq!(left, std::slice::from_ref(&late));
-    assert_eq!(store.invitations(after(90)).await.unwrap(), []);
+    assert_eq!(store.invitations(None, 9, after(90)).await.unwrap(), []);
 
     assert_eq!(
         (soon.label.as_str(), soon.role, soon.created_at),
@@ -449,7 +449,33 @@ pub async fn an_invitation_is_listed_until_it_is_used_or_taken_back(store: Arc<i
     }
     let taken_back = store.create_invited(new_user("b@x.org"), "soon", NOW).await;
     assert!(matches!(taken_back, Err(StoreError::SecretInvalid)));
-    assert_eq!(store.invitations(NOW).await.unwrap(), [late]);
+    assert_eq!(store.invitations(None, 9, NOW).await.unwrap(), [late]);
+}
+
+/// Pages of two each, of which all end at one moment but the last: nothing is left out and nothing comes twice, also
+/// where the invitation that a page ended with is gone by then.
+pub async fn invitations_come_in_pages(store: Arc<impl Backend>) {
+    for (number, end) in [60, 60, 60, 60, 90].into_iter().enumerate() {
+        let secret = format!("page-{number}");
+        let made = store.put_invitation(&secret, invitation(after(end)));
+        made.await.unwrap();
+    }
+    let all = store.invitations(None, 9, NOW).await.unwrap();
+    assert_eq!(all.len(), 5);
+    let mut paged = Vec::new();
+    loop {
+        let place = paged
+            .last()
+            .map(|last: &Invitation| (last.expires_at, last.id.as_str()));
+        let page = store.invitations(place, 2, NOW).await.unwrap();
+        let Some(last) = page.last() else {
+            break;
+        };
+        assert!(page.len() <= 2);
+        assert!(store.delete_invitation(&last.id).await.unwrap());
+        paged.extend(page);
+    }
+    assert_eq!(paged, all);
 }
 
 pub async fn an_account_from_elsewhere_is_made_once(store: Arc<impl Backend>) {

@@ -61,18 +61,23 @@ pub async fn failures_never_push_out_acts_and_both_are_bounded(store: Arc<impl B
     assert_eq!(all.last().unwrap().event, "act");
 }
 
-pub async fn an_operators_act_is_noticed(store: Arc<impl Backend>) {
-    assert_eq!(store.newest_operators_act().await.unwrap(), 0);
+pub async fn an_operators_act_and_events_that_are_named_are_noticed(store: Arc<impl Backend>) {
+    assert_eq!(store.newest_act(&["role-changed"]).await.unwrap(), 0);
     store
         .keep_audit(entry(AuditClass::Act, "from-afar", "ada"))
         .await
         .unwrap();
-    assert_eq!(store.newest_operators_act().await.unwrap(), 0);
+    assert_eq!(store.newest_act(&["role-changed"]).await.unwrap(), 0);
     let beside = AuditEntry {
         address: None,
         ..entry(AuditClass::Act, "beside", "ada")
     };
     store.keep_audit(beside).await.unwrap();
     let newest = store.audit(None, None, 1).await.unwrap()[0].id;
-    assert_eq!(store.newest_operators_act().await.unwrap(), newest);
+    assert_eq!(store.newest_act(&["role-changed"]).await.unwrap(), newest);
+    let owners = entry(AuditClass::Act, "role-changed", "ada");
+    store.keep_audit(owners).await.unwrap();
+    let role = store.newest_act(&["role-changed"]).await.unwrap();
+    assert!(role > newest);
+    assert_eq!(store.newest_act(&[]).await.unwrap(), newest);
 }

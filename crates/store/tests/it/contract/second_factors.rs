@@ -129,6 +129,20 @@ pub async fn a_recovery_code_is_good_once_and_for_its_person(store: Arc<impl Bac
     store.take_recovery_code(&bob, "one").await.unwrap();
 }
 
+pub async fn a_request_for_a_second_factor_is_kept_with_its_person(store: Arc<impl Backend>) {
+    let ada = ada(&*store).await;
+    assert_eq!(store.asked_for_factor(&ada).await.unwrap(), None);
+    store.ask_for_factor(&ada, NOW).await.unwrap();
+    store.ask_for_factor(&ada, after(1)).await.unwrap();
+    assert_eq!(store.asked_for_factor(&ada).await.unwrap(), Some(after(1)));
+    let listed = store.people(None, 10, after(2)).await.unwrap();
+    assert_eq!(listed[0].asked_at, Some(after(1)));
+    let nobody = store
+        .ask_for_factor(&UserId("nobody".to_owned()), NOW)
+        .await;
+    assert!(matches!(nobody, Err(StoreError::NoSuchUser)));
+}
+
 pub async fn an_identity_is_joined_to_one_account(store: Arc<impl Backend>) {
     let ada = ada(&*store).await;
     let bob = store

@@ -1,5 +1,5 @@
 /** The gateway as its pages see it: providers, keys for programs and usage. All of it is the server's. */
-import { dataOf } from '$lib/api/client';
+import { allPages, dataOf } from '$lib/api/client';
 import type { components, paths } from '$lib/api/schema';
 import { currentApi, session } from '$lib/features/session/session.svelte';
 
@@ -8,6 +8,8 @@ export type GatewaySettings = Schemas['LlmSettingsView'];
 export type Provider = Schemas['ProviderView'];
 export type Catalogue = Schemas['ProviderCatalogue'];
 export type ProviderBody = Partial<Schemas['ProviderBody']>;
+export type ExtraView = Schemas['ExtraView'];
+export type ExtraBody = Schemas['ExtraBody'];
 export type ModelFacts = Partial<Schemas['ModelFacts']>;
 export type Model = Schemas['ModelView'];
 export type Key = Schemas['KeyView'];
@@ -45,7 +47,14 @@ const timeoutMs = SLOW_MS;
 export const gatewaySettings = () => load(SETTINGS, dataOf(currentApi().GET('/llm/settings')));
 export const gatewayModels = async () =>
 	(await load(MODELS, dataOf(currentApi().GET('/llm/models', { timeoutMs })))).models;
-export const gatewayKeys = async () => (await load(KEYS, dataOf(currentApi().GET('/llm/keys')))).keys;
+export const gatewayKeys = () =>
+	load(
+		KEYS,
+		allPages(async (after) => {
+			const page = await dataOf(currentApi().GET('/llm/keys', { params: { query: { after } } }));
+			return [page.keys, page.next];
+		})
+	);
 export const usage = (by: UsageBy, from: string) => {
 	// The specification lists these parameters as parts of the path, which has none; the server reads a query.
 	const params = { query: { by, from } } as unknown as paths['/llm/usage']['get']['parameters'];
@@ -86,6 +95,13 @@ export async function saveFacts(model: string, facts: ModelFacts | null): Promis
 	const body = facts && Object.keys(facts).length ? { ...others, [model]: facts } : others;
 	return changed(dataOf(currentApi().PUT('/llm/models', { body: whole(body) })));
 }
+
+/** Saves the headers and fields that are added to the requests for a provider or a model. */
+export const saveExtra = (body: ExtraBody) => changed(dataOf(currentApi().PUT('/llm/extra', { body })));
+
+/** Lets members' own programs call models, or not. */
+export const letMembersCall = (mayCall: boolean) =>
+	changed(dataOf(currentApi().PUT('/llm/members', { body: { mayCall } })));
 
 export function createKey(settings: KeySettings): Promise<NewKey> {
 	return dataOf(currentApi().POST('/llm/keys', { body: whole(settings) }));

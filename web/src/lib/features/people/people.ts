@@ -1,5 +1,5 @@
 import type { components } from '$lib/api/schema';
-import { dataOf } from '$lib/api/client';
+import { allPages, dataOf } from '$lib/api/client';
 import { currentApi } from '$lib/features/session/session.svelte';
 import type { PlainKey } from '$lib/i18n';
 
@@ -8,16 +8,34 @@ export type PersonChange = components['schemas']['PersonChange'];
 export type PersonLimits = components['schemas']['LimitsView'];
 export type AuditEntry = components['schemas']['AuditView'];
 
+/** The people of the server, and from when on everyone needs a second factor; empty where nobody does. */
+export interface People {
+	all: Person[];
+	factorFrom: string;
+}
+
 /** All accounts of the server, the oldest first. */
-export async function people(): Promise<Person[]> {
-	const all: Person[] = [];
-	let after: string | undefined;
-	do {
+export async function people(): Promise<People> {
+	let factorFrom = '';
+	const all = await allPages(async (after) => {
 		const page = await dataOf(currentApi().GET('/auth/people', { params: { query: { after } } }));
-		all.push(...page.people);
-		after = page.next ?? undefined;
-	} while (after);
-	return all;
+		factorFrom = page.secondFactorFrom ?? '';
+		return [page.people, page.next];
+	});
+	return { all, factorFrom };
+}
+
+/** Whether a person has to be asked for a second factor: an account without a password comes in by a provider. */
+export const lacksFactor = (person: Person): boolean => person.hasPassword && !person.secondFactorSince;
+
+/** Asks everyone for a second factor from a time on; null: a password alone is enough. */
+export async function setFactorRule(from: Date | null): Promise<void> {
+	await dataOf(currentApi().PUT('/auth/second-factor-rule', { body: { from: from?.toISOString() ?? null } }));
+}
+
+/** Asks a person to add a second factor. */
+export async function askForFactor(id: string): Promise<void> {
+	await dataOf(currentApi().POST('/auth/people/{id}/second-factor-request', { params: { path: { id } } }));
 }
 
 /** Changes role, lock or limits of an account. */
@@ -65,6 +83,8 @@ const EVENTS: Record<string, PlainKey> = {
 	'factor-added': 'audit.factorAdded',
 	'factor-removed': 'audit.factorRemoved',
 	'recovery-codes-made': 'audit.recoveryCodesMade',
+	'factor-asked-for': 'audit.factorAskedFor',
+	'factor-rule-changed': 'audit.factorRuleChanged',
 	'identity-joined': 'audit.identityJoined',
 	'identity-removed': 'audit.identityRemoved',
 	'provider-refused': 'audit.providerRefused',

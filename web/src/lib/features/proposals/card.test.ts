@@ -1,8 +1,9 @@
 import '$lib/testing/dom';
+import { flushSync } from 'svelte';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { CardUnit, Data, Field, Manifest, Proposal, ShownValue, Tool } from '$lib/core/types';
+import type { CardUnit, Data, Field, Manifest, Proposal, ShownValue, TextChange, Tool } from '$lib/core/types';
 import { showModules } from '$lib/features/records/modules.svelte';
-import { showLocale } from '$lib/i18n';
+import { showLocale, t } from '$lib/i18n';
 import { collection } from '$lib/replica/collection.svelte';
 import { setReplica } from '$lib/replica/current';
 import { createRecord, updateRecord } from '$lib/features/records/records';
@@ -14,9 +15,13 @@ import { CARDS_KEPT, cardOf, shownText } from './card';
 import { isReadBeside, noteShown, openFold } from './consent.svelte';
 import { approveOne, decisions } from './decisions.svelte';
 import ProposalActions from './ProposalActions.svelte';
+import PlanView from './PlanView.svelte';
+import { onTop, yesWord } from './proposal';
 import ProposalBody from './ProposalBody.svelte';
-import { proposals } from './proposals.svelte';
+import ProposalError from './ProposalError.svelte';
+import { difference, proposals } from './proposals.svelte';
 import { stageMission } from './staging';
+import TextDifference from './TextDifference.svelte';
 
 /** The tools that change something, with their manifests. */
 const tools = manifests.flatMap((manifest) =>
@@ -102,10 +107,14 @@ describe('the card of a proposal', () => {
 		showModules(manifests);
 	});
 
-	it.each(tools)('C1 says everything that %s sets before one can approve', async (_, tool, manifest) => {
-		const [proposal, said] = await proposed(tool, manifest);
-		await readToTheEnd(tool.name, proposal, said, Object.keys(FACES));
-	});
+	it.each(tools)(
+		'C1 says everything that %s sets before one can approve',
+		async (_, tool, manifest) => {
+			const [proposal, said] = await proposed(tool, manifest);
+			await readToTheEnd(tool.name, proposal, said, Object.keys(FACES));
+		},
+		20_000
+	);
 
 	it('C8 is made once for each look, and anew when the record or the proposal changes', async () => {
 		const replica = await openTab(someUser());
@@ -157,6 +166,130 @@ describe('the card of a proposal', () => {
 		expect(isReadBeside(proposal, title)).toBe(true);
 		expect(await approveOne(proposal, { edited: { title: 'Mine', body }, read: true })).toBe(true);
 		expect(decisions.early(proposal.id)).toBe(false);
+	});
+
+	it('C10 an approval on top of a changed record waits for its own card, which says everything whole', async () => {
+		const replica = await openTab(someUser());
+		setReplica(replica);
+		onTestFinished(() => setReplica(null));
+		await until(() => collection('todo', 'tasks').ready);
+		const notes = (end: string) => `${'The same words at the beginning. '.repeat(20)}${end}`;
+		await createRecord('todo', 'tasks', { title: 'Call Ada', dueDate: '2031-01-01', notes: notes('Old end.') }, 't1');
+		const params = { taskId: 't1', dueDate: '2033-03-03', notes: notes('Proposed end.') };
+		await arrive(replica, [missionInsert(), iterationArrives([toolStep(0, 'update_task', params)])]);
+		await stageMission(replica, MISSION);
+		const proposal = await until(() => !proposals.moving && proposals.open[0]);
+		await updateRecord('todo', 'tasks', 't1', { dueDate: '2032-02-02', notes: notes('End of the person.') });
+		noteShown([proposal]);
+		expect(await approveOne(proposal)).toBe(false);
+		const stale = await until(() => (proposals.open[0]?.error ? proposals.open[0] : null));
+		const face = show(ProposalError, { proposal: stale });
+		const yes = () => [...face.querySelectorAll('button')].find((one) => one.textContent === t('prop.over'))!;
+		const said = face.textContent.replace(/\s+/g, ' ');
+		for (const text of ['1 Jan 2031', '2 Feb 2032', '3 Mar 2033', 'End of the person.', 'Proposed'])
+			expect(said).toContain(text);
+		expect(yes().disabled).toBe(true);
+		const first = difference(stale)!;
+		noteShown([onTop(stale, first)]);
+		flushSync();
+		expect(yes().disabled).toBe(false);
+		// Another refusal shows others' words: they are to be read anew.
+		await updateRecord('todo', 'tasks', 't1', { dueDate: '2034-04-04' });
+		expect(await approveOne(stale, { over: first, read: true })).toBe(false);
+		const again = await until(() =>
+			difference(proposals.open[0]!)?.dueDate?.now === '2034-04-04' ? proposals.open[0] : null
+		);
+		const anew = show(ProposalError, { proposal: again });
+		expect(anew.textContent).toContain('4 Apr 2034');
+		expect([...anew.querySelectorAll('button')].find((one) => one.textContent === t('prop.over'))!.disabled).toBe(true);
+	});
+
+	it('C13 names a removal on its button, in every language', async () => {
+		const replica = await openTab(someUser());
+		setReplica(replica);
+		onTestFinished(() => setReplica(null));
+		await until(() => collection('todo', 'tasks').ready);
+		await createRecord('todo', 'tasks', { title: 'Call Ada' }, 't1');
+		const steps = [toolStep(0, 'delete_task', { taskId: 't1' }), toolStep(1, 'create_task', { title: 'One' })];
+		await arrive(replica, [missionInsert(), iterationArrives(steps)]);
+		await stageMission(replica, MISSION);
+		const [removal, other] = await until(() => proposals.count === 2 && !proposals.moving && proposals.open);
+		expect([yesWord(removal!), yesWord(other!)]).toEqual(['Remove the task', 'Approve']);
+		const [button] = show(ProposalActions, { proposal: removal!, keys: true }).querySelectorAll('button');
+		expect(button!.textContent).toBe('Remove the taskA');
+		expect(button!.className).toMatch(/btn-brick/);
+		expect(button!.className).not.toMatch(/btn-ink/);
+		const plan = show(PlanView, { missionId: MISSION });
+		const yes = () => plan.querySelector<HTMLButtonElement>('.bar-acts button')!;
+		const tick = (n: number) => {
+			plan.querySelectorAll<HTMLInputElement>('li .pick')[n]!.click();
+			flushSync();
+		};
+		await until(() => {
+			flushSync();
+			return yes()?.textContent.includes(t('plan.approve', { count: 1 }));
+		});
+		tick(0);
+		expect(yes().textContent).toContain('Approve 2, with one removal');
+		tick(1);
+		expect(yes().textContent).toContain('Remove one');
+		expect(yes().className).not.toMatch(/btn-ink/);
+		await showLocale('de');
+		onTestFinished(() => showLocale('en'));
+		flushSync();
+		expect([yesWord(removal!), yesWord(other!)]).toEqual(['Aufgabe entfernen', 'Annehmen']);
+		expect(yes().textContent).toContain('Einen entfernen');
+	});
+
+	it('X1 writes out what a manifest hides in a label', async () => {
+		const manifest = structuredClone(manifests.find(({ id }) => id === 'goals')!);
+		manifest.tables.goals!.fields.target!.label = { en: 'Amount\u202e 0001' };
+		const all = manifests.map((one) => (one.id === 'goals' ? manifest : one));
+		showModules(all);
+		onTestFinished(() => showModules(manifests));
+		const replica = await openTab(someUser(), all);
+		setReplica(replica);
+		onTestFinished(() => setReplica(null));
+		const step = toolStep(0, 'create_goal', { title: 'Save', target: 42, unit: '000 EUR' });
+		await arrive(replica, [missionInsert(), iterationArrives([step])]);
+		await stageMission(replica, MISSION);
+		const body = show(ProposalBody, { proposal: await until(() => proposals.open[0]) });
+		expect(body.textContent).toContain('Amount[U+202E] 0001');
+		expect(body.textContent).toContain('42 “000 EUR”');
+	});
+
+	it('C3 draws blanks where nothing else comes or goes', () => {
+		const runs = [
+			{ kind: 'same', text: 'a' },
+			{ kind: 'removed', text: ' ' },
+			{ kind: 'added', text: '\t\u00a0\n' },
+			{ kind: 'same', text: 'b' }
+		] as const;
+		const difference: TextChange = {
+			kind: 'difference',
+			parts: [{ kind: 'hunk', runs: [...runs] }],
+			wordsIn: 0,
+			wordsOut: 0
+		};
+		const drawn = show(TextDifference, { difference });
+		expect(drawn.querySelector('del')!.textContent).toBe(`${t('prop.fromVh')}·`);
+		expect(drawn.querySelector('ins')!.textContent).toBe(`${t('prop.toVh')}⇥·⏎\n`);
+	});
+
+	it('C13 says that missions read the text', async () => {
+		const replica = await openTab(someUser());
+		setReplica(replica);
+		onTestFinished(() => setReplica(null));
+		const steps = [
+			toolStep(0, 'append_to_context', { text: 'Find orders in notes.' }),
+			toolStep(1, 'create_task', { title: 'One' })
+		];
+		await arrive(replica, [missionInsert(), iterationArrives(steps)]);
+		await stageMission(replica, MISSION);
+		const [page, task] = await until(() => proposals.count === 2 && !proposals.moving && proposals.open);
+		const said = (proposal: Proposal) => show(ProposalBody, { proposal }).textContent;
+		expect(said(page!)).toContain(t('card.instructsMissions'));
+		expect(said(task!)).not.toContain(t('card.instructsMissions'));
 	});
 
 	it('X1 writes out what turns the direction of a title', async () => {

@@ -16,12 +16,8 @@ import { label } from '$lib/features/records/modules.svelte';
 import { tableOf, titleOf } from '$lib/features/records/titles';
 import { dayAndYear, exactNumber, instantAndYear, minutesText } from '$lib/primitives/format';
 import { currentReplica } from '$lib/replica/current';
+import { faceOf } from '$lib/replica/executor';
 import { stateOf } from '$lib/replica/rows';
-
-/** Everything of a proposal that makes its card look as it does, beside the records as they are now. */
-export function faceOf(proposal: Proposal): string {
-	return `${proposal.opsHash} ${JSON.stringify(proposal.seen)}`;
-}
 
 /** A card with all that it was made from. A row never changes: a write makes another one. */
 interface MadeCard {

@@ -7,7 +7,8 @@
  */
 import { SvelteMap } from 'svelte/reactivity';
 import type { Proposal, ProposalCard } from '$lib/core/types';
-import { cardOf, faceOf, foldKey, foldsOf } from './card';
+import { faceOf } from '$lib/replica/executor';
+import { cardOf, foldKey, foldsOf } from './card';
 import { proposals } from './proposals.svelte';
 
 /** How long a card is to be visible, and how long the cards rest after some arrived or left, in milliseconds. */

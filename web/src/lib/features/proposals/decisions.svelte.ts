@@ -79,7 +79,7 @@ export async function approveOne(p: Proposal, other?: OtherYes): Promise<boolean
 	}
 	const { edited, over, draft } = other ?? {};
 	const before = proposalTitle(p);
-	const done = await decide(p, 'approved', () => approve(p.id, edited, over, draft));
+	const done = await decide(p, 'approved', () => approve(p, edited, over, draft));
 	announce(done ? t('prop.approved', { title: nameAfter(p, before) }) : t('prop.failed'));
 	return done;
 }
@@ -120,7 +120,7 @@ export async function approvePlan(list: readonly Proposal[]): Promise<number> {
 function approveAll(list: readonly Proposal[]): Promise<number> {
 	return many(
 		list,
-		(p) => decide(p, 'approved', () => approve(p.id)),
+		(p) => decide(p, 'approved', () => approve(p)),
 		(count) => t('prop.approvedN', { count })
 	);
 }

@@ -2,7 +2,7 @@
 import { untrack } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import type { Proposal, Row } from '$lib/core/types';
-import { faceOf } from './card';
+import { faceOf } from '$lib/replica/executor';
 import { touchedRow, type PlacedCard } from './proposal';
 import { proposals } from './proposals.svelte';
 import { deciding, settled, type Settled } from './settled.svelte';

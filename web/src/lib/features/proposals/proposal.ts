@@ -3,7 +3,6 @@ import { missions } from '$lib/features/missions/missions.svelte';
 import { t } from '$lib/i18n';
 import { label, moduleOf } from '$lib/features/records/modules.svelte';
 import type { Data, Difference, Op, Operation, Proposal, Row } from '$lib/core/types';
-import { fieldUi } from '$lib/features/records/fieldUi';
 import { cardOf } from './card';
 import { fieldLabel, metaParts, recordAt, thing, valueText } from '$lib/features/records/fields';
 import { moduleName, tableOf, titleOf } from '$lib/features/records/titles';
@@ -79,6 +78,12 @@ export function proposalEffect(p: Proposal): string {
 	return t('prop.effectUpdate', { ...names, count: changed.length });
 }
 
+/** The yes to a proposal: a removal is named, so that nobody takes it for another yes. */
+export function yesWord(p: Proposal): string {
+	const gone = p.operations.find(({ op }) => op === 'delete');
+	return gone ? t('prop.remove', { thing: thing(gone.app, gone.table) }) : t('prop.approve');
+}
+
 /** Where it would land: “in Tasks”. */
 export function proposalPlace(p: Proposal): string {
 	return t('prop.in', { module: moduleName(first(p).app) });
@@ -108,33 +113,21 @@ export function proposalChanges(p: Proposal): FieldChange[] {
 	});
 }
 
-/** For a stale proposal: the seen, the present and the proposed values of the fields that moved as the refusal says. */
-export function threeWay(
-	p: Proposal,
-	moved: Difference
-): { label: string; seen: string; now: string; proposed: string; moved: boolean }[] {
-	return p.operations.flatMap((op) => {
-		const fields = tableOf(op.app, op.table)?.fields ?? {};
-		const seen = p.seen[`${op.app}/${op.table}/${op.id}`] ?? {};
-		const row = recordAt(op.app, op.table, op.id);
-		const names =
-			op.op === 'delete' ? [...new Set([...Object.keys(seen), ...Object.keys(moved)])] : Object.keys(op.set ?? {});
-		// A long text is shown whole: the person decides on all of it.
-		const shown = (name: string, value: unknown) =>
-			(typeof value === 'string' && fieldUi(fields[name]).isLong
-				? value
-				: valueText(op.app, name, fields[name], value)) || t('word.none');
-		return names
-			.filter((name) => name !== 'deletedAt')
-			.map((name) => ({
-				label: fieldLabel(op.app, op.table, name, true),
-				seen: shown(name, seen[name]?.value),
-				now: row ? shown(name, moved[name] ? moved[name].now : row.data[name]) : t('word.removed'),
-				proposed:
-					op.op === 'delete' ? t('prop.removeShort') : shown(name, moved[name] ? moved[name].proposed : op.set?.[name]),
-				moved: name in moved
-			}));
-	});
+/**
+ * A stale proposal as it would be carried out on top of what the refusal found there: its card says each field as it is
+ * now, and as it would be then.
+ */
+export function onTop(p: Proposal, moved: Difference): Proposal {
+	const proposed = Object.entries(moved).map(([field, { proposed: value }]) => [field, value] as const);
+	return {
+		...p,
+		id: `${p.id} on top`,
+		opsHash: JSON.stringify(moved),
+		seen: {},
+		operations: p.operations.map((op) =>
+			op.op === 'delete' ? op : { ...op, set: { ...op.set, ...Object.fromEntries(proposed) } }
+		)
+	};
 }
 
 /** Whether the run behind a proposal was the outline maker, which is no AI. */

@@ -67,14 +67,15 @@ export function forRecord(app: string, table: string, id: string): Proposal[] {
 }
 
 /**
- * Approve; false where it was refused: the reason is then in `proposal.error`, and it stays open. `over`: on top of
- * what a stale proposal's difference showed to be there now. `draft`: the form's draft, which ends with the write.
+ * Approve what was shown; false where it was refused: the reason is then in `proposal.error`, and it stays open. Where
+ * another proposal stands in its place by now, its card says so. `over`: on top of what a stale proposal's difference
+ * showed to be there now. `draft`: the form's draft, which ends with the write.
  */
-export function approve(id: string, editedParams?: Data, over?: Difference, draft?: string): Promise<boolean> {
+export function approve(shown: Proposal, editedParams?: Data, over?: Difference, draft?: string): Promise<boolean> {
 	const stamps =
 		over && Object.fromEntries(Object.entries(over).map(([field, { at, actor }]) => [field, { at, actor }]));
 	const decision = { kind: 'approve', ...(editedParams && { editedParams }), ...(stamps && { over: stamps }) } as const;
-	return decide(id, decision, draft);
+	return decide(shown.id, decision, draft, shown);
 }
 
 /** The difference that a stale proposal was refused with. */
@@ -110,18 +111,20 @@ export async function refreshProposal(id: string): Promise<void> {
 	if (missionId) await stageMission(replica, missionId, id);
 }
 
-async function decide(id: string, decision: Decision, draft?: string): Promise<boolean> {
+async function decide(id: string, decision: Decision, draft?: string, shown?: Proposal): Promise<boolean> {
 	if (busy.has(id)) return false;
 	// Throws after a sign-out: the proposal must not stay marked as busy then.
 	const replica = currentReplica();
 	busy.add(id);
 	decidedHere.add(id);
 	try {
-		await execute(replica, { kind: 'decide', proposalId: id, decision }, draft);
+		await execute(replica, { kind: 'decide', proposalId: id, decision, shown }, draft);
 		return true;
 	} catch (thrown) {
 		decidedHere.delete(id);
 		const { code, message, details } = asManaError(thrown);
+		// The proposal that stands there now has no fault.
+		if (code === 'changed') return false;
 		const error = JSON.parse(JSON.stringify({ code, message, details })) as Proposal['error'];
 		// where there is no space for the reason either, this tab shows it
 		await replica.db.proposals

@@ -40,18 +40,18 @@ describe('a decision', () => {
 	it('that meets a sign-out leaves the proposal free for the next press', async () => {
 		const userId = someUser();
 		await withPlan(userId, taskStep(0));
-		const { id } = proposals.open[0]!;
+		const proposal = proposals.open[0]!;
 		setReplica(null);
-		await expect(approve(id)).rejects.toMatchObject({ code: 'signed_out' });
+		await expect(approve(proposal)).rejects.toMatchObject({ code: 'signed_out' });
 		setReplica(await openTab(userId));
 		await until(() => proposals.count === 1);
-		expect(await approve(id)).toBe(true);
+		expect(await approve(proposal)).toBe(true);
 	});
 
 	it('approved: the record says for ever which mission, iteration and reason it came from', async () => {
 		const replica = await withPlan(someUser(), taskStep(0, { title: 'Call Ada' }));
 		const [proposal] = proposals.open;
-		expect(await approve(proposal?.id ?? '')).toBe(true);
+		expect(await approve(proposal!)).toBe(true);
 		const [created] = await replica.db.records.where('[app+table]').equals(['todo', 'tasks']).toArray();
 		expect(created?.data).toMatchObject({ title: 'Call Ada' });
 		expect(created?.meta.title?.actor).toMatchObject({
@@ -75,7 +75,7 @@ describe('a decision', () => {
 
 	it('with edited parameters makes what the person wrote', async () => {
 		const replica = await withPlan(someUser(), taskStep(0, { title: 'Call Ada' }));
-		expect(await approve(proposals.open[0]?.id ?? '', { title: 'Call Ada at noon' })).toBe(true);
+		expect(await approve(proposals.open[0]!, { title: 'Call Ada at noon' })).toBe(true);
 		const [created] = await replica.db.records.where('[app+table]').equals(['todo', 'tasks']).toArray();
 		expect(created?.data.title).toBe('Call Ada at noon');
 		expect(await step(replica)).toMatchObject({ status: 'approved', editedParams: { title: 'Call Ada at noon' } });
@@ -90,7 +90,7 @@ describe('a decision', () => {
 		await rename(replica, 'Changed by the person meanwhile');
 		const id = proposals.open[0]?.id ?? '';
 		const waiting = await replica.db.outbox.count();
-		expect(await approve(id)).toBe(false);
+		expect(await approve(proposals.get(id)!)).toBe(false);
 		await until(() => proposals.get(id)?.error);
 		expect(proposals.get(id)).toMatchObject({
 			status: 'open',
@@ -103,14 +103,35 @@ describe('a decision', () => {
 		expect((await replica.read(task))?.data.title).toBe('Changed by the person meanwhile');
 		await refreshProposal(id);
 		await until(() => proposals.get(id)?.error == null);
-		expect(await approve(id)).toBe(true);
+		expect(await approve(proposals.get(id)!)).toBe(true);
 		expect((await replica.read(task))?.data.title).toBe('From the plan');
+	});
+
+	it.each([
+		['a change', 'update_task', { title: 'From the plan' }],
+		['a removal', 'delete_task', {}]
+	])('holds for what was read: %s that another tab proposed anew is not carried out', async (_, tool, params) => {
+		const userId = someUser();
+		const first = await openTab(userId);
+		await rename(first, 'Old name');
+		first.close();
+		const replica = await withPlan(userId, toolStep(0, tool, { taskId: 't1', ...params }));
+		const read = proposals.open[0]!;
+		await rename(replica, 'Worth keeping');
+		await refreshProposal(read.id);
+		await until(() => proposals.open[0] !== read && !proposals.moving);
+		expect(proposals.open[0]!.opsHash).toBe(read.opsHash);
+		expect(await approve(read)).toBe(false);
+		expect((await replica.read(task))?.data).toMatchObject({ title: 'Worth keeping' });
+		// The proposal that stands there now has no fault, and can be approved once it was read.
+		expect(proposals.open[0]!.error).toBeUndefined();
+		expect(await approve(proposals.open[0]!)).toBe(true);
 	});
 
 	it('pressed twice makes one record', async () => {
 		const replica = await withPlan(someUser(), taskStep(0));
-		const id = proposals.open[0]?.id ?? '';
-		await Promise.all([approve(id), approve(id)]);
+		const proposal = proposals.open[0]!;
+		await Promise.all([approve(proposal), approve(proposal)]);
 		expect(await replica.db.records.where('[app+table]').equals(['todo', 'tasks']).count()).toBe(1);
 		expect(await replica.db.outbox.count()).toBe(2);
 	});
@@ -121,7 +142,7 @@ describe('a decision', () => {
 		const devices: Replica[] = [];
 		for (const name of ['phone', 'desk']) {
 			await withPlan(`${user}-${name}`, taskStep(0));
-			expect(await approve(proposals.open[0]?.id ?? '')).toBe(true);
+			expect(await approve(proposals.open[0]!)).toBe(true);
 			setReplica(null);
 			devices.push(await openTab(`${user}-${name}`));
 		}

@@ -52,7 +52,7 @@ it.each(tools)('%s: proposed, approved, attributed, undone', async (_name, modul
 	const [proposal] = await until(() => (proposals.count === 1 ? proposals.open : null));
 	expect(proposal).toMatchObject({ status: 'open', tool: tool.name });
 
-	expect(await approve(proposal!.id)).toBe(true);
+	expect(await approve(proposal!)).toBe(true);
 	const [operation] = proposal!.operations;
 	const row = await replica.read({ app: operation!.app, table: operation!.table, id: operation!.id });
 	const written =

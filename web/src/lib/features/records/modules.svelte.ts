@@ -1,3 +1,4 @@
+import { visible } from '$lib/core';
 import type { L10n, Manifest, Tool } from '$lib/core/types';
 import { i18n } from '$lib/i18n';
 
@@ -25,9 +26,9 @@ export function routeOf(app: string): string {
 	return moduleOf(app)?.route ?? `/${app}`;
 }
 
-/** A manifest's text in the language of the screen. */
+/** A manifest's text in the language of the screen, with hidden characters written out (rule MISSIONS X1). */
 export function label(text: L10n | undefined | null): string {
-	return text ? (text[i18n.locale] ?? text.en) : '';
+	return text ? visible(text[i18n.locale] ?? text.en) : '';
 }
 
 /** Take over the modules of whoever is signed in. */

@@ -125,6 +125,8 @@ describe('a step is told by its record', () => {
 		};
 		const later = show(Lessons, { mission: { ...mission, iterations: [], lessons: [lesson] } });
 		expect(later.textContent).toContain('Never again: New task: Call Eve');
+		expect(later.querySelector('a')).toBeNull();
+		expect(shown.querySelector('a')?.getAttribute('href')).toMatch(/^#run-./);
 		expect(later.textContent).not.toContain(SUMMARY);
 	});
 });

@@ -1,5 +1,5 @@
 import type { components } from '$lib/api/schema';
-import { dataOf } from '$lib/api/client';
+import { allPages, dataOf } from '$lib/api/client';
 import { currentApi } from './session.svelte';
 
 /** A link that lets one person in; only the answer that makes it has the link. */
@@ -8,7 +8,10 @@ export type NewInvitation = components['schemas']['NewInvitation'];
 
 /** Invitations that nobody has used yet; first the one that ends first. */
 export async function invitations(): Promise<Invitation[]> {
-	return dataOf(currentApi().GET('/auth/invitations'));
+	return allPages(async (after) => {
+		const page = await dataOf(currentApi().GET('/auth/invitations', { params: { query: { after } } }));
+		return [page.invitations, page.next];
+	});
 }
 
 /** Make one that is good for some days, listed under a name, for a role. */

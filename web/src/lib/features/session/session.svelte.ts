@@ -28,10 +28,11 @@ export interface NewAccount {
 }
 
 /**
- * `in`: the local database is open and everything works, with or without the network. `failed`: the start did not
- * get that far; `startError` says why, and `retryStart` tries again.
+ * `in`: the local database is open and everything works, with or without the network. `factor`: the person is signed in
+ * and has yet to add the second factor that everyone on this server needs; no database is open. `failed`: the start did
+ * not get that far; `startError` says why, and `retryStart` tries again.
  */
-export type SessionStatus = 'unknown' | 'in' | 'out' | 'failed';
+export type SessionStatus = 'unknown' | 'in' | 'out' | 'factor' | 'failed';
 
 /** The database and what runs beside it. The sign-in form is shown without them, so they are loaded when needed. */
 export interface Background {
@@ -247,13 +248,47 @@ async function renew(): Promise<void> {
 async function welcome(answer: TokenAnswer, bring?: Profile): Promise<void> {
 	const headers = { authorization: `Bearer ${answer.token}` };
 	const profile = await dataOf(publicApi.GET('/auth/me', { headers }));
+	if (!resumeSession && needsFactor(profile)) return waitForFactor(profile, answer);
 	if (bring && bring.userId !== profile.userId)
 		await (await loadBackground?.())?.adoptReplica(bring.userId, profile.userId);
 	localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
 	useAccountLocale(profile.locale);
 	if (resumeSession && session.user?.userId === profile.userId) resumeSession(profile, answer);
-	else await enter(profile, answer);
+	else {
+		try {
+			await enter(profile, answer);
+		} catch (thrown) {
+			// This device's clock is behind, or the time came a moment ago.
+			if ((thrown as { code?: string }).code !== 'second_factor_required') throw thrown;
+			localStorage.removeItem(PROFILE_KEY);
+			return waitForFactor(profile, answer);
+		}
+	}
 	void updateModules();
+}
+
+/** Whether the server refuses all but the care of the account until there is a second factor. */
+function needsFactor(profile: Profile): boolean {
+	const from = profile.secondFactorNeededFrom;
+	return !!from && Date.parse(from) <= Date.now();
+}
+
+/** The person is signed in and can do nothing but add a second factor: nothing is opened, and nothing remembered. */
+function waitForFactor(profile: Profile, answer: TokenAnswer): void {
+	close();
+	tokens = new TokenHolder(profile.userId, answer);
+	useAccountLocale(profile.locale);
+	session.user = profile;
+	session.expired = false;
+	session.status = 'factor';
+}
+
+/** The person has added a second factor, or removed it: what waited for it goes on, and the notices about it follow. */
+export function factorChanged(): Promise<void> {
+	return inTurn(async () => {
+		if (session.status === 'factor') await renew();
+		else if (session.user) await greet(session.user.userId);
+	});
 }
 
 /** Open the user's database and start what runs in the background. False where a start without network can't. */

@@ -42,7 +42,7 @@ const write = (replica: Replica, op: 'insert' | 'update', set: Record<string, un
 	execute(replica, { kind: 'write', actor: { kind: 'user' }, writes: [{ ...task, op, set }] });
 
 async function approveAll() {
-	for (const { id } of [...proposals.open]) expect(await approve(id)).toBe(true);
+	for (const one of [...proposals.open]) expect(await approve(one)).toBe(true);
 	await until(() => proposals.count === 0);
 }
 
@@ -100,7 +100,7 @@ describe('the policy of the mission’s agent', () => {
 			actor: { kind: 'user' },
 			writes: [{ app: 'ai', table: 'aiAgents', id: 'default', op: 'insert', set: deny }]
 		});
-		expect(await approve(id)).toBe(false);
+		expect(await approve(proposals.get(id)!)).toBe(false);
 		await until(() => proposals.get(id)?.error?.code === 'denied');
 		expect(await replica.db.records.where('[app+table]').equals(['todo', 'tasks']).count()).toBe(0);
 	});
@@ -115,15 +115,15 @@ describe('a stale proposal', () => {
 		const replica = await withPlan(userId, toolStep(0, 'update_task', { taskId: 't1', title: 'From the plan' }));
 		const id = proposals.open[0]!.id;
 		await write(replica, 'update', { title: 'First' });
-		expect(await approve(id)).toBe(false);
+		expect(await approve(proposals.get(id)!)).toBe(false);
 		const first = difference(await until(() => (proposals.get(id)?.error ? proposals.get(id) : null)))!;
 		await write(replica, 'update', { title: 'Second' });
-		expect(await approve(id, undefined, first)).toBe(false);
+		expect(await approve(proposals.get(id)!, undefined, first)).toBe(false);
 		const second = await until(() => {
 			const shown = proposals.get(id) && difference(proposals.get(id)!);
 			return shown?.title?.now === 'Second' ? shown : null;
 		});
-		expect(await approve(id, undefined, second)).toBe(true);
+		expect(await approve(proposals.get(id)!, undefined, second)).toBe(true);
 		expect((await replica.read(task))?.data.title).toBe('From the plan');
 	});
 });
@@ -133,7 +133,7 @@ describe('what waited for too long', () => {
 		const past = new Date(Date.now() - 1000).toISOString();
 		const replica = await withPlan(someUser(), toolStep(0, 'create_event', { title: 'Lunch', startsAt: past }));
 		const id = proposals.open[0]!.id;
-		expect(await approve(id)).toBe(false);
+		expect(await approve(proposals.get(id)!)).toBe(false);
 		await expireLate(replica);
 		await until(() => proposals.told.some((one) => one.id === id));
 		expect(proposals.count).toBe(0);
@@ -148,7 +148,7 @@ describe('two devices that were offline', () => {
 		const server = new FakeServer();
 		const user = someUser();
 		await withPlan(`${user}-phone`, taskStep(0, { title: 'Call Ada' }));
-		expect(await approve(proposals.open[0]!.id)).toBe(true);
+		expect(await approve(proposals.open[0]!)).toBe(true);
 		setReplica(null);
 		const desk = await withPlan(`${user}-desk`, taskStep(0, { title: 'Call Ada' }));
 		const id = proposals.open[0]!.id;
