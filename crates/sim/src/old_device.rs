@@ -32,6 +32,8 @@ pub(crate) struct OldDevice {
     schema_version: u64,
     /// The event ids of the updates that it approved, which outrank edits that it had not seen.
     pub approved: BTreeSet<String>,
+    /// The event ids of what it wrote: its texts don't name what they replace.
+    pub wrote: BTreeSet<String>,
 }
 
 impl OldDevice {
@@ -42,6 +44,7 @@ impl OldDevice {
             cursor: String::new(),
             schema_version: OLD_SCHEMA,
             approved: BTreeSet::new(),
+            wrote: BTreeSet::new(),
         }
     }
 
@@ -125,6 +128,7 @@ impl OldDevice {
                 _ => change["fields"] = fields(&json!(write.set), at),
             }
             self.waiting.push(change);
+            self.wrote.insert(id.clone());
             ids.push(id);
         }
         ids
