@@ -74,8 +74,9 @@ pub(crate) fn check(world: &World, log: &[LoggedChange]) -> Result<(), Failure> 
             let same = values.contains(&&text.value);
             // An older device stamps what it approves by the old rule, which overwrites. Its own texts name no base, and
             // it passes over the conflicts that the answer tells: what they replace is kept in the log alone.
-            let by_old_rule = texts.iter().any(|((later, by), _)| {
-                later > at && (world.old.approved.contains(by) || world.old.wrote.contains(by))
+            let by_old_rule = texts.keys().any(|(later, by)| {
+                (later, by) > (at, event)
+                    && (world.old.approved.contains(by) || world.old.wrote.contains(by))
             });
             let is_kept = stands || seen || is_told || same || by_old_rule;
             if is_kept || !text.by_person || world.joined {
