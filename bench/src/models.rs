@@ -3,8 +3,8 @@
 //! The realistic mission (95 records) runs in windows of 2,048, 4,096 and 8,192 tokens: with a schema that the server
 //! keeps the answer to, with functions, and without either. A model of this size plans nothing sensible. The check is
 //! about everything around it: the prompt fits and leaves room for an answer by the server's own count, an answer that
-//! is kept to a schema is read, an answer that cannot be read fails with its reason, a plan says what the model said, and
-//! no record is written.
+//! is kept to a schema is read, an answer that cannot be read fails with its reason, a plan says what the model said,
+//! and no record is written.
 
 use std::fmt;
 use std::fs::{self, File};

@@ -98,8 +98,8 @@ fn parse(args: &[String]) -> Result<Comparison> {
             name => match BENCHES.iter().find(|(bench, _)| *bench == name) {
                 Some(bench) => benches.push(*bench),
                 None => bail!(
-                    "compare takes --before PATH, --before-tree PATH, --after PATH, --pairs N, and any of sync, gateway, runner, start; \
-                     not `{name}`"
+                    "compare takes --before PATH, --before-tree PATH, --after PATH, --pairs N, and any of sync, \
+                     gateway, runner, start; not `{name}`"
                 ),
             },
         }

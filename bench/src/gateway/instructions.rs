@@ -144,7 +144,8 @@ fn answer(request: &[u8]) -> String {
             concat!(
                 r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"{}","choices":[{{"index":0,"#,
                 r#""message":{{"role":"assistant","content":"This is a benchmark response."}},"#,
-                r#""finish_reason":"stop"}}],"usage":{{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}}}"#,
+                r#""finish_reason":"stop"}}],"#,
+                r#""usage":{{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}}}"#,
             ),
             MODEL
         ));

@@ -266,8 +266,8 @@ impl Mana {
     }
 }
 
-/// Creates the owner and the key with a whole server, and returns the home of a gateway alone on the same data, with the
-/// key's id and secret.
+/// Creates the owner and the key with a whole server, and returns the home of a gateway alone on the same data, with
+/// the key's id and secret.
 pub async fn prepared(
     binary: &Path,
     on: On,

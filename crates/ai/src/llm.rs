@@ -64,9 +64,9 @@ pub struct ChatAnswer {
 }
 
 impl ChatAnswer {
-    /// The answer in a choice of OpenAI's shape, `{message, finish_reason}`, as servers give it: with text, parts or the
-    /// words of a refusal, with thoughts in one of several fields, with calls or with the one call of before there were
-    /// calls.
+    /// The answer in a choice of OpenAI's shape, `{message, finish_reason}`, as servers give it: with text, parts or
+    /// the words of a refusal, with thoughts in one of several fields, with calls or with the one call of before there
+    /// were calls.
     pub fn of_choice(choice: &Value) -> ChatAnswer {
         let message = &choice["message"];
         let thoughts = ["reasoning_content", "reasoning", "thinking", "thoughts"].iter();

@@ -143,8 +143,8 @@ impl Replica {
         self.decide_where(id, None, decision).await
     }
 
-    /// [`Replica::decide`] on what has this [`Proposal::shown_hash`]. Refuses as `altered` where the proposal is another
-    /// one by now.
+    /// [`Replica::decide`] on what has this [`Proposal::shown_hash`]. Refuses as `altered` where the proposal is
+    /// another one by now.
     pub async fn decide_shown(
         &self,
         id: &str,

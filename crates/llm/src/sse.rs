@@ -153,7 +153,10 @@ mod tests {
 
     #[test]
     fn any_cut_gives_the_same_frames() {
-        let wire = ": hello\n\ndata: {\"a\":\"\u{1f389}\"}\r\n\r\nevent: x\nid: 1\ndata:two\ndata: lines\n\ndata: [DONE]\n\n";
+        let wire = concat!(
+            ": hello\n\ndata: {\"a\":\"\u{1f389}\"}\r\n\r\n",
+            "event: x\nid: 1\ndata:two\ndata: lines\n\ndata: [DONE]\n\n"
+        );
         let expected = [
             Frame::Comment,
             data("{\"a\":\"\u{1f389}\"}"),

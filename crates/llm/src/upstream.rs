@@ -1,5 +1,4 @@
-//! An HTTP upstream: every call has a deadline, every body a bound, and every
-//! failure a plain sentence.
+//! An HTTP upstream: every call has a deadline, every body a bound, and every failure a plain sentence.
 
 use std::collections::HashSet;
 use std::error::Error;

@@ -1,6 +1,7 @@
 //! A device of Mana's version 0.1, as servers and other devices see it. The device names neither the log nor the number
-//! of a push, nor the text that a write replaces; it stamps what it approves with the time of the decision. Once the log
-//! holds what it can't read, it is told to update, and goes on under the newer version's number with all that waits.
+//! of a push, nor the text that a write replaces; it stamps what it approves with the time of the decision. Once the
+//! log holds what it can't read, it is told to update, and goes on under the newer version's number with all that
+//! waits.
 
 use std::collections::BTreeSet;
 
@@ -158,7 +159,8 @@ impl OldDevice {
         }
         let update = json!({ "eventId": new_id(), "appId": "todo", "table": "tasks", "id": task, "op": Op::Update,
             "at": at, "actor": ai, "fields": fields(&set, at) });
-        let decided = json!({ "id": step.id, "status": "approved", "decidedAt": at, "decidedBy": "me", "updatedAt": at });
+        let decided = json!({ "id": step.id, "status": "approved", "decidedAt": at, "decidedBy": "me",
+            "updatedAt": at });
         let element =
             json!([{ "id": iteration.id, "startedAt": iteration.started_at, "plan": [decided] }]);
         let decision = json!({ "eventId": new_id(), "appId": APP, "table": MISSIONS, "id": mission, "op": Op::Update,

@@ -72,8 +72,8 @@ pub(crate) fn check(world: &World, log: &[LoggedChange]) -> Result<(), Failure> 
             let is_told = told.contains(&(key.clone(), field.clone(), *at));
             // Two people may have written the same.
             let same = values.contains(&&text.value);
-            // An older device stamps what it approves by the old rule, which overwrites. Its own texts name no base, and
-            // it passes over the conflicts that the answer tells: what they replace is kept in the log alone.
+            // An older device stamps what it approves by the old rule, which overwrites. Its own texts name no base,
+            // and it passes over the conflicts that the answer tells: what they replace is kept in the log alone.
             let by_old_rule = texts.keys().any(|(later, by)| {
                 (later, by) > (at, event)
                     && (world.old.approved.contains(by) || world.old.wrote.contains(by))

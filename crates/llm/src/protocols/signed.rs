@@ -1,6 +1,6 @@
-//! Fields that a provider alone can read and wants back with the history: signatures of thoughts. A caller's protocol has
-//! no place for them, so they travel sealed, in its thoughts or in the ids of its calls, and go back to the provider
-//! that gave them and to no other.
+//! Fields that a provider alone can read and wants back with the history: signatures of thoughts. A caller's protocol
+//! has no place for them, so they travel sealed, in its thoughts or in the ids of its calls, and go back to the
+//! provider that gave them and to no other.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

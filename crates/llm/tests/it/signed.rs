@@ -156,7 +156,8 @@ fn request(by: By, model: &str, answer: Option<&[Value]>) -> Value {
     }
 }
 
-/// Asks, hands the answer back with the results of its calls, and returns the answer and the messages that went up then.
+/// Asks, hands the answer back with the results of its calls, and returns the answer and the messages that went up
+/// then.
 async fn two_turns(
     by: By,
     providers: [ProviderConfig; 2],
@@ -216,7 +217,9 @@ async fn what_gemini_signed_comes_back_with_its_call() {
 
 #[tokio::test]
 async fn what_openrouter_signed_comes_back_with_its_message() {
-    let text = |text: &str| json!({"type": "reasoning.text", "text": text, "format": "anthropic-claude-v1", "index": 0});
+    let format = "anthropic-claude-v1";
+    let text =
+        |text: &str| json!({"type": "reasoning.text", "text": text, "format": format, "index": 0});
     let signed = json!({"type": "reasoning.text", "signature": "s", "index": 0});
     let mut whole = text("hm so");
     whole["signature"] = "s".into();

@@ -469,3 +469,5 @@ fn role(table: Option<&Table>, name: &str) -> FieldRole {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unfit_tests;

@@ -23,7 +23,7 @@ describe('C12 the view of a plan', () => {
 		showModules(manifests);
 	});
 
-	it('carries out the ticked steps: X takes one out, a removal waits for its tick, an edit stays in its place', async () => {
+	it('carries out the ticked steps: X takes one out, a removal waits for its tick, an edit stays', async () => {
 		const replica = await openTab(someUser());
 		setReplica(replica);
 		onTestFinished(() => setReplica(null));
