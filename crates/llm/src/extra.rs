@@ -1,7 +1,7 @@
 //! `[llm.extra]`: headers and fields that an owner adds to the requests for a provider or one of its models. A caller
 //! can neither set nor see them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -136,6 +136,22 @@ impl Extra {
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let all = self.models.values().chain([&self.own]);
         all.flat_map(|settings| settings.headers.values())
+    }
+}
+
+/// Adds names to a header that lists names, each once.
+pub(crate) fn add_names(headers: &mut HeaderMap, header: HeaderName, names: &[String]) {
+    if names.is_empty() {
+        return;
+    }
+    let given = headers.get(&header).map(|given| given.to_str());
+    let given = given.and_then(Result::ok).unwrap_or_default().to_owned();
+    let mut all: Vec<&str> = given.split(',').map(str::trim).collect();
+    all.extend(names.iter().map(String::as_str));
+    let mut seen = HashSet::new();
+    all.retain(|name| !name.is_empty() && seen.insert(*name));
+    if let Ok(value) = HeaderValue::try_from(all.join(",")) {
+        headers.insert(header, value);
     }
 }
 

@@ -1,6 +1,5 @@
 //! An HTTP upstream: every call has a deadline, every body a bound, and every failure a plain sentence.
 
-use std::collections::HashSet;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,7 +20,7 @@ use url::Url;
 
 use crate::clients::{CONNECT, Clients, Transport, proxy_authorization};
 use crate::error::{ErrorKind, GatewayError, Result};
-use crate::extra::Extra;
+use crate::extra::{Extra, add_names};
 use crate::inflate::{Inflate, Unreadable};
 use crate::provider_config::ProviderConfig;
 use crate::providers::Limits;
@@ -539,22 +538,6 @@ impl Upstream {
 }
 
 /// The headers of every request to a provider.
-/// Adds names to a header that lists names, each once.
-fn add_names(headers: &mut HeaderMap, header: HeaderName, names: &[String]) {
-    if names.is_empty() {
-        return;
-    }
-    let given = headers.get(&header).map(|given| given.to_str());
-    let given = given.and_then(Result::ok).unwrap_or_default().to_owned();
-    let mut all: Vec<&str> = given.split(',').map(str::trim).collect();
-    all.extend(names.iter().map(String::as_str));
-    let mut seen = HashSet::new();
-    all.retain(|name| !name.is_empty() && seen.insert(*name));
-    if let Ok(value) = HeaderValue::try_from(all.join(",")) {
-        headers.insert(header, value);
-    }
-}
-
 fn headers(config: &ProviderConfig, label: &str, protocol: &ProtocolHeaders) -> Result<HeaderMap> {
     let accepted = HeaderValue::from_static("application/json, text/event-stream");
     // Where a request says nothing of it, any compression is fine.
