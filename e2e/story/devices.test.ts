@@ -1,4 +1,4 @@
-import { expect, test, type Page } from '@playwright/test';
+import { expect, test } from '@playwright/test';
 import { Api, becomeOwner, invitationLink, makeAccount, OLA, signIn, synced } from '../support/person';
 import { Server } from '../support/server';
 import { addTask, done, taskLine, typeTask } from '../support/tasks';

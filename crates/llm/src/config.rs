@@ -264,7 +264,7 @@ impl LlmConfig {
         for (name, extra) in &settings.extra {
             if let Some((field, problem)) = extra.wrong() {
                 let setting = format!("llm.extra.{name:?}: {field}");
-                let problem = format!("{field} {problem}");
+                let problem = format!("`{field}` {problem}");
                 return Err(ConfigError::new(&setting, "invalid_extra", problem));
             }
         }

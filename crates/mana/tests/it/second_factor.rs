@@ -272,7 +272,11 @@ async fn everyone_needs_a_second_factor_from_the_time_that_an_owner_sets() {
     for session in [&friend, &anew] {
         let refused = push(session, "b").await;
         assert_error(&refused, StatusCode::FORBIDDEN, "second_factor_required");
-        for read in ["/sync/todo/pull?collection=tasks", "/modules", "/runs"] {
+        for read in [
+            "/sync/todo/pull?collection=tasks",
+            "/modules",
+            "/ai/missions/m/runs",
+        ] {
             let refused = session.get(read).await;
             assert_error(&refused, StatusCode::FORBIDDEN, "second_factor_required");
         }
