@@ -156,10 +156,10 @@ pub(crate) async fn reject(
 
 /// Decides on the proposal as its card says it.
 async fn decide(workspace: &Workspace, proposal: &Proposal, decision: &Decision) -> Result<()> {
-    let shown_hash = proposal.shown_hash();
+    let shown = proposal.shown_hash();
     let decided = workspace
         .replica
-        .decide_shown(&proposal.id, &shown_hash, decision);
+        .decide_shown(&proposal.id, &shown, decision);
     match decided.await {
         Ok(_) => Ok(()),
         Err(DeviceError::Decision(error)) if error.code == "stale" => {

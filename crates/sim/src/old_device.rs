@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use mana_core::{
     Actor, Change, Micros, Op, RecordKey, RecordState, apply,
     manifest::Registry,
-    mission::{APP, Agent, Intent, Iteration, MISSIONS, Mission, Step},
+    mission::{APP, Agent, Intent, MISSIONS, Mission},
     staging::Records,
     sync::{PushAnswer, SCHEMA_VERSION, TransportError, record_key},
 };

@@ -328,14 +328,15 @@ async fn a_person_deleted_by_sql_leaves_no_run_that_is_claimed_again_and_again()
     )
     .await;
     let server = home.start().await;
-    let tick = timeout(PATIENCE, server.tick(&home.service_key()));
-    let (status, report) = tick.await.expect("the tick ends");
+    let key = home.service_key();
+    let tick = timeout(PATIENCE, server.tick(&key)).await;
+    let (status, report) = tick.expect("the tick ends");
     assert_eq!(
         (status, &report["errors"]),
         (StatusCode::OK, &json!([])),
         "{report}"
     );
-    let (_, again) = server.tick(&home.service_key()).await;
+    let (_, again) = server.tick(&key).await;
     assert_eq!(again["dueMissionCount"], 0, "{again}");
     server.stop().await;
     let log = home.log();

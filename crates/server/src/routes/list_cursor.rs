@@ -51,3 +51,24 @@ fn unreadable() -> ApiError {
         "This cursor can't be read; leave it out to begin at the start of the list.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_cursor_is_read_as_it_was_written_and_nonsense_is_refused() {
+        let place = |id: &&str| ("2026-04-08T08:00:00.000000Z".to_owned(), (*id).to_owned());
+        let (entries, cursor) = page(vec!["i 1", "i 2"], 1, place);
+        let text = cursor.expect("another page follows");
+        assert_eq!(entries, ["i 1"]);
+        assert_eq!(read(Some(&text)).unwrap(), Some(place(&"i 1")));
+        let (at, _) = read_exact(Some(&text)).unwrap().expect("the time is exact");
+        assert_eq!(at.to_string(), place(&"i 1").0);
+        assert_eq!(read(Some("")).unwrap(), None);
+        for nonsense in ["x", "AAAA", &text[1..]] {
+            read(Some(nonsense)).unwrap_err();
+        }
+        assert_eq!(page(vec!["i 1"], 1, place), (vec!["i 1"], None));
+    }
+}

@@ -314,19 +314,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn run_cursor_is_read_as_it_was_written_and_nonsense_is_refused() {
-        let text = cursor("2026-04-08T08:00:00.000000Z", "i 1");
-        let read = read_cursor(&text).unwrap();
-        assert_eq!(
-            read,
-            ("2026-04-08T08:00:00.000000Z".to_owned(), "i 1".to_owned())
-        );
-        for nonsense in ["x", "AAAA", &text[1..]] {
-            read_cursor(nonsense).unwrap_err();
-        }
-    }
-
-    #[test]
     fn run_slot_is_one_of_the_kinds_and_not_in_the_future() {
         let now = Micros::from_millis(1_000_000);
         let check = |slot: &str| checked_slot(slot, now).map(Micros::millis).ok();

@@ -65,7 +65,7 @@ async fn go_on(people: &[User], servers: [&(impl Store + ?Sized); 2]) {
                     let at = now.plus(((device * PUSHES + push) * CHANGES + n) as i64);
                     change(at.0, json!({"table": "tasks", "id": id, "op": "insert", "data": {"title": id}}))
                 });
-                let push = Push::new(&format!("device-{device}"), changes.collect(), now);
+                let push = Push::new(format!("device-{device}"), changes.collect(), now);
                 server.push(&scope, push).await.expect("it goes on");
             }
         })

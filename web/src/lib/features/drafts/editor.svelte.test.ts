@@ -239,7 +239,9 @@ describe('a draft', () => {
 		expect(await replica.db.drafts.count()).toBe(DRAFTS_KEPT);
 		expect(await replica.db.drafts.get('old')).toBeUndefined();
 		expect(drafts.dropped).toBe(3);
-		expect(await keepDraft(replica, { ...row('long', ages[0]!), written: { body: 'x'.repeat(DRAFT_CHARACTERS) } })).toBe(false);
+		expect(
+			await keepDraft(replica, { ...row('long', ages[0]!), written: { body: 'x'.repeat(DRAFT_CHARACTERS) } })
+		).toBe(false);
 		expect(await keepDraft(replica, row('one more', new Date(now + 1000).toISOString()))).toBe(true);
 		expect(await replica.db.drafts.count()).toBe(DRAFTS_KEPT);
 		expect(drafts.dropped).toBe(4);

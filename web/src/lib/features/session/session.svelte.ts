@@ -254,7 +254,16 @@ async function welcome(answer: TokenAnswer, bring?: Profile): Promise<void> {
 	localStorage.setItem(PROFILE_KEY, JSON.stringify(profile));
 	useAccountLocale(profile.locale);
 	if (resumeSession && session.user?.userId === profile.userId) resumeSession(profile, answer);
-	else await enter(profile, answer);
+	else {
+		try {
+			await enter(profile, answer);
+		} catch (thrown) {
+			// This device's clock is behind, or the time came a moment ago.
+			if ((thrown as { code?: string }).code !== 'second_factor_required') throw thrown;
+			localStorage.removeItem(PROFILE_KEY);
+			return waitForFactor(profile, answer);
+		}
+	}
 	void updateModules();
 }
 

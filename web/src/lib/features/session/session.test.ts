@@ -4,7 +4,7 @@ import { collection } from '$lib/replica/collection.svelte';
 import { currentReplica } from '$lib/replica/current';
 import { createRecord } from '$lib/features/records/records';
 import { modules } from '$lib/features/records/modules.svelte';
-import { session, signIn, retryStart, signOut, startSession, useBackground } from './session.svelte';
+import { factorChanged, session, signIn, retryStart, signOut, startSession, useBackground } from './session.svelte';
 import { manifests, someUser, until } from '$lib/testing/replica';
 import { pathOf } from '$lib/testing/requests';
 
@@ -12,6 +12,8 @@ import { pathOf } from '$lib/testing/requests';
 class FakeAccounts {
 	cookie: string | null = null;
 	online = true;
+	/** From when on the account needs a second factor. */
+	factorFrom: string | undefined;
 	readonly calls: string[] = [];
 
 	fetch = async (request: Request): Promise<Response> => {
@@ -38,9 +40,12 @@ class FakeAccounts {
 				name: '',
 				timezone: 'UTC',
 				locale: 'en',
-				role: 'owner'
+				role: 'owner',
+				secondFactorNeededFrom: this.factorFrom
 			});
 		}
+		if (this.factorFrom && Date.parse(this.factorFrom) <= Date.now())
+			return answer({ error: { code: 'second_factor_required', message: 'Add one.' } }, 403);
 		if (path === '/modules') return answer(manifests);
 		if (path.startsWith('/sync/snapshot?')) {
 			return answer({
@@ -126,6 +131,28 @@ describe('a session', () => {
 		expect(modules.map((one) => one.id)).toContain('todo');
 		expect(modules.map((one) => one.id)).not.toContain('ai');
 		expect(await Dexie.getDatabaseNames()).toContain(`mana-${ada}`);
+	});
+
+	it('waits for the second factor that everyone needs, and opens nothing before', async () => {
+		const ada = someUser();
+		server.factorFrom = new Date(Date.now() - 1000).toISOString();
+		await signIn(ada, 'secret');
+		expect(session).toMatchObject({ status: 'factor', user: { userId: ada } });
+		expect(await Dexie.getDatabaseNames()).not.toContain(`mana-${ada}`);
+		expect(localStorage.getItem('mana.user')).toBe(null);
+		// The tab is opened again before it is added.
+		await startSession();
+		expect(session.status).toBe('factor');
+		server.factorFrom = undefined;
+		await factorChanged();
+		expect(session).toMatchObject({ status: 'in', user: { userId: ada } });
+	});
+
+	it('goes on until the day from which everyone needs a second factor', async () => {
+		const ada = someUser();
+		server.factorFrom = new Date(Date.now() + 3_600_000).toISOString();
+		await signIn(ada, 'secret');
+		expect(session).toMatchObject({ status: 'in', user: { secondFactorNeededFrom: server.factorFrom } });
 	});
 
 	it('is found again by its cookie', async () => {
