@@ -104,7 +104,9 @@ test('cards', async ({ browser }) => {
 	await mkdir(OUT, { recursive: true });
 	const upstream = await Upstream.start();
 	const server = await Server.start(upstream.env);
-	const { cards } = JSON.parse(await readFile(CASES, 'utf8')) as { cards: Card[] };
+	const { cards: cases } = JSON.parse(await readFile(CASES, 'utf8')) as { cards: Card[] };
+	// The server plans no step that names a record which is not there.
+	const cards = cases.filter(({ name }) => name !== 'a reference to nothing');
 	await mkdir(join(server.dataDir, 'modules'), { recursive: true });
 	for (const [index, { module }] of cards.entries())
 		if (module) await writeFile(join(server.dataDir, 'modules', `card-${index}.json`), JSON.stringify(module));
@@ -139,7 +141,9 @@ test('cards', async ({ browser }) => {
 	const steps = ['one', 'two', 'three', 'four', 'five'].map((n) =>
 		of(n, 'create_task', { title: `Task ${n}`, dueDate: '2026-12-01' })
 	);
-	steps[2] = of('remove', 'delete_task', { taskId: 'card-14' });
+	const { table: _, ...kept } = task;
+	await api.push('todo', [{ table: 'tasks', id: 'kept', op: 'insert', data: kept }]);
+	steps[2] = of('remove', 'delete_task', { taskId: 'kept' });
 	upstream.answers = [
 		plan(
 			'Five steps.',
@@ -153,6 +157,7 @@ test('cards', async ({ browser }) => {
 	await page.goto(`${server.url}/companion/missions/${mission}/plan`);
 	await expect(page.getByRole('list', { name: 'Plan' }).getByText('Task five').first()).toBeVisible();
 	await shoot(page, 'plan');
+	await page.getByRole('checkbox', { name: /^Tick the removal/ }).check();
 	await page.keyboard.press('End');
 	await page.waitForTimeout(700);
 	await shoot(page, 'plan end');
