@@ -204,10 +204,31 @@ pub(in crate::planner) fn is_placeholder(value: &Value) -> bool {
 
 /// Whether words say what should stand in their place: `your task here`, `insert the title here`.
 fn is_form(words: &str) -> bool {
-    let begins = ["your ", "insert ", "enter ", "write "];
-    words.ends_with(" here")
-        && begins.iter().any(|word| words.starts_with(word))
-        && words.split_whitespace().count() <= 5
+    const BEGINNINGS: [&str; 4] = ["your", "insert", "enter", "write"];
+    const NAMES: [&str; 16] = [
+        "a",
+        "body",
+        "content",
+        "description",
+        "event",
+        "goal",
+        "name",
+        "note",
+        "notes",
+        "summary",
+        "task",
+        "text",
+        "the",
+        "title",
+        "value",
+        "your",
+    ];
+    let named = words.strip_suffix(" here").and_then(|words| {
+        BEGINNINGS
+            .iter()
+            .find_map(|start| words.strip_prefix(start))
+    });
+    named.is_some_and(|names| names.split_whitespace().all(|name| NAMES.contains(&name)))
 }
 
 /// The title in the prompt's worked step. A model that copies it means nothing by it.
