@@ -70,6 +70,8 @@ test('an agent is made, given a mission, told what it may do, and deleted', asyn
 	await page.getByRole('link', { name: 'Flora' }).first().click();
 	await page.getByRole('button', { name: 'Delete agent' }).click();
 	await page.getByRole('dialog').getByRole('button', { name: 'Delete agent' }).click();
+	// The page of all agents follows once the deletion is stored.
+	await expect(page).toHaveURL(`${server.url}/companion/agents`);
 	await expect(page.getByRole('article', { name: 'Flora' })).toHaveCount(0);
 	await page.goto(`${server.url}/companion/missions`);
 	await page.getByRole('link', { name: 'Weekly plan', exact: true }).click();

@@ -113,7 +113,7 @@ async fn no_table_names_a_person_who_was_deleted() {
         "INSERT INTO ledger_accounts SELECT 'agent:' || id || '/a', 1, 1, 1, 1 FROM users",
         "INSERT INTO usage SELECT 1, id, '', '', '', 'm', 1, 0, 0, 1, 1, 1 FROM users",
         "INSERT INTO ledger_accounts VALUES ('key:k', 1, 1, 1, 1)",
-        "INSERT INTO users VALUES ('owner', 'o@x.org', '', 'x', 'UTC', 'en', 'owner', 1, NULL, NULL)",
+        "INSERT INTO users VALUES ('owner', 'o@x.org', '', 'x', 'UTC', 'en', 'owner', 1, NULL, NULL, NULL)",
         "INSERT INTO audit_log (at, class, event, subject, actor, detail) \
          SELECT 1, 'act', 'role-changed', 'owner', id, '' FROM users WHERE id <> 'owner'",
     ] {

@@ -12,7 +12,10 @@ use mana_store::{
 };
 use mana_test_postgres::Cluster;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection,
+    sqlite::SqliteConnectOptions,
+};
 
 use crate::backup::{Kept, Tables, change, registry};
 
@@ -78,8 +81,14 @@ async fn sqlite_databases_of_earlier_versions_keep_everything_and_go_on_under_lo
     for (step, text) in databases("sqlite") {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("mana.db");
-        let url = format!("sqlite:{}?mode=rwc", path.display());
-        let mut connection = SqliteConnection::connect(&url).await.expect("a file");
+        // Its tables stand in the order of their names, whatever refers to them.
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .foreign_keys(false);
+        let mut connection = SqliteConnection::connect_with(&options)
+            .await
+            .expect("a file");
         connection
             .execute(AssertSqlSafe(text))
             .await

@@ -34,6 +34,7 @@ const OWN: Record<string, readonly string[]> = {
 	'lib/features/modulePages/RecordRow.svelte': ['span', 'span.slice(0, 5)'],
 	'lib/features/missions/CadencePicker.svelte': ['next.text', "zone.replace(/_/g, ' ')"],
 	'lib/features/people/PersonSheet.svelte': ['word'],
+	'lib/features/proposals/PlanView.svelte': ['yes'],
 	'lib/features/proposals/Ghost.svelte': ['hour', 'spanOf(data, false).slice(0, 5)'],
 	'lib/features/proposals/ProposalError.svelte': ['title'],
 	'lib/features/runs/RunView.svelte': ['plain.then'],

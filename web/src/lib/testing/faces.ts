@@ -10,6 +10,7 @@ import Ghost from '$lib/features/proposals/Ghost.svelte';
 import PlanView from '$lib/features/proposals/PlanView.svelte';
 import { yesWord } from '$lib/features/proposals/proposal';
 import ProposalDetail from '$lib/features/proposals/ProposalDetail.svelte';
+import { proposals } from '$lib/features/proposals/proposals.svelte';
 import StepView from '$lib/features/runs/StepView.svelte';
 import { t } from '$lib/i18n';
 import { screen } from '$lib/primitives/screen.svelte';
@@ -86,6 +87,12 @@ export async function readToTheEnd(
 	for (const place of faces) {
 		const where = `${name}, ${place}`;
 		const { card, approve } = await FACES[place]!(proposal);
+		// A plan is approved as a whole: what else it proposes is read already.
+		const others = proposals.open.filter(({ id, missionId }) => id !== proposal.id && missionId === proposal.missionId);
+		if (place === 'its plan') {
+			noteShown(others);
+			flushSync();
+		}
 		expect(approve()?.disabled, where).toBe(true);
 		const folds = () => [...card.querySelectorAll<HTMLButtonElement>('.unfold')];
 		// A text that lies open on a card waits only to be looked at.
