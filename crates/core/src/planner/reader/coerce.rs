@@ -204,31 +204,16 @@ pub(in crate::planner) fn is_placeholder(value: &Value) -> bool {
 
 /// Whether words say what should stand in their place: `your task here`, `insert the title here`.
 fn is_form(words: &str) -> bool {
-    const BEGINNINGS: [&str; 4] = ["your", "insert", "enter", "write"];
-    const NAMES: [&str; 16] = [
-        "a",
-        "body",
-        "content",
-        "description",
-        "event",
-        "goal",
-        "name",
-        "note",
-        "notes",
-        "summary",
-        "task",
-        "text",
-        "the",
-        "title",
-        "value",
-        "your",
-    ];
-    let named = words.strip_suffix(" here").and_then(|words| {
-        BEGINNINGS
-            .iter()
-            .find_map(|start| words.strip_prefix(start))
-    });
-    named.is_some_and(|names| names.split_whitespace().all(|name| NAMES.contains(&name)))
+    const NAMES: &str = "a body content description event goal name note notes summary task text the title value your";
+    let Some((beginning, names)) = words
+        .strip_suffix(" here")
+        .and_then(|words| words.split_once(' '))
+    else {
+        return false;
+    };
+    let mut names = names.split_whitespace();
+    ["your", "insert", "enter", "write"].contains(&beginning)
+        && names.all(|name| NAMES.split(' ').any(|known| known == name))
 }
 
 /// The title in the prompt's worked step. A model that copies it means nothing by it.

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::*;
-use crate::manifest::Manifest;
 
 /// The rest of a value that does not fit a field of a kind: none where it fits.
 fn unfit(kind: &str, more: Value, value: Value) -> Option<(Value, String, Option<Value>)> {
