@@ -137,7 +137,10 @@ test('a proposal whose record changed meanwhile stays with the seen, the present
 	await expect.poll(() => page.evaluate(() => document.body.innerText)).toContain('by Friday');
 	await ghost.getByRole('button', { name: 'Approve' }).click();
 	await expect(ghost).toContainText('has changed since');
-	for (const text of ['Talk outline, by Friday', 'Talk outline, ten slides']) await expect(ghost).toContainText(text);
+	await expect(ghost).toContainText('by now: Talk outline, by Friday');
+	const onTop = ghost.getByRole('alert');
+	await expect(onTop.getByRole('deletion')).toContainText('by Friday');
+	await expect(onTop.getByRole('insertion')).toContainText('ten slides');
 	expect((await api.changes('todo', 'tasks')).some((change) => change.actor.kind === 'ai')).toBe(false);
 });
 

@@ -171,12 +171,10 @@ pub(in crate::planner) fn is_placeholder(value: &Value) -> bool {
         "tba",
         "fixme",
         "some text",
-        "your text here",
         "text here",
         "description here",
         "notes here",
         "to be determined",
-        "insert text here",
     ];
     let Some(text) = value.as_str().map(str::trim) else {
         return false;
@@ -211,9 +209,10 @@ fn is_form(words: &str) -> bool {
     else {
         return false;
     };
-    let mut names = names.split_whitespace();
     ["your", "insert", "enter", "write"].contains(&beginning)
-        && names.all(|name| NAMES.split(' ').any(|known| known == name))
+        && names
+            .split_whitespace()
+            .all(|name| NAMES.split(' ').any(|known| known == name))
 }
 
 /// The title in the prompt's worked step. A model that copies it means nothing by it.
@@ -237,7 +236,6 @@ pub(in crate::planner) fn is_empty_title(value: &Value) -> bool {
         "example",
         "example title",
         "example task",
-        "your title here",
         "title here",
         "xxx",
         "xx",
