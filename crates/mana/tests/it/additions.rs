@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wiremock::MockServer;
 
 use crate::gateway::{call, chat, upstream, with_model, with_model_and};
-use crate::support::Account;
+use crate::support::{Account, assert_kept_nowhere};
 
 /// A value of a header that no answer and no file may show.
 const VALUE: &str = "of-cloudflare-0123456789";
@@ -90,14 +90,7 @@ async fn what_an_owner_adds_goes_up_after_a_restart_and_is_seen_nowhere() {
         assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
     }
     server.stop().await;
-    assert!(!home.log().contains(VALUE));
-    for file in std::fs::read_dir(home.data()).unwrap() {
-        let file = file.unwrap().path();
-        let bytes = std::fs::read(&file).unwrap_or_default();
-        let mut windows = bytes.windows(VALUE.len());
-        let found = windows.any(|bytes| bytes == VALUE.as_bytes());
-        assert!(!found, "{} holds the value", file.display());
-    }
+    assert_kept_nowhere(&home, VALUE);
 }
 
 #[tokio::test]

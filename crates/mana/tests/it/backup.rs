@@ -1,33 +1,19 @@
 //! Backups by the real binary: made, proven, lost, put back, on either database.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use mana_test_postgres::Cluster;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tokio::time::timeout;
 
 use crate::cli::Machine;
-use crate::support::{Account, Home, PATIENCE, Server, mode};
-
-async fn run(home: &Home, arguments: &[&str]) -> Output {
-    let output = home.command(arguments).output();
-    timeout(PATIENCE, output).await.expect("it ends").unwrap()
-}
+use crate::support::{Account, Home, PATIENCE, Server, mode, refused, run, sql};
 
 async fn does(home: &Home, arguments: &[&str]) -> String {
     let output = run(home, arguments).await;
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
-}
-
-async fn refused(home: &Home, arguments: &[&str]) -> String {
-    let output = run(home, arguments).await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-    said
 }
 
 fn task(id: &str) -> Value {
@@ -270,15 +256,6 @@ async fn a_backup_that_fails_leaves_the_good_one_alone() {
 
     let why = refused(&home, &["backup", "/nowhere/at/all/b"]).await;
     assert!(why.contains("/nowhere/at/all/b"), "{why}");
-}
-
-async fn sql(home: &Home, statement: &'static str) {
-    let path = home.data().join("mana.db");
-    let mut connection = SqliteConnection::connect(&format!("sqlite:{}", path.display()))
-        .await
-        .unwrap();
-    connection.execute(statement).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 /// Waits for a condition that a server brings about by itself.

@@ -1,15 +1,13 @@
 //! A schema of an earlier version: the state before is saved, or nothing is upgraded.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use mana_test_postgres::Cluster;
 use serde_json::json;
 use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
-use tokio::time::timeout;
 
-use crate::support::{Home, PATIENCE, Server, mode};
+use crate::support::{Home, Server, mode, refused, run};
 
 const FILE: &str = "before-upgrade-from-step-0016.manabackup";
 
@@ -99,18 +97,6 @@ impl Earlier {
     fn file(&self) -> PathBuf {
         self.backups.path().join(FILE)
     }
-}
-
-async fn run(home: &Home, arguments: &[&str]) -> Output {
-    let output = home.command(arguments).output();
-    timeout(PATIENCE, output).await.expect("it ends").unwrap()
-}
-
-async fn refused(home: &Home, arguments: &[&str]) -> String {
-    let output = run(home, arguments).await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-    said
 }
 
 /// The titles of the owner's tasks at a running server.

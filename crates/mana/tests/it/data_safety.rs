@@ -1,7 +1,6 @@
 //! Databases that are missing, empty, damaged or written by another version: nothing begins anew in silence, and
 //! nothing that was not done is told as done.
 
-use std::process::Output;
 use std::time::Duration;
 
 use mana_test_postgres::Cluster;
@@ -11,20 +10,7 @@ use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tokio::time::timeout;
 
 use crate::missions::push_due_mission;
-use crate::support::{Home, PATIENCE, Server, mode};
-
-async fn run(home: &Home, arguments: &[&str]) -> Output {
-    let output = home.command(arguments).output();
-    timeout(PATIENCE, output).await.expect("it ends").unwrap()
-}
-
-/// Runs a command that must fail. Returns the reason.
-async fn refused(home: &Home, arguments: &[&str]) -> String {
-    let output = run(home, arguments).await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-    said
-}
+use crate::support::{Home, PATIENCE, Server, mode, refused, run, sql};
 
 fn task(id: &str) -> serde_json::Value {
     json!([{ "table": "tasks", "id": id, "op": "insert", "data": {"title": id} }])
@@ -37,15 +23,6 @@ async fn stopped() -> Home {
     owner.push("todo", "laptop", task("t1")).await;
     server.stop().await;
     home
-}
-
-async fn sql(home: &Home, statement: &'static str) {
-    let path = home.data().join("mana.db");
-    let mut connection = SqliteConnection::connect(&format!("sqlite:{}", path.display()))
-        .await
-        .unwrap();
-    connection.execute(statement).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 #[tokio::test]

@@ -4,10 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use mana_test_postgres::Cluster;
 use serde_json::{Value, json};
-use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tokio::time::timeout;
 
-use crate::support::{Home, PATIENCE, Server};
+use crate::support::{Home, PATIENCE, Server, sql};
 
 /// Returns the findings, and whether all is well.
 async fn examine(home: &Home, arguments: &[&str]) -> (Vec<Value>, bool) {
@@ -47,14 +46,6 @@ async fn grown(home: &Home) -> Server {
     let (server, owner) = Server::with_owner(home).await;
     owner.push("todo", "laptop", task("t1")).await;
     server
-}
-
-async fn sql(home: &Home, statement: &'static str) {
-    let path = home.data().join("mana.db");
-    let url = format!("sqlite:{}", path.display());
-    let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    connection.execute(statement).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 fn private(home: &Home) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{Account, Answer, Home, PATIENCE, Server, send};
+use crate::support::{Account, Answer, Home, PATIENCE, Server, assert_kept_nowhere, send};
 
 /// A key that no answer may show.
 const HUSH: &str = "sk-hush-0123456789";
@@ -135,17 +135,7 @@ async fn a_providers_key_is_used_after_a_restart_and_seen_nowhere() {
     assert_eq!(status, StatusCode::NOT_FOUND);
     server.stop().await;
 
-    assert!(!home.log().contains(HUSH));
-    for file in std::fs::read_dir(home.data()).unwrap() {
-        let file = file.unwrap().path();
-        if file.is_file() {
-            let bytes = std::fs::read(&file).unwrap();
-            let found = bytes
-                .windows(HUSH.len())
-                .any(|bytes| bytes == HUSH.as_bytes());
-            assert!(!found, "{} holds the key", file.display());
-        }
-    }
+    assert_kept_nowhere(&home, HUSH);
 }
 
 #[tokio::test]

@@ -1,13 +1,14 @@
 //! A running server, and a person who uses it.
 
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -351,6 +352,44 @@ impl Account {
         assert_eq!(status, StatusCode::OK, "{body}");
         assert_eq!(body["hasMore"], false);
         body["serverChanges"].as_array().unwrap().clone()
+    }
+}
+
+/// Runs a command to its end.
+pub async fn run(home: &Home, arguments: &[&str]) -> Output {
+    let output = home.command(arguments).output();
+    timeout(PATIENCE, output).await.expect("it ends").unwrap()
+}
+
+/// Runs a command that must fail. Returns the reason.
+pub async fn refused(home: &Home, arguments: &[&str]) -> String {
+    let output = run(home, arguments).await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+    said
+}
+
+/// Carries out SQL in the database's file.
+pub async fn sql(home: &Home, statement: &'static str) {
+    let url = format!("sqlite:{}", home.data().join("mana.db").display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    connection.execute(statement).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// Asserts that neither the log of the servers nor a file of the data directory holds a text.
+#[track_caller]
+pub fn assert_kept_nowhere(home: &Home, text: &str) {
+    assert!(!home.log().contains(text), "the log holds it");
+    for file in std::fs::read_dir(home.data()).unwrap() {
+        let file = file.unwrap().path();
+        if file.is_file() {
+            let bytes = std::fs::read(&file).unwrap();
+            let found = bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes());
+            assert!(!found, "{} holds it", file.display());
+        }
     }
 }
 

@@ -1,16 +1,12 @@
 //! The operator's commands, beside a running server and without one.
 
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::support::{Account, Home, PASSWORD, Server, assert_error, mode};
-
-async fn run(home: &Home, arguments: &[&str]) -> Output {
-    home.command(arguments).output().await.unwrap()
-}
+use crate::support::{Account, Home, PASSWORD, Server, assert_error, mode, refused, run};
 
 /// Runs a command that must succeed. Returns its output.
 async fn done(home: &Home, arguments: &[&str]) -> String {
@@ -18,13 +14,6 @@ async fn done(home: &Home, arguments: &[&str]) -> String {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Runs a command that must fail. Returns the reason.
-async fn refused(home: &Home, arguments: &[&str]) -> String {
-    let output = run(home, arguments).await;
-    assert_eq!(output.status.code(), Some(1));
-    String::from_utf8(output.stderr).unwrap()
 }
 
 fn title(id: &str, title: &str) -> Value {

@@ -23,7 +23,7 @@ fn share(rows: usize) -> usize {
     1 << rows.clamp(1, 64).ilog2()
 }
 
-/// What a push needs to know of its log before anything else.
+/// The facts about a log that a push needs before anything else.
 pub(super) struct LogStanding {
     /// The log's end.
     pub head: Cursor,
