@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use mana_core::paths::PROGRAM_PATHS;
+use mana_core::paths::{ABSENT_PATHS, PROGRAM_PATHS};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -75,7 +75,8 @@ async fn elsewhere(State(app): State<Arc<App>>, request: Request) -> Response {
         .split('/')
         .next()
         .unwrap_or_default();
-    if PROGRAM_PATHS.contains(&first) || !app.config.serves(ServerRole::Web) {
+    let is_program = PROGRAM_PATHS.contains(&first) || ABSENT_PATHS.contains(&first);
+    if is_program || !app.config.serves(ServerRole::Web) {
         return ApiError::not_found(format!("There is nothing at {path}; check the address."))
             .into_response();
     }

@@ -247,15 +247,14 @@ impl Rng {
     }
 }
 
-async fn history(seed: u64) {
+async fn history(seed: u64, server: &Server) {
     let mut rng = Rng(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let server = Server::new().await;
     let mut firsts = [FirstClient::new("c-a"), FirstClient::new("c-b")];
     let devices = [Device::memory(0).await, Device::memory(0).await];
     let data = json!({ "title": "Plan", "state": "active", "cadence": {"kind": "manual"}, "iterations": [] });
     let begin = server.now();
     firsts[0].insert("ai", "aiMissions", MISSION, data, begin);
-    firsts[0].sync(&server, false).await;
+    firsts[0].sync(server, false).await;
     let mut plans = 0;
     for n in 0..60 {
         // Every stamp is its own: of two at the same instant the merge takes the greater value, a peer the later row.
@@ -267,7 +266,7 @@ async fn history(seed: u64) {
         let title = json!({ "title": format!("Title {n}"), "isCompleted": n % 2 == 0 });
         let first = &mut firsts[who];
         let known = first.records.contains_key(&("tasks".into(), task.clone()));
-        match rng.below(15) {
+        match rng.below(16) {
             0..=2 if !known => first.insert("todo", "tasks", &format!("{task}-{n}"), title, at),
             0..=2 => {
                 let set = json!({ "title": format!("Title {n}"), "dueDate": null });
@@ -286,7 +285,7 @@ async fn history(seed: u64) {
             6 => first.decides(rng.below(9), at),
             7..=9 => {
                 let loses_answer = rng.below(4) == 0;
-                first.sync(&server, loses_answer).await;
+                first.sync(server, loses_answer).await;
             }
             10 => {
                 plans += 1;
@@ -312,15 +311,16 @@ async fn history(seed: u64) {
                     ))
                     .await;
             }
-            _ => devices[who].replica.sync(&server).await.unwrap(),
+            13 if n % 2 == 0 => server.compact().await,
+            _ => devices[who].replica.sync(server).await.unwrap(),
         }
     }
     for _ in 0..3 {
         for first in &mut firsts {
-            first.sync(&server, false).await;
+            first.sync(server, false).await;
         }
         for device in &devices {
-            device.replica.sync(&server).await.unwrap();
+            device.replica.sync(server).await.unwrap();
         }
     }
     for first in &mut firsts {
@@ -347,7 +347,8 @@ async fn history(seed: u64) {
                 assert_eq!(
                     one.get(id),
                     held[0].get(id),
-                    "seed {seed}: {table}/{id} at {n}"
+                    "seed {seed} on {:?}: {table}/{id} at {n}",
+                    server.database
                 );
             }
         }
@@ -358,7 +359,57 @@ async fn history(seed: u64) {
 
 #[tokio::test]
 async fn sync_a_second_implementation_and_manas_devices_are_equal_at_the_end() {
-    for seed in 0..100 {
-        history(seed).await;
+    for database in Database::ALL {
+        let store = database.open().await;
+        for seed in 0..100 {
+            let server = Server::over(database, store.clone(), &format!("person {seed}"));
+            history(seed, &server).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn sync_x4_a_text_that_lost_stays_readable_where_the_first_client_deletes_its_record() {
+    for database in Database::ALL {
+        let server = Server::on(database).await;
+        let (mut first, device) = (FirstClient::new("c-a"), Device::memory(0).await);
+        let notes = |text: &str| json!({ "notes": text });
+        device.add("t", "Milk").await;
+        device.write(task(Op::Update, "t", notes("base"))).await;
+        device.replica.sync(&server).await.unwrap();
+        first.sync(&server, false).await;
+        device
+            .write(task(
+                Op::Update,
+                "t",
+                notes("base, and two hours of writing"),
+            ))
+            .await;
+        let at = NOW.plus(60_000_000);
+        first.update("todo", "tasks", "t", &notes("one word"), at);
+        first.sync(&server, false).await;
+        first.delete("todo", "tasks", "t", at.plus(1_000_000));
+        first.sync(&server, true).await;
+        device.replica.sync(&server).await.unwrap();
+        first.sync(&server, false).await;
+
+        let key = RecordKey::new("todo", "tasks", "t");
+        let record = device.replica.record(&key).await.unwrap().unwrap();
+        assert!(record.is_deleted());
+        assert_eq!(record.data["notes"], "one word");
+        let conflicts = device.replica.conflicts().await.unwrap();
+        assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+        assert_eq!(conflicts[0].loser.value, "base, and two hours of writing");
+
+        // The person brings it back with the text that lost, and the first client sees both.
+        let back = json!({ "deletedAt": null, "notes": conflicts[0].loser.value });
+        device.write(task(Op::Update, "t", back)).await;
+        device.replica.sync(&server).await.unwrap();
+        assert_eq!(device.replica.conflicts().await.unwrap(), []);
+        first.sync(&server, false).await;
+        let record = device.replica.record(&key).await.unwrap().unwrap();
+        let kept = &first.records[&("tasks".to_owned(), "t".to_owned())];
+        assert_eq!(agreed(&kept.data), agreed(&record.data), "{database:?}");
+        assert_eq!(kept.data["notes"], "base, and two hours of writing");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{
     Arc, Mutex,
     atomic::{AtomicI64, AtomicUsize, Ordering},
 };
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
@@ -13,19 +14,58 @@ use mana_core::sync::{
 use mana_core::{Map, Micros, Op, RecordKey, manifest::Registry};
 use mana_device::{Env, MemoryStorage, Replica, SqliteStorage, Storage, Transport, Write};
 use mana_store::{
-    Cursor, KnownLog, Log as _, LogPage, Maintenance as _, Role, Scope, SqliteStore, User, UserId,
+    Cursor, KnownLog, LogPage, Maintenance, PostgresOptions, PostgresStore, Role, Scope,
+    SqliteStore, Store, User, UserId,
 };
 use mana_sync::{AcceptPush, Hub, JoinBody, Origin, Pull, SnapshotParams, Sync, SyncError};
+use mana_test_postgres::Cluster;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// 2026-03-02, a Monday, 06:00 UTC.
 pub const NOW: Micros = Micros(1_772_431_200_000_000);
 
+/// A store that its operator looks after.
+pub trait Kept: Store + Maintenance {}
+impl<T: Store + Maintenance> Kept for T {}
+
+/// The database of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// SQLite in memory.
+    Sqlite,
+    /// A new database of the tests' Postgres.
+    Postgres,
+}
+
+impl Database {
+    /// Both of them.
+    pub const ALL: [Database; 2] = [Database::Sqlite, Database::Postgres];
+
+    /// An empty store.
+    pub async fn open(self) -> Arc<dyn Kept> {
+        let registry = Arc::new(Registry::builtin());
+        match self {
+            Database::Sqlite => SqliteStore::memory(registry).await.unwrap(),
+            Database::Postgres => {
+                let url = Cluster::shared().url(&Cluster::shared().create());
+                let options = PostgresOptions {
+                    wait: Duration::from_secs(60),
+                    ..PostgresOptions::default()
+                };
+                PostgresStore::open(&url, registry, options).await.unwrap()
+            }
+        }
+    }
+}
+
 /// A server in this process.
 pub struct Server {
     sync: Sync,
-    store: Arc<SqliteStore>,
+    pub database: Database,
+    store: Arc<dyn Kept>,
+    /// The person whose devices it serves.
+    user: UserId,
     pub now: AtomicI64,
     pub online: Mutex<bool>,
     /// Requests that still arrive.
@@ -41,12 +81,22 @@ pub struct Server {
 }
 
 impl Server {
+    /// On SQLite.
     pub async fn new() -> Server {
-        let registry = Arc::new(Registry::builtin());
-        let store = SqliteStore::memory(registry.clone()).await.unwrap();
+        Server::on(Database::Sqlite).await
+    }
+
+    pub async fn on(database: Database) -> Server {
+        Server::over(database, database.open().await, "me")
+    }
+
+    /// Over a store that may hold other people's logs.
+    pub fn over(database: Database, store: Arc<dyn Kept>, user: &str) -> Server {
         Server {
-            sync: Sync::new(store.clone(), registry, Hub::new()),
+            sync: sync(store.clone()),
+            database,
             store,
+            user: UserId(user.into()),
             now: AtomicI64::new(NOW.0),
             online: Mutex::new(true),
             requests_left: AtomicUsize::new(usize::MAX),
@@ -67,11 +117,10 @@ impl Server {
 
     /// The database becomes the copy, as where a file is put back underneath.
     pub async fn put_back(&mut self, backup: &LogPage) {
-        let registry = Arc::new(Registry::builtin());
-        self.store = SqliteStore::memory(registry.clone()).await.unwrap();
-        self.sync = Sync::new(self.store.clone(), registry, Hub::new());
+        self.store = self.database.open().await;
+        self.sync = sync(self.store.clone());
         let account = User {
-            id: UserId("me".into()),
+            id: self.user.clone(),
             email: "me@example.org".into(),
             name: String::new(),
             password_hash: String::new(),
@@ -113,7 +162,7 @@ impl Server {
     }
 
     pub fn scope(&self) -> Scope {
-        Scope::own(&UserId("me".into()))
+        Scope::own(&self.user)
     }
 
     /// The runner writes a mission that has a plan.
@@ -276,6 +325,10 @@ impl Transport for Server {
         let page = page.map_err(|error| refused(&error))?;
         Ok(serde_json::from_value(json!(page)).unwrap())
     }
+}
+
+fn sync(store: Arc<dyn Kept>) -> Sync {
+    Sync::new(store, Arc::new(Registry::builtin()), Hub::new())
 }
 
 fn refused(error: &SyncError) -> TransportError {

@@ -2,6 +2,7 @@
 
 use std::process::{Output, Stdio};
 
+use mana_test_postgres::Cluster;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -94,10 +95,17 @@ fn text(bytes: Vec<u8>) -> String {
 
 /// A home whose servers all listen at the same address.
 pub fn home() -> Home {
+    home_on(None)
+}
+
+/// The same, on this database of Postgres if one is given.
+pub fn home_on(url: Option<&str>) -> Home {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap().to_string();
     drop(free);
-    Home::new(&[("MANA_LISTEN", &address)])
+    let mut env = vec![("MANA_LISTEN", address.as_str())];
+    env.extend(url.map(|url| ("DATABASE_URL", url)));
+    Home::new(&env)
 }
 
 /// Starts a server whose model plans a step for the mission "Weekly shopping". Returns it with its owner.
@@ -481,46 +489,50 @@ async fn cli_tells_records_by_their_own_names_and_isolates_them() {
 
 #[tokio::test]
 async fn cli_fetches_before_it_approves_and_overwrites_nothing_unseen() {
-    let model = Upstream::new().await;
-    let plan = json!([{ "summary": "s", "toolName": "update_task", "rationale": "So.",
+    let cluster = Cluster::shared();
+    let url = cluster.url(&cluster.create());
+    for env in [vec![], vec![("DATABASE_URL", url.as_str())]] {
+        let model = Upstream::new().await;
+        let plan = json!([{ "summary": "s", "toolName": "update_task", "rationale": "So.",
         "params": { "taskId": "t1", "notes": "AI text" } }]);
-    model.answers("Weekly shopping", plans(plan)).await;
-    let home = model.home(&[]);
-    let (server, owner) = Server::with_owner(&home).await;
-    let task = json!({ "table": "tasks", "id": "t1", "op": "insert",
+        model.answers("Weekly shopping", plans(plan)).await;
+        let home = model.home(&env);
+        let (server, owner) = Server::with_owner(&home).await;
+        let task = json!({ "table": "tasks", "id": "t1", "op": "insert",
         "data": { "title": "Essay", "notes": "first draft" } });
-    owner.push("todo", "phone", json!([task])).await;
-    push_due_mission(&owner, "m1", "Weekly shopping").await;
-    server.tick(&home.service_key()).await;
-    let machine = Machine::signed_in(&server).await;
-    let (out, _) = machine.does(&["inbox"]).await;
-    let hashes = hashes(&out);
-    let mine = "two hours of my own work, written on the phone";
-    let edit = json!({ "table": "tasks", "id": "t1", "op": "update", "fields": { "notes": { "value": mine } } });
-    owner.push("todo", "phone", json!([edit])).await;
-    let err = machine
-        .refuses(&["approve", "1", "--yes", &hashes[0]])
-        .await;
-    assert!(err.contains("changed since") && err.contains(mine), "{err}");
-    let (out, _) = machine.does(&["list", "todo", "--json"]).await;
-    assert!(out.contains(mine) && !out.contains("AI text"), "{out}");
-    // The same change on other values is another proposal: the hash that was read does not carry it out.
-    let err = machine
-        .refuses(&["approve", "1", "--yes", &hashes[0]])
-        .await;
-    assert!(err.contains("is not what has this hash"), "{err}");
-    // Without the server the decision is made on what is here, and the command says so.
-    let (out, _) = machine.does(&["inbox"]).await;
-    let renewed = self::hashes(&out);
-    assert_ne!(renewed, hashes);
-    let (told, _) = machine.does(&["inbox", "--json"]).await;
-    let told: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(told[0]["hash"], json!(renewed[0]));
-    server.stop().await;
-    let (out, err) = machine.does(&["approve", "1", "--yes", &renewed[0]]).await;
-    assert!(out.contains("Approved"), "{out}");
-    assert!(
-        err.contains("Offline") && err.contains("not known here"),
-        "{err}"
-    );
+        owner.push("todo", "phone", json!([task])).await;
+        push_due_mission(&owner, "m1", "Weekly shopping").await;
+        server.tick(&home.service_key()).await;
+        let machine = Machine::signed_in(&server).await;
+        let (out, _) = machine.does(&["inbox"]).await;
+        let hashes = self::hashes(&out);
+        let mine = "two hours of my own work, written on the phone";
+        let edit = json!({ "table": "tasks", "id": "t1", "op": "update", "fields": { "notes": { "value": mine } } });
+        owner.push("todo", "phone", json!([edit])).await;
+        let err = machine
+            .refuses(&["approve", "1", "--yes", &hashes[0]])
+            .await;
+        assert!(err.contains("changed since") && err.contains(mine), "{err}");
+        let (out, _) = machine.does(&["list", "todo", "--json"]).await;
+        assert!(out.contains(mine) && !out.contains("AI text"), "{out}");
+        // The same change on other values is another proposal: the hash that was read does not carry it out.
+        let err = machine
+            .refuses(&["approve", "1", "--yes", &hashes[0]])
+            .await;
+        assert!(err.contains("is not what has this hash"), "{err}");
+        // Without the server the decision is made on what is here, and the command says so.
+        let (out, _) = machine.does(&["inbox"]).await;
+        let renewed = self::hashes(&out);
+        assert_ne!(renewed, hashes);
+        let (told, _) = machine.does(&["inbox", "--json"]).await;
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told[0]["hash"], json!(renewed[0]));
+        server.stop().await;
+        let (out, err) = machine.does(&["approve", "1", "--yes", &renewed[0]]).await;
+        assert!(out.contains("Approved"), "{out}");
+        assert!(
+            err.contains("Offline") && err.contains("not known here"),
+            "{err}"
+        );
+    }
 }

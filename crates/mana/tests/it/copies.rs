@@ -4,7 +4,7 @@ use mana_test_postgres::Cluster;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::cli::Machine;
+use crate::cli::{Machine, home_on};
 use crate::support::{Account, Home, Server, assert_error, send};
 use crate::ws::Socket;
 
@@ -59,6 +59,33 @@ async fn sync_s16_copies_hear_of_each_other() {
         for machine in [&first, &second, &third] {
             assert_eq!(titles(machine).await, all);
         }
+    }
+}
+
+#[tokio::test]
+async fn sync_s16_work_that_waits_when_a_device_is_copied_arrives_once_and_the_rest_of_both() {
+    let cluster = Cluster::shared();
+    let url = cluster.url(&cluster.create());
+    for home in [home_on(None), home_on(Some(&url))] {
+        let (server, owner) = Server::with_owner(&home).await;
+        let first = Machine::signed_in(&server).await;
+        first.does(&["add", "todo", "title=both"]).await;
+        server.stop().await;
+        first.does(&["add", "todo", "title=waiting"]).await;
+        let second = first.copied();
+        second.does(&["add", "todo", "title=second"]).await;
+        first.does(&["add", "todo", "title=first"]).await;
+        let server = home.start().await;
+        let all = ["both", "first", "second", "waiting"];
+        for machine in [&first, &second, &first] {
+            titles(machine).await;
+        }
+        let third = Machine::signed_in(&server).await;
+        for machine in [&first, &second, &third] {
+            assert_eq!(titles(machine).await, all);
+        }
+        assert_eq!(owner.pull("todo", "tasks").await.len(), 4, "each once");
+        server.stop().await;
     }
 }
 

@@ -3,33 +3,16 @@
 use mana_test_postgres::Cluster;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use sqlx::Connection as _;
+use sqlx::{AssertSqlSafe, Connection as _};
 
 use crate::cli::{Machine, hashes};
 use crate::missions::mission;
 use crate::stream::Stream;
-use crate::support::{Account, Answer, Home, Server, assert_error, send};
+use crate::support::{Account, Answer, Home, Server, assert_error, on_both_databases, send};
 use crate::upstream::{Upstream, plans, step};
 
 const AT: &str = "2026-11-28T17:00:00.000Z";
 const START: &str = "1970-01-01T00:00:00.000Z";
-
-/// A server on each database, with the URL of the second.
-async fn databases() -> Vec<(Option<String>, Home, Server, Account)> {
-    let cluster = Cluster::shared();
-    let url = cluster.url(&cluster.create());
-    let mut all = Vec::new();
-    for url in [None, Some(url)] {
-        let env: Vec<(&str, &str)> = url
-            .iter()
-            .map(|url| ("DATABASE_URL", url.as_str()))
-            .collect();
-        let home = Home::new(&env);
-        let (server, owner) = Server::with_owner(&home).await;
-        all.push((url, home, server, owner));
-    }
-    all
-}
 
 /// A browser with the first client, which speaks with its header and its cursor.
 struct Browser<'a> {
@@ -112,7 +95,7 @@ fn delete(id: &str) -> Value {
 
 #[tokio::test]
 async fn first_client_inserts_updates_and_deletes() {
-    for (_, _home, _server, owner) in databases().await {
+    for (_, _home, _server, owner) in on_both_databases().await {
         let (a, b) = two_browsers(&owner);
         a.push("todo", json!([insert("t1")])).await;
         let again = a.push("todo", json!([insert("t1")])).await;
@@ -160,7 +143,7 @@ async fn first_client_inserts_updates_and_deletes() {
 
 #[tokio::test]
 async fn first_client_follows_by_a_stream_in_the_same_shape() {
-    for (_, _home, _server, owner) in databases().await {
+    for (_, _home, _server, owner) in on_both_databases().await {
         let (a, b) = two_browsers(&owner);
         a.push("todo", json!([insert("t1")])).await;
         let path = format!(
@@ -178,7 +161,7 @@ async fn first_client_follows_by_a_stream_in_the_same_shape() {
 
 #[tokio::test]
 async fn first_clients_actors_are_kept_and_two_alone_are_refused() {
-    for (_, _home, _server, owner) in databases().await {
+    for (_, _home, _server, owner) in on_both_databases().await {
         let (a, b) = two_browsers(&owner);
         let by = |id: &str, actor: &Value| {
             let data = json!({ "title": "x" });
@@ -244,7 +227,7 @@ fn iterations(list: Value) -> Value {
 
 #[tokio::test]
 async fn first_clients_own_iterations_keep_what_it_writes_later() {
-    for (_, _home, _server, owner) in databases().await {
+    for (_, _home, _server, owner) in on_both_databases().await {
         let (a, b) = two_browsers(&owner);
         let mission = json!({ "table": "aiMissions", "id": "m1", "op": "insert",
             "data": { "title": "Plan", "state": "active", "cadence": { "kind": "manual" }, "iterations": [] } });
@@ -352,8 +335,43 @@ async fn first_client_decides_on_the_servers_plan_and_makes_its_task_before_or_a
     }
 }
 
+/// Writes the list of iterations as a runner does: with the columns and the author of its version.
+async fn insert_as_runner(url: &str, user: &str, columns: &str, actor: &Value, list: &Value) {
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    let mut tx = connection.begin().await.unwrap();
+    sqlx::query("SELECT set_config('app.current_user_id', $1, true)")
+        .bind(user)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let insert = format!(
+        "INSERT INTO public.sync_changes (app_id, table_name, record_id, user_id, op, data, client_id, \
+         schema_version, actor, {columns}) \
+         VALUES ('ai', 'aiMissions', 'm1', $1, 'update', $2::jsonb, 'mana-ai', 1, $4::jsonb, $3::jsonb{})",
+        ", 'mission-runner'".repeat(columns.matches(',').count())
+    );
+    sqlx::query(AssertSqlSafe(insert))
+        .bind(user)
+        .bind(list.to_string())
+        .bind(json!({ "iterations": AT }).to_string())
+        .bind(actor.to_string())
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
 #[tokio::test]
 async fn first_runners_row_is_folded_served_staged_and_approved() {
+    let runner = json!({ "kind": "system", "source": "mission-runner" });
+    let agent = json!({ "kind": "ai", "principalId": "legacy:ai-default", "displayName": "Mana",
+        "missionId": "m1", "iterationId": "i1", "rationale": "" });
+    for (columns, actor) in [("field_timestamps", runner), ("field_meta, origin", agent)] {
+        runners_row_is_staged_and_approved(columns, &actor).await;
+    }
+}
+
+async fn runners_row_is_staged_and_approved(columns: &str, actor: &Value) {
     let cluster = Cluster::shared();
     let url = cluster.url(&cluster.create());
     let home = Home::new(&[("DATABASE_URL", &url)]);
@@ -385,6 +403,14 @@ async fn first_runners_row_is_folded_served_staged_and_approved() {
             json!({ "name": "Mill", "category": "shop" }),
         ),
         ("complete_task", json!({ "taskId": "t1" })),
+        (
+            "create_note",
+            json!({ "title": "Recipe", "content": "Soak the oats." }),
+        ),
+        (
+            "create_goal",
+            json!({ "title": "Breakfasts", "targetValue": 20 }),
+        ),
     ];
     let steps: Vec<Value> = (calls.iter().enumerate())
         .map(|(n, (tool, params))| {
@@ -394,25 +420,7 @@ async fn first_runners_row_is_folded_served_staged_and_approved() {
         .collect();
     let list = json!({ "iterations": [{ "id": "i1", "startedAt": AT, "finishedAt": AT, "source": "server",
         "overallStatus": "awaiting-review", "plan": steps }] });
-    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
-    let mut tx = connection.begin().await.unwrap();
-    sqlx::query("SELECT set_config('app.current_user_id', $1, true)")
-        .bind(&owner.user_id)
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    sqlx::query(
-        "INSERT INTO public.sync_changes (app_id, table_name, record_id, user_id, op, data, field_timestamps, \
-         client_id, schema_version, actor) VALUES ('ai', 'aiMissions', 'm1', $1, 'update', $2::jsonb, $3::jsonb, \
-         'mana-ai', 1, '{\"kind\":\"system\",\"source\":\"mission-runner\"}')",
-    )
-    .bind(&owner.user_id)
-    .bind(list.to_string())
-    .bind(json!({ "iterations": AT }).to_string())
-    .execute(&mut *tx)
-    .await
-    .unwrap();
-    tx.commit().await.unwrap();
+    insert_as_runner(&url, &owner.user_id, columns, actor, &list).await;
 
     let seen = a.changes("ai", "aiMissions").await;
     assert_eq!(seen.len(), 1, "{seen:?}");
@@ -424,11 +432,11 @@ async fn first_runners_row_is_folded_served_staged_and_approved() {
     let (inbox, _) = machine.does(&["inbox"]).await;
     assert!(!inbox.contains("because"), "there is no rationale: {inbox}");
     assert!(!inbox.contains("can't be carried out"), "{inbox}");
-    let places: Vec<usize> = ["Oats", "Market", "Mill", "Old"]
+    let places: Vec<usize> = ["Oats", "Market", "Mill", "Old", "Recipe", "Breakfasts"]
         .map(|word| inbox.find(word).expect(word))
         .into();
     assert!(places.is_sorted(), "-10 comes after -9: {inbox}");
-    for _ in 0..4 {
+    for _ in 0..6 {
         let (inbox, _) = machine.does(&["inbox"]).await;
         machine
             .does(&["approve", "1", "--yes", &hashes(&inbox)[0]])
@@ -444,6 +452,10 @@ async fn first_runners_row_is_folded_served_staged_and_approved() {
     assert_eq!(made["actor"]["iterationId"], "i1");
     let events = a.changes("calendar", "events").await;
     assert_eq!(events[0]["data"]["startsAt"], "2030-11-28T17:00:00.000000Z");
+    let notes = a.changes("notes", "notes").await;
+    assert_eq!(notes[0]["data"]["body"], "Soak the oats.");
+    let goals = a.changes("goals", "goals").await;
+    assert_eq!(goals[0]["data"]["target"], 20);
     server.stop().await;
 }
 

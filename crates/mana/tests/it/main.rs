@@ -29,6 +29,7 @@ mod people;
 mod poolers;
 mod postgres;
 mod process;
+mod public_histories;
 mod restore;
 mod runs;
 mod second_factor;

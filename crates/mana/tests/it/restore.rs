@@ -5,8 +5,8 @@ use std::path::Path;
 use mana_test_postgres::Cluster;
 use serde_json::{Value, json};
 
-use crate::cli::{Machine, home};
-use crate::support::{Home, Server};
+use crate::cli::{Machine, home, home_on};
+use crate::support::{Home, SETTINGS_KEY, Server};
 
 const FILES: [&str; 3] = ["mana.db", "mana.db-wal", "mana.db-shm"];
 
@@ -156,24 +156,41 @@ async fn restore_of_an_export_into_an_empty_postgres_gets_back_what_devices_hold
 }
 
 #[tokio::test]
-async fn restore_of_nothing_is_made_good_by_what_a_machine_brings_to_an_empty_server() {
-    let first = home();
-    let (server, _) = Server::with_owner(&first).await;
-    let machine = Machine::signed_in(&server).await;
-    machine.does(&["add", "todo", "title=PRECIOUS"]).await;
-    let address = server.base.trim_start_matches("http://").to_owned();
-    server.stop().await;
+async fn restore_of_nothing_is_made_good_by_what_two_machines_bring_to_an_empty_server() {
+    let cluster = Cluster::shared();
+    let [one, other] = [(); 2].map(|()| cluster.url(&cluster.create()));
+    for urls in [[None, None], [Some(one.as_str()), Some(other.as_str())]] {
+        let first = home_on(urls[0]);
+        let (server, _) = Server::with_owner(&first).await;
+        let (machine, second) = (
+            Machine::signed_in(&server).await,
+            Machine::signed_in(&server).await,
+        );
+        machine.does(&["add", "todo", "title=PRECIOUS"]).await;
+        second.does(&["add", "todo", "title=SECOND"]).await;
+        assert_eq!(titles(&machine).await, ["PRECIOUS", "SECOND"]);
+        let address = server.base.trim_start_matches("http://").to_owned();
+        server.stop().await;
+        second.does(&["add", "todo", "title=WAITING"]).await;
 
-    let empty = Home::new(&[("MANA_LISTEN", &address)]);
-    let (server, _) = Server::with_owner(&empty).await;
-    let told = machine.refuses(&["login", &server.base]).await;
-    assert!(
-        told.contains("--bring") && told.contains("owner@example.org"),
-        "{told}"
-    );
-    machine.does(&["login", &server.base, "--bring"]).await;
-    assert_eq!(titles(&machine).await, ["PRECIOUS"]);
-    let other = Machine::signed_in(&server).await;
-    assert_eq!(titles(&other).await, ["PRECIOUS"]);
-    server.stop().await;
+        let mut empty = Home::new(&[("MANA_LISTEN", &address)]);
+        if let Some(url) = urls[1] {
+            empty.set("DATABASE_URL", url);
+            empty.set("MANA_SETTINGS_KEY", SETTINGS_KEY);
+        }
+        let (server, _) = Server::with_owner(&empty).await;
+        for machine in [&machine, &second] {
+            let told = machine.refuses(&["login", &server.base]).await;
+            assert!(
+                told.contains("--bring") && told.contains("owner@example.org"),
+                "{told}"
+            );
+            machine.does(&["login", &server.base, "--bring"]).await;
+        }
+        let other = Machine::signed_in(&server).await;
+        for machine in [&machine, &second, &other] {
+            assert_eq!(titles(machine).await, ["PRECIOUS", "SECOND", "WAITING"]);
+        }
+        server.stop().await;
+    }
 }

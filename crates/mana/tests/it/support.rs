@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mana_test_postgres::Cluster;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
@@ -353,6 +354,21 @@ impl Account {
         assert_eq!(body["hasMore"], false);
         body["serverChanges"].as_array().unwrap().clone()
     }
+}
+
+/// Starts a server on each database. Returns it with the database's name, its settings and its owner.
+pub async fn on_both_databases() -> Vec<(&'static str, Home, Server, Account)> {
+    let cluster = Cluster::shared();
+    let url = cluster.url(&cluster.create());
+    let mut all = Vec::new();
+    for (name, home) in [
+        ("sqlite", Home::new(&[])),
+        ("postgres", Home::new(&[("DATABASE_URL", &url)])),
+    ] {
+        let (server, owner) = Server::with_owner(&home).await;
+        all.push((name, home, server, owner));
+    }
+    all
 }
 
 /// Runs a command to its end.

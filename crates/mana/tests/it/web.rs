@@ -61,6 +61,8 @@ async fn web_unknown_addresses_of_the_api_are_errors_and_no_pages() {
         "/internal/none",
         "/app/none",
         "/modules/none",
+        "/api/v1/me/ai-audit",
+        "/mcp",
     ] {
         let answer = server.get(path).await;
         assert!(

@@ -91,10 +91,10 @@ pub(super) async fn write(
     sqlx::query(
         "WITH appended AS (
              INSERT INTO sync_changes (user_id, created_at, event_id, app_id, table_name, record_id, op, data, \
-             field_timestamps, actor, client_id, schema_version, at, extra, adjusted, unchanged, folded)
+             field_timestamps, actor, client_id, schema_version, at, extra, adjusted, unchanged, field_meta, folded)
              SELECT $1, mana_at(r.created_at), r.event_id, r.app_id, r.table_name, r.record_id, r.op, r.data::jsonb, \
              r.field_timestamps::jsonb, r.actor::jsonb, r.client_id, r.schema_version, mana_at(r.at), r.extra, \
-             r.adjusted, r.unchanged, true
+             r.adjusted, r.unchanged, CASE WHEN r.app_id = 'ai' THEN r.field_timestamps::jsonb END, true
              FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
              $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[], $23::bool[])
              AS r (created_at, event_id, app_id, table_name, record_id, op, data, field_timestamps, actor, client_id, \

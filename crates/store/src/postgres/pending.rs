@@ -272,7 +272,8 @@ async fn complete(tx: &mut Tx, user: &UserId, rows: &[LogRow]) -> Result<()> {
     let columns = log::Columns::of(rows);
     sqlx::query(
         "UPDATE sync_changes c SET data = r.data::jsonb, field_timestamps = r.field_timestamps::jsonb, \
-         actor = r.actor::jsonb, at = mana_at(r.at), adjusted = r.adjusted, folded = true
+         actor = r.actor::jsonb, at = mana_at(r.at), adjusted = r.adjusted, folded = true,
+         field_meta = CASE WHEN c.app_id = 'ai' THEN r.field_timestamps::jsonb ELSE c.field_meta END
          FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
          AS r (event_id, data, field_timestamps, actor, at, adjusted)
          WHERE c.user_id = $1 AND c.event_id = r.event_id",

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use mana_core::Actor;
+use mana_core::{Actor, Micros};
 use mana_store::{Log, Schedule, SharedDatabase, StoreNotice};
 use mana_test_postgres::Cluster;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::contract::support::*;
@@ -206,4 +207,125 @@ async fn thousands_of_rows_in_one_transaction_are_folded() {
         store.records(&me, "todo", "tasks").await.unwrap().len(),
         2500
     );
+}
+
+/// The statement with which later programs of this protocol write.
+async fn insert_as_peer(program: &mut PgConnection, record: [&str; 4], data: &str, meta: &str) {
+    let [app, table, id, op] = record;
+    sqlx::query(
+        "INSERT INTO sync_changes (app_id, table_name, record_id, user_id, space_id, op, data, field_meta, client_id,
+             schema_version, actor, origin)
+         VALUES ($1, $2, $3, 'me', 'home', $4, $5::jsonb, $6::jsonb, 'mana-ai-runner', 1,
+             '{\"kind\": \"system\", \"principalId\": \"system:bootstrap\"}', 'system')",
+    )
+    .bind(app)
+    .bind(table)
+    .bind(id)
+    .bind(op)
+    .bind(data)
+    .bind(meta)
+    .execute(program)
+    .await
+    .unwrap();
+}
+
+/// The mission's title as later programs merge it: every row by the stamps of `field_meta`, the texts compared.
+async fn title_as_peer_merges(program: &mut PgConnection, id: &str) -> Value {
+    let rows: Vec<(Option<String>, Option<String>)> = sqlx::query_as(
+        "SELECT data::text, field_meta::text FROM sync_changes
+         WHERE app_id = 'ai' AND table_name = 'aiMissions' AND record_id = $1 ORDER BY created_at",
+    )
+    .bind(id)
+    .fetch_all(program)
+    .await
+    .unwrap();
+    let mut title = (String::new(), Value::Null);
+    for (data, meta) in rows {
+        let [data, meta] = [data, meta].map(|text| {
+            let text = text.expect("rows of the app `ai` carry both");
+            serde_json::from_str::<Value>(&text).expect("JSON")
+        });
+        if let Some(at) = meta["title"].as_str().filter(|at| *at >= title.0.as_str()) {
+            title = (at.to_owned(), data["title"].clone());
+        }
+    }
+    title.1
+}
+
+#[tokio::test]
+async fn rows_in_the_columns_of_later_programs_count_and_can_be_read_in_them() {
+    let (database, store) = database().await;
+    let me = scope("me");
+    let mut program = sql_of(&database, Some("me")).await;
+    let (early, late) = ("2020-01-01T00:00:01.000Z", "2020-01-01T00:00:02.000Z");
+    let meta = |at: &str| format!(r#"{{"title": "{at}"}}"#);
+    let task = |id, op| ["todo", "tasks", id, op];
+    insert_as_peer(
+        &mut program,
+        task("t", "insert"),
+        r#"{"title": "late"}"#,
+        &meta(late),
+    )
+    .await;
+    insert_as_peer(
+        &mut program,
+        task("t", "update"),
+        r#"{"title": "early"}"#,
+        &meta(early),
+    )
+    .await;
+    let record = get_task(&*store, &me, "t").await.unwrap();
+    assert_eq!(
+        record.data["title"], "late",
+        "the stamps are those of `field_meta`"
+    );
+    assert_eq!(record.meta["title"].at, Micros::parse(late).unwrap());
+    let page = log(&*store, &me).await;
+    for logged in &page.changes {
+        assert_eq!(logged.change.extra["origin"], "system");
+        assert_eq!(logged.change.extra["spaceId"], "home");
+    }
+
+    // Missions: a device's write, then an older one of a program's, merged by the program as Mana merges them.
+    let mission = |op| ["ai", "aiMissions", "m", op];
+    let data = r#"{"title": "first", "state": "active", "cadence": {"kind": "manual"}}"#;
+    insert_as_peer(&mut program, mission("insert"), data, &meta(early)).await;
+    let device = json!({"eventId": "by-device", "appId": "ai", "table": "aiMissions", "id": "m", "op": "update",
+        "fields": {"title": {"value": "of the device", "updatedAt": "2020-01-01T00:00:03.000Z"}}});
+    push(&*store, &me, "c", vec![change(device)], NOW).await;
+    insert_as_peer(
+        &mut program,
+        mission("update"),
+        r#"{"title": "older"}"#,
+        &meta(late),
+    )
+    .await;
+    let missions = store.records(&me, "ai", "aiMissions").await.unwrap();
+    assert_eq!(missions[0].1.data["title"], "of the device");
+    assert_eq!(
+        title_as_peer_merges(&mut program, "m").await,
+        "of the device"
+    );
+
+    // A row that can't be read is set aside like any other row.
+    insert_as_peer(
+        &mut program,
+        task("bad", "insert"),
+        r#"{"title": "x"}"#,
+        "7",
+    )
+    .await;
+    insert_as_peer(
+        &mut program,
+        task("bad", "insert"),
+        r#"{"title": "x"}"#,
+        &meta("soon"),
+    )
+    .await;
+    assert_eq!(store.records(&me, "todo", "tasks").await.unwrap().len(), 1);
+    let refused: i64 = sqlx::query_scalar("SELECT count(*) FROM sync_refused")
+        .fetch_one(&mut program)
+        .await
+        .unwrap();
+    assert_eq!(refused, 2);
 }
