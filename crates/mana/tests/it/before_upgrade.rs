@@ -11,7 +11,8 @@ use crate::support::{Home, Server, mode, refused, run};
 
 const FILE: &str = "before-upgrade-from-step-0016.manabackup";
 
-/// Takes back the step after the sixteenth.
+/// Takes back every step after the sixteenth, on both databases. A new migration takes itself back here: the server
+/// runs it again, and would find its table or column there.
 const TO_STEP_16: &str = "ALTER TABLE users DROP COLUMN asked_for_factor_at;
     DELETE FROM _sqlx_migrations WHERE version > 16";
 
