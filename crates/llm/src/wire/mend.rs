@@ -9,8 +9,8 @@ pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const ESCAPED: &str = "\"\\/bfnrtu";
 
 /// The same as JSON where it can be made so: without a byte order mark, comments before it and commas without an item
-/// after them, with `null` for a number that JSON doesn't have (`NaN`, `Infinity`, beyond a float), with JSON's words for
-/// Python's constants, with escapes for control characters in texts and none that JSON doesn't have, and in UTF-8.
+/// after them; with `null` for a number that JSON doesn't have (`NaN`, `Infinity`, beyond a float); with JSON's words
+/// for Python's constants; with escapes for control characters in texts and none that JSON doesn't have; and in UTF-8.
 pub(crate) fn mended(json: &[u8]) -> Vec<u8> {
     let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
     let json: Cow<'_, str> = String::from_utf8_lossy(json);

@@ -56,7 +56,7 @@ async fn chunks_are_put_right_where_clients_would_stumble() {
             r#"{"index":0,"delta":{"content":"x"}}]}"#,
         ),
         (
-            r#"{"choices":[{"index":0,"delta":{"content":"x"}}],"usage":{"prompt_tokens":"5","completion_tokens":null}}"#,
+            r#"{"choices":[{"index":0,"delta":{}}],"usage":{"prompt_tokens":"5","completion_tokens":null}}"#,
             r#""usage":{"prompt_tokens":5,"completion_tokens":0}}"#,
         ),
     ] {
@@ -187,7 +187,10 @@ async fn every_call_of_a_stream_has_an_id_and_arguments() {
 
 #[tokio::test]
 async fn signs_of_life_of_every_kind_are_no_pieces() {
-    let life = ": x\n\ndata:\n\ndata: \n\nevent: ping\ndata: {}\n\ndata: {\"type\":\"ping\"}\n\ndata: {\"choices\":null}\n\n";
+    let life = concat!(
+        ": x\n\ndata:\n\ndata: \n\nevent: ping\ndata: {}\n\n",
+        "data: {\"type\":\"ping\"}\n\ndata: {\"choices\":null}\n\n"
+    );
     let body = format!(
         "{life}data: {}\n\n{life}data: {STOP}\n\ndata: [DONE]\n\n",
         chunk("Hi")

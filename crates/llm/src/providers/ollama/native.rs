@@ -13,7 +13,7 @@ use crate::wire::{
 /// that a computer at home may not have.
 const USUAL_WINDOW: u64 = 8_192;
 
-/// Whether a request can be asked in these words: `/api/chat` gives one answer, and takes pictures as bytes, and nothing
+/// Whether a request can be asked in these words: `/api/chat` gives one answer, and takes pictures as bytes and nothing
 /// else beside text.
 pub(crate) fn can_ask(request: &ChatRequest) -> bool {
     let is_taken = |part: &ContentPart| part.kind == "text" || picture(part).is_some();
