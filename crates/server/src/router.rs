@@ -75,14 +75,16 @@ async fn elsewhere(State(app): State<Arc<App>>, request: Request) -> Response {
         .split('/')
         .next()
         .unwrap_or_default();
-    if PROGRAM_PATHS.contains(&first) || !app.config.serves(ServerRole::Web) {
-        return ApiError::not_found(format!("There is nothing at {path}; check the address."))
-            .into_response();
-    }
-    if app.config.serves(ServerRole::Llm)
+    let is_of_programs = PROGRAM_PATHS.contains(&first);
+    if !is_of_programs
+        && app.config.serves(ServerRole::Llm)
         && let Some(refused) = mana_llm::http::without_v1(path, request.headers())
     {
         return refused;
+    }
+    if is_of_programs || !app.config.serves(ServerRole::Web) {
+        return ApiError::not_found(format!("There is nothing at {path}; check the address."))
+            .into_response();
     }
     web::serve(&app.web, request.method(), request.uri(), request.headers())
 }
