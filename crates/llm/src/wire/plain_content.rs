@@ -7,7 +7,7 @@ use serde_json::Value;
 pub(crate) struct PlainContent {
     /// The model's words.
     pub text: String,
-    /// What the model thought before them.
+    /// The thoughts before them.
     pub thoughts: String,
 }
 
