@@ -134,7 +134,7 @@ impl Inflate {
     }
 }
 
-/// Bytes with a bound. What Brotli makes of a kilobyte has none of its own, unlike what others do.
+/// Bytes with a bound. A kilobyte of Brotli may hold gigabytes, unlike one of the others.
 #[derive(Default)]
 pub(crate) struct Bounded {
     bytes: Vec<u8>,
