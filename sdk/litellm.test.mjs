@@ -1,5 +1,6 @@
-// LiteLLM's proxy between Mana and a model: npm `openai` → Mana → LiteLLM → the model's server. MANA_BIN is the server,
-// MANA_LITELLM the proxy's program. Not among the tests: it weighs 750 MB (`cargo xtask sdk litellm`).
+// LiteLLM's proxy behind Mana, npm `openai` → Mana → LiteLLM → the model's server, and in front of it too: the same
+// proxy asks Mana. MANA_BIN is the server, MANA_LITELLM the proxy's program. Not among the tests: it weighs 750 MB
+// (`cargo xtask sdk litellm`).
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,11 +13,11 @@ import { setTimeout as wait } from "node:timers/promises";
 import OpenAI from "openai";
 
 import { mana } from "./mana.mjs";
-import { answer, ask, stream, tools } from "./plain.mjs";
+import { answer, ask, stream, tools, words } from "./plain.mjs";
 import { upstream } from "./upstream.mjs";
 
 const dir = mkdtempSync(join(tmpdir(), "mana-litellm-"));
-let model, proxy, gateway, openai;
+let model, proxy, gateway, openai, front;
 
 async function freePort() {
   const server = createServer();
@@ -26,11 +27,18 @@ async function freePort() {
   return port;
 }
 
-/** Starts the proxy before the model, and waits until it answers: Python takes its time. */
-async function litellm() {
-  const port = await freePort();
+/** Starts the proxy before the model and before Mana, and waits until it answers: Python takes its time. */
+async function litellm(port) {
+  const named = (model_name, model, api_base, api_key) => ({
+    model_name,
+    litellm_params: { model, api_base, api_key },
+  });
   const config = {
-    model_list: [{ model_name: "m", litellm_params: { model: "openai/m", api_base: model.url, api_key: "none" } }],
+    model_list: [
+      named("m", "openai/m", model.url, "none"),
+      named("mana/reasoning", "openai/mana/reasoning", gateway.url, gateway.key),
+      named("by-messages", "anthropic/mana/reasoning", gateway.url.replace(/\/v1$/, ""), gateway.key),
+    ],
     general_settings: { master_key: "sk-litellm" },
   };
   // JSON is YAML.
@@ -45,18 +53,21 @@ async function litellm() {
     assert.equal(proxy.exitCode, null, readFileSync(join(dir, "log"), "utf8"));
     await wait(200);
   }
-  return url;
 }
 
 before(async () => {
   model = await upstream();
-  gateway = await mana({ MANA_LLM_URL: (await litellm()) + "/v1", MANA_LLM_KEY: "sk-litellm", MANA_LLM_MODEL: "m" });
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}/v1`;
+  gateway = await mana({ MANA_LLM_URL: url, MANA_LLM_KEY: "sk-litellm", MANA_LLM_MODEL: "m" });
+  await litellm(port);
   openai = new OpenAI({ baseURL: gateway.url, apiKey: gateway.key });
+  front = new OpenAI({ baseURL: url, apiKey: "sk-litellm" });
 });
 
 after(async () => {
   await gateway?.close();
-  proxy.kill("SIGKILL");
+  proxy?.kill("SIGKILL");
   model.close();
   rmSync(dir, { recursive: true });
 });
@@ -67,6 +78,24 @@ test("a stream, with its usage in the last chunk", () => stream(openai));
 
 test("tools, whole and streamed, run to the end", async () => {
   for (const streamed of [false, true]) await tools(openai, streamed);
+});
+
+test("in front: a stream and tools by Chat Completions", async () => {
+  await stream(front);
+  for (const streamed of [false, true]) await tools(front, streamed);
+});
+
+test("in front: an answer and a stream by Messages, an answer by Responses", async () => {
+  const request = { ...ask("Hi"), model: "by-messages", max_tokens: 50 };
+  const whole = await front.chat.completions.create(request);
+  assert.equal(whole.choices[0].message.content, words);
+  let text = "";
+  for await (const chunk of await front.chat.completions.create({ ...request, stream: true })) {
+    text += chunk.choices[0]?.delta?.content ?? "";
+  }
+  assert.equal(text, words);
+  const response = await front.responses.create({ model: "mana/reasoning", input: "Hi" });
+  assert.equal(response.output_text, words);
 });
 
 test("an error keeps the model's reason through both", async () => {

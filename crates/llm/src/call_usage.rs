@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::cost::SEARCH_MICROS_USD;
 use crate::wire::{ChatRequest, Content, EmbeddingsRequest, RawJson, texts};
 
 /// Bytes of text that make a token, rather too few than too many, so that what
@@ -17,6 +18,10 @@ const TOKENS_PER_FILE: u64 = 8000;
 const TOKENS_PER_SOUND: u64 = 6000;
 /// The tokens that a film is taken for.
 const TOKENS_PER_FILM: u64 = 16_000;
+/// The tokens that a page from the web is taken for, which the provider itself looks up and the model reads.
+const TOKENS_PER_LOOKUP: u64 = 10_000;
+/// The pages that a request is taken to look up for each tool whose uses it doesn't bound.
+const LOOKUPS: u64 = 10;
 /// The shortest text without white space that is taken for the bytes of a file.
 const SHORTEST_FILE_BYTES: usize = 256;
 
@@ -36,6 +41,8 @@ pub struct CallEstimate {
     /// The most that the request may cost, in percent of the model's list price: a faster tier and writing to the
     /// provider's cache cost more.
     pub price_percent: u64,
+    /// The most that it costs on top of its tokens, in millionths of a US dollar: searches of the web.
+    pub fees_micros_usd: u64,
 }
 
 impl CallEstimate {
@@ -63,6 +70,11 @@ impl CallEstimate {
         for value in request.extra.values() {
             prompt.part("", [value]);
         }
+        let (searches, fetches) = lookups(request);
+        let lookups = searches.saturating_add(fetches);
+        prompt.tokens = lookups
+            .saturating_mul(TOKENS_PER_LOOKUP)
+            .saturating_add(prompt.tokens);
         Self {
             model: request.model.clone(),
             chain: Vec::new(),
@@ -70,6 +82,7 @@ impl CallEstimate {
             completion_tokens: request.max_tokens(),
             choices: request.choices(),
             price_percent: price_percent(request),
+            fees_micros_usd: searches.saturating_mul(SEARCH_MICROS_USD),
         }
     }
 
@@ -77,10 +90,11 @@ impl CallEstimate {
         Self {
             model: request.model.clone(),
             chain: Vec::new(),
-            prompt_tokens: tokens(size(&request.input)),
+            prompt_tokens: tokens(size(&request.input)).max(numbers(&request.input)),
             completion_tokens: Some(0),
             choices: 1,
             price_percent: 100,
+            fees_micros_usd: 0,
         }
     }
 }
@@ -200,6 +214,32 @@ fn price_percent(request: &ChatRequest) -> u64 {
     match in_messages || in_tools() || in_extra() {
         true => tier * 2,
         false => tier,
+    }
+}
+
+/// How often the provider itself may search the web for a request, and how many pages it may fetch.
+fn lookups(request: &ChatRequest) -> (u64, u64) {
+    let tools = request.tools.as_ref().map(RawJson::value);
+    let tools = tools.as_ref().and_then(Value::as_array);
+    let (mut searches, mut fetches) = (0_u64, 0_u64);
+    for tool in tools.into_iter().flatten() {
+        let kind = tool["type"].as_str().unwrap_or_default();
+        let uses = tool["max_uses"].as_u64().unwrap_or(LOOKUPS);
+        match () {
+            () if kind.starts_with("web_search") => searches = searches.saturating_add(uses),
+            () if kind.starts_with("web_fetch") => fetches = fetches.saturating_add(uses),
+            () => {}
+        }
+    }
+    (searches, fetches)
+}
+
+/// The numbers in an input, each of which is a token.
+fn numbers(input: &Value) -> u64 {
+    match input {
+        Value::Number(_) => 1,
+        Value::Array(items) => items.iter().map(numbers).sum(),
+        _ => 0,
     }
 }
 
@@ -361,6 +401,37 @@ mod tests {
             let estimated = CallEstimate::of_chat(&request).prompt_tokens;
             assert!((5000..5100).contains(&estimated), "{estimated}");
         }
+    }
+
+    #[test]
+    fn what_a_provider_looks_up_itself_is_counted() {
+        let estimate = |tools: Value| {
+            let messages = json!([{"role": "user", "content": "x"}]);
+            let request = serde_json::from_value(json!({"messages": messages, "tools": tools}));
+            let ask = CallEstimate::of_chat(&request.unwrap());
+            (ask.prompt_tokens / 1000, ask.fees_micros_usd)
+        };
+        let function = json!({"type": "function", "function": {"name": "web_search"}});
+        let search = json!({"type": "web_search_20250305", "name": "web_search"});
+        let three = json!({"type": "web_search_20260209", "name": "web_search", "max_uses": 3});
+        let fetch = json!({"type": "web_fetch_20250910", "name": "web_fetch", "max_uses": 2});
+        assert_eq!(estimate(json!([function])), (0, 0));
+        assert_eq!(estimate(json!([search])), (100, 100_000));
+        assert_eq!(estimate(json!([three, fetch])), (50, 30_000));
+        let many = json!({"type": "web_search_20260209", "max_uses": u64::MAX});
+        assert_eq!(estimate(json!([many, many])).1, u64::MAX);
+    }
+
+    #[test]
+    fn lists_of_tokens_are_counted_by_their_numbers() {
+        let estimate = |input: Value| {
+            let ask = CallEstimate::of_embeddings(&EmbeddingsRequest::new("a/m", input));
+            ask.prompt_tokens
+        };
+        assert_eq!(estimate(json!(vec![1; 3000])), 3000);
+        assert_eq!(estimate(json!([vec![1; 1000], vec![2; 500]])), 1500);
+        assert!(estimate(json!(vec![100_277; 3000])) >= 3000);
+        assert!(estimate(json!("word ".repeat(3000))) >= 5000);
     }
 
     #[test]

@@ -13,7 +13,7 @@ const BELIEVED_USD: f64 = 100.0;
 const FAST: f64 = 6.0;
 
 /// The millionths of a US dollar that Anthropic takes for a search of the web.
-const SEARCH_MICROS_USD: u64 = 10_000;
+pub(crate) const SEARCH_MICROS_USD: u64 = 10_000;
 /// Where Anthropic counts searches.
 const SEARCHES: &str = "/server_tool_use/web_search_requests";
 

@@ -4,6 +4,7 @@ use std::io::{Error, Write};
 
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
+use brotli_decompressor::DecompressorWriter;
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 /// So much is decompressed at a time: what comes out of it has a bound before it is looked at.
@@ -18,6 +19,7 @@ pub(crate) enum Inflate {
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zlib(Box<ZlibDecoder<Vec<u8>>>),
     Deflate(Box<DeflateDecoder<Vec<u8>>>),
+    Brotli(Box<DecompressorWriter<Bounded>>),
 }
 
 /// A coding that a header may name.
@@ -25,6 +27,7 @@ pub(crate) enum Inflate {
 pub(crate) enum Coding {
     Gzip,
     Deflate,
+    Brotli,
     /// A coding that is not known here.
     Other(String),
 }
@@ -55,6 +58,7 @@ impl Inflate {
             "" | "identity" | "utf-8" => None,
             "gzip" | "x-gzip" => Some(Coding::Gzip),
             "deflate" => Some(Coding::Deflate),
+            "br" => Some(Coding::Brotli),
             other => Some(Coding::Other(other.to_owned())),
         })
     }
@@ -78,8 +82,12 @@ impl Inflate {
             (Some(Coding::Deflate), byte) if byte & 0x0F == 8 => {
                 Self::Zlib(Box::new(ZlibDecoder::new(Vec::new())))
             }
+            (Some(Coding::Brotli), _) if !is_text(first) => Self::Brotli(Box::new(
+                DecompressorWriter::new(Bounded::default(), STEP_BYTES),
+            )),
             // Some name a compression and send the text itself.
-            (_, b'{' | b'[' | b'd' | b':' | b' ' | b'\n' | b'\r' | b'<' | b'e') => Self::Plain,
+            (Some(Coding::Brotli), _)
+            | (_, b'{' | b'[' | b'd' | b':' | b' ' | b'\n' | b'\r' | b'<' | b'e') => Self::Plain,
             (Some(Coding::Deflate), _) => Self::Deflate(Box::new(DeflateDecoder::new(Vec::new()))),
             (Some(Coding::Other(name)), _) => return Err(Unreadable::Coding(name)),
             _ => Self::Plain,
@@ -107,6 +115,15 @@ impl Inflate {
                     decoder.flush()?;
                     taken.append(decoder.get_mut());
                 }
+                Self::Brotli(decoder) => {
+                    decoder.get_mut().most = most;
+                    let written = decoder.write_all(step).and_then(|()| decoder.flush());
+                    if decoder.get_ref().is_full {
+                        return Err(Unreadable::TooLarge);
+                    }
+                    written?;
+                    taken.append(&mut decoder.get_mut().bytes);
+                }
                 Self::Unknown(_) | Self::Plain => taken.extend_from_slice(step),
             }
             if taken.len() > most {
@@ -115,6 +132,45 @@ impl Inflate {
         }
         Ok(taken)
     }
+}
+
+/// Bytes with a bound. A kilobyte of Brotli may hold gigabytes, unlike one of the others.
+#[derive(Default)]
+pub(crate) struct Bounded {
+    bytes: Vec<u8>,
+    most: usize,
+    is_full: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        self.is_full |= self.bytes.len() + bytes.len() > self.most;
+        if self.is_full {
+            return Err(Error::other("the bound is reached"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Whether bytes are the beginning of a text. Any byte may begin what is compressed by Brotli, but hardly any of it is
+/// text throughout.
+fn is_text(bytes: &[u8]) -> bool {
+    let valid = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        // A letter may be cut at the end.
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    valid
+        .chars()
+        .all(|letter| !letter.is_control() || letter.is_ascii_whitespace())
 }
 
 #[cfg(test)]
@@ -126,6 +182,19 @@ mod tests {
     use super::*;
 
     const TEXT: &[u8] = b"{\"choices\": [1, 2, 3]}";
+    /// The same, compressed by Brotli.
+    const BROTLI: &[u8] = b"\x8b\x0a\x80{\"choices\": [1, 2, 3]}\x03";
+    /// 64 MB of the letter x, compressed by Brotli.
+    const BOMB: [u8; 106] = [
+        0xcb, 0xff, 0xff, 0x3f, 0xf8, 0x25, 0xf0, 0xe2, 0xb1, 0x40, 0x20, 0xf7, 0xfe, 0x8f, 0xff,
+        0xff, 0x7f, 0xf0, 0x4b, 0x00, 0xc4, 0x61, 0x11, 0x80, 0xee, 0xfd, 0x1f, 0xff, 0xff, 0xff,
+        0xe0, 0x97, 0x00, 0x88, 0xc3, 0x02, 0x00, 0xdd, 0xfb, 0x3f, 0xfe, 0xff, 0xff, 0xc1, 0x2f,
+        0x01, 0x10, 0x87, 0x05, 0x00, 0xba, 0xf7, 0x7f, 0xfc, 0xff, 0xff, 0x83, 0x5f, 0x02, 0x20,
+        0x0e, 0x0b, 0x00, 0x74, 0xef, 0xff, 0xf8, 0xff, 0xff, 0x07, 0xbf, 0x04, 0x40, 0x1c, 0x16,
+        0x00, 0xe8, 0xde, 0xff, 0xf1, 0xff, 0xff, 0x0f, 0x7e, 0x09, 0x80, 0x38, 0x2c, 0x00, 0xd0,
+        0xbd, 0xff, 0xcb, 0xff, 0xff, 0x3f, 0xfc, 0x12, 0x00, 0x71, 0x58, 0x00, 0xa0, 0x7b, 0xff,
+        0x07,
+    ];
 
     fn gzip(text: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -162,6 +231,7 @@ mod tests {
             ("identity", gzip(TEXT)),
             ("deflate", zlib.finish().unwrap()),
             ("deflate", raw.finish().unwrap()),
+            ("br", BROTLI.to_vec()),
             ("gzip", TEXT.to_vec()),
             ("br", TEXT.to_vec()),
             ("", TEXT.to_vec()),
@@ -179,7 +249,9 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named_and_a_bomb_is_stopped() {
         let is = |result: Result<Vec<u8>, Unreadable>| format!("{:?}", result.unwrap_err());
-        assert_eq!(is(read("br", &[0x8B, 2], 9, 9)), r#"Coding("br")"#);
+        assert_eq!(is(read("zstd", &[0x28, 0xB5], 9, 9)), r#"Coding("zstd")"#);
+        assert_eq!(is(read("br", b"\x11\x80\x80\x80\x80", 9, 9)), "Broken");
+        assert_eq!(is(read("br", &BOMB, 99, 1 << 20)), "TooLarge");
         assert_eq!(
             is(read(
                 "gzip",

@@ -98,6 +98,8 @@ impl Decoder {
             return Ok(
                 complete.then(|| match (is_error, self.data.split().freeze()) {
                     (true, data) => Frame::Error(data),
+                    // An event without data is none, and shows that the server is still there.
+                    (false, data) if data.trim_ascii().is_empty() => Frame::Comment,
                     (false, data) => Frame::Data(data),
                 }),
             );
@@ -224,6 +226,14 @@ mod tests {
             data("x"),
             data(r#"{"a":1}"#),
         ];
+        assert_eq!(all(&mut decoder), expected);
+    }
+
+    #[test]
+    fn an_event_without_data_is_a_sign_of_life() {
+        let mut decoder = Decoder::new(100);
+        decoder.push(b"data:\n\ndata: \n\nevent: ping\ndata:\ndata:\n\nevent: ping\n\ndata:x\n\n");
+        let expected = [Frame::Comment, Frame::Comment, Frame::Comment, data("x")];
         assert_eq!(all(&mut decoder), expected);
     }
 

@@ -29,7 +29,9 @@ pub(crate) fn with_unknown_paths(routes: Router) -> Router {
     routes
         .route("/v1", routing::any(other.clone()))
         .route("/v1/", routing::any(other.clone()))
-        .route("/v1/{*rest}", routing::any(other))
+        .route("/v1/{*rest}", routing::any(other.clone()))
+        // A base URL that ends with a slash.
+        .route("//v1/{*rest}", routing::any(other))
 }
 
 async fn answer(known: Router, request: Request) -> Response {

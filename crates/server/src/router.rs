@@ -76,14 +76,15 @@ async fn elsewhere(State(app): State<Arc<App>>, request: Request) -> Response {
         .next()
         .unwrap_or_default();
     let is_program = PROGRAM_PATHS.contains(&first) || ABSENT_PATHS.contains(&first);
-    if is_program || !app.config.serves(ServerRole::Web) {
-        return ApiError::not_found(format!("There is nothing at {path}; check the address."))
-            .into_response();
-    }
-    if app.config.serves(ServerRole::Llm)
+    if !is_program
+        && app.config.serves(ServerRole::Llm)
         && let Some(refused) = mana_llm::http::without_v1(path, request.headers())
     {
         return refused;
+    }
+    if is_program || !app.config.serves(ServerRole::Web) {
+        return ApiError::not_found(format!("There is nothing at {path}; check the address."))
+            .into_response();
     }
     web::serve(&app.web, request.method(), request.uri(), request.headers())
 }

@@ -218,9 +218,9 @@ impl Metering {
             calls: 1,
             tokens: ask.prompt_tokens.saturating_add(answers),
             // Percent of a price that may be as large as any number.
-            micros_usd: (money * u128::from(ask.price_percent.max(100)) / 100)
-                .try_into()
-                .unwrap_or(u64::MAX),
+            micros_usd: u64::try_from(money * u128::from(ask.price_percent.max(100)) / 100)
+                .unwrap_or(u64::MAX)
+                .saturating_add(ask.fees_micros_usd),
         };
         let taken_for = TakenFor {
             prompt_tokens: ask.prompt_tokens,

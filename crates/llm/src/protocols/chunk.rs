@@ -80,29 +80,12 @@ impl Chunk {
             refusal: said(&delta["refusal"]),
             finish_reason: choice["finish_reason"].as_str().map(str::to_owned),
             stop_sequence: choice["stop_reason"].as_str().map(str::to_owned),
+            text: said(&delta["content"]),
             ..Self::default()
         };
-        match &delta["content"] {
-            Value::String(text) => read.text.clone_from(text),
-            // Mistral's models that think answer in parts.
-            Value::Array(parts) => parts.iter().for_each(|part| read.take_part(part)),
-            _ => {}
-        }
         let calls = delta["tool_calls"].as_array().into_iter().flatten();
         read.calls = calls.enumerate().map(call_part).collect();
         read
-    }
-
-    fn take_part(&mut self, part: &Value) {
-        match part["type"].as_str() {
-            Some("thinking") => {
-                let of_thinking = &part["thinking"];
-                let inner = of_thinking.as_array().into_iter().flatten();
-                let inner = inner.map(|part| &part["text"]).chain([of_thinking]);
-                self.thoughts.extend(inner.filter_map(Value::as_str));
-            }
-            _ => self.text.extend(part["text"].as_str()),
-        }
     }
 }
 
@@ -140,10 +123,6 @@ mod tests {
             read(json!({"reasoning_content": "", "reasoning": "b"})).thoughts,
             "b"
         );
-        let parts = json!({"content": [
-            {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "so"}]});
-        let both = read(parts);
-        assert_eq!((&*both.thoughts, &*both.text), ("hm", "so"));
         let calls = json!({"tool_calls": [{"id": "1", "function": {"name": "f", "arguments": {"a": 1}}},
             {"index": 4, "function": {"arguments": "x"}}]});
         let calls = read(calls).calls;

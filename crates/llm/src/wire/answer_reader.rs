@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::lenient::lenient_usage;
+use super::lenient::{Told, lenient_usage};
 use super::object::{Object, json_text};
+use super::plain_content::{PlainContent, plain_content};
 use super::{ChatCompletion, Choice, Content, Extra, Message, Usage};
 
 /// A value that was read of a text, and the text that is passed on instead, where that is another one.
@@ -148,6 +149,12 @@ fn choice(raw: &RawValue, place: usize) -> Option<Read<Choice>> {
 fn message(text: &str) -> Option<Read<Message>> {
     let mut object = Object::read(text)?;
     let role = text_or(&mut object, "role", || "assistant".to_owned());
+    let is_text = |content: &&str| content.starts_with('"');
+    let odd = object.get("content").filter(|content| !is_text(content));
+    let odd: Option<Value> = odd.and_then(|content| serde_json::from_str(content).ok());
+    if let Some(plain) = odd.as_ref().and_then(plain_content) {
+        put_plain(&mut object, &plain);
+    }
     let content = object.get("content").map(content);
     let mut extra: Extra = object.rest(&["role", "content"]);
     if let Some(calls) = calls(&object) {
@@ -165,14 +172,24 @@ fn message(text: &str) -> Option<Read<Message>> {
     })
 }
 
+/// Puts words and thoughts into a message or a change of one, in the place of a content that is no text.
+pub(crate) fn put_plain(message: &mut Object<'_>, plain: &PlainContent) {
+    message.set("content", json_text(&plain.text));
+    if !plain.thoughts.is_empty() {
+        message.set("reasoning_content", json_text(&plain.thoughts));
+    }
+}
+
 fn content(text: &str) -> Content {
     serde_json::from_str(text).unwrap_or(Content::Other(Value::Null))
 }
 
-/// The calls of a message, where they have to change: arguments are a text, and never an empty one.
+/// The calls of a message, where they have to change: each has an id, and arguments are a text, and never an empty one.
 fn calls(object: &Object<'_>) -> Option<Value> {
     #[derive(Deserialize)]
     struct Call {
+        #[serde(default)]
+        id: Told,
         function: Option<Function>,
     }
     #[derive(Deserialize)]
@@ -181,19 +198,25 @@ fn calls(object: &Object<'_>) -> Option<Value> {
         arguments: Value,
     }
     let text = object.get("tool_calls")?;
+    let has_id = |id: Told| matches!(id, Told::Text | Told::Error);
     let is_right = |call: &Call| {
         let function = call.function.as_ref();
-        function.is_none_or(|function| {
-            let arguments = function.arguments.as_str();
-            arguments.is_some_and(|text| !text.trim().is_empty())
-        })
+        has_id(call.id)
+            && function.is_none_or(|function| {
+                let arguments = function.arguments.as_str();
+                arguments.is_some_and(|text| !text.trim().is_empty())
+            })
     };
     let read: Vec<Call> = serde_json::from_str(text).ok()?;
     if read.iter().all(is_right) {
         return None;
     }
     let mut calls: Value = serde_json::from_str(text).ok()?;
-    for call in calls.as_array_mut()? {
+    for (call, read) in calls.as_array_mut()?.iter_mut().zip(&read) {
+        if let Some(call) = call.as_object_mut().filter(|_| !has_id(read.id)) {
+            let id = format!("call_{}", uuid::Uuid::now_v7().simple());
+            call.insert("id".to_owned(), id.into());
+        }
         let Some(function) = call.get_mut("function").and_then(Value::as_object_mut) else {
             continue;
         };
@@ -225,7 +248,7 @@ mod tests {
                 "index":0}]}"#,
             r#"{"id":"1","object":"o","model":"m","choices":[]}"#,
             r#"{"id":"1","object":"o","model":"m","usage":null,"choices":[{"index":0,"message":{"content":null,
-                "role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{ }"}}]}}]}"#,
+                "role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{ }"}}]}}]}"#,
         ] {
             assert_eq!(passed(text), text);
         }
@@ -268,6 +291,20 @@ mod tests {
                 r#"{"model":"m","object":"chat.completion","choices":[],"id":"1"}"#.to_owned(),
             ),
             (
+                choices(r#"{"role":"assistant","content":[{"type":"text","text":"Hi"}]}"#),
+                choices(whole),
+            ),
+            (
+                choices(
+                    r#"{"role":"assistant","content":[{"type":"thinking","thinking":"hm"},{"text":"Hi"}]}"#,
+                ),
+                choices(r#"{"role":"assistant","content":"Hi","reasoning_content":"hm"}"#),
+            ),
+            (
+                choices(r#"{"role":"assistant","content":{"text":"Hi"}}"#),
+                choices(whole),
+            ),
+            (
                 around(r#""choices":[{"index":0,"text":"Hi"}]"#),
                 around(
                     r#""choices":[{"index":0,"text":"Hi","message":{"content":"Hi","role":"assistant"}}]"#,
@@ -275,19 +312,30 @@ mod tests {
             ),
             (
                 choices(
-                    r#"{"role":"assistant","tool_calls":[{"function":{"arguments":{"a":1}}}]}"#,
+                    r#"{"role":"assistant","tool_calls":[{"id":"c","function":{"arguments":{"a":1}}}]}"#,
                 ),
                 choices(
-                    r#"{"role":"assistant","tool_calls":[{"function":{"arguments":"{\"a\":1}"}}]}"#,
+                    r#"{"role":"assistant","tool_calls":[{"function":{"arguments":"{\"a\":1}"},"id":"c"}]}"#,
                 ),
             ),
             (
-                choices(r#"{"role":"assistant","tool_calls":[{"function":{"arguments":""}}]}"#),
-                choices(r#"{"role":"assistant","tool_calls":[{"function":{"arguments":"{}"}}]}"#),
+                choices(
+                    r#"{"role":"assistant","tool_calls":[{"id":"c","function":{"arguments":""}}]}"#,
+                ),
+                choices(
+                    r#"{"role":"assistant","tool_calls":[{"function":{"arguments":"{}"},"id":"c"}]}"#,
+                ),
             ),
         ] {
             assert_eq!(passed(&text), expected);
         }
+        let call = choices(
+            r#"{"role":"assistant","tool_calls":[{"id":"","function":{"name":"f","arguments":"{}"}}]}"#,
+        );
+        let named = completion(call.as_bytes(), "m").unwrap();
+        let id = &named.value.choices[0].message.extra["tool_calls"][0]["id"];
+        let id = id.as_str().unwrap();
+        assert!(id.starts_with("call_") && named.changed.unwrap().contains(id));
         let nameless = completion(br#"{"id":null,"choices":[]}"#, "m").unwrap();
         assert!(nameless.value.id.starts_with("chatcmpl-"));
         assert!(nameless.changed.unwrap().contains(&nameless.value.id));

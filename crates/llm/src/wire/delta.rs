@@ -4,14 +4,17 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
 use super::Told;
 
 /// A change of a message.
 #[derive(Default)]
 pub(crate) struct Delta {
-    /// The places of the calls in it.
-    pub call_places: Vec<Told>,
+    /// The model's words.
+    pub content: Told,
+    /// The pieces of calls in it.
+    pub calls: Vec<CallPiece>,
     /// There is more than a role in it.
     pub says_something: bool,
 }
@@ -19,16 +22,23 @@ pub(crate) struct Delta {
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
 enum DeltaField {
+    Content,
     Role,
     ToolCalls,
     #[serde(other)]
     Other,
 }
 
+/// A piece of a call.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Call {
-    index: Told,
+pub(crate) struct CallPiece {
+    /// The call's place among those of its choice.
+    pub index: Value,
+    /// The call's id, in its first piece.
+    pub id: Told,
+    /// The name of the function, in the first piece, and more of its arguments.
+    pub function: Value,
 }
 
 impl<'de> Deserialize<'de> for Delta {
@@ -52,10 +62,13 @@ impl<'de> Visitor<'de> for DeltaVisitor {
             match field {
                 DeltaField::Role => drop(fields.next_value::<IgnoredAny>()?),
                 DeltaField::ToolCalls => {
-                    let calls: Option<Vec<Call>> = fields.next_value()?;
-                    let places = calls.into_iter().flatten().map(|call| call.index);
-                    delta.call_places = places.collect();
-                    delta.says_something |= !delta.call_places.is_empty();
+                    let calls: Option<Vec<CallPiece>> = fields.next_value()?;
+                    delta.calls = calls.unwrap_or_default();
+                    delta.says_something |= !delta.calls.is_empty();
+                }
+                DeltaField::Content => {
+                    delta.content = fields.next_value()?;
+                    delta.says_something |= !matches!(delta.content, Told::Null | Told::Empty);
                 }
                 DeltaField::Other => {
                     let told = fields.next_value()?;

@@ -1,4 +1,4 @@
-//! The bounds of a chat request: how long an answer may be and how many are asked for. They are read in every spelling
+//! The bounds of a chat request: how long an answer may be and how many are asked for. Each is read in every spelling
 //! that a server may know, so that what is reserved for a call is what the call sends.
 
 use serde_json::Value;

@@ -5,18 +5,25 @@ use std::borrow::Cow;
 /// The UTF-8 mark that some servers put before their text.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The same as JSON where it can be made so: without a byte order mark, with `null` for a number that JSON doesn't have
-/// (`NaN`, `Infinity`, beyond a float), with escapes for control characters in texts, and in UTF-8.
+/// The letters that may follow a backslash.
+const ESCAPED: &str = "\"\\/bfnrtu";
+
+/// The same as JSON where it can be made so: without a byte order mark, comments before it and commas without an item
+/// after them; with `null` for a number that JSON doesn't have (`NaN`, `Infinity`, beyond a float); with JSON's words
+/// for Python's constants; with escapes for control characters in texts and none that JSON doesn't have; and in UTF-8.
 pub(crate) fn mended(json: &[u8]) -> Vec<u8> {
     let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
     let json: Cow<'_, str> = String::from_utf8_lossy(json);
     let mut text = String::with_capacity(json.len());
-    let mut rest = &*json;
+    let mut rest = after_comments(&json);
     while let Some(first) = rest.chars().next() {
         let taken = match first {
             '"' => string(rest, &mut text),
             '-' | '+' | '.' | '0'..='9' | 'A'..='Z' | 'a'..='z' => word(rest, &mut text),
             other => {
+                if matches!(other, '}' | ']') {
+                    drop_comma(&mut text);
+                }
                 text.push(other);
                 other.len_utf8()
             }
@@ -24,6 +31,25 @@ pub(crate) fn mended(json: &[u8]) -> Vec<u8> {
         rest = &rest[taken..];
     }
     text.into_bytes()
+}
+
+/// The text after lines that are comments of a stream: some servers send them to show that they are still there, also
+/// where they don't stream.
+fn after_comments(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    while rest.starts_with(':') {
+        let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        rest = rest[end..].trim_start();
+    }
+    rest
+}
+
+/// Takes away the comma after the last item of a list or an object.
+fn drop_comma(text: &mut String) {
+    let end = text.trim_end().len();
+    if text[..end].ends_with(',') {
+        text.truncate(end - 1);
+    }
 }
 
 /// Takes over a string, and returns its length.
@@ -39,7 +65,17 @@ fn string(rest: &str, text: &mut String) -> usize {
                 }
                 text.push_str(&format!("\\u{:04x}", u32::from(letter)));
             }
-            letter => text.push(letter),
+            // Python and JavaScript escape it, JSON doesn't.
+            '\'' if escaped => {
+                text.pop();
+                text.push(letter);
+            }
+            letter => {
+                if escaped && !ESCAPED.contains(letter) {
+                    text.push('\\');
+                }
+                text.push(letter);
+            }
         }
         match letter {
             '"' if !escaped => return at + 1,
@@ -59,7 +95,13 @@ fn word(rest: &str, text: &mut String) -> usize {
         .unwrap_or(rest.len());
     let word = &rest[..end];
     let is_no_number = word.parse::<f64>().is_ok_and(|number| !number.is_finite());
-    text.push_str(if is_no_number { "null" } else { word });
+    text.push_str(match word {
+        "None" | "undefined" => "null",
+        "True" => "true",
+        "False" => "false",
+        _ if is_no_number => "null",
+        word => word,
+    });
     end
 }
 
@@ -82,6 +124,19 @@ mod tests {
             (b"\"a\nb\tc\\\\\n\"", r#""a\u000ab\u0009c\\\u000a""#),
             (b"\"caf\xE9\"", "\"caf\u{fffd}\""),
             (b"{\"half", "{\"half"),
+            (
+                b"{\"a\": [1, 2,\n ], \"b\": \",}\", }",
+                "{\"a\": [1, 2], \"b\": \",}\"}",
+            ),
+            (
+                b"{\"a\": None, \"b\": [True,False], \"c\": \"None\"}",
+                r#"{"a": null, "b": [true,false], "c": "None"}"#,
+            ),
+            (
+                br#""\d \x \' \\' \" \u0041""#,
+                r#""\\d \\x ' \\' \" \u0041""#,
+            ),
+            (b": WAIT\n\n: WAIT\r\n\n{\n \"a\": 1}", "{\n \"a\": 1}"),
             (b"", ""),
         ] {
             let said = String::from_utf8(mended(json)).unwrap();

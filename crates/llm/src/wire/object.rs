@@ -94,6 +94,11 @@ impl<'a> Object<'a> {
         self.changed |= self.fields.len() != before;
     }
 
+    /// The names of the fields, each with its text.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, text)| (&**name, &**text))
+    }
+
     /// The fields that are not among these.
     pub fn rest(&self, known: &[&str]) -> Extra {
         let others = self.fields.iter();

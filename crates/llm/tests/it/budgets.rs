@@ -51,33 +51,46 @@ fn now() -> Micros {
     Micros(1_767_225_600_000_000)
 }
 
+/// The largest number by one of these names, in whatever object it stands.
+fn most(asked: &Value, names: &[&str]) -> u64 {
+    let Some(fields) = asked.as_object() else {
+        return 0;
+    };
+    let inner = fields.iter().map(|(name, value)| {
+        let number = match value {
+            Value::String(text) => text.parse().unwrap_or(0.0),
+            value => value.as_f64().unwrap_or(0.0),
+        };
+        match names.contains(&&*name.to_lowercase()) {
+            true => (number as u64).max(most(value, names)),
+            false => most(value, names),
+        }
+    });
+    inner.max().unwrap_or(0)
+}
+
 /// An upstream that makes every answer as long as it is told that it may be, by whichever name some server reads.
 fn spend_all(request: &Request, spent: &AtomicU64) -> ResponseTemplate {
     let asked: Value = serde_json::from_slice(&request.body).unwrap();
-    let fields = asked.as_object().unwrap();
-    let most = |names: &[&str]| {
-        let named = fields
-            .iter()
-            .filter(|(name, _)| names.contains(&&*name.to_lowercase()));
-        named
-            .filter_map(|(_, value)| value.as_f64())
-            .fold(0.0, f64::max) as u64
-    };
-    let longest = most(&[
-        "max_tokens",
-        "max_completion_tokens",
-        "n_predict",
-        "num_predict",
-        "max_output_tokens",
-    ]);
-    let inner = fields
-        .get("options")
-        .and_then(|options| options["num_predict"].as_u64());
-    let longest = match longest.max(inner.unwrap_or(0)) {
+    let longest = most(
+        &asked,
+        &[
+            "max_tokens",
+            "max_completion_tokens",
+            "max_new_tokens",
+            "min_tokens",
+            "n_predict",
+            "num_predict",
+            "max_output_tokens",
+            "maxoutputtokens",
+            "thinking_budget",
+        ],
+    );
+    let longest = match longest {
         0 => 1_000_000,
         longest => longest,
     };
-    let made = longest * most(&["n", "best_of"]).max(1);
+    let made = longest * most(&asked, &["n", "best_of"]).max(1);
     spent.fetch_add(10 + made, Ordering::SeqCst);
     if request.url.path().ends_with("/messages") {
         return ResponseTemplate::new(200).set_body_json(
@@ -195,6 +208,28 @@ fn requests() -> Vec<Value> {
         json!({"max_tokens": 10, "MAX_TOKENS": 50_000}),
         json!({"max_tokens": 10, "options": {"num_predict": 50_000}}),
         json!({"max_output_tokens": 50_000}),
+        json!({"max_completion_tokens": "900"}),
+        json!({"max_completion_tokens": "5e4"}),
+        json!({"max_completion_tokens": 899.5}),
+        json!({"max_completion_tokens": -900}),
+        json!({"max_completion_tokens": 1e30}),
+        json!({"n": 1e9, "max_tokens": 10}),
+        json!({"n": "1e3", "best_of": 2000, "max_tokens": 10}),
+        json!({"n": 3, "best_of": 20, "max_tokens": 40, "stream": true}),
+        json!({"max_new_tokens": 50_000, "max_tokens": 10}),
+        json!({"min_tokens": 50_000, "max_tokens": 100}),
+        json!({"thinking_budget": 50_000, "max_tokens": 100}),
+        json!({"reasoning": {"effort": "high", "max_tokens": 50_000}, "max_tokens": 100}),
+        json!({"extra_body": {"max_tokens": 50_000, "n": 50}, "max_tokens": 100}),
+        json!({"generation_config": {"maxOutputTokens": 50_000}}),
+        json!({"service_tier": "priority", "max_tokens": 900}),
+        json!({"prediction": {"type": "content", "content": "word ".repeat(100)}, "max_tokens": 900}),
+        json!({"modalities": ["text", "audio"], "audio": {"voice": "a", "format": "wav"}, "max_tokens": 900}),
+        json!({"web_search_options": {"search_context_size": "high"}, "max_tokens": 900}),
+        json!({"messages": [{"role": "user", "content": [
+            {"type": "file", "file": {"file_data": "https://example.org/a.pdf"}}]}], "max_tokens": 900}),
+        json!({"model": "anthropic/m", "reasoning": {"effort": "high"}, "max_tokens": 100}),
+        json!({"model": "anthropic/m", "reasoning": {"max_tokens": 50_000}, "max_tokens": 1200}),
         json!({"max_tokens": -1}),
         json!({"max_tokens": null, "max_completion_tokens": null}),
         json!({}),

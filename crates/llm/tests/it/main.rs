@@ -10,6 +10,7 @@ mod fallback;
 mod held;
 mod http;
 mod lenient;
+mod lenient_streams;
 mod messages;
 mod metering;
 mod providers_needs;

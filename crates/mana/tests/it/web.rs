@@ -138,6 +138,15 @@ async fn web_is_left_out_where_the_role_is_not_served() {
     );
     assert_error(&server.tick("x").await, StatusCode::NOT_FOUND, "not_found");
     assert_eq!(server.get("/health").await.0, StatusCode::OK);
+
+    let models = Home::new(&[("MANA_ROLES", "llm")]);
+    let server = models.start().await;
+    let (status, said) = server.get("/models").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(
+        said.to_string().contains("end their base URL with /v1"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

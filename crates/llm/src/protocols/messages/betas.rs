@@ -1,5 +1,5 @@
-//! Features that a caller of Anthropic's protocol asks for by name, in the header `anthropic-beta`. Those that are
-//! known go up to Anthropic; the others are left out, and named in the answer.
+//! Features that a caller of Anthropic's protocol asks for by name, in the header `anthropic-beta`. Known
+//! ones go up to Anthropic; the others are left out, and named in the answer.
 
 use axum::http::{HeaderMap, HeaderName};
 

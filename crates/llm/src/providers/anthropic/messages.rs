@@ -2,15 +2,12 @@
 
 use std::collections::HashSet;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD;
 use serde_json::{Map, Value, json};
 
+use super::blocks::blocks;
+use super::call_ids::CallIds;
 use crate::error::{GatewayError, Result};
-use crate::wire::{Content, ContentPart, Message};
-
-/// The longest text that is taken for a media type.
-const MEDIA_TYPE_CHARS: usize = 100;
+use crate::wire::Message;
 
 /// A conversation: the system blocks, and the turns of user and assistant.
 pub(super) struct Conversation {
@@ -35,14 +32,20 @@ impl Turn {
 pub(super) fn conversation(messages: Vec<Message>) -> Result<Conversation> {
     let mut system = Vec::new();
     let mut turns: Vec<Turn> = Vec::new();
+    let mut ids = CallIds::default();
     for message in messages {
         let (role, blocks) = match message.role.as_str() {
             "system" | "developer" => {
                 system.extend(blocks(message.content)?);
                 continue;
             }
-            "assistant" => ("assistant", assistant(message)?),
-            "tool" | "function" => ("user", vec![tool_result(message)?]),
+            "assistant" => {
+                if turns.last().is_none_or(|turn| turn.role != "assistant") {
+                    ids.next_turn();
+                }
+                ("assistant", assistant(message, &mut ids)?)
+            }
+            "tool" | "function" => ("user", vec![tool_result(message, &mut ids)?]),
             _ => ("user", blocks(message.content)?),
         };
         match turns.last_mut() {
@@ -180,7 +183,7 @@ fn answer_calls(turns: &mut Vec<Turn>) {
     turns.retain(|turn| !turn.blocks.is_empty());
 }
 
-fn assistant(mut message: Message) -> Result<Vec<Value>> {
+fn assistant(mut message: Message, ids: &mut CallIds) -> Result<Vec<Value>> {
     // The thoughts before a call have to come back with it.
     let mut said = match message.extra.remove("thinking_blocks") {
         Some(Value::Array(thoughts)) => thoughts,
@@ -193,9 +196,8 @@ fn assistant(mut message: Message) -> Result<Vec<Value>> {
     for call in calls {
         let function = &call["function"];
         let input = input(&function["arguments"]);
-        said.push(
-            json!({"type": "tool_use", "id": call["id"], "name": function["name"], "input": input}),
-        );
+        let id = ids.of_call(call["id"].as_str().unwrap_or_default());
+        said.push(json!({"type": "tool_use", "id": id, "name": function["name"], "input": input}));
     }
     Ok(said)
 }
@@ -218,11 +220,12 @@ fn input(arguments: &Value) -> Value {
     }
 }
 
-fn tool_result(mut message: Message) -> Result<Value> {
+fn tool_result(mut message: Message, ids: &mut CallIds) -> Result<Value> {
     let mut result = Map::new();
     result.insert("type".to_owned(), "tool_result".into());
     let id = message.extra.remove("tool_call_id").unwrap_or_default();
-    result.insert("tool_use_id".to_owned(), id);
+    let id = ids.of_result(id.as_str().unwrap_or_default());
+    result.insert("tool_use_id".to_owned(), id.into());
     result.insert("content".to_owned(), blocks(message.content)?.into());
     for field in ["is_error", "cache_control"] {
         if let Some(value) = message.extra.remove(field) {
@@ -230,143 +233,6 @@ fn tool_result(mut message: Message) -> Result<Value> {
         }
     }
     Ok(result.into())
-}
-
-fn blocks(content: Option<Content>) -> Result<Vec<Value>> {
-    let blocks: Vec<Value> = match content {
-        Some(Content::Text(text)) => vec![json!({"type": "text", "text": text})],
-        Some(Content::Parts(parts)) => parts.into_iter().map(block).collect::<Result<_>>()?,
-        _ => Vec::new(),
-    };
-    // A block without a word is refused.
-    let is_blank = |block: &Value| {
-        let text = block["text"].as_str().unwrap_or_default();
-        block["type"] == "text" && text.trim().is_empty()
-    };
-    Ok(blocks
-        .into_iter()
-        .filter(|block| !is_blank(block))
-        .collect())
-}
-
-fn block(mut part: ContentPart) -> Result<Value> {
-    let kind = part.kind.as_str();
-    let block = match kind {
-        "image_url" | "input_image" => {
-            let image = part.extra.remove("image_url").unwrap_or_default();
-            let url = image.as_str().or(image["url"].as_str()).unwrap_or_default();
-            part.extra.remove("detail");
-            file_block(&data_source(url, "picture")?)
-        }
-        "file" | "input_file" => {
-            let file = part.extra.remove("file").unwrap_or_default();
-            let said = |name: &str| {
-                let text = file.get(name).or(part.extra.get(name))?.as_str();
-                text.map(str::to_owned)
-            };
-            let block = file_of(&said)?;
-            for name in ["file_data", "file_id", "file_url", "filename"] {
-                part.extra.remove(name);
-            }
-            block
-        }
-        "input_text" | "output_text" => json!({"type": "text"}),
-        "refusal" => {
-            let text = part.extra.remove("refusal").unwrap_or_default();
-            json!({"type": "text", "text": text})
-        }
-        "input_audio" | "audio_url" | "video_url" | "input_video" => {
-            return Err(GatewayError::invalid(
-                Some("messages"),
-                format!(
-                    "Anthropic takes no content of the type {kind}; send it as text, or ask another model"
-                ),
-            ));
-        }
-        kind => json!({ "type": kind }),
-    };
-    if let Value::Object(fields) = block {
-        part.extra.extend(fields);
-    }
-    Ok(part.extra.into())
-}
-
-/// A file, by the fields that say where it is.
-fn file_of(said: &dyn Fn(&str) -> Option<String>) -> Result<Value> {
-    if let Some(id) = said("file_id") {
-        return Ok(json!({"type": "document", "source": {"type": "file", "file_id": id}}));
-    }
-    if let Some(url) = said("file_url") {
-        return Ok(json!({"type": "document", "source": {"type": "url", "url": url}}));
-    }
-    let data = said("file_data").ok_or_else(|| {
-        GatewayError::invalid(
-            Some("messages"),
-            "A file needs `file_data`, as data:application/pdf;base64,…",
-        )
-    })?;
-    let source = match data.starts_with("data:") || data.starts_with("http") {
-        true => data_source(&data, "file")?,
-        // Bytes alone: the most usual kind of a file.
-        false => json!({"type": "base64", "media_type": "application/pdf", "data": data}),
-    };
-    let mut block = file_block(&source);
-    if let Some(name) = said("filename").filter(|_| block["type"] == "document") {
-        block["title"] = name.into();
-    }
-    Ok(block)
-}
-
-/// The block of a source, by its media type.
-fn file_block(source: &Value) -> Value {
-    let media_type = source["media_type"].as_str().unwrap_or_default();
-    match media_type {
-        "application/pdf" | "text/plain" => json!({"type": "document", "source": source}),
-        _ => json!({"type": "image", "source": source}),
-    }
-}
-
-/// The source at an address, or in it.
-fn data_source(url: &str, what: &str) -> Result<Value> {
-    let Some(data) = url.strip_prefix("data:") else {
-        return Ok(json!({"type": "url", "url": url}));
-    };
-    let (kind, data) = data.split_once(";base64,").ok_or_else(|| {
-        GatewayError::invalid(
-            Some("messages"),
-            format!("A {what}'s data: address has to be base64, such as data:image/png;base64,…"),
-        )
-    })?;
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    let media_type = match kind.to_ascii_lowercase().as_str() {
-        "image/jpg" | "image/pjpeg" => "image/jpeg".to_owned(),
-        "image/x-png" => "image/png".to_owned(),
-        "application/x-pdf" => "application/pdf".to_owned(),
-        other => other.chars().take(MEDIA_TYPE_CHARS).collect(),
-    };
-    let is_text = media_type.starts_with("text/") || media_type == "application/json";
-    if !is_text {
-        return Ok(json!({"type": "base64", "media_type": media_type, "data": data}));
-    }
-    let text = decoded(data).ok_or_else(|| {
-        let message = format!("The base64 of a {what} can't be read");
-        GatewayError::invalid(Some("messages"), message)
-    })?;
-    Ok(json!({"type": "text", "media_type": "text/plain", "data": text}))
-}
-
-/// The text in base64, of either alphabet.
-fn decoded(base64: &str) -> Option<String> {
-    let letters = base64
-        .chars()
-        .filter(|letter| !letter.is_whitespace() && *letter != '=');
-    let letters = letters.map(|letter| match letter {
-        '-' => '+',
-        '_' => '/',
-        letter => letter,
-    });
-    let bytes = STANDARD_NO_PAD.decode(letters.collect::<String>()).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -455,6 +321,59 @@ mod tests {
     }
 
     #[test]
+    fn the_ids_of_calls_are_such_as_anthropic_takes_and_no_two_the_same() {
+        let calls = |ids: [&str; 2]| {
+            let calls =
+                ids.map(|id| json!({"id": id, "function": {"name": "f", "arguments": "{}"}}));
+            json!({"role": "assistant", "tool_calls": calls})
+        };
+        let result =
+            |id: &str, said: &str| json!({"role": "tool", "tool_call_id": id, "content": said});
+        for (given, sent) in [
+            (["a", "b"], ["a", "b"]),
+            (
+                ["functions.f:0", "functions.f:1"],
+                ["functions_f_0", "functions_f_1"],
+            ),
+            (["f:0", "f.0"], ["f_0", "f_0_2"]),
+            (["a", "a"], ["a", "a_2"]),
+            (["", ""], ["call", "call_2"]),
+        ] {
+            let messages = json!([calls(given), result(given[0], "1"), result(given[1], "2")]);
+            let turns = turns(messages);
+            for place in [0, 1] {
+                assert_eq!(turns[0][1][place]["id"], sent[place], "{turns}");
+                let result = &turns[1][1][place];
+                assert_eq!(result["tool_use_id"], sent[place], "{turns}");
+                assert_eq!(
+                    result["content"][0]["text"],
+                    (place + 1).to_string(),
+                    "{turns}"
+                );
+            }
+        }
+        let unanswered = json!([calls(["f:0", "f:1"]), {"role": "user", "content": "x"}, calls(["f:0", "f:1"]),
+            result("f:0", "1"), result("f:1", "2")]);
+        assert_eq!(turns(unanswered)[3][1][0]["content"][0]["text"], "1");
+        // Some give the same ids in every answer.
+        let twice = json!([
+            calls(["f:0", "f:1"]),
+            result("f:0", "1"),
+            result("f:1", "2"),
+            calls(["f:0", "f:1"]),
+            result("f:1", "4"),
+            result("f:0", "3")
+        ]);
+        let turns = turns(twice);
+        assert_eq!(turns[2][1][0]["id"], "f_0_2");
+        let said: Vec<&Value> = [0, 1]
+            .map(|place| &turns[3][1][place]["tool_use_id"])
+            .into();
+        assert_eq!(said, ["f_1_2", "f_0_2"]);
+        assert_eq!(turns[3][1][0]["content"][0]["text"], "4");
+    }
+
+    #[test]
     fn the_input_of_a_call_is_always_an_object() {
         for (arguments, expected) in [
             (json!(""), json!({})),
@@ -471,59 +390,5 @@ mod tests {
         ] {
             assert_eq!(input(&arguments), expected, "{arguments}");
         }
-    }
-
-    #[test]
-    fn files_and_pictures_of_every_kind_find_their_block() {
-        let file =
-            |data: &str| json!({"type": "file", "file": {"filename": "a", "file_data": data}});
-        let document = |source: Value| json!({"type": "document", "source": source, "title": "a"});
-        let base64 = |kind: &str| json!({"type": "base64", "media_type": kind, "data": "QQ=="});
-        let image = |source: Value| json!({"type": "image", "source": source});
-        let pictured =
-            |url: &str| json!({"type": "image_url", "image_url": {"url": url, "detail": "low"}});
-        for (part, expected) in [
-            (
-                file("data:application/pdf;base64,QQ=="),
-                document(base64("application/pdf")),
-            ),
-            (file("QQ=="), document(base64("application/pdf"))),
-            (
-                file("data:text/csv;charset=utf-8;base64,YSxiCg=="),
-                document(json!({"type": "text", "media_type": "text/plain", "data": "a,b\n"})),
-            ),
-            (
-                file("data:image/png;base64,QQ=="),
-                image(base64("image/png")),
-            ),
-            (
-                json!({"type": "file", "file": {"file_id": "f1"}}),
-                json!({"type": "document", "source": {"type": "file", "file_id": "f1"}}),
-            ),
-            (
-                pictured("data:image/jpg;base64,QQ=="),
-                image(base64("image/jpeg")),
-            ),
-            (
-                pictured("data:IMAGE/PNG;base64,QQ=="),
-                image(base64("image/png")),
-            ),
-            (
-                json!({"type": "input_image", "image_url": "https://x/y.png"}),
-                image(json!({"type": "url", "url": "https://x/y.png"})),
-            ),
-            (json!({"type": "input_text", "text": "x"}), text("x")),
-            (json!({"type": "refusal", "refusal": "no"}), text("no")),
-            (
-                json!({"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}),
-                json!({"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}),
-            ),
-        ] {
-            let part: ContentPart = serde_json::from_value(part).unwrap();
-            assert_eq!(block(part).unwrap(), expected);
-        }
-        let sound = json!({"type": "input_audio", "input_audio": {"data": "QQ=="}});
-        let refused = block(serde_json::from_value(sound).unwrap()).unwrap_err();
-        assert!(refused.message.contains("input_audio"), "{refused}");
     }
 }

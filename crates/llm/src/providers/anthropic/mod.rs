@@ -2,11 +2,14 @@
 
 mod adapter;
 mod answer;
+mod blocks;
+mod call_ids;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 mod messages;
 mod model;
 mod request;
+mod schema;
 mod schema_tool;
 mod stream;
 mod thinking;

@@ -40,6 +40,11 @@ impl Version {
         self >= Self(4, 1)
     }
 
+    /// Whether the model writes no more than half of what later ones do, and refuses a larger bound.
+    pub fn writes_little(self) -> bool {
+        self < Self(3, 5)
+    }
+
     /// Whether the model refuses a conversation that ends with words of its own.
     pub fn refuses_prefill(self) -> bool {
         self >= Self(4, 6)

@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::messages::{Turn, conversation};
 use super::model::Version;
+use super::schema::schema_or;
 use super::schema_tool::ANSWER;
 use super::thinking::{think, thinks};
 use crate::error::{GatewayError, Result};
-use crate::wire::{CallerProtocol, ChatRequest, Object, RawJson};
+use crate::wire::{CallerProtocol, ChatRequest, RawJson};
 
 /// Fields of OpenAI's, and of servers that speak its protocol, that Anthropic has no word for and would refuse. Other
 /// unknown fields pass on.
@@ -154,7 +155,9 @@ pub(super) fn body(mut request: ChatRequest, stream: bool) -> Result<Body> {
             "type": "text", "text": "Answer with one JSON object and nothing else."})),
         _ => {}
     }
-    if conversation.is_prefilled() && (thinks || version.refuses_prefill()) {
+    // Nor may one with tools go on with words that were put into its mouth.
+    let may_go_on = !thinks && tools.is_empty() && !version.refuses_prefill();
+    if conversation.is_prefilled() && !may_go_on {
         let go_on = json!({"type": "text", "text": "Go on."});
         conversation.turns.push(Turn {
             role: "user",
@@ -365,24 +368,6 @@ fn tool(tool: RawJson) -> Tool {
         input_schema: schema_or(parameters, json!({"type": "object", "properties": {}})),
         more,
     }
-}
-
-/// A schema, or another where there is none. Anthropic wants the type of an object in it.
-fn schema_or(schema: Option<RawJson>, other: Value) -> RawJson {
-    let given = schema.and_then(|schema| {
-        let mut object = Object::read(schema.text())?;
-        let is_typed = object
-            .value::<Value>("type")
-            .is_some_and(|kind| !kind.is_null());
-        if is_typed {
-            return Some(schema);
-        }
-        object.set("type", "\"object\"".to_owned());
-        RawJson::of_text(&object.text())
-    });
-    given
-        .or_else(|| RawJson::of(&other))
-        .expect("a JSON value is JSON")
 }
 
 fn tool_choice(extra: &Map<String, Value>) -> Option<Value> {

@@ -483,3 +483,32 @@ fn a_model_is_told_how_to_think_in_the_words_of_its_version() {
         assert_eq!(body["output_config"], config, "{model}");
     }
 }
+
+#[test]
+fn words_in_the_models_mouth_go_up_where_it_may_go_on_with_them() {
+    let last = |fields: Value| {
+        let mut request = json!({"model": "claude-sonnet-4-5", "messages": [
+            {"role": "user", "content": "x"}, {"role": "assistant", "content": "The answer is "}]});
+        request
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        let body = asked(request);
+        body["messages"].as_array().unwrap().last().unwrap()["role"].clone()
+    };
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    let format =
+        json!({"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}});
+    for (fields, role) in [
+        (json!({}), "assistant"),
+        (json!({"tools": tools}), "user"),
+        (json!({"response_format": format}), "user"),
+        (
+            json!({"thinking": {"type": "enabled", "budget_tokens": 2000}, "max_tokens": 5000}),
+            "user",
+        ),
+        (json!({"model": "claude-opus-4-6"}), "user"),
+    ] {
+        assert_eq!(last(fields.clone()), role, "{fields}");
+    }
+}

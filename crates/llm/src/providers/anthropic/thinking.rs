@@ -22,6 +22,10 @@ pub(super) fn think(
 ) -> u64 {
     let wanted = thinking_budget(extra);
     let effort = effort(extra, wanted);
+    let most = match version.writes_little() {
+        true => MAX_TOKENS / 2,
+        false => MAX_TOKENS,
+    };
     if version.decides_on_thinking() {
         for field in ["temperature", "top_p", "top_k"] {
             extra.remove(field);
@@ -31,7 +35,7 @@ pub(super) fn think(
         extra.remove("output_config");
     }
     let Some(wanted) = wanted else {
-        return longest.unwrap_or(MAX_TOKENS);
+        return longest.unwrap_or(most);
     };
     let longest = longest.unwrap_or_else(|| MAX_TOKENS.max(wanted.saturating_add(LEAST_THINKING)));
     if version.decides_on_thinking() {
@@ -83,7 +87,8 @@ pub(super) fn thinks(extra: &Map<String, Value>) -> bool {
     thinking.is_some_and(|thinking| thinking["type"] == "enabled" || thinking["type"] == "adaptive")
 }
 
-/// How many tokens may be thought: by the request's `thinking` in Anthropic's words, else by its effort in OpenAI's.
+/// How many tokens may be thought: by the request's `thinking` in Anthropic's words, else by its effort in OpenAI's or
+/// its `reasoning` in OpenRouter's.
 fn thinking_budget(extra: &Map<String, Value>) -> Option<u64> {
     if let Some(thinking) = extra.get("thinking").filter(|thinking| !thinking.is_null()) {
         let budget = match &thinking["budget_tokens"] {
@@ -94,7 +99,14 @@ fn thinking_budget(extra: &Map<String, Value>) -> Option<u64> {
         let budget = budget.map_or(MAX_TOKENS / 2, |budget| budget.ceil() as u64);
         return thinks(extra).then_some(budget);
     }
-    match extra.get("reasoning_effort")?.as_str()? {
+    let told = |field: &str| extra.get("reasoning").and_then(|told| told.get(field));
+    if told("enabled") == Some(&Value::Bool(false)) {
+        return None;
+    }
+    if let Some(most) = told("max_tokens").and_then(Value::as_f64) {
+        return (most > 0.0).then_some(most.ceil() as u64);
+    }
+    match effort_said(extra)? {
         "low" => Some(LEAST_THINKING),
         "medium" => Some(4096),
         "high" | "xhigh" | "max" => Some(16_384),
@@ -102,9 +114,15 @@ fn thinking_budget(extra: &Map<String, Value>) -> Option<u64> {
     }
 }
 
+/// The effort that a request names.
+fn effort_said(extra: &Map<String, Value>) -> Option<&str> {
+    let nested = extra.get("reasoning").and_then(|told| told.get("effort"));
+    extra.get("reasoning_effort").or(nested)?.as_str()
+}
+
 /// The effort of a model that decides itself.
 fn effort(extra: &Map<String, Value>, wanted: Option<u64>) -> &'static str {
-    match extra.get("reasoning_effort").and_then(Value::as_str) {
+    match effort_said(extra) {
         Some("low") => return "low",
         Some("medium") => return "medium",
         Some("high") => return "high",
@@ -116,5 +134,50 @@ fn effort(extra: &Map<String, Value>, wanted: Option<u64>) -> &'static str {
         Some(..=2048) => "low",
         Some(..=8192) => "medium",
         _ => "high",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thought(model: &str, extra: Value) -> (u64, Map<String, Value>) {
+        let mut extra = extra.as_object().unwrap().clone();
+        let longest = extra.remove("max_tokens").and_then(|most| most.as_u64());
+        let longest = think(&mut extra, longest, Version::of(model), true);
+        (longest, extra)
+    }
+
+    #[test]
+    fn how_much_to_think_is_read_in_openrouters_words_too() {
+        for (reasoning, budget) in [
+            (json!({"effort": "low"}), json!(1024)),
+            (json!({"effort": "high"}), json!(16_384)),
+            (json!({"effort": "none"}), Value::Null),
+            (json!({"max_tokens": 2000}), json!(2000)),
+            (json!({"max_tokens": 0}), Value::Null),
+            (json!({"effort": "high", "enabled": false}), Value::Null),
+            (json!({"exclude": true}), Value::Null),
+            (json!("high"), Value::Null),
+        ] {
+            let asked = json!({"max_tokens": 20_000, "reasoning": reasoning});
+            let (_, extra) = thought("claude-sonnet-4-5", asked);
+            let said = extra
+                .get("thinking")
+                .map(|thinking| thinking["budget_tokens"].clone());
+            assert_eq!(said.unwrap_or_default(), budget, "{reasoning}");
+        }
+        let (_, extra) = thought("claude-opus-4-7", json!({"reasoning": {"effort": "max"}}));
+        assert_eq!(extra["output_config"], json!({"effort": "max"}));
+    }
+
+    #[test]
+    fn an_answer_that_nobody_bounds_fits_an_early_model() {
+        for (model, most) in [
+            ("claude-3-haiku-20240307", 4096),
+            ("claude-3-5-haiku-20241022", 8192),
+        ] {
+            assert_eq!(thought(model, json!({})).0, most, "{model}");
+        }
     }
 }

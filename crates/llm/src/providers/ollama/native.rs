@@ -5,11 +5,34 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::models::Facts;
-use crate::wire::{ChatCompletion, ChatRequest, Choice, Content, Extra, Message, RawJson, Usage};
+use crate::wire::{
+    ChatCompletion, ChatRequest, Choice, Content, ContentPart, Extra, Message, RawJson, Usage,
+};
 
 /// The window that is asked for where neither the owner nor the model's own file names one. Larger ones take memory
 /// that a computer at home may not have.
 const USUAL_WINDOW: u64 = 8_192;
+
+/// Whether a request can be asked in these words: `/api/chat` gives one answer, and takes pictures as bytes and nothing
+/// else beside text.
+pub(crate) fn can_ask(request: &ChatRequest) -> bool {
+    let is_taken = |part: &ContentPart| part.kind == "text" || picture(part).is_some();
+    request.choices() == 1
+        && request
+            .messages
+            .iter()
+            .all(|message| match &message.content {
+                Some(Content::Parts(parts)) => parts.iter().all(is_taken),
+                _ => true,
+            })
+}
+
+/// The base64 of a picture.
+fn picture(part: &ContentPart) -> Option<&str> {
+    let image = part.extra.get("image_url")?;
+    let url = image.as_str().or_else(|| image["url"].as_str())?;
+    Some(url.split_once(";base64,")?.1)
+}
 
 /// The body of `/api/chat`.
 #[derive(Serialize)]
@@ -103,12 +126,7 @@ fn format(given: &RawJson) -> Option<RawJson> {
 fn message(message: Message) -> Value {
     let mut said = json!({ "role": message.role, "content": message.plain() });
     if let Some(Content::Parts(parts)) = &message.content {
-        let pictures = parts.iter().filter_map(|part| {
-            let image = part.extra.get("image_url")?;
-            let url = image.as_str().or_else(|| image["url"].as_str())?;
-            Some(url.split_once(";base64,")?.1)
-        });
-        let pictures: Vec<&str> = pictures.collect();
+        let pictures: Vec<&str> = parts.iter().filter_map(picture).collect();
         if !pictures.is_empty() {
             said["images"] = json!(pictures);
         }
@@ -117,8 +135,12 @@ fn message(message: Message) -> Value {
     if let Some(calls) = calls {
         let calls = calls.iter().map(|call| {
             let function = &call["function"];
-            let arguments = function["arguments"].as_str().unwrap_or_default();
-            let arguments = serde_json::from_str(arguments).unwrap_or_else(|_| json!({}));
+            let arguments = match &function["arguments"] {
+                Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
+                arguments => arguments.clone(),
+            };
+            let arguments = Some(arguments).filter(Value::is_object);
+            let arguments = arguments.unwrap_or_else(|| json!({}));
             json!({ "function": { "name": function["name"], "arguments": arguments } })
         });
         said["tool_calls"] = calls.collect();
@@ -147,11 +169,16 @@ pub(crate) fn completion(said: &Value) -> Option<ChatCompletion> {
         .enumerate()
         .map(|(place, call)| {
             let function = &call["function"];
-            let id = call["id"]
-                .as_str()
-                .map_or_else(|| format!("call_{place}"), str::to_owned);
+            let id = call["id"].as_str().filter(|id| !id.is_empty());
+            let id = id.map_or_else(|| format!("call_{place}"), str::to_owned);
+            let arguments = match &function["arguments"] {
+                Value::Null => "{}".to_owned(),
+                Value::String(text) if text.trim().is_empty() => "{}".to_owned(),
+                Value::String(text) => text.clone(),
+                arguments => arguments.to_string(),
+            };
             json!({ "id": id, "type": "function", "function": {
-                "name": function["name"], "arguments": function["arguments"].to_string() } })
+                "name": function["name"], "arguments": arguments } })
         })
         .collect();
     let mut extra = Extra::new();
@@ -261,6 +288,54 @@ mod tests {
             ])
         );
         assert_eq!(sent["stream"], false);
+    }
+
+    #[test]
+    fn what_ollama_has_no_words_for_is_not_asked_in_its_own() {
+        let ask = |fields: Value| {
+            let content = json!([{"type": "text", "text": "Look"}, fields["part"]]);
+            let mut request =
+                json!({"model": "m", "messages": [{"role": "user", "content": content}]});
+            request["n"] = fields["n"].clone();
+            can_ask(&serde_json::from_value(request).unwrap())
+        };
+        let picture = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+        let bytes = picture("data:image/png;base64,AAAA");
+        assert!(ask(json!({ "part": bytes })));
+        assert!(!ask(json!({ "part": bytes, "n": 2 })));
+        for part in [
+            picture("https://x/y.png"),
+            json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA"}}),
+            json!({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}),
+        ] {
+            assert!(!ask(json!({ "part": part })), "{part}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_objects_there_and_texts_here() {
+        for (given, sent) in [
+            (json!("{\"a\":1}"), json!({"a": 1})),
+            (json!({"a": 1}), json!({"a": 1})),
+            (json!("null"), json!({})),
+            (json!("{cut o"), json!({})),
+        ] {
+            let call = json!({"id": "c", "function": {"name": "f", "arguments": given}});
+            let said = json!({"role": "assistant", "content": null, "tool_calls": [call]});
+            let asked = message(serde_json::from_value(said).unwrap());
+            assert_eq!(asked["tool_calls"][0]["function"]["arguments"], sent);
+        }
+        for (given, told) in [
+            (json!({"a": 1}), "{\"a\":1}"),
+            (json!("{\"a\":1}"), "{\"a\":1}"),
+            (json!(" "), "{}"),
+            (json!(null), "{}"),
+        ] {
+            let call = json!({"function": {"name": "f", "arguments": given}});
+            let answer = completion(&json!({"message": {"tool_calls": [call]}})).unwrap();
+            let calls = &answer.choices[0].message.extra["tool_calls"];
+            assert_eq!(calls[0]["function"]["arguments"], told);
+        }
     }
 
     #[test]

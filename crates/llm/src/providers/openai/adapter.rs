@@ -92,9 +92,8 @@ impl OpenAi {
     /// The window with which a request is asked in Ollama's own protocol; none where it passes as it is.
     fn own_window(&self, request: &ChatRequest) -> Option<u64> {
         let is_ollama = self.own.get() == Some(&OwnProtocol::Ollama);
-        request
-            .window
-            .filter(|_| is_ollama && request.choices() == 1)
+        let window = request.window.filter(|_| is_ollama);
+        window.filter(|_| native::can_ask(request))
     }
 
     async fn chat_in_window(

@@ -15,7 +15,7 @@ pub(crate) struct Dialect {
     pub holds_any_model_to_schema: bool,
     /// The path beside `/v1` at which earlier versions list their models.
     pub earlier_list: Option<&'static str>,
-    /// Whether a model can be told how freely to vary its words. One that thinks may refuse the request for it.
+    /// Whether a model can be told how freely to vary its words. A model that thinks may refuse the request for it.
     pub takes_temperature: fn(&str) -> bool,
     /// Whether instructions may have OpenAI's newer role for them; elsewhere templates stumble over it.
     pub knows_developer: bool,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::reported::reported;
 use crate::sse::{Decoder, Frame};
-use crate::wire::mended;
+use crate::wire::{mended, plain_content};
 
 /// The answer of a body that is a stream of events or of lines of JSON; none where it is neither, or breaks off. An
 /// error in it is given as the body that reports it.
@@ -95,6 +95,9 @@ impl Gathered {
             self.finish_reason = piece["finish_reason"].clone();
         }
         let delta = piece["delta"].as_object().or(piece["message"].as_object());
+        if let Some(text) = piece["text"].as_str().filter(|_| delta.is_none()) {
+            append(&mut self.message, "content", text);
+        }
         for (name, value) in delta.into_iter().flatten() {
             match (name.as_str(), value) {
                 ("role", _) | (_, Value::Null) => {}
@@ -102,25 +105,31 @@ impl Gathered {
                     calls.iter().for_each(|call| self.call(call))
                 }
                 (_, Value::String(text)) => append(&mut self.message, name, text),
-                (_, value) => drop(self.message.insert(name.clone(), value.clone())),
+                (_, value) => match plain_content(value).filter(|_| name == "content") {
+                    Some(plain) => {
+                        append(&mut self.message, "content", &plain.text);
+                        append(&mut self.message, "reasoning_content", &plain.thoughts);
+                    }
+                    None => drop(self.message.insert(name.clone(), value.clone())),
+                },
             }
         }
     }
 
     fn call(&mut self, piece: &Value) {
-        let id = piece["id"].as_str().filter(|id| !id.is_empty());
-        let same = |call: &Value| match (piece["index"].as_u64(), id) {
-            (Some(index), _) => call["index"] == index,
-            (None, Some(id)) => call["id"] == id,
-            (None, None) => true,
+        let said = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+        let same = |call: &Value| match piece["index"].as_u64() {
+            Some(index) => call["index"] == index,
+            None if said(&piece["id"]) => call["id"] == piece["id"],
+            None => !said(&piece["function"]["name"]),
         };
         // Pieces go on with the last call that they fit.
         let Some(place) = self.calls.iter().rposition(same) else {
             let mut call = piece.clone();
-            let arguments = call["function"]["arguments"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
+            let arguments = match &call["function"]["arguments"] {
+                Value::Object(arguments) => Value::Object(arguments.clone()).to_string(),
+                arguments => arguments.as_str().unwrap_or_default().to_owned(),
+            };
             if call["function"].is_object() {
                 call["function"]["arguments"] = arguments.into();
             }
@@ -157,6 +166,7 @@ impl Gathered {
 /// Adds a text to that of a field.
 fn append(fields: &mut Map<String, Value>, name: &str, text: &str) {
     match fields.get_mut(name) {
+        None if text.is_empty() => {}
         Some(Value::String(said)) => said.push_str(text),
         _ => drop(fields.insert(name.to_owned(), text.into())),
     }
@@ -189,6 +199,33 @@ data: {"index":0,"id":"c","function":{"name":"f","arguments":"{"}}]}}]}"#,
                     "reasoning_content": "hm",
                     "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]}}]})
         );
+    }
+
+    #[test]
+    fn odd_pieces_are_gathered_too() {
+        let choice = |piece: Value| format!("data: {}\n\n", json!({"choices": [piece]}));
+        let call = |call: Value| choice(json!({"delta": {"tool_calls": [call]}}));
+        let body = [
+            choice(json!({"text": "Hel"})),
+            choice(
+                json!({"delta": {"content": [{"type": "thinking", "thinking": [{"text": "hm"}]}]}}),
+            ),
+            choice(json!({"delta": {"content": [{"type": "text", "text": "lo"}]}})),
+            call(json!({"function": {"name": "f", "arguments": {"a": 1}}})),
+            call(json!({"function": {"name": "g", "arguments": "{"}})),
+            call(json!({"function": {"name": "", "arguments": "}"}})),
+            choice(json!({"delta": {}, "finish_reason": "tool_calls"})),
+        ]
+        .concat();
+        let answer: Value = serde_json::from_slice(&gathered(body.as_bytes()).unwrap()).unwrap();
+        let message = &answer["choices"][0]["message"];
+        assert_eq!(
+            (&message["content"], &message["reasoning_content"]),
+            (&json!("Hello"), &json!("hm"))
+        );
+        let calls = json!([{"function": {"name": "f", "arguments": "{\"a\":1}"}},
+            {"function": {"name": "g", "arguments": "{}"}}]);
+        assert_eq!(message["tool_calls"], calls);
     }
 
     #[test]

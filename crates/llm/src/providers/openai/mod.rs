@@ -1,6 +1,7 @@
 //! OpenAI, and what every provider shares that speaks its protocol.
 
 mod adapter;
+mod calls;
 mod chat_form;
 pub(crate) mod dialect;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -5,12 +5,16 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::calls::{Calls, has_words, number};
 use super::reported::{reported, says_nothing};
 use crate::error::{ErrorKind, GatewayError, Result};
 use crate::events::{Events, LAST_WORDS};
 use crate::providers::provider::{EventStream, StreamEvent};
 use crate::sse::Frame;
-use crate::wire::{Delta, Object, Told, Usage, json_text, lenient_usage, mended};
+use crate::wire::{
+    Delta, Object, Told, Usage, json_text, lenient_usage, mended, odd_usage as usage,
+    plain_content, put_plain,
+};
 
 /// The pieces of so many answers of a model.
 pub(super) fn pieces(events: Events, model: String, answers: u64) -> EventStream {
@@ -19,7 +23,7 @@ pub(super) fn pieces(events: Events, model: String, answers: u64) -> EventStream
         model,
         id: None,
         unfinished: answers,
-        calls: Vec::new(),
+        calls: Calls::default(),
         begun: false,
         over: false,
         usage: None,
@@ -44,8 +48,8 @@ struct Reading {
     /// Answers that have not said why they stopped. Without one, a missing `[DONE]` is forgiven, and nothing that
     /// happens to the connection makes the answer incomplete.
     unfinished: u64,
-    /// Calls that came without their place, each with the place of its choice.
-    calls: Vec<(usize, String)>,
+    /// The calls of which pieces have come.
+    calls: Calls,
     /// A chunk has come.
     begun: bool,
     over: bool,
@@ -71,7 +75,7 @@ struct Peek {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct PeekChoice {
-    index: Told,
+    index: Value,
     finish_reason: Told,
     delta: Option<Delta>,
 }
@@ -84,23 +88,34 @@ impl Peek {
     /// Whether a part of the answer is in the chunk, or its end.
     fn says_something(&self) -> bool {
         self.choices().any(|choice| {
-            let has_ended = matches!(choice.finish_reason, Told::Text | Told::Error);
-            has_ended || (choice.delta.as_ref()).is_none_or(|delta| delta.says_something)
+            choice.ends() || (choice.delta.as_ref()).is_none_or(|delta| delta.says_something)
         })
     }
 
-    /// Whether a client would stumble over the chunk as it is.
-    fn is_odd(&self) -> bool {
-        let is_none = |told: Told| matches!(told, Told::Absent | Told::Null);
-        let is_null = |told: Told| told == Told::Null;
-        let odd_call = |choice: &PeekChoice| {
-            let places = choice.delta.iter().flat_map(|delta| &delta.call_places);
-            places.into_iter().any(|place| is_none(*place))
+    /// Whether a client would stumble over the chunk as it is, after the calls that have come.
+    fn is_odd(&self, calls: &Calls) -> bool {
+        let odd_delta = |of: u64, ends: bool, delta: &Delta| {
+            delta.content == Told::Other
+                || delta.calls.iter().any(|call| {
+                    let is_bare = ends && !has_words(&call.function["arguments"]);
+                    is_bare || calls.is_odd(of, call)
+                })
+                || (ends && calls.lack_arguments(of))
         };
-        [self.id, self.object, self.model].into_iter().any(is_null)
-            || self
-                .choices()
-                .any(|choice| is_none(choice.index) || odd_call(choice))
+        let odd_choice = |choice: &PeekChoice| match (choice.index.as_u64(), &choice.delta) {
+            (Some(of), Some(delta)) => odd_delta(of, choice.ends(), delta),
+            _ => true,
+        };
+        [self.id, self.object, self.model].contains(&Told::Null)
+            || self.choices.is_none()
+            || self.choices().any(odd_choice)
+    }
+}
+
+impl PeekChoice {
+    /// Whether the answer has said why it stopped.
+    fn ends(&self) -> bool {
+        matches!(self.finish_reason, Told::Text | Told::Error)
     }
 }
 
@@ -162,17 +177,25 @@ impl Reading {
         if may_be_error && let Some(error) = reported(&data) {
             return Err(self.events.upstream.reported(&error));
         }
+        if peek.choices.is_none() && peek.usage.is_none() {
+            // Neither a piece nor a count: some servers send other JSON to show that they are still there.
+            return Ok(StreamEvent::KeepAlive);
+        }
         self.begun = true;
         if peek.says_something() {
             self.events.goes_on();
         }
-        let ends = peek
-            .choices()
-            .filter(|choice| matches!(choice.finish_reason, Told::Text | Told::Error));
+        let ends = peek.choices().filter(|choice| choice.ends());
         self.unfinished = self.unfinished.saturating_sub(ends.count() as u64);
-        let data = match peek.is_odd() {
+        let data = match peek.is_odd(&self.calls) {
             true => self.put_right(&data).map_or(data, Bytes::from),
-            false => data,
+            false => {
+                self.note_calls(&peek);
+                match peek.usage {
+                    Some(_) => with_plain_usage(&data).map_or(data, Bytes::from),
+                    None => data,
+                }
+            }
         };
         match peek.usage {
             Some(usage) if peek.choices.iter().flatten().next().is_none() => {
@@ -188,7 +211,17 @@ impl Reading {
         }
     }
 
-    /// The same chunk with what every client needs: ids that are texts, and places of choices and calls.
+    /// Takes note of the calls in a chunk that is as it should be.
+    fn note_calls(&mut self, peek: &Peek) {
+        for choice in peek.choices() {
+            let of = choice.index.as_u64().unwrap_or(0);
+            let calls = choice.delta.iter().flat_map(|delta| &delta.calls);
+            calls.for_each(|call| self.calls.note(of, call));
+        }
+    }
+
+    /// The same chunk with what every client needs: ids that are texts, changes of a message, and in them words that
+    /// are a text, and calls with their places, ids and arguments.
     fn put_right(&mut self, data: &[u8]) -> Option<String> {
         let mut object = Object::of_bytes(data)?;
         if object.value("id") == Some(Told::Null) {
@@ -207,55 +240,62 @@ impl Reading {
             let Some(mut choice) = Object::read(choice.get()) else {
                 return choice.get().to_owned();
             };
-            put_place(&mut choice, || place);
-            if let Some(delta) = choice.get("delta").map(str::to_owned)
-                && let Some(mut delta) = Object::read(&delta)
-                && let Some(calls) = delta.items("tool_calls")
-            {
-                let calls = calls.iter().map(|call| {
-                    let Some(mut call) = Object::read(call.get()) else {
-                        return call.get().to_owned();
-                    };
-                    let id: Option<String> = call.value("id");
-                    put_place(&mut call, || place_of_call(&mut self.calls, place, id));
-                    call.text()
-                });
-                let calls = format!("[{}]", calls.collect::<Vec<_>>().join(","));
-                delta.set("tool_calls", calls);
-                choice.set("delta", delta.text());
-            }
+            self.put_choice_right(&mut choice, place as u64);
             choice.text()
         });
         let choices = format!("[{}]", choices.collect::<Vec<_>>().join(","));
-        if object
-            .get("choices")
-            .is_some_and(|choices| choices.starts_with('['))
-        {
-            object.set("choices", choices);
-        }
+        object.set("choices", choices);
+        usage(&mut object);
         Some(object.text())
     }
-}
 
-fn put_place(object: &mut Object<'_>, place: impl FnOnce() -> usize) {
-    if !matches!(object.value("index"), Some(Told::Other | Told::Text)) {
-        object.set("index", place().to_string());
+    fn put_choice_right(&mut self, choice: &mut Object<'_>, place: u64) {
+        let said: Option<Value> = choice.value("index");
+        let of = said.as_ref().and_then(number).unwrap_or(place);
+        if said.is_none_or(|said| !said.is_u64()) {
+            choice.set("index", of.to_string());
+        }
+        let given = ["delta", "message"]
+            .iter()
+            .filter_map(|name| choice.get(name));
+        let given = given.map(str::to_owned).find(|text| text.starts_with('{'));
+        let text: Option<String> = choice.value("text");
+        let given = given.or(text.map(|text| format!(r#"{{"content":{}}}"#, json_text(&text))));
+        let given = given.unwrap_or_else(|| "{}".to_owned());
+        let Some(mut delta) = Object::read(&given) else {
+            return;
+        };
+        let content: Option<Value> = delta.value("content");
+        if let Some(plain) = content.as_ref().and_then(plain_content) {
+            put_plain(&mut delta, &plain);
+        }
+        let calls = delta.items("tool_calls");
+        let calls = calls.into_iter().flatten().map(|call| {
+            let Some(mut call) = Object::read(call.get()) else {
+                return call.get().to_owned();
+            };
+            self.calls.put_right(of, &mut call);
+            call.text()
+        });
+        let mut calls: Vec<String> = calls.collect();
+        if matches!(
+            choice.value("finish_reason"),
+            Some(Told::Text | Told::Error)
+        ) {
+            calls.extend(self.calls.last_pieces(of));
+        }
+        if !calls.is_empty() {
+            delta.set("tool_calls", format!("[{}]", calls.join(",")));
+        }
+        choice.set("delta", delta.text());
     }
 }
 
-/// The place of a call among those of its choice: a new id begins a new call, and what has none goes on with the last.
-fn place_of_call(calls: &mut Vec<(usize, String)>, choice: usize, id: Option<String>) -> usize {
-    let of_choice = calls.iter().filter(|(of, _)| *of == choice);
-    let count = of_choice.clone().count();
-    let id = id.filter(|id| !id.is_empty());
-    let Some(id) = id else {
-        return count.saturating_sub(1);
-    };
-    let known = of_choice.map(|(_, id)| id).position(|known| *known == id);
-    known.unwrap_or_else(|| {
-        calls.push((choice, id));
-        count
-    })
+/// The same chunk with counts that are whole numbers, where its usage has others.
+fn with_plain_usage(data: &[u8]) -> Option<String> {
+    let mut object = Object::of_bytes(data)?;
+    usage(&mut object);
+    object.changed_text()
 }
 
 /// Whether an error is one of the connection: it broke off, or fell silent.
