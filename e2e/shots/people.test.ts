@@ -63,7 +63,7 @@ test('people', async ({ browser }) => {
 	await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
 
 	await page.goto(`${server.url}/settings`);
-	await page.getByRole('button', { name: 'Change name, address or time zone' }).click();
+	await page.getByRole('button', { name: 'Change name, address, time zone' }).click();
 	await shoot(page, 'settings', true);
 	await page.getByRole('button', { name: 'Deutsch' }).click();
 	await expect(page.getByRole('heading', { name: 'Einstellungen' })).toBeVisible();

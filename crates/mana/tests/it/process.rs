@@ -247,7 +247,8 @@ async fn the_address_for_other_devices_is_the_one_that_they_reach() {
             "{url}"
         );
         assert_eq!(port_of(&url), port_of(&address));
-        let reached = reqwest::get(format!("{url}/health")).await.unwrap();
+        let health = server.http.get(format!("{url}/health"));
+        let reached = health.send().await.unwrap();
         assert_eq!(reached.status(), StatusCode::OK);
     }
     server.stop().await;
