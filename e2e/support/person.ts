@@ -16,6 +16,7 @@ export async function makeAccount(
 	await page.getByLabel('E-mail').fill(who.email);
 	await page.getByLabel('Password').fill(who.password);
 	await page.getByRole('button', { name: button }).click();
+	if (button === 'Make it mine') await page.getByRole('link', { name: 'Open Mana' }).click();
 	await expect(page).toHaveURL(`${server.url}/`);
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 use mana_cli::{Cli, Command, UserCommand, error_text};
-use mana_server::{Config, Telemetry, openapi, upkeep};
+use mana_server::{Config, Telemetry, openapi, upkeep, with_remedy};
 
 /// The system's allocator spends a third of a push's time on many small JSON values, and keeps 200 MiB after a hundred
 /// password hashes.
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     match run(cli.command.unwrap_or(Command::Serve)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mana: {}", error_text(&format!("{error:#}")));
+            eprintln!("mana: {}", error_text(&with_remedy(&error)));
             ExitCode::FAILURE
         }
     }

@@ -9,7 +9,27 @@ use anyhow::{Context, Result, bail};
 use crate::private_files::{create_private_dir, private_file, wider_than};
 
 /// The keys that a server makes when it first starts, and without which its database can't be used as before.
-const KEYS: [&str; 2] = ["token.key", "settings.key"];
+pub const KEYS: [&str; 2] = ["token.key", "settings.key"];
+
+/// Says what to do about a secret file that can't be used, and what follows where no copy is left.
+pub fn lost_secret(name: &str) -> String {
+    format!(
+        "put it back from a backup; where there is none, remove it: then {}",
+        consequence(name)
+    )
+}
+
+/// Says what follows where a secret file is lost.
+pub fn consequence(name: &str) -> &'static str {
+    match name {
+        "token.key" => "everybody signs in again",
+        "settings.key" => {
+            "providers' keys are entered again, and people with a second factor begin anew (`mana user reset \
+             --second-factor`)"
+        }
+        _ => "the next start makes another one",
+    }
+}
 
 /// The open data directory, locked for this process until the value is dropped.
 #[derive(Debug)]
@@ -67,7 +87,8 @@ impl DataDir {
         let path = self.join(name);
         match fs::read(&path) {
             Ok(bytes) if !bytes.is_empty() => return Ok(bytes),
-            Ok(_) => {}
+            // A secret is renamed into its place when it is whole, so another program emptied the file.
+            Ok(_) => bail!("{} is empty; {}", path.display(), lost_secret(name)),
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             Err(e) => return Err(e).with_context(|| format!("{} can't be read", path.display())),
         }

@@ -255,11 +255,11 @@ impl From<mana_store::StoreError> for ApiError {
     fn from(error: mana_store::StoreError) -> ApiError {
         use mana_store::StoreError::{
             AccountLocked, Busy, CodeWrong, DiskFull, EmailTaken, InvalidCursor, LastOwner,
-            NoSuchUser, OwnerExists, SecretInvalid, TooManyRuns, Unavailable,
+            NoAccess, NoSuchUser, OwnerExists, SecretInvalid, TooManyRuns, Unavailable,
         };
         match error {
             Busy => ApiError::busy(),
-            Unavailable(_) => {
+            Unavailable(_) | NoAccess { .. } => {
                 static TOLD: SeldomTold = SeldomTold::new();
                 TOLD.tell(|| tracing::error!(error = %error, "A request failed: {error}"));
                 ApiError::busy()

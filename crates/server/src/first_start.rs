@@ -8,8 +8,9 @@ use mana_store::{DatabaseContents, StoreError};
 use tokio::time::sleep;
 
 use crate::config::{Config, Database};
-use crate::data_dir::DataDir;
+use crate::data_dir::{self, DataDir};
 use crate::storage::contents;
+use crate::vault;
 
 /// Time between two tries to reach a database that starts later than this process.
 const RETRY: Duration = Duration::from_secs(1);
@@ -18,6 +19,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// `MANA_FIRST_START=refuse` says that there is one.
 pub async fn check(config: &Config, dir: &DataDir) -> Result<()> {
     if when_reached(config).await? == DatabaseContents::Tables {
+        name_missing_keys(config, dir);
         return Ok(());
     }
     let name = config.storage.database.name();
@@ -48,6 +50,26 @@ pub async fn check(config: &Config, dir: &DataDir) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Logs which keys of the database's server are missing: the start makes others, which open nothing that the missing
+/// ones sealed. A further server on a shared database begins without them.
+fn name_missing_keys(config: &Config, dir: &DataDir) {
+    if !matches!(config.storage.database, Database::Sqlite(_)) {
+        return;
+    }
+    let there = dir.keys();
+    for name in data_dir::KEYS {
+        let is_configured = name == vault::FILE && config.server.settings_key.is_some();
+        if !there.contains(&name) && !is_configured {
+            tracing::warn!(
+                "{} is missing beside the database, and this start makes another one. Stop the server and put it back \
+                 from a backup; without it {}",
+                dir.join(name).display(),
+                data_dir::consequence(name)
+            );
+        }
+    }
 }
 
 /// Returns what the database holds, as soon as it takes connections.

@@ -26,6 +26,7 @@ pub mod openapi;
 mod people_changes;
 pub mod private_files;
 mod readiness;
+mod remedies;
 mod router;
 mod routes;
 mod serve;
@@ -39,5 +40,6 @@ mod web;
 use mana_accounts::random;
 
 pub use config::{Config, ConfigError};
+pub use remedies::with_remedy;
 pub use serve::{migrate, serve};
 pub use telemetry::Telemetry;

@@ -1,10 +1,11 @@
 //! `mana serve`: from the data directory to a listening server, and back.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use mana_accounts::{Auth, TokenKeys};
 use mana_ai::{Runner, RunnerConfig, RunnerParts};
 use mana_store::AccountStore;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::clock_check::ClockDoubt;
 use crate::config::{Config, Database, ServerRole};
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, lost_secret};
 use crate::gateway::{KeyUses, Settings};
 use crate::http::open_connections::{ConnectionBounds, OpenConnections};
 use crate::http::{connections, open_files};
@@ -249,8 +250,9 @@ async fn open_accounts(
     let seal = Arc::new(vault);
     Auth::open(accounts, &key, config.auth.clone(), seal, clock).with_context(|| {
         format!(
-            "{} is damaged; remove it, and everybody signs in again",
-            dir.join(SIGNING_KEY).display()
+            "{} is damaged; {}",
+            dir.join(SIGNING_KEY).display(),
+            lost_secret(SIGNING_KEY)
         )
     })
 }
@@ -266,8 +268,17 @@ fn connection_bounds(config: &Config) -> ConnectionBounds {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("Mana can't listen on {address}; stop what uses that port, or set MANA_LISTEN to another one")
+    TcpListener::bind(address).await.map_err(|error| {
+        let remedy = match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "the system keeps ports below 1024 for root: set MANA_LISTEN to another one"
+            }
+            ErrorKind::AddrNotAvailable => {
+                "the machine has no such address: set MANA_LISTEN to its own, 127.0.0.1 or 0.0.0.0"
+            }
+            _ => "stop what uses that port, or set MANA_LISTEN to another one",
+        };
+        anyhow!("Mana can't listen on {address} ({error}); {remedy}")
     })
 }
 

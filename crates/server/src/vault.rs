@@ -11,7 +11,7 @@ use mana_llm::Secret;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, lost_secret};
 
 /// The file in the data directory. Instances that share a database need the same one.
 pub const FILE: &str = "settings.key";
@@ -46,12 +46,8 @@ impl Vault {
     }
 
     fn of(path: &Path, bytes: &[u8]) -> Result<Vault> {
-        let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| {
-            anyhow!(
-                "{} is damaged; put it back from a backup, or remove it, and enter the providers' keys again",
-                path.display()
-            )
-        })?;
+        let key = UnboundKey::new(&AES_256_GCM, bytes)
+            .map_err(|_| anyhow!("{} is damaged; {}", path.display(), lost_secret(FILE)))?;
         Ok(Vault(LessSafeKey::new(key)))
     }
 

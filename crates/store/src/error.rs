@@ -7,7 +7,7 @@ use sqlx::{
 
 use mana_core::record::too_large;
 
-use crate::{InvalidCursor, LogMeasure, database_errors};
+use crate::{InvalidCursor, LogMeasure, database_errors, file_remedy};
 
 /// The result of a verb.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -63,6 +63,20 @@ pub enum StoreError {
     /// The database can't be reached, for this reason.
     #[error("the database can't be reached ({0}); try again in a moment")]
     Unavailable(String),
+    /// The database, or the file system under it, does not let this process in, or does not let it write.
+    #[error("the database can't be used: {cause}; {remedy}")]
+    NoAccess {
+        /// The cause, as the database tells it.
+        cause: String,
+        /// The remedy.
+        remedy: &'static str,
+    },
+    /// The database could not hold every character.
+    #[error(
+        "the database's encoding is {0}, which can't hold every character; make one with \
+         `createdb --encoding=UTF8 --template=template0`, and name it in DATABASE_URL"
+    )]
+    Encoding(String),
     /// A first connection to the database could not be made.
     #[error("no connection to the database at {address}: {cause}; {remedy}")]
     CannotConnect {
@@ -185,12 +199,12 @@ pub enum StoreError {
         cause: String,
     },
     /// The file system failed.
-    #[error("{path}: {source}")]
+    #[error("{path}: {error}{}", file_remedy(error).map(|remedy| format!("; {remedy}")).unwrap_or_default())]
     Io {
         /// The file.
         path: String,
         /// The error of the file system.
-        source: std::io::Error,
+        error: std::io::Error,
     },
 }
 
@@ -256,6 +270,14 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Whether the same verb may succeed later without any change to what was asked.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy | Self::Unavailable(_) | Self::NoAccess { .. }
+        )
+    }
+
     /// A connection to Postgres that could not be made.
     pub(crate) fn cannot_connect(options: &PgConnectOptions, error: &sqlx::Error) -> Self {
         let (remedy, may_start_later) = database_errors::remedy(options, error);
@@ -292,13 +314,26 @@ impl From<MigrateError> for StoreError {
     }
 }
 
-/// The low byte of SQLite's extended codes is the kind: SQLITE_BUSY, SQLITE_LOCKED, SQLITE_CORRUPT, SQLITE_FULL,
-/// SQLITE_NOTADB.
+/// SQLITE_IOERR_SHMSIZE: there is no room for the index of the write-ahead log.
+const NO_ROOM_FOR_INDEX: u32 = 4874;
+
+/// The low byte of SQLite's extended codes is the kind: SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY, SQLITE_IOERR,
+/// SQLITE_CORRUPT, SQLITE_FULL, SQLITE_CANTOPEN, SQLITE_NOTADB.
 fn of_sqlite(code: &str, error: &sqlx::Error) -> Option<StoreError> {
-    match code.parse::<u32>().ok()? & 0xff {
+    let cause = || database_errors::cause(error);
+    let no_access = |remedy| {
+        let cause = cause();
+        Some(StoreError::NoAccess { cause, remedy })
+    };
+    let code = code.parse::<u32>().ok()?;
+    match code & 0xff {
         5 | 6 => Some(StoreError::Busy),
-        11 | 26 => Some(StoreError::Damaged(database_errors::cause(error))),
+        8 => no_access(database_errors::READ_ONLY_FILE),
+        10 if code == NO_ROOM_FOR_INDEX => Some(StoreError::DiskFull),
+        10 => no_access(database_errors::FAILING_DISK),
+        11 | 26 => Some(StoreError::Damaged(cause())),
         13 => Some(StoreError::DiskFull),
+        14 => no_access(database_errors::CLOSED_FILE),
         _ => None,
     }
 }
@@ -310,9 +345,13 @@ fn of_postgres(code: &str, error: &sqlx::Error) -> Option<StoreError> {
         // lock_not_available, deadlock_detected, serialization_failure, too_many_connections, query_canceled
         "55P03" | "40P01" | "40001" | "53300" | "57014" => Some(StoreError::Busy),
         "53100" => Some(StoreError::DiskFull),
-        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_in_transaction_session_timeout,
-        // read_only_sql_transaction (a standby)
-        "57P01" | "57P02" | "57P03" | "25P03" | "25006" => unavailable(),
+        // read_only_sql_transaction
+        "25006" => Some(StoreError::NoAccess {
+            cause: database_errors::cause(error),
+            remedy: database_errors::READ_ONLY_SERVER,
+        }),
+        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_in_transaction_session_timeout
+        "57P01" | "57P02" | "57P03" | "25P03" => unavailable(),
         // data_corrupted, index_corrupted
         "XX001" | "XX002" => Some(StoreError::Damaged(database_errors::cause(error))),
         // character_not_in_repertoire, untranslatable_character

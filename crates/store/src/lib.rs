@@ -46,6 +46,7 @@ pub use backup::{
     Restored, RestoredEpoch, TableHead,
 };
 pub use contents::{DatabaseContents, MissingSteps};
+pub use database_errors::file_remedy;
 pub use error::{Result, ResyncReason, StoreError};
 pub use identity::{CursorCheck, KnownLog, LogIdentity};
 pub use ledger::{
@@ -62,7 +63,7 @@ pub use maintenance::{
 };
 pub use notice::StoreNotice;
 pub use people::{People, Person};
-pub use postgres::{PostgresOptions, PostgresStore, UpgradeTurn};
+pub use postgres::{PostgresOptions, PostgresState, PostgresStore, UpgradeTurn};
 pub use runs::{
     Cancelled, DEBUG_KEPT, DebugRecord, MOST_WAITING, RunPhase, RunProgress, RunRequest, Runs,
 };

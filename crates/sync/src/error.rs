@@ -103,9 +103,8 @@ impl SyncError {
             Self::GiveBackClosed => "give_back_closed",
             Self::Forgotten => "forgotten",
             Self::Store(StoreError::ResyncRequired(_)) => "resync_required",
-            Self::Store(StoreError::Busy | StoreError::Unavailable(_)) | Self::Interrupted => {
-                "busy"
-            }
+            Self::Store(error) if error.may_pass() => "busy",
+            Self::Interrupted => "busy",
             Self::Store(StoreError::Copied) => "copied",
             Self::Store(StoreError::DiskFull) => "disk_full",
             Self::Store(StoreError::NoRoom(_)) => "member_limit",
@@ -131,7 +130,8 @@ impl SyncError {
             Self::TooManyChanges => 413,
             Self::Store(StoreError::ResyncRequired(_)) => 410,
             Self::Store(StoreError::LeaseLost | StoreError::Copied) => 409,
-            Self::Store(StoreError::Busy | StoreError::Unavailable(_)) | Self::Interrupted => 503,
+            Self::Store(error) if error.may_pass() => 503,
+            Self::Interrupted => 503,
             Self::Store(StoreError::DiskFull | StoreError::NoRoom(_)) => 507,
             Self::Store(_) => 500,
         }

@@ -256,3 +256,24 @@ async fn issuer_that_gives_no_keys_is_a_pause_and_nobody_else_notices() {
         assert!(!home.log().contains(&issuer.http.uri()));
     }
 }
+
+#[tokio::test]
+async fn issuer_account_that_an_owner_deletes_does_not_come_back_with_its_next_token() {
+    let issuer = Issuer::start().await;
+    let key = Key::new("k1");
+    issuer.publish(&[&key]).await;
+    let mut home = issuer.home();
+    home.set("MANA_SIGNUP", "closed");
+    let (server, owner) = Server::with_owner(&home).await;
+    let token = key.sign(&claims("ada"));
+    assert_eq!(me(&server, &token).await.0, StatusCode::OK);
+    let deleted = owner.request(Method::DELETE, "/auth/people/ada");
+    let (status, said) = send(deleted).await;
+    assert!(status.is_success(), "{said}");
+    for token in [token, key.sign(&claims("ada"))] {
+        let refused = me(&server, &token).await;
+        assert_error(&refused, StatusCode::UNAUTHORIZED, "unauthorized");
+    }
+    let (_, people) = owner.get("/auth/people").await;
+    assert!(!people.to_string().contains("ada"), "{people}");
+}

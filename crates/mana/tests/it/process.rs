@@ -1,9 +1,14 @@
 //! The process: its start, its files, its end.
 
 use std::process::Stdio;
+use std::time::Duration;
 
-use crate::support::{Home, Server, assert_error};
 use reqwest::StatusCode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::{Home, PATIENCE, Server, assert_error, send};
 
 #[tokio::test]
 async fn serve_says_it_is_well() {
@@ -178,3 +183,84 @@ pub const BOOKS: &str = r#"{
     "params": {"title": {"type": "text", "required": true, "description": "The book's title"}},
     "effect": {"op": "insert", "table": "books", "set": {"title": "$title"}} } ]
 }"#;
+
+#[tokio::test]
+async fn a_server_that_stops_says_that_it_is_not_ready() {
+    let home = Home::new(&[]);
+    let server = home.start().await;
+    let address = server.base.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let begun = b"GET /ready HTTP/1.1\r\nHost: mana\r\n";
+    connection.write_all(begun).await.unwrap();
+    // A request that began before the signal is answered after it.
+    assert_eq!(server.get("/health").await.0, StatusCode::OK);
+    server.signal("-TERM");
+    let stopping = async {
+        while !home.log().contains("Mana is stopping") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, stopping).await.expect("it stops");
+    connection.write_all(b"\r\n").await.unwrap();
+    let mut said = String::new();
+    connection.read_to_string(&mut said).await.unwrap();
+    assert!(
+        said.starts_with("HTTP/1.1 503") && said.contains("\"stopping\""),
+        "{said}"
+    );
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
+/// Reads `GET /app/info` of a server that was asked for under this name.
+async fn info_of(address: &str, host: &str) -> serde_json::Value {
+    let request = reqwest::Client::new()
+        .get(format!("http://{address}/app/info"))
+        .header("host", host);
+    send(request).await.1
+}
+
+#[tokio::test]
+async fn the_address_for_other_devices_is_the_one_that_they_reach() {
+    let port_of = |address: &str| address.rsplit_once(':').unwrap().1.to_owned();
+    let home = Home::new(&[]);
+    let server = home.start().await;
+    let address = server.base.trim_start_matches("http://").to_owned();
+    let own = info_of(&address, &address).await;
+    assert_eq!(
+        own.get("deviceUrl"),
+        None,
+        "it listens on this machine alone"
+    );
+    let by_proxy = info_of(&address, "mana.lan").await;
+    assert_eq!(by_proxy["deviceUrl"], "http://mana.lan");
+    assert_eq!(by_proxy.get("secureUrl"), None);
+    server.stop().await;
+
+    let home = Home::new(&[("MANA_LISTEN", "0.0.0.0:0")]);
+    let server = home.start().await;
+    let address = server.base.trim_start_matches("http://").to_owned();
+    for host in [address.clone(), format!("localhost:{}", port_of(&address))] {
+        let url = info_of(&address, &host).await["deviceUrl"].clone();
+        let url = url.as_str().expect("an address in the network").to_owned();
+        assert!(
+            !url.contains("127.0.0.1") && !url.contains("localhost"),
+            "{url}"
+        );
+        assert_eq!(port_of(&url), port_of(&address));
+        let health = server.http.get(format!("{url}/health"));
+        let reached = health.send().await.unwrap();
+        assert_eq!(reached.status(), StatusCode::OK);
+    }
+    server.stop().await;
+
+    let home = Home::new(&[("MANA_PUBLIC_URL", "https://mana.example.org")]);
+    let server = home.start().await;
+    let log = home.log();
+    let address = log.split("Mana listens on ").nth(1).unwrap();
+    let address = address.lines().next().unwrap().trim();
+    let public = info_of(address, address).await;
+    for name in ["deviceUrl", "secureUrl"] {
+        assert_eq!(public[name], "https://mana.example.org", "{name}");
+    }
+    server.stop().await;
+}

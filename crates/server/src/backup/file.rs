@@ -23,7 +23,7 @@ use super::server_files::ServerFile;
 use crate::clock;
 
 /// The first words of the file.
-const MAGIC: &str = "mana-backup 1 ";
+pub const MAGIC: &str = "mana-backup 1 ";
 
 /// The word after them in a file without a passphrase.
 const PLAIN: &str = "plain";
@@ -130,9 +130,9 @@ impl BackupWriter {
     }
 
     fn put_in_file(&mut self, line: &impl Serialize) -> mana_store::Result<()> {
-        self.put(line).map_err(|source| StoreError::Io {
+        self.put(line).map_err(|error| StoreError::Io {
             path: self.path.display().to_string(),
-            source,
+            error,
         })
     }
 }
@@ -192,6 +192,9 @@ impl BackupReader {
     pub fn open(path: &Path, passphrase: Option<&Secret>) -> Result<BackupReader> {
         let named = || format!("The backup {} can't be used", path.display());
         let file = File::open(path).with_context(named)?;
+        if file.metadata().with_context(named)?.is_dir() {
+            bail!("{} is a directory; name a backup in it", path.display());
+        }
         BackupReader::begin(BufReader::new(file), passphrase).with_context(named)
     }
 

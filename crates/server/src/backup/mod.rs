@@ -10,7 +10,7 @@ mod server_files;
 pub mod status;
 mod write;
 
-pub use file::{BackupReader, is_backup};
+pub use file::{BackupReader, MAGIC, is_backup};
 pub use prove::{Proof, prove, prove_on};
 pub use server_files::PutBack;
 pub use write::{Made, Place, folder, make, write};

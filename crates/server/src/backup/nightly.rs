@@ -14,6 +14,7 @@ use super::{Place, make, prove};
 use crate::app::App;
 use crate::clock;
 use crate::config::Config;
+use crate::remedies::with_remedy;
 
 /// Time between two looks whether a backup is due.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -64,7 +65,7 @@ async fn look(app: &App) -> Result<()> {
         }
         Err(error) => {
             counter!("mana_backup_failures_total").increment(1);
-            let message = format!("{error:#}");
+            let message = with_remedy(&error);
             tracing::error!(error = %message, "The nightly backup failed; earlier ones are untouched: {message}");
             BackupStatus::remember(accounts.clone(), Err(message)).await
         }

@@ -69,6 +69,12 @@ pub async fn make(config: &Config, place: Place) -> Result<Made> {
             Some(BEFORE_UPGRADE),
         ),
     };
+    if path.is_dir() {
+        bail!(
+            "{0} is a directory; name a file in it, such as {0}/mana.{EXTENSION}",
+            path.display()
+        );
+    }
     let part = path.with_added_extension("part");
     let written = write(config, &part)
         .await

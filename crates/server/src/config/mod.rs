@@ -5,7 +5,9 @@
 
 mod backup;
 mod cors_origins;
+mod environment;
 mod keys;
+mod postgres_url;
 mod sign_in;
 mod source;
 mod table;
@@ -19,9 +21,10 @@ use std::time::Duration;
 
 pub use backup::BackupConfig;
 pub use cors_origins::CorsOrigins;
+use environment::{not_read, unreadable};
 use mana_accounts::{AccountSettings, IssuerConfig, Signup};
 use mana_llm::{LlmConfig, LlmSettings, Secret};
-use mana_store::PostgresOptions;
+use mana_store::{PostgresOptions, file_remedy};
 pub use sign_in::SmtpConfig;
 pub use source::ConfigError;
 use source::{Origin, Source};
@@ -198,32 +201,15 @@ pub fn variables() -> impl Iterator<Item = &'static str> {
     variable_table().map(|variable| variable.name)
 }
 
-/// Returns a sentence about a variable that looks like Mana's and is not read. Kubernetes sets some of its own for a
-/// service that is called `mana`.
-fn not_read(name: &str) -> Option<String> {
-    const OF_KUBERNETES: [&str; 3] = ["MANA_PORT", "MANA_SERVICE_HOST", "MANA_SERVICE_PORT"];
-    let known = |name: &str| variable_table().any(|variable| variable.name == name);
-    let of_file = |name: &str| {
-        let name = name.strip_suffix("_FILE").unwrap_or_default();
-        variable_table().any(|variable| variable.secret && variable.name == name)
-    };
-    if !name.starts_with("MANA_")
-        || known(name)
-        || of_file(name)
-        || OF_KUBERNETES.iter().any(|own| name.starts_with(own))
-    {
-        return None;
-    }
-    let names = variable_table().map(|variable| variable.name);
-    Some(match source::most_like(name, names) {
-        Some(known) => format!("{name} is not read; did you mean {known}?"),
-        None => format!("{name} is not read; `mana config` lists what is."),
-    })
-}
-
 impl Config {
     /// Reads the process's environment and `mana.toml`.
     pub fn load() -> Result<Config, ConfigError> {
+        if let Some(name) = std::env::vars_os().find_map(unreadable) {
+            return Err(ConfigError::new(
+                &name,
+                "its value is not UTF-8 and can't be read; set it to text in that encoding",
+            ));
+        }
         let env = |name: &str| std::env::var(name).ok();
         let data_dir = data_dir(&env)?;
         let file = data_dir.join("mana.toml");
@@ -237,9 +223,11 @@ impl Config {
                 ));
             }
             Err(e) => {
+                let remedy =
+                    file_remedy(&e).unwrap_or("make it readable for the user that runs Mana");
                 return Err(ConfigError::file(
                     &file,
-                    format!("can't be read ({e}); make it readable for the user that runs Mana"),
+                    format!("can't be read ({e}); {remedy}"),
                 ));
             }
         };
@@ -503,6 +491,7 @@ fn database(source: &Source, data_dir: &Path) -> Result<Database, ConfigError> {
         return Ok(Database::Sqlite(data_dir.join("mana.db")));
     };
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        postgres_url::check(&url)?;
         return Ok(Database::Postgres {
             url: Secret::new(url),
             options,

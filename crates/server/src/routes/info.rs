@@ -1,9 +1,10 @@
 //! The facts that a page needs first: `/health`, `/app/info`, `/modules`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use mana_core::manifest::Manifest;
@@ -18,6 +19,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::config::ServerRole;
 use crate::error::{ApiError, ApiResult, ErrorEnvelope};
+use crate::links;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -56,6 +58,9 @@ struct AppInfo {
     /// The address of the server where it is HTTPS: a browser that has the page from elsewhere keeps no sign-in.
     #[serde(skip_serializing_if = "Option::is_none")]
     secure_url: Option<String>,
+    /// The address by which another device reaches the server; left out where it listens on its own machine alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_url: Option<String>,
     /// Whether the server sends a link to somebody who forgot the password.
     mails_links: bool,
     /// For signed-in people: the model of each alias, and `outline`: whether missions are planned without an AI.
@@ -107,6 +112,8 @@ async fn health(State(app): State<Arc<App>>) -> Json<Health> {
 async fn info(
     State(app): State<Arc<App>>,
     caller: Result<Caller, ApiError>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
 ) -> ApiResult<Json<AppInfo>> {
     let accounts = &app.auth.accounts;
     let user = match caller {
@@ -135,6 +142,7 @@ async fn info(
         secure_url: (app.config.server.is_https())
             .then(|| app.config.server.public_url.clone())
             .flatten(),
+        device_url: links::for_other_devices(&app, peer, &headers),
         mails_links: app.mailer.is_some(),
         model,
         rejected_modules: is_owner.then(rejected),

@@ -11,6 +11,7 @@ use crate::backup::status::BackupStatus;
 use crate::backup::{self, Made, Place, Proof};
 use crate::config::{Config, Database};
 use crate::modules;
+use crate::remedies::with_remedy;
 use crate::storage::Upkeep;
 
 /// Makes a backup in the file, or in the folder of backups.
@@ -81,7 +82,7 @@ async fn remember(config: &Config, made: Result<&Made, &anyhow::Error>) {
     let Ok(upkeep) = Upkeep::open(config, std::sync::Arc::new(registry)).await else {
         return;
     };
-    let outcome = made.map_err(|error| format!("{error:#}"));
+    let outcome = made.map_err(with_remedy);
     if let Err(error) = BackupStatus::remember(upkeep.accounts.clone(), outcome).await {
         tracing::warn!("The outcome of the backup can't be stored: {error:#}");
     }

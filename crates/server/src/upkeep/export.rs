@@ -20,6 +20,12 @@ const ROWS: usize = 1000;
 
 /// Exports the account with this address, or all accounts.
 pub async fn export(config: Config, user: Option<String>, file: PathBuf) -> Result<()> {
+    if file.is_dir() {
+        bail!(
+            "{0} is a directory; name a file in it, such as {0}/mana.jsonl",
+            file.display()
+        );
+    }
     let upkeep = open(&config).await?;
     let only = match user {
         None => None,
@@ -162,9 +168,7 @@ async fn account(
             end.users += 1;
             end.changes += changes;
         }
-        Err(Unread::Store(error @ (StoreError::Busy | StoreError::Unavailable(_)))) => {
-            return Err(error.into());
-        }
+        Err(Unread::Store(error)) if error.may_pass() => return Err(error.into()),
         Err(Unread::Store(error)) => {
             eprintln!("{email} is left out: {error}");
             end.left_out.push(email);

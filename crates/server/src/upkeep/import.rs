@@ -11,6 +11,7 @@ use mana_store::{LogRow, StoreError};
 
 use super::lines::{Account, End, Head, Line, VERSION};
 use super::open_or_make;
+use crate::backup;
 use crate::config::Config;
 use crate::storage::Upkeep;
 
@@ -39,7 +40,11 @@ pub(super) fn read_head(file: &Path) -> Result<Lines> {
     let reader: Box<dyn BufRead + Send> = if file == Path::new("-") {
         Box::new(BufReader::new(io::stdin()))
     } else {
-        let open = File::open(file).with_context(|| format!("{} can't be read", file.display()))?;
+        let named = || format!("{} can't be read", file.display());
+        let open = File::open(file).with_context(named)?;
+        if open.metadata().with_context(named)?.is_dir() {
+            bail!("{} is a directory; name a file in it", file.display());
+        }
         Box::new(BufReader::new(open))
     };
     let mut lines = Lines {
@@ -47,7 +52,9 @@ pub(super) fn read_head(file: &Path) -> Result<Lines> {
         number: 0,
         put_back: None,
     };
-    lines.head()?;
+    lines
+        .head()
+        .with_context(|| format!("{} can't be used", file.display()))?;
     Ok(lines)
 }
 
@@ -117,7 +124,14 @@ impl Lines {
                 "The file is an export of version {version}, and this mana reads version {VERSION}; \
                  import it with the version of mana that made it"
             ),
-            _ => bail!("The file is no export of Mana; give one that `mana export` made"),
+            _ if text.is_empty() => bail!("The file is empty; give another one"),
+            _ if text.starts_with(backup::MAGIC.as_bytes()) => {
+                bail!("The file is a backup; put it back with `mana restore`, into an empty server")
+            }
+            _ => bail!(
+                "The file is neither an export nor a backup of Mana, or its beginning is damaged; give one that \
+                 `mana export` or `mana backup` made"
+            ),
         }
     }
 

@@ -217,5 +217,11 @@ fn print_link(config: &Config, token: &str, ends: Micros) {
     };
     // The token is in the fragment, so it never reaches a log.
     println!("{base}/reset#token={token}");
+    if config.server.public_url.is_none() {
+        eprintln!(
+            "MANA_PUBLIC_URL is not set, so the link names this machine; elsewhere write the address by which the \
+             person reaches the server in the place of {base}."
+        );
+    }
     eprintln!("The link is good once, until {ends}; whoever has it takes over the account.");
 }

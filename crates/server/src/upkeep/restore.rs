@@ -33,7 +33,10 @@ pub async fn restore(config: Config, file: Option<PathBuf>, discard_newer: bool)
 fn tell_epochs(logs: u64, discard_newer: bool) {
     let then = match discard_newer {
         true => "Devices drop what they have beyond it.",
-        false => "For 30 days devices give back what they have beyond it.",
+        false => {
+            "Devices notice by it that the server was restored, and for 30 days give back what they have beyond it; \
+             nobody has to do anything on them."
+        }
     };
     println!("{logs} logs have begun another epoch. {then}");
 }

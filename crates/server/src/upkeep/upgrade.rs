@@ -8,12 +8,15 @@ use mana_llm::Secret;
 use super::there;
 use crate::backup::{self, Place, Proof, before_upgrade};
 use crate::config::{Config, Database};
+use crate::data_dir::DataDir;
 use crate::serve::migrate;
 
 /// Makes a backup in the folder of backups, then brings the database up to date. A schema that is an earlier version's
 /// is saved when the database is opened.
 pub async fn upgrade(mut config: Config) -> Result<()> {
     there(&config).await?;
+    // Beside a running server nothing can be upgraded, so nothing is saved either.
+    drop(DataDir::open(&config.data_dir)?);
     config.backup.folder = Some(backup::folder(&config));
     config.backup.before_upgrade = true;
     if before_upgrade::missing_steps(&config).await?.is_none() {

@@ -79,7 +79,9 @@ impl Db {
                 .await
                 .map_err(StoreError::from)
             {
-                Err(StoreError::Unavailable(_)) if old > 0 => old -= 1,
+                Err(StoreError::Unavailable(_) | StoreError::NoAccess { .. }) if old > 0 => {
+                    old -= 1
+                }
                 begun => return begun,
             }
         }

@@ -19,5 +19,5 @@ mod retention;
 mod schema;
 mod store;
 
-pub use schema::UpgradeTurn;
+pub use schema::{PostgresState, UpgradeTurn};
 pub use store::{PostgresOptions, PostgresStore};

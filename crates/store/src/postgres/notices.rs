@@ -10,7 +10,7 @@ use sqlx::{PgPool, postgres::PgListener};
 
 use super::{db::Db, pending};
 use crate::{
-    Result, StoreError, StoreNotice, UserId,
+    Result, StoreNotice, UserId,
     message::{CHANNEL, Message},
 };
 
@@ -122,7 +122,7 @@ impl Folder {
                 lock(&waiting).remove(&user);
                 let Some(db) = db.upgrade() else { return };
                 match pending::fold(&db, &user).await {
-                    Err(StoreError::Busy | StoreError::Unavailable(_)) if !db.pool.is_closed() => {}
+                    Err(error) if error.may_pass() && !db.pool.is_closed() => {}
                     _ => return,
                 }
                 drop(db);

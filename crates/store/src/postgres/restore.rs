@@ -51,6 +51,7 @@ impl PostgresStore {
         check_schema(options.origin, latest.unwrap_or_default())?;
         let connect = PgConnectOptions::from_str(url)?.application_name("mana restore");
         let mut connection = schema::connect(&connect).await?;
+        schema::holds_every_character(&mut connection).await?;
         let mut tx = connection.begin().await?;
         sqlx::raw_sql(
             "SET LOCAL search_path TO public; SET LOCAL idle_in_transaction_session_timeout TO 0;

@@ -79,22 +79,46 @@ pub(super) async fn upgrade_turn(options: &PgConnectOptions) -> Result<UpgradeTu
     Ok(UpgradeTurn { _held: connection })
 }
 
-/// Whether [`role_lacks_grants`], and the server's version, such as 150004.
-pub(super) async fn roles_state(options: &PgConnectOptions) -> Result<(bool, i32)> {
+/// The state of a Postgres database, for its operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresState {
+    /// Whether the role that Mana works as is missing, can't be taken, or lacks a grant.
+    pub lacks_grants: bool,
+    /// The server's version, such as 150004.
+    pub version: i32,
+    /// The encoding, such as `UTF8`.
+    pub encoding: String,
+    /// Whether transactions can't write: on a standby, or by a setting.
+    pub is_read_only: bool,
+}
+
+/// Looks at the database and changes nothing.
+pub(super) async fn state(options: &PgConnectOptions) -> Result<PostgresState> {
     let mut connection = connect(options).await?;
     connection.execute("SET search_path TO public").await?;
-    let lacks = role_lacks_grants(&mut connection).await?;
-    let version = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
-        .fetch_one(&mut connection)
-        .await?;
+    let lacks_grants = role_lacks_grants(&mut connection).await?;
+    let (version, is_read_only) = sqlx::query_as(
+        "SELECT current_setting('server_version_num')::int, current_setting('transaction_read_only')::bool",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    let encoding = encoding(&mut connection).await?;
     connection.close().await?;
-    Ok((lacks, version))
+    Ok(PostgresState {
+        lacks_grants,
+        version,
+        encoding,
+        is_read_only,
+    })
 }
 
 /// Brings the schema up to date if it isn't, and answers what every connection has to begin with.
 pub(super) async fn prepare(options: &PgConnectOptions) -> Result<&'static str> {
     let mut connection = connect(options).await?;
     connection.execute("SET search_path TO public").await?;
+    if !is_begun(&mut connection).await? {
+        holds_every_character(&mut connection).await?;
+    }
     if !up_to_date(&mut connection).await? || role_lacks_grants(&mut connection).await? {
         migrate(&mut connection).await?;
     }
@@ -103,12 +127,32 @@ pub(super) async fn prepare(options: &PgConnectOptions) -> Result<&'static str> 
     Ok(session)
 }
 
-async fn up_to_date(connection: &mut PgConnection) -> Result<bool> {
-    let begun: bool =
+async fn is_begun(connection: &mut PgConnection) -> Result<bool> {
+    Ok(
         sqlx::query_scalar("SELECT to_regclass('public._sqlx_migrations') IS NOT NULL")
-            .fetch_one(&mut *connection)
-            .await?;
-    if !begun {
+            .fetch_one(connection)
+            .await?,
+    )
+}
+
+/// Fails where the database's encoding lacks characters. A database that is in use goes on: `mana doctor` names it.
+pub(super) async fn holds_every_character(connection: &mut PgConnection) -> Result<()> {
+    match encoding(connection).await? {
+        encoding if encoding == "UTF8" => Ok(()),
+        encoding => Err(StoreError::Encoding(encoding)),
+    }
+}
+
+async fn encoding(connection: &mut PgConnection) -> Result<String> {
+    Ok(
+        sqlx::query_scalar("SELECT current_setting('server_encoding')")
+            .fetch_one(connection)
+            .await?,
+    )
+}
+
+async fn up_to_date(connection: &mut PgConnection) -> Result<bool> {
+    if !is_begun(connection).await? {
         return Ok(false);
     }
     let applied: Vec<(i64, Vec<u8>)> =

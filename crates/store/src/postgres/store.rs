@@ -19,7 +19,7 @@ use super::{
     log, notices,
     notify::notify,
     progress, push,
-    schema::{self, UpgradeTurn},
+    schema::{self, PostgresState, UpgradeTurn},
 };
 use crate::{
     ChangesPage, ChangesQuery, Claim, DatabaseContents, HistoryQuery, MissingSteps, Push, Pushed,
@@ -61,9 +61,19 @@ impl PostgresStore {
         schema::contents(&PgConnectOptions::from_str(url)?.application_name("mana")).await
     }
 
-    /// Whether the role that Mana works as is missing, can't be taken, or lacks a grant; and the server's version.
-    pub async fn roles(url: &str) -> Result<(bool, i32)> {
-        schema::roles_state(&PgConnectOptions::from_str(url)?.application_name("mana")).await
+    /// Whether the address can be read; the reason where it can't holds no part of it.
+    pub fn check_url(url: &str) -> Result<(), String> {
+        PgConnectOptions::from_str(url)
+            .map(drop)
+            .map_err(|error| match error {
+                sqlx::Error::Configuration(cause) => cause.to_string(),
+                other => other.to_string(),
+            })
+    }
+
+    /// Looks at the database for its operator.
+    pub async fn state(url: &str) -> Result<PostgresState> {
+        schema::state(&PgConnectOptions::from_str(url)?.application_name("mana")).await
     }
 
     /// The last step of the database's schema; 0 where there is none.

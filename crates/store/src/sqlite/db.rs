@@ -67,6 +67,9 @@ impl SqliteStore {
     pub async fn contents(path: impl AsRef<Path>) -> Result<DatabaseContents> {
         let path = path.as_ref();
         match std::fs::metadata(path) {
+            Ok(file) if file.is_dir() => {
+                return Err(io_error(path, ErrorKind::IsADirectory.into()));
+            }
             Ok(file) if file.len() == 0 => return Ok(DatabaseContents::Empty),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -246,7 +249,9 @@ pub(super) fn latest() -> Option<i64> {
     MIGRATIONS.iter().map(|migration| migration.version).max()
 }
 
+/// Locks the file, whichever of its names it is opened by: two servers on one file would take each other's runs.
 pub(super) fn lock(path: &Path) -> Result<File> {
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let beside = path.with_added_extension("lock");
     let file = private(&beside)?;
     match file.try_lock() {
@@ -288,10 +293,10 @@ fn private(path: &Path) -> Result<File> {
         .map_err(|source| io_error(path, source))
 }
 
-pub(super) fn io_error(path: &Path, source: std::io::Error) -> StoreError {
+pub(super) fn io_error(path: &Path, error: std::io::Error) -> StoreError {
     StoreError::Io {
         path: path.display().to_string(),
-        source,
+        error,
     }
 }
 

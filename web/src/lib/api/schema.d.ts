@@ -1107,6 +1107,8 @@ export interface components {
         };
         /** @description Facts that a page may know before anybody signs in, and a few more for signed-in people. */
         AppInfo: {
+            /** @description The address by which another device reaches the server; left out where it listens on its own machine alone. */
+            deviceUrl?: string | null;
             /** @description Whether the server has been set up. */
             hasOwner: boolean;
             /** @description Whether the server sends a link to somebody who forgot the password. */

@@ -1,9 +1,11 @@
 //! The checks that need no database.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::findings::{Findings, Patient};
 use crate::config::Database;
+use crate::data_dir::lost_secret;
 use crate::disk_space;
 use crate::modules;
 use crate::private_files::wider_than;
@@ -172,6 +174,26 @@ fn keys(patient: &Patient, findings: &mut Findings) {
             "settings.key is missing: what is sealed in the database can't be opened",
             "put it back from a backup, or set MANA_SETTINGS_KEY",
         );
+        return;
+    }
+    let mut sound = true;
+    for (name, length) in [
+        ("token.key", 1..=4096),
+        ("settings.key", 32..=32),
+        ("service.key", 1..=4096),
+    ] {
+        let path = config.data_dir.join(name);
+        let fault = match std::fs::read(&path) {
+            Ok(bytes) if length.contains(&bytes.len()) => continue,
+            Ok(bytes) if bytes.is_empty() => "is empty".to_owned(),
+            Ok(_) => "is damaged".to_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => format!("can't be read: {error}"),
+        };
+        sound = false;
+        findings.problem(format!("{} {fault}", path.display()), lost_secret(name));
+    }
+    if !sound {
         return;
     }
     findings.ok(match has_database {

@@ -11,6 +11,7 @@ use crate::clock;
 use crate::clock_check::{ClockDoubt, doubt};
 use crate::config::{Config, Database, ServerRole};
 use crate::gateway;
+use crate::remedies::with_remedy;
 use crate::storage::{Upkeep, contents};
 use crate::upkeep::Users;
 
@@ -25,7 +26,7 @@ pub(super) async fn can_be_opened(config: &Config, findings: &mut Findings<'_>) 
     let name = config.storage.database.name();
     match contents(config).await {
         Err(error) => {
-            findings.problem(format!("{error:#}"), "put right what the message names");
+            findings.problem(with_remedy(&error), "put right what the message names");
             return false;
         }
         Ok(DatabaseContents::Tables) => {}
@@ -120,28 +121,44 @@ async fn roles(config: &Config, findings: &mut Findings<'_>) -> bool {
     let Database::Postgres { url, .. } = &config.storage.database else {
         return true;
     };
-    let (lacks, version) = match PostgresStore::roles(url.expose()).await {
+    let state = match PostgresStore::state(url.expose()).await {
         Ok(found) => found,
         Err(error) => {
             findings.problem(error.to_string(), "put right what the message names");
             return false;
         }
     };
-    let major = version / 10_000;
-    if version < OLDEST_POSTGRES {
+    let major = state.version / 10_000;
+    if state.version < OLDEST_POSTGRES {
         findings.problem(
             format!("the server is PostgreSQL {major}"),
             "upgrade it to 14 or newer",
         );
     }
-    match lacks {
+    if state.encoding != "UTF8" {
+        findings.warn(
+            format!(
+                "the database's encoding is {}, which can't hold every character",
+                state.encoding
+            ),
+            "run `mana backup`, make a database with `createdb --encoding=UTF8 --template=template0`, and `mana \
+             restore` into it",
+        );
+    }
+    if state.is_read_only {
+        findings.problem(
+            "the database takes no writes",
+            "name the primary and no standby in DATABASE_URL, and a database without default_transaction_read_only",
+        );
+    }
+    match state.lacks_grants {
         true => findings.problem(
             "the role mana_app is missing, can't be taken, or lacks a grant",
             "run `mana migrate` with the tables' owner; from 16 on: GRANT mana_app TO owner",
         ),
         false => findings.ok(format!("mana_app has its grants, on PostgreSQL {major}")),
     }
-    !lacks
+    !state.lacks_grants
 }
 
 async fn integrity(patient: &Patient, findings: &mut Findings<'_>) {

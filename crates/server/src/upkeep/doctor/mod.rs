@@ -9,6 +9,7 @@ use findings::{Finding, Findings, Outcome, Patient};
 
 use crate::config::{Config, ConfigError};
 use crate::modules;
+use crate::remedies::with_remedy;
 use crate::storage::Upkeep;
 
 /// Runs every check, prints the findings and fails where one is a problem.
@@ -59,7 +60,7 @@ async fn examine(config: Config, deep: bool, all: &mut Vec<Finding>) {
                 check: "database",
                 all,
             }
-            .problem(format!("{error:#}"), "put right what the message names"),
+            .problem(with_remedy(&error), "put right what the message names"),
         }
     }
     for (check, run) in checks::TABLE {

@@ -1,7 +1,7 @@
 import type { components } from '$lib/api/schema';
 import { allPages, dataOf } from '$lib/api/client';
 import { currentApi } from '$lib/features/session/session.svelte';
-import type { PlainKey } from '$lib/i18n';
+import { t, type PlainKey } from '$lib/i18n';
 
 export type Person = components['schemas']['PersonView'];
 export type PersonChange = components['schemas']['PersonChange'];
@@ -101,3 +101,23 @@ const EVENTS: Record<string, PlainKey> = {
 	'key-used': 'audit.keyUsed',
 	'models-changed': 'audit.modelsChanged'
 };
+
+/** The words of an entry's detail that have a message of their own; devices, addresses and times are shown as they are. */
+const DETAILS: Record<string, PlainKey> = {
+	owner: 'people.owner',
+	member: 'people.member',
+	password: 'session.byPassword',
+	code: 'session.byCode',
+	'recovery-code': 'session.byRecoveryCode',
+	oidc: 'session.byProvider',
+	app: 'people.codeApp'
+};
+
+/** The detail of an entry, in the reader's language. */
+export function detailText(detail: string): string {
+	const words = detail.split(', ').map((word) => {
+		const key = DETAILS[word];
+		return key ? t(key) : word;
+	});
+	return words.join(', ');
+}

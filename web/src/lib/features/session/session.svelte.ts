@@ -53,6 +53,8 @@ export const session: {
 	expired: boolean;
 	/** The account that was here was deleted a moment ago. */
 	deleted?: boolean;
+	/** The owner's account was made by the setup link a moment ago: its page goes on with what comes next. */
+	justSetUp?: boolean;
 	startError: ManaError | null;
 } = $state({ user: null, status: 'unknown', expired: false, startError: null });
 
@@ -172,7 +174,18 @@ export function signUp(account: NewAccount, bring?: Profile): Promise<void> {
  * holds records that an earlier server at this address had.
  */
 export async function finishSetup(token: string, account: NewAccount, bring?: Profile): Promise<void> {
-	await signUp({ ...account, invite: token }, bring);
+	session.justSetUp = true;
+	try {
+		await signUp({ ...account, invite: token }, bring);
+	} catch (thrown) {
+		session.justSetUp = false;
+		throw thrown;
+	}
+}
+
+/** Leaves the page of the setup link. */
+export function setupDone(): void {
+	session.justSetUp = false;
 }
 
 /** The person who was at this browser last. */
