@@ -9,6 +9,7 @@ mod missions;
 mod modules;
 mod normal_form;
 mod sync;
+mod zone;
 
 use mana_core::{Actor, manifest::Registry};
 use serde::Serialize;
