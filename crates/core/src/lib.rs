@@ -23,6 +23,7 @@ pub mod policy;
 mod prepare;
 mod problem;
 pub mod record;
+pub mod recurrence;
 pub mod replaced;
 pub mod staging;
 pub mod sync;
