@@ -9,6 +9,7 @@ mod missions;
 mod modules;
 mod normal_form;
 mod sync;
+mod time_words;
 mod zone;
 
 use mana_core::{Actor, manifest::Registry};

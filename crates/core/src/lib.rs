@@ -29,6 +29,7 @@ pub mod staging;
 pub mod sync;
 pub mod text;
 pub mod time;
+pub mod time_words;
 pub mod undo;
 pub mod zone;
 
