@@ -8,6 +8,7 @@ mod fault;
 mod missions;
 mod modules;
 mod normal_form;
+mod recurrence;
 mod sync;
 mod time_words;
 mod zone;

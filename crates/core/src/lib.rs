@@ -26,6 +26,7 @@ pub mod record;
 pub mod recurrence;
 pub mod replaced;
 pub mod staging;
+pub mod succession;
 pub mod sync;
 pub mod text;
 pub mod time;

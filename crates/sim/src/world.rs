@@ -16,6 +16,7 @@ use mana_core::{
     staging::Decision,
     sync::{Refusal, TransportError},
     undo::UndoExtent,
+    zone::Utc,
 };
 use mana_device::{DeviceError, Env, Replica, StorageError, SyncError};
 use serde_json::Value;
@@ -300,6 +301,7 @@ impl World {
             new_id: Arc::new(move || {
                 ids::derive("sim", &new_ids.fetch_add(1, Ordering::SeqCst).to_string())
             }),
+            zone: Arc::new(Utc),
         };
         let (disk, registry) = (device.disk.clone(), self.backend.registry().clone());
         let (face, number) = (self.face, self.tabs[tab]);
