@@ -1,6 +1,6 @@
-//! Recurrence and time in words beside other libraries: PyPI's `python-dateutil`, npm's `rrule` and `chrono-node`. They
-//! are fetched into a folder outside the tree, and are no part of Mana. The differences that are understood are named in
-//! `spec/RECURRENCE.md`.
+//! Recurrence and time in words beside other libraries: PyPI's `python-dateutil`, npm's `rrule` and `chrono-node`,
+//! which are fetched into a folder outside the tree and are no part of Mana. The differences that are understood are
+//! named in `spec/RECURRENCE.md`.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-// Compares the occurrences of rules.jsonl, by the wall clock, with npm's rrule, and counts the differences by their kind.
+// Compares the occurrences of rules.jsonl, by the wall clock, with npm's rrule, and counts differences by their kind.
 import fs from 'fs';
 import rrule from 'rrule';
 const { RRule } = rrule;
@@ -62,7 +62,7 @@ for (const line of fs.readFileSync('rules.jsonl', 'utf8').trim().split('\n')) {
 	if (name === 'NOT UNDERSTOOD' || differences.get(name) <= Number(process.argv[2])) {
 		const odd = found.findIndex((at, index) => at !== occurrences[index]);
 		console.log(
-			`  ${rule} from ${start}: ours ${occurrences.length}, theirs ${found.length}, first ${occurrences[odd]} ${found[odd]}`
+			`  ${rule} from ${start}: ours ${occurrences.length}, theirs ${found.length}: ${occurrences[odd]} ${found[odd]}`
 		);
 	}
 }

@@ -21,7 +21,7 @@ pub(super) struct Days {
 }
 
 impl Days {
-    /// The days from a start on. What the rule leaves open, the start says: weekday, day of the month, month.
+    /// The days from a start on. The start says whatever the rule leaves open: weekday, day of the month, month.
     pub(super) fn new(rule: &Rule, start: Day) -> Days {
         let mut rule = rule.clone();
         let (_, month, day) = start.date();

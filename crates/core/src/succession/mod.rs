@@ -133,8 +133,8 @@ impl Succession<'_> {
         }
     }
 
-    /// The values of the successor, each with the stamp of the value that it comes from. What only the system writes is
-    /// not copied, and neither is what a person emptied.
+    /// The values of the successor, each with the stamp of the value that it comes from. Read-only fields are not
+    /// copied, and neither are emptied ones.
     fn copy(&self, repeating: &Repeating<'_>, rest: &Series) -> (Map, BTreeMap<String, Micros>) {
         let is_copied = |field: &str| {
             let is_read_only = repeating

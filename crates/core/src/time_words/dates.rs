@@ -140,13 +140,12 @@ impl Parser<'_> {
             Some(Lex::Before) => (at + 1, -1),
             _ => (at, 0),
         };
-        let half = if self.is(start, Lex::Half) && self.is(start + 1, Lex::Article) {
-            Some(start + 2)
-        } else if self.is(start, Lex::Article) && self.is(start + 1, Lex::Half) {
-            Some(start + 2)
-        } else {
-            None
+        let is_half = match self.lex(start) {
+            Some(Lex::Half) => self.is(start + 1, Lex::Article),
+            Some(Lex::Article) => self.is(start + 1, Lex::Half),
+            _ => false,
         };
+        let half = is_half.then_some(start + 2);
         if let Some(unit) = half.filter(|_| sign == 1) {
             let is_hour = self.is(unit, Lex::Unit(Unit::Hour));
             return is_hour.then(|| (self.minutes_away(30), unit + 1));

@@ -124,9 +124,9 @@ pub(super) const WORDS: &[(&str, Lex)] = &[
 ];
 
 /// Words before an expression that make it a part of the text.
-pub(super) const KEEPING: &str = "the a an of for from to about my our your their his her as with than like per black good \
-    cyber easter ash super casual bloody palm whit maundy fat called named titled until's via vs versus version room \
-    chapter page no number step part track level";
+pub(super) const KEEPING: &str = "the a an of for from to about my our your their his her as with than like per black \
+    good cyber easter ash super casual bloody palm whit maundy fat called named titled until's via vs versus version \
+    room chapter page no number step part track level";
 
 /// Words after an expression that make it a part of the text.
 pub(super) const KEEPING_AFTER: &str = "percent % times people things eggs kg km % degrees points euros dollars night \

@@ -173,8 +173,8 @@ pub(super) fn weekday_with_part(word: &str) -> Option<(i8, DayPart)> {
 
 /// Words before an expression that make it a part of the text.
 pub(super) const KEEPING: &str = "der die das dem des ein eine einen einem einer eines mein meine meinen unser unsere \
-    unseren dein sein ihr für zum zur mit über beim als wie statt guten schönen frohen namens heißt genannt version raum \
-    zimmer kapitel seite nr nummer teil gleis linie von vom";
+    unseren dein sein ihr für zum zur mit über beim als wie statt guten schönen frohen namens heißt genannt version \
+    raum zimmer kapitel seite nr nummer teil gleis linie von vom";
 
 /// Words after an expression that make it a part of the text.
 pub(super) const KEEPING_AFTER: &str =

@@ -1,9 +1,6 @@
 //! The meanings of words, whatever the language.
 
-use crate::language::Language;
 use crate::recurrence::Frequency;
-
-use super::{english, german};
 
 /// A unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,34 +135,4 @@ pub(super) enum Lex {
     EndOf(Unit),
     /// A dash between two things.
     Dash,
-}
-
-/// The meaning of a word in lower case.
-pub(super) fn meaning(language: Language, word: &str) -> Option<Lex> {
-    let (words, more): (&[(&str, Lex)], fn(&str) -> Option<Lex>) = match language {
-        Language::English => (english::WORDS, |_| None),
-        Language::German => (german::WORDS, german::inflected),
-    };
-    let found = words
-        .iter()
-        .find(|(names, _)| names.split(' ').any(|name| name == word));
-    found.map(|(_, lex)| *lex).or_else(|| more(word))
-}
-
-/// Whether a word before an expression makes it a part of the text: "the Monday meeting", "slides for tomorrow".
-pub(super) fn keeps_as_text(language: Language, before: &str) -> bool {
-    let words = match language {
-        Language::English => english::KEEPING,
-        Language::German => german::KEEPING,
-    };
-    words.split(' ').any(|word| word == before)
-}
-
-/// Whether a word after an expression makes it a part of the text: "Friday Night Lights", "at 5 percent".
-pub(super) fn keeps_as_text_after(language: Language, after: &str) -> bool {
-    let words = match language {
-        Language::English => english::KEEPING_AFTER,
-        Language::German => german::KEEPING_AFTER,
-    };
-    words.split(' ').any(|word| word == after)
 }

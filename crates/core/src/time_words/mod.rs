@@ -8,6 +8,7 @@ mod dates;
 mod english;
 mod german;
 mod lexicon;
+mod meaning;
 mod parser;
 mod phrases;
 mod repeats;

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::clocks::TimeItem;
 use super::dates::{DateItem, Strength};
-use super::lexicon::{Lex, Unit, keeps_as_text, keeps_as_text_after};
+use super::lexicon::{Lex, Unit};
+use super::meaning::{keeps_as_text, keeps_as_text_after};
 use super::parser::{Found, Parser};
 use super::repeats::RepeatItem;
 use crate::language::Language;

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::lexicon::{Lex, meaning};
+use super::lexicon::Lex;
+use super::meaning::meaning;
 use crate::language::Language;
 
 /// A word of the text, without the punctuation around it.

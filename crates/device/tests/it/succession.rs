@@ -4,7 +4,7 @@ use mana_core::{Op, RecordKey, ids, staging::Decision};
 use serde_json::{Value, json};
 
 use crate::consent::{meet, two_devices};
-use crate::support::{Device, Server, task};
+use crate::support::{Database, Device, Server, task};
 
 const RECURRENCE: &str = "FREQ=WEEKLY;BYDAY=MO";
 
@@ -57,7 +57,8 @@ async fn recurrence_t3_two_devices_that_tick_offline_meet_in_one_next_task() {
 
 #[tokio::test]
 async fn recurrence_t1_an_approved_completion_goes_on_and_its_undo_takes_that_back() {
-    let (server, a, b) = two_devices("complete_task", json!({"taskId": "t1"})).await;
+    let (server, a, b) =
+        two_devices(Database::Sqlite, "complete_task", json!({"taskId": "t1"})).await;
     let recurrence = json!({"recurrence": {"rule": RECURRENCE}, "dueDate": "2099-12-07"});
     a.write(task(Op::Update, "t1", recurrence)).await;
     meet(&server, &[&a, &b]).await;

@@ -1,23 +1,19 @@
 //! The parameters of a call, made to fit the tool's schema where a value can mean one thing only. Whether they do fit
 //! is checked afterwards, as for any call.
 
-use jiff::civil::Weekday;
 use serde_json::Value;
 
 use super::days::{self, Today};
 use super::end_of_day;
 use super::lenient_json;
-use super::record_ids;
+use super::{record_ids, recurrence};
 use crate::Map;
-use crate::language::Language;
 use crate::manifest::fold;
 use crate::manifest::{
     Definition, EffectOp, EnumValue, Field, FieldKind, JsonKeywords, PromptText, ToolRef,
 };
 use crate::planner::checks::PlanChecks;
-use crate::recurrence::Rule;
 use crate::time::Micros;
-use crate::time_words::{self, TimeContext};
 
 /// The reserved parameter that names the fields to be emptied.
 pub(in crate::planner) const CLEAR: &str = "clear";
@@ -324,30 +320,11 @@ fn of_kind(
                 };
                 line(value, between).ok_or_else(nothing)
             }
-            _ if kind.prompt == PromptText::Recurrence => recurrence(value, today),
+            _ if kind.prompt == PromptText::Recurrence => recurrence::recurrence(value, today),
             _ => days::time_of_day(text(value)?, today).map(Value::from),
         },
         _ => Ok(value.clone()),
     }
-}
-
-/// A recurrence: a rule as it stands, or in words.
-fn recurrence(value: &Value, today: Today<'_>) -> Result<Value, String> {
-    let Some(words) = value.as_str().filter(|text| Rule::parse(text).is_err()) else {
-        return Ok(value.clone());
-    };
-    let context = TimeContext {
-        language: Language::English,
-        now: today.now,
-        zone: today.zone,
-        week_start: Weekday::Monday,
-    };
-    let when = time_words::read(words, &context, &[]);
-    let whole = when.title.is_empty();
-    when.when
-        .and_then(|when| when.recurrence)
-        .filter(|_| whole)
-        .ok_or_else(String::new)
 }
 
 /// An instant: as it stands where it is one already, in words, or as seconds or milliseconds since 1970.
