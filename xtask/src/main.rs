@@ -14,6 +14,7 @@ mod process;
 mod python;
 mod requirements;
 mod sdk;
+mod second_opinions;
 mod serve;
 mod sim;
 mod steps;
@@ -45,6 +46,7 @@ cargo xtask COMMAND
   house [ARGS]   figures of the source tree and their bounds: circles, comments, sizes [--root FOLDER] [--list]
   advisories     known advisories against our dependencies [--db PATH to a folder or .tar.gz of RustSec's database]
   tokens         the realistic mission's prompt by the tokenizers of Qwen 3, Llama 3 and GPT-4o
+  second-opinions [N] [SEED]  recurrence and time in words beside python-dateutil, npm's rrule and chrono-node
   models         missions against llama.cpp and a small model, both made and kept in a cache folder (half an hour)
   screenshots    pictures of every page into docs/screenshots
   bench start    start time, memory, sizes and time to paint
@@ -86,6 +88,7 @@ fn run() -> Result<()> {
         "e2e" => browser_tests::run(&rest),
         "sdk" => sdk::run(&rest),
         "tokens" => tokens::run(),
+        "second-opinions" => second_opinions::run(&rest),
         "models" => models::run(&rest),
         "postgres-versions" => postgres_versions::run(&rest),
         "pooler" => postgres_versions::pooler(),

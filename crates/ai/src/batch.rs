@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mana_core::calendar::Day;
 use mana_core::mission::{self, AiRun};
 use mana_core::record::MAX_RECORD_BYTES;
+use mana_core::succession::{Succession, successor_key};
 use mana_core::{
     Actor, Change, Map, Micros, Op, Prepare, RecordKey, RecordState, SystemSource, ids, prepare,
 };
@@ -195,6 +197,42 @@ impl<'a> ChangeBatch<'a> {
         };
         self.changes.insert(place, prepared.change);
         self.states.insert(key, Some(prepared.state));
+        Ok(())
+    }
+
+    /// Adds the record that goes on, where a write has completed a record that repeats or opened it again. `before` is
+    /// the record before the write, `today` the person's day.
+    pub async fn put_successor(
+        &mut self,
+        key: &RecordKey,
+        before: Option<&RecordState>,
+        today: Day,
+    ) -> Result<(), RunError> {
+        let parts = self.parts;
+        let registry = &parts.registry;
+        let Some(state) = self.state(key).await? else {
+            return Ok(());
+        };
+        let Some(next) = successor_key(registry, key, before, &state) else {
+            return Ok(());
+        };
+        let there = self.state(&next).await?;
+        let succession = Succession {
+            registry,
+            key,
+            state: &state,
+            successor: there.as_ref(),
+            today,
+            tick: self.now,
+            event_id: ids::derive(&self.seed, &self.changes.len().to_string()),
+        };
+        let written = succession
+            .carry_out()
+            .map_err(|error| RunError::Change(error.reason))?;
+        if let Some(prepared) = written {
+            self.changes.push(prepared.change);
+            self.states.insert(next, Some(prepared.state));
+        }
         Ok(())
     }
 }

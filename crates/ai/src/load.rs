@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use mana_core::manifest::QueryContext;
-use mana_core::mission::{self, EffectiveAgent, Mission, agent, cadence};
-use mana_core::{Micros, RecordKey, RecordState, ids};
+use mana_core::mission::{self, EffectiveAgent, Mission, agent};
+use mana_core::{Micros, RecordKey, RecordState, ids, zone::time_zone};
 use mana_store::{Claim, Result, Scope, Store, User};
 
 use crate::occurrence::Occurrence;
@@ -147,7 +147,7 @@ async fn load_mission(
         state,
         zone_name,
         zone,
-        account_zone: cadence::time_zone(account_zone).unwrap_or(TimeZone::UTC),
+        account_zone: time_zone(account_zone).unwrap_or(TimeZone::UTC),
         agent,
     }))
 }

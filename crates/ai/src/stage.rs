@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mana_core::calendar::LocalTime;
 use mana_core::manifest::Operation;
 use mana_core::mission::{
     AiRun, Intent, Iteration, Overlap, RunStatus, Step, StepDecision, StepStatus, lessons,
@@ -315,6 +316,7 @@ async fn automatic_steps(
                 let mut values = ReplacedValues::default();
                 for operation in operations {
                     values.add(tool, &operation, target.as_ref());
+                    let key = operation.key();
                     carry_out(
                         batch,
                         &unseen,
@@ -324,6 +326,8 @@ async fn automatic_steps(
                         iteration.finished_at,
                     )
                     .await?;
+                    let today = LocalTime::at(&run.loaded.account_zone, batch.now()).day;
+                    batch.put_successor(&key, target.as_ref(), today).await?;
                 }
                 step.status = StepStatus::Approved;
                 step.replaced = values.replaced;

@@ -1,7 +1,8 @@
 //! How errors leave: one JSON shape, in the message of a JavaScript `Error`.
 
+use mana_core::Problem;
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 use wasm_bindgen::JsError;
 
 /// A failed call.
@@ -32,6 +33,16 @@ impl Fault {
             "unreadable",
             format!("The core can't read its input: {error}."),
         )
+    }
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Fault {
+        Fault {
+            code: problem.code,
+            message: problem.message,
+            details: json!({ "field": problem.field }),
+        }
     }
 }
 

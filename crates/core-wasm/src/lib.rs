@@ -8,7 +8,10 @@ mod fault;
 mod missions;
 mod modules;
 mod normal_form;
+mod recurrence;
 mod sync;
+mod time_words;
+mod zone;
 
 use mana_core::{Actor, manifest::Registry};
 use serde::Serialize;

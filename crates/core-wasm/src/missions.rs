@@ -4,19 +4,17 @@ use std::collections::BTreeMap;
 
 use mana_core::{
     Map, Micros,
-    mission::{
-        Cadence, EffectiveAgent, Mission, Overlap, Problem, cadence, cadence::Zone, check_mission,
-        lessons,
-    },
+    mission::{Cadence, EffectiveAgent, Mission, Overlap, cadence, check_mission, lessons},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use crate::{
     Core,
     fault::{Fault, Named, call},
     normal_form::nfkc,
+    zone::{BrowserZone, is_zone},
 };
 
 #[wasm_bindgen]
@@ -26,8 +24,8 @@ impl Core {
     #[wasm_bindgen(js_name = "nextRun")]
     pub fn next_run(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: NextRun| {
-            let cadence = Cadence::parse(input.cadence.as_ref()).map_err(fault)?;
-            let zone = BrowserZone::named(&input.timezone).map_err(fault)?;
+            let cadence = Cadence::parse(input.cadence.as_ref()).map_err(Fault::from)?;
+            let zone = BrowserZone::named(&input.timezone).map_err(Fault::from)?;
             let at = cadence::next_after(&cadence, &zone, input.after);
             Ok(Named("at", at))
         })
@@ -76,14 +74,6 @@ impl Core {
     }
 }
 
-fn fault(problem: Problem) -> Fault {
-    Fault {
-        code: problem.code,
-        message: problem.message,
-        details: json!({ "field": problem.field }),
-    }
-}
-
 #[derive(Debug, Deserialize)]
 struct NextRun {
     cadence: Option<Value>,
@@ -108,57 +98,4 @@ struct TermsInput {
     #[serde(default)]
     agents: BTreeMap<String, Map>,
     settings: Option<Map>,
-}
-
-#[wasm_bindgen(inline_js = r#"
-const formats = new Map();
-export function offsetSeconds(zone, ms) {
-  let format = formats.get(zone);
-  if (!format) {
-    // Newer engines take "+01:00" for a zone; the server doesn't.
-    if (!/^[A-Za-z]/.test(zone)) return NaN;
-    const part = 'numeric';
-    try {
-      format = new Intl.DateTimeFormat('en-US', {
-        timeZone: zone, calendar: 'gregory', numberingSystem: 'latn', hourCycle: 'h23',
-        year: part, month: part, day: part, hour: part, minute: part, second: part
-      });
-    } catch {
-      return NaN;
-    }
-    formats.set(zone, format);
-  }
-  const at = {};
-  for (const { type, value } of format.formatToParts(ms)) at[type] = Number(value);
-  const wall = Date.UTC(at.year, at.month - 1, at.day, at.hour, at.minute, at.second);
-  return wall / 1000 - Math.floor(ms / 1000);
-}
-"#)]
-extern "C" {
-    /// Seconds by which a zone's wall clock is ahead of UTC; NaN where there is no such zone.
-    #[wasm_bindgen(js_name = "offsetSeconds")]
-    fn offset_seconds(zone: &str, ms: f64) -> f64;
-}
-
-/// A time zone as the browser knows it.
-struct BrowserZone<'a>(&'a str);
-
-impl<'a> BrowserZone<'a> {
-    fn named(name: &'a str) -> Result<Self, Problem> {
-        if is_zone(name) {
-            Ok(BrowserZone(name))
-        } else {
-            Err(cadence::unknown_zone(name))
-        }
-    }
-}
-
-impl Zone for BrowserZone<'_> {
-    fn offset(&self, at: Micros) -> i64 {
-        (offset_seconds(self.0, at.millis() as f64) * 1e6) as i64
-    }
-}
-
-fn is_zone(name: &str) -> bool {
-    !offset_seconds(name, 0.0).is_nan()
 }

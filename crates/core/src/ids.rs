@@ -31,3 +31,8 @@ pub fn proposal_id(step: &str) -> String {
 pub fn created_record_id(step: &str, n: usize) -> String {
     derive(step, &n.to_string())
 }
+
+/// The record that goes on where one that repeats was completed: the same on every device, whichever completes it.
+pub fn successor_id(record: &str) -> String {
+    derive(record, "next")
+}

@@ -4,12 +4,14 @@
 //! `spec/SYNC.md` numbers the rules of [`change`], [`merge`] and [`clock`].
 
 pub mod actor;
+pub mod calendar;
 pub mod change;
 pub mod clock;
 pub mod conflict;
 mod gather;
 pub mod ids;
 pub mod json;
+pub mod language;
 pub mod manifest;
 pub mod merge;
 pub mod mission;
@@ -21,12 +23,16 @@ pub mod policy;
 mod prepare;
 mod problem;
 pub mod record;
+pub mod recurrence;
 pub mod replaced;
 pub mod staging;
+pub mod succession;
 pub mod sync;
 pub mod text;
 pub mod time;
+pub mod time_words;
 pub mod undo;
+pub mod zone;
 
 pub use actor::{Actor, OtherActor, SystemSource};
 pub use change::{AdjustedStamp, Change, ChangeError, Defaults, FieldWrite, Op};

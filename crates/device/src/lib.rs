@@ -16,6 +16,7 @@ mod resync;
 mod sqlite;
 mod step;
 mod storage;
+mod succession;
 mod sync;
 mod transport;
 mod undo;

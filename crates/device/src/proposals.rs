@@ -182,7 +182,7 @@ impl Replica {
         let event_ids: Vec<String> = (0..=proposal.operations.len())
             .map(|_| (self.env.new_id)())
             .collect();
-        let decided = decide(&DecisionInput {
+        let mut decided = decide(&DecisionInput {
             registry: &self.registry,
             overrides: &overrides,
             proposal: &proposal,
@@ -196,6 +196,11 @@ impl Replica {
         })
         .map_err(DeviceError::Decision)?;
         meta.clock.last = meta.clock.last.max(decided.last);
+        let (changes, successors) = self
+            .successors(&mut tx, &mut meta, &records, &decided.records)
+            .await?;
+        decided.changes.extend(changes);
+        decided.records.extend(successors);
         let cursor = meta.cursor.clone();
         let noted = note_texts(&mut tx, &self.registry, &decided.changes, meta.clock.last).await?;
         let writes = Writes {

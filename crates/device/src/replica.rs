@@ -186,6 +186,7 @@ impl Replica {
         let mut meta = read_meta(&mut tx).await?;
         let keys = writes.iter().map(|write| write.key.clone()).collect();
         let mut states = tx.states(&keys).await?;
+        let before = states.clone();
         let mut queue = Vec::with_capacity(writes.len());
         for Write { key, op, set } in writes {
             let tick = meta.clock.tick((self.env.now)());
@@ -208,11 +209,17 @@ impl Replica {
             queue.push(prepared.change);
             states.insert(key, prepared.state);
         }
+        let mut records: Vec<_> = states.into_iter().collect();
+        let (changes, successors) = self
+            .successors(&mut tx, &mut meta, &before, &records)
+            .await?;
+        queue.extend(changes);
+        records.extend(successors);
         let cursor = meta.cursor.clone();
         let noted = note_texts(&mut tx, &self.registry, &queue, meta.clock.last).await?;
         let writes = Writes {
             meta: Some(meta),
-            records: states.into_iter().collect(),
+            records,
             queue: queue_of(&queue, &cursor),
             ..noted
         };

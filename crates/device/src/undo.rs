@@ -48,10 +48,15 @@ impl Replica {
             seed: &(self.env.new_id)(),
             hash,
         };
-        let undone = undo
+        let mut undone = undo
             .carry_out(&records, by)
             .map_err(DeviceError::Decision)?;
         meta.clock.last = meta.clock.last.max(undone.last);
+        let (changes, successors) = self
+            .successors(&mut tx, &mut meta, &records, &undone.records)
+            .await?;
+        undone.changes.extend(changes);
+        undone.records.extend(successors);
         let cursor = meta.cursor.clone();
         let noted = note_texts(&mut tx, &self.registry, &undone.changes, meta.clock.last).await?;
         let writes = Writes {

@@ -292,14 +292,13 @@ impl World {
     /// A replica as a tab has it, or a process: opened anew each time, so nothing but the disk remembers.
     fn open(&self, tab: usize) -> impl Future<Output = Result<Replica, StorageError>> + 'static {
         let device = &self.devices[self.tabs[tab]];
-        let (time, skew, new_ids) = (self.time.clone(), device.skew.clone(), self.new_ids.clone());
+        let (time, off, new_ids) = (self.time.clone(), device.skew.clone(), self.new_ids.clone());
         let env = Env {
-            now: Arc::new(move || {
-                Micros(time.load(Ordering::SeqCst) + skew.load(Ordering::SeqCst))
-            }),
+            now: Arc::new(move || Micros(time.load(Ordering::SeqCst) + off.load(Ordering::SeqCst))),
             new_id: Arc::new(move || {
                 ids::derive("sim", &new_ids.fetch_add(1, Ordering::SeqCst).to_string())
             }),
+            zone: Arc::new(mana_core::zone::Utc),
         };
         let (disk, registry) = (device.disk.clone(), self.backend.registry().clone());
         let (face, number) = (self.face, self.tabs[tab]);

@@ -7,6 +7,7 @@ use mana_core::{
     manifest::Registry,
     mission,
     record::{MAX_RECORD_BYTES, too_large},
+    zone::time_zone,
 };
 use mana_store::{
     ChangesPage, ChangesQuery, Cursor, CursorCheck, Fence, FollowUp, KnownLog, LogSize, Push,
@@ -407,7 +408,7 @@ fn check_zone(change: &Change) -> Result<(), Refusal> {
     let names = writes.iter().filter(|write| write.field == "timezone");
     for name in names.filter_map(|write| write.value.as_str()) {
         if !name.is_empty() {
-            mission::cadence::time_zone(name)
+            time_zone(name)
                 .map_err(|problem| Refusal::Reason(format!("`timezone`: {}", problem.message)))?;
         }
     }

@@ -291,6 +291,7 @@ fn inline(value: &CardValue, unit: Option<&CardUnit>) -> String {
             format!("{}, {time} UTC", day(date))
         }
         ShownValue::Time { time } => time.clone(),
+        ShownValue::Recurrence { words, rule } => format!("{} ({})", words.en(), visible(rule)),
         ShownValue::Choice { label, .. } => visible(label.en()),
         ShownValue::Reference {
             title: Some(title), ..

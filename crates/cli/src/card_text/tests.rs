@@ -32,6 +32,11 @@ fn expected(kind: FieldType, label: &str, value: &Value) -> Vec<String> {
         FieldType::Date => both(&format!("17 Mar {}", &text[..4])),
         FieldType::Datetime => both(&format!("17 Mar {}, 03:07:41 UTC", &text[..4])),
         FieldType::Time => both(text),
+        FieldType::Recurrence => {
+            let rule = value["rule"].as_str().unwrap_or_default();
+            let count = rule.rsplit_once('=').map_or("", |(_, count)| count);
+            both(&format!("every day {count} times ({rule})"))
+        }
         FieldType::Url => both(text),
         FieldType::Ref => both(&format!("{text}title")),
         FieldType::Text

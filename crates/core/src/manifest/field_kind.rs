@@ -12,7 +12,7 @@ use super::{
     typed::Typed,
     types::{Field, FieldType},
 };
-use crate::{merge, problem::Problem};
+use crate::{merge, problem::Problem, recurrence};
 
 /// The properties that all fields of a kind share. A row names each of them; there is no default to fall back on.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +62,8 @@ pub enum Example {
     LocalTime,
     /// A time of day, `08:30`.
     TimeOfDay,
+    /// A recurrence rule, `FREQ=WEEKLY;BYDAY=MO`.
+    Rule,
 }
 
 /// The keywords of a kind in a JSON schema, beside type, format and bounds.
@@ -105,6 +107,8 @@ pub enum PromptText {
     Day,
     /// The title and the id of the record.
     Reference,
+    /// The recurrence in words, with its rule.
+    Recurrence,
 }
 
 /// The quantity that the bounds of a field limit.
@@ -285,6 +289,24 @@ impl FieldType {
                 typed: Typed::Text,
                 text: field_value::plain_text,
                 prompt: PromptText::Plain,
+            },
+            FieldType::Recurrence => FieldKind {
+                json_type: Some("string"),
+                json_format: None,
+                json_keywords: JsonKeywords::None,
+                example: Some(Example::Rule),
+                bounds: Bounds::None,
+                definition: Definition::Plain,
+                accepts: no_other,
+                check: field_value::check_recurrence,
+                stored: recurrence::stored,
+                order: Order::Plain,
+                is_text: false,
+                is_document: false,
+                is_searched: false,
+                typed: Typed::Json,
+                text: recurrence::value_text,
+                prompt: PromptText::Recurrence,
             },
             FieldType::Enum => FieldKind {
                 json_type: Some("string"),
@@ -570,10 +592,8 @@ mod tests {
         assert_eq!(read(FieldType::Integer, "30"), json!(30));
         assert_eq!(read(FieldType::Integer, "2.5"), json!("2.5"));
         assert_eq!(read(FieldType::Number, "2.5"), json!(2.5));
-        assert_eq!(
-            read(FieldType::Tags, "home, garden,"),
-            json!(["home", "garden"])
-        );
+        let words = json!(["home", "garden"]);
+        assert_eq!(read(FieldType::Tags, "home, garden,"), words);
         assert_eq!(read(FieldType::Json, "{\"a\":1}"), json!({"a": 1}));
         assert_eq!(read(FieldType::Date, "2026-04-08"), json!("2026-04-08"));
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::types::{EnumValue, Field};
-use crate::{merge, problem::Problem, time::Micros};
+use crate::{merge, problem::Problem, recurrence, time::Micros};
 
 /// A value that is given for a field, to be checked by the function of the field's kind.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +76,12 @@ pub(super) fn check_datetime(given: GivenValue<'_>) -> Option<Problem> {
         "datetime",
         "a time with its offset like 2026-04-08T15:30:00+02:00",
     )
+}
+
+pub(super) fn check_recurrence(given: GivenValue<'_>) -> Option<Problem> {
+    let problem = recurrence::value_problem(given.value)?;
+    let message = format!("{}: {}", given.name, problem.message);
+    Some(Problem::new(given.name, "recurrence", message))
 }
 
 pub(super) fn check_url(given: GivenValue<'_>) -> Option<Problem> {

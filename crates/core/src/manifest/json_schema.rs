@@ -142,6 +142,7 @@ impl Example {
             Example::Day => None,
             Example::LocalTime => Some(format!("{tomorrow} 09:00")),
             Example::TimeOfDay => Some("08:30".to_owned()),
+            Example::Rule => Some("FREQ=WEEKLY;BYDAY=MO".to_owned()),
         }
     }
 }

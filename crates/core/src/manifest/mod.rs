@@ -21,6 +21,7 @@ mod tool_ref;
 mod typed;
 mod types;
 mod validate;
+mod validate_schedule;
 
 pub(crate) use aliases::{fold, folded, set_from};
 pub use field_kind::{
@@ -40,7 +41,7 @@ pub use tool_ref::ToolRef;
 pub use typed::Typed;
 pub use types::{
     Comparison, Condition, Direction, Effect, EffectOp, EmptyState, EnumValue, Field, FieldType,
-    Filter, Label, ListView, Manifest, PromptQuery, Sort, Table, Tool,
+    Filter, Label, ListView, Manifest, PromptQuery, Schedule, Sort, Table, Tool,
 };
 
 #[cfg(test)]

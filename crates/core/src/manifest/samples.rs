@@ -32,6 +32,10 @@ pub(crate) fn sample(field: &Field, other: bool) -> Value {
             json!("2026-04-21T15:30:00.000000Z"),
         ),
         FieldType::Time => pick(json!("08:30"), json!("09:30")),
+        FieldType::Recurrence => pick(
+            json!({ "rule": "FREQ=WEEKLY;BYDAY=MO" }),
+            json!({ "rule": "FREQ=DAILY;INTERVAL=3", "start": "2026-04-20", "from": "completion" }),
+        ),
         FieldType::Enum => {
             let last = field.values.last().map(EnumValue::value);
             pick(json!(field.values[0].value()), json!(last))

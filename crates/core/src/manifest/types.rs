@@ -125,6 +125,9 @@ pub struct Table {
     /// late for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<String>,
+    /// The fields that say when something is due and how it repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// The records that a mission gets when it links the table and no record of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<PromptQuery>,
@@ -145,6 +148,25 @@ impl Table {
             markdown: markdown.gather(),
         }
     }
+}
+
+/// The fields of a table that say when something is due and how it repeats: time in words goes into them, and a record
+/// with a recurrence goes on in a record of its own when it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// The date field with the day.
+    pub day: String,
+    /// The time field with the time of day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// The integer field with the length in minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<String>,
+    /// The recurrence field. The table's list has a tick box then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<String>,
 }
 
 /// A field of a table or a parameter of a tool.
@@ -220,6 +242,8 @@ pub enum FieldType {
     Datetime,
     /// A time of day, `08:30`.
     Time,
+    /// A rule of RFC 5545, `FREQ=WEEKLY;BYDAY=MO`, with its start and its exceptions.
+    Recurrence,
     /// A value out of `values`.
     Enum,
     /// The id of a record.

@@ -12,6 +12,7 @@ use super::{
         Condition, EffectOp, EnumValue, Field, FieldType, Filter, Label, Manifest, Sort, Table,
         Tool, ValueSource, value_source,
     },
+    validate_schedule::schedule_faults,
 };
 use crate::policy::Policy;
 
@@ -160,12 +161,9 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
         faults.add(format!("{path}/fields/{name}/aliases"), message);
     }
     if let Some(deadline) = &table.deadline {
-        let order = table
-            .fields
-            .get(deadline)
-            .map(|field| field.kind.kind().order);
+        let field = table.fields.get(deadline);
         faults.check(
-            order == Some(Order::Instant),
+            field.is_some_and(|field| field.kind.kind().order == Order::Instant),
             format!("{path}/deadline"),
             "a deadline is one of the table's datetime fields. Name one.",
         );
@@ -205,6 +203,9 @@ fn validate_table(faults: &mut Faults, path: &str, name: &str, table: &Table) {
             format!("{list}/done"),
             "a tick box needs a field of type boolean.",
         );
+    }
+    for (part, message) in schedule_faults(table) {
+        faults.add(format!("{path}/schedule/{part}"), message);
     }
     validate_sort(faults, &list, table, &table.list.sort);
     if let Some(prompt) = &table.prompt {

@@ -8,12 +8,11 @@ use croner::Cron;
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use croner::time::{CivilDate, CivilDateTime, CivilTime, CronDateTime, Resolution, Weekday};
-use jiff::Timestamp;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde_json::Value;
 
 use crate::problem::Problem;
 use crate::time::{DAY, Micros, civil_from_days, days_from_civil};
+use crate::zone::{Shown, Utc, Zone, resolve};
 
 /// The longest interval that a mission may have: a year of minutes.
 pub const MAX_INTERVAL_MINUTES: u32 = 366 * 24 * 60;
@@ -84,47 +83,6 @@ impl Cadence {
             )),
         }
     }
-}
-
-/// A time zone, as far as a cadence depends on it. The server has the zones of jiff; the browser asks its
-/// own, because the data of all zones would be a fifth of the WebAssembly.
-///
-/// Passed as `dyn`, so that the code of the cadences exists once.
-pub trait Zone {
-    /// Microseconds by which the wall clock is ahead of UTC at an instant.
-    fn offset(&self, at: Micros) -> i64;
-}
-
-impl Zone for TimeZone {
-    fn offset(&self, at: Micros) -> i64 {
-        let seconds = |at| self.to_offset(at).seconds();
-        Timestamp::from_microsecond(at.0).map_or(0, |at| i64::from(seconds(at)) * 1_000_000)
-    }
-}
-
-/// UTC, for which the browser's module needs nothing of jiff.
-struct Utc;
-
-impl Zone for Utc {
-    fn offset(&self, _: Micros) -> i64 {
-        0
-    }
-}
-
-/// Reads an IANA time zone name, such as `Europe/Berlin`.
-pub fn time_zone(name: &str) -> Result<TimeZone, Problem> {
-    TimeZoneDatabase::bundled()
-        .get(name)
-        .map_err(|_| unknown_zone(name))
-}
-
-/// Returns the problem of a name that no time zone has.
-pub fn unknown_zone(name: &str) -> Problem {
-    Problem::new(
-        "timezone",
-        "unknown",
-        format!("“{name}” is not a known time zone. Use a name such as Europe/Berlin."),
-    )
 }
 
 /// The first occurrence strictly after `after`. None for a manual mission,
@@ -322,10 +280,10 @@ fn earliest(
             Some(wall) => wall,
             None => return best,
         };
-        let (at, shifted) = resolve(zone, wall);
+        let (at, shown) = resolve(zone, wall.0);
         if at > after {
             best = Some(best.map_or(at, |best| best.min(at)));
-            if !shifted {
+            if shown != Shown::Never {
                 return best;
             }
         }
@@ -355,24 +313,6 @@ fn again(zone: &dyn Zone, after: Micros, next: impl Fn(Wall) -> Option<Wall>) ->
         }
     }
     at_offset(changed.plus(-1), zone.offset(changed)).filter(|at| *at > after)
-}
-
-/// The instant at which a wall-clock time happens, and whether the clock jumped over it.
-///
-/// No zone changes its offset twice within two days, so those of a day before and a day after are all
-/// that come into question.
-fn resolve(zone: &dyn Zone, wall: Wall) -> (Micros, bool) {
-    let utc = Micros(wall.0);
-    let (before, after) = (zone.offset(utc.plus(-DAY)), zone.offset(utc.plus(DAY)));
-    let happens = |offset: i64| zone.offset(utc.plus(-offset)) == offset;
-    let happening = [before, after]
-        .into_iter()
-        .filter(|offset| happens(*offset));
-    // The greater offset is the earlier instant.
-    match happening.max() {
-        Some(offset) => (utc.plus(-offset), false),
-        None => (utc.plus(-before), true),
-    }
 }
 
 /// Where the calendar ends, 9999-12-30 on the wall clock.

@@ -1,10 +1,12 @@
 //! Cadences, by the vectors and by chance.
 
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 use crate::mission::{Mission, passed};
+use crate::zone::time_zone;
 
 fn vectors(part: &str) -> Vec<Value> {
     let text = include_str!("../../../../spec/vectors/cadence.json");

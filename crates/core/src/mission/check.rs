@@ -1,10 +1,7 @@
 //! The check of a mission's form before it is saved.
 
-use super::{
-    cadence,
-    record::{Mission, Overlap},
-};
-use crate::{Map, problem::Problem};
+use super::record::{Mission, Overlap};
+use crate::{Map, problem::Problem, zone::unknown_zone};
 
 /// The longest title.
 pub const MAX_TITLE: usize = 200;
@@ -31,7 +28,7 @@ pub fn check_mission(data: &Map, is_zone: impl Fn(&str) -> bool) -> Vec<Problem>
     if let Some(name) = &mission.timezone
         && !is_zone(name)
     {
-        problems.push(cadence::unknown_zone(name));
+        problems.push(unknown_zone(name));
     }
     if let Some(overlap) = data.get("overlap").filter(|value| !value.is_null())
         && overlap.as_str().and_then(Overlap::parse).is_none()

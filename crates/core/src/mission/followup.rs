@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    cadence::{self, Cadence, Occurrences, Zone, occurrences_between},
+    cadence::{self, Cadence, Occurrences, occurrences_between},
     record::Mission,
     slot,
     tables::{APP, MISSIONS},
@@ -17,6 +17,7 @@ use crate::merge::TableSchema;
 use crate::prepare::{Prepare, Prepared, prepare};
 use crate::record::{RecordKey, RecordState};
 use crate::time::Micros;
+use crate::zone::Zone;
 
 /// A mission in the schedule: an id and times, no content.
 #[derive(Clone, Debug, PartialEq, Eq)]

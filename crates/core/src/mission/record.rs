@@ -11,7 +11,7 @@ use super::{
     iteration::Iteration,
     lessons::Lesson,
 };
-use crate::{Map, json, problem::Problem, time::Micros};
+use crate::{Map, json, problem::Problem, time::Micros, zone::time_zone};
 
 /// Whether a mission runs by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +217,7 @@ fn zone_of<'a>(mission: Option<&'a str>, account: Option<&'a str>) -> (&'a str, 
     [mission, account]
         .into_iter()
         .flatten()
-        .find_map(|name| cadence::time_zone(name).ok().map(|zone| (name, zone)))
+        .find_map(|name| time_zone(name).ok().map(|zone| (name, zone)))
         .unwrap_or(("UTC", TimeZone::UTC))
 }
 

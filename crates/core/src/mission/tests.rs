@@ -8,6 +8,7 @@ use crate::change::Op;
 use crate::manifest::Registry;
 use crate::prepare::{Prepare, prepare};
 use crate::record::{RecordKey, RecordState};
+use crate::zone::time_zone;
 use crate::{Map, Micros};
 
 fn at(text: &str) -> Micros {
@@ -22,7 +23,7 @@ fn object(value: Value) -> Map {
 }
 
 fn problems(data: Value) -> Vec<(String, String)> {
-    check_mission(&object(data), |name| cadence::time_zone(name).is_ok())
+    check_mission(&object(data), |name| time_zone(name).is_ok())
         .into_iter()
         .map(|problem| (problem.field, problem.code))
         .collect()

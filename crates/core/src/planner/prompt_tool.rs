@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::reader::CLEAR;
 pub use super::reader::{FIND_TOOLS, HAND_IN_TOOL};
 use crate::manifest::set_from;
-use crate::manifest::{EffectOp, Field, Manifest, QueryContext, Registry, Schema, ToolRef};
+use crate::manifest::{
+    EffectOp, Field, Manifest, PromptText, QueryContext, Registry, Schema, ToolRef,
+};
 use crate::mission::Mission;
 use crate::policy::{Overrides, Policy};
 
@@ -176,6 +178,7 @@ fn signature(tool: ToolRef<'_>, emptied: &[&str]) -> String {
             _ if !field.values.is_empty() => values().collect::<Vec<_>>().join("|"),
             (Some("string"), Some("date")) => "date".to_owned(),
             (Some("string"), Some("date-time")) => "time".to_owned(),
+            _ if kind.prompt == PromptText::Recurrence => "RRULE".to_owned(),
             (Some("string"), _) => String::new(),
             (Some("integer" | "number"), _) => "number".to_owned(),
             (Some(other), _) => other.to_owned(),
@@ -312,8 +315,8 @@ mod tests {
         };
         assert_eq!(
             line("create_task"),
-            "create_task(title, notes?, dueDate?: date, list?, estimateMinutes?: number, \
-             priority?: low|normal|high, goalId?)"
+            "create_task(title, notes?, dueDate?: date, dueTime?, recurrence?: RRULE, list?, \
+             estimateMinutes?: number, priority?: low|normal|high, goalId?)"
         );
         assert!(line("update_task").ends_with("goalId?, clear?: list)"));
     }

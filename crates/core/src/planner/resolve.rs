@@ -7,9 +7,12 @@ use super::prompt::{BusyTime, InputText, days, one_line};
 use super::short_ids::ShortIds;
 use super::time_fields;
 use crate::Map;
+use crate::calendar::{Day, LocalTime};
+use crate::language::Language;
 use crate::manifest::{Field, PromptText, QueryContext, Registry, Row, Table};
 use crate::mission::Input;
 use crate::record::{RecordKey, RecordState};
+use crate::recurrence::{self, Series};
 use crate::time::Micros;
 
 /// The longest value of a field that is no text.
@@ -208,6 +211,10 @@ impl Resolver<'_> {
                 Ok(date) => days::day(date, is_open, &self.context),
                 Err(_) => text.to_owned(),
             }),
+            PromptText::Recurrence => Series::parse(value, self.today()).ok().map(|series| {
+                let words = recurrence::words(&series, Language::English, self.today());
+                format!("{words} ({})", series.rule)
+            }),
             PromptText::Reference => value.as_str().map(|id| {
                 let (module, table) = field.reference(module).unwrap_or((module, ""));
                 let key = RecordKey::new(module, table, id);
@@ -221,6 +228,10 @@ impl Resolver<'_> {
             }),
         };
         special.unwrap_or_else(plain)
+    }
+
+    fn today(&self) -> Day {
+        LocalTime::at(&self.context.zone, self.context.now).day
     }
 
     /// An instant on the mission's wall clock, with the day of the week and the distance from today.

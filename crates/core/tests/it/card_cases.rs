@@ -241,6 +241,7 @@ fn sample(mark: &str, n: usize, field: &Field) -> Value {
         FieldType::Boolean => json!(mark == "qz"),
         FieldType::Date => json!(format!("{}-03-17", 2031 + n)),
         FieldType::Datetime => json!(format!("{}-03-17T03:07:41.000000Z", 2031 + n)),
+        FieldType::Recurrence => json!({ "rule": format!("FREQ=DAILY;COUNT={}", 4_031 + n) }),
         FieldType::Time => json!(format!("03:{:02}", n % 60)),
         FieldType::Enum => {
             let place = if mark == "qz" {
@@ -287,6 +288,7 @@ fn random_manifest(seed: u64) -> Value {
         "date",
         "datetime",
         "time",
+        "recurrence",
         "enum",
         "ref",
         "tags",

@@ -6,4 +6,5 @@ mod first_client;
 mod rejoin;
 mod replica;
 mod storage;
+mod succession;
 mod support;

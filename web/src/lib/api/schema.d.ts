@@ -1612,7 +1612,7 @@ export interface components {
          * @description The types of values.
          * @enum {string}
          */
-        FieldType: "text" | "markdown" | "number" | "integer" | "boolean" | "date" | "datetime" | "time" | "enum" | "ref" | "tags" | "url" | "keyedList" | "json";
+        FieldType: "text" | "markdown" | "number" | "integer" | "boolean" | "date" | "datetime" | "time" | "recurrence" | "enum" | "ref" | "tags" | "url" | "keyedList" | "json";
         /** @description A field's value and stamp. An insert has its values in `data` and only the stamps here. */
         FieldWrite: {
             /** @description Of a text, the stamp of the value that it replaced; the epoch where there was none (X1). */
@@ -2830,6 +2830,20 @@ export interface components {
             /** @description Ended, skipped and missed runs, newest first. */
             runs: components["schemas"]["Run"][];
         };
+        /**
+         * @description The fields of a table that say when something is due and how it repeats: time in words goes into them, and a record
+         *     with a recurrence goes on in a record of its own when it is done.
+         */
+        Schedule: {
+            /** @description The date field with the day. */
+            day: string;
+            /** @description The integer field with the length in minutes. */
+            minutes?: string;
+            /** @description The recurrence field. The table's list has a tick box then. */
+            recurrence?: string;
+            /** @description The time field with the time of day. */
+            time?: string;
+        };
         /** @description The rule that everyone needs a second factor. */
         SecondFactorRule: {
             /**
@@ -2917,6 +2931,13 @@ export interface components {
             kind: "time";
             /** @description The time, `08:30`. */
             time: string;
+        } | {
+            /** @enum {string} */
+            kind: "recurrence";
+            /** @description The exact recurrence: its rule, or its value as JSON where that says more. */
+            rule: string;
+            /** @description The recurrence in words, each date with its year. */
+            words: components["schemas"]["Label"];
         } | {
             /** @enum {string} */
             kind: "choice";
@@ -3170,6 +3191,8 @@ export interface components {
             plural: components["schemas"]["Label"];
             /** @description The records that a mission gets when it links the table and no record of it. */
             prompt?: components["schemas"]["PromptQuery"];
+            /** @description The fields that say when something is due and how it repeats. */
+            schedule?: components["schemas"]["Schedule"];
             /** @description Whether the table holds a single record, whose id is the module's. */
             singleton?: boolean;
         };

@@ -24,6 +24,7 @@ import type {
 	RecordKey,
 	RecordState,
 	Terms,
+	TimeReading,
 	ToolInfo,
 	UndoPreview,
 	UnfitField
@@ -92,6 +93,8 @@ type Method =
 	| 'checkMission'
 	| 'usualOverlap'
 	| 'lessons'
+	| 'successorKey'
+	| 'succeed'
 	| 'authorise';
 
 /** The core with the modules of one user. */
@@ -274,6 +277,26 @@ export class Core {
 		return this.#call<{ errors: FieldError[] }>('checkMission', mission).errors;
 	}
 
+	/** The record that goes on, where a write completed a record or opened it again; null where it did neither. */
+	successorKey(input: RecordKey & { before: RecordState | null; after: RecordState }): RecordKey | null {
+		return this.#call<{ key: RecordKey | null }>('successorKey', input).key;
+	}
+
+	/** The write of the record that `successorKey` names; null where nothing is to be written. */
+	succeed(
+		input: RecordKey & {
+			after: RecordState;
+			successor: RecordState | null;
+			/** The person's day. */
+			today: string;
+			now: string;
+			last: string | null;
+			eventId: string;
+		}
+	): { written: { change: Change; state: RecordState } | null; last: string } {
+		return this.#call('succeed', input);
+	}
+
 	/** Throws where the policy does not let the actor write by itself. An approval goes through `decide`. */
 	authorise(actor: Actor): void {
 		this.#call('authorise', { actor });
@@ -349,6 +372,45 @@ export function isolated(text: string): string {
 	const turns = text.split(ISOLATE).some((part, index) => !isIsolate(part, index) && RIGHT_TO_LEFT.test(part));
 	const shown = visible(text);
 	return turns ? `\u2068${shown.replace(/[\u2068\u2069]/g, '')}\u2069` : shown;
+}
+
+/** The time that a text names. The module is loaded by then. */
+export function readTime(input: {
+	text: string;
+	/** The language of the text, as a locale. */
+	language: string;
+	now: string;
+	timezone: string;
+	/** 0 for Sunday. */
+	weekStart: number;
+	/** The parts that a person keeps as text, in bytes of UTF-8. */
+	kept: [number, number][];
+}): TimeReading {
+	return free('readTime', input);
+}
+
+/** A recurrence as a person says it. Throws what is wrong with it. */
+export function recurrenceWords(recurrence: unknown, today: string, language: string): string {
+	return free<{ words: string }>('recurrenceWords', { recurrence, today, language }).words;
+}
+
+/** The next occurrence where that of a record's day is left out; null where there is none. */
+export function skipOccurrence(
+	recurrence: unknown,
+	day: string | null,
+	today: string
+): { day: string; recurrence: unknown } | null {
+	return free<{ next: { day: string; recurrence: unknown } | null }>('skipOccurrence', { recurrence, day, today }).next;
+}
+
+/** Calls a function of the module that needs no manifests. */
+function free<T>(name: 'readTime' | 'recurrenceWords' | 'skipOccurrence', input: unknown): T {
+	if (!loaded) throw new ManaError('unexpected', 'The core is not loaded yet.');
+	try {
+		return JSON.parse(loaded[name](toJson(input))) as T;
+	} catch (thrown) {
+		throw parseError(thrown);
+	}
 }
 
 /** The module, loaded once; tests hand the bytes in, the browser streams them. */

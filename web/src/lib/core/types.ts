@@ -42,6 +42,28 @@ export interface ToolInfo extends Pick<Tool, 'name' | 'label' | 'policy'> {
 	/** JSON Schema. */
 }
 
+/** A part of a text that names a time, by its place in the text: the WebAssembly's own shape, as all of a reading. */
+export interface TimePart {
+	kind: 'date' | 'time' | 'repeat' | 'until' | 'since' | 'duration' | 'count';
+	utf16Start: number;
+	utf16End: number;
+}
+
+/** The time that a text names. */
+export interface TimeReading {
+	/** The text without the parts. */
+	title: string;
+	parts: TimePart[];
+	when?: {
+		/** A day, or a local time such as `2026-12-05T15:00`. */
+		start: string;
+		/** The end of a span: a local time, or the last day. */
+		end?: string;
+		relation: 'at' | 'until' | 'since';
+		recurrence?: Data;
+	};
+}
+
 export type FieldError = Schemas['Problem'];
 /** A value of a record that no form would take, and what can be kept of it. */
 export type UnfitField = Schemas['UnfitField'];

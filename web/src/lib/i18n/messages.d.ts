@@ -387,6 +387,12 @@ export interface MessageArguments {
 	'todo.doneLabel': { title: Value };
 	'todo.openTask': { title: Value };
 	'todo.goal': { title: Value };
+	'todo.next': { day: Value };
+	'todo.skip': NoArguments;
+	'todo.skipped': { day: Value };
+	'todo.noNext': NoArguments;
+	'words.label': NoArguments;
+	'words.repeatExample': NoArguments;
 	'module.addA': { thing: Value };
 	'module.deleted': { title: Value };
 	'module.notFound': NoArguments;
@@ -413,6 +419,7 @@ export interface MessageArguments {
 	'error.number': NoArguments;
 	'error.date': NoArguments;
 	'error.url': NoArguments;
+	'error.recurrence': NoArguments;
 	'error.range': NoArguments;
 	'error.notSaved': NoArguments;
 	'error.offline': NoArguments;

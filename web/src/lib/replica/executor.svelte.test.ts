@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { ValidationError } from '../core/errors';
-import type { Actor } from '../core/types';
+import type { Actor, Change } from '../core/types';
 import { syncStatus } from './status.svelte';
-import { openTab, someUser } from '../testing/replica';
+import { arrive, openTab, someUser } from '../testing/replica';
 import { ManaDb } from './database';
 import { execute } from './executor';
 
@@ -112,4 +112,53 @@ describe('the write path', () => {
 		await write('update', { deletedAt: null });
 		expect(await replica.read(task)).toMatchObject({ deleted: false, data: { title: 'Oat milk' } });
 	});
+
+	describe('of a task that repeats', () => {
+		const update = (replica: Awaited<ReturnType<typeof openTab>>, set: Record<string, unknown>) =>
+			execute(replica, { kind: 'write', actor: user, writes: [{ ...task, op: 'update', set }] });
+		const daily = { title: 'Water', dueDate: '2099-12-07', recurrence: { rule: 'FREQ=DAILY', start: '2099-12-07' } };
+
+		it('T1 commits the task that goes on with the tick, and T5 takes it back with the tick', async () => {
+			const replica = await openTab(someUser());
+			await execute(replica, { kind: 'write', actor: user, writes: [{ ...task, op: 'insert', set: daily }] });
+			const [ticked, next] = await update(replica, { done: true });
+			expect(ticked?.data.done).toBe(true);
+			expect(next?.data).toEqual({
+				title: 'Water',
+				dueDate: '2099-12-08',
+				recurrence: { rule: 'FREQ=DAILY', start: '2099-12-08' }
+			});
+			expect(await replica.read(next!)).toEqual(next);
+			expect((await replica.db.outbox.toArray()).map(({ change }) => change.id)).toEqual(['t1', 't1', next!.id]);
+			const [, takenBack] = await update(replica, { done: false });
+			expect([takenBack?.id, takenBack?.deleted]).toEqual([next!.id, true]);
+			const [, again] = await update(replica, { done: true });
+			expect([again?.id, again?.deleted]).toEqual([next!.id, false]);
+		});
+
+		it('T3 T4 two devices write the same task, and an edit of it wins', async () => {
+			const [here, there] = [await openTab(someUser()), await openTab(someUser())];
+			const made = await execute(here, { kind: 'write', actor: user, writes: [{ ...task, op: 'insert', set: daily }] });
+			expect(made).toHaveLength(1);
+			await arrive(there, await sent(here));
+			const [, next] = await update(here, { done: true });
+			await execute(here, {
+				kind: 'write',
+				actor: user,
+				writes: [{ app: 'todo', table: 'tasks', id: next!.id, op: 'update', set: { title: 'Water a lot' } }]
+			});
+			await update(there, { done: true });
+			const [ofHere, ofThere] = [await sent(here), await sent(there)];
+			await arrive(there, ofHere);
+			await arrive(here, ofThere);
+			const both = await Promise.all([here, there].map((replica) => replica.read(next!)));
+			expect(both[0]).toEqual(both[1]);
+			expect(both[0]?.data).toMatchObject({ title: 'Water a lot', dueDate: '2099-12-08' });
+		});
+	});
 });
+
+/** The changes that a replica would push. */
+async function sent(replica: Awaited<ReturnType<typeof openTab>>): Promise<Change[]> {
+	return (await replica.db.outbox.toArray()).map(({ change }) => change);
+}

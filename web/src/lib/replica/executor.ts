@@ -63,7 +63,7 @@ export async function execute(replica: Replica, command: Command, draft?: string
 		const tables = [db.records, db.outbox, db.proposals, db.meta, db.texts, db.conflicts, db.drafts];
 		await db.transaction('rw', tables, async () => {
 			const last = (await db.readMeta('clock')) ?? null;
-			const outcome = await carryOut(replica, command, last);
+			const outcome = await withSuccessors(replica, await carryOut(replica, command, last));
 			await noteTexts(replica, outcome.changes);
 			await db.records.bulkPut(outcome.records);
 			const since = (await db.readMeta('cursor')) ?? '';
@@ -110,6 +110,47 @@ function carryOut(replica: Replica, command: Command, last: string | null): Prom
 		case 'undo':
 			return undo(replica, command.missionId, command.extent, command.hash, last);
 	}
+}
+
+/** The local day of an instant, `2026-12-05`: Sweden writes days so. */
+function localDay(at: string): string {
+	return new Date(at).toLocaleDateString('sv-SE');
+}
+
+/** Adds the records that go on where the outcome completed a record that repeats, or opens it again. */
+async function withSuccessors(replica: Replica, outcome: Outcome): Promise<Outcome> {
+	const { core, manifests } = replica;
+	const repeats = ({ app, table }: RecordKey) =>
+		manifests.find(({ id }) => id === app)?.tables[table]?.schedule?.recurrence !== undefined;
+	const written = outcome.records.filter(repeats);
+	if (written.length === 0) return outcome;
+	const before = await readStates(replica, written);
+	const { changes, records } = { changes: [...outcome.changes], records: [...outcome.records] };
+	let { last } = outcome;
+	for (const row of written) {
+		const { app, table, id } = row;
+		const after = stateOf(row)!;
+		const key = core.successorKey({ app, table, id, before: stateOf(before.get(keyName(row))), after });
+		if (!key) continue;
+		const successor = stateOf((await readStates(replica, [key])).get(keyName(key)));
+		const now = replica.now();
+		const succeeded = core.succeed({
+			app,
+			table,
+			id,
+			after,
+			successor,
+			today: localDay(now),
+			now,
+			last,
+			eventId: uuid()
+		});
+		last = succeeded.last;
+		if (!succeeded.written) continue;
+		changes.push(succeeded.written.change);
+		records.push({ ...key, ...succeeded.written.state });
+	}
+	return { ...outcome, changes, records, last };
 }
 
 async function write(replica: Replica, actor: Actor, writes: Write[], last: string | null): Promise<Outcome> {

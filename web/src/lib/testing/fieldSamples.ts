@@ -13,6 +13,7 @@ export const FIELD_SAMPLES: Record<FieldType, (field: Field) => readonly [unknow
 	date: () => ['2099-04-08', '2099-04-09'],
 	datetime: () => ['2099-04-08T15:30:00.000Z', '2099-04-09T15:30:00.000Z'],
 	time: () => ['08:30', '09:30'],
+	recurrence: () => [{ rule: 'FREQ=WEEKLY;BYDAY=MO' }, { rule: 'FREQ=DAILY;INTERVAL=3', from: 'completion' }],
 	enum: ({ values = [] }) => [enumValue(values.at(0)), enumValue(values.at(-1))],
 	ref: () => ['r1', 'r1'],
 	tags: () => [['one', 'two'], ['three']],
@@ -65,6 +66,10 @@ const UNLIKELY: Record<FieldType, (name: string, field: Field, apart: Apart) => 
 	time: (_, __, { n = 0, old = false }) => {
 		const value = `${old ? '06' : '07'}:${String((53 + n) % 60).padStart(2, '0')}`;
 		return [value, [value]];
+	},
+	recurrence: (_, __, { n = 0, old = false }) => {
+		const rule = `FREQ=DAILY;COUNT=${(old ? 4_237 : 1_237) + n}`;
+		return [{ rule }, [rule, rule.slice(17)]];
 	},
 	enum: (_, { values = [] }, { old }) => {
 		const chosen = values.at(old ? 0 : -1);

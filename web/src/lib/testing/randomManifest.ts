@@ -27,6 +27,7 @@ const KINDS: readonly FieldType[] = [
 	'date',
 	'datetime',
 	'time',
+	'recurrence',
 	'enum',
 	'ref',
 	'tags',

@@ -59,7 +59,7 @@ fn modules_t5_what_does_not_fit_is_refused_in_plain_words() {
             json!({"title": "x", "due": "2026-04-08"}),
             "due:unknown",
             "create_task has no parameter due. \
-             It knows title, notes, dueDate, list, estimateMinutes, priority, goalId.",
+             It knows title, notes, dueDate, dueTime, recurrence, list, estimateMinutes, priority, goalId.",
         ),
         (
             "create_task",
@@ -108,7 +108,7 @@ fn modules_t5_what_does_not_fit_is_refused_in_plain_words() {
             json!({"taskId": "t1"}),
             "params:required",
             "update_task would change nothing. \
-             Give at least one of title, notes, dueDate, list, estimateMinutes, priority, goalId.",
+             Give at least one of title, notes, dueDate, dueTime, recurrence, list, estimateMinutes, priority, goalId.",
         ),
         (
             "update_task",
@@ -296,7 +296,7 @@ fn modules_t2_a_model_sees_a_json_schema() {
     assert_eq!(
         schema("reschedule_task"),
         r#"{"type":"object","properties":{"taskId":{"type":"string","description":"The id of the task."},"#.to_owned()
-            + r#""dueDate":{"type":"string","format":"date","description":"The new day on which it is due."}},"#
+            + r#""dueDate":{"type":"string","format":"date","description":"The new due day."}},"#
             + r#""required":["taskId","dueDate"],"additionalProperties":false}"#
     );
     let update: Value = serde_json::from_str(&schema("update_task")).unwrap();

@@ -332,3 +332,37 @@ fn modules_f5_every_file_of_the_repository_is_a_built_in_module() {
     ids.sort();
     assert_eq!(ids, files);
 }
+
+#[test]
+fn modules_d9_a_schedule_names_fields_of_its_kinds_and_what_repeats_can_be_ticked() {
+    let todo = include_str!("../../../../../modules/todo.json");
+    for (from, to, advice) in [
+        (r#""day": "dueDate""#, r#""day": "title""#, "of type date"),
+        (
+            r#""time": "dueTime""#,
+            r#""time": "dueDate""#,
+            "of type time",
+        ),
+        (
+            r#""minutes": "estimateMinutes""#,
+            r#""minutes": "none""#,
+            "of type integer",
+        ),
+        (
+            r#""recurrence": "recurrence" }"#,
+            r#""recurrence": "notes" }"#,
+            "of type recurrence",
+        ),
+        (
+            r#"],
+        "done": "done""#,
+            "]",
+            "can be ticked",
+        ),
+        (r#"{ "day": "dueDate","#, "{", "missing field `day`"),
+    ] {
+        assert!(todo.contains(from), "{from}");
+        let (_, message) = refusal(&todo.replacen(from, to, 1));
+        assert!(message.contains(advice), "{message}");
+    }
+}

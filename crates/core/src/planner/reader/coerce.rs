@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::days::{self, Today};
 use super::end_of_day;
 use super::lenient_json;
-use super::record_ids;
+use super::{record_ids, recurrence};
 use crate::Map;
 use crate::manifest::fold;
 use crate::manifest::{
@@ -320,6 +320,7 @@ fn of_kind(
                 };
                 line(value, between).ok_or_else(nothing)
             }
+            _ if kind.prompt == PromptText::Recurrence => recurrence::recurrence(value, today),
             _ => days::time_of_day(text(value)?, today).map(Value::from),
         },
         _ => Ok(value.clone()),

@@ -11,6 +11,7 @@ mod lenient_json;
 mod markers;
 mod quotes;
 mod record_ids;
+mod recurrence;
 mod shape;
 mod step_shape;
 mod tool_name;

@@ -18,12 +18,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::Map;
 use crate::manifest::{QueryContext, Registry};
-use crate::mission::{Agent, Input, Intent, Mission, StepStatus, cadence::time_zone};
+use crate::mission::{Agent, Input, Intent, Mission, StepStatus};
 use crate::planner::build::RunAttempt;
 use crate::planner::resolve::Resolver;
 use crate::policy::{Overrides, Policy};
 use crate::record::{RecordKey, RecordState};
 use crate::time::Micros;
+use crate::zone::time_zone;
 
 const ITERATION: &str = "6f4a5c0e-0000-5000-8000-000000000001";
 

@@ -6,9 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    Map,
+    Gather, Map,
+    calendar::Day,
+    language::Language,
     manifest::{Field, FieldType, Label, is_date, is_time, is_url},
     record::RecordKey,
+    recurrence::{Series, value_text, words as words_of},
     time::Micros,
 };
 
@@ -79,6 +82,13 @@ pub enum ShownValue {
     Time {
         /// The time, `08:30`.
         time: String,
+    },
+    /// A recurrence.
+    Recurrence {
+        /// The recurrence in words, each date with its year.
+        words: Label,
+        /// The exact recurrence: its rule, or its value as JSON where that says more.
+        rule: String,
     },
     /// A value of a list of choices.
     Choice {
@@ -250,6 +260,7 @@ fn fitting(value: &Value, field: &Field, context: FieldContext<'_>) -> Option<Sh
         FieldType::Boolean => value.as_bool().map(|value| ShownValue::Boolean { value }),
         FieldType::Date => value.as_str().filter(|day| is_date(day)).map(date),
         FieldType::Datetime => instant(value),
+        FieldType::Recurrence => recurrence(value),
         FieldType::Time => {
             value
                 .as_str()
@@ -404,6 +415,19 @@ fn date(day: &str) -> ShownValue {
 fn instant(value: &Value) -> Option<ShownValue> {
     let at = Micros::parse(value.as_str()?).ok()?;
     Some(ShownValue::Datetime { at })
+}
+
+fn recurrence(value: &Value) -> Option<ShownValue> {
+    // No date lies in the first year, so that each is told with its own.
+    let year_one = Day::new(1, 1, 1)?;
+    let series = Series::parse(value, year_one).ok()?;
+    let words = [("en", Language::English), ("de", Language::German)];
+    let words =
+        words.map(|(name, language)| (name.to_owned(), words_of(&series, language, year_one)));
+    Some(ShownValue::Recurrence {
+        words: Label(words.into_iter().gather()),
+        rule: value_text(value),
+    })
 }
 
 fn json(value: &Value) -> ShownValue {

@@ -86,6 +86,8 @@ export function shownText({ shown }: CardValue, unit?: CardUnit | null): string 
 			return instantAndYear(shown.at);
 		case 'time':
 			return shown.time;
+		case 'recurrence':
+			return `${label(shown.words)} (${shown.rule})`;
 		case 'choice':
 			return label(shown.label) || shown.value;
 		case 'reference':

@@ -7,12 +7,14 @@
  */
 import type { HTMLInputAttributes } from 'svelte/elements';
 import { collection } from '$lib/replica/collection.svelte';
-import { t } from '$lib/i18n';
+import { recurrenceWords } from '$lib/core';
+import { i18n, t } from '$lib/i18n';
 import type { Field, FieldType } from '$lib/core/types';
 import { excerpt } from '$lib/markdown/text';
-import { dayWord, exactNumber, minutesText, when } from '$lib/primitives/format';
+import { dayWord, exactNumber, minutesText, today, when } from '$lib/primitives/format';
 import { plainText } from '$lib/primitives/text';
 import { isoOfLocal, localOfIso } from './inputs';
+import { readWords } from './timeWords';
 import { label } from './modules.svelte';
 import { titleOf } from './titles';
 
@@ -162,6 +164,24 @@ function tagsFromText(text: string): string[] {
 		.filter(Boolean);
 }
 
+/** A recurrence in words; one that cannot be read as it stands. */
+function recurrenceText(value: unknown): string {
+	try {
+		return recurrenceWords(value, today(), i18n.locale);
+	} catch {
+		return jsonText(value);
+	}
+}
+
+/** The recurrence that is typed, in words or as a rule of RFC 5545; it counts from the day of its record. */
+function recurrenceFromText(text: string): unknown {
+	if (text.trim() === '') return null;
+	if (/^(rrule:)?freq=/i.test(text.trim())) return { rule: text.trim() };
+	const { title, when } = readWords(text);
+	if (title || !when?.recurrence) return text;
+	return Object.fromEntries(Object.entries(when.recurrence).filter(([part]) => part !== 'start'));
+}
+
 function jsonText(value: unknown): string {
 	return typeof value === 'object' && value ? JSON.stringify(value, null, 2) : plainText(value);
 }
@@ -283,6 +303,24 @@ export const FIELD_UI: Record<FieldType, FieldUi> = {
 		typeError: wrongType,
 		maxError: tooLong,
 		formatError: noDate
+	},
+	recurrence: {
+		control: line('text', {
+			attributes: () => ({ type: 'text', autocomplete: 'off', placeholder: t('words.repeatExample') }),
+			textFromValue: recurrenceText,
+			valueFromText: recurrenceFromText,
+			readAt: 'change'
+		}),
+		parse: asIs,
+		text: recurrenceText,
+		compare: (a, b) => recurrenceText(a).localeCompare(recurrenceText(b)),
+		display: 'line',
+		needsLabel: false,
+		isLong: false,
+		hasDays: false,
+		typeError: wrongType,
+		maxError: tooLong,
+		formatError: () => t('error.recurrence')
 	},
 	enum: {
 		control: { control: 'select', choices: valueChoices },

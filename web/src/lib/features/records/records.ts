@@ -22,8 +22,8 @@ export async function createRecord(
 }
 
 /**
- * Change fields of a record; null empties one. `seen`: what the form was opened on; `draft`: its draft, which ends with
- * the write. Throws ValidationError.
+ * Change fields of a record; null empties one. Answers the rows that were written, a record that goes on after it among
+ * them. `seen`: what the form was opened on; `draft`: its draft, which ends with the write. Throws ValidationError.
  */
 export async function updateRecord(
 	app: string,
@@ -32,8 +32,8 @@ export async function updateRecord(
 	set: Data,
 	seen?: Record<string, string>,
 	draft?: string
-): Promise<void> {
-	await writeRecords([{ app, table, id, op: 'update', set, seen }], draft);
+): Promise<Row[]> {
+	return writeRecords([{ app, table, id, op: 'update', set, seen }], draft);
 }
 
 /** The stamp of a field that was never written. */
@@ -54,9 +54,9 @@ export async function restoreRecord(app: string, table: string, id: string): Pro
 	await updateRecord(app, table, id, { deletedAt: null });
 }
 
-/** Several writes at once, and the end of the draft that they come from: all or none. */
-export async function writeRecords(writes: Write[], draft?: string): Promise<void> {
-	await execute(currentReplica(), { kind: 'write', actor: user, writes }, draft);
+/** Several writes at once, and the end of the draft that they come from: all or none. Answers the rows. */
+export async function writeRecords(writes: Write[], draft?: string): Promise<Row[]> {
+	return execute(currentReplica(), { kind: 'write', actor: user, writes }, draft);
 }
 
 /** The errors of a form, before it is sent. */
