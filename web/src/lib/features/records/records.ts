@@ -1,5 +1,5 @@
 import { v7 as uuid } from 'uuid';
-import type { Actor, Data, FieldError, Row } from '$lib/core/types';
+import type { Actor, Data, FieldError, RecordKey, Row } from '$lib/core/types';
 import { currentReplica } from '$lib/replica/current';
 import { execute, type Write } from '$lib/replica/executor';
 
@@ -52,6 +52,18 @@ export async function deleteRecord(app: string, table: string, id: string): Prom
 /** Take a deletion back. */
 export async function restoreRecord(app: string, table: string, id: string): Promise<void> {
 	await updateRecord(app, table, id, { deletedAt: null });
+}
+
+/** Take several deletions back at once. */
+export async function restoreRecords(keys: readonly RecordKey[]): Promise<void> {
+	const writes = keys.map(({ app, table, id }) => ({
+		app,
+		table,
+		id,
+		op: 'update' as const,
+		set: { deletedAt: null }
+	}));
+	await writeRecords(writes);
 }
 
 /** Several writes at once, and the end of the draft that they come from: all or none. */

@@ -1,5 +1,5 @@
 /** Order, groups and ticks of tasks, for the tasks and today pages. */
-import { deleteRecord, restoreRecord, updateRecord } from '$lib/features/records/records';
+import { deleteRecord, updateRecord } from '$lib/features/records/records';
 import { t } from '$lib/i18n';
 import type { Data, Row } from '$lib/core/types';
 import {
@@ -14,7 +14,6 @@ import {
 } from '$lib/primitives/format';
 import { recordAt } from '$lib/features/records/fields';
 import { titleOf } from '$lib/features/records/titles';
-import { offerUndo } from '$lib/primitives/live.svelte';
 import { plainText } from '$lib/primitives/text';
 
 export type TaskGroup = 'today' | 'week' | 'later';
@@ -76,9 +75,7 @@ export async function tick(row: Row, done: boolean): Promise<void> {
 	await updateRecord(row.app, row.table, row.id, { done, completedAt: done ? new Date().toISOString() : null });
 }
 
-/** Delete, with the way back offered. */
-export async function remove(row: Row): Promise<void> {
-	const title = titleOf(row.app, row.table, row.data);
-	await deleteRecord(row.app, row.table, row.id);
-	offerUndo(t('module.deleted', { title }), () => restoreRecord(row.app, row.table, row.id));
+/** Delete; the bar offers the way back. */
+export function remove({ app, table, id }: Row): Promise<void> {
+	return deleteRecord(app, table, id);
 }
