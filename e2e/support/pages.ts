@@ -20,6 +20,8 @@ export function pages(mission: string): string[] {
 		'/companion/agents/default',
 		'/companion/policy',
 		'/companion/workbench',
+		'/companion/workbench/changes',
+		'/companion/workbench/trash',
 		'/settings',
 		'/settings/models',
 		'/settings/keys',

@@ -7,8 +7,9 @@ use mana_core::{
     conflict::{KeptConflict, Lineages, TextLineage},
     ids,
     manifest::Registry,
-    staging::Records,
+    staging::{Records, TextChange},
     sync::{LeftOut, apply_changes, note_own_texts, readable, record_key, settled_conflicts},
+    undo::{KeptChange, ReversibleWrite, reversible, stand_again, take_back},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,6 +52,32 @@ impl Core {
                 conflicts,
                 ended: settled_conflicts(&input.kept, changes),
             })
+        })
+    }
+
+    /// `{records: [{app, table, id, state|null}], changes}` → `{writes: [{app, table, id, made, fields: {name: {was,
+    /// at}}}]}`: what these changes replaced. `records` are as they were before.
+    pub fn reversible(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: Reversible| {
+            let before = present(input.records);
+            Ok(Named("writes", reversible(&input.changes, &before)))
+        })
+    }
+
+    /// `{writes, earlier, records, now, last|null, eventId}` → `{changes, records, kept: [{reason, record, field?, at?,
+    /// actor?}], earlier, last}`: takes writes back as the person, and names what stays. `earlier` writes of the person
+    /// come back with the stamps under which their values stand again.
+    #[wasm_bindgen(js_name = "takeBack")]
+    pub fn take_back(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input| take_writes_back(&self.registry, input))
+    }
+
+    /// `{before, after}` → `{change|null}`: a text's change, word by word.
+    #[wasm_bindgen(js_name = "textChange")]
+    pub fn text_change(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: TwoTexts| {
+            let change = TextChange::between(&input.before, &input.after);
+            Ok(Named("change", change))
         })
     }
 
@@ -209,6 +236,61 @@ fn prepare(registry: &Registry, input: PrepareInput) -> Result<PrepareOutput, Fa
         state: prepared.state,
         last: clock.last,
     })
+}
+
+#[derive(Debug, Deserialize)]
+struct Reversible {
+    records: Vec<Keyed>,
+    changes: Vec<Change>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TakeBack {
+    writes: Vec<ReversibleWrite>,
+    earlier: Vec<ReversibleWrite>,
+    records: Vec<Keyed>,
+    now: Micros,
+    last: Option<Micros>,
+    event_id: String,
+}
+
+#[derive(Debug, Serialize)]
+struct TakenBack {
+    changes: Vec<Change>,
+    records: Vec<Keyed>,
+    kept: Vec<KeptChange>,
+    earlier: Vec<ReversibleWrite>,
+    last: Micros,
+}
+
+fn take_writes_back(registry: &Registry, input: TakeBack) -> Result<TakenBack, Fault> {
+    let mut clock = Clock {
+        last: input.last.unwrap_or_default(),
+        offset: 0,
+    };
+    let tick = clock.tick(input.now);
+    let records = present(input.records);
+    let done = take_back(registry, &input.writes, records, tick, &input.event_id)
+        .map_err(|error| Fault::new("invalid_change", error.reason))?;
+    let mut earlier = input.earlier;
+    stand_again(&mut earlier, &input.writes, &done.changes);
+    let records = done.records.into_iter();
+    Ok(TakenBack {
+        earlier,
+        changes: done.changes,
+        records: records
+            .map(|(key, state)| Keyed::new(key, Some(state)))
+            .collect(),
+        kept: done.kept,
+        last: clock.last,
+    })
+}
+
+#[derive(Debug, Deserialize)]
+struct TwoTexts {
+    before: String,
+    after: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -33,6 +33,7 @@ mod serve;
 mod service_key;
 mod storage;
 mod telemetry;
+mod trash;
 pub mod upkeep;
 mod vault;
 mod web;

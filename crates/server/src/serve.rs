@@ -65,6 +65,7 @@ pub async fn serve(config: Config) -> Result<()> {
         store,
         accounts,
         ledger,
+        maintenance,
     } = Storage::open(&config, registry.clone()).await?;
     clock::synchronize(&*store).await?;
     if let Some(doubt) = clock_check::doubt(store.newest_time().await?, clock::now()) {
@@ -143,6 +144,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let following_people = tokio::spawn(people_changes::follow(app.clone()));
     let saving = (!app.config.serves_only_gateway())
         .then(|| tokio::spawn(crate::backup::nightly::run(app.clone())));
+    let emptying = (!app.config.serves_only_gateway())
+        .then(|| tokio::spawn(crate::trash::run(app.clone(), maintenance)));
     let following = store
         .is_shared()
         .then(|| tokio::spawn(clock::follow(store.clone())));
@@ -173,6 +176,9 @@ pub async fn serve(config: Config) -> Result<()> {
     following_people.abort();
     if let Some(saving) = saving {
         saving.abort();
+    }
+    if let Some(emptying) = emptying {
+        emptying.abort();
     }
     if let Some(following) = following {
         following.abort();

@@ -5,11 +5,16 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use mana_core::manifest::Registry;
 use mana_store::{
-    AccountStore, DatabaseContents, Ledger, Maintenance, PostgresStore, SqliteStore, Store,
+    AccountStore, DatabaseContents, Ledger, Maintenance, PostgresStore, Scope, SqliteStore, Store,
+    UserId,
 };
 
 use crate::backup::before_upgrade;
 use crate::config::{Config, Database};
+use crate::modules;
+
+/// Accounts in a page.
+const PAGE: usize = 200;
 
 /// The one store, as each part of the server sees it.
 #[derive(Clone)]
@@ -20,6 +25,8 @@ pub struct Storage {
     pub accounts: Arc<dyn AccountStore>,
     /// Budgets and usage of models.
     pub ledger: Arc<dyn Ledger>,
+    /// Compaction, and removed records that have expired.
+    pub maintenance: Arc<dyn Maintenance>,
 }
 
 /// Returns what the configured database holds. Nothing is made or changed.
@@ -29,6 +36,35 @@ pub async fn contents(config: &Config) -> Result<DatabaseContents> {
         Database::Postgres { url, .. } => PostgresStore::contents(url.expose()).await,
     };
     found.with_context(|| not_opened(config))
+}
+
+/// Whether the database is there and has this version's schema.
+pub async fn is_current(config: &Config) -> bool {
+    let current = match &config.storage.database {
+        Database::Sqlite(path) => SqliteStore::is_current(path).await,
+        Database::Postgres { url, .. } => PostgresStore::is_current(url.expose()).await,
+    };
+    current.unwrap_or(false)
+}
+
+/// Drops the rows of forgotten records from every log, so that no later backup holds them (SYNC F5). A database that is
+/// to be upgraded first is left as it is.
+pub async fn drop_forgotten(config: &Config) {
+    if !is_current(config).await {
+        return;
+    }
+    let (registry, _) = modules::load(&config.data_dir.join("modules"));
+    let dropped = match Upkeep::open(config, Arc::new(registry)).await {
+        Ok(upkeep) => {
+            let dropped = upkeep.drop_forgotten().await;
+            upkeep.store.close().await;
+            dropped
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = dropped {
+        tracing::warn!("Rows of forgotten records may still be there: {error:#}");
+    }
 }
 
 fn not_opened(config: &Config) -> String {
@@ -51,11 +87,12 @@ impl Storage {
         opened.with_context(|| not_opened(config))
     }
 
-    fn of<S: Store + AccountStore + Ledger + 'static>(store: Arc<S>) -> Storage {
+    fn of<S: Store + AccountStore + Ledger + Maintenance + 'static>(store: Arc<S>) -> Storage {
         Storage {
             store: store.clone(),
             accounts: store.clone(),
-            ledger: store,
+            ledger: store.clone(),
+            maintenance: store,
         }
     }
 }
@@ -86,6 +123,21 @@ impl Upkeep {
             }
         };
         opened.with_context(|| not_opened(config))
+    }
+
+    async fn drop_forgotten(&self) -> Result<()> {
+        let mut last: Option<UserId> = None;
+        loop {
+            let page = self.accounts.users(last.as_ref(), PAGE).await?;
+            for user in &page {
+                let scope = Scope::own(&user.id);
+                self.maintenance.drop_forgotten(&scope).await?;
+            }
+            match page.last() {
+                Some(user) => last = Some(user.id.clone()),
+                None => return Ok(()),
+            }
+        }
     }
 
     fn of<S: Maintenance + Store + AccountStore + 'static>(store: Arc<S>) -> Upkeep {

@@ -239,6 +239,7 @@ pub(crate) fn fold(
         let event_id = change.event_id.clone().unwrap_or_default();
         return Err(StoreError::Forgotten { event_id });
     }
+    refuse_to_forget_what_stands(&states, changes)?;
     let merged = merge(registry, &states, changes);
     let mut folded = Folded {
         unseen_texts: merged.unseen_texts,
@@ -262,6 +263,27 @@ pub(crate) fn fold(
         folded.take(key, before, state);
     }
     Ok(folded)
+}
+
+/// Refuses to forget a record that a person can read: it was brought back meanwhile. The missions' app forgets by its
+/// own rules.
+fn refuse_to_forget_what_stands(
+    states: &HashMap<RecordKey, RecordState>,
+    changes: &[Change],
+) -> Result<()> {
+    let forgets = changes.iter().filter(|change| change.op == Op::Forget);
+    let mut keys = forgets
+        .flat_map(Change::keys)
+        .filter(|key| key.app != mission::APP);
+    let stands = keys.any(|key| {
+        states
+            .get(&key)
+            .is_some_and(|state| !state.is_deleted() && !state.is_forgotten())
+    });
+    match stands {
+        true => Err(StoreError::Stands),
+        false => Ok(()),
+    }
 }
 
 /// Refuses a record that grows beyond the bound, by the last change that writes it.

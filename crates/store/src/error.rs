@@ -22,6 +22,9 @@ pub enum StoreError {
     /// The mission was written since the run looked at it: it is to look again.
     #[error("the mission was changed meanwhile; its result was not written")]
     Moved,
+    /// A record that was to be forgotten is not removed.
+    #[error("the record was brought back meanwhile; nothing was forgotten")]
+    Stands,
     /// As many runs of this person wait as may.
     #[error("{0} runs of yours wait already; let some of them end first")]
     TooManyRuns(usize),

@@ -147,15 +147,37 @@ pub struct ChangesPage {
     pub log: LogIdentity,
 }
 
-/// Which part of a record's past to read.
-#[derive(Debug, Clone)]
+/// Which part of the past of records to read.
+#[derive(Debug, Clone, Default)]
 pub struct HistoryQuery {
-    /// The record.
-    pub key: RecordKey,
+    /// The records; empty: all of the log.
+    pub keys: Vec<RecordKey>,
+    /// The app whose records are left out.
+    pub not_app: Option<String>,
+    /// Rows after this place.
+    pub after: Cursor,
     /// Rows before this one; none: from the newest.
     pub before: Option<Cursor>,
     /// How many rows at most.
     pub limit: usize,
+}
+
+impl HistoryQuery {
+    /// The newest rows of a record.
+    pub fn of(key: RecordKey, limit: usize) -> HistoryQuery {
+        HistoryQuery {
+            keys: vec![key],
+            limit,
+            ..HistoryQuery::default()
+        }
+    }
+
+    /// The keys, each as an array of app, table and id.
+    pub(crate) fn keys_json(&self) -> String {
+        let keys = self.keys.iter();
+        let keys: Vec<_> = keys.map(|key| [&key.app, &key.table, &key.id]).collect();
+        serde_json::json!(keys).to_string()
+    }
 }
 
 /// Which merged records to read.
@@ -219,8 +241,8 @@ pub trait Log: Send + Sync {
     /// (R3, R7).
     async fn changes(&self, scope: &Scope, query: ChangesQuery) -> Result<ChangesPage>;
 
-    /// Reads the rows of a record, newest first; the page's cursor is the place of its oldest row. Reads through the
-    /// whole log where the record's rows are few, because no index of the log is by record.
+    /// Reads the rows of records, newest first; the page's cursor is the place of its oldest row. Reads through the
+    /// whole log where the records' rows are few, because no index of the log is by record.
     async fn history(&self, scope: &Scope, query: HistoryQuery) -> Result<ChangesPage>;
 
     /// Returns a record, deleted or not. A forgotten one is none.

@@ -121,6 +121,19 @@ pub trait Maintenance: Send + Sync {
     /// Not one transaction but one for some records at a time, so that nobody who writes waits for all of it.
     async fn compact(&self, scope: &Scope, before: Micros) -> Result<Compacted>;
 
+    /// Drops the rows of forgotten records, however new they are (F5). The missions' app keeps its rows until
+    /// [`compact`](Maintenance::compact): they hold no content of a person.
+    async fn drop_forgotten(&self, scope: &Scope) -> Result<Compacted>;
+
+    /// Returns records, `limit` at most, that were removed before this time and not written since (F5). Records of
+    /// the missions' app stay: they prove whose leave the AI had.
+    async fn expired_removals(
+        &self,
+        scope: &Scope,
+        before: Micros,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>>;
+
     /// Gives the room of dropped rows back to the disk, as far as there is room to do it. Postgres does that by itself.
     async fn free_space(&self) -> Result<FreedSpace> {
         Ok(FreedSpace::default())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::{
-    Change, RecordKey, RecordState, TableSchema, apply,
+    Change, Micros, Op, RecordKey, RecordState, TableSchema, apply,
     conflict::writes_text,
     mission::{self, ScheduleRow},
 };
@@ -36,12 +36,25 @@ impl<'s> Sieve<'s> {
         }
     }
 
-    /// Whether a row holds a text that is kept for a person to read, whatever stands now (R2). Counted from the log's
-    /// end and not by a clock: of a log that rests, nothing is older tomorrow.
-    pub fn keeps_text(&self, row: &LoggedChange, head: Cursor) -> bool {
-        !self.is_forgotten()
-            && row.cursor.0 > head.0.plus(-TEXTS_KEPT)
-            && writes_text(self.schema, &row.change)
+    /// Whether a row stays whatever it holds (R2): from the horizon on, the newest of the log, and where it forgets; of
+    /// a record that is not forgotten, also where its stamps were set back or it holds a text that is kept for a person
+    /// to read. Without a horizon, no row of a record that is not forgotten goes.
+    pub fn stays(
+        &self,
+        row: &LoggedChange,
+        set_back: bool,
+        horizon: Option<Micros>,
+        head: Cursor,
+    ) -> bool {
+        horizon.map_or(!self.is_forgotten(), |horizon| row.cursor.0 >= horizon)
+            || row.cursor == head
+            || row.change.op == Op::Forget
+            || (!self.is_forgotten() && (set_back || self.keeps_text(row, head)))
+    }
+
+    /// Counted from the log's end and not by a clock: of a log that rests, nothing is older tomorrow.
+    fn keeps_text(&self, row: &LoggedChange, head: Cursor) -> bool {
+        row.cursor.0 > head.0.plus(-TEXTS_KEPT) && writes_text(self.schema, &row.change)
     }
 
     fn is_forgotten(&self) -> bool {

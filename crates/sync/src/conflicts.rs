@@ -89,9 +89,8 @@ impl Sync {
         let (mut rows, mut before) = (Vec::new(), None);
         for _ in 0..PAGES {
             let query = HistoryQuery {
-                key: key.clone(),
                 before,
-                limit: PAGE,
+                ..HistoryQuery::of(key.clone(), PAGE)
             };
             let page = self.log.history(scope, query).await?;
             rows.extend(page.changes);

@@ -1,6 +1,6 @@
 //! A record's past by field: who wrote what, and when (S14).
 
-use mana_core::{Actor, Micros, Op, RecordKey, RecordState};
+use mana_core::{Actor, Micros, Op, RecordKey};
 use mana_store::{Cursor, HistoryQuery, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,6 +59,11 @@ pub struct HistoryEntry {
     pub made_at: Micros,
     /// When the server got it.
     pub received_at: Cursor,
+    /// The client that pushed it.
+    pub client_id: String,
+    /// The value that stood before, null where there was none. Missing where the rows that tell lie too far back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<Value>,
     /// Its author.
     pub actor: Actor,
     /// Its change.
@@ -82,35 +87,33 @@ impl Sync {
             .log
             .records_by_key(scope, std::slice::from_ref(&key))
             .await?;
-        let stored = stored.into_iter().next().map(|(_, state)| state);
-        if stored.as_ref().is_some_and(RecordState::is_forgotten) {
+        if stored.iter().any(|(_, state)| state.is_forgotten()) {
             return Err(SyncError::Forgotten);
         }
-        let state = stored.unwrap_or_default();
+        let limit = params.limit.unwrap_or(ROWS).clamp(1, PAGE);
         let query = HistoryQuery {
-            key,
             before: (before > Cursor::BEGINNING).then_some(before),
-            limit: params.limit.unwrap_or(ROWS).clamp(1, PAGE),
+            ..HistoryQuery::of(key, limit)
         };
         let page = self.log.history(scope, query).await?;
         let mut entries = Vec::new();
-        for logged in &page.changes {
-            let actor = logged.change.actor.clone().unwrap_or_else(Actor::user);
-            for write in logged.change.writes() {
+        for change in self.past_changes(scope, &page.changes).await? {
+            for write in change.writes {
                 if !params.field.is_empty() && write.field != params.field {
                     continue;
                 }
-                let stamp = state.meta.get(write.field);
                 entries.push(HistoryEntry {
-                    field: write.field.to_owned(),
-                    op: logged.change.op,
-                    updated_at: write.at,
-                    made_at: actor.decided_at().unwrap_or(write.at),
-                    received_at: logged.cursor,
-                    event_id: logged.change.event_id.clone().unwrap_or_default(),
-                    stands: stamp.is_some_and(|stamp| stamp.at == write.at && stamp.actor == actor),
-                    value: write.value.into_owned(),
-                    actor: actor.clone(),
+                    field: write.field,
+                    op: change.op,
+                    updated_at: write.updated_at,
+                    made_at: change.actor.decided_at().unwrap_or(write.updated_at),
+                    received_at: change.received_at,
+                    client_id: change.client_id.clone(),
+                    event_id: change.event_id.clone(),
+                    stands: write.stands,
+                    was: write.was,
+                    value: write.value,
+                    actor: change.actor.clone(),
                 });
             }
         }

@@ -19,9 +19,11 @@ mod follow;
 mod history;
 mod hub;
 mod join;
+mod past;
 mod push_body;
 mod relay;
 mod snapshot;
+mod trash;
 mod turns;
 mod whole_lists;
 mod wire;
@@ -34,7 +36,9 @@ pub use follow::{Follow, Followed, Follower};
 pub use history::{HistoryAnswer, HistoryEntry, HistoryParams};
 pub use hub::{Hub, Notice, Subscription};
 pub use join::{JoinAnswer, JoinBody};
+pub use past::{ChangesSinceAnswer, ChangesSinceParams, PastChange, PastWrite};
 pub use push_body::PushBody;
+pub use trash::{ForgetAnswer, ForgetBody, REMOVED_KEPT};
 pub use wire::{
     MAX_CHANGES, PullParams, PushAnswer, SnapshotAnswer, SnapshotParams, SnapshotRecord,
 };

@@ -244,7 +244,7 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<DecisionResult, DecideError> 
 /// Whether a step in this state waits for a decision on this proposal.
 fn is_awaited(step: StepStatus, proposal: &Proposal) -> bool {
     match proposal.again {
-        true => step == StepStatus::Approved,
+        true => matches!(step, StepStatus::Approved | StepStatus::Rejected),
         false => step.is_open(),
     }
 }

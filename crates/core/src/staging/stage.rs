@@ -217,7 +217,8 @@ impl Staging<'_> {
     }
 
     /// Offers a proposal anew that was approved here and whose text, with this stamp, lost to an edit that it had not
-    /// seen (S11): the same call on the record as it is now. `records` are those that its operations touch.
+    /// seen (S11), or that was rejected here at this time and whose rejection is taken back (S12): the same call on the
+    /// record as it is now. `records` are those that its operations touch.
     pub fn offer_again(&self, approved: &Proposal, lost: Micros, records: &Records) -> Proposal {
         let mut again = Proposal {
             id: ids::derive(&approved.step_id, &format!("again/{lost}")),

@@ -199,3 +199,43 @@ async fn sync_s3_a_change_with_the_event_id_of_another_one_is_kept_back_alone() 
     other.replica.sync(&server).await.unwrap();
     assert_eq!(other.title("c").await, "C");
 }
+
+#[tokio::test]
+async fn sync_f5_a_device_that_was_away_neither_keeps_nor_brings_back_what_was_taken_away() {
+    for rows in [false, true] {
+        let server = Server::new().await;
+        let (here, away) = (Device::memory(0).await, Device::memory(0).await);
+        here.add("gone", "A secret").await;
+        here.add("stands", "Milk").await;
+        here.replica.sync(&server).await.unwrap();
+        away.replica.sync(&server).await.unwrap();
+        here.write(task(Op::Delete, "gone", json!({}))).await;
+        here.replica.sync(&server).await.unwrap();
+        away.set("gone", "Mine").await;
+        let back = json!({ "deletedAt": null });
+        away.write(task(Op::Update, "gone", back)).await;
+        server.forgets("gone", rows).await;
+
+        away.replica.sync(&server).await.unwrap();
+        here.replica.sync(&server).await.unwrap();
+        assert_eq!(server.titles().await, [json!("Milk")]);
+        for device in [&here, &away] {
+            let kept = device.replica.records("todo", "tasks").await.unwrap();
+            let ids: Vec<_> = kept.iter().map(|(id, _)| id.as_str()).collect();
+            assert_eq!(ids, ["stands"], "rows dropped: {rows}");
+        }
+        let aside = away.replica.set_aside().await.unwrap();
+        assert_eq!((aside.len(), away.waiting().await), (2, 0));
+        assert!(aside[0].reason.contains("forgot"), "{}", aside[0].reason);
+        let log = json!(
+            server
+                .backup()
+                .await
+                .rows
+                .iter()
+                .map(|row| &row.logged.change)
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(log.to_string().contains("A secret"), !rows);
+    }
+}

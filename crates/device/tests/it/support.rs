@@ -238,6 +238,16 @@ impl Server {
         accepted.unwrap();
     }
 
+    /// Takes a removed task away for good; with `rows`, what the log said of it too.
+    pub async fn forgets(&self, id: &str, rows: bool) {
+        let key = RecordKey::new("todo", "tasks", id);
+        let answer = self.sync.forget(&self.scope(), vec![key], self.now()).await;
+        assert_eq!(answer.unwrap().forgotten.len(), 1);
+        if rows {
+            self.store.drop_forgotten(&self.scope()).await.unwrap();
+        }
+    }
+
     pub async fn compact(&self) {
         let all = Micros(self.now.load(Ordering::SeqCst) + 1);
         self.store.compact(&self.scope(), all).await.unwrap();

@@ -103,6 +103,50 @@ async fn sync_r3_compact_works_beside_the_server_and_a_device_behind_it_takes_a_
 }
 
 #[tokio::test]
+async fn sync_f5_records_that_were_taken_away_are_in_no_later_export_and_no_later_backup() {
+    let home = Home::new(&[("MANA_SIGNUP", "open")]);
+    let (server, owner) = Server::with_owner(&home).await;
+    let removal = json!({ "table": "tasks", "id": "gone", "op": "delete" });
+    let changes = json!([title("gone", "a secret"), removal, title("stands", "milk")]);
+    owner.push("todo", "laptop", changes).await;
+    let member = server.sign_up("other@example.org", None).await;
+    let body = json!({ "records": [{ "app": "todo", "table": "tasks", "id": "gone" }] });
+    let (status, answer) = member.post("/sync/forget", body.clone()).await;
+    assert_eq!((status, &answer["forgotten"]), (StatusCode::OK, &json!([])));
+    let (status, answer) = owner.post("/sync/forget", body.clone()).await;
+    assert_eq!(
+        (status, &answer["forgotten"]),
+        (StatusCode::OK, &body["records"])
+    );
+
+    let file = home.data().join("all.jsonl");
+    let path = file.to_str().unwrap();
+    done(&home, &["export", path]).await;
+    let exported = std::fs::read_to_string(&file).unwrap();
+    assert!(exported.contains("milk") && !exported.contains("a secret"));
+
+    let changes = json!([title("later", "another secret"), { "table": "tasks", "id": "later", "op": "delete" }]);
+    owner.push("todo", "laptop", changes).await;
+    let body = json!({ "records": [{ "app": "todo", "table": "tasks", "id": "later" }] });
+    owner.post("/sync/forget", body).await;
+    let holds_it = async || {
+        pull(&owner, "")
+            .await
+            .1
+            .to_string()
+            .contains("another secret")
+    };
+    assert!(
+        holds_it().await,
+        "the rows stay for a while, for devices that are on their way"
+    );
+    let file = home.data().join("all.manabackup");
+    done(&home, &["backup", file.to_str().unwrap()]).await;
+    assert!(!holds_it().await, "a backup is made without them");
+    assert!(pull(&owner, "").await.1.to_string().contains("milk"));
+}
+
+#[tokio::test]
 async fn sync_r5_reproject_names_what_differs_and_puts_it_right() {
     let home = Home::new(&[]);
     let (server, owner) = Server::with_owner(&home).await;

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::clock;
 use crate::config::Config;
 use crate::remedies::with_remedy;
+use crate::storage::drop_forgotten;
 
 /// Time between two looks whether a backup is due.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -83,7 +84,10 @@ async fn apart(config: Config) -> Result<super::Made> {
                 .enable_all()
                 .build();
             let made = match runtime {
-                Ok(runtime) => runtime.block_on(make(&config, Place::Folder)),
+                Ok(runtime) => runtime.block_on(async {
+                    drop_forgotten(&config).await;
+                    make(&config, Place::Folder).await
+                }),
                 Err(error) => Err(error.into()),
             };
             let _ = done.send(made);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use mana_core::{Actor, AdjustedStamp, Change, Micros, Op, conflict::Conflict};
+use mana_core::{Actor, AdjustedStamp, Change, Micros, Op, RecordKey, conflict::Conflict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -132,12 +132,95 @@ pub struct HistoryEntry {
     pub made_at: Micros,
     /// When the server got it.
     pub received_at: Micros,
+    /// The client that pushed it.
+    pub client_id: String,
+    /// The value that stood before, null where there was none. Missing where the rows that tell lie too far back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Value>,
     /// Its author.
     pub actor: Actor,
     /// Its change.
     pub event_id: String,
     /// Whether it is the value that stands.
     pub stands: bool,
+}
+
+/// A page of what changed since a moment.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangesSinceAnswer {
+    /// The changes, newest first by the log's order.
+    pub changes: Vec<PastChange>,
+    /// Where to go on; null after the last page.
+    pub before: Option<String>,
+    /// Whether there are older changes; ask again with `before`.
+    pub has_more: bool,
+    /// The server's time.
+    pub server_time: Micros,
+}
+
+/// A change of the log with what it replaced.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PastChange {
+    /// The record's module.
+    pub app: String,
+    /// Its table.
+    pub table: String,
+    /// Its id.
+    pub id: String,
+    /// The kind of the change.
+    pub op: Op,
+    /// The change's id.
+    pub event_id: String,
+    /// The client that pushed it.
+    pub client_id: String,
+    /// When the server got it.
+    pub received_at: Micros,
+    /// When it was made.
+    pub made_at: Micros,
+    /// Its author.
+    pub actor: Actor,
+    /// Whether it made the record, as far as the log is kept.
+    pub made: bool,
+    /// Its values.
+    pub writes: Vec<PastWrite>,
+}
+
+/// A value of a change.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PastWrite {
+    /// The field.
+    pub field: String,
+    /// The value, also where it lost.
+    pub value: Value,
+    /// The value that stood before, null where there was none. Missing where the rows that tell lie too far back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Value>,
+    /// Its stamp, by which it merged.
+    pub updated_at: Micros,
+    /// Whether it is the value that stands.
+    pub stands: bool,
+}
+
+/// Removed records to be taken away for good.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct ForgetBody {
+    /// The records, 1,000 at most.
+    pub records: Vec<RecordKey>,
+}
+
+/// The answer to a request to forget.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ForgetAnswer {
+    /// The records that are gone for good.
+    pub forgotten: Vec<RecordKey>,
+    /// The records that stay: they are not removed, or belong to the missions.
+    pub kept: Vec<RecordKey>,
+    /// The server's time.
+    pub server_time: Micros,
 }
 
 /// Result of a tick.
@@ -247,6 +330,8 @@ mod tests {
                 updated_at: Micros(1),
                 made_at: Micros(2),
                 received_at: Cursor(Micros(3)),
+                client_id: "c1".to_owned(),
+                was: Some("before".into()),
                 actor: Actor::user(),
                 event_id: "e1".to_owned(),
                 stands: true,
@@ -257,6 +342,38 @@ mod tests {
         };
         let wire = serde_json::to_value(&answer).unwrap();
         let read: HistoryAnswer = serde_json::from_value(wire.clone()).expect("the same fields");
+        assert_eq!(serde_json::to_value(&read).unwrap(), wire);
+    }
+
+    #[test]
+    fn schema_of_what_changed_since_is_that_of_the_wire() {
+        let answer = mana_sync::ChangesSinceAnswer {
+            changes: vec![mana_sync::PastChange {
+                app: "todo".to_owned(),
+                table: "tasks".to_owned(),
+                id: "t".to_owned(),
+                op: Op::Update,
+                event_id: "e1".to_owned(),
+                client_id: "c1".to_owned(),
+                received_at: Cursor(Micros(3)),
+                made_at: Micros(2),
+                actor: Actor::user(),
+                made: false,
+                writes: vec![mana_sync::PastWrite {
+                    field: "title".to_owned(),
+                    value: Value::Null,
+                    was: Some("before".into()),
+                    updated_at: Micros(2),
+                    stands: true,
+                }],
+            }],
+            before: None,
+            has_more: false,
+            server_time: Micros(4),
+        };
+        let wire = serde_json::to_value(&answer).unwrap();
+        let read: ChangesSinceAnswer =
+            serde_json::from_value(wire.clone()).expect("the same fields");
         assert_eq!(serde_json::to_value(&read).unwrap(), wire);
     }
 

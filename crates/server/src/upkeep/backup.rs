@@ -3,20 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use mana_store::{PostgresStore, SqliteStore};
 use serde_json::json;
 
 use super::there;
 use crate::backup::status::BackupStatus;
 use crate::backup::{self, Made, Place, Proof};
-use crate::config::{Config, Database};
+use crate::config::Config;
 use crate::modules;
 use crate::remedies::with_remedy;
-use crate::storage::Upkeep;
+use crate::storage::{Upkeep, drop_forgotten, is_current};
 
 /// Makes a backup in the file, or in the folder of backups.
 pub async fn make_backup(config: Config, file: Option<PathBuf>, as_json: bool) -> Result<()> {
     there(&config).await?;
+    drop_forgotten(&config).await;
     let made = backup::make(&config, file.map_or(Place::Folder, Place::File)).await;
     remember(&config, made.as_ref()).await;
     let Made {
@@ -71,11 +71,7 @@ pub async fn check_backup(config: Config, file: &Path) -> Result<()> {
 
 /// Lets the server know. A database that is to be upgraded first is left as it is.
 async fn remember(config: &Config, made: Result<&Made, &anyhow::Error>) {
-    let current = match &config.storage.database {
-        Database::Sqlite(path) => SqliteStore::is_current(path).await,
-        Database::Postgres { url, .. } => PostgresStore::is_current(url.expose()).await,
-    };
-    if !current.unwrap_or(false) {
+    if !is_current(config).await {
         return;
     }
     let (registry, _) = modules::load(&config.data_dir.join("modules"));

@@ -194,6 +194,8 @@ impl From<StoreError> for Unread {
 
 async fn rows(upkeep: &Upkeep, user: User, out: &mut impl Write) -> Result<u64, Unread> {
     let scope = Scope::own(&user.id);
+    // Forgotten records are in no new file (SYNC F5).
+    upkeep.maintenance.drop_forgotten(&scope).await?;
     let mut page = upkeep
         .maintenance
         .export(&scope, Cursor::BEGINNING, ROWS)

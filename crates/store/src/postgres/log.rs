@@ -164,16 +164,19 @@ pub(super) async fn history(
     let mut tx = db.beside(user).await?;
     let select = format!(
         "SELECT {COLUMNS} FROM sync_changes WHERE user_id = $1 AND folded
-         AND ($2::bigint IS NULL OR created_at < mana_at($2))
-         AND app_id = $3 AND table_name = $4 AND record_id = $5 ORDER BY created_at DESC LIMIT $6"
+         AND created_at > mana_at($3) AND ($2::bigint IS NULL OR created_at < mana_at($2))
+         AND ($4::text IS NULL OR app_id <> $4)
+         AND ($5::jsonb IS NULL OR (app_id, table_name, record_id) IN (
+             SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_array_elements($5::jsonb) AS each (value)))
+         ORDER BY created_at DESC LIMIT $6"
     );
     let limit = query.limit.max(1).saturating_add(1);
     let mut rows = sqlx::query(AssertSqlSafe(select))
         .bind(user.as_str())
         .bind(query.before.map(|before| before.0.0))
-        .bind(&query.key.app)
-        .bind(&query.key.table)
-        .bind(&query.key.id)
+        .bind(query.after.0.0)
+        .bind(query.not_app.as_deref())
+        .bind((!query.keys.is_empty()).then(|| query.keys_json()))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch(&mut *tx);
     let mut page = HistoryPage::new(&query);

@@ -146,7 +146,11 @@ async fn fold_rows(
     };
     let folded = match append::fold_plan(db, &mut log.tx, user, &plan, fold).await {
         Err(StoreError::Invalid(reason)) => return Ok(Err((first, reason))),
-        Err(refused @ (StoreError::Forgotten { .. } | StoreError::RecordTooLarge { .. })) => {
+        Err(
+            refused @ (StoreError::Forgotten { .. }
+            | StoreError::RecordTooLarge { .. }
+            | StoreError::Stands),
+        ) => {
             return Ok(Err((first, refused.to_string())));
         }
         folded => folded?,

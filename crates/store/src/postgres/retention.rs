@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use futures_util::{TryStreamExt, stream::BoxStream};
-use mana_core::{Micros, Op, RecordKey, RecordState, apply};
+use mana_core::{Micros, RecordKey, RecordState, apply};
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, Postgres, Row, postgres::PgRow};
 
 use super::{
@@ -35,37 +35,37 @@ type Places = (RecordKey, Vec<i64>);
 #[async_trait]
 impl Maintenance for PostgresStore {
     async fn compact(&self, scope: &Scope, before: Micros) -> Result<Compacted> {
-        let (db, user) = (&self.db, scope.owner());
-        db.read(user).await?.commit().await?;
-        let mut connection = db.pool.acquire().await?;
-        let seen = walk_places(&mut connection, user, before).await?;
-        let mut compacted = Compacted::default();
-        let mut waiting: Vec<Places> = Vec::new();
-        loop {
-            let rows = fetch(&mut connection).await?;
-            let done = rows.is_empty();
-            for row in &rows {
-                let (key, place) = (key_at(row, 0)?, row.try_get(3)?);
-                match waiting.last_mut() {
-                    Some((last, places)) if *last == key => places.push(place),
-                    _ => waiting.push((key, vec![place])),
-                }
-            }
-            // The last one may go on.
-            let whole = waiting.len() - usize::from(!done && !waiting.is_empty());
-            let mut ready = waiting.drain(..whole).collect::<Vec<_>>();
-            for batch in ready.chunks_mut(BATCH) {
-                compact_batch(self, user, before, seen, batch, &mut compacted).await?;
-            }
-            if done {
-                break;
-            }
-        }
-        sqlx::query("CLOSE walk").execute(&mut *connection).await?;
-        let mut tx = db.beside(user).await?;
-        compacted.floor = records::floor(&mut *tx, user).await?;
+        let records = format!(
+            "SELECT app_id, table_name, record_id FROM sync_changes WHERE user_id = mana_user()
+             GROUP BY app_id, table_name, record_id HAVING count(*) > 1 AND min(created_at) < mana_at({})
+             UNION ALL SELECT app_id, table_name, record_id FROM records
+             WHERE user_id = mana_user() AND state = {}",
+            before.0,
+            forgotten_state!()
+        );
+        compact_records(self, scope.owner(), &records, Some(before)).await
+    }
+
+    async fn drop_forgotten(&self, scope: &Scope) -> Result<Compacted> {
+        let records = concat!(
+            "SELECT app_id, table_name, record_id FROM records
+             WHERE user_id = mana_user() AND app_id <> 'ai' AND state = ",
+            forgotten_state!()
+        );
+        compact_records(self, scope.owner(), records, None).await
+    }
+
+    async fn expired_removals(
+        &self,
+        scope: &Scope,
+        before: Micros,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>> {
+        let mut tx = self.db.read(scope.owner()).await?;
+        let found =
+            records::expired_removals::<Postgres>(&mut *tx, scope.owner(), before, limit).await?;
         tx.commit().await?;
-        Ok(compacted)
+        Ok(found)
     }
 
     async fn check(&self, scope: &Scope) -> Result<Projected> {
@@ -130,12 +130,52 @@ async fn fetch(connection: &mut PgConnection) -> Result<Vec<PgRow>> {
         .await?)
 }
 
+/// Drops what is superseded among the rows of the records that a query names.
+async fn compact_records(
+    store: &PostgresStore,
+    user: &UserId,
+    records: &str,
+    horizon: Option<Micros>,
+) -> Result<Compacted> {
+    let db = &store.db;
+    db.read(user).await?.commit().await?;
+    let mut connection = db.pool.acquire().await?;
+    let seen = walk_places(&mut connection, user, records).await?;
+    let mut compacted = Compacted::default();
+    let mut waiting: Vec<Places> = Vec::new();
+    loop {
+        let rows = fetch(&mut connection).await?;
+        let done = rows.is_empty();
+        for row in &rows {
+            let (key, place) = (key_at(row, 0)?, row.try_get(3)?);
+            match waiting.last_mut() {
+                Some((last, places)) if *last == key => places.push(place),
+                _ => waiting.push((key, vec![place])),
+            }
+        }
+        // The last one may go on.
+        let whole = waiting.len() - usize::from(!done && !waiting.is_empty());
+        let mut ready = waiting.drain(..whole).collect::<Vec<_>>();
+        for batch in ready.chunks_mut(BATCH) {
+            compact_batch(store, user, horizon, seen, batch, &mut compacted).await?;
+        }
+        if done {
+            break;
+        }
+    }
+    sqlx::query("CLOSE walk").execute(&mut *connection).await?;
+    let mut tx = db.beside(user).await?;
+    compacted.floor = records::floor(&mut *tx, user).await?;
+    tx.commit().await?;
+    Ok(compacted)
+}
+
 /// Opens a cursor on the places of every row whose record has several, sorted by record: Postgres keeps it on disk
 /// across transactions. An index would cost every push what only maintenance needs. Answers the log's end then.
 async fn walk_places(
     connection: &mut PgConnection,
     user: &UserId,
-    before: Micros,
+    records: &str,
 ) -> Result<Cursor> {
     sqlx::query("CLOSE ALL").execute(&mut *connection).await?;
     let mut tx = connection.begin().await?;
@@ -145,14 +185,8 @@ async fn walk_places(
     let declare = format!(
         "DECLARE walk NO SCROLL CURSOR WITH HOLD FOR
          SELECT app_id, table_name, record_id, mana_micros(created_at) FROM sync_changes
-         WHERE user_id = mana_user() AND folded AND (app_id, table_name, record_id) IN (
-             SELECT app_id, table_name, record_id FROM sync_changes WHERE user_id = mana_user()
-             GROUP BY app_id, table_name, record_id HAVING count(*) > 1 AND min(created_at) < mana_at({})
-             UNION ALL SELECT app_id, table_name, record_id FROM records
-             WHERE user_id = mana_user() AND state = {})
-         ORDER BY app_id, table_name, record_id, created_at",
-        before.0,
-        forgotten_state!()
+         WHERE user_id = mana_user() AND folded AND (app_id, table_name, record_id) IN ({records})
+         ORDER BY app_id, table_name, record_id, created_at"
     );
     sqlx::query(AssertSqlSafe(declare))
         .persistent(false)
@@ -165,7 +199,7 @@ async fn walk_places(
 async fn compact_batch(
     store: &PostgresStore,
     user: &UserId,
-    before: Micros,
+    horizon: Option<Micros>,
     seen: Cursor,
     batch: &mut [Places],
     compacted: &mut Compacted,
@@ -177,7 +211,7 @@ async fn compact_batch(
     }
     let mut going = Vec::new();
     for (key, places) in batch {
-        match superseded(&store.db, &mut log, user, key, places, before).await? {
+        match superseded(&store.db, &mut log, user, key, places, horizon).await? {
             Some(places) => going.extend(places),
             None => compacted.left.push(key.clone()),
         }
@@ -226,7 +260,7 @@ async fn superseded(
     user: &UserId,
     key: &RecordKey,
     places: &[i64],
-    before: Micros,
+    horizon: Option<Micros>,
 ) -> Result<Option<Vec<i64>>> {
     let head = log.head;
     let wanted = Wanted {
@@ -247,13 +281,10 @@ async fn superseded(
     while let Some(row) = rows.try_next().await? {
         let set_back = row.try_get::<Option<&str>, _>(13)?.is_some();
         let logged = ChangeRow::from_row(&row)?.into_logged()?;
-        let place = logged.cursor;
-        let forgets = logged.change.op == Op::Forget;
-        let stays = place.0 >= before || place == head || set_back || forgets;
-        if stays || sieve.keeps_text(&logged, head) {
+        if sieve.stays(&logged, set_back, horizon, head) {
             sieve.keep(&logged.change);
         } else {
-            sieve.weigh(&logged.change, place.0.0);
+            sieve.weigh(&logged.change, logged.cursor.0.0);
         }
     }
     drop(rows);

@@ -206,6 +206,29 @@ pub(crate) async fn forgotten(
     Ok(keys)
 }
 
+/// The records that were removed before this time and not written since.
+pub(crate) async fn expired_removals<D: Dialect>(
+    tx: &mut impl Connection,
+    user: &UserId,
+    before: Micros,
+    limit: usize,
+) -> Result<Vec<RecordKey>> {
+    let select = composed(format!(
+        "SELECT app_id, table_name, record_id FROM records
+         WHERE user_id = $1 AND updated_at < $2 AND app_id <> 'ai'
+         AND {state} -> 'data' ->> 'deletedAt' IS NOT NULL AND {state} -> 'meta' -> 'deletedAt' ->> 'at' < $3
+         ORDER BY app_id, table_name, record_id LIMIT $4",
+        state = D::STATE
+    ));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let select = select.bind(user).bind(before.0).bind(before.to_string());
+    let rows: Vec<(String, String, String)> = tx.fetch_all(select.bind(limit)).await?;
+    let keys = rows.into_iter();
+    Ok(keys
+        .map(|(app, table, id)| RecordKey::new(app, table, id))
+        .collect())
+}
+
 /// The due time and slot of each mission that has one.
 pub(crate) async fn due_times(
     tx: &mut impl Connection,

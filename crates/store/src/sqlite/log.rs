@@ -133,15 +133,23 @@ pub(super) async fn history(
     select
         .push("WHERE user_id = ")
         .push_bind(scope.owner().as_str())
+        .push(" AND created_at > ")
+        .push_bind(query.after.0.0)
         .push(" AND created_at < ")
-        .push_bind(query.before.map_or(i64::MAX, |before| before.0.0))
-        .push(" AND app_id = ")
-        .push_bind(&query.key.app)
-        .push(" AND table_name = ")
-        .push_bind(&query.key.table)
-        .push(" AND record_id = ")
-        .push_bind(&query.key.id)
-        .push(" ORDER BY created_at DESC");
+        .push_bind(query.before.map_or(i64::MAX, |before| before.0.0));
+    if !query.keys.is_empty() {
+        select
+            .push(
+                " AND (app_id, table_name, record_id) IN (
+                     SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(",
+            )
+            .push_bind(query.keys_json())
+            .push("))");
+    }
+    if let Some(app) = &query.not_app {
+        select.push(" AND app_id <> ").push_bind(app);
+    }
+    select.push(" ORDER BY created_at DESC");
     let mut rows = select.build().fetch(&mut *reader);
     let mut page = HistoryPage::new(&query);
     while let Some(row) = rows.try_next().await? {

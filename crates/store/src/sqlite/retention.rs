@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use futures_util::{TryStreamExt, stream::BoxStream};
 use mana_core::sync::record_key;
-use mana_core::{Micros, Op, RecordKey, RecordState, apply};
+use mana_core::{Micros, RecordKey, RecordState, apply};
 use serde_json::json;
 use sqlx::{Connection, FromRow, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
@@ -24,12 +24,8 @@ const BATCH: i64 = 100;
 #[async_trait]
 impl Maintenance for SqliteStore {
     async fn compact(&self, scope: &Scope, before: Micros) -> Result<Compacted> {
-        let user = scope.owner();
-        let mut connection = self.writer.acquire().await?;
-        let mut seen = log::head(&mut connection, user).await?;
-        by_record(&mut connection).await?;
         // A record with one row has nothing that could be superseded, unless it is forgotten.
-        sqlx::query(concat!(
+        let rows = concat!(
             "INSERT INTO temp.by_record SELECT app_id, table_name, record_id, created_at FROM sync_changes
              WHERE user_id = ?1 AND created_at <= ?2 AND (app_id, table_name, record_id) IN (
                  SELECT app_id, table_name, record_id FROM sync_changes WHERE user_id = ?1
@@ -38,39 +34,30 @@ impl Maintenance for SqliteStore {
                  WHERE user_id = ?1 AND state = ",
             forgotten_state!(),
             ") ORDER BY app_id, table_name, record_id, created_at"
-        ))
-        .bind(user.as_str())
-        .bind(seen.0.0)
-        .bind(before.0)
-        .execute(&mut *connection)
-        .await?;
+        );
+        compact_rows(self, scope.owner(), rows, Some(before)).await
+    }
 
-        let mut compacted = Compacted::default();
-        let mut after = None;
-        loop {
-            let keys = next_keys(&mut connection, after.as_ref()).await?;
-            let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-            // What others wrote since the last look belongs to the records now.
-            let head = log::head(&mut tx, user).await?;
-            add_rows(&mut tx, user, seen).await?;
-            seen = head;
-            let mut going = Vec::new();
-            for key in &keys {
-                match superseded(self, &mut tx, user, key, before, head).await? {
-                    Some(places) => going.extend(places),
-                    None => compacted.left.push(key.clone()),
-                }
-            }
-            compacted.dropped += drop_rows(&mut tx, user, &going).await?;
-            compacted.floor = records::floor(&mut *tx, user).await?;
-            tx.commit().await?;
-            match keys.into_iter().next_back() {
-                Some(last) => after = Some(last),
-                None => break,
-            }
-        }
-        forget(&mut connection).await?;
-        Ok(compacted)
+    async fn drop_forgotten(&self, scope: &Scope) -> Result<Compacted> {
+        let rows = concat!(
+            "INSERT INTO temp.by_record SELECT app_id, table_name, record_id, created_at FROM sync_changes
+             WHERE user_id = ?1 AND created_at <= ?2 AND created_at < ?3 AND (app_id, table_name, record_id) IN (
+                 SELECT app_id, table_name, record_id FROM records
+                 WHERE user_id = ?1 AND app_id <> 'ai' AND state = ",
+            forgotten_state!(),
+            ") ORDER BY app_id, table_name, record_id, created_at"
+        );
+        compact_rows(self, scope.owner(), rows, None).await
+    }
+
+    async fn expired_removals(
+        &self,
+        scope: &Scope,
+        before: Micros,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>> {
+        let mut reader = self.readers.acquire().await?;
+        records::expired_removals::<Sqlite>(&mut *reader, scope.owner(), before, limit).await
     }
 
     async fn free_space(&self) -> Result<FreedSpace> {
@@ -118,6 +105,51 @@ impl Maintenance for SqliteStore {
         let mut writer = self.writer.acquire().await?;
         records::begin_epoch(&mut *writer, scope.owner(), now, discard_newer).await
     }
+}
+
+/// Drops what is superseded among the rows that a statement puts into `by_record`; its parameters are the account, the
+/// log's end and the horizon.
+async fn compact_rows(
+    store: &SqliteStore,
+    user: &UserId,
+    rows: &'static str,
+    horizon: Option<Micros>,
+) -> Result<Compacted> {
+    let mut connection = store.writer.acquire().await?;
+    let mut seen = log::head(&mut connection, user).await?;
+    by_record(&mut connection).await?;
+    sqlx::query(rows)
+        .bind(user.as_str())
+        .bind(seen.0.0)
+        .bind(horizon.map_or(i64::MAX, |horizon| horizon.0))
+        .execute(&mut *connection)
+        .await?;
+    let mut compacted = Compacted::default();
+    let mut after = None;
+    loop {
+        let keys = next_keys(&mut connection, after.as_ref()).await?;
+        let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+        // What others wrote since the last look belongs to the records now.
+        let head = log::head(&mut tx, user).await?;
+        add_rows(&mut tx, user, seen).await?;
+        seen = head;
+        let mut going = Vec::new();
+        for key in &keys {
+            match superseded(store, &mut tx, user, key, horizon, head).await? {
+                Some(places) => going.extend(places),
+                None => compacted.left.push(key.clone()),
+            }
+        }
+        compacted.dropped += drop_rows(&mut tx, user, &going).await?;
+        compacted.floor = records::floor(&mut *tx, user).await?;
+        tx.commit().await?;
+        match keys.into_iter().next_back() {
+            Some(last) => after = Some(last),
+            None => break,
+        }
+    }
+    forget(&mut connection).await?;
+    Ok(compacted)
 }
 
 /// An empty place on this connection, outside the database, that sorts a log by record. An index would cost every
@@ -180,7 +212,7 @@ async fn superseded(
     tx: &mut SqliteConnection,
     user: &UserId,
     key: &RecordKey,
-    before: Micros,
+    horizon: Option<Micros>,
     head: Cursor,
 ) -> Result<Option<Vec<i64>>> {
     let keys = BTreeSet::from([key.clone()]);
@@ -201,13 +233,10 @@ async fn superseded(
     while let Some(row) = rows.try_next().await? {
         let set_back: bool = row.try_get(13)?;
         let logged = ChangeRow::from_row(&row)?.into_logged()?;
-        let place = logged.cursor;
-        let forgets = logged.change.op == Op::Forget;
-        let stays = place.0 >= before || place == head || set_back || forgets;
-        if stays || sieve.keeps_text(&logged, head) {
+        if sieve.stays(&logged, set_back, horizon, head) {
             sieve.keep(&logged.change);
         } else {
-            sieve.weigh(&logged.change, place.0.0);
+            sieve.weigh(&logged.change, logged.cursor.0.0);
         }
     }
     drop(rows);

@@ -222,6 +222,8 @@ async fn sync_f1_a_forgotten_record_is_no_more_pushed_joined_or_told_of() {
     );
     let reason = details["reason"].as_str().unwrap();
     assert!(reason.contains("the server alone"), "{reason}");
+    let removal = json!([{"table": "tasks", "id": "a", "op": "delete", "deletedAt": NOW}]);
+    rig.push("phone", removal).await.unwrap();
     let changes = forget.as_array().unwrap().clone();
     let own = AcceptPush::new(Origin::Runner, "mana-runner", changes);
     rig.sync.accept(&me(), own, NOW).await.unwrap();

@@ -6,6 +6,7 @@ mod conflicts;
 mod follow;
 mod hub;
 mod join;
+mod past;
 mod pull;
 mod snapshot;
 mod support;

@@ -859,6 +859,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sync/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Changes since a moment, of every author, with the values that they replaced */
+        get: operations["changes_since"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sync/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take removed records away for good, from the log and from every device */
+        post: operations["forget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sync/join": {
         parameters: {
             query?: never;
@@ -1393,6 +1427,17 @@ export interface components {
             /** @description IANA name; missions without a time zone of their own follow. */
             timezone?: string | null;
         };
+        /** @description A page of what changed since a moment. */
+        ChangesSinceAnswer: {
+            /** @description Where to go on; null after the last page. */
+            before?: string | null;
+            /** @description The changes, newest first by the log's order. */
+            changes: components["schemas"]["PastChange"][];
+            /** @description Whether there are older changes; ask again with `before`. */
+            hasMore: boolean;
+            /** @description The server's time. */
+            serverTime: components["schemas"]["Timestamp"];
+        };
         /** @description A proposal that stands otherwise than this replica has it. */
         ClosedProposal: {
             /** @description The proposal. */
@@ -1632,6 +1677,20 @@ export interface components {
          * @enum {string}
          */
         Fit: "fits" | "coerced" | "unfit";
+        /** @description The answer to a request to forget. */
+        ForgetAnswer: {
+            /** @description The records that are gone for good. */
+            forgotten: components["schemas"]["RecordKey"][];
+            /** @description The records that stay: they are not removed, or belong to the missions. */
+            kept: components["schemas"]["RecordKey"][];
+            /** @description The server's time. */
+            serverTime: components["schemas"]["Timestamp"];
+        };
+        /** @description Removed records to be taken away for good. */
+        ForgetBody: {
+            /** @description The records, 1,000 at most. */
+            records: components["schemas"]["RecordKey"][];
+        };
         /** @description Somebody who forgot the password. */
         Forgotten: {
             /** @description The account's address. */
@@ -1661,6 +1720,8 @@ export interface components {
         HistoryEntry: {
             /** @description Its author. */
             actor: components["schemas"]["Actor"];
+            /** @description The client that pushed it. */
+            clientId: string;
             /** @description Its change. */
             eventId: string;
             /** @description The field. */
@@ -1677,6 +1738,8 @@ export interface components {
             updatedAt: components["schemas"]["Timestamp"];
             /** @description The value, also where it lost. */
             value: unknown;
+            /** @description The value that stood before, null where there was none. Missing where the rows that tell lie too far back. */
+            was?: unknown;
         };
         /** @description The effect of a step. A kind of a later version is kept, and not carried out. */
         Intent: {
@@ -1786,7 +1849,7 @@ export interface components {
             /** @description Its table. */
             table: string;
         };
-        /** @description Something that a step did and that stays. */
+        /** @description A change that stays. */
         KeptChange: {
             /** @description By whom. */
             actor?: components["schemas"]["Actor"];
@@ -1798,8 +1861,8 @@ export interface components {
             reason: components["schemas"]["KeptReason"];
             /** @description The record, where there is one. */
             record?: components["schemas"]["RecordKey"];
-            /** @description The step. */
-            stepId: string;
+            /** @description The step that made it; none where a person did. */
+            stepId?: string;
         };
         /**
          * @description Why something stays.
@@ -2359,6 +2422,44 @@ export interface components {
             newPassword: string;
             /** @description The token of the link. */
             token: string;
+        };
+        /** @description A change of the log with what it replaced. */
+        PastChange: {
+            /** @description Its author. */
+            actor: components["schemas"]["Actor"];
+            /** @description The record's module. */
+            app: string;
+            /** @description The client that pushed it. */
+            clientId: string;
+            /** @description The change's id. */
+            eventId: string;
+            /** @description Its id. */
+            id: string;
+            /** @description Whether it made the record, as far as the log is kept. */
+            made: boolean;
+            /** @description When it was made. */
+            madeAt: components["schemas"]["Timestamp"];
+            /** @description The kind of the change. */
+            op: components["schemas"]["Op"];
+            /** @description When the server got it. */
+            receivedAt: components["schemas"]["Timestamp"];
+            /** @description Its table. */
+            table: string;
+            /** @description Its values. */
+            writes: components["schemas"]["PastWrite"][];
+        };
+        /** @description A value of a change. */
+        PastWrite: {
+            /** @description The field. */
+            field: string;
+            /** @description Whether it is the value that stands. */
+            stands: boolean;
+            /** @description Its stamp, by which it merged. */
+            updatedAt: components["schemas"]["Timestamp"];
+            /** @description The value, also where it lost. */
+            value: unknown;
+            /** @description The value that stood before, null where there was none. Missing where the rows that tell lie too far back. */
+            was?: unknown;
         };
         /** @description The people of the server. */
         PeoplePage: {
@@ -5804,6 +5905,93 @@ export interface operations {
             };
             /** @description The disk is full, or the member keeps as much as the owner allows (`member_limit`) */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    changes_since: {
+        parameters: {
+            query?: {
+                /** @description The moment, as a time; missing: all that the log keeps */
+                since?: string;
+                /** @description The `before` of the page before; missing: from the newest */
+                before?: string;
+                /** @description Changes at most; 100 by default, and at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, newest first; go on with `before` while `hasMore`. Without the missions' records */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangesSinceAnswer"];
+                };
+            };
+            /** @description `since` or `before` can't be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    forget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForgetBody"];
+            };
+        };
+        responses: {
+            /** @description The records that are gone, and those that stay because they are not removed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForgetAnswer"];
+                };
+            };
+            /** @description The body can't be read, or names more than 1,000 records */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

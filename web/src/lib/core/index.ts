@@ -14,6 +14,7 @@ import type {
 	Decision,
 	Extent,
 	FieldError,
+	Kept,
 	Lesson,
 	Manifest,
 	MissionData,
@@ -23,7 +24,9 @@ import type {
 	ProposalCard,
 	RecordKey,
 	RecordState,
+	ReversibleWrite,
 	Terms,
+	TextChange,
 	TimeReading,
 	ToolInfo,
 	UndoPreview,
@@ -76,6 +79,9 @@ type Method =
 	| 'apply'
 	| 'prepare'
 	| 'noteTexts'
+	| 'reversible'
+	| 'takeBack'
+	| 'textChange'
 	| 'check'
 	| 'unfit'
 	| 'tools'
@@ -128,6 +134,28 @@ export class Core {
 	/** A local write as a change, stamped later than what it replaces, and the state after it. */
 	prepare(input: PrepareInput): { change: Change; state: RecordState; last: string } {
 		return this.#call('prepare', input);
+	}
+
+	/** The values that changes of this replica's own replaced, one entry a record; `records` as they were before. */
+	reversible(records: KeyedState[], changes: Change[]): ReversibleWrite[] {
+		return this.#call<{ writes: ReversibleWrite[] }>('reversible', { records, changes }).writes;
+	}
+
+	/** Take writes back, as the person; what stays is named. `earlier` writes learn under which stamps they stand again. */
+	takeBack(input: {
+		writes: ReversibleWrite[];
+		earlier: ReversibleWrite[];
+		records: KeyedState[];
+		now: string;
+		last: string | null;
+		eventId: string;
+	}): { changes: Change[]; records: Merged[]; kept: Kept[]; earlier: ReversibleWrite[]; last: string } {
+		return this.#call('takeBack', input);
+	}
+
+	/** A text's change, word by word; null where there is none. */
+	textChange(before: string, after: string): TextChange | null {
+		return this.#call<{ change: TextChange | null }>('textChange', { before, after }).change;
 	}
 
 	/**

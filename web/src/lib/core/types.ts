@@ -64,6 +64,14 @@ export interface TimeReading {
 	};
 }
 
+/** A write that can be taken back, with what it replaced: the WebAssembly's own shape, which no route knows. */
+export interface ReversibleWrite extends RecordKey {
+	/** Whether the write made the record. */
+	made?: boolean;
+	/** The fields that it wrote: the value before, the stamp of the write, and that of the value before. */
+	fields: Record<string, { was: unknown; at: string; over?: string }>;
+}
+
 export type FieldError = Schemas['Problem'];
 /** A value of a record that no form would take, and what can be kept of it. */
 export type UnfitField = Schemas['UnfitField'];

@@ -50,3 +50,13 @@ export function keepFocusWhenMoved(node: HTMLElement): { destroy: () => void } {
 		}
 	};
 }
+
+/** Inputs in which nobody types. */
+const PRESSED = ['checkbox', 'radio', 'button', 'submit', 'reset', 'file', 'range', 'color', 'image'];
+
+/** Whether somebody types there: keys belong to the field then. */
+export function isTyping(target: EventTarget | null): boolean {
+	if (!(target instanceof HTMLElement)) return false;
+	if (target instanceof HTMLInputElement) return !PRESSED.includes(target.type);
+	return target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+}

@@ -13,26 +13,3 @@ export function announce(text: string): void {
 	// An effect that announces does not depend on what was announced before.
 	message = untrack(() => message) === text ? `${text}\u00a0` : text;
 }
-
-/** An action that can be taken back for a while; the page shows it until the next one. */
-export interface Undoable {
-	text: string;
-	undo: () => Promise<void>;
-}
-
-let last = $state<Undoable | null>(null);
-
-export const undoable = {
-	get current(): Undoable | null {
-		return last;
-	},
-	clear(): void {
-		last = null;
-	}
-};
-
-/** Offer to take something back. */
-export function offerUndo(text: string, undo: () => Promise<void>): void {
-	last = { text, undo };
-	announce(text);
-}

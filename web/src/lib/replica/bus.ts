@@ -19,6 +19,8 @@ export interface BusEvents {
 	setAside: Record<never, never>;
 	/** Everything was read anew, or the person has seen that it was. */
 	resync: Record<never, never>;
+	/** The person did something that can be taken back, or took it back. */
+	lastActions: Record<never, never>;
 	/** A session that had ended goes on: someone signed in again. */
 	signedIn: Record<never, never>;
 	/** A run on the server began or ended. */

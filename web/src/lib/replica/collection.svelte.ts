@@ -2,7 +2,7 @@ import { untrack } from 'svelte';
 import type { Row } from '../core/types';
 import { onReplica } from './current';
 import type { Replica } from './replica';
-import { asRow } from './rows';
+import { asRow, isDeleted } from './rows';
 import { storageUnreadable } from './storage';
 
 /** The records of a table, live: read once, then kept up to date by what changes, in whatever tab. */
@@ -11,6 +11,8 @@ export interface Collection {
 	readonly ready: boolean;
 	/** The live records, oldest id first; the same array until something changes. */
 	readonly rows: Row[];
+	/** The removed records, as long as the trash keeps them. */
+	readonly removed: Row[];
 	/** A record by its id, deleted records included (`row.deleted`). */
 	get(id: string): Row | undefined;
 }
@@ -38,6 +40,11 @@ class TableCollection implements Collection {
 			this.#live = [...this.#all.values()].filter((row) => !row.deleted);
 		}
 		return this.#live;
+	}
+
+	get removed(): Row[] {
+		void this.#version;
+		return [...this.#all.values()].filter(isDeleted);
 	}
 
 	get(id: string): Row | undefined {

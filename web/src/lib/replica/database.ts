@@ -1,7 +1,20 @@
 import Dexie, { type EntityTable, type Table } from 'dexie';
 import type { Conflict, ReplicaMeta, TextLineage } from '../core/sync';
-import type { Change, Data, Manifest, Proposal, RecordKey } from '../core/types';
+import type { Change, Data, Manifest, Proposal, RecordKey, ReversibleWrite } from '../core/types';
 import type { RecordRow } from './rows';
+
+/** A command of the person, as it can be taken back. */
+export interface LastAction {
+	id: string;
+	/** ISO 8601. */
+	at: string;
+	/** Its writes, with the values that they replaced. */
+	writes: ReversibleWrite[];
+	/** The proposals that it rejected. */
+	rejected: string[];
+	/** Whether it stands on the screen already: a form was saved, or a line added. */
+	quiet: boolean;
+}
 
 /** A change that waits to be sent. */
 export interface OutboxRow {
@@ -82,6 +95,10 @@ export interface Meta {
 	/** What the person has yet to be told of a log that was read anew (R11). */
 	resync: Resync;
 	manifests: Manifest[];
+	/** The person's last actions, which can be taken back, the oldest first. */
+	lastActions: LastAction[];
+	/** When the app was last on the screen here, and when the visit before this one ended, ISO 8601. */
+	visits: { seen: string; last?: string };
 }
 
 /** The IndexedDB of one user: plain objects only, never a reactive proxy. */

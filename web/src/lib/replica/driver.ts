@@ -5,6 +5,7 @@ import type { RecordRange, SyncRequest } from '../core/sync';
 import type { RecordKey } from '../core/types';
 import { addConflicts, conflictsOf, endConflicts } from './conflicts';
 import type { ManaDb } from './database';
+import { forgetRecords } from './lastActions';
 import type { Replica } from './replica';
 import { ResyncWatch } from './resync';
 import { asRow, byKey, primaryKey, uniqueKeys, type RecordRow } from './rows';
@@ -122,6 +123,7 @@ export class SyncDriver {
 					await db.records.bulkDelete(keys);
 					await db.texts.where('[app+table+id]').anyOf(keys).delete();
 					await db.conflicts.where('[app+table+id]').anyOf(keys).delete();
+					await forgetRecords(db, commit.dropped);
 				}
 				if (commit.dequeue.length > 0) await db.outbox.bulkDelete(commit.dequeue);
 				unsetAside = await db.setAside.where('eventId').anyOf(commit.unsetAside).delete();
@@ -146,6 +148,7 @@ export class SyncDriver {
 		for (const { eventId, reason } of commit.leftOut) console.warn(`change ${eventId ?? ''} left out: ${reason}`);
 		const dropped = commit.dropped.map((key) => ({ ...key, data: {}, meta: {}, deleted: true }));
 		replica.committed([...commit.records.map(asRow), ...dropped]);
+		if (dropped.length > 0) replica.bus.publish('lastActions', {});
 		if (unsetAside + commit.setAside.length > 0) replica.bus.publish('setAside', {});
 		if (commit.queue.length > 0) replica.bus.publish('outbox', {});
 	}

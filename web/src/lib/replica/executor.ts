@@ -1,19 +1,22 @@
 import { v7 as uuid } from 'uuid';
 import { ManaError, ValidationError } from '../core/errors';
-import type { Core, Decision } from '../core';
+import type { Core, Decision, KeyedState, Merged } from '../core';
 import type {
 	Actor,
 	Change,
 	Data,
 	Extent,
+	Kept,
 	Op,
 	Proposal,
 	RecordKey,
 	RecordState,
+	ReversibleWrite,
 	Row,
 	UndoPreview
 } from '../core/types';
 import { addConflicts, conflictsOf, endConflicts } from './conflicts';
+import { dropAction, keepAction, keepWrites } from './lastActions';
 import type { Replica } from './replica';
 import { asRow, keyName, primaryKey, stateOf, uniqueKeys, type RecordRow } from './rows';
 import { storageError, storageWorks } from './storage';
@@ -33,7 +36,11 @@ export type Command =
 	/** `shown`: the proposal as the person read it; another one in its place is refused as `changed`. */
 	| { kind: 'decide'; proposalId: string; decision: Decision; shown?: Proposal }
 	/** Undoes exactly the preview with this hash. */
-	| { kind: 'undo'; missionId: string; extent: Extent; hash: string };
+	| { kind: 'undo'; missionId: string; extent: Extent; hash: string }
+	/** Takes writes back that the log tells of. */
+	| { kind: 'putBack'; writes: ReversibleWrite[] }
+	/** Takes back what the person did last, by the action's id. */
+	| { kind: 'takeBack'; actionId: string };
 
 /**
  * Everything of a proposal that makes its card look as it does, beside the records as they are now: a yes is bound to
@@ -47,18 +54,37 @@ export function faceOf(proposal: Proposal): string {
 interface Outcome {
 	changes: Change[];
 	records: RecordRow[];
-	proposal?: Proposal;
+	proposals: Proposal[];
 	last: string;
+	/** The values that the changes replaced, where the person can take them back. */
+	replaced: ReversibleWrite[];
+	/** The changes that were to be taken back and stay. */
+	kept: Kept[];
 }
+
+/** The result of a command, as its caller may need it. */
+export interface Executed {
+	/** Whether anything was written. */
+	changed: boolean;
+	/** The records as they were written, those of occurrences that go on included. */
+	rows: Row[];
+	/** The changes that were to be taken back and stay. */
+	kept: Kept[];
+}
+
+const nothing: Outcome = { changes: [], records: [], proposals: [], last: '', replaced: [], kept: [] };
+
+/** The module of missions: what is written there is taken back by rules of its own. */
+const MISSIONS_APP = 'ai';
 
 /**
  * Writes: a person's form, an approval, a rejection or an undo. Every write goes this way. The core authorises and
  * stamps the changes; records, outbox and proposal are committed together, and with them ends the draft of the form
  * that they come from; then the screen and the other tabs hear of it.
  */
-export async function execute(replica: Replica, command: Command, draft?: string): Promise<Row[]> {
+export async function execute(replica: Replica, command: Command, draft?: string): Promise<Executed> {
 	const { db } = replica;
-	let rows: Row[] = [];
+	let executed: Executed = { changed: false, rows: [], kept: [] };
 	try {
 		const tables = [db.records, db.outbox, db.proposals, db.meta, db.texts, db.conflicts, db.drafts];
 		await db.transaction('rw', tables, async () => {
@@ -68,18 +94,42 @@ export async function execute(replica: Replica, command: Command, draft?: string
 			await db.records.bulkPut(outcome.records);
 			const since = (await db.readMeta('cursor')) ?? '';
 			await db.outbox.bulkAdd(outcome.changes.map((change) => ({ eventId: change.eventId, change, since })));
-			if (outcome.proposal) await db.proposals.put(outcome.proposal);
-			await db.writeMeta('clock', outcome.last);
+			await db.proposals.bulkPut(outcome.proposals);
+			if (outcome.last) await db.writeMeta('clock', outcome.last);
 			if (draft) await db.drafts.delete(draft);
-			rows = outcome.records.map(asRow);
+			await noteAction(replica, command, outcome, draft !== undefined);
+			executed = {
+				changed: outcome.changes.length + outcome.proposals.length > 0,
+				rows: outcome.records.map(asRow),
+				kept: outcome.kept
+			};
 		});
 	} catch (thrown) {
 		throw storageError(thrown);
 	}
 	storageWorks();
-	replica.committed(rows);
+	replica.committed(executed.rows);
 	replica.bus.publish('outbox', {});
-	return rows;
+	replica.bus.publish('lastActions', {});
+	return executed;
+}
+
+/** Keeps what the person can take back of a command, and forgets what was taken back. */
+async function noteAction(replica: Replica, command: Command, outcome: Outcome, fromForm: boolean): Promise<void> {
+	const { db } = replica;
+	if (command.kind === 'takeBack') return dropAction(db, command.actionId);
+	const rejects = command.kind === 'decide' && command.decision.kind === 'reject';
+	const writes = outcome.replaced.filter(({ app }) => app !== MISSIONS_APP);
+	if (writes.length === 0 && !rejects) return;
+	const adds = writes.some(({ made }) => made);
+	const saves = command.kind === 'write' && command.writes.some(({ seen }) => seen);
+	await keepAction(db, {
+		id: uuid(),
+		at: replica.now(),
+		writes,
+		rejected: rejects ? outcome.proposals.map(({ id }) => id) : [],
+		quiet: fromForm || adds || saves
+	});
 }
 
 /**
@@ -109,6 +159,10 @@ function carryOut(replica: Replica, command: Command, last: string | null): Prom
 			return decide(replica, command, last);
 		case 'undo':
 			return undo(replica, command.missionId, command.extent, command.hash, last);
+		case 'putBack':
+			return putBack(replica, command.writes, last);
+		case 'takeBack':
+			return takeBack(replica, command.actionId, last);
 	}
 }
 
@@ -157,6 +211,7 @@ async function write(replica: Replica, actor: Actor, writes: Write[], last: stri
 	const { core } = replica;
 	core.authorise(actor);
 	const states = await readStates(replica, writes);
+	const before = keyedStates(writes, states);
 	const changes: Change[] = [];
 	let clock = last;
 	for (const { app, table, id, op, set, seen } of writes) {
@@ -178,7 +233,55 @@ async function write(replica: Replica, actor: Actor, writes: Write[], last: stri
 		changes.push(prepared.change);
 		clock = prepared.last;
 	}
-	return { changes, records: [...states.values()], last: clock ?? '' };
+	const replaced = actor.kind === 'user' ? core.reversible(before, changes) : [];
+	return { ...nothing, changes, records: [...states.values()], last: clock ?? '', replaced };
+}
+
+/** Takes writes back as far as nobody wrote there since, which the core judges. */
+async function putBack(replica: Replica, writes: ReversibleWrite[], last: string | null): Promise<Outcome> {
+	const { core, db } = replica;
+	const records = keyedStates(writes, await readStates(replica, writes));
+	const actions = (await db.readMeta('lastActions')) ?? [];
+	const earlier = actions.flatMap((action) => action.writes);
+	const done = core.takeBack({ writes, earlier, records, now: replica.now(), last, eventId: uuid() });
+	await keepWrites(db, actions, done.earlier);
+	return {
+		...nothing,
+		changes: done.changes,
+		records: rowsOf(done.records),
+		last: done.last,
+		replaced: core.reversible(records, done.changes),
+		kept: done.kept
+	};
+}
+
+/** Takes back what the person did last: its writes, and the rejections, whose proposals are offered anew. */
+async function takeBack(replica: Replica, actionId: string, last: string | null): Promise<Outcome> {
+	const action = ((await replica.db.readMeta('lastActions')) ?? []).find(({ id }) => id === actionId);
+	if (!action) throw new ManaError('gone', 'This was taken back already, perhaps in another tab.');
+	const outcome = action.writes.length ? await putBack(replica, action.writes, last) : nothing;
+	const proposals: Proposal[] = [];
+	for (const id of action.rejected) {
+		const rejected = await replica.db.proposals.get(id);
+		if (rejected?.status === 'rejected') proposals.push(await offeredAgain(replica, rejected, action.at));
+	}
+	if (action.rejected.length > 0 && proposals.length === 0)
+		throw new ManaError('gone', 'What was rejected is no longer on this device. Its mission can propose it anew.');
+	return { ...outcome, proposals };
+}
+
+/** A proposal anew that was rejected here at this time, or whose text with this stamp lost. */
+export async function offeredAgain(replica: Replica, decided: Proposal, lost: string): Promise<Proposal> {
+	const { db, core } = replica;
+	const mission = await readMission(replica, decided.missionId);
+	return core.offerAgain({
+		missionId: decided.missionId,
+		mission,
+		records: keyedStates(decided.operations, await readStates(replica, decided.operations)),
+		approved: decided,
+		lost,
+		overrides: await overridesOf(db, core, mission.data)
+	});
 }
 
 async function decide(
@@ -201,7 +304,7 @@ async function decide(
 		proposal,
 		decision,
 		mission,
-		records: uniqueKeys(touched).map((key) => ({ ...key, state: stateOf(states.get(keyName(key))) })),
+		records: keyedStates(touched, states),
 		now: replica.now(),
 		last,
 		eventIds: Array.from({ length: proposal.operations.length + 1 }, () => uuid()),
@@ -210,9 +313,10 @@ async function decide(
 		overrides: await overridesOf(db, core, mission.data)
 	});
 	return {
+		...nothing,
 		changes: decided.changes,
-		records: decided.records.map(({ app, table, id, state }) => ({ app, table, id, ...state })),
-		proposal: decided.proposal,
+		records: rowsOf(decided.records),
+		proposals: decided.proposal ? [decided.proposal] : [],
 		last: decided.last
 	};
 }
@@ -242,8 +346,9 @@ async function undo(
 		device: replica.clientId
 	});
 	return {
+		...nothing,
 		changes: undone.changes,
-		records: undone.records.map(({ app, table, id, state }) => ({ app, table, id, ...state })),
+		records: rowsOf(undone.records),
 		last: undone.last
 	};
 }
@@ -252,7 +357,7 @@ async function undoing(replica: Replica, missionId: string, extent: Extent) {
 	const input = { missionId, mission: await readMission(replica, missionId), extent };
 	const keys = replica.core.undoTouched(input);
 	const states = await readStates(replica, keys);
-	return { ...input, records: keys.map((key) => ({ ...key, state: stateOf(states.get(keyName(key))) })) };
+	return { ...input, records: keyedStates(keys, states) };
 }
 
 async function readMission(replica: Replica, id: string): Promise<RecordState> {
@@ -266,6 +371,15 @@ function refuseInvalid(core: Core, { app, table, op, set }: Write): void {
 	if (op === 'delete' || !set) return;
 	const errors = core.check(app, table, set, op === 'update');
 	if (errors.length > 0) throw new ValidationError(errors);
+}
+
+/** Records with the states that the replica holds of them. */
+function keyedStates(keys: RecordKey[], states: Map<string, RecordRow>): KeyedState[] {
+	return uniqueKeys(keys).map((key) => ({ ...key, state: stateOf(states.get(keyName(key))) }));
+}
+
+function rowsOf(merged: Merged[]): RecordRow[] {
+	return merged.map(({ app, table, id, state }) => ({ app, table, id, ...state }));
 }
 
 async function readStates(replica: Replica, keys: RecordKey[]): Promise<Map<string, RecordRow>> {

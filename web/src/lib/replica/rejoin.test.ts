@@ -165,6 +165,11 @@ describe('records that the server forgets', () => {
 		expect((await replica.db.records.toArray()).map(({ id }) => id)).toEqual(['b']);
 		expect(await replica.db.texts.where('[app+table+id]').equals(['todo', 'tasks', 'a']).count()).toBe(0);
 		expect(told).toEqual(expect.arrayContaining(['a', 'c']));
+		const actions = (await replica.db.readMeta('lastActions')) ?? [];
+		expect(
+			actions.flatMap(({ writes }) => writes.map(({ id }) => id)),
+			'an undo tells nothing of them'
+		).toEqual(['b']);
 	});
 
 	it('F3 are dropped where a snapshot has them without fields', async () => {

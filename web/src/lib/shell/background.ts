@@ -5,6 +5,7 @@ import { persistStorage } from '$lib/replica/storage';
 import { startMissionTick } from '$lib/features/missions/missionTick';
 import { startServerIterationStaging } from '$lib/features/proposals/staging';
 import { startSync } from '$lib/replica/loop';
+import '$lib/features/history/visits';
 
 /** Opens the replica of a person; the database stays closed until somebody signs in. */
 export const openReplica: typeof Replica.open = (...args) => Replica.open(...args);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use mana_core::{Change, Op, RecordKey, RecordState, manifest::Registry};
+use mana_core::{Change, Micros, Op, RecordKey, RecordState, manifest::Registry};
 use mana_store::{
     Cursor, Log as _, Maintenance, Push, Scope, SnapshotQuery, SqliteStore, StoreError,
 };
@@ -19,9 +19,12 @@ fn run(id: &str, n: i64) -> Change {
 }
 
 fn forget(ids: &[&str]) -> Change {
-    let mut change = change(
-        json!({"appId": "ai", "table": "aiRuns", "op": "forget", "ids": ids, "at": after(50)}),
-    );
+    forgetting("ai", "aiRuns", ids)
+}
+
+fn forgetting(app: &str, table: &str, ids: &[&str]) -> Change {
+    let mut change =
+        change(json!({"appId": app, "table": table, "op": "forget", "ids": ids, "at": after(50)}));
     change.schema_version = Some(change.needed_schema_version());
     change
 }
@@ -206,6 +209,108 @@ pub async fn sync_f1_a_log_moves_with_what_is_forgotten(store: Arc<impl Upkept>)
         refused,
         Err(StoreError::Forgotten { .. } | StoreError::EventIdTaken { .. })
     ));
+}
+
+fn removal(id: &str, at: Micros) -> Change {
+    change(json!({"table": "tasks", "id": id, "op": "delete", "deletedAt": at}))
+}
+
+fn task_key(id: &str) -> RecordKey {
+    RecordKey::new("todo", "tasks", id)
+}
+
+fn forget_task(id: &str) -> Change {
+    forgetting("todo", "tasks", &[id])
+}
+
+pub async fn sync_f5_what_was_removed_long_ago_and_rests_expires(store: Arc<impl Upkept>) {
+    let me = scope("me");
+    let ids = ["old", "stands", "new", "touched", "late"];
+    let tasks = ids.map(|id| task(id, "x", after(0))).into();
+    push(&*store, &me, "c", tasks, after(1)).await;
+    let mission = mission("m", json!({"title": "Plan"}), after(0));
+    let mission_gone = change(
+        json!({"appId": "ai", "table": "aiMissions", "id": "m", "op": "delete", "deletedAt": after(2)}),
+    );
+    let removals = vec![
+        removal("old", after(2)),
+        removal("touched", after(2)),
+        mission,
+        mission_gone,
+    ];
+    push(&*store, &me, "c", removals, after(3)).await;
+    // Removed long ago on a device that was offline until now: nobody else could bring it back yet.
+    let late = vec![
+        removal("late", after(2)),
+        removal("new", after(200)),
+        set("touched", "title", json!("y"), after(200)),
+    ];
+    push(&*store, &me, "c", late, after(200)).await;
+    let expired = store.expired_removals(&me, after(100), 10).await.unwrap();
+    assert_eq!(expired, [task_key("old")]);
+    let expired = store.expired_removals(&me, after(300), 2).await.unwrap();
+    assert_eq!(
+        expired,
+        [task_key("late"), task_key("new")],
+        "no more than asked for"
+    );
+    let none = store
+        .expired_removals(&scope("you"), after(300), 10)
+        .await
+        .unwrap();
+    assert_eq!(none, []);
+}
+
+pub async fn sync_f5_the_rows_of_what_was_taken_away_go_and_no_others(store: Arc<impl Upkept>) {
+    let me = scope("me");
+    given(&*store, &me).await;
+    let changes = vec![
+        task("gone", "a secret", after(30)),
+        set("gone", "title", json!("another"), after(31)),
+        removal("gone", after(32)),
+        task("kept", "first", after(30)),
+        set("kept", "title", json!("second"), after(31)),
+    ];
+    push(&*store, &me, "c", changes, after(40)).await;
+    push(
+        &*store,
+        &me,
+        "mana-server",
+        vec![forget_task("gone")],
+        after(50),
+    )
+    .await;
+    push(
+        &*store,
+        &me,
+        "c",
+        vec![task("newest", "x", after(51))],
+        after(60),
+    )
+    .await;
+    let before = all_records(&*store, &me).await;
+    let dropped = store.drop_forgotten(&me).await.unwrap();
+    assert_eq!((dropped.dropped, dropped.left), (3, Vec::new()));
+    let rows = log(&*store, &me).await.changes;
+    let ids: Vec<_> = rows.iter().map(|row| row.change.id.as_str()).collect();
+    // The overwritten title of a task that stands, and the rows of the missions' own records, stay.
+    assert_eq!(ids, ["a", "b", "c", "d", "", "kept", "kept", "", "newest"]);
+    assert_eq!(all_records(&*store, &me).await, before);
+    assert_eq!(store.check(&me).await.unwrap().differences, []);
+    assert_eq!(store.drop_forgotten(&me).await.unwrap().dropped, 0);
+}
+
+pub async fn sync_f5_what_was_brought_back_is_not_taken_away(store: Arc<impl Backend>) {
+    let me = scope("me");
+    push(&*store, &me, "c", vec![task("t", "x", after(0))], after(1)).await;
+    let refused = store
+        .push(
+            &me,
+            pushing("mana-server", vec![forget_task("t")], after(50)),
+        )
+        .await;
+    assert!(matches!(refused, Err(StoreError::Stands)), "{refused:?}");
+    assert!(get_task(&*store, &me, "t").await.is_some());
 }
 
 pub async fn missions_t15_the_runs_beyond_the_newest_are_found(store: Arc<impl Backend>) {

@@ -300,11 +300,7 @@ pub async fn sync_s14_the_past_of_a_record_comes_newest_first_in_pages(store: Ar
         push(&*store, &me, "c", vec![title, other], after(n)).await;
     }
     let key = RecordKey::new("todo", "tasks", "t");
-    let mut query = HistoryQuery {
-        key: key.clone(),
-        before: None,
-        limit: 2,
-    };
+    let mut query = HistoryQuery::of(key.clone(), 2);
     let mut titles = Vec::new();
     let mut pages = 0;
     loop {
@@ -344,4 +340,50 @@ pub async fn sync_x1_the_base_of_a_text_is_kept(store: Arc<impl Backend>) {
     let logged = log(&*store, &me).await.changes.remove(0).change;
     assert_eq!(logged.fields, change.fields);
     assert_eq!(logged.extra, change.extra);
+}
+
+pub async fn the_past_of_several_records_is_read_between_two_places(store: Arc<impl Backend>) {
+    let me = scope("me");
+    for n in 0..6 {
+        let id = ["a", "b", "c"][usize::try_from(n % 3).unwrap()];
+        push(
+            &*store,
+            &me,
+            "c",
+            vec![task(&format!("{id}{n}"), "x", after(n))],
+            after(n),
+        )
+        .await;
+    }
+    let note = change(
+        json!({"appId": "notes", "table": "notes", "id": "n", "op": "insert", "at": after(7),
+        "data": {"title": "N"}}),
+    );
+    push(&*store, &me, "c", vec![note], after(7)).await;
+    let ids = |page: mana_store::ChangesPage| -> Vec<String> {
+        page.changes.into_iter().map(|row| row.change.id).collect()
+    };
+    let all = HistoryQuery {
+        not_app: Some("notes".to_owned()),
+        limit: 10,
+        ..HistoryQuery::default()
+    };
+    let page = store.history(&me, all.clone()).await.unwrap();
+    let second = page.changes[4].cursor;
+    assert_eq!(ids(page), ["c5", "b4", "a3", "c2", "b1", "a0"]);
+    let since = HistoryQuery {
+        after: second,
+        ..all
+    };
+    assert_eq!(
+        ids(store.history(&me, since).await.unwrap()),
+        ["c5", "b4", "a3", "c2"]
+    );
+    let keys = ["a0", "c5", "none"].map(|id| RecordKey::new("todo", "tasks", id));
+    let some = HistoryQuery {
+        keys: keys.into(),
+        limit: 10,
+        ..HistoryQuery::default()
+    };
+    assert_eq!(ids(store.history(&me, some).await.unwrap()), ["c5", "a0"]);
 }

@@ -91,6 +91,13 @@ export function programName(actor: Actor): string {
 	return name === null ? t('by.program') : t('by.programNamed', { name });
 }
 
+/** The author: “by you”, “by Weekly plan”, “by the program X”. */
+export function byAuthor(actor: Actor): string {
+	if (isAi(actor)) return `${t('by.by')} ${missions.get(actor.missionId)?.title ?? t('word.mission')}`;
+	if (actor.kind === 'user') return t('undo' in actor ? 'module.byYouUndo' : 'module.byYou');
+	return `${t('by.by')} ${programName(actor)}`;
+}
+
 /** Behind a mission's name: whose leave the write had, or that nothing here shows it. */
 export function leaveOf(row: Row, actor: AiActor): string {
 	const step = approvedStep(row, actor);

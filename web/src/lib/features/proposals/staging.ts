@@ -2,7 +2,7 @@ import { liveQuery } from 'dexie';
 import type { Conflict, Core } from '$lib/core';
 import type { Iteration, Proposal, RecordState } from '$lib/core/types';
 import type { ManaDb } from '$lib/replica/database';
-import { execute } from '$lib/replica/executor';
+import { execute, offeredAgain } from '$lib/replica/executor';
 import type { Replica } from '$lib/replica/replica';
 import { primaryKey, stateOf, uniqueKeys, type RecordRow } from '$lib/replica/rows';
 import { storageError, storageUnreadable } from '$lib/replica/storage';
@@ -103,7 +103,7 @@ function isLostText({ kind, ended, loser }: Conflict): boolean {
 
 /** Offer the texts anew that were approved here and lost: each is a proposal from then on, and no conflict. */
 export async function offerAgain(replica: Replica, conflicts: Conflict[]): Promise<void> {
-	const { db, core } = replica;
+	const { db } = replica;
 	try {
 		for (const { conflictId, loser } of conflicts) {
 			const { stepId } = loser.actor as { stepId?: string };
@@ -114,16 +114,7 @@ export async function offerAgain(replica: Replica, conflicts: Conflict[]): Promi
 				if (!approved) return;
 				const row = await db.records.get(primaryKey({ app: 'ai', table: 'aiMissions', id: approved.missionId }));
 				if (!row) return;
-				const keys = uniqueKeys(approved.operations);
-				const records = await db.records.bulkGet(keys.map(primaryKey));
-				const again = core.offerAgain({
-					missionId: approved.missionId,
-					mission: { data: row.data, meta: row.meta },
-					records: keys.map((key, index) => ({ ...key, state: stateOf(records[index]) })),
-					approved,
-					lost: loser.updatedAt,
-					overrides: await overridesOf(db, core, row.data)
-				});
+				const again = await offeredAgain(replica, approved, loser.updatedAt);
 				if (!(await db.proposals.get(again.id))) await db.proposals.add(again);
 				await db.conflicts.update(conflictId, { ended: true });
 			});

@@ -1,5 +1,5 @@
 import { v7 as uuid } from 'uuid';
-import type { Actor, Data, FieldError, Row } from '$lib/core/types';
+import type { Actor, Data, FieldError, RecordKey, Row } from '$lib/core/types';
 import { currentReplica } from '$lib/replica/current';
 import { execute, type Write } from '$lib/replica/executor';
 
@@ -54,9 +54,22 @@ export async function restoreRecord(app: string, table: string, id: string): Pro
 	await updateRecord(app, table, id, { deletedAt: null });
 }
 
+/** Take several deletions back at once. */
+export async function restoreRecords(keys: readonly RecordKey[]): Promise<void> {
+	const writes = keys.map(({ app, table, id }) => ({
+		app,
+		table,
+		id,
+		op: 'update' as const,
+		set: { deletedAt: null }
+	}));
+	await writeRecords(writes);
+}
+
 /** Several writes at once, and the end of the draft that they come from: all or none. Answers the rows. */
 export async function writeRecords(writes: Write[], draft?: string): Promise<Row[]> {
-	return execute(currentReplica(), { kind: 'write', actor: user, writes }, draft);
+	const { rows } = await execute(currentReplica(), { kind: 'write', actor: user, writes }, draft);
+	return rows;
 }
 
 /** The errors of a form, before it is sent. */

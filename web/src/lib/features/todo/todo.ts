@@ -1,5 +1,5 @@
 /** Order, groups and ticks of tasks, for the tasks and today pages. */
-import { deleteRecord, restoreRecord, updateRecord } from '$lib/features/records/records';
+import { deleteRecord, updateRecord } from '$lib/features/records/records';
 import { skipOccurrence } from '$lib/core';
 import { ManaError } from '$lib/core/errors';
 import { t } from '$lib/i18n';
@@ -16,7 +16,7 @@ import {
 } from '$lib/primitives/format';
 import { recordAt, valueText } from '$lib/features/records/fields';
 import { tableOf, titleOf } from '$lib/features/records/titles';
-import { announce, offerUndo } from '$lib/primitives/live.svelte';
+import { announce } from '$lib/primitives/live.svelte';
 import { plainText } from '$lib/primitives/text';
 
 export type TaskGroup = 'today' | 'week' | 'later';
@@ -100,9 +100,7 @@ export async function skip(row: Row): Promise<void> {
 	announce(t('todo.skipped', { day: dayWord(next.day) }));
 }
 
-/** Delete, with the way back offered. */
-export async function remove(row: Row): Promise<void> {
-	const title = titleOf(row.app, row.table, row.data);
-	await deleteRecord(row.app, row.table, row.id);
-	offerUndo(t('module.deleted', { title }), () => restoreRecord(row.app, row.table, row.id));
+/** Delete; the bar offers the way back. */
+export function remove({ app, table, id }: Row): Promise<void> {
+	return deleteRecord(app, table, id);
 }

@@ -8,16 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::{
+    kept::{KeptChange, KeptReason, whole_record_stays},
+    write_back::WriteBack,
+};
 use crate::{
     Gather, Map,
-    actor::Actor,
     change::{Change, Op},
     manifest::{Operation, Registry, hash_of},
-    map_of,
     mission::{APP, Iteration, MISSIONS, Step, StepStatus, objects},
-    prepare::{Prepare, just_after, prepare},
-    record::{RecordKey, RecordState, Records, Stamp},
-    replaced::{Owner, ReplacedRecord, ReplacedValue, UNDO_MARK, owner},
+    record::{RecordKey, RecordState, Records},
+    replaced::{Owner, ReplacedRecord, ReplacedValue, owner},
     staging::{ProposalError, Verdict, seen_key, write_steps},
     time::Micros,
 };
@@ -72,46 +73,6 @@ pub struct Reversal {
     /// The values of the fields before it.
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub now: Map,
-}
-
-/// Something that a step did and that stays.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct KeptChange {
-    /// The step.
-    pub step_id: String,
-    /// Why it stays.
-    pub reason: KeptReason,
-    /// The record, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub record: Option<RecordKey>,
-    /// The field that was written since.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
-    /// When it was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<Micros>,
-    /// By whom.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub actor: Option<Actor>,
-}
-
-/// Why something stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum KeptReason {
-    /// The field was written since.
-    Changed,
-    /// The record that the step made was edited since.
-    Edited,
-    /// The record was removed since.
-    Removed,
-    /// The record isn't on this device.
-    Missing,
-    /// The step says nothing of what it replaced.
-    Unknown,
 }
 
 /// The changes to undo, and their mission.
@@ -299,7 +260,8 @@ impl Work<'_> {
     fn all(&mut self, steps: Vec<Done>) -> Result<(), ProposalError> {
         for done in &steps {
             if done.replaced.is_empty() {
-                self.kept.push(KeptChange::of(done, KeptReason::Unknown));
+                let kept = KeptChange::because(KeptReason::Unknown);
+                self.kept.push(kept.of_step(&done.step.id));
             }
             for replaced in done.replaced.iter().rev() {
                 self.one(done, replaced)?;
@@ -343,46 +305,37 @@ impl Work<'_> {
 
     fn one(&mut self, done: &Done, replaced: &ReplacedRecord) -> Result<(), ProposalError> {
         let key = key(replaced);
-        let kept = |reason| KeptChange {
-            record: Some(key.clone()),
-            ..KeptChange::of(done, reason)
-        };
+        let step = done.step.id.as_str();
         let Some(state) = self.records.get(&key) else {
-            self.kept.push(kept(KeptReason::Missing));
+            self.kept.push(KeptChange::missing(&key).of_step(step));
             return Ok(());
         };
-        let removal = replaced.fields.contains_key("deletedAt");
-        if state.is_deleted() && !removal {
-            self.kept
-                .push(with_stamp(kept(KeptReason::Removed), state, "deletedAt"));
+        let makes = replaced.fields.is_empty();
+        let removes = replaced.fields.contains_key("deletedAt");
+        let is_of_step = |field: &str| match owner(Some(state), field) {
+            Owner::Step(owner) => owner == step,
+            Owner::Nobody => true,
+            Owner::Other => false,
+        };
+        if let Some(kept) = whole_record_stays(&key, state, (removes, makes), is_of_step) {
+            self.kept.push(kept.of_step(step));
             return Ok(());
         }
-        if replaced.fields.is_empty() {
-            let edited = (state.meta.keys()).find(|field| match owner(Some(state), field) {
-                Owner::Step(step) => step != done.step.id,
-                Owner::Nobody => false,
-                Owner::Other => true,
-            });
-            if let Some(field) = edited {
-                self.kept
-                    .push(with_stamp(kept(KeptReason::Edited), state, field));
-                return Ok(());
-            }
+        if makes {
             return self.write(done, &key, Op::Delete, Map::new(), Map::new());
         }
         let (mut set, mut owners) = (Map::new(), Map::new());
         for (field, before) in &replaced.fields {
             let now = state.data.get(field).unwrap_or(&Value::Null);
-            let is_own =
-                matches!(owner(Some(state), field), Owner::Step(step) if step == done.step.id);
+            let is_own = matches!(owner(Some(state), field), Owner::Step(owner) if owner == step);
             if let Some(earlier) = earlier(before, now).filter(|_| is_own) {
                 set.insert(field.clone(), earlier);
                 if before.step.is_some() || before.absent {
                     owners.insert(field.clone(), json!(before.step));
                 }
             } else if !is_as_before(before, now) {
-                let kept = with_stamp(kept(KeptReason::Changed), state, field);
-                self.kept.push(kept);
+                let kept = KeptChange::changed(&key, state, field);
+                self.kept.push(kept.of_step(step));
             }
         }
         if set.is_empty() {
@@ -414,30 +367,17 @@ impl Work<'_> {
         if !owners.is_empty() {
             mark.insert("owners".into(), owners.into());
         }
-        let actor = Actor::User {
-            extra: map_of(UNDO_MARK, mark.into()),
-        };
-        // What a person wrote on top of the step's value stands, also where it was not seen here. A removal of what the
-        // step made is as new as the undo.
-        let stamps = set.keys();
-        let stamps = stamps.map(|field| (field.clone(), just_after(state, field)));
-        let actor = match op {
-            Op::Delete => actor,
-            Op::Insert | Op::Update | Op::Forget => actor.decided(self.tick),
-        };
-        let write = Prepare {
+        let write = WriteBack {
             key,
             op,
             set: set.clone(),
             state,
+            mark,
             tick: self.tick,
-            at: None,
-            stamps: stamps.gather(),
-            seen: BTreeMap::new(),
-            actor,
             event_id: self.event_id(),
         };
-        let prepared = prepare(self.undo.registry.schema(&key.app, &key.table), write)
+        let prepared = write
+            .prepare(self.undo.registry)
             .map_err(|error| ProposalError::new("invalid", error.reason))?;
         self.operations.push(Reversal {
             step_id: done.step.id.clone(),
@@ -458,19 +398,6 @@ impl Work<'_> {
     }
 }
 
-impl KeptChange {
-    fn of(done: &Done, reason: KeptReason) -> KeptChange {
-        KeptChange {
-            step_id: done.step.id.clone(),
-            reason,
-            record: None,
-            field: None,
-            at: None,
-            actor: None,
-        }
-    }
-}
-
 /// The value that a field goes back to. None where the text that was added to isn't the beginning of this one.
 fn earlier(replaced: &ReplacedValue, now: &Value) -> Option<Value> {
     match &replaced.before {
@@ -482,16 +409,6 @@ fn earlier(replaced: &ReplacedValue, now: &Value) -> Option<Value> {
 /// Whether a field holds the value that the step replaced.
 fn is_as_before(replaced: &ReplacedValue, now: &Value) -> bool {
     earlier(replaced, now).as_ref() == Some(now)
-}
-
-fn with_stamp(kept: KeptChange, state: &RecordState, field: &str) -> KeptChange {
-    let stamp = state.meta.get(field);
-    KeptChange {
-        field: Some(field.to_owned()),
-        at: stamp.map(Stamp::made_at),
-        actor: stamp.map(|stamp| stamp.actor.clone()),
-        ..kept
-    }
 }
 
 fn key(replaced: &ReplacedRecord) -> RecordKey {
