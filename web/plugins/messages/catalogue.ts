@@ -54,7 +54,7 @@ export function checkCatalogues(files: ReadonlyMap<string, MessageFile>): Map<st
  */
 const FIRST_AREAS: ReadonlySet<string> = new Set(
 	(
-		'again app broken by card crash error held module nav number phase prop start ' +
+		'again app broken by card crash error held last module nav number phase prop start ' +
 		'sync time today todo unfit update word'
 	).split(' ')
 );

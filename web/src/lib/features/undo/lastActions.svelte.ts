@@ -5,7 +5,7 @@ import { proposalTitle } from '$lib/features/proposals/proposal';
 import { proposals } from '$lib/features/proposals/proposals.svelte';
 import { fieldLabel, recordAt } from '$lib/features/records/fields';
 import { titleOf } from '$lib/features/records/titles';
-import { errorText, t } from '$lib/i18n';
+import { errorText, loadAllMessages, t } from '$lib/i18n';
 import { announce } from '$lib/primitives/live.svelte';
 import { currentReplica, onReplica } from '$lib/replica/current';
 import { execute } from '$lib/replica/executor';
@@ -91,6 +91,8 @@ export async function undoLast(): Promise<boolean> {
 	try {
 		const { changed, kept } = await execute(replica, { kind: 'takeBack', actionId: newest.id });
 		said = changed ? t('last.undone', { action: text }) : t('last.notUndone', { action: text });
+		// A text is made once here, so its message has to be there.
+		if (kept.length) await loadAllMessages().catch(() => {});
 		left = keptTexts(kept);
 		return changed;
 	} catch (error) {

@@ -1,7 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Actor, Data } from '$lib/core/types';
 import { approve, proposals, reject } from '$lib/features/proposals/proposals.svelte';
 import { stageMission } from '$lib/features/proposals/staging';
+import { showLocale } from '$lib/i18n';
 import { iterationArrives, MISSION, missionInsert, taskStep } from '$lib/testing/missions';
 import { arrive, openTab, someUser, until } from '$lib/testing/replica';
 import { setReplica } from '$lib/replica/current';
@@ -23,6 +24,7 @@ function write(replica: Replica, ...writes: Write[]) {
 	return execute(replica, { kind: 'write', actor: user, writes });
 }
 
+beforeAll(() => showLocale('en'));
 afterEach(() => setReplica(null));
 
 describe('the last actions', () => {
