@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use axum::http::Uri;
 use bytes::Bytes;
 use futures_util::stream as streams;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::{answer, request, stream};
+use super::answer::{completion, is_plain};
+use super::{request, stream};
 use crate::error::{GatewayError, Result};
 use crate::events::{self, Opened};
 use crate::models::Facts;
@@ -50,8 +50,7 @@ impl Anthropic {
 
     fn completion(&self, body: &[u8], by_schema: Option<&str>) -> Result<ChatCompletion> {
         let message = self.parse(body, "a message")?;
-        answer::completion(&message, by_schema)
-            .ok_or_else(|| self.upstream.bad_json("a message", body))
+        completion(&message, by_schema).ok_or_else(|| self.upstream.bad_json("a message", body))
     }
 }
 
@@ -93,8 +92,8 @@ impl Provider for Anthropic {
         let mut completion = self.completion(&answer, body.answer.as_deref())?;
         // An answer by schema has come through a tool that the caller knows nothing of.
         let is_native = speaks_messages && body.answer.is_none();
-        let is_json = || serde_json::from_slice::<IgnoredAny>(&answer).is_ok();
-        completion.native = (is_native && is_json()).then_some(answer);
+        let is_plain = || serde_json::from_slice(&answer).is_ok_and(|said| is_plain(&said));
+        completion.native = (is_native && is_plain()).then_some(answer);
         Ok(completion)
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::wire::{ChatCompletion, Choice, Content, Extra, Message, Usage, count_of};
@@ -9,7 +10,16 @@ use crate::wire::{ChatCompletion, Choice, Content, Extra, Message, Usage, count_
 /// A message as a chat completion; `None` where it is none.
 /// `by_schema` is the name of the tool through which an answer by schema comes.
 pub(super) fn completion(message: &Value, by_schema: Option<&str>) -> Option<ChatCompletion> {
-    let blocks = message["content"].as_array()?;
+    let said = &message["content"];
+    let is_message = message["type"] == "message" || message["role"] == "assistant";
+    let plain = said
+        .as_str()
+        .map(|text| json!([{"type": "text", "text": text}]));
+    let nothing = json!([]);
+    let blocks = match said {
+        Value::Null if is_message => nothing.as_array(),
+        said => plain.as_ref().unwrap_or(said).as_array(),
+    }?;
     let mut text = String::new();
     let mut reasoning = String::new();
     let (mut calls, mut thoughts) = (Vec::new(), Vec::new());
@@ -28,8 +38,13 @@ pub(super) fn completion(message: &Value, by_schema: Option<&str>) -> Option<Cha
                 answered = true;
                 text = block["input"].to_string();
             }
-            "tool_use" => calls.push(json!({"id": block["id"], "type": "function",
-                "function": {"name": block["name"], "arguments": arguments(&block["input"])}})),
+            "tool_use" => {
+                let id = block["id"].as_str().filter(|id| !id.is_empty());
+                let new = || format!("toolu_{}", uuid::Uuid::now_v7().simple());
+                let id = id.map_or_else(new, str::to_owned);
+                calls.push(json!({"id": id, "type": "function",
+                    "function": {"name": block["name"], "arguments": arguments(&block["input"])}}));
+            }
             // Calls of Anthropic's own tools and what they gave: the text speaks of it.
             _ => {}
         }
@@ -79,8 +94,22 @@ pub(super) fn completion(message: &Value, by_schema: Option<&str>) -> Option<Cha
 pub(super) fn arguments(input: &Value) -> String {
     match input {
         Value::Null => "{}".to_owned(),
+        // Some servers of the protocol give them as text.
+        Value::String(text) if text.trim().is_empty() => "{}".to_owned(),
+        Value::String(text) if serde_json::from_str::<IgnoredAny>(text).is_ok() => text.clone(),
         input => input.to_string(),
     }
+}
+
+/// Whether a message is such as Anthropic itself writes it, so that its clients can read it.
+pub(super) fn is_plain(message: &Value) -> bool {
+    let counts = ["input_tokens", "output_tokens"];
+    let has_usage = counts.iter().all(|count| message["usage"][count].is_u64());
+    let is_plain = |block: &Value| {
+        block["type"] != "tool_use" || (block["id"].is_string() && block["input"].is_object())
+    };
+    let content = message["content"].as_array();
+    has_usage && content.is_some_and(|blocks| blocks.iter().all(is_plain))
 }
 
 /// Why it stopped. An answer that had to come as a tool's input is no call.
@@ -172,6 +201,37 @@ mod tests {
                 "prompt_tokens_details": {"cached_tokens": 5}, "cache_creation_input_tokens": 100,
                 "cache_creation": {"ephemeral_5m_input_tokens": 100}})
         );
+    }
+
+    #[test]
+    fn what_other_servers_of_the_protocol_write_is_read() {
+        let read = |content: Value| {
+            let message = json!({"type": "message", "content": content, "usage": null});
+            assert!(!is_plain(&message));
+            completion(&message, None)
+                .unwrap()
+                .choices
+                .remove(0)
+                .message
+        };
+        assert_eq!(read(json!("Hi")).plain(), "Hi");
+        assert_eq!(read(Value::Null).plain(), "");
+        let call = |input: Value| {
+            let block = json!({"type": "tool_use", "id": null, "name": "f", "input": input});
+            let calls = read(json!([block])).extra.remove("tool_calls").unwrap();
+            assert!(calls[0]["id"].as_str().unwrap().starts_with("toolu_"));
+            calls[0]["function"]["arguments"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(call(json!("{\"a\":1}")), "{\"a\":1}");
+        assert_eq!(call(json!("")), "{}");
+        assert_eq!(call(json!("cut o")), "\"cut o\"");
+        let own = json!({"content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}],
+            "usage": {"input_tokens": 1, "output_tokens": 2}});
+        assert!(is_plain(&own));
+        assert!(completion(&json!({"content": null}), None).is_none());
     }
 
     #[test]
