@@ -9,8 +9,8 @@ const NAME_CHARACTERS: usize = 200;
 const ISOLATE: (char, char) = ('\u{2068}', '\u{2069}');
 
 /// Returns a text as one line that can neither steer the terminal nor rearrange the text around it: line breaks and
-/// tabs become spaces, hidden characters are written out (rule MISSIONS X1), and what runs from right to left is
-/// isolated.
+/// tabs become spaces, hidden characters are written out and letters that pass for others marked (rules MISSIONS X1
+/// and X4), and what runs from right to left is isolated.
 pub(crate) fn visible(text: &str) -> String {
     isolated(one_line(text))
 }
@@ -30,13 +30,13 @@ pub fn error_text(error: &str) -> String {
     let pieces = error.split_inclusive([ISOLATE.0, ISOLATE.1]);
     let shown = pieces.map(|piece| {
         let words = piece.trim_end_matches([ISOLATE.0, ISOLATE.1]);
-        format!("{}{}", text::visible(words), &piece[words.len()..])
+        format!("{}{}", text::legible(words), &piece[words.len()..])
     });
     shown.collect()
 }
 
 fn one_line(text: &str) -> String {
-    text::visible(&text.replace("\r\n", "\n")).replace(['\n', '\t'], " ")
+    text::legible(&text.replace("\r\n", "\n")).replace(['\n', '\t'], " ")
 }
 
 fn isolated(text: String) -> String {

@@ -1,6 +1,9 @@
 //! Names that a person would take for Mana's own: the server's, or its runner's.
 
-use super::normal_form::{NormalForm, nfkd};
+use super::{
+    lookalikes::latin_twin,
+    normal_form::{NormalForm, nfkd},
+};
 
 /// The words that name Mana or a part of it.
 const OWN: [&str; 6] = [
@@ -12,30 +15,27 @@ const OWN: [&str; 6] = [
     "missionrunner",
 ];
 
-/// Letters and digits that look like a letter of these words, beside it: those of Unicode's `confusables.txt`
-/// (UTS #39), small capitals, and digits in place of letters. Letters that Unicode decomposes (width, accents,
-/// mathematical letters) need not be named.
+/// Letters and digits that look like a letter of these words, beside it, and have no [`latin_twin`] that says so: those
+/// of Unicode's `confusables.txt` (UTS #39), small capitals, and digits in place of letters. Letters that Unicode
+/// decomposes (width, accents, mathematical letters) need not be named.
 const LOOKALIKES: [(&str, char); 10] = [
-    ("ɱΜμϺМмᎷᗰᛖᴍⱮⲘꓟ\u{102b0}\u{10311}", 'm'),
-    ("4ɑΑαАаᎪᗅᴀ⍺Ⲁꓮ\u{102a0}\u{16f40}", 'a'),
-    ("ȠɴΝηНнпոռⲚꓠ\u{10513}", 'n'),
+    ("ɱμмᎷᗰᛖᴍⱮⲘꓟ\u{102b0}\u{10311}", 'm'),
+    ("4ɑᎪᗅᴀ⍺Ⲁꓮ\u{102a0}\u{16f40}", 'a'),
+    ("ȠɴηНнпⲚꓠ\u{10513}", 'n'),
+    ("5ƽᏕᏚꓢꜱꮪ\u{10296}\u{10420}\u{10448}\u{118c1}\u{16f3a}", 's'),
+    ("3εᎬᴇ℮⋿Ⲉⴹꓰꬲ\u{10286}\u{118a6}\u{118ae}", 'e'),
+    ("ƦʀᎡᏒᖇⲅꓣꭇꭈꮁ\u{104b4}\u{16f35}\u{1d216}", 'r'),
     (
-        "5ƽЅѕՏᏕᏚꓢꜱꮪ\u{10296}\u{10420}\u{10448}\u{118c1}\u{16f3a}",
-        's',
-    ),
-    ("3ΕεЕеҽᎬᴇ℮⋿Ⲉⴹꓰꬲ\u{10286}\u{118a6}\u{118ae}", 'e'),
-    ("ƦʀгᎡᏒᖇᴦⲅꓣꭇꭈꮁ\u{104b4}\u{16f35}\u{1d216}", 'r'),
-    (
-        "νѴѵ۷Ꮩᐯᴠ∨⋁ⴸꓦꛟꮩ\u{1051d}\u{11706}\u{118a0}\u{118c0}\u{16f08}\u{1d20d}",
+        "۷Ꮩᐯᴠ∨⋁ⴸꓦꛟꮩ\u{1051d}\u{11706}\u{118a0}\u{118c0}\u{16f08}\u{1d20d}",
         'v',
     ),
     (
-        "ƱʋυՍսሀᑌᴜ∪⋃ꓴꞟꭎꭒ\u{104ce}\u{104f6}\u{118b8}\u{118d8}\u{16f42}",
+        "Ʊʋሀᑌᴜ∪⋃ꓴꞟꭎꭒ\u{104ce}\u{104f6}\u{118b8}\u{118d8}\u{16f42}",
         'u',
     ),
-    ("1ıɩɪ˛ͺιІіӏᎥ⍳ꙇꭵ\u{118c3}", 'i'),
+    ("1ıɩɪ˛ͺІӏᎥ⍳ꭵ\u{118c3}", 'i'),
     (
-        "0ΟοσОоՕօ۵०০੦૦ଠ୦௦\u{c02}౦\u{c82}೦\u{d02}ഠ൦\u{d82}๐໐ဝ၀ჿዐᴏᴑⲞⲟⵔ〇ꓳꬽ\u{10292}\u{102ab}\
+        "0۵०০੦૦ଠ୦௦\u{c02}౦\u{c82}೦\u{d02}ഠ൦\u{d82}๐໐ဝ၀ჿዐᴏᴑⲞⲟⵔ〇ꓳꬽ\u{10292}\u{102ab}\
          \u{10404}\u{1042c}\u{104c2}\u{104ea}\u{10516}\u{114d0}\u{118b5}\u{118c8}\u{118d7}\
          \u{118e0}",
         'o',
@@ -71,7 +71,11 @@ fn looks_like(c: char) -> char {
         (b'a'..=b'z').nth(place as usize)
     });
     let known = LOOKALIKES.iter().find(|(others, _)| others.contains(c));
-    known.map_or_else(|| boxed.map_or(c, char::from), |(_, letter)| *letter)
+    let named = known.map(|(_, letter)| *letter);
+    named
+        .or(latin_twin(c))
+        .or(boxed.map(char::from))
+        .unwrap_or(c)
 }
 
 #[cfg(test)]
