@@ -167,7 +167,7 @@ impl From<LlmError> for Failure {
             is_about_form: error.is_about_form,
             wait_seconds: error
                 .retry_after
-                .and_then(|wait| u32::try_from(wait.as_secs()).ok()),
+                .map(|wait| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX)),
             ..Self::new(&error.code, error.message)
         }
     }

@@ -78,6 +78,12 @@ impl ChatAnswer {
             .iter()
             .map(|call| (call, call.get("function").unwrap_or(call)));
         let legacy = legacy.filter(|_| made.is_empty()).map(|call| (call, call));
+        let parts = message["content"].as_array().map_or(&[][..], Vec::as_slice);
+        let parts = parts.iter().filter(|part| {
+            let is_call = matches!(part["type"].as_str(), Some("tool_use" | "tool_call"));
+            is_call && made.is_empty()
+        });
+        let parts = parts.map(|part| (part, part));
         ChatAnswer {
             text: [&message["content"], &message["refusal"], &choice["text"]]
                 .into_iter()
@@ -88,7 +94,14 @@ impl ChatAnswer {
                 .map(|field| text(&message[*field]))
                 .find(|text| !text.is_empty())
                 .unwrap_or_default(),
-            calls: apart(calls.chain(legacy).enumerate().map(call).collect()),
+            calls: apart(
+                calls
+                    .chain(legacy)
+                    .chain(parts)
+                    .enumerate()
+                    .map(call)
+                    .collect(),
+            ),
             cut: matches!(
                 choice["finish_reason"].as_str(),
                 Some("length" | "max_tokens" | "MAX_TOKENS")

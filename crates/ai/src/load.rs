@@ -100,8 +100,17 @@ impl<'a> Run<'a> {
 
     /// How often this occurrence was tried before and its model could not be asked.
     pub fn tried_before(&self) -> u32 {
-        let is_retry = self.mission().retry_slot.as_ref() == Some(&self.claim.slot);
-        u32::from(is_retry).saturating_add(self.claim.tries)
+        let is_retry = self.mission().retry_slot.as_ref() == Some(&self.occurrence.slot);
+        u32::from(is_retry).saturating_add(self.earlier_tries())
+    }
+
+    /// The tries of this occurrence that the log was not told of.
+    pub fn earlier_tries(&self) -> u32 {
+        // After a retry that came too late another occurrence is run than the claimed one.
+        match self.occurrence.slot == self.claim.slot {
+            true => self.claim.tries,
+            false => 0,
+        }
     }
 
     /// The id of the iteration that the run makes.

@@ -60,7 +60,8 @@ impl Occurrence {
             .unwrap_or(millis);
         let passed = cadence::occurrences_between(&mission.cadence, zone, due, now, LISTED);
         let mut missed = passed.newest;
-        if claim.requested || retry {
+        // A retry never passes the next occurrence, whenever it is claimed: the process may have been off.
+        if claim.requested || retry && missed.is_empty() {
             return Self {
                 slot: claim.slot.clone(),
                 due: Some(due),
@@ -71,21 +72,17 @@ impl Occurrence {
             };
         }
         let run = missed.pop().unwrap_or(due);
-        if run != due && !passed.earlier {
+        // What is tried again has its record.
+        if run != due && !passed.earlier && !retry {
             missed.insert(0, due);
         }
-        // A mission with jitter is late only after its jitter.
-        let from = run.plus(mission::jitter(mission, run));
-        let late = Duration::from_micros(now.0.saturating_sub(from.0).max(0).unsigned_abs());
-        let allowed = mission
-            .catch_up_minutes
-            .map(|minutes| GRACE.max(Duration::from_secs(u64::from(minutes) * 60)));
         Self {
             slot: slot::due(run),
             due: Some(run),
             missed,
             earlier: passed.earlier,
-            too_late: allowed.is_some_and(|allowed| late > allowed) || before(restored_at, run),
+            too_late: latest(mission, run).is_some_and(|latest| now > latest)
+                || before(restored_at, run),
             restored_at,
         }
     }
@@ -104,11 +101,24 @@ impl Occurrence {
         cadence::occurrences_between(&mission.cadence, zone, last, end, LISTED).newest
     }
 
+    /// Until when this occurrence may be run or tried again, where its mission limits that.
+    pub fn latest(&self, mission: &Mission) -> Option<Micros> {
+        latest(mission, self.due?)
+    }
+
     /// The occurrence after this one that lies ahead.
     pub fn next(&self, mission: &Mission, zone: &TimeZone, now: Micros) -> Option<Micros> {
         let due = self.due.unwrap_or(now);
         cadence::next_in_series(&mission.cadence, zone, due, now.max(due))
     }
+}
+
+/// Until when an occurrence is caught up with. A mission with jitter is late only after its jitter.
+fn latest(mission: &Mission, due: Micros) -> Option<Micros> {
+    let minutes = mission.catch_up_minutes?;
+    let allowed = GRACE.max(Duration::from_secs(u64::from(minutes) * 60));
+    let from = due.plus(mission::jitter(mission, due));
+    Some(from.plus(i64::try_from(allowed.as_micros()).unwrap_or(i64::MAX)))
 }
 
 fn before(restored_at: Option<Micros>, at: Micros) -> bool {

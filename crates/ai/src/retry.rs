@@ -103,6 +103,8 @@ pub(crate) fn after_failure(
     };
     let following = run.occurrence.next(mission, &run.loaded.zone, now);
     let retry = retry.filter(|retry| following.is_none_or(|following| *retry < following));
+    let latest = run.occurrence.latest(mission);
+    let retry = retry.filter(|retry| latest.is_none_or(|latest| *retry <= latest));
     let Some(at) = retry else {
         set.insert("nextRunAt".into(), json!(following));
         set.insert("retrySlot".into(), json!(null));
@@ -114,7 +116,9 @@ pub(crate) fn after_failure(
     AfterFailure {
         next: NextRun::Retry {
             at,
-            until: following.filter(|_| again),
+            // Tried until then, unless the mission wants no run that late.
+            until: following
+                .filter(|following| again && latest.is_none_or(|latest| latest >= *following)),
         },
         set,
         postponed: (again && tried > 0).then_some(at),

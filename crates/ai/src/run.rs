@@ -379,7 +379,7 @@ async fn counted_attempt(run: &Run<'_>, outcome: &PlanOutcome) -> Result<RunAtte
         finished_at: run.parts().now().max(after_it.unwrap_or(run.began)),
         attempts: u32::try_from(attempts)
             .unwrap_or(u32::MAX)
-            .saturating_add(run.claim.tries)
+            .saturating_add(run.earlier_tries())
             .saturating_add(run.claim.attempts),
         model: outcome.model.clone(),
         tokens: outcome.tokens,

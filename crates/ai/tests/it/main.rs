@@ -14,6 +14,7 @@ mod bounds;
 mod budgets;
 mod failures;
 mod fair;
+mod odd_times;
 mod once;
 mod outages;
 mod placements;

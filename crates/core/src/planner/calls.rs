@@ -184,7 +184,26 @@ pub enum CallMeaning {
 /// The calls of an answer, each with the arguments of one. Servers that put a stream together may join the arguments of
 /// two calls in one text, `{…}{…}`, or leave an empty object before them.
 pub fn apart(calls: Vec<ToolCall>) -> Vec<ToolCall> {
-    calls.into_iter().flat_map(each).collect()
+    calls
+        .into_iter()
+        .map(with_arguments)
+        .flat_map(each)
+        .collect()
+}
+
+/// The call with the arguments that stand behind its name, where it has none: `create_task{"title": …}`.
+fn with_arguments(call: ToolCall) -> ToolCall {
+    let has_none = matches!(call.arguments.trim(), "" | "{}" | "null");
+    match call.name.find('{').filter(|_| has_none) {
+        Some(open) => ToolCall {
+            name: call.name[..open]
+                .trim_end_matches(['(', ' ', '\n'])
+                .to_owned(),
+            arguments: call.name[open..].trim_end_matches(')').to_owned(),
+            id: call.id,
+        },
+        None => call,
+    }
 }
 
 fn each(call: ToolCall) -> Vec<ToolCall> {

@@ -296,14 +296,17 @@ fn emptied(
             .set
             .iter()
             .find(|(_, value)| set_from(value) == Some(param));
-        let label = field.and_then(|(field, _)| tool.table.fields.get(field)?.label.as_ref());
+        let field = field.and_then(|(field, _)| tool.table.fields.get(field));
+        let label = field.and_then(|field| field.label.as_ref());
         // In a language that the manifest lacks, nobody can tell.
         if label.is_some_and(|label| !label.0.contains_key(language)) {
             continue;
         }
         let labels = label.into_iter().flat_map(|label| label.0.values());
+        let aliases = field.into_iter().flat_map(|field| &field.aliases);
         let spoken = labels
             .chain([param])
+            .chain(aliases)
             .any(|name| said.contains(&name.to_lowercase()));
         if !spoken {
             let reason = format!(

@@ -4,8 +4,11 @@
 use serde_json::Value;
 
 use super::days::{self, Today};
+use super::durations::number;
 use super::end_of_day;
+use super::given_apart;
 use super::lenient_json;
+use super::literals;
 use super::{record_ids, recurrence};
 use crate::Map;
 use crate::manifest::fold;
@@ -39,6 +42,11 @@ pub(in crate::planner) fn coerce(
     let mut coerced = Coerced::default();
     let mut clear = Vec::new();
     let declared = &tool.tool.params;
+    let today = Today {
+        now: checks.now,
+        zone: checks.zone,
+    };
+    let (given, seconds) = given_apart::together(tool, given, today);
     // A parameter's own name counts before its other names.
     let (own, other): (Vec<_>, Vec<_>) = given
         .iter()
@@ -55,7 +63,9 @@ pub(in crate::planner) fn coerce(
             continue;
         };
         let field = &declared[param];
-        if is_left_out(field, value) {
+        // The tool may be named again among its parameters.
+        let is_tool = name != param && value.as_str() == Some(tool.tool.name.as_str());
+        if is_tool || is_left_out(field, value) {
             continue;
         }
         if !field.required && is_placeholder(value) {
@@ -88,6 +98,8 @@ pub(in crate::planner) fn coerce(
     if let Some(end) = end_of_day::on_the_day_of_its_beginning(tool, &mut coerced.params, checks) {
         coerced.unread.retain(|(name, _)| name != end);
     }
+    given_apart::end_after(tool, &mut coerced.params, seconds);
+    leave_out_what_is_so(tool, &mut coerced.params, checks);
     if tool.tool.effect.op == EffectOp::Update {
         for name in clear {
             let param = tool.parameter(&name).map_or(name, str::to_owned);
@@ -100,11 +112,36 @@ pub(in crate::planner) fn coerce(
     coerced
 }
 
-/// The names in a list, or in a text with commas.
+/// Leaves out what is no parameter, and a field of the record that has this value already.
+fn leave_out_what_is_so(tool: ToolRef<'_>, params: &mut Map, checks: &PlanChecks<'_>) {
+    let Some(state) = tool.target(params).and_then(|key| (checks.state)(&key)) else {
+        return;
+    };
+    let says_no =
+        |value: Option<&Value>| matches!(value, None | Some(Value::Null | Value::Bool(false)));
+    params.retain(|name, value| {
+        let value: &Value = value;
+        let mut fields = tool.table.fields.keys();
+        let field = fields.find(|field| fold(field) == fold(name));
+        let stored = field.map(|field| state.data.get(field));
+        tool.tool.params.contains_key(name)
+            || stored.is_none_or(|stored| {
+                stored != Some(value) && !(says_no(stored) && says_no(Some(value)))
+            })
+    });
+}
+
+/// The names in a list, in a text with commas, or with a yes to each.
 fn names(value: &Value) -> Vec<String> {
     let texts = match value {
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
         Value::String(text) => text.split(',').collect(),
+        Value::Object(fields) => {
+            let meant = fields
+                .iter()
+                .filter(|(_, value)| **value == Value::Bool(true));
+            meant.map(|(name, _)| name.as_str()).collect()
+        }
         _ => Vec::new(),
     };
     let names = texts
@@ -366,7 +403,7 @@ fn text(value: &Value) -> Result<&str, String> {
 
 fn line(value: &Value, between: &str) -> Option<Value> {
     match value {
-        Value::String(_) => Some(value.clone()),
+        Value::String(text) => Some(literals::letters(text).into()),
         Value::Number(_) | Value::Bool(_) => Some(Value::from(value.to_string())),
         Value::Array(items) => {
             let lines: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
@@ -374,86 +411,6 @@ fn line(value: &Value, between: &str) -> Option<Value> {
         }
         _ => None,
     }
-}
-
-/// A number, also as a text; where a parameter's name ends with a unit of time, also with units.
-fn number(name: &str, value: &Value) -> Option<f64> {
-    let text = match value {
-        Value::Number(number) => return number.as_f64(),
-        Value::String(text) => text.trim().to_lowercase(),
-        _ => return None,
-    };
-    let plain = text.strip_prefix('+').unwrap_or(&text);
-    let is_number = |text: &str| {
-        !text.is_empty()
-            && text
-                .chars()
-                .all(|c| c.is_ascii_digit() || c == '.' || c == '-')
-    };
-    if is_number(plain) {
-        return plain.parse().ok();
-    }
-    let unit = ["minutes", "hours", "seconds", "days"]
-        .into_iter()
-        .find(|unit| fold(name).ends_with(unit))?;
-    let seconds = duration(&text)?;
-    Some(seconds / seconds_of(unit)?)
-}
-
-/// A duration in seconds: `30 min`, `1 h 30 min`, `1h30`, `1.5 hours`, `PT1H30M`, `an hour`.
-fn duration(text: &str) -> Option<f64> {
-    let text = text.strip_prefix("pt").unwrap_or(text);
-    let text = text.trim_start_matches(['~', '≈', '∼', ' ']);
-    let text = ["about ", "approx. ", "ca. ", "circa "]
-        .iter()
-        .find_map(|word| text.strip_prefix(word))
-        .unwrap_or(text);
-    match text {
-        "an hour" | "one hour" | "eine stunde" => return Some(3600.0),
-        "half an hour" | "half hour" | "eine halbe stunde" => return Some(1800.0),
-        _ => {}
-    }
-    let mut total = 0.0;
-    let mut last = f64::INFINITY;
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let end = rest
-            .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ',')))
-            .unwrap_or(rest.len());
-        let amount: f64 = rest[..end].replace(',', ".").parse().ok()?;
-        let behind = rest[end..].trim_start();
-        let word_end = behind
-            .find(|c: char| !c.is_alphabetic() && c != '.' && c != '\'')
-            .unwrap_or(behind.len());
-        let word = behind[..word_end].trim_end_matches('.');
-        let unit = match word {
-            // `1h30`: what follows hours alone is minutes.
-            "" if last == 3600.0 => 60.0,
-            word => seconds_of(word)?,
-        };
-        if unit >= last {
-            return None;
-        }
-        total += amount * unit;
-        last = unit;
-        rest = behind[word_end..].trim_start();
-        rest = rest
-            .strip_prefix("and ")
-            .or_else(|| rest.strip_prefix("und "))
-            .unwrap_or(rest)
-            .trim_start();
-    }
-    (last < f64::INFINITY).then_some(total)
-}
-
-fn seconds_of(unit: &str) -> Option<f64> {
-    Some(match unit {
-        "s" | "sec" | "secs" | "second" | "seconds" | "sekunden" => 1.0,
-        "m" | "min" | "mins" | "minute" | "minutes" | "minuten" | "'" => 60.0,
-        "h" | "hr" | "hrs" | "hour" | "hours" | "std" | "stunde" | "stunden" => 3_600.0,
-        "d" | "day" | "days" | "tag" | "tage" => 86_400.0,
-        _ => return None,
-    })
 }
 
 fn boolean(value: &Value) -> Option<bool> {
@@ -533,29 +490,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn missions_a6_a_duration_is_told_in_the_unit_of_its_parameter() {
-        for (text, minutes) in [
-            ("30", Some(30.0)),
-            ("30 min", Some(30.0)),
-            ("30 minutes", Some(30.0)),
-            ("1 h 30 min", Some(90.0)),
-            ("1h30", Some(90.0)),
-            ("1.5 hours", Some(90.0)),
-            ("1,5 Std.", Some(90.0)),
-            ("PT1H30M", Some(90.0)),
-            ("about 45 min", Some(45.0)),
-            ("half an hour", Some(30.0)),
-            ("soon", None),
-            ("30 apples", None),
-            ("1-2 h", None),
-        ] {
-            assert_eq!(number("estimateMinutes", &json!(text)), minutes, "{text}");
-        }
-        assert_eq!(number("target", &json!("10 km")), None);
-        assert_eq!(number("target", &json!(" 2.5 ")), Some(2.5));
-    }
 
     #[test]
     fn missions_a12_placeholders_are_told_from_texts() {

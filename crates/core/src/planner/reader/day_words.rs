@@ -1,6 +1,6 @@
 //! Words in days and times: days of the week, months, units, and names of time zones that stand for one offset.
 
-use jiff::civil::{Time, Weekday};
+use jiff::civil::{Date, ISOWeekDate, Time, Weekday};
 use jiff::tz::Offset;
 
 pub(super) fn days_of(unit: &str) -> Option<i64> {
@@ -25,6 +25,15 @@ pub(super) fn with_meridiem(time: Time, meridiem: &str) -> Option<Time> {
         (_, _, hour) => hour,
     };
     Time::new(hour, time.minute(), time.second(), 0).ok()
+}
+
+/// The day of a week of ISO 8601: `2026-w48-5`.
+pub(super) fn iso_week(word: &str) -> Option<Date> {
+    let (year, rest) = word.split_once("-w")?;
+    let (week, day) = rest.split_once('-')?;
+    let weekday = Weekday::from_monday_one_offset(day.parse().ok()?).ok()?;
+    let date = ISOWeekDate::new(year.parse().ok()?, week.parse().ok()?, weekday).ok()?;
+    Some(date.date())
 }
 
 /// `z`, `utc`, `gmt+1`, `+01:00`, `-0500`, `+2`, and the names of zones that stand for one offset everywhere.

@@ -4,7 +4,7 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
-use super::day_words::{days_of, month, name_of, weekday, with_meridiem, zone_offset};
+use super::day_words::{days_of, iso_week, month, name_of, weekday, with_meridiem, zone_offset};
 use crate::time::Micros;
 
 /// The longest text that is taken for a time.
@@ -153,9 +153,16 @@ impl Reading {
                 if self.time.is_none() =>
             {
                 let hour: i8 = hour.parse().ok()?;
-                let time = Time::new(hour, 0, 0, 0).ok()?;
+                // `18 Uhr 30`, which no month follows.
+                let minute = lower
+                    .get(1)
+                    .filter(|word| *meridiem == "uhr" && word.len() == 2);
+                let minute =
+                    minute.filter(|_| lower.get(2).is_none_or(|word| month(word).is_none()));
+                let minute = minute.and_then(|word| word.parse::<i8>().ok());
+                let time = Time::new(hour, minute.unwrap_or(0), 0, 0).ok()?;
                 self.time = Some(with_meridiem(time, meridiem)?);
-                return Some(&after[1..]);
+                return Some(&after[1 + usize::from(minute.is_some())..]);
             }
             _ => return None,
         };
@@ -225,6 +232,9 @@ impl Reading {
 
     /// A date, a time, or both in one word.
     fn numbers(&mut self, word: &str) -> Result<(), Unread> {
+        if let Some(date) = iso_week(word) {
+            return set(&mut self.exact, Some(date));
+        }
         if let Some((date, rest)) = split_date(word)? {
             set(&mut self.exact, Some(date))?;
             let rest = rest.strip_prefix(['t', '_']).unwrap_or(rest);

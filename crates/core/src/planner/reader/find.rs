@@ -155,7 +155,7 @@ fn element(text: &str, start: usize, names: ToolNames<'_>, fuel: &mut usize) -> 
         return None;
     }
     let label = tag.label.to_lowercase();
-    let label = label.rsplit(['｜', '|', ':']).next().unwrap_or_default();
+    let label = unprefixed(&label);
     let inside = &text[tag.end..];
     let (name, closing) = match label {
         "function" | "invoke" | "tool" | "call" => (tag.name()?.to_owned(), label.to_owned()),
@@ -279,13 +279,19 @@ impl<'t> Tag<'t> {
     }
 }
 
+/// The label of a tag without the prefix of a family of models: `seed:`, `｜DSML｜`, `longcat_`.
+fn unprefixed(label: &str) -> &str {
+    let own = label.rsplit(['｜', '|', ':']).next().unwrap_or_default();
+    own.strip_prefix("longcat_").unwrap_or(own)
+}
+
 /// Where an element's end tag begins and ends.
 fn find_close(text: &str, label: &str) -> Option<(usize, usize)> {
     let mut from = 0;
     while let Some(at) = text[from..].find("</") {
         let start = from + at;
         if let Some(tag) = Tag::at(text, start)
-            && tag.label.to_lowercase().rsplit(['｜', '|', ':']).next() == Some(label)
+            && unprefixed(&tag.label.to_lowercase()) == label
         {
             return Some((start, tag.end));
         }
@@ -307,11 +313,7 @@ fn children(body: &str, depth: usize, fuel: &mut usize) -> (Map, bool) {
             continue;
         };
         let label = tag.label.to_lowercase();
-        let label = label
-            .rsplit(['｜', '|', ':'])
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let label = unprefixed(&label).to_owned();
         let inside = &body[tag.end..];
         let close = find_close(inside, &label);
         *fuel = fuel.saturating_sub(close.map_or(inside.len(), |(_, behind)| behind));

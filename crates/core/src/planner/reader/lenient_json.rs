@@ -7,7 +7,10 @@
 
 use serde_json::Value;
 
-use super::quotes::{LOOKAHEAD, begins_with_key, closes, is_blank, is_quote};
+use super::literals;
+use super::quotes::{
+    LOOKAHEAD, begins_with_key, closes, ends_before_key, is_blank, is_joined, is_quote,
+};
 use crate::Map;
 
 /// The deepest nesting that is read.
@@ -204,7 +207,7 @@ impl<'t, 'f> Parser<'t, 'f> {
             '{' => self.nested(Self::object),
             '[' => self.nested(Self::list),
             _ if self.ended() => None,
-            c if is_quote(c) => self.quoted(place),
+            c if is_quote(c) => self.joined(place),
             c if c.is_ascii_digit() || matches!(c, '-' | '+' | '.') => {
                 self.number().or_else(|| self.word(place))
             }
@@ -353,6 +356,25 @@ impl<'t, 'f> Parser<'t, 'f> {
         }
     }
 
+    /// A text in quotes, or several that a plus puts together.
+    fn joined(&mut self, place: Place) -> Option<Part> {
+        let mut part = self.quoted(place)?;
+        while let (true, Value::String(text)) = (part.whole, &mut part.value) {
+            let before = self.at;
+            self.skip();
+            if !is_joined(self.rest()) {
+                self.at = before;
+                break;
+            }
+            self.at += 1;
+            self.skip();
+            let next = self.quoted(place)?;
+            text.push_str(next.value.as_str()?);
+            part.whole = next.whole;
+        }
+        Some(part)
+    }
+
     /// A text in quotes. A quote within it that nobody escaped is told from its end by what follows.
     fn quoted(&mut self, place: Place) -> Option<Part> {
         let open = self.peek()?;
@@ -383,6 +405,12 @@ impl<'t, 'f> Parser<'t, 'f> {
             if closes(open, c) && self.is_end(self.at + c.len_utf8(), place) {
                 self.step(c);
                 return Part::whole(text);
+            }
+            if c == '\n' && place == Place::Member && self.spend(LOOKAHEAD / 8) {
+                // Its last quote was forgotten.
+                if let Some(text) = ends_before_key(&text, self.rest()) {
+                    return Part::whole(text);
+                }
             }
             text.push(c);
             if !self.step(c) {
@@ -417,6 +445,7 @@ impl<'t, 'f> Parser<'t, 'f> {
                     || place == Place::Argument && begins_with_key(after)
             }
             (_, '}' | ']' | ';') => true,
+            (_, '+') if is_joined(rest) => true,
             (Place::Argument, ')') => true,
             (Place::Member, _) => {
                 begins_with_key(rest) || rest.starts_with("```") || rest.starts_with("//")
@@ -517,6 +546,12 @@ impl<'t, 'f> Parser<'t, 'f> {
     /// A literal, or words without quotes.
     fn word(&mut self, place: Place) -> Option<Part> {
         let rest = self.rest();
+        if let Some((value, len)) = literals::constructed(rest)
+            && self.spend(len)
+        {
+            self.at += len;
+            return Part::whole(value);
+        }
         let len = rest
             .find([',', '}', ']', '\n', '{', '[', '"', '`', ')'])
             .unwrap_or(rest.len());
@@ -525,12 +560,10 @@ impl<'t, 'f> Parser<'t, 'f> {
         if word.is_empty() || !self.spend(len) {
             return None;
         }
-        let value = match word {
-            "true" | "True" | "TRUE" => Value::Bool(true),
-            "false" | "False" | "FALSE" => Value::Bool(false),
-            "null" | "None" | "undefined" | "NaN" | "nil" | "NULL" | "Null" => Value::Null,
-            words if place == Place::Member && !words.contains(':') => words.into(),
-            words if place == Place::Item && words.chars().all(char::is_alphanumeric) => {
+        let value = match (literals::literal(word), word) {
+            (Some(value), _) => value,
+            (None, words) if place == Place::Member && !words.contains(':') => words.into(),
+            (None, words) if place == Place::Item && words.chars().all(char::is_alphanumeric) => {
                 words.into()
             }
             _ => return None,

@@ -5,9 +5,12 @@
 mod coerce;
 mod day_words;
 mod days;
+mod durations;
 mod end_of_day;
 mod find;
+mod given_apart;
 mod lenient_json;
+mod literals;
 mod markers;
 mod quotes;
 mod record_ids;
@@ -389,6 +392,9 @@ fn is_silent(text: &str) -> bool {
         "tool_code",
         "yaml",
         "plaintext",
+        "tool_call",
+        "tool_calls",
+        "function_call",
     ];
     let rest = markers::without_tokens(text);
     let mut words = rest

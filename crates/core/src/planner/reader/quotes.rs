@@ -54,3 +54,17 @@ pub(super) fn begins_with_key(text: &str) -> bool {
         behind.starts_with([':', '：', '='])
     })
 }
+
+/// Whether a text in quotes goes on behind a plus.
+pub(super) fn is_joined(rest: &str) -> bool {
+    let behind = rest.strip_prefix('+').map(str::trim_start);
+    behind.is_some_and(|behind| behind.starts_with(is_quote))
+}
+
+/// The text that ends at the end of a line, though no quote closes it: a comma ends the line, and the next one begins
+/// with a key in quotes.
+pub(super) fn ends_before_key(text: &str, rest: &str) -> Option<String> {
+    let text = text.strip_suffix('\r').unwrap_or(text).strip_suffix(',')?;
+    let next = rest.trim_start();
+    (next.starts_with('"') && begins_with_key(next)).then(|| text.to_owned())
+}

@@ -48,6 +48,18 @@ pub(super) fn resolve(
     if let Some((id, _)) = forms.iter().zip(known).find(|(_, known)| *known) {
         return Some((*id).to_owned());
     }
+    // A number alone is that of a short id, as the rows of the prompt are numbered.
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        let number = |short: &String| {
+            let digits = short.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+            digits.len() < short.len() && digits == text
+        };
+        let row = only(shown().filter(|record| record.short.as_ref().is_some_and(number)));
+        if let Some(record) = row {
+            let _ = (checks.exists)(&record.key);
+            return Some(record.key.id.clone());
+        }
+    }
     for form in &forms {
         let lower = form.to_lowercase();
         let whole = shown().filter(|record| record.key.id.to_lowercase() == lower);

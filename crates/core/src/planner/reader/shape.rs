@@ -71,6 +71,7 @@ const WRAPPERS: &[&str] = &[
     "action",
     "task",
     "function",
+    "properties",
 ];
 
 /// A plan as a model gave it.
@@ -169,6 +170,17 @@ fn object_plan(fields: &Map, names: ToolNames<'_>, alone: bool, depth: usize) ->
             }
         }
     }
+    // Steps by number beside the summary.
+    let beside = fields.iter().filter(|(key, _)| is_numbered(key));
+    let beside: Vec<_> = beside.collect();
+    if !is_step(&whole, names)
+        && !beside.is_empty()
+        && let Some(steps) = by_number(beside, names)
+    {
+        draft.steps = steps;
+        draft.has_steps = true;
+        return Some(draft);
+    }
     // Nothing but a summary: nothing is to be done.
     let says_nothing_else = fields.keys().all(|key| {
         let folded = fold(key);
@@ -221,17 +233,34 @@ fn steps_of(
                 return is_certain.then(|| (Vec::new(), None));
             }
             // Steps by number: {"step1": {…}, "step2": {…}}.
-            let mut numbered: Vec<(u64, Value)> = Vec::new();
-            for (key, step) in fields {
-                if !is_step(step, names) {
-                    return None;
-                }
-                let digits: String = key.chars().filter(char::is_ascii_digit).take(9).collect();
-                numbered.push((digits.parse().unwrap_or(u64::MAX), step.clone()));
-            }
-            numbered.sort_by_key(|(number, _)| *number);
-            Some((numbered.into_iter().map(|(_, step)| step).collect(), None))
+            Some((by_number(fields, names)?, None))
         }
         _ => None,
     }
+}
+
+/// Whether a key names a step by its number: `step1`, `Step 2`.
+fn is_numbered(key: &str) -> bool {
+    let folded = fold(key);
+    let number = ["step", "schritt", "action", "task"]
+        .iter()
+        .find_map(|word| folded.strip_prefix(word));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Steps in the order of the numbers in their keys. None where one of them is no step.
+fn by_number<'v>(
+    fields: impl IntoIterator<Item = (&'v String, &'v Value)>,
+    names: ToolNames<'_>,
+) -> Option<Vec<Value>> {
+    let mut numbered: Vec<(u64, Value)> = Vec::new();
+    for (key, step) in fields {
+        if !is_step(step, names) {
+            return None;
+        }
+        let digits: String = key.chars().filter(char::is_ascii_digit).take(9).collect();
+        numbered.push((digits.parse().unwrap_or(u64::MAX), step.clone()));
+    }
+    numbered.sort_by_key(|(number, _)| *number);
+    Some(numbered.into_iter().map(|(_, step)| step).collect())
 }

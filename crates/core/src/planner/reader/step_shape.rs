@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::coerce::CLEAR;
 use super::lenient_json;
+use super::literals;
 use super::tool_name::ToolNames;
 use crate::Map;
 use crate::manifest::fold;
@@ -65,6 +66,9 @@ const PARAMS: &[&str] = &[
     "paramètres",
     "parámetros",
 ];
+
+/// Names under which the parameters of a change stand among its parameters.
+const CHANGES: &[&str] = &["changes", "updates", "update", "set", "patch", "newvalues"];
 
 /// Other names of a step's rationale.
 pub(super) const RATIONALE: &[&str] = &[
@@ -156,6 +160,7 @@ pub(super) fn is_step(value: &Value, names: ToolNames<'_>) -> bool {
             });
             certain || named_by_key(fields, names).is_some() || wrapped(fields, names).is_some()
         }
+        Value::Array(items) => in_a_row(items, names).is_some(),
         _ => false,
     }
 }
@@ -242,6 +247,7 @@ fn step_within(value: &Value, names: ToolNames<'_>, depth: usize) -> Value {
             Some(inner) if inner.is_object() => return step_within(&inner, names, depth),
             _ => return value.clone(),
         },
+        Value::Array(items) => return in_a_row(items, names).unwrap_or_else(|| value.clone()),
         other => return other.clone(),
     };
     if let Some(inner) = wrapped(fields, names) {
@@ -272,6 +278,21 @@ fn step_within(value: &Value, names: ToolNames<'_>, depth: usize) -> Value {
     let mut rest = fields.clone();
     rest.remove(&tool_key);
     call(&name, &rest, names)
+}
+
+/// A step as a row of its parts: `["create_task", {"title": …}, "The reason."]`.
+fn in_a_row(items: &[Value], names: ToolNames<'_>) -> Option<Value> {
+    let [Value::String(name), Value::Object(params), said @ ..] = items else {
+        return None;
+    };
+    (said.len() <= 2 && names.is_known(name)).then(|| {
+        json!({
+            "summary": said.get(1),
+            "toolName": names.canonical(name),
+            "params": params,
+            "rationale": said.first(),
+        })
+    })
 }
 
 /// A step that names no tool, for the check to say so.
@@ -318,7 +339,8 @@ pub(in crate::planner) fn call(name: &str, arguments: &Map, names: ToolNames<'_>
         Some(Value::Object(mut fields)) => {
             lenient_json::unmarked(&mut fields);
             // Parameters within parameters.
-            let inner = first(&fields, PARAMS)
+            let inner = first(&fields, PARAMS).or_else(|| first(&fields, CHANGES));
+            let inner = inner
                 .map(|(key, _)| key.clone())
                 .filter(|key| !declares(key));
             if let Some(inner) = inner
@@ -404,6 +426,7 @@ fn under_one_name(params: &Map, declares: impl Fn(&str) -> bool) -> Option<Map> 
 /// A text that may have come as a list of sentences, or under a name of its own.
 fn sentences(value: Value) -> Value {
     let texts: Option<Vec<_>> = match &value {
+        Value::String(text) => return literals::letters(text).into(),
         Value::Array(items) => items.iter().map(Value::as_str).collect(),
         Value::Object(fields) if fields.len() == 1 => fields.values().map(Value::as_str).collect(),
         _ => None,
