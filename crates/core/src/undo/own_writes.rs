@@ -292,7 +292,7 @@ mod tests {
         let mut titles = Vec::new();
         let mut tick = 50_000;
         while let Some(last) = earlier.pop() {
-            let undone = back(&records, &[last.clone()], tick);
+            let undone = back(&records, std::slice::from_ref(&last), tick);
             assert_eq!(undone.kept, []);
             stand_again(&mut earlier, &[last], &undone.changes);
             records.extend(undone.records);
