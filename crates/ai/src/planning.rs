@@ -9,7 +9,7 @@ use mana_core::mission::{Overlap, lessons};
 use mana_core::planner::calls::{self, MAX_READ_ROUNDS, WantedRead, plan_schema};
 use mana_core::planner::{
     Known, Message, MessageRole, OpenRecord, OutlineInput, Plan, PlanChecks, PlanFormat, PlanNote,
-    PromptParts, PromptTools, RecentCall, RefusedStep, UnusableAnswer, open_records, parser,
+    PromptParts, PromptTools, RecentCall, RefusedStep, UnusableAnswer, fit, open_records, parser,
     prompt, repair,
 };
 use mana_core::policy::Policy;
@@ -52,6 +52,9 @@ const SHRINKS: usize = 2;
 
 /// Of the room for a prompt, the part that is left for what the model reads.
 const READING_SHARE: usize = 8;
+
+/// Of an answer that asks for records, the tokens that are told again.
+const TOLD_AGAIN: usize = 200;
 
 /// Plans a run, in the most reliable format that the model has. Where the model refuses that format, in fenced JSON.
 pub(crate) async fn plan(run: &Run<'_>) -> mana_store::Result<PlanOutcome> {
@@ -256,7 +259,8 @@ impl PlannerSession<'_> {
             }
             let found = self.read_all(wanted).await?;
             rounds += 1;
-            let said = parser::without_thoughts(&answer.text);
+            let said = fit::beginning(&parser::without_thoughts(&answer.text), TOLD_AGAIN);
+            self.unread = self.unread.saturating_sub(fit::tokens(&said));
             messages.push(Message::new(
                 MessageRole::Assistant,
                 messages::nothing(&said),
@@ -273,7 +277,9 @@ impl PlannerSession<'_> {
             Ok(plan) => plan.refused.iter().map(RefusedStep::sentence).collect(),
             Err(error) => vec![error.message.clone()],
         };
-        let again = repair(&messages, &answer.text, &reasons);
+        let room = self.room().unwrap_or(usize::MAX);
+        let left = room.saturating_sub(messages_tokens(&messages));
+        let again = repair(&messages, &answer.text, &reasons, left);
         let second = match self.ask(again, Vec::new(), schema).await? {
             Ok(answer) => Some(self.read(&answer).await?),
             Err(_) => None,

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::inputs;
 use crate::messages;
+use crate::model_tokens::messages_tokens;
 use crate::session::{FEWEST_UNREAD, PlannerSession};
 
 /// Tokens that a single query may read. The longest records are cut first.
@@ -95,7 +96,11 @@ impl PlannerSession<'_> {
                 }
             }
             // Thoughts of earlier rounds would be read again in each.
-            messages.push(Message::calling(words, answer.calls.clone()));
+            let made = Message::calling(words, answer.calls.clone());
+            self.unread = self
+                .unread
+                .saturating_sub(messages_tokens(std::slice::from_ref(&made)));
+            messages.push(made);
             let told_before = rounds.repaired;
             let (results, handed_in) = self.carry_out(&answer.calls, &mut rounds, last).await?;
             messages.extend(results);

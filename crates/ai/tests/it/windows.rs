@@ -312,3 +312,19 @@ async fn missions_p9_the_repair_round_is_without_thoughts() {
         "{told}"
     );
 }
+
+#[tokio::test]
+async fn missions_p9_the_repair_round_fits_the_window_too() {
+    for tokens in [2_048, 4_096] {
+        let (world, id) = world_with_notes().await;
+        world.llm.is(window(tokens));
+        let bad =
+            json!({"steps": [{"toolName": "fly", "params": {"to": "the moon ".repeat(400)}}]});
+        world.llm.will_say("Week", say(&bad.to_string()));
+        world.llm.will_say("Week", task("Milk"));
+        world.tick().await;
+        let size = sent(&world)[1];
+        assert!(size <= tokens - tokens / 4 + 40, "{size} in {tokens}");
+        assert_eq!(world.iterations(&id).await[0].plan.len(), 1);
+    }
+}

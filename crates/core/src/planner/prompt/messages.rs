@@ -18,6 +18,9 @@ use crate::planner::{
 /// Tokens that texts get at least, however small the model's window is.
 const FEWEST_TOKENS: usize = 300;
 
+/// Tokens that the reasons against an answer get at least.
+const FEWEST_REASONS: usize = 60;
+
 /// Tokens of a message beside its text, in the templates of models.
 const MESSAGE_TOKENS: usize = 8;
 
@@ -91,25 +94,26 @@ pub fn functions_tokens(functions: &[Function]) -> usize {
 }
 
 /// The messages of the repair round: the conversation so far, and what is wrong with the answer.
-pub fn repair(messages: &[Message], answer: &str, reasons: &[String]) -> Vec<Message> {
-    const ANSWER_TOKENS_SHOWN: usize = 2_000;
-    let mut all = messages.to_vec();
-    let answer = if answer.trim().is_empty() {
-        "(nothing)".to_owned()
-    } else {
-        fit::beginning(&parser::without_thoughts(answer), ANSWER_TOKENS_SHOWN)
+pub fn repair(messages: &[Message], answer: &str, reasons: &[String], left: usize) -> Vec<Message> {
+    const SHOWN: usize = 2_000;
+    const AGAIN: &str = "\nAnswer again with the whole corrected plan and nothing else: JSON with `summary` and `steps`, \
+                         each step with `summary`, `toolName`, `params` and `rationale`. Leave out a step that can’t \
+                         be repaired.";
+    let left = left.saturating_sub(fit::tokens(AGAIN));
+    let reasons: Vec<_> = reasons
+        .iter()
+        .map(|reason| format!("- {}", one_line(reason, 400)))
+        .collect();
+    // The reasons count before the answer: the model knows what it has just said better than what is wrong with it.
+    let reasons = fit::beginning(&reasons.join("\n"), (left / 2).max(FEWEST_REASONS));
+    let left = left.saturating_sub(fit::tokens(&reasons));
+    let answer = match answer.trim().is_empty() {
+        true => "(nothing)".to_owned(),
+        false => fit::beginning(&parser::without_thoughts(answer), left.min(SHOWN)),
     };
+    let mut all = messages.to_vec();
     all.push(Message::new(MessageRole::Assistant, answer));
-    let mut text = String::from("It can’t be used as it is:\n");
-    for reason in reasons {
-        text.push_str("- ");
-        text.push_str(&one_line(reason, 400));
-        text.push('\n');
-    }
-    text.push_str(
-        "\nAnswer again with the whole corrected plan and nothing else: JSON with `summary` and `steps`, each step \
-         with `summary`, `toolName`, `params` and `rationale`. Leave out a step that can’t be repaired.",
-    );
+    let text = format!("It can’t be used as it is:\n{reasons}\n{AGAIN}");
     all.push(Message::new(MessageRole::User, text));
     all
 }

@@ -477,6 +477,7 @@ fn missions_p9_the_repair_round_carries_answer_and_reasons() {
         &first,
         "nonsense",
         &["Step 1: it gives no rationale.".to_owned()],
+        usize::MAX,
     );
     assert_eq!(messages.len(), 4);
     assert_eq!(
@@ -488,5 +489,17 @@ fn missions_p9_the_repair_round_carries_answer_and_reasons() {
             .content
             .contains("Step 1: it gives no rationale.")
     );
-    assert_eq!(repair(&first, "", &[])[2].content, "(nothing)");
+    assert_eq!(repair(&first, "", &[], 500)[2].content, "(nothing)");
+    // In what is left of a small window, the reasons stand before the answer.
+    let answer = "The plumber comes on Monday. ".repeat(200);
+    let reasons = vec!["Step 1: it gives no rationale.".to_owned(); 3];
+    for left in [0, 200, 1_000] {
+        let told = &repair(&first, &answer, &reasons, left)[2..];
+        let size: usize = told
+            .iter()
+            .map(|message| fit::tokens(&message.content))
+            .sum();
+        assert!(size <= left.max(120) + 40, "{size} in {left}");
+        assert!(told[1].content.contains("no rationale"), "{told:?}");
+    }
 }
