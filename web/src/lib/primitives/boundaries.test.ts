@@ -14,6 +14,7 @@ import { showModules } from '$lib/features/records/modules.svelte';
 import { createRecord } from '$lib/features/records/records';
 import RunView from '$lib/features/runs/RunView.svelte';
 import * as past from '$lib/features/history/history';
+import type { PastChange } from '$lib/features/history/past';
 import * as runHistory from '$lib/features/runs/history';
 import { showLocale, t } from '$lib/i18n';
 import { setReplica } from '$lib/replica/current';
@@ -121,19 +122,17 @@ describe('D8 one bad entry takes no other with it', () => {
 	});
 
 	it('in a record’s past', async () => {
-		const entry = (value: string): past.HistoryEntry =>
-			({
-				eventId: value,
-				field: 'title',
-				value,
-				at: '2026-11-01T08:00:00Z',
-				madeAt: '2026-11-01T08:00:00Z',
-				actor: { kind: 'user' },
-				stands: false
-			}) as unknown as past.HistoryEntry;
+		const change = (value: string): PastChange => ({
+			...{ app: 'todo', table: 'tasks', id: 't1', op: 'update', eventId: value, clientId: 'c1', made: false },
+			receivedAt: '2026-11-01T08:00:00Z',
+			madeAt: '2026-11-01T08:00:00Z',
+			actor: { kind: 'user' },
+			writes: [{ field: 'title', value, was: null, updatedAt: '2026-11-01T08:00:00Z', stands: false }]
+		});
 		vi.spyOn(past, 'history').mockResolvedValue({
-			entries: [poison(entry('Bad one'), 'value'), entry('Good one')]
-		} as never);
+			changes: [poison(change('Bad one'), 'actor'), change('Good one')],
+			before: null
+		});
 		await holds(show(History, {}), 'Good one');
 	});
 

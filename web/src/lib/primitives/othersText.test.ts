@@ -30,6 +30,7 @@ const OWN: Record<string, readonly string[]> = {
 	'lib/features/gateway/ProviderForm.svelte': ['errors[field]', 'text', 'errors.form', 'protocol.label'],
 	'lib/features/gateway/AliasForm.svelte': ['wrongName'],
 	'lib/features/gateway/UsedBar.svelte': ['text'],
+	'lib/features/history/PastTabs.svelte': ['count'],
 	'lib/features/modulePages/ModuleList.svelte': ['pastCount'],
 	'lib/features/modulePages/RecordRow.svelte': ['span', 'span.slice(0, 5)'],
 	'lib/features/missions/CadencePicker.svelte': ['next.text', "zone.replace(/_/g, ' ')"],
@@ -57,7 +58,14 @@ const OWN: Record<string, readonly string[]> = {
 	'routes/(app)/companion/missions/+page.svelte': ['title', 'summary'],
 	'routes/(app)/companion/missions/new/+page.svelte': ['title', 'summary'],
 	'routes/(app)/companion/policy/+page.svelte': ['none'],
+	'routes/(app)/companion/workbench/changes/+page.svelte': [
+		'problem',
+		'group.changes',
+		'clockText(line.madeAt)',
+		'removal(line)'
+	],
 	'routes/(app)/more/+page.svelte': ['text'],
+	'routes/(app)/more/history/+page.svelte': ['deed(change)'],
 	'routes/(app)/settings/keys/+page.svelte': ['base'],
 	'routes/(app)/settings/usage/+page.svelte': ['first'],
 	'routes/(app)/todo/+page.svelte': ['group.count'],

@@ -114,8 +114,10 @@ describe('the write path', () => {
 	});
 
 	describe('of a task that repeats', () => {
-		const update = (replica: Awaited<ReturnType<typeof openTab>>, set: Record<string, unknown>) =>
-			execute(replica, { kind: 'write', actor: user, writes: [{ ...task, op: 'update', set }] });
+		const update = async (replica: Awaited<ReturnType<typeof openTab>>, set: Record<string, unknown>) => {
+			const writes = [{ ...task, op: 'update' as const, set }];
+			return (await execute(replica, { kind: 'write', actor: user, writes })).rows;
+		};
 		const daily = { title: 'Water', dueDate: '2099-12-07', recurrence: { rule: 'FREQ=DAILY', start: '2099-12-07' } };
 
 		it('T1 commits the task that goes on with the tick, and T5 takes it back with the tick', async () => {
@@ -139,7 +141,7 @@ describe('the write path', () => {
 		it('T3 T4 two devices write the same task, and an edit of it wins', async () => {
 			const [here, there] = [await openTab(someUser()), await openTab(someUser())];
 			const made = await execute(here, { kind: 'write', actor: user, writes: [{ ...task, op: 'insert', set: daily }] });
-			expect(made).toHaveLength(1);
+			expect(made.rows).toHaveLength(1);
 			await arrive(there, await sent(here));
 			const [, next] = await update(here, { done: true });
 			await execute(here, {
