@@ -37,7 +37,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
 		await page.keyboard.press('Escape');
 		await expect(bar).toBeHidden();
 
-		await page.getByRole('button', { name: 'Open Bread' }).click();
+		await page.getByRole('button', { name: 'Edit Bread' }).click();
 		await page.getByRole('button', { name: 'Delete', exact: true }).click();
 		await expect(bar).toContainText('Deleted: Bread');
 		await page.goto(`${server.url}/notes`);
@@ -53,7 +53,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
 		await expect(done(page, 'Milk')).not.toBeChecked();
 
 		// In a field the key belongs to what is typed.
-		await page.getByRole('button', { name: 'Open Bread' }).click();
+		await page.getByRole('button', { name: 'Edit Bread' }).click();
 		const title = page.getByRole('textbox', { name: 'Title' });
 		await title.fill('Bread and');
 		await title.press('Control+z');
@@ -101,15 +101,15 @@ for (const [size, viewport] of Object.entries(SIZES)) {
 		await expect(sheet).toContainText('This cannot be undone');
 		await sheet.getByRole('button', { name: 'Delete it for good' }).click();
 		await expect(main.getByRole('alert')).toContainText('needs the server', { timeout: 30_000 });
-		await expect(main.getByText('Gamma')).toBeVisible();
+		await expect(main.getByRole('link', { name: 'Gamma' })).toBeVisible();
 		await context.setOffline(false);
 		await main.getByRole('button', { name: 'Delete it for good' }).click();
 		await page.getByRole('dialog').getByRole('button', { name: 'Delete it for good' }).click();
-		await expect(main.getByText('Gamma')).toBeHidden();
-		await expect(main.getByText('Delta')).toBeVisible();
+		await expect(main.getByRole('link', { name: 'Gamma' })).toBeHidden();
+		await expect(main.getByRole('link', { name: 'Delta' })).toBeVisible();
 		await page.reload();
-		await expect(main.getByText('Delta')).toBeVisible();
-		await expect(main.getByText('Gamma')).toBeHidden();
+		await expect(main.getByRole('link', { name: 'Delta' })).toBeVisible();
+		await expect(main.getByRole('link', { name: 'Gamma' })).toBeHidden();
 		await page.goto(`${server.url}/todo`);
 		for (const title of ['Alpha', 'Beta']) await expect(done(page, title)).toBeVisible();
 	});
@@ -147,7 +147,7 @@ test('what changed is told by author, with words and values, and goes back line 
 	await context.setOffline(true);
 	await page.reload();
 	await expect(main.getByRole('status')).toContainText('what the device itself knows');
-	await expect(main.getByText('Boiler')).toBeVisible();
+	await expect(main.getByRole('link', { name: 'Boiler', exact: true })).toBeVisible();
 });
 
 test('the pages of the past pass axe in both languages, themes and sizes', async ({ browser }) => {

@@ -336,8 +336,8 @@ async fn sync_r6_a_file_that_is_not_whole_or_not_known_is_refused() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 5);
     for (text, word) in [
-        (String::new(), "no export"),
-        ("{}\n".to_owned(), "no export"),
+        (String::new(), "is empty"),
+        ("{}\n".to_owned(), "neither an export nor a backup"),
         (
             text.replacen("\"version\":1", "\"version\":2", 1),
             "version 2",

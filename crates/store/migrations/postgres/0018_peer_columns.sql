@@ -1,9 +1,9 @@
 -- The columns that later programs of this protocol name in what they write and read by SQL. `field_meta` is their word
 -- for `field_timestamps`; `origin` and `space_id` are fields of the change (`origin`, `spaceId`), as over HTTP. Mana
 -- reads none of them; its own rows of the app `ai`, which those programs merge by themselves, carry `field_meta`.
-ALTER TABLE sync_changes ADD COLUMN field_meta jsonb;
-ALTER TABLE sync_changes ADD COLUMN origin text;
-ALTER TABLE sync_changes ADD COLUMN space_id text;
+ALTER TABLE sync_changes ADD COLUMN IF NOT EXISTS field_meta jsonb;
+ALTER TABLE sync_changes ADD COLUMN IF NOT EXISTS origin text;
+ALTER TABLE sync_changes ADD COLUMN IF NOT EXISTS space_id text;
 
 CREATE OR REPLACE FUNCTION mana_order_row() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

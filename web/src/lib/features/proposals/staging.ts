@@ -4,7 +4,7 @@ import type { Iteration, Proposal, RecordState } from '$lib/core/types';
 import type { ManaDb } from '$lib/replica/database';
 import { execute, offeredAgain } from '$lib/replica/executor';
 import type { Replica } from '$lib/replica/replica';
-import { primaryKey, stateOf, uniqueKeys, type RecordRow } from '$lib/replica/rows';
+import { primaryKey, stateOf, type RecordRow } from '$lib/replica/rows';
 import { storageError, storageUnreadable } from '$lib/replica/storage';
 import { overridesOf } from '$lib/replica/overrides';
 import { Backoff } from '$lib/replica/backoff';

@@ -102,8 +102,8 @@ export async function undoLast(): Promise<boolean> {
 		if (asManaError(error).code !== 'storage_full') await dropAction(replica.db, newest.id).catch(() => {});
 		return false;
 	} finally {
-		undoing = false;
 		await read(replica).catch(() => {});
+		undoing = false;
 		show();
 		announce([said, ...left].filter(Boolean).join(' '));
 	}
@@ -129,14 +129,13 @@ onReplica((replica: Replica | null) => {
 	let live = true;
 	void read(replica).catch(() => {});
 	const stop = replica.bus.on('lastActions', () => {
-		const before = actions.at(-1);
-		const known = new Set(actions.map(({ id }) => id));
+		const known = new Map(actions.map(({ id, at }) => [id, at]));
 		void read(replica)
 			.then(() => {
 				const newest = actions.at(-1);
-				if (!live || undoing || !newest || newest === before || document.hidden) return;
-				const grew = known.has(newest.id) && newest.at !== before?.at;
-				if (newest.quiet || (known.has(newest.id) && !grew)) return;
+				if (!live || undoing || !newest || newest.quiet || document.hidden) return;
+				// An action that stands last because a later one was taken back is none that was done now.
+				if (known.get(newest.id) === newest.at) return;
 				said = '';
 				left = [];
 				show();
