@@ -150,8 +150,7 @@ test('what changed is told by author, with words and values, and goes back line 
 	await expect(main.getByRole('link', { name: 'Boiler', exact: true })).toBeVisible();
 });
 
-test('the pages of the past pass axe in both languages, themes and sizes', async ({ browser }) => {
-	test.setTimeout(180_000);
+test('the pages of the past pass axe with records in them, in both sizes and themes', async ({ browser }) => {
 	const { page } = await becomeOwner(browser, server);
 	await page.goto(`${server.url}/todo`);
 	await addTask(page, 'Draft the talk outline');
@@ -187,41 +186,29 @@ test('the pages of the past pass axe in both languages, themes and sizes', async
 	const shots = process.env.MANA_SHOTS;
 	if (shots) await mkdir(shots, { recursive: true });
 	const found: string[] = [];
-	for (const language of ['English', 'Deutsch']) {
+	for (const [name, path] of [
+		['changes', '/companion/workbench/changes'],
+		['trash', '/companion/workbench/trash'],
+		['history', '/more/history?app=notes&table=notes&id=n'],
+		['todo', '/todo']
+	]) {
 		await page.setViewportSize(SIZES.desktop);
-		await page.goto(`${server.url}/settings`);
-		await page
-			.getByRole('radio', { name: language })
-			.or(page.getByRole('button', { name: language }))
-			.or(page.getByText(language, { exact: true }))
-			.first()
-			.click();
-		for (const [name, path] of [
-			['changes', '/companion/workbench/changes'],
-			['trash', '/companion/workbench/trash'],
-			['history', '/more/history?app=notes&table=notes&id=n'],
-			['todo', '/todo']
-		]) {
-			await page.setViewportSize(SIZES.desktop);
-			await page.goto(server.url + path);
-			await expect(page.getByRole('main').getByRole('listitem').first()).toBeVisible();
-			if (name === 'todo') {
-				await page.getByRole('checkbox', { name: /Draft the talk outline/ }).click();
-				await expect(page.getByRole('region', { name: /Undo|Rückgängig|Zurücknehmen/ })).toBeVisible();
-			}
-			for (const [size, viewport] of Object.entries(SIZES))
-				for (const colorScheme of ['light', 'dark'] as const) {
-					await page.setViewportSize(viewport);
-					await page.emulateMedia({ colorScheme });
-					for (const violation of await violations(page)) found.push(`${path} ${size} ${colorScheme}: ${violation}`);
-					const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-					if (beyond > 0) found.push(`${path} ${size}: ${beyond} px wider than the screen`);
-					if (shots)
-						await page.screenshot({
-							path: `${shots}/past-${name}-${size}-${colorScheme}-${language}.png`,
-							fullPage: true
-						});
-				}
+		await page.goto(server.url + path);
+		await expect(page.getByRole('main').getByRole('listitem').first()).toBeVisible();
+		if (name === 'todo') {
+			await page.getByRole('checkbox', { name: /Draft the talk outline/ }).click();
+			await expect(page.getByRole('region', { name: 'Undo' })).toBeVisible();
+		}
+		for (const [size, colorScheme] of [
+			['desktop', 'light'],
+			['phone', 'dark']
+		] as const) {
+			await page.setViewportSize(SIZES[size]);
+			await page.emulateMedia({ colorScheme });
+			for (const violation of await violations(page)) found.push(`${path} ${size} ${colorScheme}: ${violation}`);
+			const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+			if (beyond > 0) found.push(`${path} ${size}: ${beyond} px wider than the screen`);
+			if (shots) await page.screenshot({ path: `${shots}/past-${name}-${size}-${colorScheme}.png`, fullPage: true });
 		}
 	}
 	expect(found).toEqual([]);

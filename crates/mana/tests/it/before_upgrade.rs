@@ -13,7 +13,10 @@ const FILE: &str = "before-upgrade-from-step-0016.manabackup";
 
 /// Takes back every step after the sixteenth, on both databases. A new migration takes itself back here: the server
 /// runs it again, and would find its table or column there.
-const TO_STEP_16: &str = "ALTER TABLE users DROP COLUMN asked_for_factor_at;
+const TO_STEP_16: &str = "ALTER TABLE sync_changes DROP COLUMN field_meta;
+    ALTER TABLE sync_changes DROP COLUMN origin;
+    ALTER TABLE sync_changes DROP COLUMN space_id;
+    ALTER TABLE users DROP COLUMN asked_for_factor_at;
     DELETE FROM _sqlx_migrations WHERE version > 16";
 
 /// A home whose database is at step 16, with an owner and a task, and its folder of backups.

@@ -122,9 +122,9 @@ fn modules_s2_what_can_not_be_carried_out_is_staged_with_its_reason() {
             "water_plants",
         ),
         (
-            step(0, "create_task", json!({ "due": "soon" })),
+            step(0, "create_task", json!({ "mood": "soon" })),
             "invalid",
-            "create_task has no parameter due.",
+            "create_task has no parameter mood.",
         ),
         (
             step(0, "complete_task", json!({ "taskId": "t9" })),

@@ -352,7 +352,9 @@ pub async fn missions_r10_of_a_table_the_newest_records_are_read(store: Arc<impl
     )
     .await;
     let gone = change(json!({"table": "tasks", "id": "d", "op": "delete", "deletedAt": after(10)}));
-    push(&*store, &me, "c", vec![gone], after(10)).await;
+    let also_gone =
+        change(json!({"table": "tasks", "id": "c", "op": "delete", "deletedAt": after(10)}));
+    push(&*store, &me, "c", vec![gone, also_gone], after(10)).await;
     let mut forget =
         change(json!({"table": "tasks", "op": "forget", "ids": ["c"], "at": after(11)}));
     forget.schema_version = Some(3);
