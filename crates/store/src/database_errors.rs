@@ -5,14 +5,16 @@ use std::io::ErrorKind;
 use sqlx::postgres::PgConnectOptions;
 
 /// The remedy where SQLite may read, and not write.
-pub(crate) const READ_ONLY_FILE: &str = "give the database's files and their directory to the user that runs Mana (`chown`), or mount the disk writable";
+pub(crate) const READ_ONLY_FILE: &str = "give the database's files and their directory to the user that \
+    runs Mana (`chown`), or mount the disk writable";
 
 /// The remedy where SQLite can't open the database, or make the files beside it.
 pub(crate) const CLOSED_FILE: &str = "let the user that runs Mana read and write the database's files and make files \
     beside them (`chown`, `chmod u+rwx`), and see whether the disk has files left (`df -i`)";
 
 /// The remedy where the disk answers with an error.
-pub(crate) const FAILING_DISK: &str = "look for the disk in the system's log (`dmesg`); where it fails, put a backup back on another one";
+pub(crate) const FAILING_DISK: &str = "look for the disk in the system's log (`dmesg`); where it fails, put a \
+    backup back on another one";
 
 /// The remedy where Postgres takes no writes.
 pub(crate) const READ_ONLY_SERVER: &str = "DATABASE_URL has to name the primary and no standby, of a database without \

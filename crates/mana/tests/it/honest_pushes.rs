@@ -112,7 +112,8 @@ async fn sync_c2_names_authors_and_further_fields_are_checked_like_values() {
         insert("x", &format!(r#"{{"a{half}":1}}"#), ""),
         insert("x", &format!(r#"{{"a":{{"b":[{{"{half}":1}}]}}}}"#), ""),
         format!(
-            r#"{{"table":"tasks","id":"x","op":"update","fields":{{"{half}":{{"value":1,"updatedAt":"2026-11-28T17:00:00Z"}}}}}}"#
+            r#"{{"table":"tasks","id":"x","op":"update",
+                "fields":{{"{half}":{{"value":1,"updatedAt":"2026-11-28T17:00:00Z"}}}}}}"#
         ),
         insert(half, r#"{"title":"x"}"#, ""),
         format!(r#"{{"table":"ta{half}","id":"x","op":"insert","data":{{"title":"x"}}}}"#),

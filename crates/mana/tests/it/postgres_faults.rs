@@ -100,7 +100,8 @@ async fn a_full_disk_of_the_database_is_507_for_everybody_and_passes() {
          DO $$ DECLARE name text; BEGIN
              FOR name IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
              LOOP
-                 EXECUTE format('CREATE TRIGGER zz_no_room BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION no_room()', name);
+                 EXECUTE format(
+                     'CREATE TRIGGER zz_no_room BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION no_room()', name);
              END LOOP;
          END $$",
     );

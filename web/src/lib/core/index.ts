@@ -141,7 +141,7 @@ export class Core {
 		return this.#call<{ writes: ReversibleWrite[] }>('reversible', { records, changes }).writes;
 	}
 
-	/** Take writes back, as the person; what stays is named. `earlier` writes learn under which stamps they stand again. */
+	/** Take writes back, as the person; what stays is named. `earlier` writes learn their new stamps. */
 	takeBack(input: {
 		writes: ReversibleWrite[];
 		earlier: ReversibleWrite[];

@@ -96,9 +96,9 @@ pub fn functions_tokens(functions: &[Function]) -> usize {
 /// The messages of the repair round: the conversation so far, and what is wrong with the answer.
 pub fn repair(messages: &[Message], answer: &str, reasons: &[String], left: usize) -> Vec<Message> {
     const SHOWN: usize = 2_000;
-    const AGAIN: &str = "\nAnswer again with the whole corrected plan and nothing else: JSON with `summary` and `steps`, \
-                         each step with `summary`, `toolName`, `params` and `rationale`. Leave out a step that can’t \
-                         be repaired.";
+    const AGAIN: &str = "\nAnswer again with the whole corrected plan and nothing else: JSON with `summary` and \
+                         `steps`, each step with `summary`, `toolName`, `params` and `rationale`. Leave out a step \
+                         that can’t be repaired.";
     let left = left.saturating_sub(fit::tokens(AGAIN));
     let reasons: Vec<_> = reasons
         .iter()

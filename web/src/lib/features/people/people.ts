@@ -102,7 +102,7 @@ const EVENTS: Record<string, PlainKey> = {
 	'models-changed': 'audit.modelsChanged'
 };
 
-/** The words of an entry's detail that have a message of their own; devices, addresses and times are shown as they are. */
+/** The words of an entry's detail that have a message of their own; devices, addresses and times stay. */
 const DETAILS: Record<string, PlainKey> = {
 	owner: 'people.owner',
 	member: 'people.member',
