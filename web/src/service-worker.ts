@@ -42,8 +42,8 @@ function isPage(path: string): boolean {
 
 /** Page and files come from one version: the shell names files by their hash. */
 async function cachedOrFetched(path: string, request: Request): Promise<Response> {
-	const cache = await caches.open(CACHE);
-	return (await cache.match(path)) ?? fetch(request);
+	// Opening the cache would make it again on a device that was emptied.
+	return (await caches.match(path, { cacheName: CACHE })) ?? fetch(request);
 }
 
 function fresh(path: string): Request {
