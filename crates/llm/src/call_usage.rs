@@ -225,10 +225,10 @@ fn lookups(request: &ChatRequest) -> (u64, u64) {
     for tool in tools.into_iter().flatten() {
         let kind = tool["type"].as_str().unwrap_or_default();
         let uses = tool["max_uses"].as_u64().unwrap_or(LOOKUPS);
-        match () {
-            () if kind.starts_with("web_search") => searches = searches.saturating_add(uses),
-            () if kind.starts_with("web_fetch") => fetches = fetches.saturating_add(uses),
-            () => {}
+        if kind.starts_with("web_search") {
+            searches = searches.saturating_add(uses);
+        } else if kind.starts_with("web_fetch") {
+            fetches = fetches.saturating_add(uses);
         }
     }
     (searches, fetches)

@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::lenient::{Told, lenient_usage};
+use super::new_id::new_id;
 use super::object::{Object, json_text};
 use super::plain_content::{PlainContent, plain_content};
 use super::{ChatCompletion, Choice, Content, Extra, Message, Usage};
@@ -29,9 +30,7 @@ pub(crate) fn completion(text: &[u8], model: &str) -> Option<Read<ChatCompletion
         object.set("choices", changed);
     }
     let created: Value = object.value("created").unwrap_or_default();
-    let id = text_or(&mut object, "id", || {
-        format!("chatcmpl-{}", uuid::Uuid::now_v7().simple())
-    });
+    let id = text_or(&mut object, "id", || new_id("chatcmpl-"));
     let kind = text_or(&mut object, "object", || "chat.completion".to_owned());
     let model = text_or(&mut object, "model", || model.to_owned());
     let usage = usage(&mut object);
@@ -214,21 +213,25 @@ fn calls(object: &Object<'_>) -> Option<Value> {
     let mut calls: Value = serde_json::from_str(text).ok()?;
     for (call, read) in calls.as_array_mut()?.iter_mut().zip(&read) {
         if let Some(call) = call.as_object_mut().filter(|_| !has_id(read.id)) {
-            let id = format!("call_{}", uuid::Uuid::now_v7().simple());
-            call.insert("id".to_owned(), id.into());
+            call.insert("id".to_owned(), new_id("call_").into());
         }
         let Some(function) = call.get_mut("function").and_then(Value::as_object_mut) else {
             continue;
         };
         let arguments = function.get("arguments").cloned().unwrap_or_default();
-        let text = match &arguments {
-            Value::String(text) if !text.trim().is_empty() => continue,
-            Value::String(_) | Value::Null => "{}".to_owned(),
-            other => other.to_string(),
-        };
-        function.insert("arguments".to_owned(), text.into());
+        function.insert("arguments".to_owned(), arguments_text(&arguments).into());
     }
     Some(calls)
+}
+
+/// The arguments of a call as a text, which is never an empty one.
+pub(crate) fn arguments_text(arguments: &Value) -> String {
+    match arguments {
+        Value::Null => "{}".to_owned(),
+        Value::String(text) if text.trim().is_empty() => "{}".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::protocols::chunk::{CallPart, Chunk};
 use crate::protocols::signed::{Signed, sealed_id};
 use crate::protocols::thoughts::{Thoughts, UNSIGNED};
 use crate::protocols::writer::{AnswerWriter, KeptBytes, push_event};
-use crate::wire::{ChatCompletion, Usage, json_text};
+use crate::wire::{ChatCompletion, Usage, json_text, new_id};
 
 /// Writes an answer as a message.
 pub(crate) struct MessagesWriter {
@@ -79,7 +79,7 @@ impl MessagesWriter {
         }
         self.id = match id.strip_prefix("msg_") {
             Some(_) => id.to_owned(),
-            None if id.is_empty() => format!("msg_{}", uuid::Uuid::now_v7().simple()),
+            None if id.is_empty() => new_id("msg_"),
             None => format!("msg_{id}"),
         };
         model.clone_into(&mut self.model);
@@ -262,7 +262,7 @@ impl MessagesWriter {
             None => {
                 self.close(false);
                 let id = match part.id.is_empty() {
-                    true => format!("toolu_{}", uuid::Uuid::now_v7().simple()),
+                    true => new_id("toolu_"),
                     false => part.id,
                 };
                 let own = self.signed.of_call(part.signed);

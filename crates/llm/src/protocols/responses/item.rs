@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::tools::KnownTool;
 use crate::cost::of_cache;
 use crate::protocols::thoughts::Thoughts;
-use crate::wire::{Usage, count_of};
+use crate::wire::{Usage, count_of, new_id};
 
 /// An item of an answer.
 pub(super) struct Item {
@@ -31,11 +31,6 @@ pub(super) struct Call {
     pub call_id: String,
     pub tool: KnownTool,
     pub arguments: String,
-}
-
-/// A new id with a beginning.
-pub(super) fn new_id(prefix: &str) -> String {
-    format!("{prefix}{}", uuid::Uuid::now_v7().simple())
 }
 
 impl Item {

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::echo::Echo;
-use super::item::{Call, Item, ItemKind, new_id, summary_part, text_part, usage};
+use super::item::{Call, Item, ItemKind, summary_part, text_part, usage};
 use super::tools::Tools;
 use crate::error::{GatewayError, Result};
 use crate::protocols::chunk::{CallPart, Chunk};
 use crate::protocols::signed::{Signed, sealed_id};
 use crate::protocols::thoughts::Thoughts;
 use crate::protocols::writer::{AnswerWriter, KeptBytes, push_event};
-use crate::wire::{ChatCompletion, Usage, json_text};
+use crate::wire::{ChatCompletion, Usage, json_text, new_id};
 
 /// Writes an answer as a response.
 pub(crate) struct ResponsesWriter {

@@ -5,7 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use crate::wire::{ChatCompletion, Choice, Content, Extra, Message, Usage, count_of};
+use crate::wire::{
+    ChatCompletion, Choice, Content, Extra, Message, Usage, arguments_text, count_of, new_id,
+};
 
 /// A message as a chat completion; `None` where it is none.
 /// `by_schema` is the name of the tool through which an answer by schema comes.
@@ -40,7 +42,7 @@ pub(super) fn completion(message: &Value, by_schema: Option<&str>) -> Option<Cha
             }
             "tool_use" => {
                 let id = block["id"].as_str().filter(|id| !id.is_empty());
-                let new = || format!("toolu_{}", uuid::Uuid::now_v7().simple());
+                let new = || new_id("toolu_");
                 let id = id.map_or_else(new, str::to_owned);
                 calls.push(json!({"id": id, "type": "function",
                     "function": {"name": block["name"], "arguments": arguments(&block["input"])}}));
@@ -93,11 +95,13 @@ pub(super) fn completion(message: &Value, by_schema: Option<&str>) -> Option<Cha
 /// The arguments of a call as text.
 pub(super) fn arguments(input: &Value) -> String {
     match input {
-        Value::Null => "{}".to_owned(),
-        // Some servers of the protocol give them as text.
-        Value::String(text) if text.trim().is_empty() => "{}".to_owned(),
-        Value::String(text) if serde_json::from_str::<IgnoredAny>(text).is_ok() => text.clone(),
-        input => input.to_string(),
+        // Some servers of the protocol give them as text, which may be no JSON.
+        Value::String(text)
+            if !text.trim().is_empty() && serde_json::from_str::<IgnoredAny>(text).is_err() =>
+        {
+            input.to_string()
+        }
+        input => arguments_text(input),
     }
 }
 

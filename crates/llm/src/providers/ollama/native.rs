@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::models::Facts;
 use crate::wire::{
     ChatCompletion, ChatRequest, Choice, Content, ContentPart, Extra, Message, RawJson, Usage,
+    arguments_text,
 };
 
 /// The window that is asked for where neither the owner nor the model's own file names one. Larger ones take memory
@@ -171,14 +172,8 @@ pub(crate) fn completion(said: &Value) -> Option<ChatCompletion> {
             let function = &call["function"];
             let id = call["id"].as_str().filter(|id| !id.is_empty());
             let id = id.map_or_else(|| format!("call_{place}"), str::to_owned);
-            let arguments = match &function["arguments"] {
-                Value::Null => "{}".to_owned(),
-                Value::String(text) if text.trim().is_empty() => "{}".to_owned(),
-                Value::String(text) => text.clone(),
-                arguments => arguments.to_string(),
-            };
             json!({ "id": id, "type": "function", "function": {
-                "name": function["name"], "arguments": arguments } })
+                "name": function["name"], "arguments": arguments_text(&function["arguments"]) } })
         })
         .collect();
     let mut extra = Extra::new();

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::wire::{CallPiece, Object, Told, json_text};
+use crate::wire::{CallPiece, Object, Told, json_text, new_id};
 
 /// The most calls of an answer that are told apart. Pieces of further ones pass as they are.
 const MOST_CALLS: usize = 1024;
@@ -68,7 +68,7 @@ impl Calls {
             other => Some(other.to_string()),
         };
         let has_id = id.is_some();
-        let new_id = || id.unwrap_or_else(|| format!("call_{}", uuid::Uuid::now_v7().simple()));
+        let new_id = || id.unwrap_or_else(|| new_id("call_"));
         let known = self.0.iter().any(|call| call.is_at(choice, place));
         if let Some(call) = self.at(choice, place, new_id) {
             call.has_arguments |= text.is_some() || has_words(arguments);

@@ -12,7 +12,7 @@ use crate::events::{Events, LAST_WORDS};
 use crate::providers::provider::{EventStream, StreamEvent};
 use crate::sse::Frame;
 use crate::wire::{
-    Delta, Object, Told, Usage, json_text, lenient_usage, mended, odd_usage as usage,
+    Delta, Object, Told, Usage, json_text, lenient_usage, mended, new_id, odd_usage as usage,
     plain_content, put_plain,
 };
 
@@ -225,7 +225,7 @@ impl Reading {
     fn put_right(&mut self, data: &[u8]) -> Option<String> {
         let mut object = Object::of_bytes(data)?;
         if object.value("id") == Some(Told::Null) {
-            let new = || format!("chatcmpl-{}", uuid::Uuid::now_v7().simple());
+            let new = || new_id("chatcmpl-");
             let id = self.id.get_or_insert_with(new);
             object.set("id", json_text(id));
         }
