@@ -35,6 +35,7 @@ mod storage;
 mod telemetry;
 mod trash;
 pub mod upkeep;
+mod users;
 mod vault;
 mod web;
 

@@ -1,7 +1,9 @@
 //! The text of an error for an operator: its chain of causes, and the remedy where the file system has the last word.
 
 use std::io;
+use std::path::Path;
 
+use anyhow::{Result, ensure};
 use mana_store::file_remedy;
 
 /// Returns the error with its causes and, where a file is the cause, with what to do about it.
@@ -14,6 +16,16 @@ pub fn with_remedy(error: &anyhow::Error) -> String {
         Some(remedy) => format!("{error:#}; {remedy}"),
         None => format!("{error:#}"),
     }
+}
+
+/// Refuses a directory where a file is to be written. `example`: a name for the file in it.
+pub fn refuse_directory(file: &Path, example: &str) -> Result<()> {
+    ensure!(
+        !file.is_dir(),
+        "{0} is a directory; name a file in it, such as {0}/{example}",
+        file.display()
+    );
+    Ok(())
 }
 
 #[cfg(test)]

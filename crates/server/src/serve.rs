@@ -142,8 +142,12 @@ pub async fn serve(config: Config) -> Result<()> {
     let rule = app.auth.read_factor_rule().await;
     rule.context("The rule of second factors can't be read")?;
     let following_people = tokio::spawn(people_changes::follow(app.clone()));
-    let saving = (!app.config.serves_only_gateway())
-        .then(|| tokio::spawn(crate::backup::nightly::run(app.clone())));
+    let saving = (!app.config.serves_only_gateway()).then(|| {
+        tokio::spawn(crate::backup::nightly::run(
+            app.clone(),
+            maintenance.clone(),
+        ))
+    });
     let emptying = (!app.config.serves_only_gateway())
         .then(|| tokio::spawn(crate::trash::run(app.clone(), maintenance)));
     let following = store

@@ -6,15 +6,12 @@ use anyhow::{Context, Result};
 use mana_core::manifest::Registry;
 use mana_store::{
     AccountStore, DatabaseContents, Ledger, Maintenance, PostgresStore, Scope, SqliteStore, Store,
-    UserId,
 };
 
 use crate::backup::before_upgrade;
 use crate::config::{Config, Database};
 use crate::modules;
-
-/// Accounts in a page.
-const PAGE: usize = 200;
+use crate::users::Users;
 
 /// The one store, as each part of the server sees it.
 #[derive(Clone)]
@@ -39,32 +36,46 @@ pub async fn contents(config: &Config) -> Result<DatabaseContents> {
 }
 
 /// Whether the database is there and has this version's schema.
-pub async fn is_current(config: &Config) -> bool {
-    let current = match &config.storage.database {
+pub async fn is_current(config: &Config) -> mana_store::Result<bool> {
+    match &config.storage.database {
         Database::Sqlite(path) => SqliteStore::is_current(path).await,
         Database::Postgres { url, .. } => PostgresStore::is_current(url.expose()).await,
-    };
-    current.unwrap_or(false)
+    }
 }
 
-/// Drops the rows of forgotten records from every log, so that no later backup holds them (SYNC F5). A database that is
-/// to be upgraded first is left as it is.
-pub async fn drop_forgotten(config: &Config) {
-    if !is_current(config).await {
+/// Opens the database for [`drop_forgotten`], as a command does. A database that is to be upgraded first is left as it
+/// is.
+pub async fn open_and_drop_forgotten(config: &Config) {
+    if !is_current(config).await.unwrap_or(false) {
         return;
     }
     let (registry, _) = modules::load(&config.data_dir.join("modules"));
-    let dropped = match Upkeep::open(config, Arc::new(registry)).await {
+    match Upkeep::open(config, Arc::new(registry)).await {
         Ok(upkeep) => {
-            let dropped = upkeep.drop_forgotten().await;
+            drop_forgotten(&*upkeep.accounts, &*upkeep.maintenance).await;
             upkeep.store.close().await;
-            dropped
         }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = dropped {
-        tracing::warn!("Rows of forgotten records may still be there: {error:#}");
+        Err(error) => tell_kept(&error),
     }
+}
+
+/// Drops the rows of forgotten records from every log, so that no later backup holds them (SYNC F5). A failure is
+/// logged.
+pub async fn drop_forgotten(accounts: &dyn AccountStore, maintenance: &dyn Maintenance) {
+    let dropped = async {
+        let mut users = Users::default();
+        while let Some(user) = users.next(accounts).await? {
+            maintenance.drop_forgotten(&Scope::own(&user.id)).await?;
+        }
+        Ok(())
+    };
+    if let Err(error) = dropped.await {
+        tell_kept(&error);
+    }
+}
+
+fn tell_kept(error: &anyhow::Error) {
+    tracing::warn!("Rows of forgotten records may still be there: {error:#}");
 }
 
 fn not_opened(config: &Config) -> String {
@@ -123,21 +134,6 @@ impl Upkeep {
             }
         };
         opened.with_context(|| not_opened(config))
-    }
-
-    async fn drop_forgotten(&self) -> Result<()> {
-        let mut last: Option<UserId> = None;
-        loop {
-            let page = self.accounts.users(last.as_ref(), PAGE).await?;
-            for user in &page {
-                let scope = Scope::own(&user.id);
-                self.maintenance.drop_forgotten(&scope).await?;
-            }
-            match page.last() {
-                Some(user) => last = Some(user.id.clone()),
-                None => return Ok(()),
-            }
-        }
     }
 
     fn of<S: Maintenance + Store + AccountStore + 'static>(store: Arc<S>) -> Upkeep {

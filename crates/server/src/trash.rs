@@ -4,20 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use mana_store::{Maintenance, Scope, UserId};
+use mana_store::{Maintenance, Scope};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::app::App;
 use crate::clock;
+use crate::users::Users;
 
 /// Time from the start of the server to the first look: a start is busy enough.
 const FIRST_LOOK: Duration = Duration::from_secs(10 * 60);
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Accounts in a page.
-const PAGE: usize = 200;
 
 /// Looks into the trash of every account, until it is aborted. Several servers on one database may do it at once.
 pub async fn run(app: Arc<App>, maintenance: Arc<dyn Maintenance>) {
@@ -32,32 +30,26 @@ pub async fn run(app: Arc<App>, maintenance: Arc<dyn Maintenance>) {
 }
 
 async fn look(app: &App, maintenance: &dyn Maintenance) -> Result<()> {
-    let mut last: Option<UserId> = None;
-    loop {
-        let page = app.auth.accounts.users(last.as_ref(), PAGE).await?;
-        for user in &page {
-            let scope = Scope::own(&user.id);
-            let emptied = app
-                .sync
-                .empty_trash(maintenance, &scope, clock::now())
-                .await;
-            match emptied {
-                Ok(0) => {}
-                Ok(records) => tracing::info!(
-                    user_id = %user.id,
-                    records,
-                    "Removed records of {} were taken away after 90 days", user.id
-                ),
-                Err(error) => tracing::warn!(
-                    user_id = %user.id,
-                    error = %error,
-                    "The trash of {} could not be emptied: {error}", user.id
-                ),
-            }
-        }
-        match page.last() {
-            Some(user) => last = Some(user.id.clone()),
-            None => return Ok(()),
+    let mut users = Users::default();
+    while let Some(user) = users.next(&*app.auth.accounts).await? {
+        let scope = Scope::own(&user.id);
+        let emptied = app
+            .sync
+            .empty_trash(maintenance, &scope, clock::now())
+            .await;
+        match emptied {
+            Ok(0) => {}
+            Ok(records) => tracing::info!(
+                user_id = %user.id,
+                records,
+                "Removed records of {} were taken away after 90 days", user.id
+            ),
+            Err(error) => tracing::warn!(
+                user_id = %user.id,
+                error = %error,
+                "The trash of {} could not be emptied: {error}", user.id
+            ),
         }
     }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 use mana_core::Micros;
+use mana_store::Maintenance;
 use metrics::counter;
 
 use super::status::BackupStatus;
@@ -24,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const AGAIN_AFTER: i64 = 60 * 60 * 1_000_000;
 
 /// Makes the backup of each day, until it is aborted. Of several servers on one database, one makes it.
-pub async fn run(app: Arc<App>) {
+pub async fn run(app: Arc<App>, maintenance: Arc<dyn Maintenance>) {
     if app.config.backup.folder.is_none() {
         return;
     }
@@ -32,13 +33,13 @@ pub async fn run(app: Arc<App>) {
     let mut every = tokio::time::interval(LOOK_EVERY);
     loop {
         every.tick().await;
-        if let Err(error) = look(&app).await {
+        if let Err(error) = look(&app, &*maintenance).await {
             tracing::warn!("Whether a backup is due could not be found out: {error:#}");
         }
     }
 }
 
-async fn look(app: &App) -> Result<()> {
+async fn look(app: &App, maintenance: &dyn Maintenance) -> Result<()> {
     let accounts = &app.auth.accounts;
     let (mut status, read) = BackupStatus::read(&**accounts).await?;
     let now = clock::now();
@@ -54,6 +55,7 @@ async fn look(app: &App) -> Result<()> {
     if !status.replace(&**accounts, read.as_deref()).await? {
         return Ok(());
     }
+    drop_forgotten(&**accounts, maintenance).await;
     let outcome = match apart(app.config.clone()).await {
         Ok(made) => {
             let (file, bytes) = (made.path.display(), made.bytes);
@@ -84,10 +86,7 @@ async fn apart(config: Config) -> Result<super::Made> {
                 .enable_all()
                 .build();
             let made = match runtime {
-                Ok(runtime) => runtime.block_on(async {
-                    drop_forgotten(&config).await;
-                    make(&config, Place::Folder).await
-                }),
+                Ok(runtime) => runtime.block_on(make(&config, Place::Folder)),
                 Err(error) => Err(error.into()),
             };
             let _ = done.send(made);

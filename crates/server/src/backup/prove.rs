@@ -20,9 +20,7 @@ use super::server_files::PutBack;
 use crate::config::Config;
 use crate::modules;
 use crate::private_files::create_private_dir;
-
-/// Accounts in a page.
-const PAGE: usize = 200;
+use crate::users::Users;
 
 /// The beginnings of the names of folders for proofs and rehearsals, in the data directory.
 const FOLDER: &str = "proof-";
@@ -119,19 +117,13 @@ async fn compare<S: Accounts + Maintenance>(
     for user in &restored.unprojected {
         store.reproject(&Scope::own(user)).await?;
     }
-    let mut last = None;
-    loop {
-        let page = store.users(last.as_ref(), PAGE).await?;
-        let Some(end) = page.last() else {
-            return Ok(proof);
-        };
-        last = Some(end.id.clone());
-        for user in &page {
-            let checked = store.check(&Scope::own(&user.id)).await?;
-            proof.records += checked.records;
-            proof.differing += checked.differing;
-        }
+    let mut users = Users::default();
+    while let Some(user) = users.next(store).await? {
+        let checked = store.check(&Scope::own(&user.id)).await?;
+        proof.records += checked.records;
+        proof.differing += checked.differing;
     }
+    Ok(proof)
 }
 
 /// Removes the folders of proofs that an earlier process did not finish.

@@ -15,6 +15,7 @@ use super::{EXTENSION, server_files};
 use crate::clock;
 use crate::config::{Config, Database};
 use crate::private_files::{create_private_dir, private_file};
+use crate::remedies::refuse_directory;
 
 /// The extension of a backup whose records differ from their logs. It is kept, and counts for nothing.
 const UNPROVEN: &str = "unproven";
@@ -69,12 +70,7 @@ pub async fn make(config: &Config, place: Place) -> Result<Made> {
             Some(BEFORE_UPGRADE),
         ),
     };
-    if path.is_dir() {
-        bail!(
-            "{0} is a directory; name a file in it, such as {0}/mana.{EXTENSION}",
-            path.display()
-        );
-    }
+    refuse_directory(&path, &format!("mana.{EXTENSION}"))?;
     let part = path.with_added_extension("part");
     let written = write(config, &part)
         .await

@@ -9,10 +9,8 @@ use super::table::variable_table;
 /// and another data directory be used.
 pub(super) fn unreadable((name, value): (OsString, OsString)) -> Option<String> {
     let name = name.into_string().ok()?;
-    let of_file = name.strip_suffix("_FILE");
-    let is_known = ["MANA_DATA_DIR", "XDG_DATA_HOME", "HOME"].contains(&name.as_str())
-        || variable_table()
-            .any(|known| known.name == name || known.secret && Some(known.name) == of_file);
+    let is_known =
+        ["MANA_DATA_DIR", "XDG_DATA_HOME", "HOME"].contains(&name.as_str()) || is_read(&name);
     (is_known && value.to_str().is_none()).then_some(name)
 }
 
@@ -20,14 +18,8 @@ pub(super) fn unreadable((name, value): (OsString, OsString)) -> Option<String> 
 /// service that is called `mana`.
 pub(super) fn not_read(name: &str) -> Option<String> {
     const OF_KUBERNETES: [&str; 3] = ["MANA_PORT", "MANA_SERVICE_HOST", "MANA_SERVICE_PORT"];
-    let known = |name: &str| variable_table().any(|variable| variable.name == name);
-    let of_file = |name: &str| {
-        let name = name.strip_suffix("_FILE").unwrap_or_default();
-        variable_table().any(|variable| variable.secret && variable.name == name)
-    };
     if !name.starts_with("MANA_")
-        || known(name)
-        || of_file(name)
+        || is_read(name)
         || OF_KUBERNETES.iter().any(|own| name.starts_with(own))
     {
         return None;
@@ -37,4 +29,10 @@ pub(super) fn not_read(name: &str) -> Option<String> {
         Some(known) => format!("{name} is not read; did you mean {known}?"),
         None => format!("{name} is not read; `mana config` lists what is."),
     })
+}
+
+/// Whether a name is that of a setting, or of a file that holds a secret one.
+fn is_read(name: &str) -> bool {
+    let of_file = name.strip_suffix("_FILE");
+    variable_table().any(|known| known.name == name || known.secret && Some(known.name) == of_file)
 }

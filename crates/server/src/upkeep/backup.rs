@@ -11,12 +11,12 @@ use crate::backup::{self, Made, Place, Proof};
 use crate::config::Config;
 use crate::modules;
 use crate::remedies::with_remedy;
-use crate::storage::{Upkeep, drop_forgotten, is_current};
+use crate::storage::{Upkeep, is_current, open_and_drop_forgotten};
 
 /// Makes a backup in the file, or in the folder of backups.
 pub async fn make_backup(config: Config, file: Option<PathBuf>, as_json: bool) -> Result<()> {
     there(&config).await?;
-    drop_forgotten(&config).await;
+    open_and_drop_forgotten(&config).await;
     let made = backup::make(&config, file.map_or(Place::Folder, Place::File)).await;
     remember(&config, made.as_ref()).await;
     let Made {
@@ -71,7 +71,7 @@ pub async fn check_backup(config: Config, file: &Path) -> Result<()> {
 
 /// Lets the server know. A database that is to be upgraded first is left as it is.
 async fn remember(config: &Config, made: Result<&Made, &anyhow::Error>) {
-    if !is_current(config).await {
+    if !is_current(config).await.unwrap_or(false) {
         return;
     }
     let (registry, _) = modules::load(&config.data_dir.join("modules"));

@@ -9,23 +9,20 @@ use mana_store::{Cursor, Scope, StoreError, User};
 use serde::Serialize;
 
 use super::lines::{Account, End, Head, Line, LogHead, Row, VERSION};
-use super::{Users, open};
+use super::open;
 use crate::clock;
 use crate::config::Config;
 use crate::private_files::private_file;
+use crate::remedies::refuse_directory;
 use crate::storage::Upkeep;
+use crate::users::Users;
 
 /// Rows in a page.
 const ROWS: usize = 1000;
 
 /// Exports the account with this address, or all accounts.
 pub async fn export(config: Config, user: Option<String>, file: PathBuf) -> Result<()> {
-    if file.is_dir() {
-        bail!(
-            "{0} is a directory; name a file in it, such as {0}/mana.jsonl",
-            file.display()
-        );
-    }
+    refuse_directory(&file, "mana.jsonl")?;
     let upkeep = open(&config).await?;
     let only = match user {
         None => None,
@@ -132,7 +129,7 @@ async fn write(
         Some(user) => account(upkeep, user, beside, out, &mut end).await?,
         None => {
             let mut users = Users::default();
-            while let Some(user) = users.next(upkeep).await? {
+            while let Some(user) = users.next(&*upkeep.accounts).await? {
                 account(upkeep, user, beside, out, &mut end).await?;
             }
             users.some(config)?;

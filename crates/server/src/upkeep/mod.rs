@@ -14,7 +14,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use jiff::SignedDuration;
 use mana_core::Micros;
-use mana_store::{DatabaseContents, Scope, User};
+use mana_store::{DatabaseContents, Scope};
 
 pub use backup::{check_backup, make_backup};
 pub use doctor::doctor;
@@ -27,10 +27,8 @@ pub use upgrade::{rehearse_upgrade, upgrade};
 use crate::config::{Config, Database};
 use crate::data_dir::DataDir;
 use crate::storage::{Upkeep, contents};
+use crate::users::Users;
 use crate::{clock, modules};
-
-/// Accounts in a page.
-const PAGE: usize = 200;
 
 /// Drops overwritten rows that are older than `age` from every log.
 pub async fn compact(config: Config, age: SignedDuration) -> Result<()> {
@@ -39,7 +37,7 @@ pub async fn compact(config: Config, age: SignedDuration) -> Result<()> {
     let before = Micros(clock::now().0.saturating_sub(micros));
     let (mut dropped, mut logs, mut left) = (0, 0, 0);
     let mut users = Users::default();
-    while let Some(user) = users.next(&upkeep).await? {
+    while let Some(user) = users.next(&*upkeep.accounts).await? {
         let done = upkeep
             .maintenance
             .compact(&Scope::own(&user.id), before)
@@ -81,7 +79,7 @@ pub async fn reproject(config: Config, check: bool) -> Result<()> {
     let upkeep = open(&config).await?;
     let (mut records, mut logs, mut differing) = (0, 0, 0);
     let mut users = Users::default();
-    while let Some(user) = users.next(&upkeep).await? {
+    while let Some(user) = users.next(&*upkeep.accounts).await? {
         let scope = Scope::own(&user.id);
         let done = match check {
             true => upkeep.maintenance.check(&scope).await?,
@@ -148,41 +146,5 @@ fn kilobytes(bytes: u64) -> String {
     match bytes / 1_000_000 {
         0 => format!("{} kB", bytes.div_ceil(1_000)),
         megabytes => format!("{megabytes} MB"),
-    }
-}
-
-/// Reads every account, a page at a time.
-#[derive(Default)]
-struct Users {
-    page: std::collections::VecDeque<User>,
-    last: Option<mana_store::UserId>,
-}
-
-impl Users {
-    /// An error where no account was read: nothing was done then, and that is no success.
-    fn some(&self, config: &Config) -> Result<()> {
-        match self.last {
-            Some(_) => Ok(()),
-            None => bail!(
-                "The database {} has no account, so there was nothing to do",
-                config.storage.database.name()
-            ),
-        }
-    }
-
-    async fn next(&mut self, upkeep: &Upkeep) -> Result<Option<User>> {
-        if self.page.is_empty() {
-            self.page = upkeep
-                .accounts
-                .users(self.last.as_ref(), PAGE)
-                .await?
-                .into();
-        }
-        let next = self.page.pop_front();
-        self.last = next
-            .as_ref()
-            .map(|user| user.id.clone())
-            .or(self.last.take());
-        Ok(next)
     }
 }

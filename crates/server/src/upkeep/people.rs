@@ -8,12 +8,13 @@ use mana_core::Micros;
 use mana_store::{Role, StoreError, User};
 use serde_json::json;
 
-use super::{Users, open};
+use super::open;
 use crate::clock;
 use crate::config::Config;
 use crate::error::sentence;
 use crate::serve::reachable;
 use crate::storage::Upkeep;
+use crate::users::Users;
 
 /// A change of an account by the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub enum AccountChange {
 pub async fn list_people(config: Config, as_json: bool) -> Result<()> {
     let upkeep = open(&config).await?;
     let (mut users, mut lines) = (Users::default(), Vec::new());
-    while let Some(user) = users.next(&upkeep).await? {
+    while let Some(user) = users.next(&*upkeep.accounts).await? {
         let (email, role) = (user.email, user.role.as_str());
         lines.push(match as_json {
             true => json!({ "id": user.id.0, "email": email, "name": user.name, "role": role,

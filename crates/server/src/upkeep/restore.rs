@@ -6,12 +6,13 @@ use anyhow::{Context as _, Result, bail};
 use mana_store::{PostgresStore, RestoreOptions, Restored, RestoredEpoch, Scope, SqliteStore};
 
 use super::import::{accounts, read_head, tell};
-use super::{Users, open, open_or_make};
+use super::{open, open_or_make};
 use crate::backup::{BackupReader, PutBack, is_backup};
 use crate::clock;
 use crate::config::{Config, Database};
 use crate::data_dir::DataDir;
 use crate::storage::Upkeep;
+use crate::users::Users;
 
 /// Begins another epoch of every log, after importing the file if one is given.
 pub async fn restore(config: Config, file: Option<PathBuf>, discard_newer: bool) -> Result<()> {
@@ -117,7 +118,7 @@ async fn begin_epochs(
         tell(&accounts(upkeep, &mut lines).await?);
     }
     let (mut users, mut logs) = (Users::default(), 0);
-    while let Some(user) = users.next(upkeep).await? {
+    while let Some(user) = users.next(&*upkeep.accounts).await? {
         let scope = Scope::own(&user.id);
         let begun = upkeep
             .maintenance

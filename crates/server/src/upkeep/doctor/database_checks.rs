@@ -12,8 +12,8 @@ use crate::clock_check::{ClockDoubt, doubt};
 use crate::config::{Config, Database, ServerRole};
 use crate::gateway;
 use crate::remedies::with_remedy;
-use crate::storage::{Upkeep, contents};
-use crate::upkeep::Users;
+use crate::storage::{Upkeep, contents, is_current};
+use crate::users::Users;
 
 /// How late a mission may begin before it counts as stuck, in microseconds.
 const LATE: i64 = 15 * 60 * 1_000_000;
@@ -38,11 +38,7 @@ pub(super) async fn can_be_opened(config: &Config, findings: &mut Findings<'_>) 
             return false;
         }
     }
-    let current = match &config.storage.database {
-        Database::Sqlite(path) => SqliteStore::is_current(path).await,
-        Database::Postgres { url, .. } => PostgresStore::is_current(url.expose()).await,
-    };
-    match current {
+    match is_current(config).await {
         Ok(true) => {
             findings.ok(format!("{name} is there, and its schema is this version's"));
             roles(config, findings).await
@@ -195,7 +191,7 @@ async fn integrity(patient: &Patient, findings: &mut Findings<'_>) {
 
 async fn compare(upkeep: &Upkeep) -> anyhow::Result<(u64, u64)> {
     let (mut users, mut records, mut differing) = (Users::default(), 0, 0);
-    while let Some(user) = users.next(upkeep).await? {
+    while let Some(user) = users.next(&*upkeep.accounts).await? {
         let checked = upkeep.maintenance.check(&Scope::own(&user.id)).await?;
         records += checked.records;
         differing += checked.differing;
