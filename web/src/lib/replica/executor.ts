@@ -85,6 +85,7 @@ const MISSIONS_APP = 'ai';
 export async function execute(replica: Replica, command: Command, draft?: string): Promise<Executed> {
 	const { db } = replica;
 	let executed: Executed = { changed: false, rows: [], kept: [] };
+	let noted = false;
 	try {
 		const tables = [db.records, db.outbox, db.proposals, db.meta, db.texts, db.conflicts, db.drafts];
 		await db.transaction('rw', tables, async () => {
@@ -97,7 +98,7 @@ export async function execute(replica: Replica, command: Command, draft?: string
 			await db.proposals.bulkPut(outcome.proposals);
 			if (outcome.last) await db.writeMeta('clock', outcome.last);
 			if (draft) await db.drafts.delete(draft);
-			await noteAction(replica, command, outcome, draft !== undefined);
+			noted = await noteAction(replica, command, outcome, draft !== undefined);
 			executed = {
 				changed: outcome.changes.length + outcome.proposals.length > 0,
 				rows: outcome.records.map(asRow),
@@ -110,17 +111,20 @@ export async function execute(replica: Replica, command: Command, draft?: string
 	storageWorks();
 	replica.committed(executed.rows);
 	replica.bus.publish('outbox', {});
-	replica.bus.publish('lastActions', {});
+	if (noted) replica.bus.publish('lastActions', {});
 	return executed;
 }
 
-/** Keeps what the person can take back of a command, and forgets what was taken back. */
-async function noteAction(replica: Replica, command: Command, outcome: Outcome, fromForm: boolean): Promise<void> {
+/** Keeps what the person can take back of a command, and forgets what was taken back. Answers whether it did. */
+async function noteAction(replica: Replica, command: Command, outcome: Outcome, fromForm: boolean): Promise<boolean> {
 	const { db } = replica;
-	if (command.kind === 'takeBack') return dropAction(db, command.actionId);
+	if (command.kind === 'takeBack') {
+		await dropAction(db, command.actionId);
+		return true;
+	}
 	const rejects = command.kind === 'decide' && command.decision.kind === 'reject';
 	const writes = outcome.replaced.filter(({ app }) => app !== MISSIONS_APP);
-	if (writes.length === 0 && !rejects) return;
+	if (writes.length === 0 && !rejects) return false;
 	const adds = writes.some(({ made }) => made);
 	const saves = command.kind === 'write' && command.writes.some(({ seen }) => seen);
 	await keepAction(db, {
@@ -130,6 +134,7 @@ async function noteAction(replica: Replica, command: Command, outcome: Outcome, 
 		rejected: rejects ? outcome.proposals.map(({ id }) => id) : [],
 		quiet: fromForm || adds || saves
 	});
+	return true;
 }
 
 /**

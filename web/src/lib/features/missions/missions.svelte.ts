@@ -39,6 +39,10 @@ export const missions = {
 	},
 	get(id: string): Mission | undefined {
 		return list.find((mission) => mission.id === id);
+	},
+	/** A mission's title, also where the mission is gone. */
+	titleOf(id: string): string {
+		return missions.get(id)?.title ?? t('word.mission');
 	}
 };
 

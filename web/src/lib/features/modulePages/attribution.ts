@@ -93,7 +93,7 @@ export function programName(actor: Actor): string {
 
 /** The author: “by you”, “by Weekly plan”, “by the program X”. */
 export function byAuthor(actor: Actor): string {
-	if (isAi(actor)) return `${t('by.by')} ${missions.get(actor.missionId)?.title ?? t('word.mission')}`;
+	if (isAi(actor)) return `${t('by.by')} ${missions.titleOf(actor.missionId)}`;
 	if (actor.kind === 'user') return t('undo' in actor ? 'module.byYouUndo' : 'module.byYou');
 	return `${t('by.by')} ${programName(actor)}`;
 }

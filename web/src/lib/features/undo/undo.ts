@@ -62,6 +62,6 @@ const nameOf = (step: Step | undefined) => (step ? stepName(step) : t('word.miss
 
 /** An author in a sentence. */
 export function whoWrote(actor: Actor | undefined): string {
-	if (actor && isAi(actor)) return missions.get(actor.missionId)?.title ?? t('word.mission');
+	if (actor && isAi(actor)) return missions.titleOf(actor.missionId);
 	return actor && actor.kind !== 'user' ? programName(actor) : t('undo.you');
 }
