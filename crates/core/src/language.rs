@@ -17,4 +17,62 @@ impl Language {
             _ => Language::English,
         }
     }
+
+    /// The days of the week, from Monday.
+    pub fn weekdays(self) -> [&'static str; 7] {
+        match self {
+            Language::English => [
+                "Monday",
+                "Tuesday",
+                "Wednesday",
+                "Thursday",
+                "Friday",
+                "Saturday",
+                "Sunday",
+            ],
+            Language::German => [
+                "Montag",
+                "Dienstag",
+                "Mittwoch",
+                "Donnerstag",
+                "Freitag",
+                "Samstag",
+                "Sonntag",
+            ],
+        }
+    }
+
+    /// The months.
+    pub fn months(self) -> [&'static str; 12] {
+        match self {
+            Language::English => [
+                "January",
+                "February",
+                "March",
+                "April",
+                "May",
+                "June",
+                "July",
+                "August",
+                "September",
+                "October",
+                "November",
+                "December",
+            ],
+            Language::German => [
+                "Januar",
+                "Februar",
+                "März",
+                "April",
+                "Mai",
+                "Juni",
+                "Juli",
+                "August",
+                "September",
+                "Oktober",
+                "November",
+                "Dezember",
+            ],
+        }
+    }
 }

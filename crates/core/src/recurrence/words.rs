@@ -291,11 +291,11 @@ impl Words {
     }
 
     fn weekday(&self, day: i8) -> &'static str {
-        self.pick(WEEKDAY_NAMES, WOCHENTAGE)[day as usize]
+        self.0.weekdays()[day as usize]
     }
 
     fn month(&self, month: i16) -> &'static str {
-        self.pick(MONTH_NAMES, MONATE)[month as usize - 1]
+        self.0.months()[month as usize - 1]
     }
 
     fn date(&self, day: Day, today: Day) -> String {
@@ -332,50 +332,4 @@ const EACH_SECOND: [&str; 4] = [
     "jede zweite Woche",
     "jeden zweiten Monat",
     "jedes zweite Jahr",
-];
-const WEEKDAY_NAMES: [&str; 7] = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-];
-const WOCHENTAGE: [&str; 7] = [
-    "Montag",
-    "Dienstag",
-    "Mittwoch",
-    "Donnerstag",
-    "Freitag",
-    "Samstag",
-    "Sonntag",
-];
-const MONTH_NAMES: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const MONATE: [&str; 12] = [
-    "Januar",
-    "Februar",
-    "März",
-    "April",
-    "Mai",
-    "Juni",
-    "Juli",
-    "August",
-    "September",
-    "Oktober",
-    "November",
-    "Dezember",
 ];

@@ -3,6 +3,8 @@
 use jiff::civil::{Date, ISOWeekDate, Time, Weekday};
 use jiff::tz::Offset;
 
+use crate::language::Language;
+
 pub(super) fn days_of(unit: &str) -> Option<i64> {
     match unit {
         "day" | "days" | "tag" | "tage" | "tagen" => Some(1),
@@ -67,59 +69,36 @@ pub(super) fn zone_offset(word: &str) -> Option<Offset> {
     Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
 }
 
-/// Days of the week, from Monday, in English and German.
-const WEEKDAYS: [(Weekday, [&str; 2]); 7] = [
-    (Weekday::Monday, ["monday", "montag"]),
-    (Weekday::Tuesday, ["tuesday", "dienstag"]),
-    (Weekday::Wednesday, ["wednesday", "mittwoch"]),
-    (Weekday::Thursday, ["thursday", "donnerstag"]),
-    (Weekday::Friday, ["friday", "freitag"]),
-    (Weekday::Saturday, ["saturday", "samstag"]),
-    (Weekday::Sunday, ["sunday", "sonntag"]),
-];
-
 pub(super) fn weekday(word: &str) -> Option<Weekday> {
     let short = word.strip_suffix('.').unwrap_or(word);
-    WEEKDAYS
-        .iter()
-        .find(|(_, [english, german])| {
-            word == *english
-                || word == *german
-                || short.len() >= 3 && english.starts_with(short)
-                || short.len() == 2 && german.starts_with(short) && short != "am"
-        })
-        .map(|(day, _)| *day)
+    let names = Language::English.weekdays().into_iter();
+    let place = names
+        .zip(Language::German.weekdays())
+        .position(|(english, german)| {
+            english.eq_ignore_ascii_case(word)
+                || german.eq_ignore_ascii_case(word)
+                || short.len() >= 3 && begins(english, short)
+                || short.len() == 2 && begins(german, short) && short != "am"
+        })?;
+    Weekday::from_monday_zero_offset(i8::try_from(place).ok()?).ok()
 }
 
-pub(super) fn name_of(weekday: Weekday) -> String {
-    let name = WEEKDAYS.iter().find(|(day, _)| *day == weekday);
-    let name = name.map_or("", |(_, [english, _])| english);
-    let mut chars = name.chars();
-    let first = chars.next().map(|c| c.to_ascii_uppercase());
-    first.into_iter().chain(chars).collect()
+pub(super) fn name_of(weekday: Weekday) -> &'static str {
+    Language::English.weekdays()[usize::from(weekday.to_monday_zero_offset().unsigned_abs())]
 }
-
-/// Months, in English and German.
-const MONTHS: [[&str; 2]; 12] = [
-    ["january", "januar"],
-    ["february", "februar"],
-    ["march", "märz"],
-    ["april", "april"],
-    ["may", "mai"],
-    ["june", "juni"],
-    ["july", "juli"],
-    ["august", "august"],
-    ["september", "september"],
-    ["october", "oktober"],
-    ["november", "november"],
-    ["december", "dezember"],
-];
 
 pub(super) fn month(word: &str) -> Option<i8> {
     let short = word.strip_suffix('.').unwrap_or(word);
-    let is_short = |name: &str| short.chars().count() >= 3 && name.starts_with(short);
-    let place = MONTHS
-        .iter()
-        .position(|[english, german]| is_short(english) || is_short(german))?;
+    let is_short = |name: &str| short.chars().count() >= 3 && begins(name, short);
+    let names = Language::English.months().into_iter();
+    let place = names
+        .zip(Language::German.months())
+        .position(|(english, german)| is_short(english) || is_short(german))?;
     i8::try_from(place + 1).ok()
+}
+
+/// Whether a name begins with these letters, which are lower case.
+fn begins(name: &str, letters: &str) -> bool {
+    let beginning = name.get(..letters.len());
+    beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(letters))
 }
