@@ -101,10 +101,9 @@ impl Standing {
                     return Ok(since);
                 }
             }
-            CursorCheck::Lenient if compacted || unknown(since, self.names_row) => {
-                return Ok(Cursor::BEGINNING);
-            }
-            CursorCheck::Lenient => return Ok(since),
+            // A row before the floor is where a page of the kept log ended: the next one goes on from there.
+            CursorCheck::Lenient if self.names_row || since == self.floor => return Ok(since),
+            CursorCheck::Lenient => return Ok(Cursor::BEGINNING),
         };
         Err(StoreError::ResyncRequired(refused))
     }
@@ -155,6 +154,7 @@ mod tests {
             ((7, false, true), 7, exact("e", 7), Ok(7)),
             ((7, false, false), 8, exact("e", 8), unknown(true)),
             ((7, false, false), 5, CursorCheck::Lenient, Ok(0)),
+            ((7, true, false), 5, CursorCheck::Lenient, Ok(5)),
             ((7, false, false), 8, CursorCheck::Lenient, Ok(0)),
             ((7, true, false), 8, CursorCheck::Lenient, Ok(8)),
             ((7, false, false), 7, CursorCheck::Lenient, Ok(7)),

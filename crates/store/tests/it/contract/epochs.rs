@@ -123,6 +123,37 @@ pub async fn a_cursor_that_is_none_of_the_log_is_refused_exactly(store: Arc<impl
     }
 }
 
+pub async fn a_client_without_an_epoch_pages_through_a_compacted_log(store: Arc<impl Upkept>) {
+    let user = store.create_user(new_user("a@b.de"), NOW).await.unwrap();
+    let me = Scope::own(&user.id);
+    for (n, id) in (0..).zip(["a", "b", "c", "t", "t", "t"]) {
+        let change = task(id, &format!("title {n}"), after(n));
+        push(&*store, &me, "c", vec![change], after(n)).await;
+    }
+    let done = store.compact(&me, after(5)).await.unwrap();
+    assert_eq!(
+        done.dropped, 2,
+        "the floor lies behind the first three rows"
+    );
+    let (mut since, mut read) = (Cursor::BEGINNING, Vec::new());
+    loop {
+        let query = ChangesQuery {
+            since,
+            limit: 1,
+            check: CursorCheck::Lenient,
+            ..ChangesQuery::default()
+        };
+        let page = store.changes(&me, query).await.unwrap();
+        read.extend(page.changes.into_iter().map(|row| row.change.id));
+        since = page.cursor;
+        assert!(read.len() <= 4, "begins anew for ever: {read:?}");
+        if !page.has_more {
+            break;
+        }
+    }
+    assert_eq!(read, ["a", "b", "c", "t"]);
+}
+
 pub async fn a_log_without_rows_knows_no_cursor(store: Arc<impl Upkept>) {
     let user = store.create_user(new_user("a@b.de"), NOW).await.unwrap();
     let me = Scope::own(&user.id);
