@@ -50,6 +50,9 @@ pub(crate) fn admit(
         let is_repeated =
             known.is_some_and(|known| !is_server(known) && same_stamp(element, known));
         if time(element, "updatedAt").is_some() && !is_repeated {
+            if let Some(known) = known.filter(|known| is_server(known)) {
+                fill_in(spec, element, known);
+            }
             return true;
         }
         match known {
@@ -128,10 +131,33 @@ fn keep_known(spec: &ListSpec, element: &mut Map, known: &Map, is_servers: bool)
                     keep_known(nested, element, known, is_servers);
                     true
                 }
-                Some(_) => true,
+                Some(known) => {
+                    if is_servers {
+                        fill_in(nested, element, known);
+                    }
+                    true
+                }
                 None => !is_servers,
             }
         });
+    }
+}
+
+/// Gives a version of the server's own element the fields that it leaves out. The merge takes an element's own fields
+/// over together (SYNC L4): a decision alone would else leave a step without its words.
+fn fill_in(spec: &ListSpec, element: &mut Map, known: &Map) {
+    for (field, value) in own_fields(spec, known) {
+        element.entry(field).or_insert(value);
+    }
+    for (name, nested) in &spec.lists {
+        let Some(Value::Array(list)) = element.get_mut(name) else {
+            continue;
+        };
+        for element in list.iter_mut().filter_map(Value::as_object_mut) {
+            if let Some(known) = find(known.get(name), element) {
+                fill_in(nested, element, known);
+            }
+        }
     }
 }
 

@@ -111,7 +111,6 @@ async fn sync_s13_a_device_decides_and_comments_on_the_servers_plan_and_changes_
         changed("/plan/0/rationale", json!("The person swore to it")),
         changed("/plan/0/intent/params/taskId", json!("t2")),
         changed("/plan/0/intent/toolName", json!("delete_note")),
-        iteration(None, 5),
         added,
     ] {
         let rig = Rig::new().await;
@@ -153,6 +152,46 @@ async fn sync_s13_a_device_decides_and_comments_on_the_servers_plan_and_changes_
         (&now["source"], &now["summary"]),
         (&json!("server"), &json!("A plan"))
     );
+}
+
+#[tokio::test]
+async fn sync_s13_what_a_device_leaves_out_of_the_servers_plan_stays() {
+    let rig = Rig::new().await;
+    let plan = iteration(Some("server"), 1);
+    accept(&rig, Origin::Runner, json!([made(&plan)]))
+        .await
+        .unwrap();
+    let before = stored(&rig).await;
+    let alone =
+        json!({"id": "s", "status": "approved", "decidedAt": after(6), "updatedAt": after(6)});
+    let decision = json!({"id": "x", "startedAt": NOW, "plan": [alone]});
+    let feedback = json!({"id": "x", "startedAt": NOW, "updatedAt": after(7), "userFeedback": "Fewer, please",
+        "plan": [alone]});
+    for change in [decision, feedback, iteration(None, 8)] {
+        accept(&rig, Origin::Device, json!([write(&change)]))
+            .await
+            .unwrap();
+        let now = stored(&rig).await;
+        for part in [
+            "/source",
+            "/summary",
+            "/plan/0/index",
+            "/plan/0/summary",
+            "/plan/0/rationale",
+            "/plan/0/intent",
+        ] {
+            assert_eq!(now.pointer(part), before.pointer(part), "{part}: {now}");
+        }
+        assert_eq!(now["plan"][0]["status"], "approved");
+    }
+    // A device that decides with the words, on what it knew, is not refused for them.
+    let mut whole = json!({"id": "x", "startedAt": NOW, "plan": [plan["plan"][0]]});
+    whole["plan"][0]["status"] = json!("undone");
+    whole["plan"][0]["updatedAt"] = json!(after(6));
+    accept(&rig, Origin::Device, json!([write(&whole)]))
+        .await
+        .unwrap();
+    assert_eq!(stored(&rig).await["plan"][0]["status"], "undone");
 }
 
 #[tokio::test]
