@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _, stderr, stdin};
 
 use anyhow::{Context as _, Result, bail};
 use mana_core::{
-    Micros, RecordKey,
+    Micros,
     manifest::{Registry, value_text},
     staging::{
         Decision, Operation, Proposal, ProposalCard, ProposalStatus, card_records, proposal_card,
@@ -181,9 +181,8 @@ async fn decide(workspace: &Workspace, proposal: &Proposal, decision: &Decision)
 /// The card of a proposal, with the records that it names as they are here.
 pub(crate) async fn card(replica: &Replica, proposal: &Proposal) -> Result<ProposalCard> {
     let registry = replica.registry();
-    let records = names::records(replica, card_records(registry, proposal)).await?;
-    let lookup = |key: &RecordKey| records.get(key);
-    Ok(proposal_card(registry, proposal, &lookup))
+    let records = names::card_records(replica, card_records(registry, proposal)).await?;
+    Ok(proposal_card(registry, proposal, &records))
 }
 
 /// Finds a proposal by its number in the inbox as it was shown last, or by its id.

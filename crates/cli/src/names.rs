@@ -1,28 +1,54 @@
 //! Records and steps by their own names, not by a model's summary.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use mana_core::{
-    RecordKey,
+    RecordKey, RecordState,
     manifest::Label,
     mission::{Intent, Step},
-    staging::{Records, record_title},
+    staging::{CardRecords, MOST_NAMESAKES, record_title},
+    text::same_meaning,
 };
 use mana_device::Replica;
 
 use crate::terminal::{short, visible};
 
-/// The records that are on this device, removed ones too.
-pub(crate) async fn records(
+/// The records of a card that are on this device, removed ones too, and others of their titles.
+pub(crate) async fn card_records(
     replica: &Replica,
     keys: impl IntoIterator<Item = RecordKey>,
-) -> Result<Records> {
-    let mut records = Records::new();
+) -> Result<CardRecords> {
+    let mut known = CardRecords::default();
+    let mut tables: BTreeMap<(String, String), Vec<(String, RecordState)>> = BTreeMap::new();
     for key in keys {
-        if let Some(state) = replica.record(&key).await? {
-            records.insert(key, state);
+        let Some(state) = replica.record(&key).await? else {
+            continue;
+        };
+        let table = replica.registry().table(&key.app, &key.table);
+        let name = |state: &RecordState| {
+            record_title(table, &state.data)
+                .as_deref()
+                .map(same_meaning)
+        };
+        if let Some(own) = name(&state) {
+            let place = (key.app.clone(), key.table.clone());
+            if !tables.contains_key(&place) {
+                let all = replica.records(&key.app, &key.table).await?;
+                tables.insert(place.clone(), all);
+            }
+            let alike = tables[&place].iter().filter(|(id, other)| {
+                *id != key.id && !other.is_deleted() && name(other).as_ref() == Some(&own)
+            });
+            let alike: Vec<RecordState> = alike
+                .map(|(_, other)| other.clone())
+                .take(MOST_NAMESAKES)
+                .collect();
+            known.namesakes.insert(key.clone(), alike);
         }
+        known.records.insert(key, state);
     }
-    Ok(records)
+    Ok(known)
 }
 
 /// A record as its table and its own title name it; by its id where it has no title.

@@ -196,7 +196,7 @@ async fn reversal_text(text: &mut String, replica: &Replica, reversal: &Reversal
     let registry = replica.registry();
     let name = names::record_name(replica, &operation.key()).await?;
     let keys = operation_records(registry, operation, now.iter());
-    let records = names::records(replica, keys).await?;
+    let records = names::card_records(replica, keys).await?;
     let seen = now.iter().map(|(field, value)| {
         let value = value.clone();
         let seen = SeenValue {
@@ -208,9 +208,8 @@ async fn reversal_text(text: &mut String, replica: &Replica, reversal: &Reversal
     });
     let mut operation = operation.clone();
     let returns = operation.set.remove("deletedAt").is_some();
-    let lookup = |key: &RecordKey| records.get(key);
     let CardOperation { op, fields, .. } =
-        card_operation(registry, &operation, &seen.collect(), &lookup);
+        card_operation(registry, &operation, &seen.collect(), &records);
     match op {
         Op::Delete | Op::Forget => {
             text.push_str(&format!(

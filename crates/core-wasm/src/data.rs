@@ -110,7 +110,7 @@ impl Keyed {
         }
     }
 
-    fn into_present(self) -> Option<(RecordKey, RecordState)> {
+    pub(crate) fn into_present(self) -> Option<(RecordKey, RecordState)> {
         let key = RecordKey::new(self.app, self.table, self.id);
         Some((key, self.state?))
     }

@@ -36,10 +36,23 @@ impl Core {
     }
 }
 
-/// The text with its hidden characters written out, as `[U+202E]` (rule MISSIONS X1).
+/// The text with its hidden characters written out, as `[U+202E]`, and letters that pass for others marked, as
+/// `pа[U+0430]ypal` (rules MISSIONS X1 and X4).
 #[wasm_bindgen]
-pub fn visible(text: &str) -> String {
-    mana_core::text::visible(text).into_owned()
+pub fn legible(text: &str) -> String {
+    mana_core::text::legible(text).into_owned()
+}
+
+/// A text without what makes no difference in meaning: two titles that mean the same become the same.
+#[wasm_bindgen(js_name = "sameMeaning")]
+pub fn same_meaning(text: &str) -> String {
+    mana_core::text::same_meaning_by(normal_form::nfkc, text)
+}
+
+/// Whether a name passes for Mana's own (rule SYNC S13).
+#[wasm_bindgen(js_name = "passesForMana")]
+pub fn passes_for_mana(name: &str) -> bool {
+    mana_core::text::passes_for_mana_by(normal_form::nfkd, name)
 }
 
 /// The program behind a write.

@@ -7,8 +7,8 @@ use mana_core::{
     manifest::{EffectOp, Label, Operation},
     policy::{self, Call, Consent, Overrides, Policy},
     staging::{
-        self, ClosedProposal, Decision, DecisionInput, Proposal, ProposalError, ProposalStatus,
-        Staging, card_records, proposal_card, unfit_fields,
+        self, CardRecords, ClosedProposal, Decision, DecisionInput, Proposal, ProposalError,
+        ProposalStatus, Staging, card_records, proposal_card, unfit_fields,
     },
     undo::{self, UndoRequest},
 };
@@ -118,12 +118,26 @@ impl Core {
         })
     }
 
-    /// `{proposal, records: [{app, table, id, state|null}]}` → the `ProposalCard`: all that the operations set.
+    /// `{proposal, records: [{app, table, id, state|null}], namesakes: [{app, table, id, state}]}` → the
+    /// `ProposalCard`: all that the operations set. A namesake is another record of the title of the named one.
     pub fn card(&self, input: &str) -> Result<String, JsError> {
         call(input, |input: CardInput| {
+            let mut known = CardRecords::from(present(input.records));
+            for (key, state) in input.namesakes.into_iter().filter_map(Keyed::into_present) {
+                known.namesakes.entry(key).or_default().push(state);
+            }
+            Ok(proposal_card(&self.registry, &input.proposal, &known))
+        })
+    }
+
+    /// `{proposal, params, records: [{app, table, id, state|null}]}` → `{proposal}` as a person changed its
+    /// parameters: its card says what approving with them carries out. Throws `invalid` (details: `{errors}`), `gone`
+    /// or `altered`.
+    pub fn edited(&self, input: &str) -> Result<String, JsError> {
+        call(input, |input: EditedInput| {
             let records = present(input.records);
-            let lookup = |key: &RecordKey| records.get(key);
-            Ok(proposal_card(&self.registry, &input.proposal, &lookup))
+            let edited = staging::edited(&self.registry, &input.proposal, &input.params, &records);
+            Ok(Named("proposal", edited.map_err(fault)?))
         })
     }
 
@@ -325,6 +339,16 @@ struct OfferAgain {
 #[derive(Debug, Deserialize)]
 struct CardInput {
     proposal: Proposal,
+    #[serde(default)]
+    records: Vec<Keyed>,
+    #[serde(default)]
+    namesakes: Vec<Keyed>,
+}
+
+#[derive(Debug, Deserialize)]
+struct EditedInput {
+    proposal: Proposal,
+    params: Map,
     #[serde(default)]
     records: Vec<Keyed>,
 }

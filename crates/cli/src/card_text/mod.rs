@@ -7,8 +7,9 @@ use jiff::civil;
 use mana_core::{
     Op,
     staging::{
-        CardField, CardItem, CardOperation, CardUnit, CardValue, FieldChange, Fit, ItemChange,
-        ProposalCard, RunKind, ShownValue, TextChange, TextPart, TextRun, says_its_host,
+        Apart, CardField, CardItem, CardOperation, CardUnit, CardValue, FieldChange, Fit,
+        ItemChange, ProposalCard, RunKind, ShownValue, TextChange, TextPart, TextRun,
+        says_its_host,
     },
 };
 use url::Url;
@@ -51,6 +52,10 @@ pub(crate) fn card_text(card: &ProposalCard) -> String {
                 FIELD,
                 &format!("Removes {}, with all of this:", visible(named)),
             );
+        }
+        if let Some(apart) = &operation.apart {
+            let line = format!("Others have this title. This one: {}", apart_text(apart));
+            push(&mut text, FIELD, &line);
         }
         if operation.gone {
             push(&mut text, FIELD, "The record is not there any more.");
@@ -294,13 +299,28 @@ fn inline(value: &CardValue, unit: Option<&CardUnit>) -> String {
         ShownValue::Recurrence { words, rule } => format!("{} ({})", words.en(), visible(rule)),
         ShownValue::Choice { label, .. } => visible(label.en()),
         ShownValue::Reference {
-            title: Some(title), ..
-        } => visible(title),
+            title: Some(title),
+            apart,
+            ..
+        } => match apart {
+            Some(apart) => format!("{} ({})", visible(title), apart_text(apart)),
+            None => visible(title),
+        },
         ShownValue::Reference { id, .. } => format!("{} (not on this device)", visible(id)),
         ShownValue::List => visible(&value.raw.to_string()),
         ShownValue::Address { address } => format!("{}{}", visible(address), host_note(address)),
         ShownValue::Json { json } => visible(json),
         ShownValue::WriteTime => "the time of the approval".to_owned(),
+    }
+}
+
+/// What tells a record from others of its title.
+fn apart_text(apart: &Apart) -> String {
+    match apart {
+        Apart::Field { label, value } => {
+            format!("{}: {}", visible(label.en()), inline(value, None))
+        }
+        Apart::Id { id } => visible(id),
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::{
-    Map, Op, RecordKey,
+    Map, Op, RecordKey, RecordState,
     manifest::{EffectOp, FieldType, Label, Operation, Registry},
-    staging::card_operation,
+    staging::{CardRecords, card_operation, proposal_card},
 };
 use serde_json::{Value, json};
 
@@ -16,8 +16,8 @@ use card_cases::{Case, generated_cases, marks, written_cases};
 mod card_cases;
 
 fn printed(case: &Case) -> String {
-    let lookup = |key: &RecordKey| case.records.get(key);
-    let card = mana_core::staging::proposal_card(&case.registry, &case.proposal, &lookup);
+    let records = case.records.clone().into();
+    let card = proposal_card(&case.registry, &case.proposal, &records);
     crate::inbox::text("", &case.proposal, &card)
 }
 
@@ -143,10 +143,50 @@ fn new_record(app: &str, table: &str, set: Value) -> String {
         set,
         now: Vec::new(),
     };
-    let card = card_operation(&registry, &operation, &BTreeMap::new(), &|_| None);
+    let card = card_operation(
+        &registry,
+        &operation,
+        &BTreeMap::new(),
+        &CardRecords::default(),
+    );
     let mut text = String::new();
     fields_text(&mut text, &card.fields);
     text
+}
+
+#[test]
+fn modules_c5_a_record_is_told_from_others_of_its_title() {
+    let registry = Registry::builtin();
+    let operation: Operation = serde_json::from_value(json!({
+        "op": "update", "app": "todo", "table": "tasks", "id": "t1", "set": { "done": true },
+    }))
+    .expect("an operation");
+    let task = |due: &str| RecordState {
+        data: serde_json::from_value(json!({ "title": "Call Bob", "dueDate": due }))
+            .expect("an object"),
+        meta: BTreeMap::new(),
+    };
+    let key = RecordKey::new("todo", "tasks", "t1");
+    let printed = |namesakes: Vec<RecordState>| {
+        let known = CardRecords {
+            records: BTreeMap::from([(key.clone(), task("2026-04-08"))]),
+            namesakes: BTreeMap::from([(key.clone(), namesakes)]),
+        };
+        let card = ProposalCard {
+            operations: vec![card_operation(
+                &registry,
+                &operation,
+                &BTreeMap::new(),
+                &known,
+            )],
+            ..proposal_card(&registry, &generated_cases()[0].proposal, &known)
+        };
+        card_text(&card)
+    };
+    let line = "Others have this title. This one: Due: Wed 8 Apr 2026\n";
+    assert!(printed(vec![task("2026-04-09")]).contains(line));
+    assert!(!printed(Vec::new()).contains("Others have"));
+    assert!(printed(vec![task("2026-04-08")]).contains("This one: t1\n"));
 }
 
 #[test]

@@ -345,7 +345,7 @@ impl Approved {
         consent(&proposal.operations)?;
         let tool = registry.tool(&proposal.tool).ok_or_else(altered)?;
         let target = existing(tool, &proposal.params, records)?;
-        let planned = derive(tool, &proposal.params, place, target);
+        let planned = derive(tool, &proposal.params, &proposal.step_id, target);
         let moved = stale(proposal, records, planned.as_deref().ok(), over)?;
         let planned = planned?;
         if !equal_except(&planned, &proposal.operations, &moved) {
@@ -359,11 +359,7 @@ impl Approved {
                 planned: None,
             });
         };
-        if tool.target(edited) != tool.target(&proposal.params) {
-            let message = "Another record can't be put in. Reject this, and change the other record yourself.";
-            return Err(ProposalError::new("invalid", message));
-        }
-        let operations = derive(tool, edited, place, target)?;
+        let operations = derive_edited(tool, proposal, edited, target)?;
         consent(&operations)?;
         let planned = planned.into_iter().next().map(|operation| operation.set);
         Ok(Approved {
@@ -374,17 +370,52 @@ impl Approved {
     }
 }
 
+/// A proposal as a person changed its parameters: its operations are exactly those that an approval with these
+/// parameters carries out, so that its card says the edited whole (rule MODULES C10). `records` has the record that it
+/// changes.
+pub fn edited(
+    registry: &Registry,
+    proposal: &Proposal,
+    params: &Map,
+    records: &Records,
+) -> Result<Proposal, ProposalError> {
+    let tool = registry.tool(&proposal.tool).ok_or_else(altered)?;
+    let target = existing(tool, &proposal.params, records)?;
+    let operations = derive_edited(tool, proposal, params, target)?;
+    Ok(Proposal {
+        params: params.clone(),
+        ops_hash: ops_hash(&operations),
+        operations,
+        error: None,
+        ..proposal.clone()
+    })
+}
+
+fn derive_edited(
+    tool: ToolRef<'_>,
+    proposal: &Proposal,
+    edited: &Map,
+    target: Option<&RecordState>,
+) -> Result<Vec<Operation>, ProposalError> {
+    if tool.target(edited) != tool.target(&proposal.params) {
+        let message =
+            "Another record can't be put in. Reject this, and change the other record yourself.";
+        return Err(ProposalError::new("invalid", message));
+    }
+    derive(tool, edited, &proposal.step_id, target)
+}
+
 fn derive(
     tool: ToolRef<'_>,
     params: &Map,
-    place: &StepContext,
+    step_id: &str,
     target: Option<&RecordState>,
 ) -> Result<Vec<Operation>, ProposalError> {
     let problems = tool.check(params);
     if !problems.is_empty() {
         return Err(invalid(&problems));
     }
-    tool.operations(params, &place.step.id, target)
+    tool.operations(params, step_id, target)
         .map_err(|problem| invalid(&[problem]))
 }
 

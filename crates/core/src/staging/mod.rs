@@ -16,13 +16,15 @@ mod step;
 pub use crate::manifest::{Operation, ops_hash};
 pub use crate::record::Records;
 pub use card::{
-    CardField, CardItem, CardLink, CardOperation, CardUnit, CardValue, FieldChange, FieldRole, Fit,
-    ItemChange, Lookup, ProposalCard, RunKind, ShownValue, TextChange, TextPart, TextRun,
-    UnfitField, card_operation, card_records, operation_records, proposal_card, record_title,
-    says_its_host, unfit_fields,
+    Apart, CardField, CardItem, CardLink, CardOperation, CardRecords, CardUnit, CardValue,
+    FieldChange, FieldRole, Fit, ItemChange, MOST_NAMESAKES, ProposalCard, RunKind, ShownValue,
+    TextChange, TextPart, TextRun, UnfitField, card_operation, card_records, operation_records,
+    proposal_card, record_title, says_its_host, unfit_fields,
 };
 pub use deadline::{LIFETIME_DAYS, deadline, open_steps};
-pub use decide::{DecideError, Decision, DecisionInput, DecisionResult, ShownStamp, decide};
+pub use decide::{
+    DecideError, Decision, DecisionInput, DecisionResult, ShownStamp, decide, edited,
+};
 pub use proposal::{Proposal, ProposalError, ProposalStatus};
 pub use replaced_values::ReplacedValues;
 pub use seen::{SeenValue, seen_key};

@@ -24,7 +24,7 @@ pub struct Case {
 
 impl Case {
     /// A proposal of one step that calls a tool on these records.
-    fn new(name: String, registry: Arc<Registry>, step: &Value, records: Records) -> Case {
+    pub fn new(name: String, registry: Arc<Registry>, step: &Value, records: Records) -> Case {
         let iteration = json!({
             "id": "0190d000-0000-7000-8000-000000000002", "slot": "due:1775628000000", "source": "server",
             "startedAt": "2026-04-08T06:00:00.000000Z", "finishedAt": FINISHED, "updatedAt": FINISHED,
@@ -59,7 +59,7 @@ impl Case {
 }
 
 /// A record with these values, all written at one time.
-fn state(data: Value) -> RecordState {
+pub fn state(data: Value) -> RecordState {
     let data: Map = serde_json::from_value(data).expect("an object");
     let at = Micros::parse("2026-04-01T08:00:00Z").expect("a time");
     let stamp = |field: &String| {

@@ -2,21 +2,23 @@
 
 use mana_core::{
     Op, RecordKey,
+    manifest::Registry,
     staging::{
-        CardField, FieldChange, ProposalCard, RunKind, TextChange, TextPart, card_records,
-        ops_hash, proposal_card,
+        CardField, CardRecords, FieldChange, ProposalCard, RunKind, TextChange, TextPart,
+        card_records, ops_hash, proposal_card,
     },
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::card_cases::{Case, generated_cases, marks, random_manifests, written_cases};
+use crate::card_cases::{Case, generated_cases, marks, random_manifests, state, written_cases};
 
 fn card(case: &Case) -> ProposalCard {
     let asked = card_records(&case.registry, &case.proposal);
     // What the card didn't ask for it can't see.
-    let lookup = |key: &RecordKey| asked.contains(key).then(|| case.records.get(key)).flatten();
-    proposal_card(&case.registry, &case.proposal, &lookup)
+    let mut records = case.records.clone();
+    records.retain(|key, _| asked.contains(key));
+    proposal_card(&case.registry, &case.proposal, &records.into())
 }
 
 /// The JSON of everything about a field that can be read without unfolding an unchanged stretch, without `raw`.
@@ -215,6 +217,114 @@ fn modules_c2_a_field_that_no_manifest_knows_is_raw_json_under_its_own_name() {
     let card = card(&case);
     assert_eq!(card.operations[0].module.en(), "unknown");
     assert_eq!(card.operations[0].fields.len(), fields.len());
+}
+
+/// The module of a call that names another record, and the records that it could name.
+fn naming(step: Value) -> Case {
+    let module = json!({
+        "id": "crew", "version": 1, "name": { "en": "Crew" }, "description": { "en": "Visits." },
+        "tables": {
+            "people": {
+                "name": { "en": "Person" }, "plural": { "en": "People" },
+                "list": { "title": "name", "meta": ["town"] },
+                "fields": {
+                    "name": { "type": "text", "label": { "en": "Name" }, "required": true },
+                    "town": { "type": "text", "label": { "en": "Town" } },
+                    "born": { "type": "date", "label": { "en": "Born" } },
+                },
+            },
+            "visits": {
+                "name": { "en": "Visit" }, "plural": { "en": "Visits" },
+                "list": { "title": "title", "meta": [] },
+                "fields": {
+                    "title": { "type": "text", "label": { "en": "Title" }, "required": true },
+                    "who": { "type": "ref", "table": "people", "label": { "en": "Who" } },
+                },
+            },
+        },
+        "tools": [
+            {
+                "name": "plan_visit", "label": { "en": "New visit" }, "description": "Plan a visit.",
+                "params": {
+                    "title": { "type": "text", "description": "Title.", "required": true },
+                    "who": { "type": "ref", "table": "people", "description": "Person.", "required": true },
+                },
+                "effect": { "op": "insert", "table": "visits", "set": { "title": "$title", "who": "$who" } },
+                "policy": "propose",
+            },
+            {
+                "name": "move_person", "label": { "en": "Person moves" }, "description": "Change the town.",
+                "params": {
+                    "personId": { "type": "ref", "table": "people", "description": "Person.", "required": true },
+                    "town": { "type": "text", "description": "Town.", "required": true },
+                },
+                "effect": { "op": "update", "table": "people", "id": "$personId", "set": { "town": "$town" } },
+                "policy": "propose",
+            },
+        ],
+    });
+    let (registry, rejected) = Registry::builtin().with([("crew.json", module.to_string())]);
+    assert_eq!(rejected, []);
+    let people = [
+        (
+            "p1",
+            json!({ "name": "Bob", "town": "Kiel", "born": "1990-01-02" }),
+        ),
+        (
+            "p2",
+            json!({ "name": "bob ", "town": "Kiel", "born": "1991-01-02" }),
+        ),
+        ("p3", json!({ "name": "Ann", "town": "Kiel" })),
+        ("p4", json!({ "name": "Cy" })),
+        ("p5", json!({ "name": "Cy" })),
+    ];
+    let records = people.map(|(id, data)| (RecordKey::new("crew", "people", id), state(data)));
+    Case::new("naming".to_owned(), registry.into(), &step, records.into())
+}
+
+/// The card of a case with the namesakes of these records.
+fn card_among(case: &Case, namesakes: &[(&str, &[&str])]) -> ProposalCard {
+    let key = |id: &str| RecordKey::new("crew", "people", id);
+    let named = |(of, others): &(&str, &[&str])| {
+        let others = others.iter().map(|id| case.records[&key(id)].clone());
+        (key(of), others.collect())
+    };
+    let known = CardRecords {
+        records: case.records.clone(),
+        namesakes: namesakes.iter().map(named).collect(),
+    };
+    proposal_card(&case.registry, &case.proposal, &known)
+}
+
+#[test]
+fn modules_c5_a_record_is_told_from_others_of_its_title() {
+    let visit = |who: &str| {
+        naming(json!({
+            "summary": "s", "rationale": "r", "toolName": "plan_visit", "params": { "title": "Tea", "who": who },
+        }))
+    };
+    let who = |card: ProposalCard| json!(card.operations[0].fields[1].after.shown)["apart"].clone();
+    let bob = card_among(&visit("p1"), &[("p1", &["p2"])]);
+    assert_eq!(
+        who(bob),
+        json!({
+            "kind": "field", "label": { "en": "Born" },
+            "value": { "shown": { "kind": "date", "date": "1990-01-02" }, "fit": "fits", "raw": "1990-01-02" },
+        })
+    );
+    assert_eq!(who(card_among(&visit("p3"), &[("p3", &[])])), Value::Null);
+    let cy = card_among(&visit("p4"), &[("p4", &["p5"])]);
+    assert_eq!(who(cy), json!({ "kind": "id", "id": "p4" }));
+
+    let moves = naming(json!({
+        "summary": "s", "rationale": "r", "toolName": "move_person", "params": { "personId": "p2", "town": "Bonn" },
+    }));
+    let apart = card_among(&moves, &[("p2", &["p1"])])
+        .operations
+        .remove(0)
+        .apart;
+    assert_eq!(json!(apart)["value"]["raw"], "1991-01-02");
+    assert_eq!(card_among(&moves, &[]).operations[0].apart, None);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! from the stored operations, never from the model's summary. Words that a person's language decides (labels, dates,
 //! numbers) are left to whoever draws.
 
+mod apart;
 mod link_address;
 mod links;
 mod text_change;
@@ -27,13 +28,14 @@ use crate::{
     mission::CONTEXT,
     record::{RecordKey, RecordState},
 };
+pub use apart::{Apart, CardRecords, MOST_NAMESAKES};
 pub use link_address::says_its_host;
 pub use links::CardLink;
 use links::new_links;
 pub use text_change::{RunKind, TextChange, TextPart, TextRun};
 pub use unfit::{UnfitField, unfit_fields};
 pub use value::{CardItem, CardValue, Fit, ItemChange, ShownValue};
-use value::{FieldContext, TitleOf, items, removed_items, tell_apart};
+use value::{FieldContext, NameOf, RecordName, items, removed_items, tell_apart};
 
 /// A proposal as a person reads it before deciding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -78,6 +80,9 @@ pub struct CardOperation {
     /// none, as the one page of a module.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// What tells the record that would be changed or removed from others of its title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apart: Option<Apart>,
     /// Whether the record that would be changed or removed is not there any more.
     pub gone: bool,
     /// The fields that the operation sets, in the manifest's order; of a removal, all that goes along.
@@ -172,9 +177,6 @@ pub enum CardUnit {
     },
 }
 
-/// Finds a record as it is now.
-pub type Lookup<'a> = &'a dyn Fn(&RecordKey) -> Option<&'a RecordState>;
-
 /// The records that [`proposal_card`] wants to see: those that the operations touch, and those that their values
 /// name.
 pub fn card_records(registry: &Registry, proposal: &Proposal) -> BTreeSet<RecordKey> {
@@ -209,18 +211,17 @@ pub fn operation_records<'v>(
     keys
 }
 
-/// The card of a proposal. `lookup` finds records as they are now; what it does not find is said from what the
-/// proposal was made upon, or by its id.
-pub fn proposal_card<'a>(
-    registry: &'a Registry,
+/// The card of a proposal. What is not among the records is said from what the proposal was made upon, or by its id.
+pub fn proposal_card(
+    registry: &Registry,
     proposal: &Proposal,
-    lookup: Lookup<'a>,
+    known: &CardRecords,
 ) -> ProposalCard {
     let empty = BTreeMap::new();
     let operations: Vec<CardOperation> = (proposal.operations.iter())
         .map(|operation| {
             let seen = proposal.seen.get(&seen_key(&operation.key()));
-            card_operation(registry, operation, seen.unwrap_or(&empty), lookup)
+            card_operation(registry, operation, seen.unwrap_or(&empty), known)
         })
         .collect();
     let fields = || operations.iter().flat_map(|operation| &operation.fields);
@@ -244,11 +245,11 @@ pub fn proposal_card<'a>(
 }
 
 /// An operation as a card says it, made upon these values of the record.
-pub fn card_operation<'a>(
-    registry: &'a Registry,
+pub fn card_operation(
+    registry: &Registry,
     operation: &Operation,
     seen: &BTreeMap<String, SeenValue>,
-    lookup: Lookup<'a>,
+    records: &CardRecords,
 ) -> CardOperation {
     let Operation {
         op, app, table, id, ..
@@ -256,9 +257,17 @@ pub fn card_operation<'a>(
     let manifest = registry.manifest(app);
     let known = registry.table(app, table);
     let key = operation.key();
-    let state = lookup(&key).filter(|state| !state.is_deleted());
-    let title_of =
-        |key: &RecordKey| record_title(registry.table(&key.app, &key.table), &lookup(key)?.data);
+    let state = records.records.get(&key);
+    let state = state.filter(|state| !state.is_deleted());
+    let name_of = |key: &RecordKey| -> Option<RecordName> {
+        let table = registry.table(&key.app, &key.table);
+        let state = records
+            .records
+            .get(key)
+            .filter(|state| !state.is_deleted())?;
+        let title = record_title(table, &state.data)?;
+        Some((title, table.and_then(|table| records.apart(table, key))))
+    };
     let seen_data: Map = (seen.iter())
         .map(|(field, seen)| (field.clone(), seen.value.clone()))
         .gather();
@@ -272,7 +281,7 @@ pub fn card_operation<'a>(
         table: known,
         seen,
         state: state.filter(|_| *op != Op::Insert),
-        title_of: &title_of,
+        name_of: &name_of,
     };
     CardOperation {
         op: *op,
@@ -285,6 +294,7 @@ pub fn card_operation<'a>(
             .into_iter()
             .flatten()
             .find_map(|data| record_title(known, data)),
+        apart: (known.filter(|_| *op != Op::Insert)).and_then(|table| records.apart(table, &key)),
         gone: *op != Op::Insert && state.is_none() && !seen.values().all(|seen| seen.at.is_none()),
         fields: context
             .names()
@@ -316,7 +326,7 @@ struct OperationContext<'a> {
     seen: &'a BTreeMap<String, SeenValue>,
     /// The record as it is now, where there is one.
     state: Option<&'a RecordState>,
-    title_of: TitleOf<'a>,
+    name_of: NameOf<'a>,
 }
 
 impl OperationContext<'_> {
@@ -351,7 +361,7 @@ impl OperationContext<'_> {
                 FieldContext {
                     app: &self.operation.app,
                     field,
-                    title_of: self.title_of,
+                    name_of: self.name_of,
                 },
             )
         };

@@ -183,7 +183,7 @@ fn shown(kind: &str, value: Value) -> (Value, Fit) {
     let context = FieldContext {
         app: "m",
         field: manifest.tables["rows"].fields.get("f"),
-        title_of: &|key| (key.id == "r1").then(|| "The other".to_owned()),
+        name_of: &|key| (key.id == "r1").then(|| ("The other".to_owned(), None)),
     };
     let value = CardValue::read(&value, context);
     (json!(value.shown), value.fit)
@@ -373,18 +373,18 @@ fn told_apart(kind: &str, values: [&str; 3]) -> [Value; 3] {
         }
     }
     let field: Field = serde_json::from_value(field).expect("a field");
-    let title_of = |key: &RecordKey| {
+    let name_of = |key: &RecordKey| {
         let title = match key.id.as_str() {
             "high" => "normal ",
             "low" => "Normal",
             _ => "None",
         };
-        Some(title.to_owned())
+        Some((title.to_owned(), None))
     };
     let context = FieldContext {
         app: "m",
         field: Some(&field),
-        title_of: &title_of,
+        name_of: &name_of,
     };
     let mut read = values.map(|value| CardValue::read(&json!(value), context));
     tell_apart(read.iter_mut());
@@ -411,7 +411,7 @@ fn modules_c5_values_that_read_alike_say_what_is_kept() {
     );
     assert_eq!(
         told_apart("enum", ["none", "high", "high"]),
-        ["None", "Normal", "Normal"]
+        ["None", "Normal (high)", "Normal (high)"]
     );
 }
 
@@ -433,7 +433,12 @@ fn modules_c5_no_unit_continues_its_number() {
             "op": "insert", "app": "goals", "table": "goals", "id": "g1", "set": { "target": 42, "unit": unit },
         }))
         .expect("an operation");
-        let card = card_operation(&registry, &operation, &BTreeMap::new(), &|_| None);
+        let card = card_operation(
+            &registry,
+            &operation,
+            &BTreeMap::new(),
+            &CardRecords::default(),
+        );
         let target = card.fields.iter().find(|field| field.field == "target");
         let name = named.to_owned();
         assert_eq!(

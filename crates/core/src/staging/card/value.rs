@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::apart::Apart;
 use crate::{
     Gather, Map,
     calendar::Day,
@@ -108,6 +109,9 @@ pub enum ShownValue {
         /// The record's own title; missing where the record is not on this device.
         #[serde(skip_serializing_if = "Option::is_none")]
         title: Option<String>,
+        /// What tells the record from others of its title.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        apart: Option<Apart>,
     },
     /// A list of words, each an item of the field.
     List,
@@ -125,8 +129,11 @@ pub enum ShownValue {
     WriteTime,
 }
 
-/// Finds the title of another record.
-pub(super) type TitleOf<'a> = &'a dyn Fn(&RecordKey) -> Option<String>;
+/// A record's own title, and what tells it from others that have the same.
+pub(super) type RecordName = (String, Option<Apart>);
+
+/// Finds the name of another record.
+pub(super) type NameOf<'a> = &'a dyn Fn(&RecordKey) -> Option<RecordName>;
 
 /// The field that a value belongs to.
 #[derive(Clone, Copy)]
@@ -135,7 +142,7 @@ pub(super) struct FieldContext<'a> {
     pub(super) app: &'a str,
     /// The field, where the manifest knows it.
     pub(super) field: Option<&'a Field>,
-    pub(super) title_of: TitleOf<'a>,
+    pub(super) name_of: NameOf<'a>,
 }
 
 impl CardValue {
@@ -211,9 +218,17 @@ impl ShownValue {
     fn reads_like(&self, other: &ShownValue) -> bool {
         match (self, other) {
             (
-                ShownValue::Reference { title: Some(a), .. },
-                ShownValue::Reference { title: Some(b), .. },
-            ) => a.trim().to_lowercase() == b.trim().to_lowercase(),
+                ShownValue::Reference {
+                    title: Some(a),
+                    apart: a_apart,
+                    ..
+                },
+                ShownValue::Reference {
+                    title: Some(b),
+                    apart: b_apart,
+                    ..
+                },
+            ) => a_apart == b_apart && a.trim().to_lowercase() == b.trim().to_lowercase(),
             (ShownValue::Choice { label: a, .. }, ShownValue::Choice { label: b, .. }) => {
                 a.0.iter().any(|(language, text)| b.get(language) == text)
             }
@@ -272,20 +287,31 @@ fn fitting(value: &Value, field: &Field, context: FieldContext<'_>) -> Option<Sh
         FieldType::Enum => {
             let value = value.as_str()?;
             let known = field.values.iter().find(|known| known.value() == value)?;
-            Some(ShownValue::Choice {
+            let mut shown = ShownValue::Choice {
                 value: value.to_owned(),
                 label: known.label(),
-            })
+            };
+            let others = field.values.iter().filter(|other| other.value() != value);
+            let mut others = others.map(|other| ShownValue::Choice {
+                value: other.value().to_owned(),
+                label: other.label(),
+            });
+            if others.any(|other| shown.reads_like(&other)) {
+                shown.say_kept();
+            }
+            Some(shown)
         }
         FieldType::Ref => {
             let id = value.as_str()?;
             let table = field.table.as_deref()?;
             let app = field.module.as_deref().unwrap_or(context.app);
+            let (title, apart) = (context.name_of)(&RecordKey::new(app, table, id)).unzip();
             Some(ShownValue::Reference {
                 app: app.to_owned(),
                 table: table.to_owned(),
                 id: id.to_owned(),
-                title: (context.title_of)(&RecordKey::new(app, table, id)),
+                title,
+                apart: apart.flatten(),
             })
         }
         FieldType::Tags => {

@@ -348,6 +348,26 @@ fn modules_s5_a_plan_that_is_no_longer_kept_can_only_be_cleared_away() {
 }
 
 #[test]
+fn modules_c10_an_edited_proposal_is_what_an_approval_of_it_carries_out() {
+    let mut device = moved();
+    let proposal = device.one();
+    let (registry, records) = (Registry::builtin(), device.records.clone());
+    let params = json!({ "taskId": "t1", "dueDate": "2026-04-10" });
+    let read = edited(&registry, &proposal, &object(params.clone()), &records).expect("fits");
+    let done = device
+        .edit(&proposal, params, SEVEN)
+        .expect("approved")
+        .proposal;
+    assert_eq!(
+        (read.operations, read.ops_hash),
+        (done.operations, done.ops_hash)
+    );
+    let other = object(json!({ "taskId": "t2", "dueDate": "2026-04-10" }));
+    let refused = edited(&registry, &proposal, &other, &records).expect_err("another record");
+    assert_eq!(refused.code, "invalid");
+}
+
+#[test]
 fn modules_s5_edited_parameters_are_checked() {
     let mut device = moved();
     let proposal = device.one();
