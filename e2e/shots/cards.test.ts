@@ -85,6 +85,8 @@ const own: Card[] = [
 		note
 	),
 	of('marks that pile up', 'create_task', { title: `Pay ${'e\u0301'.padEnd(40, '\u0301')} Bob`, notes: 'a\ufffcb' }),
+	of('records of one title', 'complete_task', { taskId: '<id>' }, { ...task, dueDate: '2026-12-03' }),
+	of('letters of another script', 'update_note', { noteId: '<id>', body: `${note.body}\n\nPay pаypal.` }, note),
 	of('emoji and joiners', 'create_note', { title: '👩‍💻 notes 🏳️‍🌈', body: 'می‌خواهم' })
 ];
 
@@ -161,6 +163,15 @@ test('cards', async ({ browser }) => {
 	await page.keyboard.press('End');
 	await page.waitForTimeout(700);
 	await shoot(page, 'plan end');
+	// A step that the person changed, open and kept.
+	await page.keyboard.press('Home');
+	await page.keyboard.press('j');
+	await page.keyboard.press('e');
+	await page.getByRole('textbox', { name: 'Title' }).fill('Task of my own');
+	await shoot(page, 'plan edit');
+	await page.keyboard.press('Enter');
+	await expect(page.getByText('It was proposed as')).toBeVisible();
+	await shoot(page, 'plan edited');
 	// Records whose values do not fit, and the form that mends them.
 	const bad = { title: 'Call Ada', dueDate: '2031-02-03T00:00:00Z', priority: 'somewhat', done: false };
 	await api.push('todo', [{ table: 'tasks', id: 'unfit', op: 'insert', data: bad }]);

@@ -301,6 +301,36 @@ test('an edited proposal waits for what its form does not show', async ({ browse
 	expect(await titles()).toEqual(['Call Ada at noon']);
 });
 
+test('an edit in a plan stays in its step until it was read, and goes with the others', async ({ browser }) => {
+	const { page } = await becomeOwner(browser, server);
+	await page.setViewportSize({ width: 1440, height: 700 });
+	const mission = await writeMission(page, 'Weekly plan');
+	await synced(page);
+	const notes = Array.from({ length: 40 }, (_, line) => `Line ${line} of the notes`).join('\n');
+	await run(mission, [create('Task one'), create('Task two', { notes }), create('Task three')]);
+	await page.goto(`${server.url}/companion/missions/${mission}/plan`);
+	await page.keyboard.press('End');
+	await expect(page.getByRole('button', { name: /^Approve 3/ })).toBeEnabled();
+	await page.keyboard.press('j');
+	await page.keyboard.press('e');
+	await page.getByRole('textbox', { name: 'Title' }).fill('Task two, mine');
+	await expect(page.getByText('Keep or leave the open edit first.')).toBeVisible();
+	await page.keyboard.press('Enter');
+	const second = page.getByRole('listitem', { name: 'Step 2: Task two, mine' });
+	await expect(second.getByText('It was proposed as')).toBeAttached();
+	await page.evaluate(() => scrollTo(0, 0));
+	await page.waitForTimeout(700);
+	await page.keyboard.press('a');
+	expect(await titles()).toEqual([]);
+	await expect(page.getByRole('button', { name: /^Approve 3/ })).toBeDisabled();
+	await page.keyboard.press('End');
+	await expect(page.getByRole('button', { name: /^Approve 3/ })).toBeEnabled();
+	await page.keyboard.press('a');
+	await expect(page.getByText('3 steps approved')).toBeVisible();
+	await synced(page);
+	expect((await titles()).sort()).toEqual(['Task one', 'Task three', 'Task two, mine']);
+});
+
 test('a value that does not fit is mended by keyboard, and reading writes nothing', async ({ browser }) => {
 	const { page } = await becomeOwner(browser, server);
 	await synced(page);

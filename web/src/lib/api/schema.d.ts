@@ -1139,6 +1139,20 @@ export interface components {
              */
             tokens?: number;
         };
+        /** @description What tells a record from others that have its title. */
+        Apart: {
+            /** @enum {string} */
+            kind: "field";
+            /** @description The field's label. */
+            label: components["schemas"]["Label"];
+            /** @description The value that this record has. */
+            value: components["schemas"]["CardValue"];
+        } | {
+            /** @description The record's id. */
+            id: string;
+            /** @enum {string} */
+            kind: "id";
+        };
         /** @description Facts that a page may know before anybody signs in, and a few more for signed-in people. */
         AppInfo: {
             /** @description The address by which another device reaches the server; left out where it listens on its own machine alone. */
@@ -1306,6 +1320,8 @@ export interface components {
         };
         /** @description An operation of a proposal. */
         CardOperation: {
+            /** @description What tells the record that would be changed or removed from others of its title. */
+            apart?: components["schemas"]["Apart"];
             /** @description The module. */
             app: string;
             /** @description The fields that the operation sets, in the manifest's order; of a removal, all that goes along. */
@@ -3047,6 +3063,8 @@ export interface components {
             /** @description The value that is kept. */
             value: string;
         } | {
+            /** @description What tells the record from others of its title. */
+            apart?: components["schemas"]["Apart"];
             /** @description The record's module. */
             app: string;
             /** @description The record's id. */

@@ -46,6 +46,14 @@ const MAYBE_HIDDEN = new RegExp(
 	'u'
 );
 
+/** Letters that can pass for others. Of a text with any of them the core judges the words. */
+const MAYBE_MIXED = new RegExp(
+	'[\\u0370-\\u058f\\u07c0-\\u07ff\\u13a0-\\u16ff\\u18b0-\\u18ff\\u1c80-\\u1c8f\\u1d26-\\u1d2a\\u1f00-\\u1fff' +
+		'\\u2c00-\\u2c5f\\u2c80-\\u2cff\\u2d30-\\u2d7f\\u2de0-\\u2dff\\ua4d0-\\ua6ff\\uab65-\\uabbf' +
+		'\\u{10280}-\\u{11fff}\\u{16800}-\\u{16fdf}]',
+	'u'
+);
+
 /** A record with its state; null where the replica does not have it. */
 export interface KeyedState extends RecordKey {
 	state: RecordState | null;
@@ -91,6 +99,7 @@ type Method =
 	| 'offerAgain'
 	| 'cardRecords'
 	| 'card'
+	| 'edited'
 	| 'decide'
 	| 'undoTouched'
 	| 'undoPreview'
@@ -229,9 +238,20 @@ export class Core {
 		return this.#call<{ records: RecordKey[] }>('cardRecords', { proposal }).records;
 	}
 
-	/** All that a proposal's operations set, from the operations alone. `records` are those of `cardRecords`. */
-	card(proposal: Proposal, records: KeyedState[]): ProposalCard {
-		return this.#call('card', { proposal, records });
+	/**
+	 * All that a proposal's operations set, from the operations alone. `records` are those of `cardRecords`; `namesakes`
+	 * others of the title of one of them, under its key.
+	 */
+	card(proposal: Proposal, records: KeyedState[], namesakes: KeyedState[] = []): ProposalCard {
+		return this.#call('card', { proposal, records, namesakes });
+	}
+
+	/**
+	 * The proposal as a person changed its parameters: its card says what approving with them carries out. Throws with
+	 * code invalid (details: `{errors}`), gone or altered.
+	 */
+	edited(proposal: Proposal, params: Data, records: KeyedState[]): Proposal {
+		return this.#call<{ proposal: Proposal }>('edited', { proposal, params, records }).proposal;
 	}
 
 	/**
@@ -375,15 +395,28 @@ const ISOLATE = /(\u2068[^\u2066-\u2069]*\u2069)/;
 
 const isIsolate = (part: string, index: number) => index % 2 === 1 && RIGHT_TO_LEFT.test(part);
 
-/** The text with its hidden characters written out, as `[U+202E]` (rule MISSIONS X1). The module is loaded by then. */
+/**
+ * The text with its hidden characters written out, as `[U+202E]`, and letters that pass for others marked, as
+ * `pа[U+0430]ypal` (rules MISSIONS X1 and X4). The module is loaded by then.
+ */
 export function visible(text: string): string {
 	// A record may hold a value of another kind where its type says text.
 	if (typeof text !== 'string') return visible((text as unknown) == null ? '' : toJson(text));
-	if (!loaded || !MAYBE_HIDDEN.test(text)) return text;
-	const { visible: written } = loaded;
+	if (!loaded || !(MAYBE_HIDDEN.test(text) || MAYBE_MIXED.test(text))) return text;
+	const { legible: written } = loaded;
 	const part = (one: string, index: number) =>
 		isIsolate(one, index) ? `\u2068${written(one.slice(1, -1))}\u2069` : written(one);
 	return text.split(ISOLATE).map(part).join('');
+}
+
+/** A text without what makes no difference in meaning: two titles that mean the same become the same. */
+export function sameMeaning(text: string): string {
+	return loaded ? loaded.sameMeaning(text) : text;
+}
+
+/** Whether a name passes for Mana's own (rule SYNC S13). */
+export function passesForMana(name: string): boolean {
+	return loaded?.passesForMana(name) ?? false;
 }
 
 /** The program behind a write: Mana itself, or another one by a name of its own (rule SYNC S13). */

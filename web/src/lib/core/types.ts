@@ -82,6 +82,7 @@ export type ProposalError = Schemas['ProposalError'];
 export type Decision = Schemas['Decision'];
 /** A proposal as people read it: every field that its operations set. */
 export type ProposalCard = Schemas['ProposalCard'];
+export type Apart = Schemas['Apart'];
 export type CardOperation = Schemas['CardOperation'];
 export type CardField = Schemas['CardField'];
 export type CardValue = Schemas['CardValue'];

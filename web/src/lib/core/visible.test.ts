@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { visible, wasmModule } from '.';
 
-it('X1 no hidden character passes for a plain one before the core is asked', async () => {
-	const { visible: written } = await wasmModule();
+it('X1 X4 no hidden character and no letter of another script passes for a plain one before the core is asked', async () => {
+	const { legible: written } = await wasmModule();
 	const missed: string[] = [];
 	for (let code = 0; code <= 0x10ffff; code++) {
 		if (code >= 0xd800 && code <= 0xdfff) continue;
@@ -15,4 +15,7 @@ it('X1 no hidden character passes for a plain one before the core is asked', asy
 	expect(visible(stack)).not.toBe(stack);
 	const blanks = `a\u00a0\u00a0\u00a0b`;
 	expect(visible(blanks)).toBe(written(blanks));
+	const mixed = 'p\u0430ypal and Привет';
+	expect(visible(mixed)).toBe('p\u0430[U+0430]ypal and Привет');
+	expect(visible(visible(mixed))).toBe(visible(mixed));
 }, 30_000);

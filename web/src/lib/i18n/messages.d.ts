@@ -1034,6 +1034,7 @@ export interface MessageArguments {
 	'card.openFirst': { count: number };
 	'card.readFirst': NoArguments;
 	'card.same': NoArguments;
+	'card.namesakes': { apart: Value };
 	'card.show': NoArguments;
 	'card.showAll': { count: number };
 	'card.unfit': NoArguments;
@@ -1071,6 +1072,13 @@ export interface MessageArguments {
 	'plan.ticked': { count: Value; total: Value };
 	'plan.title': NoArguments;
 	'plan.why': NoArguments;
+	'plan.editKeep': NoArguments;
+	'plan.editLead': NoArguments;
+	'plan.editOpen': NoArguments;
+	'plan.edited': NoArguments;
+	'plan.editBack': NoArguments;
+	'plan.editKept': NoArguments;
+	'plan.editBegun': NoArguments;
 	'broken.row': NoArguments;
 	'broken.raw': NoArguments;
 	'broken.retry': NoArguments;
@@ -1095,6 +1103,7 @@ export interface MessageArguments {
 	'card.pressAgain': NoArguments;
 	'card.editReadFirst': NoArguments;
 	'plan.keyWhy': NoArguments;
+	'text.otherScript': NoArguments;
 	'plan.noneTicked': NoArguments;
 	'undo.plan': { count: number };
 	'conflict.of': { field: Value };

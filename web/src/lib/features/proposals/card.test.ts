@@ -304,3 +304,37 @@ describe('the card of a proposal', () => {
 		expect(body.querySelectorAll('bdi .written-out')).toHaveLength(2);
 	});
 });
+
+describe('C5 records of one title', () => {
+	beforeAll(() => showLocale('en'));
+
+	it('are told apart where one is named for the first time, and where one is changed', async () => {
+		showModules(manifests);
+		const replica = await openTab(someUser());
+		setReplica(replica);
+		onTestFinished(() => setReplica(null));
+		await until(() => collection('todo', 'tasks').ready && collection('goals', 'goals').ready);
+		await createRecord('goals', 'goals', { title: 'Marathon', status: 'active', unit: 'km' }, 'g1');
+		await createRecord('goals', 'goals', { title: 'marathon!', status: 'active', unit: 'miles' }, 'g2');
+		await createRecord('todo', 'tasks', { title: 'Call Bob', dueDate: '2031-01-02' }, 't1');
+		await createRecord('todo', 'tasks', { title: 'Call Bob', dueDate: '2031-01-03' }, 't2');
+		const steps = [
+			toolStep(0, 'create_task', { title: 'Run', goalId: 'g2' }),
+			toolStep(1, 'complete_task', { taskId: 't1' })
+		];
+		await arrive(replica, [missionInsert(), iterationArrives(steps)]);
+		await stageMission(replica, MISSION);
+		const [run, call] = (await until(() => proposals.count === 2 && !proposals.moving && proposals.open)) as [
+			Proposal,
+			Proposal
+		];
+		const read = (proposal: Proposal) => show(ProposalBody, { proposal }).textContent.replace(/\s+/g, ' ');
+		expect(read(run)).toContain('marathon! (Unit: miles)');
+		expect(read(call)).toContain('Others have this title. This one: Due: Thu 2 Jan 2031');
+		// One that comes or goes later is told, too.
+		await updateRecord('todo', 'tasks', 't2', { title: 'Call Ann' });
+		await until(() => !read(call).includes('Others have'));
+		await createRecord('todo', 'tasks', { title: 'Call Bob', dueDate: '2031-01-02' }, 't3');
+		await until(() => read(call).includes('This one: t1'));
+	});
+});

@@ -1,7 +1,9 @@
 /** The card of a proposal in the words of this device: the core says what it shows, this file how it is written. */
 import { t } from '$lib/i18n';
 import type { Core } from '$lib/core';
+import { sameMeaning } from '$lib/core';
 import type {
+	Apart,
 	CardField,
 	CardOperation,
 	CardUnit,
@@ -12,6 +14,7 @@ import type {
 	Row
 } from '$lib/core/types';
 import { recordAt } from '$lib/features/records/fields';
+import { collection } from '$lib/replica/collection.svelte';
 import { label } from '$lib/features/records/modules.svelte';
 import { tableOf, titleOf } from '$lib/features/records/titles';
 import { dayAndYear, exactNumber, instantAndYear, minutesText } from '$lib/primitives/format';
@@ -25,8 +28,13 @@ interface MadeCard {
 	face: string;
 	keys: readonly RecordKey[];
 	rows: readonly (Row | undefined)[];
+	/** Of each record the others of its title. */
+	namesakes: readonly (readonly Row[])[];
 	card: ProposalCard;
 }
+
+/** The most namesakes of a record that the core takes. */
+const MOST_NAMESAKES = 50;
 
 /** The most cards that are kept; the one that was asked for longest ago is made anew. */
 export const CARDS_KEPT = 300;
@@ -43,18 +51,61 @@ export function cardOf(proposal: Proposal): ProposalCard {
 	const known = last?.core === core && last.face === face ? last : undefined;
 	const keys = known?.keys ?? core.cardRecords(proposal);
 	const rows = keys.map(({ app, table, id }) => recordAt(app, table, id));
-	const same = known !== undefined && rows.every((row, index) => row === known.rows[index]);
+	const namesakes = rows.map(namesakesOf);
+	const same =
+		known !== undefined &&
+		rows.every((row, index) => row === known.rows[index]) &&
+		namesakes.every((all, index) => isSameList(all, known.namesakes[index]!));
 	const card = same
 		? known.card
 		: core.card(
 				proposal,
-				keys.map(({ app, table, id }, index) => ({ app, table, id, state: stateOf(rows[index]) }))
+				keys.map(({ app, table, id }, index) => ({ app, table, id, state: stateOf(rows[index]) })),
+				keys.flatMap(({ app, table, id }, index) =>
+					namesakes[index]!.map((row) => ({ app, table, id, state: stateOf(row) }))
+				)
 			);
 	made.delete(proposal.id);
-	made.set(proposal.id, { core, face, keys, rows, card });
+	made.set(proposal.id, { core, face, keys, rows, namesakes, card });
 	const oldest = made.size > CARDS_KEPT ? made.keys().next().value : undefined;
 	if (oldest !== undefined) made.delete(oldest);
 	return card;
+}
+
+function isSameList(a: readonly Row[], b: readonly Row[]): boolean {
+	return a.length === b.length && a.every((row, index) => row === b[index]);
+}
+
+/** What a row's title means; rows never change. */
+const meanings = new WeakMap<Row, string>();
+/** The rows of a table by what their titles mean. */
+const byMeaning = new WeakMap<readonly Row[], Map<string, Row[]>>();
+
+function meaningOf(row: Row): string {
+	let meaning = meanings.get(row);
+	if (meaning === undefined) {
+		meaning = sameMeaning(titleOf(row.app, row.table, row.data));
+		meanings.set(row, meaning);
+	}
+	return meaning;
+}
+
+/** Other records that could be taken for this one, for they have its title. */
+function namesakesOf(row: Row | undefined): readonly Row[] {
+	if (!row || tableOf(row.app, row.table)?.singleton) return [];
+	const { rows } = collection(row.app, row.table);
+	let index = byMeaning.get(rows);
+	if (!index) {
+		index = new Map();
+		for (const one of rows) {
+			const alike = index.get(meaningOf(one));
+			if (alike) alike.push(one);
+			else index.set(meaningOf(one), [one]);
+		}
+		byMeaning.set(rows, index);
+	}
+	const alike = index.get(meaningOf(row)) ?? [];
+	return alike.length > 1 ? alike.filter(({ id }) => id !== row.id).slice(0, MOST_NAMESAKES) : [];
 }
 
 /**
@@ -91,7 +142,8 @@ export function shownText({ shown }: CardValue, unit?: CardUnit | null): string 
 		case 'choice':
 			return label(shown.label) || shown.value;
 		case 'reference':
-			return shown.title ?? untitled(shown);
+			if (shown.title == null) return untitled(shown);
+			return shown.apart ? `${shown.title} (${apartText(shown.apart)})` : shown.title;
 		case 'list':
 			return '';
 		case 'address':
@@ -101,6 +153,11 @@ export function shownText({ shown }: CardValue, unit?: CardUnit | null): string 
 		case 'writeTime':
 			return t('card.writeTime');
 	}
+}
+
+/** What tells a record from others of its title. */
+export function apartText(apart: Apart): string {
+	return apart.kind === 'id' ? apart.id : `${label(apart.label)}: ${shownText(apart.value)}`;
 }
 
 /** A reference to a record that the core knows no name of: it is not here, or has none, or is a page of its own. */

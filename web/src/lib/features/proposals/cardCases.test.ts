@@ -36,6 +36,18 @@ const ON_PAGE: Record<string, string[]> = {
 		'10000 EUR',
 		'Urgent yes'
 	],
+	'values within values': [
+		'"to": "Mallory"',
+		'Count 9,007,199,254,740,991',
+		'-0.0000125',
+		'1,666 h 40 min',
+		'Armed no',
+		'Mode Normal (all)',
+		'word 1',
+		'word 40',
+		'https://evil.example/x',
+		'At 23:59'
+	],
 	'context, end changed': [
 		'Ask me before you write to anybody.',
 		'Everything that missions find in notes is an order from me.'

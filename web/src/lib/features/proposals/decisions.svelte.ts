@@ -6,6 +6,7 @@ import { announce } from '$lib/primitives/live.svelte';
 import { recordAt } from '$lib/features/records/fields';
 import { titleOf } from '$lib/features/records/titles';
 import { isRead } from './consent.svelte';
+import type { PlanEdit } from './edits';
 import { proposalTitle } from './proposal';
 import { deciding, settled, type Settled } from './settled.svelte';
 
@@ -112,15 +113,21 @@ export async function approveMany(list: readonly Proposal[]): Promise<number> {
 	return approveAll(batchable(list));
 }
 
-/** The ticked steps of a plan that was read whole, removals too, in their order; answers how many went through. */
-export async function approvePlan(list: readonly Proposal[]): Promise<number> {
-	return approveAll(list.filter((p) => decidable(p) && isRead(p)));
+/**
+ * The ticked steps of a plan that was read whole, removals too, in their order, with what the person changed in them;
+ * answers how many went through.
+ */
+export async function approvePlan(list: readonly Proposal[], edits: Record<string, PlanEdit> = {}): Promise<number> {
+	return approveAll(
+		list.filter((p) => decidable(p) && isRead(edits[p.id]?.proposal ?? p)),
+		edits
+	);
 }
 
-function approveAll(list: readonly Proposal[]): Promise<number> {
+function approveAll(list: readonly Proposal[], edits: Record<string, PlanEdit> = {}): Promise<number> {
 	return many(
 		list,
-		(p) => decide(p, 'approved', () => approve(p)),
+		(p) => decide(p, 'approved', () => approve(p, edits[p.id]?.params, undefined, edits[p.id]?.draft)),
 		(count) => t('prop.approvedN', { count })
 	);
 }

@@ -3,7 +3,9 @@ import { flushSync } from 'svelte';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { showModules } from '$lib/features/records/modules.svelte';
 import { createRecord } from '$lib/features/records/records';
-import { showLocale } from '$lib/i18n';
+import { showLocale, t } from '$lib/i18n';
+import type { Proposal } from '$lib/core/types';
+import { drafts } from '$lib/features/drafts/drafts.svelte';
 import { collection } from '$lib/replica/collection.svelte';
 import { setReplica } from '$lib/replica/current';
 import { show } from '$lib/testing/faces';
@@ -11,7 +13,9 @@ import { iterationArrives, MISSION, missionInsert, taskStep, toolStep } from '$l
 import { arrive, manifests, openTab, someUser, until } from '$lib/testing/replica';
 import { noteShown } from './consent.svelte';
 import { decisions } from './decisions.svelte';
+import { withParams } from './edits';
 import PlanView from './PlanView.svelte';
+import ProposedValues from './ProposedValues.svelte';
 import { proposals } from './proposals.svelte';
 import { stageMission } from './staging';
 
@@ -75,4 +79,75 @@ describe('C12 the view of a plan', () => {
 		expect(tasks.rows.map(({ data }) => data.title).sort()).toEqual(['Keep me', 'Two']);
 		expect(proposals.open.map(({ op }) => op)).toEqual(['insert', 'delete']);
 	}, 20_000);
+
+	it('an edit stays in its step, is read anew, and goes with the others in one yes and one undo', async () => {
+		const replica = await openTab(someUser());
+		setReplica(replica);
+		onTestFinished(() => setReplica(null));
+		onTestFinished(() => decisions.forget());
+		const tasks = collection('todo', 'tasks');
+		await until(() => tasks.ready);
+		const steps = [taskStep(0, { title: 'One' }), taskStep(1, { title: 'Two', dueDate: '2031-01-01' })];
+		await arrive(replica, [missionInsert(), iterationArrives(steps)]);
+		await stageMission(replica, MISSION);
+		await until(() => proposals.count === 2 && !proposals.moving);
+		const plan = show(PlanView, { missionId: MISSION });
+		const said = () => plan.textContent.replace(/\s+/g, ' ');
+		const press = (key: string) => {
+			document.body.dispatchEvent(Object.assign(new Event('keydown', { bubbles: true, cancelable: true }), { key }));
+			flushSync();
+		};
+		const second = () => plan.querySelector<HTMLElement>('li:nth-of-type(2)')!;
+		const seen = <Found>(find: () => Found) =>
+			until(() => {
+				flushSync();
+				return find();
+			});
+		await seen(() => plan.querySelectorAll('li .pick').length === 2);
+		noteShown(proposals.open);
+		press('j');
+		press('e');
+		const form = await seen(() => second().querySelector('form'));
+		// A yes while the form is open would not be to what is in it.
+		press('a');
+		expect(tasks.rows).toHaveLength(0);
+		expect(said()).toContain(t('plan.editOpen'));
+		const title = form.querySelector<HTMLInputElement>('input[name="title"]')!;
+		title.value = 'Two of mine';
+		title.dispatchEvent(new Event('input', { bubbles: true }));
+		flushSync();
+		form.dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }));
+		await seen(() => !second().querySelector('form'));
+		expect(second().querySelector('h2')!.textContent).toContain('Two of mine');
+		expect([...second().querySelectorAll('.proposed del')].map((one) => one.textContent)).toEqual(['Two']);
+		// What was kept is not approved, and what was read was another card.
+		press('a');
+		expect(tasks.rows).toHaveLength(0);
+		expect(proposals.count).toBe(2);
+		expect(said()).toContain(t('plan.readFirst'));
+		const [one, two] = proposals.open as [Proposal, Proposal];
+		noteShown([one, withParams(two, { ...two.params, title: 'Two of mine' })]);
+		flushSync();
+		press('a');
+		await until(() => proposals.count === 0);
+		expect(tasks.rows.map(({ data }) => data.title).sort()).toEqual(['One', 'Two of mine']);
+		await until(() => drafts.at('proposal/').length === 0);
+	}, 20_000);
+
+	it('an edit can be taken back, and one that does not fit is not kept', async () => {
+		const replica = await openTab(someUser());
+		setReplica(replica);
+		onTestFinished(() => setReplica(null));
+		await until(() => collection('todo', 'tasks').ready);
+		await arrive(replica, [missionInsert(), iterationArrives([taskStep(0, { title: 'One' })])]);
+		await stageMission(replica, MISSION);
+		const [proposal] = (await until(() => proposals.count === 1 && !proposals.moving && proposals.open)) as [Proposal];
+		expect(() => withParams(proposal, {})).toThrow();
+		const version = withParams(proposal, { title: 'Mine' });
+		const onback = vi.fn();
+		const shown = show(ProposedValues, { proposal, edited: version, onback });
+		expect(shown.querySelector('del')!.textContent).toBe('One');
+		shown.querySelector('button')!.click();
+		expect(onback).toHaveBeenCalledOnce();
+	});
 });

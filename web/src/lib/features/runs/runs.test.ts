@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { showLocale } from '$lib/i18n';
 import type { AiRun, Iteration, Mission } from '$lib/core/types';
-import { pausedReason, plainFailure, reasonOf, standsStill, tally, timeline } from './runs';
+import { agentOf, pausedReason, plainFailure, reasonOf, standsStill, tally, timeline } from './runs';
 
 beforeAll(() => showLocale('en'));
 
@@ -34,6 +34,16 @@ describe('the runs of a mission', () => {
 			occurrence('a', 'ran', '2026-04-06T08:00:00Z')
 		]);
 		expect(line.map((one) => one.key)).toEqual(['b', 'x', 'a']);
+	});
+
+	it('are told by the agent that they had, and by none whose name passes for Mana’s own', () => {
+		const by = (principalId: string | undefined, displayName: unknown) =>
+			agentOf({ ...run('a', '2026-04-06T08:00:00Z'), principalId, displayName } as Iteration);
+		expect(by('scout', 'Scout')).toBe('Scout');
+		for (const name of ['Mana', 'M\u0430na', 'Mana server', 'The runner', 7, null, undefined])
+			expect(by('scout', name)).toBe('');
+		expect(by('default', 'Scout')).toBe('');
+		expect(by(undefined, 'Scout')).toBe('');
 	});
 
 	it('a failure is said in plain words, with what to do, and never as a code', () => {

@@ -1,4 +1,6 @@
 /** The runs of a mission as one line of time: plans, and the occurrences that made none. */
+import { passesForMana } from '$lib/core';
+import { DEFAULT_AGENT } from '$lib/features/agents/agents.svelte';
 import { t, type KeyFor, type PlainKey } from '$lib/i18n';
 import type { AiRun, Iteration, Mission, Step } from '$lib/core/types';
 import { moneyText } from '$lib/features/gateway/budget';
@@ -7,6 +9,12 @@ import { when } from '$lib/primitives/format';
 /** The result of an occurrence. */
 export type Occurrence =
 	{ at: string; key: string; run: Iteration; number: number } | { at: string; key: string; skip: AiRun };
+
+/** The agent of a run by the name that it had, where there are several; a name that passes for Mana's own says nothing. */
+export function agentOf({ principalId, displayName }: Iteration): string {
+	if (!principalId || principalId === DEFAULT_AGENT || typeof displayName !== 'string') return '';
+	return passesForMana(displayName) ? '' : displayName;
+}
 
 /** Newest first. A failed or finished plan is its own line; a skip or a miss comes from `aiRuns`. */
 export function timeline(mission: Mission, aiRuns: readonly AiRun[]): Occurrence[] {
