@@ -124,6 +124,8 @@ impl Sync {
         let (mut follow_ups, mut rewritten) = (Vec::new(), BTreeSet::new());
         if push.origin == Origin::Device {
             (follow_ups, rewritten) = self.admit_iterations(scope, &mut changes, now).await?;
+            self.fill_in_bases(scope, &mut changes, since, &push.client_id)
+                .await?;
         }
 
         let event_ids: Vec<String> = changes

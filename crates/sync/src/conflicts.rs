@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mana_core::{
-    Change, RecordKey, RecordState,
+    Change, FieldWrite, Micros, Op, RecordKey, RecordState, TableSchema, apply,
     conflict::{Conflict, Lineages, WrittenValue, apply_watching, is_text, writes_text},
     manifest::Registry,
     sync::record_key,
@@ -31,6 +31,71 @@ impl PushedTexts {
 }
 
 impl Sync {
+    /// Says of each text what it replaced where its client does not: the value that stood as far as the client had read
+    /// the log, and what it wrote itself since (X3). A client that had read nothing is not taken for a reader.
+    pub(crate) async fn fill_in_bases(
+        &self,
+        scope: &Scope,
+        changes: &mut [Change],
+        since: Cursor,
+        client: &str,
+    ) -> Result<(), SyncError> {
+        if since == Cursor::BEGINNING {
+            return Ok(());
+        }
+        for index in 0..changes.len() {
+            let change = &changes[index];
+            let app = change.app_id.as_deref().unwrap_or_default();
+            let schema = self.registry.schema(app, &change.table);
+            let mut fields = change.fields.iter();
+            let unsaid = fields.any(|(field, write)| leaves_out_base(schema, field, write));
+            if change.op != Op::Update || !unsaid {
+                continue;
+            }
+            let key = record_key(change);
+            let mut state = self.state_read(scope, &key, since, client).await?;
+            for earlier in changes[..index].iter().filter(|one| record_key(one) == key) {
+                apply(schema, &mut state, earlier);
+            }
+            for (field, write) in &mut changes[index].fields {
+                if leaves_out_base(schema, field, write) {
+                    let read = state
+                        .meta
+                        .get(field)
+                        .map_or(Micros::EPOCH, |stamp| stamp.at);
+                    write.base = write.updated_at.is_some_and(|at| read < at).then_some(read);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A record as far as a client had read the log, with what it wrote itself since.
+    async fn state_read(
+        &self,
+        scope: &Scope,
+        key: &RecordKey,
+        since: Cursor,
+        client: &str,
+    ) -> Result<RecordState, SyncError> {
+        let unread = HistoryQuery {
+            after: since,
+            ..HistoryQuery::of(key.clone(), PAGE)
+        };
+        let unread = self.log.history(scope, unread).await?;
+        if !unread.has_more && unread.changes.iter().all(|row| row.client_id == client) {
+            return Ok(self.log.record(scope, key).await?.unwrap_or_default());
+        }
+        let schema = self.registry.schema(&key.app, &key.table);
+        let mut state = RecordState::default();
+        for row in self.rows_of(scope, key).await?.iter().rev() {
+            if row.cursor <= since || row.client_id == client {
+                apply(schema, &mut state, &row.change);
+            }
+        }
+        Ok(state)
+    }
+
     /// The conflicts of these changes of a push by a client that had read the log up to a cursor.
     pub(crate) async fn conflicts(
         &self,
@@ -103,6 +168,14 @@ impl Sync {
     }
 }
 
+/// Whether a write of a text, or into a field of texts, does not say what it replaced.
+fn leaves_out_base(schema: &TableSchema, field: &str, write: &FieldWrite) -> bool {
+    let value = write.value.as_ref();
+    let text =
+        schema.markdown.contains(field) || value.is_some_and(|value| is_text(schema, field, value));
+    text && write.base.is_none()
+}
+
 /// A record as far as its rows are replayed.
 #[derive(Default)]
 struct Replayed {
@@ -127,7 +200,7 @@ impl Replayed {
     /// stands, which another client pushed.
     fn unsaid(
         &self,
-        schema: &mana_core::TableSchema,
+        schema: &TableSchema,
         key: &RecordKey,
         row: &LoggedChange,
         since: Cursor,

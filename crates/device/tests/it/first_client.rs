@@ -367,3 +367,49 @@ async fn sync_a_second_implementation_and_manas_devices_are_equal_at_the_end() {
         }
     }
 }
+
+#[tokio::test]
+async fn sync_x4_a_text_that_lost_stays_readable_where_the_first_client_deletes_its_record() {
+    for database in Database::ALL {
+        let server = Server::on(database).await;
+        let (mut first, device) = (FirstClient::new("c-a"), Device::memory(0).await);
+        let notes = |text: &str| json!({ "notes": text });
+        device.add("t", "Milk").await;
+        device.write(task(Op::Update, "t", notes("base"))).await;
+        device.replica.sync(&server).await.unwrap();
+        first.sync(&server, false).await;
+        device
+            .write(task(
+                Op::Update,
+                "t",
+                notes("base, and two hours of writing"),
+            ))
+            .await;
+        let at = NOW.plus(10_000_000);
+        first.update("todo", "tasks", "t", &notes("one word"), at);
+        first.sync(&server, false).await;
+        first.delete("todo", "tasks", "t", at.plus(1_000_000));
+        first.sync(&server, true).await;
+        device.replica.sync(&server).await.unwrap();
+        first.sync(&server, false).await;
+
+        let key = RecordKey::new("todo", "tasks", "t");
+        let record = device.replica.record(&key).await.unwrap().unwrap();
+        assert!(record.is_deleted());
+        assert_eq!(record.data["notes"], "one word");
+        let conflicts = device.replica.conflicts().await.unwrap();
+        assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+        assert_eq!(conflicts[0].loser.value, "base, and two hours of writing");
+
+        // The person brings it back with the text that lost, and the first client sees both.
+        let back = json!({ "deletedAt": null, "notes": conflicts[0].loser.value });
+        device.write(task(Op::Update, "t", back)).await;
+        device.replica.sync(&server).await.unwrap();
+        assert_eq!(device.replica.conflicts().await.unwrap(), []);
+        first.sync(&server, false).await;
+        let record = device.replica.record(&key).await.unwrap().unwrap();
+        let kept = &first.records[&("tasks".to_owned(), "t".to_owned())];
+        assert_eq!(agreed(&kept.data), agreed(&record.data), "{database:?}");
+        assert_eq!(kept.data["notes"], "base, and two hours of writing");
+    }
+}
