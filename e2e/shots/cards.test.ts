@@ -126,14 +126,21 @@ test('cards', async ({ browser }) => {
 		const [app, name] = (table ?? '').split('/');
 		const record = app === 'context' ? 'context' : id;
 		if (app) await api.push(app, [{ table: name, id: record, op: 'insert', data }]);
-		const params = Object.fromEntries(
-			Object.entries(card.step.params).map(([key, value]) => [key, value === '<id>' ? record : value])
-		);
-		upstream.answers = [plan('One step.', [{ ...card.step, params }])];
+		const given = Object.entries(card.step.params).map(([key, value]) => [key, value === '<id>' ? record : value]);
+		// A model names what it empties, and says so.
+		const clear = given.filter(([, value]) => value === null || value === '').map(([key]) => key);
+		const set = given.filter(([key]) => !clear.includes(key));
+		const params = Object.fromEntries(clear.length ? [...set, ['clear', clear]] : set) as Record<string, unknown>;
+		const summary = clear.length ? `Empty ${clear.join(', ')}` : card.step.summary;
+		upstream.answers = [plan('One step.', [{ ...card.step, summary, params }])];
 		await api.makeDue(mission);
 		await server.tick();
-		await page.goto(`${server.url}/companion/inbox`);
-		await expect(page.getByRole('heading', { level: 1, name: /1 proposal/ }), card.name).toBeVisible();
+		// A page that still holds the card before it keeps that where it is: it is opened anew.
+		await expect(async () => {
+			await page.goto(`${server.url}/companion/inbox`);
+			await expect(page.getByRole('main').getByText(`Run ${number}`, { exact: true })).toBeVisible({ timeout: 3000 });
+			await expect(page.getByText('decided or withdrawn elsewhere')).toHaveCount(0);
+		}, card.name).toPass({ timeout: 15_000 });
 		// The card is read, unless it is long or has a text to open.
 		await page.waitForTimeout(700);
 		await shoot(page, `${String(number).padStart(2, '0')} ${card.name}`);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mana_core::{
-    Micros, RecordKey,
+    Micros, RecordKey, canonical,
     conflict::{KeptConflict, WrittenValue, is_text},
     sync::record_key,
 };
@@ -25,8 +25,12 @@ struct Text {
     event_id: String,
 }
 
-/// The texts of a field, by stamp and event.
-type Texts = BTreeMap<(Micros, String), Text>;
+/// The place of a text in the order by which the merge decides (M4): its stamp, then its canonical value. The event
+/// tells equal ones apart.
+type Place = (Micros, String, String);
+
+/// The texts of a field.
+type Texts = BTreeMap<Place, Text>;
 
 /// Every text that a person wrote stands, was seen by what replaced it, or was told of at a device; and every text that
 /// a device acknowledged is still in the log.
@@ -54,39 +58,40 @@ pub(crate) fn check(world: &World, log: &[LoggedChange]) -> Result<(), Failure> 
                 value: written.value,
                 event_id: change.event_id.clone().unwrap_or_default(),
             };
-            let place = (key.clone(), write.field.to_owned());
-            let of_field: &mut Texts = texts.entry(place).or_default();
-            of_field.insert((write.at, text.event_id.clone()), text);
+            let of_field: &mut Texts =
+                (texts.entry((key.clone(), write.field.to_owned()))).or_default();
+            let place = (write.at, canonical(&text.value), text.event_id.clone());
+            of_field.insert(place, text);
         }
     }
     let told = told(world);
     for ((key, field), texts) in &texts {
         // Newest first: a text is kept where one that saw it is.
-        let mut kept: BTreeSet<(Micros, &str)> = BTreeSet::new();
+        let mut kept: BTreeSet<&Place> = BTreeSet::new();
         let mut values: Vec<&Value> = Vec::new();
-        for ((at, event), text) in texts.iter().rev() {
+        for (place, text) in texts.iter().rev() {
+            let at = place.0;
             let stands = kept.is_empty();
-            let seen = texts.iter().any(|((later, by_event), by)| {
-                by.base == Some(*at) && kept.contains(&(*later, by_event.as_str()))
-            });
-            let is_told = told.contains(&(key.clone(), field.clone(), *at));
+            let seen =
+                (texts.iter()).any(|(later, by)| by.base == Some(at) && kept.contains(later));
+            let is_told = told.contains(&(key.clone(), field.clone(), at));
             // Two people may have written the same.
             let same = values.contains(&&text.value);
             // An older device stamps what it approves by the old rule, which overwrites. Its own texts name no base,
             // and it passes over the conflicts that the answer tells: what they replace is kept in the log alone.
-            let by_old_rule = texts.keys().any(|(later, by)| {
-                (later, by) > (at, event)
-                    && (world.old.approved.contains(by) || world.old.wrote.contains(by))
+            let by_old_rule = texts.iter().any(|(later, by)| {
+                let of_old = |ids: &BTreeSet<String>| ids.contains(&by.event_id);
+                later > place && (of_old(&world.old.approved) || of_old(&world.old.wrote))
             });
             let is_kept = stands || seen || is_told || same || by_old_rule;
             if is_kept || !text.by_person || world.joined {
                 values.push(&text.value);
-                kept.insert((*at, event.as_str()));
+                kept.insert(place);
                 continue;
             }
             let message = format!(
                 "the text of event {} in {key:?}, {field}, was overwritten, and no device says so\n{}",
-                event,
+                text.event_id,
                 line(texts)
             );
             return Err(Failure::new(Kind::Text, message));
@@ -107,7 +112,7 @@ pub(crate) fn check(world: &World, log: &[LoggedChange]) -> Result<(), Failure> 
 
 /// The texts of a field by their stamps, each with what it replaced.
 fn line(texts: &Texts) -> String {
-    let lines = texts.iter().map(|((at, event), text)| {
+    let lines = texts.iter().map(|((at, _, event), text)| {
         let base = text.base.map(|base| base.to_string()).unwrap_or_default();
         format!("  {at} replaces {base}: {event}")
     });

@@ -327,6 +327,7 @@ export interface MessageArguments {
 	'prop.invalidTitle': NoArguments;
 	'prop.effectInsert': { thing: Value; module: Value };
 	'prop.effectUpdate': { count: number; thing: Value };
+	'prop.effectPage': { count: number; module: Value };
 	'prop.effectDelete': { thing: Value; module: Value };
 	'prop.effectNone': NoArguments;
 	'prop.offline': NoArguments;

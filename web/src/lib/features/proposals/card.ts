@@ -109,15 +109,16 @@ function namesakesOf(row: Row | undefined): readonly Row[] {
 }
 
 /**
- * The field that names the record, where the operation sets it and the card's own title says the whole value: a text.
+ * The field that names the record, where it is made or removed and the card's own title says the whole value: a text.
  * The title of a page that there is only one of is the module's name.
  */
 export function isTitleLine(operation: CardOperation, field: CardField): boolean {
-	if (operation.op !== 'insert' || field.role !== 'title' || field.after.fit !== 'fits') return false;
-	const { shown } = field.after;
+	const value = operation.op === 'insert' ? field.after : operation.op === 'delete' ? field.before : undefined;
+	if (field.role !== 'title' || value?.fit !== 'fits') return false;
+	const { shown } = value;
 	if (shown.kind !== 'text' || shown.text !== operation.title) return false;
 	if (tableOf(operation.app, operation.table)?.singleton) return false;
-	return !field.text || (field.text.kind === 'whole' && !field.text.folds);
+	return field.text?.kind !== 'difference' && !(field.text?.kind === 'whole' && field.text.folds);
 }
 
 /** A value in full: days with their years, numbers with every digit and their unit. */

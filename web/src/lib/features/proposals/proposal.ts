@@ -75,7 +75,8 @@ export function proposalEffect(p: Proposal): string {
 	// The card says so itself.
 	if (card.changesNothing) return '';
 	const changed = card.operations[0]?.fields.filter(({ change }) => change !== 'same') ?? [];
-	return t('prop.effectUpdate', { ...names, count: changed.length });
+	const isPage = tableOf(op.app, op.table)?.singleton;
+	return t(isPage ? 'prop.effectPage' : 'prop.effectUpdate', { ...names, count: changed.length });
 }
 
 /** The yes to a proposal: a removal is named, so that nobody takes it for another yes. */
