@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mana_core::{Actor, Change, Micros, RecordKey, RecordState, SystemSource, ids, mission};
-use mana_store::{Maintenance, Push, Scope, StoreError};
+use mana_store::{HistoryQuery, Maintenance, Push, Scope, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::attribution::SERVER_CLIENT;
@@ -56,17 +56,23 @@ impl Sync {
         }
     }
 
-    /// Takes away what was removed more than [`REMOVED_KEPT`] ago, and the rows of all that was taken away. Returns how
-    /// many records went.
+    /// Takes away what was removed more than [`REMOVED_KEPT`] before the log's end, and the rows of all that was taken
+    /// away. Returns how many records went. By the server's clock alone, a clock that is ahead would empty the trash.
     pub async fn empty_trash(
         &self,
         maintenance: &dyn Maintenance,
         scope: &Scope,
         now: Micros,
     ) -> Result<usize, SyncError> {
+        let newest = HistoryQuery {
+            limit: 1,
+            ..HistoryQuery::default()
+        };
+        let newest = self.log.history(scope, newest).await?.changes;
+        let end = newest.first().map_or(Micros::EPOCH, |row| row.cursor.0);
+        let before = now.min(end).plus(-REMOVED_KEPT);
         let mut gone = 0;
         loop {
-            let before = now.plus(-REMOVED_KEPT);
             let keys = maintenance
                 .expired_removals(scope, before, MAX_CHANGES)
                 .await?;
