@@ -328,7 +328,7 @@ export interface MessageArguments {
 	'prop.effectInsert': { thing: Value; module: Value };
 	'prop.effectUpdate': { count: number; thing: Value };
 	'prop.effectPage': { count: number; module: Value };
-	'prop.effectDelete': { thing: Value; module: Value };
+	'prop.effectDelete': { thing: Value; module: Value; days: Value };
 	'prop.effectNone': NoArguments;
 	'prop.offline': NoArguments;
 	'reason.notNow': NoArguments;
@@ -1036,6 +1036,7 @@ export interface MessageArguments {
 	'card.readFirst': NoArguments;
 	'card.same': NoArguments;
 	'card.namesakes': { apart: Value };
+	'card.apartId': { id: Value };
 	'card.show': NoArguments;
 	'card.showAll': { count: number };
 	'card.unfit': NoArguments;
@@ -1476,5 +1477,4 @@ export interface MessageArguments {
 	'trash.kept': { count: number };
 	'trash.notGone': { message: Value };
 	'trash.none': NoArguments;
-	'trash.noneBody': { days: Value };
 }

@@ -158,7 +158,7 @@ export function shownText({ shown }: CardValue, unit?: CardUnit | null): string 
 
 /** What tells a record from others of its title. */
 export function apartText(apart: Apart): string {
-	return apart.kind === 'id' ? apart.id : `${label(apart.label)}: ${shownText(apart.value)}`;
+	return apart.kind === 'id' ? t('card.apartId', { id: apart.id }) : `${label(apart.label)}: ${shownText(apart.value)}`;
 }
 
 /** A reference to a record that the core knows no name of: it is not here, or has none, or is a page of its own. */

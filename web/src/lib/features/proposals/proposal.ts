@@ -6,6 +6,7 @@ import type { Data, Difference, Op, Operation, Proposal, Row } from '$lib/core/t
 import { cardOf } from './card';
 import { fieldLabel, metaParts, recordAt, thing, valueText } from '$lib/features/records/fields';
 import { moduleName, tableOf, titleOf } from '$lib/features/records/titles';
+import { DAYS_KEPT } from '$lib/features/trash/trash';
 
 /** A field before and after. */
 export interface FieldChange {
@@ -69,7 +70,7 @@ export function proposalEffect(p: Proposal): string {
 	const op = first(p);
 	const names = { thing: thing(op.app, op.table), module: moduleName(op.app) };
 	if (op.op === 'insert') return t('prop.effectInsert', names);
-	if (op.op === 'delete') return t('prop.effectDelete', names);
+	if (op.op === 'delete') return t('prop.effectDelete', { ...names, days: DAYS_KEPT });
 	if (!op.op) return t('prop.effectNone');
 	const card = cardOf(p);
 	// The card says so itself.
