@@ -309,6 +309,7 @@ test('an edit in a plan stays in its step until it was read, and goes with the o
 	const notes = Array.from({ length: 40 }, (_, line) => `Line ${line} of the notes`).join('\n');
 	await run(mission, [create('Task one'), create('Task two', { notes }), create('Task three')]);
 	await page.goto(`${server.url}/companion/missions/${mission}/plan`);
+	await expect(page.getByRole('listitem', { name: /^Step 3/ })).toBeAttached();
 	await page.keyboard.press('End');
 	await expect(page.getByRole('button', { name: /^Approve 3/ })).toBeEnabled();
 	await page.keyboard.press('j');
