@@ -91,14 +91,17 @@ pub fn apply_watching(
         };
         let lineage = lineages.at(key, field, stamp.at);
         if at == stamp.at {
-            // Two writes of one instant saw nothing of each other; the merge decides by their values (M4).
-            let ancestor = |base| common_text(lineage.descends_from(base), lineage.text_at(base));
-            if let Some(base) = base.filter(|base| *base < at && value != *present) {
+            // Two writes of one instant saw nothing of each other, whatever they say of what they replaced; the merge
+            // decides by their values (M4).
+            if value != *present && base.is_none_or(|base| base < at) {
+                let ancestor = base.and_then(|base| {
+                    common_text(lineage.descends_from(base), lineage.text_at(base))
+                });
                 if canonical(&value) > canonical(present) {
-                    found.extend(conflict(written(), standing(), lineage.own, ancestor(base)));
-                    (lineage.base, lineage.own) = (Some(base), own);
+                    found.extend(conflict(written(), standing(), lineage.own, ancestor));
+                    (lineage.base, lineage.own) = (base, own);
                 } else {
-                    found.extend(conflict(standing(), written(), own, ancestor(base)));
+                    found.extend(conflict(standing(), written(), own, ancestor));
                 }
             }
         } else if at > stamp.at {

@@ -147,6 +147,22 @@ fn sync_x2_a_text_that_lost_to_an_earlier_one_of_a_row_is_found() {
 }
 
 #[test]
+fn sync_x2_of_two_texts_of_one_instant_the_one_that_lost_is_found_without_its_base() {
+    let (mut laptop, mut phone) = shared();
+    let mut older = laptop.clone().write("An older device's", 5_000_000);
+    for write in older.fields.values_mut() {
+        write.base = None;
+    }
+    let word = phone.write("One word", 5_000_000);
+    phone.take(&older, false);
+    laptop.take(&older, false);
+    laptop.take(&word, false);
+    for replica in [&laptop, &phone] {
+        assert_eq!(replica.texts(), [("One word", "An older device's")]);
+    }
+}
+
+#[test]
 fn sync_x2_a_replay_finds_nothing_again() {
     let (mut laptop, mut phone) = shared();
     let hours = laptop.write("Hours of work", 5_000_000);
