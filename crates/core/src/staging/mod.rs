@@ -7,6 +7,7 @@
 mod card;
 mod deadline;
 mod decide;
+mod decision;
 mod proposal;
 mod replaced_values;
 mod seen;
@@ -22,9 +23,8 @@ pub use card::{
     proposal_card, record_title, says_its_host, unfit_fields,
 };
 pub use deadline::{LIFETIME_DAYS, deadline, open_steps};
-pub use decide::{
-    DecideError, Decision, DecisionInput, DecisionResult, ShownStamp, decide, edited,
-};
+pub use decide::{decide, edited};
+pub use decision::{DecideError, Decision, DecisionInput, DecisionResult, ShownStamp};
 pub use proposal::{Proposal, ProposalError, ProposalStatus};
 pub use replaced_values::ReplacedValues;
 pub use seen::{SeenValue, seen_key};

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { visible, wasmModule } from '.';
 
-it('X1 X4 no hidden character and no letter of another script passes for a plain one before the core is asked', async () => {
+it('X1 X4 no hidden or other script’s letter passes for a plain one before the core is asked', async () => {
 	const { legible: written } = await wasmModule();
 	const missed: string[] = [];
 	for (let code = 0; code <= 0x10ffff; code++) {

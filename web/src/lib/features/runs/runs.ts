@@ -10,7 +10,7 @@ import { when } from '$lib/primitives/format';
 export type Occurrence =
 	{ at: string; key: string; run: Iteration; number: number } | { at: string; key: string; skip: AiRun };
 
-/** The agent of a run by the name that it had, where there are several; a name that passes for Mana's own says nothing. */
+/** The name that the agent of a run had, where there are several; none where it passes for Mana's own. */
 export function agentOf({ principalId, displayName }: Iteration): string {
 	if (!principalId || principalId === DEFAULT_AGENT || typeof displayName !== 'string') return '';
 	return passesForMana(displayName) ? '' : displayName;
