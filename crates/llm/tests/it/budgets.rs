@@ -295,6 +295,9 @@ async fn many_callers_at_once_spend_no_more_than_the_budget() {
     for call in calls.collect::<Vec<_>>() {
         call.await.unwrap();
     }
+    // The upstream's drop waits for a lock outside the runtime. Where the joins have used up what a task may do in one
+    // turn, that lock is handed out in the next turn alone, which then never comes.
+    tokio::task::yield_now().await;
     let spent = world.spent.load(Ordering::SeqCst);
     assert!((1000..=20_000).contains(&spent), "{spent} of 20000");
 }
