@@ -1080,6 +1080,7 @@ export interface MessageArguments {
 	'plan.edited': NoArguments;
 	'plan.editBack': NoArguments;
 	'plan.editKept': NoArguments;
+	'plan.editStale': NoArguments;
 	'plan.editBegun': NoArguments;
 	'broken.row': NoArguments;
 	'broken.raw': NoArguments;

@@ -15,6 +15,7 @@ import { noteShown } from './consent.svelte';
 import { decisions } from './decisions.svelte';
 import { withParams } from './edits';
 import PlanView from './PlanView.svelte';
+import ProposalError from './ProposalError.svelte';
 import ProposedValues from './ProposedValues.svelte';
 import { proposals } from './proposals.svelte';
 import { stageMission } from './staging';
@@ -133,6 +134,57 @@ describe('C12 the view of a plan', () => {
 		expect(tasks.rows.map(({ data }) => data.title).sort()).toEqual(['One', 'Two of mine']);
 		await until(() => drafts.at('proposal/').length === 0);
 	}, 20_000);
+
+	it('an edit that is put back by its form is none', async () => {
+		const replica = await openTab(someUser());
+		setReplica(replica);
+		onTestFinished(() => setReplica(null));
+		onTestFinished(() => decisions.forget());
+		await until(() => collection('todo', 'tasks').ready);
+		await arrive(replica, [missionInsert(), iterationArrives([taskStep(0, { title: 'One' })])]);
+		await stageMission(replica, MISSION);
+		await until(() => proposals.count === 1 && !proposals.moving);
+		const plan = show(PlanView, { missionId: MISSION });
+		const seen = <Found>(find: () => Found) =>
+			until(() => {
+				flushSync();
+				return find();
+			});
+		const heading = () => plan.querySelector('li h2')?.textContent.trim();
+		const writes = async (text: string) => {
+			document.body.dispatchEvent(
+				Object.assign(new Event('keydown', { bubbles: true, cancelable: true }), { key: 'e' })
+			);
+			const form = await seen(() => plan.querySelector('li form'));
+			const title = form.querySelector<HTMLInputElement>('input[name="title"]')!;
+			title.value = text;
+			title.dispatchEvent(new Event('input', { bubbles: true }));
+			flushSync();
+			form.dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }));
+			await seen(() => !plan.querySelector('li form'));
+		};
+		await seen(() => heading() === 'One');
+		await writes('Mine');
+		await seen(() => heading() === 'Mine');
+		await writes('One');
+		await seen(() => heading() === 'One' && !plan.querySelector('.proposed'));
+	}, 20_000);
+
+	it('what was proposed is not offered beside an edit whose record changed', async () => {
+		const replica = await openTab(someUser());
+		setReplica(replica);
+		onTestFinished(() => setReplica(null));
+		await until(() => collection('todo', 'tasks').ready);
+		await arrive(replica, [missionInsert(), iterationArrives([taskStep(0, { title: 'One' })])]);
+		await stageMission(replica, MISSION);
+		const [proposal] = (await until(() => proposals.count === 1 && !proposals.moving && proposals.open)) as [Proposal];
+		const details = { title: { seen: 'Old', now: 'Newer', proposed: 'One', at: null, actor: null } };
+		const stale = { ...proposal, error: { code: 'stale', message: '', details } } as unknown as Proposal;
+		const offers = (edited: boolean) => show(ProposalError, { proposal: stale, edited }).textContent;
+		expect(offers(false)).toContain(t('prop.over'));
+		expect(offers(true)).not.toContain(t('prop.over'));
+		expect(offers(true)).toContain(t('plan.editStale'));
+	});
 
 	it('an edit can be taken back, and one that does not fit is not kept', async () => {
 		const replica = await openTab(someUser());
